@@ -1,0 +1,26 @@
+//! The stateright actor model of a Steadfast cluster.
+//!
+//! The replicas run as stateright [`Actor`](stateright::actor::Actor)s in an
+//! [`ActorModel`](stateright::actor::ActorModel). [`ClusterModel`] wraps that with the world around
+//! them: connections with sessions, cuts, disks that lose their unsynced tail, rot, and clients,
+//! each within the bounds of a [`Scope`](steadfast_trace::Scope).
+
+mod actions;
+mod actor;
+mod diagram;
+mod disk;
+mod model;
+mod replay;
+mod scopes;
+mod state;
+mod text;
+mod world;
+
+pub use actions::Action;
+pub use actor::{Event, Node, ReplicaActor};
+pub use disk::Disk;
+pub use model::{ClusterModel, Coverage};
+pub use replay::{IllegalStep, Replay, record, replay};
+pub use scopes::{SHIPPED, Shipped, Tier, shipped};
+pub use state::{ClusterState, View};
+pub use world::{Cut, Link, World};

@@ -1,0 +1,96 @@
+//! What surrounds the nodes: connections, cuts and what is left of the bounds.
+
+use steadfast_protocol::{NodeId, NodeSet, SessionId};
+use steadfast_trace::Bounds;
+
+/// A connection between two nodes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Link {
+    /// The newest session.
+    pub session: SessionId,
+    /// Whether that session goes on.
+    pub alive: bool,
+}
+
+/// A cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Cut {
+    /// Nothing leaves this side,
+    pub side: NodeSet,
+    /// and unless one-way nothing enters it.
+    pub one_way: bool,
+}
+
+impl Cut {
+    fn loses(self, from: NodeId, to: NodeId) -> bool {
+        let (from, to) = (self.side.contains(from), self.side.contains(to));
+        from != to && (from || !self.one_way)
+    }
+}
+
+/// The surroundings of the nodes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct World {
+    /// Per pair of nodes, in the order (0,1), (0,2), (1,2), (0,3), ...
+    links: Vec<Link>,
+    /// The cut that lasts, if there is one.
+    pub cut: Option<Cut>,
+    /// What is left of the bounds.
+    pub left: Bounds,
+    /// How many requests clients have made.
+    pub requests: u8,
+}
+
+fn pair(one: NodeId, other: NodeId) -> usize {
+    let (low, high) = (one.min(other).index(), one.max(other).index());
+    high * high.saturating_sub(1) / 2 + low
+}
+
+impl World {
+    /// A world without connections.
+    #[must_use]
+    pub fn new(nodes: u8, bounds: Bounds) -> Self {
+        let pairs = usize::from(nodes) * usize::from(nodes.saturating_sub(1)) / 2;
+        World { links: vec![Link::default(); pairs], cut: None, left: bounds, requests: 0 }
+    }
+
+    /// The connection between two nodes.
+    #[must_use]
+    pub fn link(&self, one: NodeId, other: NodeId) -> Link {
+        self.links[pair(one, other)]
+    }
+
+    /// The session between two nodes that goes on.
+    #[must_use]
+    pub fn session(&self, one: NodeId, other: NodeId) -> Option<SessionId> {
+        let link = self.link(one, other);
+        link.alive.then_some(link.session)
+    }
+
+    /// Whether messages get from one node to another.
+    #[must_use]
+    pub fn reaches(&self, from: NodeId, to: NodeId) -> bool {
+        !self.cut.is_some_and(|cut| cut.loses(from, to))
+    }
+
+    /// Begins a session between every two nodes that are up and reach each other, and ends those
+    /// of all others.
+    pub(crate) fn refresh_links(&mut self, up: NodeSet) {
+        for high in up.iter().chain((0..8).map(NodeId).filter(|it| !up.contains(*it))) {
+            for low in (0..high.0).map(NodeId) {
+                let Some(at) = Some(pair(low, high)).filter(|at| *at < self.links.len()) else {
+                    continue;
+                };
+                let connected = up.contains(low)
+                    && up.contains(high)
+                    && self.reaches(low, high)
+                    && self.reaches(high, low);
+                let link = &mut self.links[at];
+                if connected && !link.alive {
+                    link.session = link.session.next();
+                }
+                link.alive = connected;
+            }
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! G1 acked-writes-survive.
+
+use steadfast_protocol::{Entry, Replica, Settings};
+
+use super::{Guarantee, GuaranteeId};
+use crate::ClusterView;
+
+/// G1: what was acknowledged is never lost.
+pub(super) struct AckedWritesSurvive;
+
+impl Guarantee for AckedWritesSurvive {
+    fn id(&self) -> GuaranteeId {
+        GuaranteeId::AckedWritesSurvive
+    }
+
+    fn promise(&self) -> &'static str {
+        "an acknowledged write is synced on at least W nodes and stays so; in every settled cluster \
+         with a leader it is, on every node, visible, replaced by a write that named it, or (never \
+         when E+W>N) a listed conflict"
+    }
+
+    fn state(&self, cluster: &dyn ClusterView) -> bool {
+        let settings = cluster.settings();
+        let mut acknowledged = cluster.history().acknowledged().map(|(entry, _)| entry).peekable();
+        if acknowledged.peek().is_none() {
+            return true;
+        }
+        let is_settled = cluster.is_settled() && cluster.has_leader();
+        acknowledged.all(|entry| {
+            let copies = cluster.nodes().filter(|(id, _)| cluster.has_synced(*id, entry)).count();
+            let survives = |replica| is_accounted_for(entry, replica, settings);
+            copies >= settings.write() && (!is_settled || cluster.replicas().all(survives))
+        })
+    }
+}
+
+/// Visible, replaced by a write that named it, or listed where conflicts are allowed.
+fn is_accounted_for(entry: &Entry, replica: &Replica, settings: Settings) -> bool {
+    let heads = replica.files().heads(&entry.path);
+    let rank = heads.iter().position(|head| head.dot == entry.dot);
+    let is_replaced = || replica.log().entries().any(|it| it.replaces.contains(&entry.dot));
+    match rank {
+        Some(0) => true,
+        Some(_) => !settings.is_consistent(),
+        None => is_replaced(),
+    }
+}

@@ -1,0 +1,26 @@
+//! G10 content-is-exact.
+
+use super::{Guarantee, GuaranteeId};
+use crate::{ClusterView, Copy};
+
+/// G10: what is read is what was written, or nothing.
+pub(super) struct ContentIsExact;
+
+impl Guarantee for ContentIsExact {
+    fn id(&self) -> GuaranteeId {
+        GuaranteeId::ContentIsExact
+    }
+
+    fn promise(&self) -> &'static str {
+        "content read anywhere is byte for byte what a client wrote under that version; a bad copy \
+         is not served"
+    }
+
+    fn state(&self, cluster: &dyn ClusterView) -> bool {
+        cluster.nodes().filter_map(|(id, node)| Some((id, node.replica?))).all(|(id, replica)| {
+            let heads = replica.files().iter().flat_map(|(_, heads)| heads);
+            let named = heads.filter_map(|head| head.change.named());
+            named.into_iter().all(|content| cluster.served(id, content) != Copy::Wrong)
+        })
+    }
+}

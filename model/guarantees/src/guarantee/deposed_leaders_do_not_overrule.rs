@@ -1,0 +1,62 @@
+//! G9 deposed-leaders-do-not-overrule.
+
+use steadfast_protocol::{Entry, Epoch, NodeId, Record, Settings};
+
+use super::{Guarantee, GuaranteeId};
+use crate::{ClusterView, History, NodeView};
+
+/// G9: a leader that was replaced cannot win against its successor. Judged on the epochs that the
+/// history recorded, not on the fences that the entries carry.
+pub(super) struct DeposedLeadersDoNotOverrule;
+
+impl Guarantee for DeposedLeadersDoNotOverrule {
+    fn id(&self) -> GuaranteeId {
+        GuaranteeId::DeposedLeadersDoNotOverrule
+    }
+
+    fn promise(&self) -> &'static str {
+        "when E+W>N, a node's promise is at least the epoch of every entry it holds, and no \
+         unacknowledged write of an older epoch overrides an acknowledged one of a newer"
+    }
+
+    fn is_promised(&self, settings: Settings) -> bool {
+        settings.is_consistent()
+    }
+
+    fn step(&self, before: &dyn ClusterView, after: &dyn ClusterView, node: NodeId) -> bool {
+        let (old, new) = (before.node(node), after.node(node));
+        let is_unchanged = old.records.len() == new.records.len() && old.synced == new.synced;
+        is_unchanged || !after.settings().is_consistent() || keeps(new, after)
+    }
+}
+
+fn keeps(node: NodeView<'_>, cluster: &dyn ClusterView) -> bool {
+    let history = cluster.history();
+    let promise = promise_of(node.records);
+    if node.entries().any(|it| history.epoch_of(it).is_some_and(|epoch| epoch > promise)) {
+        return false;
+    }
+    let shown = node.shown(cluster.decisions());
+    shown.iter().filter_map(|(_, heads)| heads.first()).all(|it| !overrules(it, node, history))
+}
+
+fn promise_of(records: &[Record]) -> Epoch {
+    let promises = records.iter().filter_map(|record| match record {
+        Record::Promise(epoch) => Some(*epoch),
+        Record::Identity(_) | Record::Entry(_) => None,
+    });
+    promises.max().unwrap_or_default()
+}
+
+/// Whether a visible entry that nobody acknowledged hides an acknowledged one of a newer epoch.
+fn overrules(visible: &Entry, node: NodeView<'_>, history: &History) -> bool {
+    let Some(epoch) = history.epoch_of(visible) else {
+        return false;
+    };
+    !history.is_acknowledged(visible)
+        && history.acknowledged().any(|(acked, newer)| {
+            acked.path == visible.path
+                && *newer > epoch
+                && node.synced_entries().any(|it| it.dot == acked.dot)
+        })
+}

@@ -1,0 +1,27 @@
+//! G7 effect-beats-cause.
+
+use steadfast_protocol::NodeId;
+
+use super::{Guarantee, GuaranteeId, no_gaps::fresh_entries};
+use crate::ClusterView;
+
+/// G7: the last-write-wins order never contradicts what a writer knew.
+pub(super) struct EffectBeatsCause;
+
+impl Guarantee for EffectBeatsCause {
+    fn id(&self) -> GuaranteeId {
+        GuaranteeId::EffectBeatsCause
+    }
+
+    fn promise(&self) -> &'static str {
+        "a write that saw another always has the higher stamp"
+    }
+
+    fn step(&self, before: &dyn ClusterView, after: &dyn ClusterView, node: NodeId) -> bool {
+        let new = after.node(node);
+        fresh_entries(&before.node(node), &new).all(|effect| {
+            let mut causes = new.entries().filter(|it| effect.context.covers(it.dot));
+            causes.all(|cause| effect.stamp > cause.stamp)
+        })
+    }
+}

@@ -1,0 +1,57 @@
+//! G8 no-gaps.
+
+use steadfast_protocol::{Entry, NodeId, Record, VersionVector};
+
+use super::{Guarantee, GuaranteeId};
+use crate::{ClusterView, NodeView};
+
+/// G8: logs are prefixes, and names are unique.
+pub(super) struct NoGaps;
+
+impl Guarantee for NoGaps {
+    fn id(&self) -> GuaranteeId {
+        GuaranteeId::NoGaps
+    }
+
+    fn promise(&self) -> &'static str {
+        "per origin every node holds a prefix; a dot names one entry for ever; whoever holds an \
+         entry holds its context"
+    }
+
+    fn step(&self, before: &dyn ClusterView, after: &dyn ClusterView, node: NodeId) -> bool {
+        let new = after.node(node);
+        let fresh: Vec<&Entry> = fresh_entries(&before.node(node), &new).collect();
+        fresh.is_empty() || (is_prefix_closed(new) && fresh.iter().all(|it| is_unique(it, after)))
+    }
+}
+
+/// Whether every record's entry follows those before it, so that every prefix that a crash may
+/// leave is closed too.
+fn is_prefix_closed(node: NodeView<'_>) -> bool {
+    let mut held = VersionVector::default();
+    node.entries().all(|entry| {
+        let follows = entry.dot.sequence == held.sequence(entry.dot.origin).next();
+        let is_closed = follows && held.includes(&entry.context);
+        held.insert(entry.dot);
+        is_closed
+    })
+}
+
+/// Whether no node holds another entry of this name.
+fn is_unique(entry: &Entry, cluster: &dyn ClusterView) -> bool {
+    let mut namesakes =
+        cluster.nodes().flat_map(|(_, node)| node.entries()).filter(|it| it.dot == entry.dot);
+    namesakes.all(|it| it == entry)
+}
+
+/// The entries that a step added to a node's disk.
+pub(super) fn fresh_entries<'a>(
+    before: &NodeView<'a>,
+    after: &NodeView<'a>,
+) -> impl Iterator<Item = &'a Entry> + use<'a> {
+    let fresh = after.records.get(before.records.len()..).unwrap_or_default();
+    fresh.iter().filter_map(|record| match record {
+        Record::Entry(entry) => Some(entry),
+        Record::Identity(_) | Record::Promise(_) => None,
+    })
+}

@@ -1,0 +1,29 @@
+//! G2 replicas-converge.
+
+use super::{Guarantee, GuaranteeId};
+use crate::ClusterView;
+
+/// G2: all nodes end up the same.
+pub(super) struct ReplicasConverge;
+
+impl Guarantee for ReplicasConverge {
+    fn id(&self) -> GuaranteeId {
+        GuaranteeId::ReplicasConverge
+    }
+
+    fn promise(&self) -> &'static str {
+        "in every settled cluster with a leader all nodes hold the same files, versions, heads and \
+         content"
+    }
+
+    fn state(&self, cluster: &dyn ClusterView) -> bool {
+        if !cluster.is_settled() || !cluster.has_leader() {
+            return true;
+        }
+        let mut replicas = cluster.replicas();
+        let Some(first) = replicas.next() else {
+            return true;
+        };
+        replicas.all(|it| it.files() == first.files() && it.synced_vv() == first.synced_vv())
+    }
+}

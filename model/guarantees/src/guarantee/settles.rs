@@ -1,0 +1,40 @@
+//! G12 settles.
+
+use steadfast_protocol::Role;
+
+use super::{Guarantee, GuaranteeId};
+use crate::ClusterView;
+
+/// G12: once faults stop, the cluster comes to rest in the right place. Here the ends are judged;
+/// that there is always an end (no cycles), and that a leaderless end needs at most two timeouts,
+/// is judged on the graph of the fault-free continuation.
+pub(super) struct Settles;
+
+impl Guarantee for Settles {
+    fn id(&self) -> GuaranteeId {
+        GuaranteeId::Settles
+    }
+
+    fn promise(&self) -> &'static str {
+        "once faults stop, deliveries, syncs and link events alone always run out; a cluster with a \
+         leader has then converged and answered its clients, a leaderless one needs at most two \
+         timeouts of any one node"
+    }
+
+    fn state(&self, cluster: &dyn ClusterView) -> bool {
+        !cluster.is_quiet() || !cluster.has_leader() || is_at_rest(cluster)
+    }
+}
+
+/// Settled, converged, with one leader whose clients all have their answers.
+fn is_at_rest(cluster: &dyn ClusterView) -> bool {
+    let is_answered = |role: &Role| match role {
+        Role::Leader(leadership) => leadership.writes.is_empty() && leadership.reads.is_empty(),
+        Role::Follower | Role::Candidate(_) => true,
+    };
+    let leaders = cluster.replicas().filter(|it| it.leads()).count();
+    cluster.is_settled()
+        && leaders == 1
+        && cluster.replicas().all(|it| is_answered(it.role()))
+        && GuaranteeId::ReplicasConverge.guarantee().state(cluster)
+}

@@ -1,0 +1,34 @@
+//! G6 versions-never-go-back.
+
+use steadfast_protocol::NodeId;
+
+use super::{Guarantee, GuaranteeId};
+use crate::ClusterView;
+
+/// G6: what a node shows only moves forward.
+pub(super) struct VersionsNeverGoBack;
+
+impl Guarantee for VersionsNeverGoBack {
+    fn id(&self) -> GuaranteeId {
+        GuaranteeId::VersionsNeverGoBack
+    }
+
+    fn promise(&self) -> &'static str {
+        "per node and path the visible version's stamp never decreases, across crashes too"
+    }
+
+    fn step(&self, before: &dyn ClusterView, after: &dyn ClusterView, node: NodeId) -> bool {
+        let (old, new) = (before.node(node), after.node(node));
+        if let (Some(old), Some(new)) = (old.replica, new.replica)
+            && old.files() == new.files()
+        {
+            return true;
+        }
+        let (old, new) = (old.shown(before.decisions()), new.shown(after.decisions()));
+        old.iter().all(|(path, heads)| {
+            heads
+                .first()
+                .is_none_or(|was| new.visible(path).is_some_and(|is| is.stamp >= was.stamp))
+        })
+    }
+}

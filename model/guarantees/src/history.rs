@@ -1,0 +1,292 @@
+//! What happened to clients and leaders: ghost state, beside the nodes and never in them.
+
+use steadfast_protocol::{Dot, Entry, Epoch, Intent, NodeId, Outcome, Path, Replica, RequestId};
+
+use crate::linearizability::{self, Time};
+use crate::{GuaranteeId, GuaranteeSet};
+
+/// The number of an operation in its history, from 0.
+pub type OperationId = usize;
+
+/// What a client asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// A write.
+    Write {
+        /// What the client wants.
+        intent: Intent,
+        /// The entries that it made, each with the epoch of the leader that made it. More than one
+        /// only if a retry met a leader that did not know of the first.
+        made: Vec<(Entry, Epoch)>,
+        /// The one that was acknowledged.
+        acked: Option<Dot>,
+    },
+    /// A linearizable read.
+    Read {
+        /// The version that was returned; `None` before, and for a path never written.
+        version: Option<Entry>,
+    },
+}
+
+impl Action {
+    /// A write that has made nothing yet.
+    #[must_use]
+    pub fn write(intent: Intent) -> Action {
+        Action::Write { intent, made: Vec::new(), acked: None }
+    }
+
+    /// A read that has found nothing yet.
+    #[must_use]
+    pub fn read() -> Action {
+        Action::Read { version: None }
+    }
+}
+
+/// What became of an operation, as far as its client knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Status {
+    /// No answer yet.
+    Pending,
+    /// A write was acknowledged, or a read answered.
+    Done,
+    /// It was refused.
+    Refused,
+    /// Its leader was deposed or died first.
+    Unknown,
+}
+
+/// One operation of a client.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Operation {
+    /// The client's name for it.
+    pub request: RequestId,
+    /// The path.
+    pub path: Path,
+    /// To whom it was last sent.
+    pub node: NodeId,
+    /// What was asked for.
+    pub action: Action,
+    /// What became of it.
+    pub status: Status,
+    invoked: Time,
+    returned: Option<Time>,
+}
+
+/// The history of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct History {
+    operations: Vec<Operation>,
+    /// Who led which epoch, in order.
+    leaders: Vec<(Epoch, NodeId)>,
+    /// The guarantees that some step so far broke.
+    broken: GuaranteeSet,
+    clock: Clock,
+}
+
+/// Logical real time: it advances only when an invocation follows a return, so that histories with
+/// the same real-time order are equal. `None` where nobody reads and no order is ever asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+struct Clock(Option<Phase>);
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+struct Phase {
+    number: u64,
+    has_returned: bool,
+}
+
+impl Clock {
+    fn invoke(&mut self) -> Time {
+        let Some(phase) = &mut self.0 else {
+            return Time(0);
+        };
+        phase.number += u64::from(phase.has_returned);
+        phase.has_returned = false;
+        Time(2 * phase.number)
+    }
+
+    fn give_back(&mut self) -> Time {
+        let Some(phase) = &mut self.0 else {
+            return Time(1);
+        };
+        phase.has_returned = true;
+        Time(2 * phase.number + 1)
+    }
+}
+
+impl History {
+    /// An empty history; `has_reads` says whether linearizability will be judged.
+    #[must_use]
+    pub fn new(has_reads: bool) -> Self {
+        let clock = Clock(has_reads.then(Phase::default));
+        History { clock, ..History::default() }
+    }
+
+    /// The operations so far.
+    #[must_use]
+    pub fn operations(&self) -> &[Operation] {
+        &self.operations
+    }
+
+    /// The acknowledged entries, each with the epoch of the leader that made it.
+    pub fn acknowledged(&self) -> impl Iterator<Item = &(Entry, Epoch)> {
+        self.operations.iter().filter_map(|operation| match &operation.action {
+            Action::Write { made, acked: Some(acked), .. } => {
+                made.iter().find(|(entry, _)| entry.dot == *acked)
+            }
+            _ => None,
+        })
+    }
+
+    /// The operation of this request.
+    #[must_use]
+    pub fn operation(&self, request: RequestId) -> Option<&Operation> {
+        self.operations.iter().find(|it| it.request == request)
+    }
+
+    /// The epoch in which an entry was made, if a leader made it.
+    #[must_use]
+    pub fn epoch_of(&self, entry: &Entry) -> Option<Epoch> {
+        let made = self.operation(entry.request)?.made();
+        made.iter().find(|(made, _)| made.dot == entry.dot).map(|(_, epoch)| *epoch)
+    }
+
+    /// Whether an entry was acknowledged.
+    #[must_use]
+    pub fn is_acknowledged(&self, entry: &Entry) -> bool {
+        self.acknowledged().any(|(acked, _)| acked.dot == entry.dot)
+    }
+
+    /// The guarantees that some step so far broke.
+    #[must_use]
+    pub fn broken(&self) -> GuaranteeSet {
+        self.broken
+    }
+
+    /// Notes that a step broke a guarantee.
+    pub fn note_broken(&mut self, guarantee: GuaranteeId) {
+        self.broken.insert(guarantee);
+    }
+
+    /// Who led which epoch, in order.
+    #[must_use]
+    pub fn leaders(&self) -> &[(Epoch, NodeId)] {
+        &self.leaders
+    }
+
+    /// A client sends a request.
+    pub fn on_invoked(&mut self, request: RequestId, path: Path, node: NodeId, action: Action) {
+        let invoked = self.clock.invoke();
+        let status = Status::Pending;
+        let returned = None;
+        self.operations.push(Operation { request, path, node, action, status, invoked, returned });
+    }
+
+    /// A client repeats a request.
+    pub fn on_retried(&mut self, request: RequestId, node: NodeId) {
+        if let Some(operation) = self.find(request) {
+            operation.node = node;
+            operation.status = Status::Pending;
+        }
+    }
+
+    /// A node logged an entry of its own.
+    pub fn on_made(&mut self, entry: &Entry, epoch: Epoch) {
+        if let Some(Action::Write { made, .. }) = self.find(entry.request).map(|it| &mut it.action)
+        {
+            made.push((entry.clone(), epoch));
+        }
+    }
+
+    /// A client hears what became of its request; what it hears of a request that was answered
+    /// before is ignored. An acknowledgement and a read's value are judged at once.
+    pub fn on_answered(&mut self, request: RequestId, outcome: &Outcome) {
+        let is_pending = |it: &Operation| it.request == request && it.status == Status::Pending;
+        if !self.operations.iter().any(is_pending) {
+            return;
+        }
+        let returned = self.clock.give_back();
+        if let Some(operation) = self.find(request) {
+            operation.answer(outcome, returned);
+        }
+        let is_done = matches!(outcome, Outcome::Acknowledged { .. } | Outcome::Value { .. });
+        if is_done && !self.is_linearizable(request) {
+            self.broken.insert(GuaranteeId::Linearizable);
+        }
+    }
+
+    /// The clients of a node that died do not know what became of their requests.
+    pub fn on_crashed(&mut self, node: NodeId) {
+        for operation in &mut self.operations {
+            if operation.node == node && operation.status == Status::Pending {
+                operation.status = Status::Unknown;
+            }
+        }
+    }
+
+    /// Notes who leads. An epoch that is led a second time breaks a guarantee.
+    pub fn on_stepped(&mut self, before: Option<&Replica>, after: &Replica) {
+        let led = before.is_some_and(|it| it.leads() && it.promise() == after.promise());
+        if !after.leads() || led {
+            return;
+        }
+        let epoch = after.promise();
+        if self.leaders.iter().any(|(led, _)| *led == epoch) {
+            self.broken.insert(GuaranteeId::OneLeaderPerEpoch);
+        }
+        let at = self.leaders.partition_point(|it| *it <= (epoch, after.id()));
+        self.leaders.insert(at, (epoch, after.id()));
+    }
+
+    fn find(&mut self, request: RequestId) -> Option<&mut Operation> {
+        self.operations.iter_mut().find(|it| it.request == request)
+    }
+
+    /// Judges the path of a request. A write is the value that its request id names; a deleted
+    /// path reads as the delete.
+    fn is_linearizable(&self, request: RequestId) -> bool {
+        if self.clock.0.is_none() {
+            return true;
+        }
+        let path = self.operation(request).map(|it| &it.path);
+        let of_path = self.operations.iter().filter(|it| Some(&it.path) == path);
+        let judged = of_path.filter(|it| it.status != Status::Refused).map(|it| {
+            let action = match &it.action {
+                Action::Write { .. } => linearizability::Action::Write(it.request),
+                Action::Read { version } => {
+                    linearizability::Action::Read(version.as_ref().map(|it| it.request))
+                }
+            };
+            linearizability::Operation { action, invoked: it.invoked, returned: it.returned }
+        });
+        linearizability::judge(&judged.collect::<Vec<_>>()).is_ok()
+    }
+}
+
+impl Operation {
+    /// The entries that the operation made, each with the epoch of the leader that made it.
+    #[must_use]
+    pub fn made(&self) -> &[(Entry, Epoch)] {
+        match &self.action {
+            Action::Write { made, .. } => made,
+            Action::Read { .. } => &[],
+        }
+    }
+
+    fn answer(&mut self, outcome: &Outcome, at: Time) {
+        self.status = match outcome {
+            Outcome::Acknowledged { .. } | Outcome::Value { .. } => Status::Done,
+            Outcome::Refused(_) => Status::Refused,
+            Outcome::Unknown => Status::Unknown,
+        };
+        if self.status == Status::Done {
+            self.returned = Some(at);
+        }
+        match (&mut self.action, outcome) {
+            (Action::Read { version }, Outcome::Value { version: found, .. }) => {
+                version.clone_from(found);
+            }
+            (Action::Write { acked, .. }, Outcome::Acknowledged { dot }) => *acked = Some(*dot),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! Twins: the protocol with one decision deliberately wrong, which a guarantee must catch.
+
+use steadfast_protocol::{
+    Counter, Decisions, Dot, Entry, Epoch, NodeId, Position, Record, Sequence, SessionId, Settings,
+    VersionVector, Writing,
+};
+
+use crate::GuaranteeId;
+
+/// One twin.
+pub struct Twin {
+    /// Its name.
+    pub name: &'static str,
+    /// What it does wrong.
+    pub about: &'static str,
+    /// The decisions it runs with.
+    pub decisions: &'static dyn Decisions,
+    /// The guarantee that must catch it.
+    pub caught_by: GuaranteeId,
+    /// The shipped scope in which it is caught.
+    pub scope: &'static str,
+}
+
+/// The twin of this name.
+#[must_use]
+pub fn twin(name: &str) -> Option<&'static Twin> {
+    TWINS.iter().find(|it| it.name == name)
+}
+
+macro_rules! twins {
+    ($($twin:ident $name:literal $about:literal, $guarantee:ident in $scope:literal {
+        $($body:tt)*
+    })*) => {
+        $(
+            struct $twin;
+            impl Decisions for $twin { $($body)* }
+        )*
+
+        /// All twins.
+        pub static TWINS: &[Twin] = &[$(Twin {
+            name: $name,
+            about: $about,
+            decisions: &$twin,
+            caught_by: GuaranteeId::$guarantee,
+            scope: $scope,
+        }),*];
+    };
+}
+
+twins! {
+    AckBeforeSync "ack-before-sync"
+    "a node answers before what explains the answer is on disk",
+    AckedWritesSurvive in "replicate" {
+        fn may_leave(&self, _: Position, _: Position) -> bool {
+            true
+        }
+    }
+
+    CountSelfBeforeSync "count-self-before-sync"
+    "a leader counts its own copy of a write before it is on disk",
+    AckedWritesSurvive in "replicate" {
+        fn own_copy<'a>(&self, _: &'a VersionVector, logged: &'a VersionVector) -> &'a VersionVector {
+            logged
+        }
+    }
+
+    ApplyBeforeLog "apply-before-log"
+    "entries are applied before they are on disk",
+    LogBeforeApply in "replicate" {
+        fn applied(&self, _: Position, logged: Position) -> Position {
+            logged
+        }
+    }
+
+    SkipReplay "skip-replay"
+    "a recovered node does not replay its entries",
+    LogBeforeApply in "replicate" {
+        fn replays(&self) -> bool {
+            false
+        }
+    }
+
+    TrustTornTail "trust-torn-tail"
+    "recovery takes a half-written record for a whole one",
+    NothingFromNowhere in "replicate" {
+        fn trusts_torn_record(&self) -> bool {
+            true
+        }
+    }
+
+    LastWriteByArrival "last-write-by-arrival"
+    "the entry that arrived last is the visible one",
+    VersionsNeverGoBack in "available" {
+        fn rank(&self, _: &Entry, _: &[Entry]) -> usize {
+            0
+        }
+    }
+
+    LastWriteByWallClock "last-write-by-wall-clock"
+    "stamps come from the nodes' wall clocks, and node 0's is ahead",
+    EffectBeatsCause in "available" {
+        fn next_counter(&self, writing: &Writing<'_>) -> Counter {
+            let now = if writing.node == NodeId(0) { 1_000 } else { 0 };
+            Counter(now + writing.sequence.0 + 1)
+        }
+    }
+
+    AcceptLowerEpoch "accept-lower-epoch"
+    "a follower follows a leader of an epoch lower than its promise",
+    Linearizable in "linearizable" {
+        fn follows(&self, _: Epoch, _: Epoch) -> bool {
+            true
+        }
+    }
+
+    VoteNotLogged "vote-not-logged"
+    "a voter votes without logging its promise",
+    Linearizable in "linearizable" {
+        fn logs_vote(&self) -> bool {
+            false
+        }
+    }
+
+    VoteTwice "vote-twice"
+    "a voter votes for two candidates of one round",
+    Linearizable in "elections" {
+        fn grants_vote(&self, candidate: Epoch, promise: Epoch) -> bool {
+            candidate.round >= promise.round
+        }
+    }
+
+    IgnoreLearned "ignore-learned-entries"
+    "a candidate does not log what its voters have and it lacks",
+    Linearizable in "linearizable" {
+        fn learns_from_votes(&self) -> bool {
+            false
+        }
+    }
+
+    ReuseSequence "reuse-sequence"
+    "a node counts its entries anew after a crash",
+    NoGaps in "available" {
+        fn recovered_sequence(&self, _: Sequence) -> Sequence {
+            Sequence(0)
+        }
+    }
+
+    NoResync "no-resync-on-reconnect"
+    "a leader sends nothing when a link comes up again",
+    Settles in "replicate" {
+        fn resends_on_link_up(&self) -> bool {
+            false
+        }
+    }
+
+    HeldOutputSurvives "held-output-survives-reconnect"
+    "output held for a peer outlives the session that caused it",
+    Settles in "replicate" {
+        fn drops_held_output(&self) -> bool {
+            false
+        }
+    }
+
+    NoSessionIds "no-session-ids"
+    "a message is taken whatever session it was sent in",
+    Settles in "link-events" {
+        fn is_of_session(&self, _: SessionId, _: Option<SessionId>) -> bool {
+            true
+        }
+        fn waits_for_link_up(&self) -> bool {
+            false
+        }
+    }
+
+    ReadWithoutQuorum "read-without-quorum"
+    "a leader answers a linearizable read without asking anybody",
+    Linearizable in "linearizable" {
+        fn read_quorum(&self, _: Settings) -> usize {
+            1
+        }
+    }
+
+    ReadTakenLate "read-taken-late"
+    "a linearizable read returns what is shown when it is confirmed",
+    Linearizable in "linearizable" {
+        fn read_value<'a>(&self, _: Option<&'a Entry>, at_end: Option<&'a Entry>) -> Option<&'a Entry> {
+            at_end
+        }
+    }
+
+    EntriesBeforePromise "entries-before-promise"
+    "a follower logs entries before the promise that they came with",
+    DeposedLeadersDoNotOverrule in "replicate" {
+        fn batch(&self, promise: Option<Epoch>, entries: Vec<Entry>) -> Vec<Record> {
+            let promise = promise.map(Record::Promise);
+            entries.into_iter().map(Record::Entry).chain(promise).collect()
+        }
+    }
+
+    EpochWithoutNode "epoch-without-node-id"
+    "an epoch is a round and does not say whose",
+    OneLeaderPerEpoch in "available" {
+        fn next_epoch(&self, promise: Epoch, _: NodeId) -> Epoch {
+            Epoch { round: promise.round.next(), node: NodeId(0) }
+        }
+    }
+
+    NoForwarding "no-forwarding"
+    "a leader keeps what it learned to itself",
+    Settles in "available" {
+        fn forwards(&self, entry: &Entry, leader: NodeId) -> bool {
+            entry.dot.origin == leader
+        }
+    }
+
+    DropLoser "drop-conflict-loser"
+    "only the visible head of a path is kept",
+    AckedWritesSurvive in "available" {
+        fn keep_heads(&self, heads: &mut Vec<Entry>) {
+            heads.truncate(1);
+        }
+    }
+
+    OverwriteReplacesAll "overwrite-replaces-all-heads"
+    "an ordinary overwrite takes the place of conflict versions too",
+    AckedWritesSurvive in "conflicts" {
+        fn overwritten(&self, writing: &Writing<'_>) -> Vec<Dot> {
+            writing.heads.iter().map(|head| head.dot).collect()
+        }
+    }
+
+    NoFence "no-fence"
+    "the epoch is not part of the stamp",
+    DeposedLeadersDoNotOverrule in "fences" {
+        fn fence(&self, _: &Writing<'_>) -> Option<Epoch> {
+            None
+        }
+    }
+
+    NotJudgedAgain "append-not-judged-again"
+    "an Append that waited for content is followed whatever was promised meanwhile",
+    Linearizable in "contents" {
+        fn judges_again(&self) -> bool {
+            false
+        }
+    }
+
+    BadCopyServed "bad-copy-served"
+    "a copy is served although its hash is wrong",
+    ContentIsExact in "rot" {
+        fn serves_bad_copies(&self) -> bool {
+            true
+        }
+    }
+
+    DeleteForgotten "delete-forgotten"
+    "a delete removes the path instead of being kept as its head",
+    AckedWritesSurvive in "deletes" {
+        fn keep_heads(&self, heads: &mut Vec<Entry>) {
+            heads.retain(|head| head.change != steadfast_protocol::Change::Delete);
+        }
+    }
+
+    WrongBase "delta-on-wrong-base"
+    "the result of a delta is used although its hash is not the named one",
+    ContentIsExact in "rot" {
+        fn trusts_unverified_content(&self) -> bool {
+            true
+        }
+    }
+
+    LogBeforeContent "log-before-content"
+    "an entry is logged before the content it names is durable",
+    Settles in "contents" {
+        fn waits_for_content(&self) -> bool {
+            false
+        }
+    }
+
+    AckWithoutEpoch "ack-without-epoch"
+    "a leader counts an Ack for an earlier epoch of its own",
+    Linearizable in "three-elections" {
+        fn ack_counts(&self, _: Epoch, _: Epoch) -> bool {
+            true
+        }
+    }
+
+    SentByOrigin "sent-by-origin"
+    "entries are sent by origin instead of by stamp, so that a prefix may lack its causes",
+    Settles in "available" {
+        fn order(&self, entries: &mut [Entry]) {
+            entries.sort_by_key(|entry| (std::cmp::Reverse(entry.dot.origin), entry.dot.sequence));
+        }
+    }
+
+    GapAccepted "gap-accepted"
+    "a follower logs entries although it lacks others before them",
+    NoGaps in "unordered" {
+        fn closes_no_gap(&self, _: &Entry, _: &VersionVector) -> bool {
+            true
+        }
+    }
+
+    RetryWritesTwice "retry-writes-twice"
+    "a leader does not recognise a retry",
+    NoGaps in "retries" {
+        fn recognises_retries(&self) -> bool {
+            false
+        }
+    }
+
+    RefusedInsteadOfUnknown "refused-instead-of-unknown"
+    "a deposed leader tells its clients that their unfinished writes were refused",
+    NothingFromNowhere in "replicate" {
+        fn admits_unknown_outcomes(&self) -> bool {
+            false
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_twins_share_a_name() {
+        for (at, one) in TWINS.iter().enumerate() {
+            assert!(TWINS[at + 1..].iter().all(|it| it.name != one.name), "{}", one.name);
+        }
+    }
+
+    #[test]
+    fn every_guarantee_catches_a_twin() {
+        for guarantee in crate::GUARANTEES {
+            let is_caught = |it: &Twin| it.caught_by == guarantee.id();
+            let is_merged = matches!(guarantee.id(), GuaranteeId::ReplicasConverge);
+            assert!(is_merged || TWINS.iter().any(is_caught), "{}", guarantee.id());
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! What a cluster must show to be judged.
+
+use steadfast_protocol::{
+    ContentId, Decisions, Entry, Files, NodeId, Position, Record, Replica, Settings,
+};
+
+use crate::History;
+
+/// One node as the guarantees see it.
+#[derive(Clone, Copy, Debug)]
+pub struct NodeView<'a> {
+    /// The state machine; `None` while the node is down.
+    pub replica: Option<&'a Replica>,
+    /// What is on its disk, synced or not, in order.
+    pub records: &'a [Record],
+    /// How many of these records are synced; of a node that is down all.
+    pub synced: Position,
+}
+
+/// A node's copy of a content, seen from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Copy {
+    /// There is none.
+    Missing,
+    /// Its bytes are those that its name says.
+    Exact,
+    /// Its bytes are others.
+    Wrong,
+}
+
+/// A cluster that can be judged: what its driver knows beyond what its nodes know.
+pub trait ClusterView {
+    /// N, E and W.
+    fn settings(&self) -> Settings;
+
+    /// What happened to clients and leaders so far.
+    fn history(&self) -> &History;
+
+    /// The decisions that the nodes run with.
+    fn decisions(&self) -> &dyn Decisions;
+
+    /// One node.
+    fn node(&self, node: NodeId) -> NodeView<'_>;
+
+    /// What the disk of a node holds of a content.
+    fn copy(&self, node: NodeId, content: ContentId) -> Copy;
+
+    /// What a client that reads a content of a node gets: nothing rather than a bad copy.
+    fn served(&self, node: NodeId, content: ContentId) -> Copy;
+
+    /// Whether every node is up, no cut remains, and nothing can happen any more but faults, time
+    /// and clients: no delivery, sync or link event, and no bad copy to be found.
+    fn is_quiet(&self) -> bool;
+
+    /// Whether a node's disk is known to hold, synced, the entry that this one is a copy of.
+    fn has_synced(&self, node: NodeId, entry: &Entry) -> bool {
+        self.node(node).synced_entries().any(|it| it == entry)
+    }
+}
+
+impl<'a> NodeView<'a> {
+    /// The records that no crash can take.
+    #[must_use]
+    pub fn synced_records(&self) -> &'a [Record] {
+        let synced = usize::try_from(self.synced.0).unwrap_or(usize::MAX);
+        self.records.get(..synced).unwrap_or(self.records)
+    }
+
+    /// The entries that no crash can take.
+    pub fn synced_entries(&self) -> impl Iterator<Item = &'a Entry> + use<'a> {
+        entries(self.synced_records())
+    }
+
+    /// The entries on disk, synced or not.
+    pub fn entries(&self) -> impl Iterator<Item = &'a Entry> + use<'a> {
+        entries(self.records)
+    }
+
+    /// What the node shows; of a node that is down what it will show.
+    #[must_use]
+    pub fn shown(&self, decisions: &dyn Decisions) -> Files {
+        match self.replica {
+            Some(replica) => replica.files().clone(),
+            None => self.replayed(decisions),
+        }
+    }
+
+    /// The fold of the synced records.
+    #[must_use]
+    pub fn replayed(&self, decisions: &dyn Decisions) -> Files {
+        let mut files = Files::default();
+        self.synced_entries().for_each(|entry| files.apply(entry, decisions));
+        files
+    }
+}
+
+fn entries(records: &[Record]) -> impl Iterator<Item = &Entry> {
+    records.iter().filter_map(|record| match record {
+        Record::Entry(entry) => Some(entry),
+        Record::Identity(_) | Record::Promise(_) => None,
+    })
+}
+
+/// Helpers that every driver gets.
+impl dyn ClusterView + '_ {
+    /// All nodes.
+    pub fn nodes(&self) -> impl Iterator<Item = (NodeId, NodeView<'_>)> {
+        NodeId::all(self.settings().nodes()).map(|node| (node, self.node(node)))
+    }
+
+    /// The nodes that are up.
+    pub fn replicas(&self) -> impl Iterator<Item = &Replica> {
+        self.nodes().filter_map(|(_, node)| node.replica)
+    }
+
+    /// Whether some node believes that it leads.
+    #[must_use]
+    pub fn has_leader(&self) -> bool {
+        self.replicas().any(Replica::leads)
+    }
+
+    /// All nodes up, every link event seen, nothing in flight, held, awaited or unsynced, no bad
+    /// or missing content.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.is_quiet() && self.replicas().all(Replica::is_idle) && self.has_good_contents()
+    }
+
+    /// Whether every node has a good copy of every content that it shows.
+    fn has_good_contents(&self) -> bool {
+        self.nodes().all(|(id, node)| {
+            let files = node.shown(self.decisions());
+            files
+                .iter()
+                .flat_map(|(_, heads)| heads)
+                .all(|head| head.change.named().is_none_or(|it| self.copy(id, it) == Copy::Exact))
+        })
+    }
+}

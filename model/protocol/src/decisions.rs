@@ -1,0 +1,244 @@
+//! Every point at which the protocol decides, with the right answer as the default.
+//!
+//! This file is the shortest explanation of the protocol. A *twin* overrides one method with a
+//! deliberately wrong answer that some guarantee must catch.
+
+use std::cmp::Reverse;
+
+use crate::{
+    Counter, Dot, Entry, Epoch, NodeId, Position, Record, Sequence, SessionId, Settings,
+    VersionVector,
+};
+
+/// What a leader knows when it makes an entry.
+#[derive(Clone, Copy, Debug)]
+pub struct Writing<'a> {
+    /// The settings of the cluster.
+    pub settings: Settings,
+    /// The leader.
+    pub node: NodeId,
+    /// Its epoch.
+    pub epoch: Epoch,
+    /// The highest Lamport counter in its log.
+    pub highest: Counter,
+    /// The newest sequence number of its own.
+    pub sequence: Sequence,
+    /// The logged heads of the path, the visible one first.
+    pub heads: &'a [Entry],
+}
+
+/// The decisions of the protocol, and below them those of its surroundings.
+pub trait Decisions: Send + Sync {
+    // Durability: what waits for the log.
+
+    /// Whether output explained by the log up to `explained_by` may leave the node.
+    fn may_leave(&self, explained_by: Position, synced: Position) -> bool {
+        explained_by <= synced
+    }
+
+    /// What a leader counts as its own copy of a write.
+    fn own_copy<'a>(
+        &self,
+        synced: &'a VersionVector,
+        logged: &'a VersionVector,
+    ) -> &'a VersionVector {
+        let _ = logged;
+        synced
+    }
+
+    /// How much of the log is applied to the files.
+    fn applied(&self, synced: Position, logged: Position) -> Position {
+        let _ = logged;
+        synced
+    }
+
+    /// Whether recovery replays the entries of the log.
+    fn replays(&self) -> bool {
+        true
+    }
+
+    // Epochs: who may speak.
+
+    /// The epoch that a node asks for when its election timeout expires.
+    fn next_epoch(&self, promise: Epoch, node: NodeId) -> Epoch {
+        Epoch { round: promise.round.next(), node }
+    }
+
+    /// Whether an Append of this epoch is followed.
+    fn follows(&self, epoch: Epoch, promise: Epoch) -> bool {
+        epoch >= promise
+    }
+
+    /// Whether a candidate of this epoch gets a vote.
+    fn grants_vote(&self, candidate: Epoch, promise: Epoch) -> bool {
+        candidate > promise
+    }
+
+    /// Whether a voter logs its promise before it votes.
+    fn logs_vote(&self) -> bool {
+        true
+    }
+
+    /// The order in which a follower logs a new promise and the entries it came with: the promise
+    /// first, so that no crash leaves entries of an epoch that the node never promised.
+    fn batch(&self, promise: Option<Epoch>, entries: Vec<Entry>) -> Vec<Record> {
+        let promise = promise.map(Record::Promise).into_iter();
+        promise.chain(entries.into_iter().map(Record::Entry)).collect()
+    }
+
+    /// Whether an Ack for this epoch counts for a leader of that one.
+    fn ack_counts(&self, acked: Epoch, leading: Epoch) -> bool {
+        acked == leading
+    }
+
+    // Entries: names, order and what is kept.
+
+    /// The sequence number of the next entry.
+    fn next_sequence(&self, newest: Sequence) -> Sequence {
+        newest.next()
+    }
+
+    /// The newest own sequence number after a recovery, given the newest one in the log.
+    fn recovered_sequence(&self, logged: Sequence) -> Sequence {
+        logged
+    }
+
+    /// The Lamport counter of the next entry.
+    fn next_counter(&self, writing: &Writing<'_>) -> Counter {
+        writing.highest.next()
+    }
+
+    /// The fence of the next entry: with E+W>N the epoch, so that no write of a deposed leader
+    /// overrides one of its successor.
+    fn fence(&self, writing: &Writing<'_>) -> Option<Epoch> {
+        writing.settings.is_consistent().then_some(writing.epoch)
+    }
+
+    /// The heads that a write without a named base takes the place of: the visible one only.
+    fn overwritten(&self, writing: &Writing<'_>) -> Vec<Dot> {
+        writing.heads.first().map(|head| head.dot).into_iter().collect()
+    }
+
+    /// Where an entry stands among the heads of its path; the first is visible.
+    fn rank(&self, entry: &Entry, heads: &[Entry]) -> usize {
+        heads.partition_point(|head| head.stamp > entry.stamp)
+    }
+
+    /// Drops what need not be kept of a path's heads: nothing, neither a conflict's loser nor a
+    /// delete.
+    fn keep_heads(&self, heads: &mut Vec<Entry>) {
+        let _ = heads;
+    }
+
+    /// The order in which entries are sent: by stamp, so that every prefix is causally closed.
+    fn order(&self, entries: &mut [Entry]) {
+        entries.sort_by_key(|entry| entry.stamp);
+    }
+
+    /// Whether an entry can be logged next: no gap before it, and all it had seen is held.
+    fn closes_no_gap(&self, entry: &Entry, logged: &VersionVector) -> bool {
+        entry.dot.sequence == logged.sequence(entry.dot.origin).next()
+            && logged.includes(&entry.context)
+    }
+
+    // Replication: who is told what.
+
+    /// Whether a candidate logs what its voters have and it lacks.
+    fn learns_from_votes(&self) -> bool {
+        true
+    }
+
+    /// Which synced entries a leader offers to its followers: all, also those it learned.
+    fn forwards(&self, entry: &Entry, leader: NodeId) -> bool {
+        let _ = (entry, leader);
+        true
+    }
+
+    /// Whether a link-up resets what was believed sent to what was acknowledged.
+    fn resends_on_link_up(&self) -> bool {
+        true
+    }
+
+    /// Whether the end of a session drops the output held for that peer.
+    fn drops_held_output(&self) -> bool {
+        true
+    }
+
+    /// Whether a message is of the session that this end has seen begin.
+    fn is_of_session(&self, session: SessionId, current: Option<SessionId>) -> bool {
+        current == Some(session)
+    }
+
+    // Clients: what they are told.
+
+    /// How many nodes must confirm a linearizable read, the leader included.
+    fn read_quorum(&self, settings: Settings) -> usize {
+        settings.write()
+    }
+
+    /// What a linearizable read returns, of the version shown when it began and the one shown when
+    /// it is confirmed.
+    fn read_value<'a>(
+        &self,
+        at_start: Option<&'a Entry>,
+        at_end: Option<&'a Entry>,
+    ) -> Option<&'a Entry> {
+        let _ = at_end;
+        at_start
+    }
+
+    /// Whether a retry of a request that the log already holds is recognised.
+    fn recognises_retries(&self) -> bool {
+        true
+    }
+
+    /// Whether a deposed leader tells its clients that it does not know, instead of "refused".
+    fn admits_unknown_outcomes(&self) -> bool {
+        true
+    }
+
+    // Content.
+
+    /// Whether an entry waits until its content is durable.
+    fn waits_for_content(&self) -> bool {
+        true
+    }
+
+    /// Whether an Append that waited for content is judged again, as if it had just arrived.
+    fn judges_again(&self) -> bool {
+        true
+    }
+
+    // What the surroundings decide: the disk and the delivery of messages.
+
+    /// Whether recovery takes a record that was half written when the node crashed for a whole one.
+    fn trusts_torn_record(&self) -> bool {
+        false
+    }
+
+    /// Whether a stored result is used although its hash is not the named one.
+    fn trusts_unverified_content(&self) -> bool {
+        false
+    }
+
+    /// Whether a copy is served although it is known to be bad.
+    fn serves_bad_copies(&self) -> bool {
+        false
+    }
+
+    /// Whether a message of a session waits until the receiving end has seen its link-up.
+    fn waits_for_link_up(&self) -> bool {
+        true
+    }
+}
+
+/// The protocol as it is: every default.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Steadfast;
+
+impl Decisions for Steadfast {}
+
+/// Sorts heads as [`Decisions::rank`] does, for whoever computes them from nothing.
+pub(crate) fn sort_heads(heads: &mut [Entry]) {
+    heads.sort_by_key(|head| Reverse(head.stamp));
+}

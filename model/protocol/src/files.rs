@@ -1,0 +1,76 @@
+//! The files that a node shows: the fold of its applied entries.
+
+use im::OrdMap;
+use im::ordmap::DiffItem;
+
+use crate::{Decisions, Dot, Entry, Path};
+
+/// Per path its heads: the entries that no applied entry of that path replaces, the visible one
+/// first, the others its conflict versions. Deleted paths are kept.
+///
+/// A persistent map: a snapshot of a namespace of any size is a pointer, and a step that changes
+/// no file shares it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Files(OrdMap<Path, Vec<Entry>>);
+
+impl Files {
+    /// The heads of a path, the visible one first; empty for a path never written.
+    #[must_use]
+    pub fn heads(&self, path: &Path) -> &[Entry] {
+        self.0.get(path).map_or(&[], Vec::as_slice)
+    }
+
+    /// The visible version of a path; a deleted path shows its delete.
+    #[must_use]
+    pub fn visible(&self, path: &Path) -> Option<&Entry> {
+        self.heads(path).first()
+    }
+
+    /// All paths ever written with their heads, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&Path, &[Entry])> {
+        self.0.iter().map(|(path, heads)| (path, heads.as_slice()))
+    }
+
+    /// How many paths were ever written.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether no path was ever written.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The paths whose heads differ between two snapshots; cheap when they share most of their
+    /// structure.
+    #[must_use]
+    pub fn changed_since(&self, before: &Files) -> Vec<Path> {
+        before
+            .0
+            .diff(&self.0)
+            .map(|item| match item {
+                DiffItem::Add(path, _) | DiffItem::Remove(path, _) => path.clone(),
+                DiffItem::Update { new: (path, _), .. } => path.clone(),
+            })
+            .collect()
+    }
+
+    /// Adds an entry. Merging is a join: the order in which causally closed entries arrive does
+    /// not matter.
+    pub fn apply(&mut self, entry: &Entry, decisions: &dyn Decisions) {
+        let mut heads = self.heads(&entry.path).to_vec();
+        heads.retain(|head| !entry.replaces.contains(&head.dot));
+        let rank = decisions.rank(entry, &heads);
+        heads.insert(rank, entry.clone());
+        decisions.keep_heads(&mut heads);
+        self.0.insert(entry.path.clone(), heads);
+    }
+
+    /// Whether an entry of this name is a head of its path.
+    #[must_use]
+    pub fn is_head(&self, path: &Path, dot: Dot) -> bool {
+        self.heads(path).iter().any(|head| head.dot == dot)
+    }
+}

@@ -1,0 +1,252 @@
+//! Identifiers, counters and sizes. No bare integer crosses a public signature.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! counter {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(
+            Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+        )]
+        #[serde(transparent)]
+        pub struct $name(pub u64);
+
+        impl $name {
+            /// The value that follows this one; the last value follows itself.
+            #[must_use]
+            pub fn next(self) -> Self {
+                Self(self.0.saturating_add(1))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+counter!(
+    /// How many leaderships were attempted before and including this one.
+    Round
+);
+counter!(
+    /// The number of an entry among those of its origin, from 1. Zero is "none yet".
+    Sequence
+);
+counter!(
+    /// A Lamport counter (Lamport, "Time, Clocks, and the Ordering of Events", CACM 21(7), 1978).
+    Counter
+);
+counter!(
+    /// The number of a round of Appends within one leadership; an Ack echoes it.
+    Tag
+);
+counter!(
+    /// How many records a log holds, or held up to and including some record.
+    Position
+);
+counter!(
+    /// One connection between two nodes, from link-up to link-down. A later one has a higher id.
+    SessionId
+);
+
+/// A member of the cluster, counted from 0.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct NodeId(pub u8);
+
+impl NodeId {
+    /// This node's place in anything kept per node.
+    #[must_use]
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+
+    /// All members of a cluster of `nodes`, in order.
+    pub fn all(nodes: u8) -> impl DoubleEndedIterator<Item = NodeId> + ExactSizeIterator {
+        (0..nodes).map(NodeId)
+    }
+}
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "n{}", self.0)
+    }
+}
+
+/// A set of nodes.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct NodeSet(u8);
+
+impl NodeSet {
+    /// The set whose members are the bits of `bits`, bit 0 for node 0.
+    #[must_use]
+    pub fn from_bits(bits: u8) -> Self {
+        NodeSet(bits)
+    }
+
+    /// The members as bits, bit 0 for node 0.
+    #[must_use]
+    pub fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// Adds a node; one beyond the largest cluster is ignored.
+    pub fn insert(&mut self, node: NodeId) {
+        self.0 |= 1_u8.checked_shl(u32::from(node.0)).unwrap_or(0);
+    }
+
+    /// Removes a node.
+    pub fn remove(&mut self, node: NodeId) {
+        self.0 &= !1_u8.checked_shl(u32::from(node.0)).unwrap_or(0);
+    }
+
+    /// Whether the node is a member.
+    #[must_use]
+    pub fn contains(self, node: NodeId) -> bool {
+        self.0 & 1_u8.checked_shl(u32::from(node.0)).unwrap_or(0) != 0
+    }
+
+    /// How many members there are.
+    #[must_use]
+    pub fn len(self) -> usize {
+        self.0.count_ones() as usize
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The members in order.
+    pub fn iter(self) -> impl Iterator<Item = NodeId> {
+        (0..8).map(NodeId).filter(move |node| self.contains(*node))
+    }
+}
+
+impl FromIterator<NodeId> for NodeSet {
+    fn from_iter<I: IntoIterator<Item = NodeId>>(nodes: I) -> Self {
+        let mut set = NodeSet::default();
+        nodes.into_iter().for_each(|node| set.insert(node));
+        set
+    }
+}
+
+impl fmt::Display for NodeSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<String> = self.iter().map(|node| node.to_string()).collect();
+        write!(f, "{{{}}}", names.join(","))
+    }
+}
+
+/// One leadership: unique and totally ordered, by round and then by the node that leads.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct Epoch {
+    /// How many leaderships were attempted.
+    pub round: Round,
+    /// Who leads in this epoch.
+    pub node: NodeId,
+}
+
+impl Epoch {
+    /// Before anybody led.
+    pub const ZERO: Epoch = Epoch { round: Round(0), node: NodeId(0) };
+}
+
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self == Epoch::ZERO {
+            write!(f, "e0")
+        } else {
+            write!(f, "e{}.{}", self.round, self.node)
+        }
+    }
+}
+
+/// The name of an entry: who made it and its number there. Per origin without gaps.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct Dot {
+    /// The node that made the entry.
+    pub origin: NodeId,
+    /// The entry's number among those of its origin.
+    pub sequence: Sequence,
+}
+
+impl fmt::Display for Dot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}#{}", self.origin, self.sequence)
+    }
+}
+
+/// What a client calls its request. A retry carries the id of the first try.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct RequestId {
+    /// The client, unique among all clients.
+    pub client: u64,
+    /// The request, unique for the client.
+    pub number: u64,
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "c{}/{}", self.client, self.number)
+    }
+}
+
+/// The name of a file's content: the root hash of its chunk manifest.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ContentId(pub [u8; 32]);
+
+impl fmt::Display for ContentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0[..4].iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for ContentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// The name of a file. Cheap to clone.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Path(Arc<str>);
+
+impl Path {
+    /// A path of this name.
+    pub fn new(name: impl Into<Arc<str>>) -> Self {
+        Path(name.into())
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

@@ -1,0 +1,122 @@
+//! What a node has logged, synced or not.
+
+use std::collections::BTreeMap;
+
+use crate::decisions::sort_heads;
+use crate::{
+    Counter, Dot, Entry, Epoch, NodeId, Position, Record, RequestId, Sequence, VersionVector,
+};
+
+/// The logged records, indexed: the promise, and the entries by origin.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Log {
+    length: Position,
+    promise: Epoch,
+    /// Invariant (G8, no-gaps): an origin's entries are a prefix of those it made, in order.
+    origins: Vec<Vec<Entry>>,
+    vv: VersionVector,
+    counter: Counter,
+    requests: BTreeMap<RequestId, Dot>,
+}
+
+impl Log {
+    /// How many records are logged.
+    #[must_use]
+    pub fn length(&self) -> Position {
+        self.length
+    }
+
+    /// The highest epoch this node has vowed to follow.
+    #[must_use]
+    pub fn promise(&self) -> Epoch {
+        self.promise
+    }
+
+    /// The logged version vector.
+    #[must_use]
+    pub fn vv(&self) -> &VersionVector {
+        &self.vv
+    }
+
+    /// The highest Lamport counter logged.
+    #[must_use]
+    pub fn counter(&self) -> Counter {
+        self.counter
+    }
+
+    /// Adds a record at the end.
+    pub(crate) fn push(&mut self, record: &Record) {
+        self.length = self.length.next();
+        match record {
+            Record::Identity(_) => {}
+            Record::Promise(epoch) => self.promise = *epoch,
+            Record::Entry(entry) => self.push_entry(entry),
+        }
+    }
+
+    fn push_entry(&mut self, entry: &Entry) {
+        let origin = entry.dot.origin.index();
+        if self.origins.len() <= origin {
+            self.origins.resize_with(origin + 1, Vec::new);
+        }
+        self.origins[origin].push(entry.clone());
+        self.vv.insert(entry.dot);
+        self.counter = self.counter.max(entry.stamp.counter);
+        self.requests.insert(entry.request, entry.dot);
+    }
+
+    /// The entry of this name, if it is logged.
+    #[must_use]
+    pub fn entry(&self, dot: Dot) -> Option<&Entry> {
+        let entries = self.origins.get(dot.origin.index())?;
+        let at = entries.partition_point(|entry| entry.dot.sequence < dot.sequence);
+        entries.get(at).filter(|entry| entry.dot == dot)
+    }
+
+    /// The entry that a request wrote, if it is logged: a retry does not write twice.
+    #[must_use]
+    pub fn written_by(&self, request: RequestId) -> Option<&Entry> {
+        self.entry(*self.requests.get(&request)?)
+    }
+
+    /// All logged entries, by origin and sequence.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.origins.iter().flatten()
+    }
+
+    /// The logged entries that `known` lacks and `limit` covers, by origin and sequence.
+    #[must_use]
+    pub fn between(&self, known: &VersionVector, limit: &VersionVector) -> Vec<Entry> {
+        let mut lacking = Vec::new();
+        for (origin, entries) in (0..).map(NodeId).zip(&self.origins) {
+            let from = entries.partition_point(|it| it.dot.sequence <= known.sequence(origin));
+            let to = entries.partition_point(|it| it.dot.sequence <= limit.sequence(origin));
+            lacking.extend(entries.get(from..to).unwrap_or_default().iter().cloned());
+        }
+        lacking
+    }
+
+    /// The newest logged entry of an origin.
+    #[must_use]
+    pub fn last_of(&self, origin: NodeId) -> Option<&Entry> {
+        self.origins.get(origin.index())?.last()
+    }
+
+    /// The highest sequence number logged of an origin.
+    #[must_use]
+    pub fn sequence(&self, origin: NodeId) -> Sequence {
+        self.vv.sequence(origin)
+    }
+
+    /// The entries of one path that no other one of them replaces, highest stamp first: what
+    /// [`Files`](crate::Files) computes step by step, computed from nothing.
+    #[must_use]
+    pub fn heads_of(&self, path: &crate::Path) -> Vec<Entry> {
+        let of_path: Vec<&Entry> = self.entries().filter(|it| it.path == *path).collect();
+        let is_head = |entry: &Entry| !of_path.iter().any(|it| it.replaces.contains(&entry.dot));
+        let mut heads: Vec<Entry> =
+            of_path.iter().filter(|it| is_head(it)).map(|it| (*it).clone()).collect();
+        sort_heads(&mut heads);
+        heads
+    }
+}

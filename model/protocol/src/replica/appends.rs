@@ -1,0 +1,106 @@
+//! Replication: Appends, Acks and heartbeats.
+
+use super::{Replica, Role, Turn};
+use crate::{Ack, Append, Entry, Message, NodeId, VersionVector};
+
+impl Replica {
+    /// Time passed: a leader keeps its followers and retransmits; everybody asks again for what
+    /// is missing.
+    pub(super) fn on_tick(&mut self, turn: &mut Turn<'_>) {
+        if let Role::Leader(leadership) = &mut self.role {
+            for progress in &mut leadership.peers {
+                progress.sent = progress.acked.unwrap_or_default();
+            }
+            self.linked_peers().into_iter().for_each(|peer| self.send_append(peer, turn));
+        }
+        self.ask_again(turn);
+    }
+
+    /// Follows a leader whose epoch is acceptable: logs its promise, then its entries.
+    pub(super) fn on_append(&mut self, from: NodeId, append: &Append, turn: &mut Turn<'_>) {
+        if !turn.decisions.follows(append.epoch, self.promise()) {
+            return self.reject(from, turn);
+        }
+        self.step_down(turn);
+        let promise = (append.epoch > self.promise()).then_some(append.epoch);
+        self.learn(promise, &append.entries, turn);
+        let entries = self.lacking(&append.vv, turn);
+        let payloads = self.payloads_of(&entries, &append.vv);
+        let vv = *self.log.vv();
+        let ack = Ack { epoch: append.epoch, tag: append.tag, vv, entries, payloads };
+        self.hold_message(from, Message::Ack(ack), turn);
+    }
+
+    /// Counts what a follower has, and logs what it has and the leader lacks.
+    pub(super) fn on_ack(&mut self, from: NodeId, ack: &Ack, turn: &mut Turn<'_>) {
+        if !self.leads() || !turn.decisions.ack_counts(ack.epoch, self.promise()) {
+            return;
+        }
+        self.note_progress(from, &ack.vv);
+        self.learn(None, &ack.entries, turn);
+        self.confirm_reads(from, ack, turn);
+        self.replicate(turn);
+    }
+
+    /// Notes that a peer has synced this much in this epoch.
+    pub(super) fn note_progress(&mut self, from: NodeId, vv: &VersionVector) {
+        if let Role::Leader(leadership) = &mut self.role
+            && let Some(progress) = leadership.peers.get_mut(from.index())
+        {
+            progress.acked.get_or_insert_default().merge(vv);
+            progress.sent.merge(vv);
+        }
+    }
+
+    /// A leader answers what is decided and sends each peer what it lacks.
+    pub(super) fn replicate(&mut self, turn: &mut Turn<'_>) {
+        if !self.leads() {
+            return;
+        }
+        self.acknowledge_writes(turn);
+        for peer in self.linked_peers() {
+            if !self.unsent(peer, turn).is_empty() {
+                self.send_append(peer, turn);
+            }
+        }
+    }
+
+    /// The synced entries that a peer was not sent in this session. Before it said what it has,
+    /// nothing: an empty Append asks it.
+    fn unsent(&self, peer: NodeId, turn: &Turn<'_>) -> Vec<Entry> {
+        let Role::Leader(leadership) = &self.role else {
+            return Vec::new();
+        };
+        let progress = &leadership.peers[peer.index()];
+        if progress.acked.is_none() || progress.sent.includes(&self.synced_vv) {
+            return Vec::new();
+        }
+        let mut entries = self.log.between(&progress.sent, &self.synced_vv);
+        entries.retain(|entry| turn.decisions.forwards(entry, self.id()));
+        turn.decisions.order(&mut entries);
+        entries
+    }
+
+    /// Sends a peer an Append with what it lacks, be that nothing.
+    pub(super) fn send_append(&mut self, peer: NodeId, turn: &mut Turn<'_>) {
+        let entries = self.unsent(peer, turn);
+        let Role::Leader(leadership) = &self.role else {
+            return;
+        };
+        let tag = leadership.tag;
+        let payloads = self.payloads_of(&entries, &leadership.peers[peer.index()].sent);
+        let sent = entries.iter().map(|entry| entry.dot).collect::<Vec<_>>();
+        let (epoch, vv) = (self.promise(), self.synced_vv);
+        self.send(peer, Message::Append(Append { epoch, tag, entries, vv, payloads }), turn);
+        if let Role::Leader(leadership) = &mut self.role {
+            sent.into_iter().for_each(|dot| leadership.peers[peer.index()].sent.insert(dot));
+        }
+    }
+
+    /// The logged entries that somebody with `known` lacks, in the order in which they are sent.
+    pub(super) fn lacking(&self, known: &VersionVector, turn: &Turn<'_>) -> Vec<Entry> {
+        let mut entries = self.log.between(known, self.log.vv());
+        turn.decisions.order(&mut entries);
+        entries
+    }
+}

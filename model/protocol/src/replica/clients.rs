@@ -1,0 +1,157 @@
+//! Writes: how a client's intent becomes an entry, and when it is acknowledged.
+
+use super::{PendingWrite, Replica, Role, Turn};
+use crate::{
+    Base, Change, Dot, Entry, EntryBody, Intent, NodeId, Outcome, Path, Record, Refusal, Sealed,
+    Stamp, WriteRequest, Writing,
+};
+
+impl Replica {
+    pub(super) fn on_write(&mut self, write: WriteRequest, turn: &mut Turn<'_>) {
+        if !self.leads() {
+            let refusal = Refusal::NotLeader { leader: self.leader_hint() };
+            return self.hold_answer(write.request, Outcome::Refused(refusal), turn);
+        }
+        let known = self.log.written_by(write.request).map(|entry| entry.dot);
+        match known.filter(|_| turn.decisions.recognises_retries()) {
+            Some(dot) => self.await_copies(write, dot, turn),
+            None => match self.make_entry(&write, turn) {
+                Ok(entry) => self.accept(write, entry, turn),
+                Err(refusal) => self.hold_answer(write.request, Outcome::Refused(refusal), turn),
+            },
+        }
+    }
+
+    fn accept(&mut self, write: WriteRequest, entry: Entry, turn: &mut Turn<'_>) {
+        let dot = entry.dot;
+        self.sequence = dot.sequence;
+        self.append(vec![Record::Entry(entry)], turn);
+        self.await_copies(write, dot, turn);
+    }
+
+    /// Answers a write once W nodes have it; a retry asks for the answer once more.
+    fn await_copies(&mut self, write: WriteRequest, dot: Dot, turn: &mut Turn<'_>) {
+        if let Role::Leader(leadership) = &mut self.role {
+            leadership.writes.retain(|pending| pending.request != write.request);
+            leadership.writes.push(PendingWrite { request: write.request, dot });
+        }
+        self.acknowledge_writes(turn);
+    }
+
+    fn make_entry(&self, write: &WriteRequest, turn: &Turn<'_>) -> Result<Entry, Refusal> {
+        let heads = self.logged_heads(&write.path, turn);
+        let writing = Writing {
+            settings: self.settings(),
+            node: self.id(),
+            epoch: self.promise(),
+            highest: self.log.counter(),
+            sequence: self.sequence,
+            heads: &heads,
+        };
+        let mut replaces = self.base_of(write, &writing, turn)?;
+        let change = self.change_of(write, &writing, &mut replaces)?;
+        replaces.sort_unstable();
+        replaces.dedup();
+        let origin = self.id();
+        Ok(Sealed::new(EntryBody {
+            dot: Dot { origin, sequence: turn.decisions.next_sequence(self.sequence) },
+            stamp: Stamp {
+                fence: turn.decisions.fence(&writing),
+                counter: turn.decisions.next_counter(&writing),
+                origin,
+            },
+            context: *self.log.vv(),
+            replaces,
+            path: write.path.clone(),
+            change,
+            request: write.request,
+        }))
+    }
+
+    /// The versions that a write takes the place of.
+    fn base_of(
+        &self,
+        write: &WriteRequest,
+        writing: &Writing<'_>,
+        turn: &Turn<'_>,
+    ) -> Result<Vec<Dot>, Refusal> {
+        let named = match &write.base {
+            Base::Visible => return Ok(turn.decisions.overwritten(writing)),
+            Base::Named(named) => named,
+        };
+        let is_known = |dot: Dot| self.log.entry(dot).is_some_and(|it| it.path == write.path);
+        match named.iter().find(|dot| !is_known(**dot)) {
+            Some(dot) => Err(Refusal::UnknownVersion { dot: *dot, path: write.path.clone() }),
+            None => Ok(named.clone()),
+        }
+    }
+
+    /// What a write does; a restore names the version it restores.
+    fn change_of(
+        &self,
+        write: &WriteRequest,
+        writing: &Writing<'_>,
+        replaces: &mut Vec<Dot>,
+    ) -> Result<Change, Refusal> {
+        let path = || write.path.clone();
+        let change = match &write.intent {
+            Intent::Put(content) => Change::Put(content.clone()),
+            Intent::Delete => match writing.heads.first() {
+                Some(head) if head.change != Change::Delete || writing.heads.len() > 1 => {
+                    Change::Delete
+                }
+                _ => return Err(Refusal::NotFound { path: path() }),
+            },
+            Intent::Restore(dot) => {
+                let head = writing.heads.iter().find(|head| head.dot == *dot);
+                replaces.push(*dot);
+                head.ok_or(Refusal::NotAHead { dot: *dot, path: path() })?.change.clone()
+            }
+        };
+        match change.named().filter(|content| !self.has_content(*content)) {
+            Some(content) => Err(Refusal::ContentMissing { content }),
+            None => Ok(change),
+        }
+    }
+
+    /// The heads of a path with everything logged, synced or not.
+    fn logged_heads(&self, path: &Path, turn: &Turn<'_>) -> Vec<Entry> {
+        let mut files = self.files.clone();
+        let unapplied = self.log.length().0.saturating_sub(self.applied.0);
+        let skip = self.tail.len().saturating_sub(usize::try_from(unapplied).unwrap_or(usize::MAX));
+        for record in &self.tail[skip..] {
+            if let Record::Entry(entry) = record
+                && entry.path == *path
+            {
+                files.apply(entry, turn.decisions);
+            }
+        }
+        files.heads(path).to_vec()
+    }
+
+    /// Answers the writes that W nodes have synced in this epoch.
+    pub(super) fn acknowledge_writes(&mut self, turn: &mut Turn<'_>) {
+        let quorum = self.settings().write();
+        let own = *turn.decisions.own_copy(&self.synced_vv, self.log.vv());
+        let Role::Leader(leadership) = &mut self.role else {
+            return;
+        };
+        let peers = &leadership.peers;
+        leadership.writes.retain(|write| {
+            let acked = peers.iter().filter_map(|peer| peer.acked.as_ref());
+            let copies = acked.chain([&own]).filter(|vv| vv.covers(write.dot)).count();
+            if copies < quorum {
+                return true;
+            }
+            let (request, outcome) = (write.request, Outcome::Acknowledged { dot: write.dot });
+            turn.effects.push(crate::Effect::Answer { request, outcome });
+            false
+        });
+    }
+
+    /// Who leads the epoch that this node promised, as far as it knows.
+    pub(super) fn leader_hint(&self) -> Option<NodeId> {
+        let promise = self.promise();
+        (promise != crate::Epoch::ZERO && promise.node != self.id()).then_some(promise.node)
+    }
+}

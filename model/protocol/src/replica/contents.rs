@@ -1,0 +1,278 @@
+//! Contents: what is stored beside the log, asked for, and waited for.
+//!
+//! An entry is logged only when the content it names is durable here. Until then the message that
+//! brought it waits, and whatever else with entries comes from that peer waits behind it.
+
+use std::collections::BTreeSet;
+
+use super::{Replica, Turn};
+use crate::{
+    ContentId, ContentReply, Effect, Entry, Log, Message, Need, NodeId, NodeSet, Payload,
+    SealedMessage, VersionVector,
+};
+
+/// A message that waits for the contents it names. Volatile, and gone with its session.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Waiting {
+    /// Who sent it.
+    pub from: NodeId,
+    /// The message.
+    pub message: SealedMessage,
+}
+
+/// A content that is missing here.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Want {
+    /// The content.
+    pub content: ContentId,
+    /// A payload for it is being stored.
+    pub storing: bool,
+    /// Who was asked and has not answered.
+    pub asked: Option<NodeId>,
+    /// Who said that it has no good copy.
+    pub lacking: NodeSet,
+}
+
+/// What a node knows of the contents stored beside its log.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Contents {
+    /// The contents with a durable copy that is believed good.
+    held: BTreeSet<ContentId>,
+    wants: Vec<Want>,
+    waiting: Vec<Waiting>,
+    /// Who asked for what and was not answered with a content yet.
+    askers: Vec<(NodeId, ContentId)>,
+}
+
+impl Contents {
+    pub(super) fn recover(log: &Log, held: impl IntoIterator<Item = ContentId>) -> Self {
+        let mut contents = Contents { held: held.into_iter().collect(), ..Contents::default() };
+        for content in log.entries().filter_map(|entry| entry.change.named()) {
+            if !contents.held.contains(&content) {
+                contents.want(content);
+            }
+        }
+        contents
+    }
+
+    pub(super) fn has(&self, content: ContentId) -> bool {
+        self.held.contains(&content)
+    }
+
+    pub(super) fn waiting(&self) -> &[Waiting] {
+        &self.waiting
+    }
+
+    pub(super) fn wants(&self) -> &[Want] {
+        &self.wants
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.wants.is_empty() && self.waiting.is_empty()
+    }
+
+    fn want(&mut self, content: ContentId) -> &mut Want {
+        let at = match self.wants.iter().position(|want| want.content == content) {
+            Some(at) => at,
+            None => {
+                let lacking = NodeSet::default();
+                self.wants.push(Want { content, storing: false, asked: None, lacking });
+                self.wants.len() - 1
+            }
+        };
+        &mut self.wants[at]
+    }
+
+    fn missing(&self, entries: &[Entry], log: &Log) -> Vec<ContentId> {
+        entries
+            .iter()
+            .filter(|entry| !log.vv().covers(entry.dot))
+            .filter_map(|entry| entry.change.named())
+            .filter(|content| !self.has(*content))
+            .collect()
+    }
+}
+
+impl Replica {
+    /// Whether a message must wait: it, or one before it from the same peer, names a content that
+    /// is not durable here.
+    pub(super) fn must_wait(&self, from: NodeId, message: &SealedMessage, turn: &Turn<'_>) -> bool {
+        let carries_entries =
+            matches!(**message, Message::Append(_) | Message::Ack(_) | Message::Vote(_));
+        carries_entries
+            && turn.decisions.waits_for_content()
+            && (self.contents.waiting.iter().any(|waiting| waiting.from == from)
+                || !self.contents.missing(message.entries(), &self.log).is_empty())
+    }
+
+    /// Lets a message wait, stores what it brought and asks for what it did not.
+    pub(super) fn wait(&mut self, from: NodeId, message: &SealedMessage, turn: &mut Turn<'_>) {
+        for content in self.contents.missing(message.entries(), &self.log) {
+            let want = self.contents.want(content);
+            let payload = message.payloads().iter().find(|payload| payload.content == content);
+            if let Some(payload) = payload.filter(|_| !want.storing) {
+                want.storing = true;
+                turn.effects.push(Effect::Store { payload: *payload, from });
+            }
+        }
+        self.contents.waiting.push(Waiting { from, message: message.clone() });
+        self.ask_for_wants(Some(from), turn);
+    }
+
+    pub(super) fn on_stored(&mut self, content: ContentId, turn: &mut Turn<'_>) {
+        self.contents.held.insert(content);
+        self.contents.wants.retain(|want| want.content != content);
+        if self.contents.askers.iter().any(|(_, asked)| *asked == content) {
+            turn.effects.push(Effect::Fetch { content });
+        }
+        self.judge_again(turn);
+    }
+
+    /// Judges the messages whose contents have arrived as if they had just been received.
+    fn judge_again(&mut self, turn: &mut Turn<'_>) {
+        for waiting in std::mem::take(&mut self.contents.waiting) {
+            match &*waiting.message {
+                Message::Append(append) if !turn.decisions.judges_again() => {
+                    let stale = crate::Append { epoch: self.promise(), ..append.clone() };
+                    if self.contents.missing(&stale.entries, &self.log).is_empty() {
+                        self.on_append(waiting.from, &stale, turn);
+                    } else {
+                        self.contents.waiting.push(waiting);
+                    }
+                }
+                _ => self.on_message(waiting.from, &waiting.message, turn),
+            }
+        }
+    }
+
+    pub(super) fn on_unusable(&mut self, content: ContentId, turn: &mut Turn<'_>) {
+        if let Some(want) = self.contents.wants.iter_mut().find(|want| want.content == content) {
+            want.storing = false;
+            if let Some(sender) = want.asked.take() {
+                want.lacking.insert(sender);
+            }
+        }
+        self.ask_for_wants(None, turn);
+    }
+
+    /// A copy is bad: it counts as missing, is not served, and is fetched again.
+    pub(super) fn on_bad(&mut self, content: ContentId, turn: &mut Turn<'_>) {
+        self.contents.held.remove(&content);
+        self.contents.want(content);
+        let lacks = Message::Content(ContentReply { content, payload: None });
+        for asker in self.askers_of(content) {
+            self.send(asker, lacks.clone(), turn);
+        }
+        self.ask_for_wants(None, turn);
+    }
+
+    pub(super) fn on_need(&mut self, from: NodeId, content: ContentId, turn: &mut Turn<'_>) {
+        if !self.contents.askers.contains(&(from, content)) {
+            self.contents.askers.push((from, content));
+        }
+        if self.contents.has(content) {
+            turn.effects.push(Effect::Fetch { content });
+        } else {
+            let lacks = ContentReply { content, payload: None };
+            self.send(from, Message::Content(lacks), turn);
+        }
+    }
+
+    pub(super) fn on_fetched(&mut self, content: ContentId, turn: &mut Turn<'_>) {
+        let payload = Some(Payload { content, base: None });
+        for asker in self.askers_of(content) {
+            self.send(asker, Message::Content(ContentReply { content, payload }), turn);
+        }
+        self.contents.askers.retain(|(_, asked)| *asked != content);
+    }
+
+    fn askers_of(&self, content: ContentId) -> Vec<NodeId> {
+        let askers = self.contents.askers.iter().filter(|(_, asked)| *asked == content);
+        askers.map(|(node, _)| *node).collect()
+    }
+
+    pub(super) fn on_content(&mut self, from: NodeId, reply: &ContentReply, turn: &mut Turn<'_>) {
+        let wants = &mut self.contents.wants;
+        let Some(want) = wants.iter_mut().find(|want| want.content == reply.content) else {
+            return;
+        };
+        match reply.payload {
+            Some(payload) if !want.storing => {
+                want.storing = true;
+                want.asked = Some(from);
+                turn.effects.push(Effect::Store { payload, from });
+            }
+            Some(_) => {}
+            None => {
+                want.lacking.insert(from);
+                want.asked = want.asked.filter(|asked| *asked != from);
+                self.ask_for_wants(None, turn);
+            }
+        }
+    }
+
+    /// Asks for what is missing and neither asked for nor being stored: the given peer first, then
+    /// whoever leads, then the others.
+    pub(super) fn ask_for_wants(&mut self, first: Option<NodeId>, turn: &mut Turn<'_>) {
+        if self.contents.wants.is_empty() {
+            return;
+        }
+        let linked = self.linked_peers();
+        let leader = self.promise().node;
+        let mut asked = Vec::new();
+        for want in self.contents.wants.iter_mut().filter(|it| !it.storing && it.asked.is_none()) {
+            let order = first.into_iter().chain([leader]).chain(linked.iter().copied());
+            let is_open = |peer: &NodeId| linked.contains(peer) && !want.lacking.contains(*peer);
+            want.asked = order.into_iter().find(is_open);
+            asked.extend(want.asked.map(|peer| (peer, want.content)));
+        }
+        for (peer, content) in asked {
+            self.send(peer, Message::Need(Need { content }), turn);
+        }
+    }
+
+    /// Asks everybody anew, for networks that lose questions and answers.
+    pub(super) fn ask_again(&mut self, turn: &mut Turn<'_>) {
+        for want in self.contents.wants.iter_mut().filter(|want| !want.storing) {
+            want.asked = None;
+            want.lacking = NodeSet::default();
+        }
+        self.ask_for_wants(None, turn);
+    }
+
+    /// Forgets what was asked, answered and waited for in a session that ended.
+    pub(super) fn forget_contents_of(&mut self, peer: NodeId) {
+        let contents = &mut self.contents;
+        contents.waiting.retain(|waiting| waiting.from != peer);
+        contents.askers.retain(|(asker, _)| *asker != peer);
+        for want in &mut contents.wants {
+            want.lacking.remove(peer);
+            if !want.storing {
+                want.asked = want.asked.filter(|asked| *asked != peer);
+            }
+        }
+        let (waiting, log) = (&contents.waiting, &self.log);
+        contents.wants.retain(|want| {
+            let mut named = waiting.iter().flat_map(|it| it.message.entries()).chain(log.entries());
+            want.storing || named.any(|entry| entry.change.named() == Some(want.content))
+        });
+    }
+
+    /// The contents that entries name, to be sent along: a delta when the receiver is believed to
+    /// hold, and this node holds, a version that the entry replaces.
+    pub(super) fn payloads_of(&self, entries: &[Entry], known: &VersionVector) -> Vec<Payload> {
+        let mut known = *known;
+        let mut payloads = Vec::new();
+        for entry in entries {
+            if let Some(content) = entry.change.named().filter(|it| self.has_content(*it)) {
+                let shared = entry.replaces.iter().filter(|dot| known.covers(**dot));
+                let named = shared.filter_map(|dot| self.log.entry(*dot)?.change.named());
+                let base =
+                    named.into_iter().find(|base| self.has_content(*base) && *base != content);
+                payloads.push(Payload { content, base });
+            }
+            known.insert(entry.dot);
+        }
+        payloads
+    }
+}

@@ -1,0 +1,86 @@
+//! Recovery: a node's state is the replay of its log.
+
+use std::sync::Arc;
+
+use super::{Contents, Replica, Role};
+use crate::{
+    ContentId, Decisions, Files, Identity, Log, Position, Record, RecoverError, VersionVector,
+};
+
+impl Replica {
+    /// Starts a node from its log and the contents that are durable beside it. The node comes
+    /// back as a follower without sessions.
+    ///
+    /// The log is taken as synced: whoever recovers it syncs what it trusts before it hands it
+    /// out. A new node's log holds its identity and nothing else.
+    ///
+    /// # Errors
+    /// The log is of another node or of a cluster with other settings, or is no log that a node
+    /// could have written.
+    pub fn recover(
+        identity: Identity,
+        records: &[Record],
+        contents: impl IntoIterator<Item = ContentId>,
+        decisions: &dyn Decisions,
+    ) -> Result<Replica, RecoverError> {
+        check_identity(identity, records)?;
+        let mut log = Log::default();
+        let mut files = Files::default();
+        let mut synced_vv = VersionVector::default();
+        for (position, record) in (1..).map(Position).zip(records) {
+            check_record(position, record, &log, identity)?;
+            log.push(record);
+            if let Record::Entry(entry) = record {
+                synced_vv.insert(entry.dot);
+                if decisions.replays() {
+                    files.apply(entry, decisions);
+                }
+            }
+        }
+        Ok(Replica {
+            identity,
+            synced: log.length(),
+            applied: log.length(),
+            synced_vv,
+            tail: Vec::new(),
+            files,
+            sequence: decisions.recovered_sequence(log.sequence(identity.node)),
+            role: Role::Follower,
+            sessions: vec![None; usize::from(identity.settings.nodes())],
+            outbox: Vec::new(),
+            contents: Contents::recover(&log, contents),
+            log: Arc::new(log),
+        })
+    }
+}
+
+fn check_identity(expected: Identity, records: &[Record]) -> Result<(), RecoverError> {
+    match records.first() {
+        Some(Record::Identity(found)) if *found == expected => Ok(()),
+        Some(Record::Identity(found)) => {
+            Err(RecoverError::OtherIdentity { found: *found, expected })
+        }
+        _ => Err(RecoverError::NoIdentity),
+    }
+}
+
+fn check_record(
+    position: Position,
+    record: &Record,
+    log: &Log,
+    identity: Identity,
+) -> Result<(), RecoverError> {
+    let follows = match record {
+        Record::Identity(_) => position == Position(1),
+        Record::Promise(_) => true,
+        Record::Entry(entry) => {
+            let is_member = entry.dot.origin.0 < identity.settings.nodes();
+            is_member && !log.vv().covers(entry.dot)
+        }
+    };
+    if follows {
+        return Ok(());
+    }
+    let record = record.to_string();
+    Err(RecoverError::OutOfOrder { position, record })
+}

@@ -1,0 +1,54 @@
+//! Sessions: what begins and ends with a connection.
+
+use super::{Replica, Role, Turn};
+use crate::{NodeId, SessionId};
+
+impl Replica {
+    pub(super) fn on_link_up(&mut self, peer: NodeId, session: SessionId, turn: &mut Turn<'_>) {
+        if peer == self.id() || peer.0 >= self.nodes() {
+            return;
+        }
+        self.end_session(peer, turn);
+        self.sessions[peer.index()] = Some(session);
+        self.greet(peer, turn);
+        self.ask_for_wants(Some(peer), turn);
+    }
+
+    pub(super) fn on_link_down(&mut self, peer: NodeId, turn: &mut Turn<'_>) {
+        if peer.0 < self.nodes() {
+            self.end_session(peer, turn);
+            self.ask_for_wants(None, turn);
+        }
+    }
+
+    /// Ends the session with a peer: nothing of it is held, awaited or believed sent any longer.
+    fn end_session(&mut self, peer: NodeId, turn: &mut Turn<'_>) {
+        if self.sessions[peer.index()].take().is_none() {
+            return;
+        }
+        if turn.decisions.drops_held_output() {
+            self.drop_held_for(peer);
+        }
+        self.forget_contents_of(peer);
+    }
+
+    /// Says what a new session must begin with: a leader sends what the peer lacks, a candidate
+    /// asks for the vote it does not have.
+    fn greet(&mut self, peer: NodeId, turn: &mut Turn<'_>) {
+        match &mut self.role {
+            Role::Follower => {}
+            Role::Candidate(ballots) => {
+                if !ballots.iter().any(|ballot| ballot.voter == peer) {
+                    self.request_vote(peer, turn);
+                }
+            }
+            Role::Leader(leadership) => {
+                let progress = &mut leadership.peers[peer.index()];
+                if turn.decisions.resends_on_link_up() {
+                    progress.sent = progress.acked.unwrap_or_default();
+                    self.send_append(peer, turn);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Version vectors.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::{Dot, NODES_MAX, NodeId, Sequence};
+
+const LENGTH: usize = NODES_MAX as usize;
+
+/// Per origin the highest sequence number, where every lower one is meant too (Parker et al.,
+/// "Detection of Mutual Inconsistency in Distributed Systems", IEEE TSE 9(3), 1983, section III).
+///
+/// An array, because two or three elements are copied faster than any shared structure.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct VersionVector([Sequence; LENGTH]);
+
+impl VersionVector {
+    /// The highest sequence number of an origin; zero for an origin that no cluster has.
+    #[must_use]
+    pub fn sequence(&self, origin: NodeId) -> Sequence {
+        self.0.get(origin.index()).copied().unwrap_or_default()
+    }
+
+    /// Whether the entry of this name is included.
+    #[must_use]
+    pub fn covers(&self, dot: Dot) -> bool {
+        dot.sequence <= self.sequence(dot.origin)
+    }
+
+    /// Whether everything in `other` is included.
+    #[must_use]
+    pub fn includes(&self, other: &VersionVector) -> bool {
+        self.0.iter().zip(&other.0).all(|(mine, its)| mine >= its)
+    }
+
+    /// Includes the entry of this name. An origin that no cluster has is ignored.
+    pub fn insert(&mut self, dot: Dot) {
+        if let Some(highest) = self.0.get_mut(dot.origin.index()) {
+            *highest = dot.sequence.max(*highest);
+        }
+    }
+
+    /// Includes everything in `other`.
+    pub fn merge(&mut self, other: &VersionVector) {
+        for (mine, its) in self.0.iter_mut().zip(&other.0) {
+            *mine = (*its).max(*mine);
+        }
+    }
+
+    fn significant(&self) -> &[Sequence] {
+        let length = self.0.iter().rposition(|it| it.0 > 0).map_or(0, |last| last + 1);
+        &self.0[..length]
+    }
+}
+
+impl fmt::Display for VersionVector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts: Vec<String> = self.significant().iter().map(Sequence::to_string).collect();
+        write!(f, "[{}]", counts.join(","))
+    }
+}
+
+impl fmt::Debug for VersionVector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl Serialize for VersionVector {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.significant().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for VersionVector {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let counts = Vec::<Sequence>::deserialize(deserializer)?;
+        let mut vv = VersionVector::default();
+        if counts.len() > LENGTH {
+            return Err(serde::de::Error::invalid_length(counts.len(), &"at most 7 counts"));
+        }
+        vv.0[..counts.len()].copy_from_slice(&counts);
+        Ok(vv)
+    }
+}

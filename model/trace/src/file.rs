@@ -1,0 +1,130 @@
+//! Traces on disk.
+
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::{Scope, Step};
+
+const FORMAT: &str = "steadfast-trace";
+const VERSION: u32 = 1;
+/// No trace is larger; a file that is, is none.
+const BYTES_MAX: u64 = 64 << 20;
+
+/// What happened in a run, as a list of inputs: whoever recorded it, anyone can replay it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trace {
+    format: String,
+    version: u32,
+    /// What was asked.
+    pub scope: Scope,
+    /// The twin that ran, or `None` for the protocol as it is.
+    pub twin: Option<String>,
+    /// The ids of the guarantees that the last step breaks.
+    pub breaks: Vec<String>,
+    /// What happened.
+    pub steps: Vec<TraceStep>,
+}
+
+/// A step, with a note for people that nobody parses.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TraceStep {
+    /// What happened.
+    pub step: Step,
+    /// The same in words.
+    #[serde(default)]
+    pub note: String,
+}
+
+/// Why a file is no trace.
+#[derive(Debug, Error)]
+pub enum ReadError {
+    /// The file cannot be read.
+    #[error("cannot read it")]
+    Io(#[from] io::Error),
+    /// The file is larger than any trace.
+    #[error("it is larger than any trace ({BYTES_MAX} bytes)")]
+    TooLarge,
+    /// The file is no JSON, is cut short, or lacks what a trace has.
+    #[error("it is damaged or not a trace")]
+    Malformed(#[from] serde_json::Error),
+    /// The file is JSON of another kind.
+    #[error("its format is {found:?}, not {FORMAT:?}")]
+    OtherFormat {
+        /// What it says it is.
+        found: String,
+    },
+    /// The trace was written by a newer program.
+    #[error("it has version {found}; this program reads version {VERSION}")]
+    OtherVersion {
+        /// The version it says it has.
+        found: u32,
+    },
+}
+
+#[derive(Deserialize)]
+struct Header {
+    format: String,
+    version: u32,
+}
+
+impl Trace {
+    /// A trace of these steps.
+    #[must_use]
+    pub fn new(
+        scope: Scope,
+        twin: Option<String>,
+        breaks: Vec<String>,
+        steps: Vec<TraceStep>,
+    ) -> Self {
+        Trace { format: FORMAT.to_owned(), version: VERSION, scope, twin, breaks, steps }
+    }
+
+    /// Reads a trace from a file.
+    ///
+    /// # Errors
+    /// The file cannot be read or is no trace of this version.
+    pub fn read(path: &Path) -> Result<Trace, ReadError> {
+        let mut text = String::new();
+        let file = std::fs::File::open(path)?;
+        let length = file.take(BYTES_MAX + 1).read_to_string(&mut text)?;
+        if length as u64 > BYTES_MAX {
+            return Err(ReadError::TooLarge);
+        }
+        Trace::parse(&text)
+    }
+
+    /// Reads a trace from text.
+    ///
+    /// # Errors
+    /// The text is no trace of this version.
+    pub fn parse(text: &str) -> Result<Trace, ReadError> {
+        let header: Header = serde_json::from_str(text)?;
+        if header.format != FORMAT {
+            return Err(ReadError::OtherFormat { found: header.format });
+        }
+        if header.version != VERSION {
+            return Err(ReadError::OtherVersion { found: header.version });
+        }
+        Ok(serde_json::from_str(text)?)
+    }
+
+    /// Writes the trace to a temporary file beside `path` and renames it, so that no half of a
+    /// trace is ever seen.
+    ///
+    /// # Errors
+    /// The directory cannot be written to.
+    pub fn write(&self, path: &Path) -> io::Result<()> {
+        let directory = path.parent().filter(|it| !it.as_os_str().is_empty());
+        let directory = directory.unwrap_or(Path::new("."));
+        std::fs::create_dir_all(directory)?;
+        let mut file = tempfile::NamedTempFile::new_in(directory)?;
+        serde_json::to_writer_pretty(&mut file, self)?;
+        file.write_all(b"\n")?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|it| it.error)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,172 @@
+//! Scopes: named sets of bounds.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use steadfast_protocol::Settings;
+use thiserror::Error;
+
+/// How often each thing that is not progress may happen. Deliveries, syncs, link events, heals and
+/// recoveries are not bounded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Bounds {
+    /// Client writes of any kind.
+    pub writes: u8,
+    /// How many of the writes may delete.
+    pub deletes: u8,
+    /// How many of the writes may resolve a conflict, or restore its loser.
+    pub resolves: u8,
+    /// How many requests may be sent again with the same id.
+    pub retries: u8,
+    /// Linearizable reads.
+    pub reads: u8,
+    /// Crashes of one node.
+    pub crashes: u8,
+    /// Cuts that split the cluster in two.
+    pub partitions: u8,
+    /// Election timeouts.
+    pub elections: u8,
+    /// Files that are written.
+    pub paths: u8,
+    /// Copies of a content that go bad.
+    pub rot: u8,
+    /// Heartbeats.
+    pub ticks: u8,
+    /// Messages that are lost one by one.
+    pub drops: u8,
+    /// Messages that arrive twice.
+    pub duplicates: u8,
+}
+
+/// How messages travel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Network {
+    /// In order between any two nodes, as TCP does.
+    #[default]
+    Fifo,
+    /// In any order.
+    Unordered,
+    /// In any order, some lost and some twice, within the bounds.
+    Lossy,
+}
+
+/// The names of all networks.
+pub const NETWORKS: [&str; 3] = ["fifo", "unordered", "lossy"];
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(NETWORKS[*self as usize])
+    }
+}
+
+impl FromStr for Network {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "fifo" => Ok(Network::Fifo),
+            "unordered" => Ok(Network::Unordered),
+            "lossy" => Ok(Network::Lossy),
+            _ => Err(format!("no network is called {name:?}: there are {}", NETWORKS.join(", "))),
+        }
+    }
+}
+
+/// How a run begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Start {
+    /// Node 0 leads and everybody has promised its epoch.
+    #[default]
+    Led,
+    /// Nobody has promised anything.
+    Cold,
+}
+
+/// What was asked of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Scope {
+    /// Its name.
+    pub name: String,
+    /// N, E and W.
+    pub settings: Settings,
+    /// How often what may happen.
+    pub bounds: Bounds,
+    /// How messages travel.
+    #[serde(default)]
+    pub network: Network,
+    /// How the run begins.
+    #[serde(default)]
+    pub start: Start,
+    /// The two ends of a connection hear of its begin and end at different times.
+    #[serde(default)]
+    pub link_events_apart: bool,
+    /// Cuts may also lose one direction only.
+    #[serde(default)]
+    pub one_way_cuts: bool,
+    /// The log goes on while earlier records are being synced, and syncs end one by one.
+    #[serde(default)]
+    pub pipelined_syncs: bool,
+    /// Writes name contents that are stored beside the log and travel as payloads.
+    #[serde(default)]
+    pub named_contents: bool,
+}
+
+/// Bounds that no run can have.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum BoundsError {
+    /// Writes without a path to write to, or more paths than there are names for.
+    #[error("{0} paths: there must be 1 to {max}", max = Scope::PATHS_MAX)]
+    Paths(u8),
+    /// Messages can be lost or doubled one by one only where the network does that.
+    #[error("{what} = {count}: only the lossy network does that, this is the {network} one")]
+    NotLossy {
+        /// What was asked for.
+        what: &'static str,
+        /// How often.
+        count: u8,
+        /// The network of the scope.
+        network: Network,
+    },
+}
+
+impl Scope {
+    /// The largest number of paths.
+    pub const PATHS_MAX: u8 = 8;
+
+    /// A scope of this name and these bounds, with everything else as by default.
+    #[must_use]
+    pub fn new(name: impl Into<String>, settings: Settings, bounds: Bounds) -> Scope {
+        Scope {
+            name: name.into(),
+            settings,
+            bounds,
+            network: Network::default(),
+            start: Start::default(),
+            link_events_apart: false,
+            one_way_cuts: false,
+            pipelined_syncs: false,
+            named_contents: false,
+        }
+    }
+
+    /// Checks what the types do not say.
+    ///
+    /// # Errors
+    /// Names the bound that is impossible.
+    pub fn validate(&self) -> Result<(), BoundsError> {
+        let bounds = self.bounds;
+        if !(1..=Self::PATHS_MAX).contains(&bounds.paths) {
+            return Err(BoundsError::Paths(bounds.paths));
+        }
+        let network = self.network;
+        let lossy = [("drops", bounds.drops), ("duplicates", bounds.duplicates)];
+        match lossy.into_iter().find(|(_, count)| *count > 0 && network != Network::Lossy) {
+            Some((what, count)) => Err(BoundsError::NotLossy { what, count, network }),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! Steps: everything that can happen to a cluster.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use steadfast_protocol::{ContentId, Dot, NodeId, NodeSet};
+
+/// What a client does to a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WriteKind {
+    /// Puts a new content in the place of the visible version.
+    Put,
+    /// Deletes the visible version.
+    Delete,
+    /// Puts a new content in the place of all heads.
+    Resolve,
+    /// Restores a conflict version.
+    Restore(Dot),
+}
+
+/// One thing that happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Step {
+    /// A message arrives: the `nth` of those under way.
+    Deliver {
+        /// The sender.
+        from: NodeId,
+        /// The receiver.
+        to: NodeId,
+        /// Which one, from 0; in a FIFO network always the first.
+        nth: u8,
+    },
+    /// A sync ends.
+    Sync {
+        /// Where.
+        node: NodeId,
+    },
+    /// A received payload is turned into a content.
+    Store {
+        /// Where.
+        node: NodeId,
+    },
+    /// One end of a connection hears that it began.
+    LinkUp {
+        /// The end.
+        node: NodeId,
+        /// The other end.
+        peer: NodeId,
+    },
+    /// One end of a connection hears that it ended.
+    LinkDown {
+        /// The end.
+        node: NodeId,
+        /// The other end.
+        peer: NodeId,
+    },
+    /// A client writes.
+    Write {
+        /// To whom.
+        node: NodeId,
+        /// The number of the path, from 0.
+        path: u8,
+        /// What.
+        kind: WriteKind,
+    },
+    /// A client repeats a request whose outcome it does not know.
+    Retry {
+        /// To whom.
+        node: NodeId,
+        /// The number of the request.
+        request: u8,
+    },
+    /// A client asks for a linearizable read.
+    Read {
+        /// Of whom.
+        node: NodeId,
+        /// The number of the path, from 0.
+        path: u8,
+    },
+    /// An election timeout expires.
+    Timeout {
+        /// Where.
+        node: NodeId,
+    },
+    /// A heartbeat is due.
+    Tick {
+        /// Where.
+        node: NodeId,
+    },
+    /// A node stops. Of the unsynced records the first `kept` survive, and the next one half when
+    /// `torn`.
+    Crash {
+        /// Who.
+        node: NodeId,
+        /// How many unsynced records survive.
+        kept: u8,
+        /// Whether the next one is half written.
+        torn: bool,
+    },
+    /// A node starts again from its disk.
+    Recover {
+        /// Who.
+        node: NodeId,
+    },
+    /// Messages from `side` to the others are lost, and unless `one_way` back as well.
+    Cut {
+        /// One side.
+        side: NodeSet,
+        /// Whether the other direction still works.
+        one_way: bool,
+    },
+    /// All cuts end.
+    Heal,
+    /// A copy of a content goes bad unnoticed.
+    Rot {
+        /// Where.
+        node: NodeId,
+        /// Which.
+        content: ContentId,
+    },
+    /// A node finds that a copy is bad.
+    Scrub {
+        /// Where.
+        node: NodeId,
+        /// Which.
+        content: ContentId,
+    },
+    /// A message is lost.
+    Drop {
+        /// The sender.
+        from: NodeId,
+        /// The receiver.
+        to: NodeId,
+        /// Which one, from 0.
+        nth: u8,
+    },
+    /// A message arrives and is still under way.
+    Duplicate {
+        /// The sender.
+        from: NodeId,
+        /// The receiver.
+        to: NodeId,
+        /// Which one, from 0.
+        nth: u8,
+    },
+}
+
+impl Step {
+    /// The names of all kinds of steps, in the order of [`kind`](Step::kind).
+    pub const KINDS: [&'static str; 18] = [
+        "deliver",
+        "sync",
+        "store",
+        "link-up",
+        "link-down",
+        "write",
+        "retry",
+        "read",
+        "timeout",
+        "tick",
+        "crash",
+        "recover",
+        "cut",
+        "heal",
+        "rot",
+        "scrub",
+        "drop",
+        "duplicate",
+    ];
+
+    /// The place of this step's kind in [`KINDS`](Step::KINDS).
+    #[must_use]
+    pub fn kind(&self) -> usize {
+        match self {
+            Step::Deliver { .. } => 0,
+            Step::Sync { .. } => 1,
+            Step::Store { .. } => 2,
+            Step::LinkUp { .. } => 3,
+            Step::LinkDown { .. } => 4,
+            Step::Write { .. } => 5,
+            Step::Retry { .. } => 6,
+            Step::Read { .. } => 7,
+            Step::Timeout { .. } => 8,
+            Step::Tick { .. } => 9,
+            Step::Crash { .. } => 10,
+            Step::Recover { .. } => 11,
+            Step::Cut { .. } => 12,
+            Step::Heal => 13,
+            Step::Rot { .. } => 14,
+            Step::Scrub { .. } => 15,
+            Step::Drop { .. } => 16,
+            Step::Duplicate { .. } => 17,
+        }
+    }
+
+    /// Whether the step belongs to the continuation in which no fault and no client acts any
+    /// more: what always runs out (G12).
+    #[must_use]
+    pub fn is_progress(&self) -> bool {
+        self.kind() <= 4 || matches!(self, Step::Scrub { .. })
+    }
+}
+
+/// The name of a path by number.
+#[must_use]
+pub(crate) fn path_name(path: u8) -> char {
+    char::from(b'a'.saturating_add(path))
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Step::Deliver { from, to, nth: 0 } => write!(f, "{from} -> {to}"),
+            Step::Deliver { from, to, nth } => write!(f, "{from} -> {to} (number {nth})"),
+            Step::Sync { node } => write!(f, "{node} syncs its log"),
+            Step::Store { node } => write!(f, "{node} stores a received content"),
+            Step::LinkUp { node, peer } => write!(f, "{node} sees the link to {peer} come up"),
+            Step::LinkDown { node, peer } => write!(f, "{node} sees the link to {peer} go down"),
+            Step::Write { node, path, kind } => {
+                let path = path_name(*path);
+                match kind {
+                    WriteKind::Put => write!(f, "client puts {path} at {node}"),
+                    WriteKind::Delete => write!(f, "client deletes {path} at {node}"),
+                    WriteKind::Resolve => write!(f, "client resolves {path} at {node}"),
+                    WriteKind::Restore(dot) => {
+                        write!(f, "client restores {dot} of {path} at {node}")
+                    }
+                }
+            }
+            Step::Retry { node, request } => {
+                write!(f, "client repeats request {request} at {node}")
+            }
+            Step::Read { node, path } => write!(f, "client reads {} at {node}", path_name(*path)),
+            Step::Timeout { node } => write!(f, "{node} times out and asks to lead"),
+            Step::Tick { node } => write!(f, "{node} sends heartbeats"),
+            Step::Crash { node, kept, torn } => {
+                let torn = if *torn { " and a torn one" } else { "" };
+                write!(f, "{node} CRASHES, {kept} unsynced records{torn} survive")
+            }
+            Step::Recover { node } => write!(f, "{node} recovers"),
+            Step::Cut { side, one_way: false } => write!(f, "CUT around {side}"),
+            Step::Cut { side, one_way: true } => write!(f, "ONE-WAY CUT, nothing leaves {side}"),
+            Step::Heal => write!(f, "HEAL"),
+            Step::Rot { node, content } => write!(f, "content {content} ROTS on {node}"),
+            Step::Scrub { node, content } => write!(f, "{node} finds its content {content} bad"),
+            Step::Drop { from, to, nth } => write!(f, "LOST {from} -> {to} (number {nth})"),
+            Step::Duplicate { from, to, nth } => write!(f, "TWICE {from} -> {to} (number {nth})"),
+        }
+    }
+}
