@@ -3,7 +3,7 @@
 use std::fmt;
 
 use steadfast_guarantees::{Action as Asked, Copy, Status};
-use steadfast_protocol::{Change, ContentId, NodeId, NodeSet, Packet, Replica};
+use steadfast_protocol::{Change, ContentId, NodeId, NodeSet, Packet, Replica, Role};
 use steadfast_trace::{Network, Step, WriteKind};
 
 use crate::{ClusterModel, ClusterState, Node};
@@ -58,12 +58,34 @@ impl ClusterModel {
                 actions.push(Action::new(Step::Scrub { node, content }));
             }
         }
+        if let Some(node) = self.due_heartbeat(state) {
+            actions.push(Action::new(Step::Tick { node }));
+        }
         if self.scope().link_events_apart {
             for (node, peer, up) in state.link_events() {
-                let step = if up { Step::LinkUp { node, peer } } else { Step::LinkDown { node, peer } };
+                let step =
+                    if up { Step::LinkUp { node, peer } } else { Step::LinkDown { node, peer } };
                 actions.push(Action::new(step));
             }
         }
+    }
+
+    /// A leader whose next heartbeat must carry something to somebody, on a network where nothing
+    /// is under way or unsynced but messages may have been lost or refused. Such a heartbeat is progress and
+    /// needs no bound: it always comes.
+    pub(crate) fn due_heartbeat(&self, state: &ClusterState) -> Option<NodeId> {
+        let is_busy = state.channels().next().is_some()
+            || state.nodes().any(|(_, it)| it.disk.tail() > 0 || !it.disk.storing.is_empty());
+        if self.scope().network == Network::Fifo || is_busy {
+            return None;
+        }
+        let lags = |leader: &Replica| match leader.role() {
+            Role::Leader(leadership) => leader.linked().any(|peer| {
+                leadership.peers[peer.index()].acked.as_ref() != Some(leader.synced_vv())
+            }),
+            Role::Follower | Role::Candidate(_) => false,
+        };
+        state.replicas().find(|it| lags(it)).map(Replica::id)
     }
 
     /// The contents whose copies are bad while the node believes them good.

@@ -39,7 +39,7 @@ pub enum Event {
 }
 
 /// A node: its replica while it is up, and its disk.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Node {
     pub(crate) replica: Option<Replica>,
     pub(crate) disk: Disk,
@@ -91,8 +91,6 @@ impl Hash for Node {
 pub struct ReplicaActor {
     pub(crate) identity: Identity,
     pub(crate) decisions: &'static dyn Decisions,
-    /// What the log holds when the run begins, besides the identity.
-    pub(crate) records: Vec<Record>,
     /// Whether syncs end one by one.
     pub(crate) pipelined: bool,
 }
@@ -179,10 +177,8 @@ impl ReplicaActor {
 /// Leaves out the payloads that this disk has no good copy of, and says which they are.
 fn with_readable_payloads(packet: Packet, disk: &Disk, inputs: &mut VecDeque<Input>) -> Packet {
     let payloads = packet.message.payloads().iter();
-    let bad: Vec<ContentId> = payloads
-        .filter(|it| disk.copy(it.content) != Copy::Exact)
-        .map(|it| it.content)
-        .collect();
+    let bad: Vec<ContentId> =
+        payloads.filter(|it| disk.copy(it.content) != Copy::Exact).map(|it| it.content).collect();
     if bad.is_empty() {
         return packet;
     }
@@ -202,16 +198,21 @@ impl Actor for ReplicaActor {
     type Random = ();
 
     fn on_start(&self, _: Id, _: &Option<()>, _: &mut Out<Self>) -> Node {
-        let mut records = vec![Record::Identity(self.identity)];
-        records.extend(self.records.iter().cloned());
-        let disk = Disk::new(records);
+        let disk = Disk::new(vec![Record::Identity(self.identity)]);
         let replica = self.recover(&disk);
         let mut node = Node { replica, disk, answers: Vec::new(), digest: 0 };
         node.seal();
         node
     }
 
-    fn on_msg(&self, _: Id, node: &mut Cow<'_, Node>, src: Id, packet: Packet, out: &mut Out<Self>) {
+    fn on_msg(
+        &self,
+        _: Id,
+        node: &mut Cow<'_, Node>,
+        src: Id,
+        packet: Packet,
+        out: &mut Out<Self>,
+    ) {
         let from = node_id(src);
         let node = node.to_mut();
         self.drive(node, Input::Receive { from, packet }, out);

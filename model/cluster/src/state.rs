@@ -19,13 +19,15 @@ pub struct ClusterState {
     pub(crate) world: World,
 }
 
+impl Eq for ClusterState {}
+
 impl Hash for ClusterState {
     /// Leaves out the parts of `ActorModelState` that this model never uses (timers, random
     /// choices, crash flags, storages): they hash badly and are always empty.
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.actors.actor_states.hash(state);
         for ((from, to), packets) in self.channels() {
-            (from.0, to.0).hash(state);
+            (from.0, to.0, packets.len()).hash(state);
             packets.for_each(|packet| packet.hash(state));
         }
         self.actors.history.hash(state);
@@ -170,5 +172,6 @@ impl ClusterView for View<'_> {
             })
             && state.link_events().is_empty()
             && state.nodes().all(|(_, node)| self.model.scrubs(node).next().is_none())
+            && self.model.due_heartbeat(state).is_none()
     }
 }

@@ -1,6 +1,8 @@
 //! What happened to clients and leaders: ghost state, beside the nodes and never in them.
 
-use steadfast_protocol::{Dot, Entry, Epoch, Intent, NodeId, Outcome, Path, Replica, RequestId};
+use steadfast_protocol::{
+    Base, Dot, Entry, Epoch, Intent, NodeId, Outcome, Path, Replica, RequestId,
+};
 
 use crate::linearizability::{self, Time};
 use crate::{GuaranteeId, GuaranteeSet};
@@ -15,6 +17,8 @@ pub enum Action {
     Write {
         /// What the client wants.
         intent: Intent,
+        /// What it names to be replaced.
+        base: Base,
         /// The entries that it made, each with the epoch of the leader that made it. More than one
         /// only if a retry met a leader that did not know of the first.
         made: Vec<(Entry, Epoch)>,
@@ -31,8 +35,8 @@ pub enum Action {
 impl Action {
     /// A write that has made nothing yet.
     #[must_use]
-    pub fn write(intent: Intent) -> Action {
-        Action::Write { intent, made: Vec::new(), acked: None }
+    pub fn write(intent: Intent, base: Base) -> Action {
+        Action::Write { intent, base, made: Vec::new(), acked: None }
     }
 
     /// A read that has found nothing yet.
@@ -148,6 +152,24 @@ impl History {
     pub fn epoch_of(&self, entry: &Entry) -> Option<Epoch> {
         let made = self.operation(entry.request)?.made();
         made.iter().find(|(made, _)| made.dot == entry.dot).map(|(_, epoch)| *epoch)
+    }
+
+    /// Whether an entry takes the place of another one because its client named it: explicitly, or
+    /// as the one visible head that it overwrites.
+    #[must_use]
+    pub fn names(&self, entry: &Entry, replaced: Dot) -> bool {
+        let asked = self.operation(entry.request).map(|it| &it.action);
+        let Some(Action::Write { intent, base, .. }) = asked else {
+            return false;
+        };
+        let is_restored = *intent == Intent::Restore(replaced);
+        let is_named = match base {
+            Base::Named(named) => named.contains(&replaced),
+            Base::Visible => {
+                entry.replaces.iter().all(|it| *it == replaced || *intent == Intent::Restore(*it))
+            }
+        };
+        entry.replaces.contains(&replaced) && (is_restored || is_named)
     }
 
     /// Whether an entry was acknowledged.

@@ -1,7 +1,7 @@
 //! Twins: the protocol with one decision deliberately wrong, which a guarantee must catch.
 
 use steadfast_protocol::{
-    Counter, Decisions, Dot, Entry, Epoch, NodeId, Position, Record, Sequence, SessionId, Settings,
+    Counter, Decisions, Dot, Entry, Epoch, NodeId, Position, Sequence, SessionId, Settings,
     VersionVector, Writing,
 };
 
@@ -58,7 +58,7 @@ twins! {
 
     CountSelfBeforeSync "count-self-before-sync"
     "a leader counts its own copy of a write before it is on disk",
-    AckedWritesSurvive in "replicate" {
+    AckedWritesSurvive in "available" {
         fn own_copy<'a>(&self, _: &'a VersionVector, logged: &'a VersionVector) -> &'a VersionVector {
             logged
         }
@@ -90,7 +90,7 @@ twins! {
 
     LastWriteByArrival "last-write-by-arrival"
     "the entry that arrived last is the visible one",
-    VersionsNeverGoBack in "available" {
+    ReplicasConverge in "conflicts" {
         fn rank(&self, _: &Entry, _: &[Entry]) -> usize {
             0
         }
@@ -107,7 +107,7 @@ twins! {
 
     AcceptLowerEpoch "accept-lower-epoch"
     "a follower follows a leader of an epoch lower than its promise",
-    Linearizable in "linearizable" {
+    Linearizable in "reads" {
         fn follows(&self, _: Epoch, _: Epoch) -> bool {
             true
         }
@@ -115,7 +115,7 @@ twins! {
 
     VoteNotLogged "vote-not-logged"
     "a voter votes without logging its promise",
-    Linearizable in "linearizable" {
+    Linearizable in "reads" {
         fn logs_vote(&self) -> bool {
             false
         }
@@ -123,7 +123,7 @@ twins! {
 
     VoteTwice "vote-twice"
     "a voter votes for two candidates of one round",
-    Linearizable in "elections" {
+    DeposedLeadersDoNotOverrule in "elections" {
         fn grants_vote(&self, candidate: Epoch, promise: Epoch) -> bool {
             candidate.round >= promise.round
         }
@@ -131,7 +131,7 @@ twins! {
 
     IgnoreLearned "ignore-learned-entries"
     "a candidate does not log what its voters have and it lacks",
-    Linearizable in "linearizable" {
+    Linearizable in "reads" {
         fn learns_from_votes(&self) -> bool {
             false
         }
@@ -139,7 +139,7 @@ twins! {
 
     ReuseSequence "reuse-sequence"
     "a node counts its entries anew after a crash",
-    NoGaps in "available" {
+    NoGaps in "available-crash" {
         fn recovered_sequence(&self, _: Sequence) -> Sequence {
             Sequence(0)
         }
@@ -163,7 +163,7 @@ twins! {
 
     NoSessionIds "no-session-ids"
     "a message is taken whatever session it was sent in",
-    Settles in "link-events" {
+    Settles in "one-way" {
         fn is_of_session(&self, _: SessionId, _: Option<SessionId>) -> bool {
             true
         }
@@ -174,7 +174,7 @@ twins! {
 
     ReadWithoutQuorum "read-without-quorum"
     "a leader answers a linearizable read without asking anybody",
-    Linearizable in "linearizable" {
+    Linearizable in "reads" {
         fn read_quorum(&self, _: Settings) -> usize {
             1
         }
@@ -182,24 +182,15 @@ twins! {
 
     ReadTakenLate "read-taken-late"
     "a linearizable read returns what is shown when it is confirmed",
-    Linearizable in "linearizable" {
+    Linearizable in "two-reads" {
         fn read_value<'a>(&self, _: Option<&'a Entry>, at_end: Option<&'a Entry>) -> Option<&'a Entry> {
             at_end
         }
     }
 
-    EntriesBeforePromise "entries-before-promise"
-    "a follower logs entries before the promise that they came with",
-    DeposedLeadersDoNotOverrule in "replicate" {
-        fn batch(&self, promise: Option<Epoch>, entries: Vec<Entry>) -> Vec<Record> {
-            let promise = promise.map(Record::Promise);
-            entries.into_iter().map(Record::Entry).chain(promise).collect()
-        }
-    }
-
     EpochWithoutNode "epoch-without-node-id"
     "an epoch is a round and does not say whose",
-    OneLeaderPerEpoch in "available" {
+    OneLeaderPerEpoch in "candidates" {
         fn next_epoch(&self, promise: Epoch, _: NodeId) -> Epoch {
             Epoch { round: promise.round.next(), node: NodeId(0) }
         }
@@ -215,7 +206,7 @@ twins! {
 
     DropLoser "drop-conflict-loser"
     "only the visible head of a path is kept",
-    AckedWritesSurvive in "available" {
+    AckedWritesSurvive in "conflicts" {
         fn keep_heads(&self, heads: &mut Vec<Entry>) {
             heads.truncate(1);
         }
@@ -277,14 +268,6 @@ twins! {
         }
     }
 
-    AckWithoutEpoch "ack-without-epoch"
-    "a leader counts an Ack for an earlier epoch of its own",
-    Linearizable in "three-elections" {
-        fn ack_counts(&self, _: Epoch, _: Epoch) -> bool {
-            true
-        }
-    }
-
     SentByOrigin "sent-by-origin"
     "entries are sent by origin instead of by stamp, so that a prefix may lack its causes",
     Settles in "available" {
@@ -303,7 +286,7 @@ twins! {
 
     RetryWritesTwice "retry-writes-twice"
     "a leader does not recognise a retry",
-    NoGaps in "retries" {
+    NothingFromNowhere in "retries" {
         fn recognises_retries(&self) -> bool {
             false
         }

@@ -177,8 +177,13 @@ impl Replica {
         NodeId::all(self.nodes()).filter(move |node| *node != own)
     }
 
+    /// The peers with which a session goes on, as far as this end has seen.
+    pub fn linked(&self) -> impl Iterator<Item = NodeId> {
+        self.peers().filter(|peer| self.session(*peer).is_some())
+    }
+
     fn linked_peers(&self) -> Vec<NodeId> {
-        self.peers().filter(|peer| self.session(*peer).is_some()).collect()
+        self.linked().collect()
     }
 
     /// Hands a message of the current session to its handler.

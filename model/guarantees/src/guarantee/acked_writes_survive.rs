@@ -3,7 +3,7 @@
 use steadfast_protocol::{Entry, Replica, Settings};
 
 use super::{Guarantee, GuaranteeId};
-use crate::ClusterView;
+use crate::{ClusterView, History};
 
 /// G1: what was acknowledged is never lost.
 pub(super) struct AckedWritesSurvive;
@@ -28,17 +28,22 @@ impl Guarantee for AckedWritesSurvive {
         let is_settled = cluster.is_settled() && cluster.has_leader();
         acknowledged.all(|entry| {
             let copies = cluster.nodes().filter(|(id, _)| cluster.has_synced(*id, entry)).count();
-            let survives = |replica| is_accounted_for(entry, replica, settings);
+            let survives = |replica| is_accounted_for(entry, replica, cluster.history(), settings);
             copies >= settings.write() && (!is_settled || cluster.replicas().all(survives))
         })
     }
 }
 
 /// Visible, replaced by a write that named it, or listed where conflicts are allowed.
-fn is_accounted_for(entry: &Entry, replica: &Replica, settings: Settings) -> bool {
+fn is_accounted_for(
+    entry: &Entry,
+    replica: &Replica,
+    history: &History,
+    settings: Settings,
+) -> bool {
     let heads = replica.files().heads(&entry.path);
     let rank = heads.iter().position(|head| head.dot == entry.dot);
-    let is_replaced = || replica.log().entries().any(|it| it.replaces.contains(&entry.dot));
+    let is_replaced = || replica.log().entries().any(|it| history.names(it, entry.dot));
     match rank {
         Some(0) => true,
         Some(_) => !settings.is_consistent(),

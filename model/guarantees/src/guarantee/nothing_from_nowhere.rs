@@ -2,6 +2,7 @@
 
 use steadfast_protocol::{Change, Entry, Intent, NodeId};
 
+use super::no_gaps::fresh_entries;
 use super::{Guarantee, GuaranteeId};
 use crate::{Action, ClusterView, History, Status};
 
@@ -14,10 +15,15 @@ impl Guarantee for NothingFromNowhere {
     }
 
     fn promise(&self) -> &'static str {
-        "every visible version was written by a client to that path, and was not refused"
+        "every visible version was written by a client to that path and was not refused; no node writes \
+         twice for one request"
     }
 
     fn step(&self, before: &dyn ClusterView, after: &dyn ClusterView, node: NodeId) -> bool {
+        if fresh_entries(&before.node(node), &after.node(node)).any(|it| is_again(it, node, after))
+        {
+            return false;
+        }
         let (old, new) = (before.node(node).replica, after.node(node).replica);
         let Some(new) = new else {
             return true;
@@ -33,6 +39,12 @@ impl Guarantee for NothingFromNowhere {
                 .filter_map(|(_, heads)| heads.first())
                 .all(|visible| was_asked_for(visible, after.history()))
     }
+}
+
+/// Whether a node made an entry for a request of which it held one already.
+fn is_again(fresh: &Entry, node: NodeId, cluster: &dyn ClusterView) -> bool {
+    let is_same = |it: &&Entry| it.request == fresh.request && fresh.context.covers(it.dot);
+    fresh.dot.origin == node && cluster.node(node).entries().any(|it| is_same(&it))
 }
 
 /// Whether a client asked for this version of this path.

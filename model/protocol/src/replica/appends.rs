@@ -16,11 +16,16 @@ impl Replica {
         self.ask_again(turn);
     }
 
-    /// Follows a leader whose epoch is acceptable: logs its promise, then its entries.
+    /// Follows a leader whose epoch is acceptable, and tells any other what was promised.
     pub(super) fn on_append(&mut self, from: NodeId, append: &Append, turn: &mut Turn<'_>) {
         if !turn.decisions.follows(append.epoch, self.promise()) {
             return self.reject(from, turn);
         }
+        self.follow_append(from, append, turn);
+    }
+
+    /// Logs what an Append brings and acknowledges it.
+    pub(super) fn follow_append(&mut self, from: NodeId, append: &Append, turn: &mut Turn<'_>) {
         self.step_down(turn);
         let promise = (append.epoch > self.promise()).then_some(append.epoch);
         self.learn(promise, &append.entries, turn);

@@ -133,11 +133,9 @@ impl Replica {
         for waiting in std::mem::take(&mut self.contents.waiting) {
             match &*waiting.message {
                 Message::Append(append) if !turn.decisions.judges_again() => {
-                    let stale = crate::Append { epoch: self.promise(), ..append.clone() };
-                    if self.contents.missing(&stale.entries, &self.log).is_empty() {
-                        self.on_append(waiting.from, &stale, turn);
-                    } else {
-                        self.contents.waiting.push(waiting);
+                    match self.contents.missing(&append.entries, &self.log).is_empty() {
+                        true => self.follow_append(waiting.from, append, turn),
+                        false => self.contents.waiting.push(waiting),
                     }
                 }
                 _ => self.on_message(waiting.from, &waiting.message, turn),

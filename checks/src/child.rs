@@ -1,0 +1,97 @@
+//! Searches in child processes: each has its own memory, so that its peak is true, and its own
+//! time limit, so that one that never ends does not hold up the others.
+
+use std::io::{self, Write};
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use thiserror::Error;
+
+use crate::job::{Job, Run};
+use crate::search::search;
+
+/// Why a search has no report.
+#[derive(Debug, Error)]
+pub(crate) enum ChildError {
+    /// The process could not be started or spoken to.
+    #[error("cannot run the search of {scope} in a process of its own")]
+    Io {
+        /// The scope.
+        scope: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The process died.
+    #[error("the search of {scope} died ({status}); run `check run {scope}` again to see it alone")]
+    Died {
+        /// The scope.
+        scope: String,
+        /// How.
+        status: String,
+    },
+}
+
+/// The hidden subcommand that a child runs.
+pub(crate) const CHILD: &str = "search-one";
+
+/// What a child does: reads a job, searches, writes the report.
+pub(crate) fn be_child() -> io::Result<()> {
+    let job: Job = serde_json::from_reader(io::stdin().lock())?;
+    let run = search(&job);
+    let mut out = io::stdout().lock();
+    serde_json::to_writer(&mut out, &run)?;
+    out.flush()?;
+    // A search that ran out of time still has threads that search on.
+    std::process::exit(0)
+}
+
+/// Performs searches, as many at a time as there are processors, and reports them in order.
+/// `done` hears of each as it ends.
+pub(crate) fn search_all(
+    jobs: &[Job],
+    done: &(dyn Fn(usize, &Job) + Sync),
+) -> Result<Vec<Run>, ChildError> {
+    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(jobs.len());
+    let next = AtomicUsize::new(0);
+    let results: Vec<Mutex<Option<Result<Run, ChildError>>>> =
+        jobs.iter().map(|_| Mutex::new(None)).collect();
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(job) = jobs.get(at) else {
+                        return;
+                    };
+                    let result = search_one(job);
+                    if let Ok(mut place) = results[at].lock() {
+                        *place = Some(result);
+                    }
+                    done(at, job);
+                }
+            });
+        }
+    });
+    results.into_iter().filter_map(|it| it.into_inner().ok().flatten()).collect()
+}
+
+fn search_one(job: &Job) -> Result<Run, ChildError> {
+    let scope = || job.scope.name.clone();
+    let failed = |source: io::Error| ChildError::Io { scope: scope(), source };
+    let program = std::env::current_exe().map_err(failed)?;
+    let mut child = Command::new(program)
+        .arg(CHILD)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(failed)?;
+    if let Some(mut input) = child.stdin.take() {
+        serde_json::to_writer(&mut input, job).map_err(|it| failed(it.into()))?;
+    }
+    let output = child.wait_with_output().map_err(failed)?;
+    if !output.status.success() {
+        return Err(ChildError::Died { scope: scope(), status: output.status.to_string() });
+    }
+    serde_json::from_slice(&output.stdout).map_err(|it| failed(it.into()))
+}

@@ -1,0 +1,183 @@
+//! One search, as it is asked for and as it is reported. Both cross a process boundary as JSON.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use steadfast_guarantees::GuaranteeId;
+use steadfast_trace::{Bounds, Scope, Trace};
+
+/// How states are visited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Search {
+    /// Breadth first: the first counterexample is a shortest one.
+    Bfs,
+    /// Depth first: fastest and leanest when every state is to be visited.
+    Dfs,
+    /// Random walks: a sample, never a proof.
+    Walk,
+}
+
+impl fmt::Display for Search {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Search::Bfs => "bfs",
+            Search::Dfs => "dfs",
+            Search::Walk => "walk",
+        })
+    }
+}
+
+impl FromStr for Search {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "bfs" => Ok(Search::Bfs),
+            "dfs" => Ok(Search::Dfs),
+            "walk" => Ok(Search::Walk),
+            _ => Err(format!("no search is called {name:?}: there are bfs, dfs and walk")),
+        }
+    }
+}
+
+/// What is asked of a child process.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Job {
+    /// Where to search.
+    pub scope: Scope,
+    /// What must be reached.
+    pub witnesses: Vec<String>,
+    /// The twin to run, or the protocol as it is.
+    pub twin: Option<String>,
+    /// How to search.
+    pub search: Search,
+    /// With how many threads.
+    pub threads: usize,
+    /// Where random walks begin.
+    pub seed: u64,
+    /// How many states random walks visit.
+    pub states_max: usize,
+    /// When to give up.
+    pub timeout_s: u64,
+    /// Stop when this guarantee is found broken, instead of searching to the end.
+    pub stop_at: Option<GuaranteeId>,
+}
+
+impl Job {
+    /// A search of a scope to its end.
+    pub(crate) fn new(scope: Scope, witnesses: &[&str]) -> Job {
+        Job {
+            scope,
+            witnesses: witnesses.iter().map(|it| (*it).to_owned()).collect(),
+            twin: None,
+            search: Search::Dfs,
+            threads: 1,
+            seed: 1,
+            states_max: 300_000,
+            timeout_s: 3_600,
+            stop_at: None,
+        }
+    }
+}
+
+/// What a search found out about one guarantee.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Finding {
+    /// Its short id.
+    pub id: String,
+    /// What is promised: `holds`, or `unpromised`.
+    pub expected: String,
+    /// What was found: `holds` or `violated`.
+    pub found: String,
+    /// The length of the counterexample.
+    pub steps: Option<usize>,
+    /// The counterexample, or the file it was written to.
+    pub trace: Option<TraceOrFile>,
+}
+
+/// A counterexample, or where it stands.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum TraceOrFile {
+    /// The file.
+    File(String),
+    /// The trace itself.
+    Trace(Box<Trace>),
+}
+
+impl Finding {
+    pub(crate) fn is_violated(&self) -> bool {
+        self.found == "violated"
+    }
+
+    pub(crate) fn is_promised(&self) -> bool {
+        self.expected == "holds"
+    }
+}
+
+/// Whether a witness was reached.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Reached {
+    /// The witness.
+    pub id: String,
+    /// Whether it was reached.
+    pub reached: bool,
+}
+
+/// How often a kind of step was taken.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Taken {
+    /// The kind.
+    pub action: String,
+    /// How often.
+    pub times: u64,
+    /// Whether the bounds of the scope allow it at all.
+    pub is_possible: bool,
+}
+
+/// What a search reports.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Run {
+    pub scope: String,
+    pub twin: Option<String>,
+    pub nodes: u8,
+    pub elect: usize,
+    pub write: usize,
+    pub bounds: Bounds,
+    pub search: Search,
+    pub threads: usize,
+    /// Every reachable state was visited.
+    pub complete: bool,
+    pub unique: usize,
+    pub generated: usize,
+    pub depth: usize,
+    pub wall_s: f64,
+    pub cpu_s: f64,
+    pub peak_rss_bytes: u64,
+    pub states_per_cpu_s: f64,
+    pub bytes_per_state: f64,
+    /// The chance that some two states shared a fingerprint (birthday bound).
+    pub collision_chance: f64,
+    pub guarantees: Vec<Finding>,
+    pub witnesses: Vec<Reached>,
+    pub actions: Vec<Taken>,
+}
+
+impl Run {
+    /// The promised guarantees that were found broken.
+    pub(crate) fn broken(&self) -> impl Iterator<Item = &Finding> {
+        self.guarantees.iter().filter(|it| it.is_promised() && it.is_violated())
+    }
+
+    /// The witnesses that were not reached.
+    pub(crate) fn unreached(&self) -> impl Iterator<Item = &Reached> {
+        self.witnesses.iter().filter(|it| !it.reached)
+    }
+
+    /// What was found out about a guarantee.
+    pub(crate) fn finding(&self, guarantee: GuaranteeId) -> Option<&Finding> {
+        self.guarantees.iter().find(|it| it.id == guarantee.short())
+    }
+}

@@ -1,0 +1,65 @@
+//! `check`: searches every reachable state of the Steadfast protocol within named bounds.
+
+mod child;
+mod explore;
+mod job;
+mod matrix;
+mod options;
+mod replay;
+mod report;
+mod search;
+mod suite;
+mod twins;
+mod verdict;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use options::{Command, Options};
+use verdict::USAGE;
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let result = match options.command {
+        None => suite::run_default(&options.output),
+        Some(Command::List) => suite::list(),
+        Some(Command::Run(run)) => suite::run_scopes(&run),
+        Some(Command::Deep(output)) => suite::run_deep(&output),
+        Some(Command::Matrix(output)) => suite::run_matrix(&output),
+        Some(Command::Twins { names, output }) => suite::run_twins(&names, &output),
+        Some(Command::Explore { scope, twin, address }) => {
+            explore::explore(&scope, twin.as_deref(), address)
+        }
+        Some(Command::Replay { trace }) => replay::replay(&trace),
+        Some(Command::SearchOne) => {
+            child::be_child().map(|()| ExitCode::SUCCESS).map_err(Failure::io)
+        }
+    };
+    result.unwrap_or_else(|failure| {
+        eprintln!("check: {}", failure.message);
+        ExitCode::from(failure.code)
+    })
+}
+
+/// Why there is no verdict.
+struct Failure {
+    message: String,
+    code: u8,
+}
+
+impl Failure {
+    fn usage(message: impl Into<String>) -> Failure {
+        Failure { message: message.into(), code: USAGE }
+    }
+
+    fn io(error: impl std::error::Error) -> Failure {
+        let mut message = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            message += &format!(": {cause}");
+            source = cause.source();
+        }
+        Failure { message, code: verdict::IO }
+    }
+}

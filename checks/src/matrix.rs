@@ -1,0 +1,98 @@
+//! The (E,W) matrix: what each setting promises, next to what a search finds.
+
+use serde::Serialize;
+use steadfast_cluster::shipped;
+use steadfast_guarantees::{GUARANTEES, GuaranteeId};
+use steadfast_protocol::Settings;
+
+use crate::job::{Job, Run, Search};
+use crate::verdict::Verdict;
+
+/// One setting.
+#[derive(Debug, Serialize)]
+pub(crate) struct Cell {
+    pub elect: usize,
+    pub write: usize,
+    pub consistent: bool,
+    pub complete: bool,
+    pub unique: usize,
+    pub cpu_s: f64,
+    pub guarantees: Vec<crate::job::Finding>,
+    /// Every promise is kept, and linearizability is violated where it is not promised.
+    pub as_promised: bool,
+}
+
+/// The searches of the matrix. Where linearizability is not promised, the first counterexample is
+/// searched for, and then every state for the rest.
+pub(crate) fn jobs(timeout_s: u64) -> Vec<Job> {
+    let Some(base) = shipped("matrix") else {
+        return Vec::new();
+    };
+    let settings = (1..=3).flat_map(|elect| (1..=3).map(move |write| (elect, write)));
+    settings
+        .filter_map(|(elect, write)| Settings::new(3, elect, write).ok())
+        .map(|settings| {
+            let mut job = Job::new(base.scope(), &[]);
+            job.scope.settings = settings;
+            job.search = if settings.is_consistent() { Search::Dfs } else { Search::Bfs };
+            job.timeout_s = timeout_s;
+            job
+        })
+        .collect()
+}
+
+/// What the searches came to.
+pub(crate) fn cells(runs: &[Run]) -> Vec<Cell> {
+    let cell = |run: &Run| {
+        let consistent = run.elect + run.write > usize::from(run.nodes);
+        let linearizable = run.finding(GuaranteeId::Linearizable);
+        let is_violated = linearizable.is_some_and(crate::job::Finding::is_violated);
+        Cell {
+            elect: run.elect,
+            write: run.write,
+            consistent,
+            complete: run.complete,
+            unique: run.unique,
+            cpu_s: run.cpu_s,
+            guarantees: run.guarantees.clone(),
+            as_promised: run.broken().next().is_none() && is_violated != consistent,
+        }
+    };
+    runs.iter().map(cell).collect()
+}
+
+/// The verdict on the matrix.
+pub(crate) fn verdict(cells: &[Cell]) -> Verdict {
+    if cells.iter().any(|it| !it.as_promised) {
+        Verdict::Broken
+    } else if cells.iter().any(|it| !it.complete) {
+        Verdict::Incomplete
+    } else {
+        Verdict::Kept
+    }
+}
+
+/// The matrix as a table.
+pub(crate) fn table(cells: &[Cell]) -> String {
+    let mut text = String::from("E W  promised     ");
+    for guarantee in GUARANTEES {
+        text += &format!(" {:>4}", guarantee.id().short());
+    }
+    text += "     unique  cpu s\n";
+    for cell in cells {
+        let promised = if cell.consistent { "linearizable" } else { "available" };
+        text += &format!("{} {}  {promised:<13}", cell.elect, cell.write);
+        for finding in &cell.guarantees {
+            let found = match (finding.is_violated(), finding.is_promised(), finding.steps) {
+                (true, true, Some(steps)) => format!("!{steps}"),
+                (true, false, Some(steps)) => format!("x{steps}"),
+                (_, true, _) => "yes".to_owned(),
+                (_, false, _) => "-".to_owned(),
+            };
+            text += &format!(" {found:>4}");
+        }
+        text += &format!(" {:>10} {:>6.2}\n", cell.unique, cell.cpu_s);
+    }
+    text + "yes: holds within the bounds. xK: not promised, and violated in K steps (the shortest).\n\
+            -: not promised and not violated here. !K: PROMISED and violated in K steps.\n"
+}

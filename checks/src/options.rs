@@ -1,0 +1,196 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use steadfast_cluster::{SHIPPED, Shipped, shipped};
+use steadfast_protocol::Settings;
+use steadfast_trace::{Network, Scope};
+
+use crate::job::{Job, Search};
+
+/// Searches every reachable state of the Steadfast protocol within named bounds, and says what
+/// holds, within which bounds, and what does not.
+///
+/// Exit codes: 0 all as promised, 1 a promise is broken, 2 usage, 3 incomplete, 4 input or output.
+#[derive(Debug, Parser)]
+#[command(name = "check", version, args_conflicts_with_subcommands = true)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Lists the shipped scopes, the guarantees and the twins.
+    List,
+    /// Searches these scopes, with their bounds changed as told.
+    Run(Box<RunOptions>),
+    /// Searches the deep scopes: minutes to an hour.
+    Deep(Output),
+    /// Searches all nine settings of (E,W) with three nodes.
+    Matrix(Output),
+    /// Searches for the counterexamples that catch the twins.
+    Twins {
+        /// The twins; all without a name.
+        names: Vec<String>,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Opens the stateright explorer on a scope.
+    Explore {
+        /// The scope.
+        scope: String,
+        /// The twin to run.
+        #[arg(long)]
+        twin: Option<String>,
+        /// Where to serve it.
+        #[arg(long, default_value = "127.0.0.1:3000")]
+        address: SocketAddr,
+    },
+    /// Runs a saved counterexample again, step by step.
+    Replay {
+        /// The trace.
+        trace: PathBuf,
+    },
+    /// Searches one job read from standard input. Used by `check` itself.
+    #[command(name = "search-one", hide = true)]
+    SearchOne,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Output {
+    /// Print one JSON object instead of tables.
+    #[arg(long)]
+    pub json: bool,
+    /// Write counterexamples into this directory.
+    #[arg(long, value_name = "DIR")]
+    pub traces: Option<PathBuf>,
+    /// Give up on a search after this many seconds, and report it incomplete.
+    #[arg(long, value_name = "SECONDS", default_value_t = 7_200)]
+    pub timeout: u64,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct RunOptions {
+    /// The scopes, as `check list` names them.
+    #[arg(required = true)]
+    pub scopes: Vec<String>,
+    /// E: votes needed to lead.
+    #[arg(long)]
+    pub elect: Option<u8>,
+    /// W: synced copies needed to acknowledge.
+    #[arg(long)]
+    pub write: Option<u8>,
+    /// N: nodes.
+    #[arg(long)]
+    pub nodes: Option<u8>,
+    /// Client writes.
+    #[arg(long)]
+    pub writes: Option<u8>,
+    /// Linearizable reads.
+    #[arg(long)]
+    pub reads: Option<u8>,
+    /// Crashes.
+    #[arg(long)]
+    pub crashes: Option<u8>,
+    /// Cuts.
+    #[arg(long)]
+    pub partitions: Option<u8>,
+    /// Election timeouts.
+    #[arg(long)]
+    pub elections: Option<u8>,
+    /// Files.
+    #[arg(long)]
+    pub paths: Option<u8>,
+    /// Copies that go bad.
+    #[arg(long)]
+    pub rot: Option<u8>,
+    /// How messages travel: fifo, unordered or lossy.
+    #[arg(long)]
+    pub network: Option<Network>,
+    /// How to search: bfs, dfs or walk.
+    #[arg(long, default_value_t = Search::Dfs)]
+    pub search: Search,
+    /// With how many threads.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub threads: u8,
+    /// Where random walks begin.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// How many states random walks visit.
+    #[arg(long, value_name = "COUNT", default_value_t = 1_000_000)]
+    pub states: usize,
+    #[command(flatten)]
+    pub output: Output,
+}
+
+/// The shipped scope of this name, or who there is instead.
+pub(crate) fn find(name: &str) -> Result<&'static Shipped, String> {
+    shipped(name).ok_or_else(|| {
+        let names: Vec<&str> = SHIPPED.iter().map(|it| it.name).collect();
+        format!("no scope is called {name:?}: there are {}", names.join(", "))
+    })
+}
+
+/// The twin of this name, or who there is instead.
+pub(crate) fn find_twin(name: &str) -> Result<&'static steadfast_guarantees::twins::Twin, String> {
+    steadfast_guarantees::twins::twin(name).ok_or_else(|| {
+        let twins = steadfast_guarantees::twins::TWINS;
+        let names: Vec<&str> = twins.iter().map(|it| it.name).collect();
+        format!("no twin is called {name:?}: there are {}", names.join(", "))
+    })
+}
+
+impl RunOptions {
+    /// The searches that are asked for.
+    pub(crate) fn jobs(&self) -> Result<Vec<Job>, String> {
+        self.scopes.iter().map(|name| self.job(find(name)?)).collect()
+    }
+
+    fn job(&self, shipped: &Shipped) -> Result<Job, String> {
+        let scope = self.changed(shipped.scope())?;
+        let is_changed = scope != shipped.scope();
+        // What must be reached is known for the bounds that are shipped only.
+        let witnesses = if is_changed { &[] } else { shipped.witnesses };
+        let mut job = Job::new(scope, witnesses);
+        job.search = self.search;
+        job.threads = usize::from(self.threads);
+        job.seed = self.seed;
+        job.states_max = self.states;
+        job.timeout_s = self.output.timeout;
+        Ok(job)
+    }
+
+    fn changed(&self, mut scope: Scope) -> Result<Scope, String> {
+        let settings = scope.settings;
+        let or = |asked: Option<u8>, shipped: usize| {
+            asked.unwrap_or(u8::try_from(shipped).unwrap_or(u8::MAX))
+        };
+        scope.settings = Settings::new(
+            self.nodes.unwrap_or(settings.nodes()),
+            or(self.elect, settings.elect()),
+            or(self.write, settings.write()),
+        )
+        .map_err(|it| it.to_string())?;
+        let bounds = &mut scope.bounds;
+        let changes = [
+            (&mut bounds.writes, self.writes),
+            (&mut bounds.reads, self.reads),
+            (&mut bounds.crashes, self.crashes),
+            (&mut bounds.partitions, self.partitions),
+            (&mut bounds.elections, self.elections),
+            (&mut bounds.paths, self.paths),
+            (&mut bounds.rot, self.rot),
+        ];
+        for (bound, asked) in changes {
+            *bound = asked.unwrap_or(*bound);
+        }
+        scope.network = self.network.unwrap_or(scope.network);
+        scope.validate().map_err(|it| it.to_string())?;
+        Ok(scope)
+    }
+}

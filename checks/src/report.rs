@@ -1,0 +1,81 @@
+//! Reports for people.
+
+use crate::job::{Run, Search, TraceOrFile};
+use crate::verdict::Verdict;
+
+/// The table of searches.
+pub(crate) fn table(runs: &[Run]) -> String {
+    let mut text = format!(
+        "{:<20} {:>5} {:<6} {:>10} {:>11} {:>5} {:>7} {:>7} {:>9} {:>7} {:>6} {:>8}  verdict\n",
+        "scope",
+        "N,E,W",
+        "search",
+        "unique",
+        "generated",
+        "depth",
+        "wall s",
+        "cpu s",
+        "states/s",
+        "peak MB",
+        "B/st",
+        "P(coll.)"
+    );
+    for run in runs {
+        text += &format!(
+            "{:<20} {},{},{} {:<6} {:>10} {:>11} {:>5} {:>7.2} {:>7.2} {:>9.0} {:>7.1} {:>6.0} {:>8.0e}  {}\n",
+            run.scope,
+            run.nodes,
+            run.elect,
+            run.write,
+            run.search.to_string(),
+            run.unique,
+            run.generated,
+            run.depth,
+            run.wall_s,
+            run.cpu_s,
+            run.states_per_cpu_s,
+            run.peak_rss_bytes as f64 / 1e6,
+            run.bytes_per_state,
+            run.collision_chance,
+            summary(run),
+        );
+    }
+    text
+}
+
+/// One search in a few words.
+fn summary(run: &Run) -> String {
+    let broken: Vec<&str> = run.broken().map(|it| it.id.as_str()).collect();
+    let unreached: Vec<&str> = run.unreached().map(|it| it.id.as_str()).collect();
+    match (Verdict::of(run), run.search) {
+        (Verdict::Broken, _) if !broken.is_empty() => format!("BROKEN {}", broken.join(", ")),
+        (Verdict::Broken, _) => format!("VACUOUS, never reached: {}", unreached.join(", ")),
+        (Verdict::Incomplete, _) => "INCOMPLETE, no proof".to_owned(),
+        (Verdict::Kept, Search::Walk) => "sampled, nothing broken".to_owned(),
+        (Verdict::Kept, _) => "every state visited, all promises kept".to_owned(),
+    }
+}
+
+/// The details of one search: what each guarantee and witness came to, and how often each action
+/// was taken.
+pub(crate) fn details(run: &Run) -> String {
+    let mut text = String::new();
+    for finding in run.guarantees.iter().filter(|it| it.is_violated()) {
+        let promised = if finding.is_promised() { "BROKEN" } else { "not promised, and violated" };
+        text += &format!("  {} {promised} after {} steps", finding.id, finding.steps.unwrap_or(0));
+        if let Some(TraceOrFile::File(file)) = &finding.trace {
+            text += &format!(": check replay {file}");
+        }
+        text.push('\n');
+    }
+    let taken = run.actions.iter().filter(|it| it.times > 0);
+    let taken: Vec<String> = taken.map(|it| format!("{} {}", it.action, it.times)).collect();
+    text + &format!("  actions taken: {}\n", taken.join(", "))
+}
+
+/// Warnings about what a search could not have shown.
+pub(crate) fn warnings(run: &Run) -> Vec<String> {
+    let idle = run.actions.iter().filter(|it| it.is_possible && it.times == 0);
+    idle.map(|it| format!("warning: in {} the action `{}` was never taken", run.scope, it.action))
+        .collect()
+}

@@ -1,0 +1,212 @@
+//! One search, in this process.
+
+use std::time::{Duration, Instant};
+
+use nix::sys::resource::{UsageWho, getrusage};
+use stateright::{Checker, Chooser, HasDiscoveries, Model};
+use steadfast_cluster::{Action, ClusterModel, ClusterState, record};
+use steadfast_guarantees::GUARANTEES;
+use steadfast_guarantees::twins::{Twin, twin};
+use steadfast_trace::{Network, Scope, Step};
+
+use crate::job::{Finding, Job, Reached, Run, Search, Taken, TraceOrFile};
+
+/// No random walk is longer.
+const WALK_STEPS_MAX: usize = 400;
+
+/// Performs a search.
+pub(crate) fn search(job: &Job) -> Run {
+    let witnesses: Vec<&str> = job.witnesses.iter().map(String::as_str).collect();
+    let twin = job.twin.as_deref().and_then(twin);
+    let model = ClusterModel::new(job.scope.clone(), twin, &witnesses);
+    let finish_when = match job.stop_at {
+        Some(guarantee) => HasDiscoveries::AnyOf([guarantee.name()].into()),
+        None => HasDiscoveries::All,
+    };
+    let builder = model.checker().threads(job.threads).finish_when(finish_when);
+    match job.search {
+        Search::Bfs => watch(job, twin, builder.spawn_bfs()),
+        Search::Dfs => watch(job, twin, builder.spawn_dfs()),
+        Search::Walk => {
+            let builder =
+                builder.target_state_count(job.states_max).target_max_depth(WALK_STEPS_MAX);
+            watch(job, twin, builder.spawn_simulation(job.seed, Walker))
+        }
+    }
+}
+
+/// Waits for a search to end, or for its time to be over. stateright's own time limit does not
+/// work with one thread and makes an unfinished run look finished with two.
+fn watch(job: &Job, twin: Option<&'static Twin>, mut checker: impl Checker<ClusterModel>) -> Run {
+    let begun = Instant::now();
+    let limit = Duration::from_secs(job.timeout_s);
+    let handles = checker.handles();
+    while handles.iter().any(|it| !it.is_finished()) && begun.elapsed() < limit {
+        std::thread::sleep(Duration::from_millis(3));
+    }
+    let is_finished = handles.iter().all(|it| it.is_finished());
+    if is_finished {
+        for handle in handles {
+            handle.join().unwrap_or_else(|_| panic!("the search of {} panicked", job.scope.name));
+        }
+    }
+    report(job, twin, &checker, is_finished, begun.elapsed())
+}
+
+fn report(
+    job: &Job,
+    twin: Option<&'static Twin>,
+    checker: &impl Checker<ClusterModel>,
+    is_finished: bool,
+    wall: Duration,
+) -> Run {
+    let model = checker.model();
+    let taken = model.taken();
+    let (cpu_s, peak_rss_bytes) = usage();
+    let (unique, generated) = (checker.unique_state_count(), checker.state_count());
+    let unique = if job.search == Search::Walk { generated } else { unique };
+    let guarantees = findings(job, twin, checker);
+    let is_stopped = job.stop_at.is_some() && guarantees.iter().any(Finding::is_violated);
+    let settings = job.scope.settings;
+    Run {
+        scope: job.scope.name.clone(),
+        twin: job.twin.clone(),
+        nodes: settings.nodes(),
+        elect: settings.elect(),
+        write: settings.write(),
+        bounds: job.scope.bounds,
+        search: job.search,
+        threads: job.threads,
+        complete: is_finished && !is_stopped && job.search != Search::Walk,
+        unique,
+        generated,
+        depth: checker.max_depth(),
+        wall_s: wall.as_secs_f64(),
+        cpu_s,
+        peak_rss_bytes,
+        states_per_cpu_s: unique as f64 / cpu_s.max(1e-3),
+        bytes_per_state: peak_rss_bytes as f64 / (unique as f64).max(1.0),
+        collision_chance: collision_chance(unique),
+        guarantees,
+        witnesses: model
+            .reached()
+            .map(|(it, reached)| Reached { id: it.id.to_owned(), reached })
+            .collect(),
+        actions: actions(&job.scope, &taken),
+    }
+}
+
+fn findings(
+    job: &Job,
+    twin: Option<&'static Twin>,
+    checker: &impl Checker<ClusterModel>,
+) -> Vec<Finding> {
+    let mut found = checker.discoveries();
+    let model = checker.model();
+    let finding = |id: steadfast_guarantees::GuaranteeId| {
+        let run = found.remove(id.name()).map(|it| it.into_actions());
+        let is_promised = id.guarantee().is_promised(job.scope.settings);
+        Finding {
+            id: id.short().to_owned(),
+            expected: if is_promised { "holds" } else { "unpromised" }.to_owned(),
+            found: if run.is_some() { "violated" } else { "holds" }.to_owned(),
+            steps: run.as_ref().map(Vec::len),
+            trace: run.map(|it| TraceOrFile::Trace(Box::new(record(model, twin, &it)))),
+        }
+    };
+    GUARANTEES.iter().map(|it| it.id()).map(finding).collect()
+}
+
+/// The chance that `states` random 64-bit fingerprints are not all different.
+fn collision_chance(states: usize) -> f64 {
+    let states = states as f64;
+    -f64::exp_m1(-states * (states - 1.0) / 2.0 / 2_f64.powi(64))
+}
+
+/// CPU seconds and the peak of resident memory of this process.
+fn usage() -> (f64, u64) {
+    let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else {
+        return (0.0, 0);
+    };
+    let seconds = |it: nix::sys::time::TimeVal| it.tv_sec() as f64 + it.tv_usec() as f64 / 1e6;
+    let unit = if cfg!(target_os = "macos") { 1 } else { 1024 };
+    let peak = u64::try_from(usage.max_rss()).unwrap_or(0) * unit;
+    (seconds(usage.user_time()) + seconds(usage.system_time()), peak)
+}
+
+fn actions(scope: &Scope, taken: &[u64]) -> Vec<Taken> {
+    let possible = possible(scope);
+    let kinds = Step::KINDS.iter().zip(taken).zip(possible);
+    kinds
+        .map(|((action, times), is_possible)| Taken {
+            action: (*action).to_owned(),
+            times: *times,
+            is_possible,
+        })
+        .collect()
+}
+
+/// Which kinds of steps the bounds of a scope allow, in the order of [`Step::KINDS`].
+fn possible(scope: &Scope) -> [bool; Step::KINDS.len()] {
+    let bounds = scope.bounds;
+    let apart = scope.link_events_apart && (bounds.partitions > 0 || bounds.crashes > 0);
+    let rots = scope.named_contents && bounds.rot > 0;
+    let is_lossy = scope.network == Network::Lossy;
+    [
+        true,
+        true,
+        scope.named_contents && bounds.writes > 0,
+        apart,
+        apart,
+        bounds.writes > 0,
+        bounds.retries > 0,
+        bounds.reads > 0,
+        bounds.elections > 0,
+        bounds.ticks > 0,
+        bounds.crashes > 0,
+        bounds.crashes > 0,
+        bounds.partitions > 0,
+        bounds.partitions > 0,
+        rots,
+        rots,
+        is_lossy && bounds.drops > 0,
+        is_lossy && bounds.duplicates > 0,
+    ]
+}
+
+/// Chooses mostly progress, so that walks get far before the bounds on faults are used up.
+#[derive(Clone)]
+struct Walker;
+
+impl Chooser<ClusterModel> for Walker {
+    type State = u64;
+
+    fn new_state(&self, seed: u64) -> u64 {
+        seed
+    }
+
+    fn choose_initial_state(&self, _: &mut u64, _: &[ClusterState]) -> usize {
+        0
+    }
+
+    fn choose_action(&self, random: &mut u64, _: &ClusterState, actions: &[Action]) -> usize {
+        let progress: Vec<usize> =
+            (0..actions.len()).filter(|at| actions[*at].step.is_progress()).collect();
+        let is_progress = !progress.is_empty() && draw(random, 8) != 0;
+        match is_progress {
+            true => progress[draw(random, progress.len())],
+            false => draw(random, actions.len()),
+        }
+    }
+}
+
+/// A number below `below` (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number
+/// Generators", OOPSLA 2014: SplitMix64).
+fn draw(random: &mut u64, below: usize) -> usize {
+    *random = random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut mixed = *random;
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^= mixed >> 31;
+    usize::try_from(mixed % below.max(1) as u64).unwrap_or(0)
+}

@@ -1,0 +1,212 @@
+//! The subcommands that search.
+
+use std::io::IsTerminal;
+use std::path::Path;
+use std::process::ExitCode;
+
+use serde::Serialize;
+use steadfast_cluster::{SHIPPED, Tier};
+use steadfast_guarantees::GUARANTEES;
+use steadfast_guarantees::twins::{TWINS, Twin};
+
+use crate::Failure;
+use crate::child::search_all;
+use crate::job::{Job, Run, Search, TraceOrFile};
+use crate::matrix::{self, Cell};
+use crate::options::{Output, RunOptions, find_twin};
+use crate::report;
+use crate::twins::{self, Caught};
+use crate::verdict::Verdict;
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report {
+    ok: bool,
+    runs: Vec<Run>,
+    matrix: Vec<Cell>,
+    twins: Vec<Caught>,
+}
+
+/// `check`: the default suite.
+pub(crate) fn run_default(output: &Output) -> Result<ExitCode, Failure> {
+    let scopes = tier(Tier::Default, output);
+    let walk = walk_jobs(output);
+    let matrix = matrix::jobs(output.timeout);
+    let chosen = twins::all();
+    let twins = twins::jobs(&chosen, output.timeout);
+    let (scope_count, matrix_count) = (scopes.len() + walk.len(), matrix.len());
+    let jobs: Vec<Job> = scopes.into_iter().chain(walk).chain(matrix).chain(twins).collect();
+    let mut runs = search_jobs(&jobs, output)?;
+    let twin_runs = runs.split_off(scope_count + matrix_count);
+    let cells = matrix::cells(&runs.split_off(scope_count));
+    finish(output, runs, cells, twins::caught(&chosen, &twin_runs))
+}
+
+/// `check deep`.
+pub(crate) fn run_deep(output: &Output) -> Result<ExitCode, Failure> {
+    let runs = search_jobs(&tier(Tier::Deep, output), output)?;
+    finish(output, runs, Vec::new(), Vec::new())
+}
+
+/// `check run`.
+pub(crate) fn run_scopes(options: &RunOptions) -> Result<ExitCode, Failure> {
+    let jobs = options.jobs().map_err(Failure::usage)?;
+    let runs = search_jobs(&jobs, &options.output)?;
+    finish(&options.output, runs, Vec::new(), Vec::new())
+}
+
+/// `check matrix`.
+pub(crate) fn run_matrix(output: &Output) -> Result<ExitCode, Failure> {
+    let runs = search_jobs(&matrix::jobs(output.timeout), output)?;
+    finish(output, Vec::new(), matrix::cells(&runs), Vec::new())
+}
+
+/// `check twins`.
+pub(crate) fn run_twins(names: &[String], output: &Output) -> Result<ExitCode, Failure> {
+    let named: Result<Vec<&'static Twin>, String> = names.iter().map(|it| find_twin(it)).collect();
+    let named = named.map_err(Failure::usage)?;
+    let chosen = if named.is_empty() { twins::all() } else { named };
+    let runs = search_jobs(&twins::jobs(&chosen, output.timeout), output)?;
+    finish(output, Vec::new(), Vec::new(), twins::caught(&chosen, &runs))
+}
+
+/// `check list`.
+pub(crate) fn list() -> Result<ExitCode, Failure> {
+    println!("SCOPES");
+    for it in SHIPPED {
+        let tier = match it.tier {
+            Tier::Default => "default",
+            Tier::Deep => "deep",
+            Tier::Support => "support",
+        };
+        println!("  {:<20} {tier:<8} {}", it.name, it.about);
+    }
+    println!("\nGUARANTEES");
+    for it in GUARANTEES {
+        println!("  {:<36} {}", it.id().to_string(), it.promise());
+    }
+    println!("\nTWINS");
+    for it in TWINS {
+        println!("  {:<32} {} (caught by {})", it.name, it.about, it.caught_by.short());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn tier(tier: Tier, output: &Output) -> Vec<Job> {
+    let of_tier = SHIPPED.iter().filter(|it| it.tier == tier);
+    of_tier
+        .map(|it| Job { timeout_s: output.timeout, ..Job::new(it.scope(), it.witnesses) })
+        .collect()
+}
+
+fn walk_jobs(output: &Output) -> Vec<Job> {
+    let walks = SHIPPED.iter().filter(|it| it.name == "walk");
+    walks
+        .map(|it| {
+            let job = Job::new(it.scope(), it.witnesses);
+            Job { search: Search::Walk, timeout_s: output.timeout, ..job }
+        })
+        .collect()
+}
+
+fn search_jobs(jobs: &[Job], output: &Output) -> Result<Vec<Run>, Failure> {
+    let is_shown = std::io::stderr().is_terminal();
+    let done = |_: usize, job: &Job| {
+        if is_shown {
+            let twin = job.twin.as_deref().map_or(String::new(), |it| format!(" as {it}"));
+            eprintln!("searched {}{twin}", job.scope.name);
+        }
+    };
+    let mut runs = search_all(jobs, &done).map_err(Failure::io)?;
+    for run in &mut runs {
+        save_traces(run, output.traces.as_deref())?;
+    }
+    Ok(runs)
+}
+
+/// Writes the counterexamples to files, if a directory is given.
+fn save_traces(run: &mut Run, directory: Option<&Path>) -> Result<(), Failure> {
+    let Some(directory) = directory else {
+        return Ok(());
+    };
+    let who = run.twin.clone().unwrap_or_else(|| run.scope.clone());
+    for finding in &mut run.guarantees {
+        if let Some(TraceOrFile::Trace(trace)) = &finding.trace {
+            let name = format!("{who}-e{}w{}-{}.json", run.elect, run.write, finding.id);
+            let file = directory.join(name);
+            trace.write(&file).map_err(|error| Failure {
+                message: format!("cannot write the trace {}: {error}", file.display()),
+                code: crate::verdict::IO,
+            })?;
+            finding.trace = Some(TraceOrFile::File(file.display().to_string()));
+        }
+    }
+    Ok(())
+}
+
+fn finish(
+    output: &Output,
+    runs: Vec<Run>,
+    matrix: Vec<Cell>,
+    twins: Vec<Caught>,
+) -> Result<ExitCode, Failure> {
+    let verdicts = runs.iter().map(Verdict::of);
+    let verdict = verdicts
+        .chain((!matrix.is_empty()).then(|| matrix::verdict(&matrix)))
+        .chain((!twins.is_empty()).then(|| twins::verdict(&twins)))
+        .max()
+        .unwrap_or(Verdict::Kept);
+    runs.iter().flat_map(report::warnings).for_each(|it| eprintln!("{it}"));
+    if output.json {
+        let report = Report { ok: verdict == Verdict::Kept, runs, matrix, twins };
+        let json = serde_json::to_string_pretty(&report).map_err(Failure::io)?;
+        println!("{json}");
+        return Ok(verdict.exit_code());
+    }
+    print_tables(&runs, &matrix, &twins);
+    println!("{}", sentence(verdict, &runs, &matrix, &twins));
+    Ok(verdict.exit_code())
+}
+
+fn print_tables(runs: &[Run], matrix: &[Cell], twins: &[Caught]) {
+    if !runs.is_empty() {
+        println!("{}", report::table(runs));
+        if runs.len() <= 3 {
+            runs.iter().for_each(|run| println!("{}", report::details(run)));
+        }
+    }
+    if !matrix.is_empty() {
+        println!("{}", matrix::table(matrix));
+    }
+    if !twins.is_empty() {
+        println!("{}", twins::table(twins));
+    }
+}
+
+/// The verdict in one sentence.
+fn sentence(verdict: Verdict, runs: &[Run], matrix: &[Cell], twins: &[Caught]) -> String {
+    let complete = runs.iter().filter(|it| it.complete);
+    let states: usize = complete.clone().map(|it| it.unique).sum();
+    let mut parts = Vec::new();
+    if !runs.is_empty() {
+        parts.push(format!(
+            "{} of {} searches visited every reachable state ({states} in all)",
+            complete.count(),
+            runs.len()
+        ));
+    }
+    if !matrix.is_empty() {
+        let kept = matrix.iter().filter(|it| it.as_promised).count();
+        parts.push(format!("{kept} of {} settings of (E,W) are as promised", matrix.len()));
+    }
+    if !twins.is_empty() {
+        let caught = twins.iter().filter(|it| it.caught_by.is_some()).count();
+        parts.push(format!("{caught} of {} twins were caught", twins.len()));
+    }
+    let verdict = match verdict {
+        Verdict::Kept => "All as promised, within these bounds",
+        Verdict::Incomplete => "INCOMPLETE, this proves nothing",
+        Verdict::Broken => "NOT as promised",
+    };
+    format!("{verdict}: {}.", parts.join("; "))
+}

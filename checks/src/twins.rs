@@ -1,0 +1,84 @@
+//! Twins: each must be caught.
+
+use serde::Serialize;
+use steadfast_cluster::shipped;
+use steadfast_guarantees::twins::{TWINS, Twin};
+
+use crate::job::{Job, Run, Search};
+use crate::verdict::Verdict;
+
+/// What became of one twin.
+#[derive(Debug, Serialize)]
+pub(crate) struct Caught {
+    pub name: String,
+    /// The guarantee that caught it; `None` when none did.
+    pub caught_by: Option<String>,
+    pub scope: String,
+    pub steps: Option<usize>,
+    pub cpu_s: f64,
+    #[serde(skip)]
+    pub is_complete: bool,
+}
+
+/// The searches for the twins.
+pub(crate) fn jobs(twins: &[&Twin], timeout_s: u64) -> Vec<Job> {
+    let job = |twin: &&Twin| {
+        let mut job = Job::new(shipped(twin.scope)?.scope(), &[]);
+        job.twin = Some(twin.name.to_owned());
+        job.search = Search::Bfs;
+        job.stop_at = Some(twin.caught_by);
+        job.timeout_s = timeout_s;
+        Some(job)
+    };
+    twins.iter().filter_map(job).collect()
+}
+
+/// All twins that a search can reach.
+pub(crate) fn all() -> Vec<&'static Twin> {
+    TWINS.iter().collect()
+}
+
+/// What the searches came to.
+pub(crate) fn caught(twins: &[&Twin], runs: &[Run]) -> Vec<Caught> {
+    let caught = |(twin, run): (&&Twin, &Run)| {
+        let finding = run.finding(twin.caught_by).filter(|it| it.is_violated());
+        Caught {
+            name: twin.name.to_owned(),
+            caught_by: finding.map(|it| it.id.clone()),
+            scope: twin.scope.to_owned(),
+            steps: finding.and_then(|it| it.steps),
+            cpu_s: run.cpu_s,
+            is_complete: run.complete,
+        }
+    };
+    twins.iter().zip(runs).map(caught).collect()
+}
+
+/// The verdict on the twins: one that is not caught fails the run.
+pub(crate) fn verdict(caught: &[Caught]) -> Verdict {
+    match caught.iter().all(|it| it.caught_by.is_some()) {
+        true => Verdict::Kept,
+        false => Verdict::Broken,
+    }
+}
+
+/// The twins as a table.
+pub(crate) fn table(caught: &[Caught]) -> String {
+    let mut text = format!(
+        "{:<32} {:<10} {:<18} {:>5} {:>7}\n",
+        "twin", "caught by", "scope", "steps", "cpu s"
+    );
+    for it in caught {
+        let caught_by = match (&it.caught_by, it.is_complete) {
+            (Some(id), _) => id.as_str(),
+            (None, true) => "NOT CAUGHT",
+            (None, false) => "NOT YET",
+        };
+        let steps = it.steps.map_or("-".to_owned(), |it| it.to_string());
+        text += &format!(
+            "{:<32} {caught_by:<10} {:<18} {steps:>5} {:>7.2}\n",
+            it.name, it.scope, it.cpu_s
+        );
+    }
+    text
+}

@@ -1,0 +1,82 @@
+//! The command line, as a user meets it.
+
+use std::process::{Command, Output};
+
+fn check(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_check")).args(arguments).output().expect("check runs")
+}
+
+fn fails_with(arguments: &[&str], code: i32, says: &str) {
+    let output = check(arguments);
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {message}");
+    assert!(message.contains(says), "{arguments:?}: {message}");
+}
+
+#[test]
+fn bad_input_is_named_and_the_accepted_ones_are_listed() {
+    fails_with(&["run", "nowhere"], 2, "no scope is called \"nowhere\": there are replicate,");
+    fails_with(&["twins", "nobody"], 2, "no twin is called \"nobody\": there are ack-before-sync,");
+    fails_with(&["run", "cold", "--elect", "4"], 2, "E = 4: the votes needed to lead are 1 to 3");
+    fails_with(&["run", "cold", "--write", "0"], 2, "W = 0");
+    fails_with(&["run", "cold", "--nodes", "0"], 2, "0 nodes: a cluster has 1 to 7 nodes");
+    fails_with(&["run", "cold", "--paths", "0"], 2, "0 paths: there must be 1 to 8");
+    fails_with(&["run", "cold", "--network", "pigeon"], 2, "there are fifo, unordered, lossy");
+    fails_with(&["explore", "cold", "--address", "nowhere"], 2, "--address");
+    fails_with(&["replay", "no-such-file.json"], 4, "no-such-file.json: cannot read it");
+}
+
+#[test]
+fn an_address_in_use_is_an_error_and_no_panic() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address").to_string();
+    fails_with(&["explore", "cold", "--address", &address], 4, "choose another with --address");
+}
+
+#[test]
+fn a_damaged_or_foreign_trace_is_named() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("trace.json");
+    let name = file.to_str().expect("a name");
+    for (text, says) in [
+        ("{\"format\": \"steadfast-trace\", \"versi", "damaged or not a trace"),
+        ("{\"format\": \"recipe\", \"version\": 1}", "its format is \"recipe\""),
+        ("{\"format\": \"steadfast-trace\", \"version\": 9}", "version 9"),
+    ] {
+        std::fs::write(&file, text).expect("a file");
+        fails_with(&["replay", name], 4, says);
+    }
+}
+
+#[test]
+fn a_search_that_did_not_end_is_incomplete_and_exits_with_3() {
+    let output = check(&["run", "elections", "--timeout", "1"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("INCOMPLETE"));
+}
+
+#[test]
+fn a_walk_is_sampled_and_never_complete() {
+    let output = check(&["run", "cold", "--search", "walk", "--states", "20000", "--json"]);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(report["ok"], true);
+    assert_eq!(report["runs"][0]["complete"], false);
+}
+
+#[test]
+fn a_violated_promise_is_reported_with_a_trace_that_replays() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let traces = directory.path().to_str().expect("a name");
+    let arguments = [
+        "run", "reads", "--elect", "1", "--write", "1", "--search", "bfs", "--json", "--traces",
+        traces,
+    ];
+    let report: serde_json::Value =
+        serde_json::from_slice(&check(&arguments).stdout).expect("JSON");
+    let finding = &report["runs"][0]["guarantees"][4];
+    assert_eq!((&finding["id"], &finding["found"]), (&"G5".into(), &"violated".into()));
+    let replayed = check(&["replay", finding["trace"].as_str().expect("a file")]);
+    let text = String::from_utf8_lossy(&replayed.stdout).into_owned();
+    assert!(text.contains("breaks G5 linearizable"), "{text}");
+    assert_eq!(replayed.status.code(), Some(1));
+}

@@ -1,0 +1,52 @@
+//! House rules that a compiler does not know.
+
+use std::path::Path;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace")
+}
+
+fn read(file: &str) -> String {
+    std::fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+/// The part of a manifest that says what the crate itself depends on.
+fn dependencies(manifest: &str) -> String {
+    let text = read(manifest);
+    let begin = text.find("[dependencies]").expect("dependencies");
+    let rest = &text[begin..];
+    rest[..rest.find("[dev-dependencies]").unwrap_or(rest.len())].to_owned()
+}
+
+#[test]
+fn only_cluster_and_checks_see_stateright() {
+    for name in ["protocol", "trace", "guarantees"] {
+        let manifest = format!("model/{name}/Cargo.toml");
+        assert!(!dependencies(&manifest).contains("stateright"), "{manifest}");
+    }
+}
+
+#[test]
+fn no_layer_depends_on_one_above_it() {
+    let order = ["protocol", "trace", "guarantees", "cluster"];
+    for (at, name) in order.iter().enumerate() {
+        let dependencies = dependencies(&format!("model/{name}/Cargo.toml"));
+        for above in &order[at..] {
+            assert!(!dependencies.contains(&format!("steadfast-{above}")), "{name} sees {above}");
+        }
+    }
+}
+
+#[test]
+fn the_readme_names_every_guarantee_with_its_file_and_a_twin_that_it_catches() {
+    let readme = read("README.md");
+    for guarantee in steadfast_guarantees::GUARANTEES {
+        let id = guarantee.id();
+        let row = readme.lines().find(|it| it.starts_with(&format!("| {} |", id.short())));
+        let row = row.unwrap_or_else(|| panic!("{id} has no row"));
+        let file = format!("{}.rs", id.name().replace('-', "_"));
+        assert!(row.contains(&file), "{id}");
+        let twin = row.rsplit('|').nth(1).expect("a last column").trim();
+        assert!(steadfast_guarantees::twins::twin(twin).is_some(), "{id}: {twin}");
+    }
+}

@@ -1,0 +1,81 @@
+//! Traces of the model: recording a run, and running it again.
+
+use stateright::Model;
+use steadfast_guarantees::GUARANTEES;
+use steadfast_guarantees::GuaranteeId;
+use steadfast_guarantees::twins::Twin;
+use steadfast_trace::{Step, Trace, TraceStep};
+use thiserror::Error;
+
+use crate::{Action, ClusterModel, ClusterState, text};
+
+/// A run of the model that follows given steps.
+pub struct Replay {
+    /// The model.
+    pub model: ClusterModel,
+    /// Where it is.
+    pub state: ClusterState,
+}
+
+/// A step that cannot happen where a trace wants it.
+#[derive(Debug, Error)]
+#[error("`{step}` is not possible here; possible are: {}", possible.join("; "))]
+pub struct IllegalStep {
+    /// The step.
+    pub step: Step,
+    /// What is possible instead.
+    pub possible: Vec<String>,
+}
+
+/// Begins to follow a trace.
+#[must_use]
+pub fn replay(trace: &Trace, twin: Option<&'static Twin>) -> Replay {
+    let model = ClusterModel::new(trace.scope.clone(), twin, &[]);
+    let state = model.init_states().swap_remove(0);
+    Replay { model, state }
+}
+
+impl Replay {
+    /// Takes a step, and says in words what it changed.
+    ///
+    /// # Errors
+    /// The step is not possible here.
+    pub fn take(&mut self, step: &Step) -> Result<(Action, String), IllegalStep> {
+        let mut actions = Vec::new();
+        self.model.actions(&self.state, &mut actions);
+        let found = actions.iter().find(|action| action.step == *step).cloned();
+        let illegal = || {
+            let possible = actions.iter().map(|it| it.step.to_string()).collect();
+            IllegalStep { step: *step, possible }
+        };
+        let action = found.ok_or_else(illegal)?;
+        let next = self.model.perform(&self.state, step).ok_or_else(illegal)?;
+        let outcome = text::outcome(&self.model, &self.state, &action, &next);
+        self.state = next;
+        Ok((action, outcome))
+    }
+
+    /// The guarantees that do not hold where the run is.
+    #[must_use]
+    pub fn broken(&self) -> Vec<GuaranteeId> {
+        let ids = GUARANTEES.iter().map(|it| it.id());
+        ids.filter(|it| !self.model.keeps(*it, &self.state)).collect()
+    }
+}
+
+/// The trace of a run of the model.
+#[must_use]
+pub fn record(model: &ClusterModel, twin: Option<&Twin>, actions: &[Action]) -> Trace {
+    let mut state = model.init_states().swap_remove(0);
+    let mut steps = Vec::new();
+    for action in actions {
+        steps.push(TraceStep { step: action.step, note: format!("{action:?}") });
+        match model.perform(&state, &action.step) {
+            Some(next) => state = next,
+            None => break,
+        }
+    }
+    let ids = GUARANTEES.iter().map(|it| it.id()).filter(|it| !model.keeps(*it, &state));
+    let breaks = ids.map(|it| it.short().to_owned()).collect();
+    Trace::new(model.scope().clone(), twin.map(|it| it.name.to_owned()), breaks, steps)
+}

@@ -1,0 +1,194 @@
+//! The shipped scopes.
+
+use steadfast_protocol::Settings;
+use steadfast_trace::{Bounds, Network, Scope, Start};
+
+/// When a scope is searched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tier {
+    /// By `check` without arguments.
+    Default,
+    /// By `check deep`: minutes to an hour.
+    Deep,
+    /// By the matrix and by twins.
+    Support,
+}
+
+/// A shipped scope.
+pub struct Shipped {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is for.
+    pub about: &'static str,
+    /// When it is searched.
+    pub tier: Tier,
+    /// What must be reached for its passing to mean something.
+    pub witnesses: &'static [&'static str],
+    build: fn(&str) -> Scope,
+}
+
+impl Shipped {
+    /// The scope itself.
+    #[must_use]
+    pub fn scope(&self) -> Scope {
+        (self.build)(self.name)
+    }
+}
+
+/// The shipped scope of this name.
+#[must_use]
+pub fn shipped(name: &str) -> Option<&'static Shipped> {
+    SHIPPED.iter().find(|it| it.name == name)
+}
+
+const NOTHING: Bounds = Bounds {
+    writes: 0,
+    deletes: 0,
+    resolves: 0,
+    retries: 0,
+    reads: 0,
+    crashes: 0,
+    partitions: 0,
+    elections: 0,
+    paths: 1,
+    rot: 0,
+    ticks: 0,
+    drops: 0,
+    duplicates: 0,
+};
+
+fn scope(name: &str, elect: u8, write: u8, bounds: Bounds) -> Scope {
+    let settings = Settings::new(3, elect, write);
+    Scope::new(name, settings.unwrap_or_else(|error| unreachable!("{error}")), bounds)
+}
+
+macro_rules! scopes {
+    ($($name:literal $tier:ident $about:literal [$($witness:literal),* $(,)?] $build:expr;)*) => {
+        /// All shipped scopes.
+        pub static SHIPPED: &[Shipped] = &[$(Shipped {
+            name: $name,
+            about: $about,
+            tier: Tier::$tier,
+            witnesses: &[$($witness),*],
+            build: $build,
+        }),*];
+    };
+}
+
+scopes! {
+    "replicate" Default "E2W2: one write through a crash, a cut and an election"
+        ["write-acknowledged", "leader-change", "crash-loses-tail", "crash-keeps-tail",
+         "crash-keeps-part", "crash-tears-record", "deposed-leader-believes", "entry-learned",
+         "converged", "outcome-unknown"]
+        |name| scope(name, 2, 2, Bounds { writes: 1, crashes: 1, partitions: 1, elections: 1, ..NOTHING });
+    "available" Default "E1W1: two writes on two sides of a cut"
+        ["split-brain", "conflict-converged", "leader-change", "write-acknowledged"]
+        |name| scope(name, 1, 1, Bounds { writes: 2, partitions: 1, elections: 1, ..NOTHING });
+    "available-crash" Default "E1W1: a crash between two writes"
+        ["crash-loses-tail", "crash-keeps-tail", "write-acknowledged"]
+        |name| scope(name, 1, 1, Bounds { writes: 2, crashes: 1, elections: 1, ..NOTHING });
+    "reads" Default "E2W2: a write and a read through an election"
+        ["read-answered", "read-unanswerable", "leader-change", "deposed-leader-believes"]
+        |name| scope(name, 2, 2, Bounds { writes: 1, reads: 1, elections: 1, ..NOTHING });
+    "two-reads" Deep "E2W2: a write and two reads through an election"
+        ["read-answered", "read-unanswerable", "leader-change"]
+        |name| scope(name, 2, 2, Bounds { writes: 1, reads: 2, elections: 1, ..NOTHING });
+    "linearizable" Deep "E2W2: a write and a read through a cut and an election"
+        ["read-answered", "read-unanswerable", "leader-change", "deposed-leader-believes"]
+        |name| scope(name, 2, 2, Bounds { writes: 1, reads: 1, partitions: 1, elections: 1, ..NOTHING });
+    "elections" Deep "E2W2: two candidates of one round, from nothing, with a write and a read"
+        ["first-leader", "read-answered"]
+        |name| Scope { start: Start::Cold, ..scope(name, 2, 2, Bounds { writes: 1, reads: 1, elections: 2, ..NOTHING }) };
+    "cold" Default "E2W2: from nothing, with a crash and a cut"
+        ["first-leader", "write-acknowledged", "crash-loses-tail"]
+        |name| Scope { start: Start::Cold, ..scope(name, 2, 2, Bounds { writes: 1, crashes: 1, partitions: 1, elections: 1, ..NOTHING }) };
+    "deletes" Default "E1W1: a delete on one side of a cut"
+        ["delete-converged", "conflict-converged"]
+        |name| scope(name, 1, 1, Bounds { writes: 2, deletes: 1, partitions: 1, elections: 1, ..NOTHING });
+    "link-events" Default "E1W1: the ends of a connection hear of it at different times"
+        ["torn-in-one-direction", "converged"]
+        |name| Scope { link_events_apart: true, ..scope(name, 1, 1, Bounds { writes: 1, partitions: 1, ..NOTHING }) };
+    "one-way" Default "E2W2: cuts that lose one direction only"
+        ["torn-in-one-direction", "converged"]
+        |name| Scope { link_events_apart: true, one_way_cuts: true, ..scope(name, 2, 2, Bounds { writes: 1, partitions: 1, ..NOTHING }) };
+    "pipelined" Default "E2W2: two writes while syncs end one by one"
+        ["write-acknowledged", "crash-keeps-part", "converged"]
+        |name| Scope { pipelined_syncs: true, ..scope(name, 2, 2, Bounds { writes: 2, crashes: 1, ..NOTHING }) };
+    "paths" Default "E1W1: two files"
+        ["converged", "write-acknowledged"]
+        |name| scope(name, 1, 1, Bounds { writes: 2, paths: 2, elections: 1, ..NOTHING });
+    "retries" Default "E2W2: a client repeats a write through an election"
+        ["retry-recognised", "outcome-unknown"]
+        |name| scope(name, 2, 2, Bounds { writes: 1, retries: 1, partitions: 1, elections: 1, ..NOTHING });
+    "contents" Default "E2W2: a write whose content travels beside it, with a read"
+        ["entry-waits-for-content", "write-acknowledged", "converged"]
+        |name| Scope { named_contents: true, ..scope(name, 2, 2, Bounds { writes: 1, reads: 1, elections: 1, ..NOTHING }) };
+    "rot" Default "E2W2: a delta against a base that goes bad"
+        ["base-missing", "bad-copy-found", "bad-copy-replaced", "converged"]
+        |name| Scope { named_contents: true, ..scope(name, 2, 2, Bounds { writes: 2, rot: 1, ..NOTHING }) };
+    "unordered" Default "E2W2: two writes over a network that keeps no order, with a heartbeat"
+        ["write-acknowledged"]
+        |name| Scope { network: Network::Unordered, ..scope(name, 2, 2, Bounds { writes: 2, ticks: 1, ..NOTHING }) };
+    "lossy" Default "E2W2: a write over a network that loses and doubles, with a heartbeat"
+        ["message-lost", "message-doubled", "write-acknowledged"]
+        |name| Scope { network: Network::Lossy, ..scope(name, 2, 2, Bounds { writes: 1, ticks: 1, drops: 1, duplicates: 1, ..NOTHING }) };
+    "consistent-2" Deep "E2W2: two writes, a crash, a cut and an election"
+        ["write-acknowledged", "leader-change", "crash-keeps-part", "entry-learned"]
+        |name| scope(name, 2, 2, Bounds { writes: 2, crashes: 1, partitions: 1, elections: 1, ..NOTHING });
+    "available-2" Deep "E1W1: two writes, a crash, a cut and an election"
+        ["split-brain", "conflict-converged", "crash-loses-tail"]
+        |name| scope(name, 1, 1, Bounds { writes: 2, crashes: 1, partitions: 1, elections: 1, ..NOTHING });
+    "linearizable-crash" Deep "E2W2: a write and a read through a crash, a cut and an election"
+        ["read-answered", "read-unanswerable", "crash-loses-tail"]
+        |name| scope(name, 2, 2, Bounds { writes: 1, reads: 1, crashes: 1, partitions: 1, elections: 1, ..NOTHING });
+    "fences" Deep "E2W2: three writes by a leader and its successor"
+        ["leader-change", "entry-learned"]
+        |name| scope(name, 2, 2, Bounds { writes: 3, elections: 1, ..NOTHING });
+    "conflicts" Default "two nodes, E1W1: a conflict, an overwrite and a resolve"
+        ["conflict-converged", "conflict-resolved", "split-brain"]
+        |name| {
+            let settings = Settings::new(2, 1, 1).unwrap_or_else(|error| unreachable!("{error}"));
+            Scope::new(name, settings, Bounds { writes: 3, resolves: 1, elections: 1, ..NOTHING })
+        };
+    "link-events-2" Deep "E2W2: link events apart and one-way cuts with a crash and an election"
+        ["torn-in-one-direction", "leader-change"]
+        |name| Scope { link_events_apart: true, one_way_cuts: true, ..scope(name, 2, 2, Bounds { writes: 1, partitions: 1, crashes: 1, elections: 1, ..NOTHING }) };
+    "candidates" Default "E1W1: two candidates of one round, from nothing"
+        ["first-leader", "leader-change", "write-acknowledged"]
+        |name| Scope { start: Start::Cold, ..scope(name, 1, 1, Bounds { writes: 1, elections: 2, ..NOTHING }) };
+    "three-elections" Support "E2W2: an Ack that arrives three elections late"
+        []
+        |name| scope(name, 2, 2, Bounds { writes: 1, reads: 2, elections: 3, ..NOTHING });
+    "matrix" Support "every (E,W): a write and a read through an election"
+        ["write-acknowledged", "read-answered"]
+        |name| scope(name, 2, 2, Bounds { writes: 1, reads: 1, elections: 1, ..NOTHING });
+    "walk" Support "E2W2, five nodes and large bounds, for random walks"
+        ["leader-change", "write-acknowledged", "read-answered"]
+        |name| {
+            let settings = Settings::new(5, 3, 3).unwrap_or_else(|error| unreachable!("{error}"));
+            let bounds = Bounds { writes: 12, deletes: 3, resolves: 4, retries: 3, reads: 6, crashes: 4, partitions: 4, elections: 5, paths: 2, ticks: 4, ..NOTHING };
+            Scope { link_events_apart: true, one_way_cuts: true, pipelined_syncs: true, ..Scope::new(name, settings, bounds) }
+        };
+}
+
+#[cfg(test)]
+mod tests {
+    use steadfast_guarantees::witnesses::witness;
+
+    use super::*;
+
+    #[test]
+    fn every_scope_is_possible_and_its_witnesses_exist() {
+        for it in SHIPPED {
+            assert_eq!(it.scope().validate(), Ok(()), "{}", it.name);
+            assert!(it.witnesses.iter().all(|id| witness(id).is_some()), "{}", it.name);
+        }
+    }
+
+    #[test]
+    fn every_twin_is_caught_in_a_shipped_scope() {
+        for twin in steadfast_guarantees::twins::TWINS {
+            assert!(shipped(twin.scope).is_some(), "{}", twin.name);
+        }
+    }
+}

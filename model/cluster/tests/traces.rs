@@ -1,0 +1,45 @@
+//! Traces: a counterexample can be saved, read and run again, step by step.
+
+use stateright::{Checker, HasDiscoveries, Model};
+use steadfast_cluster::{ClusterModel, record, replay, shipped};
+use steadfast_guarantees::GuaranteeId;
+use steadfast_guarantees::twins::twin;
+use steadfast_trace::{Step, Trace};
+
+fn counterexample() -> Trace {
+    let twin = twin("ack-before-sync").expect("a twin");
+    let scope = shipped(twin.scope).expect("a shipped scope").scope();
+    let finish = HasDiscoveries::AnyOf([twin.caught_by.name()].into());
+    let model = ClusterModel::new(scope, Some(twin), &[]);
+    let checker = model.checker().finish_when(finish).spawn_bfs().join();
+    let path = checker.discovery(twin.caught_by.name()).expect("the twin is caught");
+    record(checker.model(), Some(twin), &path.into_actions())
+}
+
+#[test]
+fn a_counterexample_breaks_the_same_guarantee_when_it_is_replayed_from_json() {
+    let json = serde_json::to_string(&counterexample()).expect("a trace is JSON");
+    let trace = Trace::parse(&json).expect("what was written can be read");
+    let mut run = replay(&trace, trace.twin.as_deref().and_then(twin));
+    for step in &trace.steps {
+        assert!(run.broken().is_empty(), "only the last step breaks something");
+        run.take(&step.step).expect("the step is possible");
+    }
+    assert_eq!(run.broken(), [GuaranteeId::AckedWritesSurvive]);
+    assert_eq!(trace.breaks, ["G1"]);
+}
+
+#[test]
+fn the_protocol_as_it_is_survives_the_schedule_that_breaks_a_twin() {
+    let trace = counterexample();
+    let mut run = replay(&trace, None);
+    let legal = trace.steps.iter().take_while(|it| run.take(&it.step).is_ok()).count();
+    assert!(legal > 0 && run.broken().is_empty());
+}
+
+#[test]
+fn an_impossible_step_is_refused_with_the_possible_ones() {
+    let mut run = replay(&counterexample(), None);
+    let error = run.take(&Step::Heal).expect_err("nothing is cut");
+    assert!(error.to_string().contains("client puts a at n0"), "{error}");
+}

@@ -1,0 +1,351 @@
+//! Stories of a few replicas, driven by hand over a perfect network.
+
+use std::collections::VecDeque;
+
+use proptest::prelude::*;
+use steadfast_protocol::{
+    Base, Consistency, Content, Effect, Entry, Epoch, Identity, Input, Intent, Message, NodeId,
+    Outcome, Packet, Path, ReadRequest, Record, RecoverError, Refusal, Reject, Replica, RequestId,
+    Sealed, SessionId, Settings, Steadfast, VersionVector, VoteRequest, WriteRequest,
+};
+
+struct Cluster {
+    replicas: Vec<Replica>,
+    logs: Vec<Vec<Record>>,
+    inputs: VecDeque<(NodeId, Input)>,
+    answers: Vec<(RequestId, Outcome)>,
+    /// Whether appended records are synced at once.
+    syncs: bool,
+}
+
+impl Cluster {
+    fn new(nodes: u8, elect: u8, write: u8) -> Cluster {
+        let settings = Settings::new(nodes, elect, write).expect("legal settings");
+        let identities: Vec<Identity> =
+            NodeId::all(nodes).map(|node| Identity { node, settings }).collect();
+        let logs: Vec<Vec<Record>> =
+            identities.iter().map(|it| vec![Record::Identity(*it)]).collect();
+        let start = |(identity, log): (Identity, &Vec<Record>)| {
+            Replica::recover(identity, log, [], &Steadfast).expect("a new log")
+        };
+        let replicas = identities.into_iter().zip(&logs).map(start).collect();
+        let mut cluster =
+            Cluster { replicas, logs, inputs: VecDeque::new(), answers: Vec::new(), syncs: true };
+        for (node, peer) in pairs(nodes) {
+            cluster.tell(node, Input::LinkUp { peer, session: SessionId(1) });
+        }
+        cluster.run();
+        cluster
+    }
+
+    fn tell(&mut self, node: NodeId, input: Input) {
+        self.inputs.push_back((node, input));
+    }
+
+    fn run(&mut self) {
+        while let Some((node, input)) = self.inputs.pop_front() {
+            let mut effects = Vec::new();
+            self.replicas[node.index()].step(&Steadfast, input, &mut effects);
+            effects.into_iter().for_each(|effect| self.perform(node, effect));
+        }
+    }
+
+    fn perform(&mut self, node: NodeId, effect: Effect) {
+        match effect {
+            Effect::Append { records } => {
+                self.logs[node.index()].extend(records);
+                let position = self.replicas[node.index()].log().length();
+                if self.syncs {
+                    self.tell(node, Input::Synced(position));
+                }
+            }
+            Effect::Send { to, packet } => self.tell(to, Input::Receive { from: node, packet }),
+            Effect::Answer { request, outcome } => self.answers.push((request, outcome)),
+            Effect::Store { payload, .. } => {
+                self.tell(node, Input::Stored { content: payload.content });
+            }
+            Effect::Fetch { content } => self.tell(node, Input::Fetched { content }),
+        }
+    }
+
+    fn elect(&mut self, node: u8) {
+        self.tell(NodeId(node), Input::ElectionTimeout);
+        self.run();
+    }
+
+    fn put(&mut self, node: u8, number: u64, path: &str) -> Option<Outcome> {
+        self.write(node, number, path, Intent::Put(text(number)), Base::Visible)
+    }
+
+    fn write(
+        &mut self,
+        node: u8,
+        number: u64,
+        path: &str,
+        intent: Intent,
+        base: Base,
+    ) -> Option<Outcome> {
+        let request = RequestId { client: 1, number };
+        let write = WriteRequest { request, path: Path::new(path), intent, base };
+        self.tell(NodeId(node), Input::Write(write));
+        self.run();
+        self.answer(number)
+    }
+
+    fn read(&mut self, node: u8, number: u64, consistency: Consistency) -> Option<Outcome> {
+        let request = RequestId { client: 1, number };
+        let read = ReadRequest { request, path: Path::new("a"), consistency };
+        self.tell(NodeId(node), Input::Read(read));
+        self.run();
+        self.answer(number)
+    }
+
+    fn answer(&self, number: u64) -> Option<Outcome> {
+        let answers = self.answers.iter().rev();
+        answers.into_iter().find(|(it, _)| it.number == number).map(|(_, outcome)| outcome.clone())
+    }
+
+    fn cut(&mut self, one: u8, other: u8) {
+        self.tell(NodeId(one), Input::LinkDown { peer: NodeId(other) });
+        self.tell(NodeId(other), Input::LinkDown { peer: NodeId(one) });
+        self.run();
+    }
+
+    fn link(&mut self, one: u8, other: u8) {
+        let session = SessionId(2);
+        self.tell(NodeId(one), Input::LinkUp { peer: NodeId(other), session });
+        self.tell(NodeId(other), Input::LinkUp { peer: NodeId(one), session });
+        self.run();
+    }
+
+    fn heads(&self, node: u8, path: &str) -> Vec<Entry> {
+        self.replicas[usize::from(node)].files().heads(&Path::new(path)).to_vec()
+    }
+}
+
+fn pairs(nodes: u8) -> impl Iterator<Item = (NodeId, NodeId)> {
+    NodeId::all(nodes).flat_map(move |node| {
+        NodeId::all(nodes).filter(move |peer| *peer != node).map(move |peer| (node, peer))
+    })
+}
+
+fn text(number: u64) -> Content {
+    Content::Inline(format!("v{number}").into_bytes().into())
+}
+
+#[test]
+fn a_write_reaches_every_node_of_clusters_of_one_two_three_and_five() {
+    for (nodes, elect, write) in [(1, 1, 1), (2, 2, 2), (3, 2, 2), (5, 3, 3)] {
+        let mut cluster = Cluster::new(nodes, elect, write);
+        cluster.elect(0);
+        assert!(matches!(cluster.put(0, 1, "a"), Some(Outcome::Acknowledged { .. })), "{nodes}");
+        for replica in &cluster.replicas {
+            assert_eq!(replica.files(), cluster.replicas[0].files());
+            assert_eq!(replica.files().len(), 1);
+        }
+    }
+}
+
+#[test]
+fn a_write_is_not_acknowledged_before_w_nodes_have_synced_it() {
+    let mut cluster = Cluster::new(3, 2, 2);
+    cluster.elect(0);
+    cluster.syncs = false;
+    assert_eq!(cluster.put(0, 1, "a"), None);
+    let length = cluster.replicas[0].log().length();
+    cluster.tell(NodeId(0), Input::Synced(length));
+    cluster.run();
+    assert_eq!(cluster.answer(1), None, "one copy is not two");
+    let length = cluster.replicas[2].log().length();
+    cluster.tell(NodeId(2), Input::Synced(length));
+    cluster.run();
+    assert!(matches!(cluster.answer(1), Some(Outcome::Acknowledged { .. })));
+}
+
+#[test]
+fn only_a_leader_accepts_writes_and_others_say_who_leads() {
+    let mut cluster = Cluster::new(3, 2, 2);
+    let nobody = Outcome::Refused(Refusal::NotLeader { leader: None });
+    assert_eq!(cluster.put(1, 1, "a"), Some(nobody));
+    cluster.elect(0);
+    let other = Outcome::Refused(Refusal::NotLeader { leader: Some(NodeId(0)) });
+    assert_eq!(cluster.put(1, 2, "a"), Some(other));
+}
+
+#[test]
+fn a_retry_is_acknowledged_without_a_second_entry() {
+    let mut cluster = Cluster::new(3, 2, 2);
+    cluster.elect(0);
+    let first = cluster.put(0, 1, "a");
+    cluster.elect(1);
+    assert_eq!(cluster.put(1, 1, "a"), first);
+    assert_eq!(cluster.replicas[1].log().entries().count(), 1);
+}
+
+#[test]
+fn a_deposed_leader_tells_its_client_that_the_outcome_is_unknown() {
+    let mut cluster = Cluster::new(3, 2, 2);
+    cluster.elect(0);
+    cluster.cut(0, 1);
+    cluster.cut(0, 2);
+    assert_eq!(cluster.put(0, 1, "a"), None);
+    cluster.elect(1);
+    cluster.link(0, 1);
+    assert_eq!(cluster.answer(1), Some(Outcome::Unknown));
+}
+
+fn conflict() -> Cluster {
+    let mut cluster = Cluster::new(2, 1, 1);
+    cluster.elect(0);
+    cluster.cut(0, 1);
+    cluster.elect(1);
+    cluster.put(0, 1, "a");
+    cluster.put(1, 2, "a");
+    cluster.link(0, 1);
+    cluster
+}
+
+#[test]
+fn the_loser_of_a_conflict_is_kept_on_every_node_and_survives_an_overwrite() {
+    let mut cluster = conflict();
+    assert_eq!(cluster.heads(0, "a").len(), 2);
+    assert_eq!(cluster.heads(0, "a"), cluster.heads(1, "a"));
+    let loser = cluster.heads(1, "a")[1].dot;
+    cluster.put(1, 3, "a");
+    assert!(cluster.heads(0, "a").iter().any(|head| head.dot == loser));
+}
+
+#[test]
+fn a_conflict_is_resolved_by_naming_its_heads() {
+    let mut cluster = conflict();
+    let heads = cluster.heads(1, "a").iter().map(|head| head.dot).collect();
+    cluster.write(1, 3, "a", Intent::Put(text(3)), Base::Named(heads));
+    assert_eq!(cluster.heads(0, "a").len(), 1);
+}
+
+#[test]
+fn a_restored_loser_becomes_the_visible_version() {
+    let mut cluster = conflict();
+    let loser = cluster.heads(1, "a")[1].clone();
+    cluster.write(1, 3, "a", Intent::Restore(loser.dot), Base::Visible);
+    let heads = cluster.heads(0, "a");
+    assert_eq!((heads.len(), &heads[0].change), (1, &loser.change));
+}
+
+#[test]
+fn deleting_what_does_not_exist_is_refused() {
+    let mut cluster = Cluster::new(1, 1, 1);
+    cluster.elect(0);
+    let refused = Outcome::Refused(Refusal::NotFound { path: Path::new("a") });
+    assert_eq!(cluster.write(0, 1, "a", Intent::Delete, Base::Visible), Some(refused));
+}
+
+#[test]
+fn a_stale_read_says_so_and_a_linearizable_one_needs_a_quorum() {
+    let mut cluster = Cluster::new(3, 2, 2);
+    cluster.elect(0);
+    cluster.put(0, 1, "a");
+    let stale = cluster.read(1, 2, Consistency::Stale);
+    assert!(matches!(stale, Some(Outcome::Value { version: Some(_), stale: true })));
+    let fresh = cluster.read(0, 3, Consistency::Linearizable);
+    assert!(matches!(fresh, Some(Outcome::Value { version: Some(_), stale: false })));
+    cluster.cut(0, 1);
+    cluster.cut(0, 2);
+    assert_eq!(cluster.read(0, 4, Consistency::Linearizable), None);
+}
+
+#[test]
+fn a_log_of_another_node_or_of_other_settings_is_refused() {
+    let settings = Settings::new(3, 2, 2).expect("legal settings");
+    let found = Identity { node: NodeId(1), settings };
+    let expected = Identity { node: NodeId(0), settings };
+    let recovered = Replica::recover(expected, &[Record::Identity(found)], [], &Steadfast);
+    assert_eq!(recovered, Err(RecoverError::OtherIdentity { found, expected }));
+    assert_eq!(Replica::recover(expected, &[], [], &Steadfast), Err(RecoverError::NoIdentity));
+}
+
+#[test]
+fn recovery_replays_to_the_same_files() {
+    let mut cluster = conflict();
+    cluster.put(1, 3, "b");
+    for (replica, log) in cluster.replicas.iter().zip(&cluster.logs) {
+        let identity = Identity { node: replica.id(), settings: replica.settings() };
+        let recovered = Replica::recover(identity, log, [], &Steadfast).expect("its own log");
+        assert_eq!(recovered.files(), replica.files());
+        assert_eq!(recovered.promise(), replica.promise());
+    }
+}
+
+#[test]
+fn heads_computed_step_by_step_are_those_computed_from_nothing() {
+    let mut cluster = conflict();
+    cluster.put(1, 3, "a");
+    for replica in &cluster.replicas {
+        let path = Path::new("a");
+        assert_eq!(replica.log().heads_of(&path), replica.files().heads(&path));
+    }
+}
+
+fn any_input() -> impl Strategy<Value = Input> {
+    let node = (0_u8..5).prop_map(NodeId);
+    let epoch = (0_u64..4, 0_u8..4).prop_map(|(round, node)| Epoch {
+        round: steadfast_protocol::Round(round),
+        node: NodeId(node),
+    });
+    let vv = VersionVector::default();
+    let message = epoch.prop_flat_map(move |epoch| {
+        prop_oneof![
+            Just(Message::Reject(Reject { promise: epoch })),
+            Just(Message::VoteRequest(VoteRequest { epoch, vv })),
+            Just(Message::Vote(steadfast_protocol::Vote {
+                epoch,
+                vv,
+                entries: Vec::new(),
+                payloads: Vec::new()
+            })),
+            Just(Message::Append(steadfast_protocol::Append {
+                epoch,
+                tag: steadfast_protocol::Tag(1),
+                entries: Vec::new(),
+                vv,
+                payloads: Vec::new()
+            })),
+        ]
+    });
+    prop_oneof![
+        Just(Input::ElectionTimeout),
+        Just(Input::Tick),
+        (0_u64..20).prop_map(|it| Input::Synced(steadfast_protocol::Position(it))),
+        (node.clone(), 0_u64..3)
+            .prop_map(|(peer, it)| Input::LinkUp { peer, session: SessionId(it) }),
+        node.clone().prop_map(|peer| Input::LinkDown { peer }),
+        (node, 0_u64..3, message).prop_map(|(from, session, message)| Input::Receive {
+            from,
+            packet: Packet { session: SessionId(session), message: Sealed::new(message) },
+        }),
+        (0_u64..4).prop_map(|number| Input::Write(WriteRequest {
+            request: RequestId { client: 1, number },
+            path: Path::new("a"),
+            intent: Intent::Put(text(number)),
+            base: Base::Visible,
+        })),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn no_sequence_of_inputs_makes_a_replica_panic(
+        inputs in proptest::collection::vec(any_input(), 0..60),
+    ) {
+        let settings = Settings::new(3, 2, 2).expect("legal settings");
+        let identity = Identity { node: NodeId(0), settings };
+        let log = [Record::Identity(identity)];
+        let mut replica = Replica::recover(identity, &log, [], &Steadfast).expect("a new log");
+        let mut promise = replica.promise();
+        for input in inputs {
+            replica.step(&Steadfast, input, &mut Vec::new());
+            prop_assert!(replica.promise() >= promise, "a promise never goes back");
+            promise = replica.promise();
+        }
+    }
+}
