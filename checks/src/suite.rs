@@ -188,12 +188,17 @@ fn sentence(verdict: Verdict, runs: &[Run], matrix: &[Cell], twins: &[Caught]) -
     let complete = runs.iter().filter(|it| it.complete);
     let states: usize = complete.clone().map(|it| it.unique).sum();
     let mut parts = Vec::new();
-    if !runs.is_empty() {
+    let walks = runs.iter().filter(|it| it.search == Search::Walk);
+    let (sampled, walked) = (walks.clone().count(), walks.map(|it| it.unique).sum::<usize>());
+    if runs.len() > sampled {
         parts.push(format!(
             "{} of {} searches visited every reachable state ({states} in all)",
             complete.count(),
-            runs.len()
+            runs.len() - sampled
         ));
+    }
+    if sampled > 0 {
+        parts.push(format!("random walks sampled {walked} states"));
     }
     if !matrix.is_empty() {
         let kept = matrix.iter().filter(|it| it.as_promised).count();

@@ -72,6 +72,8 @@ pub struct Operation {
     pub action: Action,
     /// What became of it.
     pub status: Status,
+    /// Whether it was sent more than once. What becomes of a retry does not undo an earlier try.
+    pub retried: bool,
     invoked: Time,
     returned: Option<Time>,
 }
@@ -135,7 +137,8 @@ impl History {
     pub fn acknowledged(&self) -> impl Iterator<Item = &(Entry, Epoch)> {
         self.operations.iter().filter_map(|operation| match &operation.action {
             Action::Write { made, acked: Some(acked), .. } => {
-                made.iter().find(|(entry, _)| entry.dot == *acked)
+                // A name that never left its node may have been used again after a crash.
+                made.iter().rfind(|(entry, _)| entry.dot == *acked)
             }
             _ => None,
         })
@@ -151,7 +154,7 @@ impl History {
     #[must_use]
     pub fn epoch_of(&self, entry: &Entry) -> Option<Epoch> {
         let made = self.operation(entry.request)?.made();
-        made.iter().find(|(made, _)| made.dot == entry.dot).map(|(_, epoch)| *epoch)
+        made.iter().find(|(made, _)| made == entry).map(|(_, epoch)| *epoch)
     }
 
     /// Whether an entry takes the place of another one because its client named it: explicitly, or
@@ -170,6 +173,19 @@ impl History {
             }
         };
         entry.replaces.contains(&replaced) && (is_restored || is_named)
+    }
+
+    /// Whether an entry was written by a client that named what it replaces.
+    #[must_use]
+    pub fn has_named_base(&self, entry: &Entry) -> bool {
+        let asked = self.operation(entry.request).map(|it| &it.action);
+        matches!(asked, Some(Action::Write { base: Base::Named(_), .. }))
+    }
+
+    /// Whether the request that made an entry was sent more than once.
+    #[must_use]
+    pub fn is_retried(&self, entry: &Entry) -> bool {
+        self.operation(entry.request).is_some_and(|it| it.retried)
     }
 
     /// Whether an entry was acknowledged.
@@ -200,7 +216,10 @@ impl History {
         let invoked = self.clock.invoke();
         let status = Status::Pending;
         let returned = None;
-        self.operations.push(Operation { request, path, node, action, status, invoked, returned });
+        let retried = false;
+        let operation =
+            Operation { request, path, node, action, status, retried, invoked, returned };
+        self.operations.push(operation);
     }
 
     /// A client repeats a request.
@@ -208,6 +227,7 @@ impl History {
         if let Some(operation) = self.find(request) {
             operation.node = node;
             operation.status = Status::Pending;
+            operation.retried = true;
         }
     }
 
@@ -297,8 +317,8 @@ impl Operation {
     fn answer(&mut self, outcome: &Outcome, at: Time) {
         self.status = match outcome {
             Outcome::Acknowledged { .. } | Outcome::Value { .. } => Status::Done,
-            Outcome::Refused(_) => Status::Refused,
-            Outcome::Unknown => Status::Unknown,
+            Outcome::Refused(_) if !self.retried => Status::Refused,
+            Outcome::Refused(_) | Outcome::Unknown => Status::Unknown,
         };
         if self.status == Status::Done {
             self.returned = Some(at);

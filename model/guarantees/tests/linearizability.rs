@@ -1,6 +1,8 @@
 //! The linearizability judge against directed cases, a brute force, another tester, and
 //! long histories of a simulated atomic register.
 
+#![allow(clippy::cast_possible_truncation, clippy::unwrap_used)]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
