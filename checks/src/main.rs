@@ -8,6 +8,7 @@ mod options;
 mod replay;
 mod report;
 mod search;
+mod settling;
 mod suite;
 mod twins;
 mod verdict;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         Some(Command::Explore { scope, twin, address }) => {
             explore::explore(&scope, twin.as_deref(), address)
         }
+        Some(Command::Settle(output)) => suite::run_settle(&output),
         Some(Command::Replay { trace }) => replay::replay(&trace),
         Some(Command::SearchOne) => {
             child::be_child().map(|()| ExitCode::SUCCESS).map_err(Failure::io)

@@ -40,6 +40,8 @@ pub(crate) enum Command {
         #[command(flatten)]
         output: Output,
     },
+    /// Judges G12 on the graphs of the fault-free continuation.
+    Settle(Output),
     /// Opens the stateright explorer on a scope.
     Explore {
         /// The scope.

@@ -15,6 +15,7 @@ use crate::job::{Job, Run, Search, TraceOrFile};
 use crate::matrix::{self, Cell};
 use crate::options::{Output, RunOptions, find_twin};
 use crate::report;
+use crate::settling::{self, Settling};
 use crate::twins::{self, Caught};
 use crate::verdict::Verdict;
 
@@ -25,6 +26,7 @@ struct Report {
     runs: Vec<Run>,
     matrix: Vec<Cell>,
     twins: Vec<Caught>,
+    settling: Vec<Settling>,
 }
 
 /// `check`: the default suite.
@@ -39,26 +41,26 @@ pub(crate) fn run_default(output: &Output) -> Result<ExitCode, Failure> {
     let mut runs = search_jobs(&jobs, output)?;
     let twin_runs = runs.split_off(scope_count + matrix_count);
     let cells = matrix::cells(&runs.split_off(scope_count));
-    finish(output, runs, cells, twins::caught(&chosen, &twin_runs))
+    finish(output, runs, cells, twins::caught(&chosen, &twin_runs), settlings())
 }
 
 /// `check deep`.
 pub(crate) fn run_deep(output: &Output) -> Result<ExitCode, Failure> {
     let runs = search_jobs(&tier(Tier::Deep, output), output)?;
-    finish(output, runs, Vec::new(), Vec::new())
+    finish(output, runs, Vec::new(), Vec::new(), Vec::new())
 }
 
 /// `check run`.
 pub(crate) fn run_scopes(options: &RunOptions) -> Result<ExitCode, Failure> {
     let jobs = options.jobs().map_err(Failure::usage)?;
     let runs = search_jobs(&jobs, &options.output)?;
-    finish(&options.output, runs, Vec::new(), Vec::new())
+    finish(&options.output, runs, Vec::new(), Vec::new(), Vec::new())
 }
 
 /// `check matrix`.
 pub(crate) fn run_matrix(output: &Output) -> Result<ExitCode, Failure> {
     let runs = search_jobs(&matrix::jobs(output.timeout), output)?;
-    finish(output, Vec::new(), matrix::cells(&runs), Vec::new())
+    finish(output, Vec::new(), matrix::cells(&runs), Vec::new(), Vec::new())
 }
 
 /// `check twins`.
@@ -67,7 +69,30 @@ pub(crate) fn run_twins(names: &[String], output: &Output) -> Result<ExitCode, F
     let named = named.map_err(Failure::usage)?;
     let chosen = if named.is_empty() { twins::all() } else { named };
     let runs = search_jobs(&twins::jobs(&chosen, output.timeout), output)?;
-    finish(output, Vec::new(), Vec::new(), twins::caught(&chosen, &runs))
+    finish(output, Vec::new(), Vec::new(), twins::caught(&chosen, &runs), Vec::new())
+}
+
+/// The scopes whose whole graph is built.
+const SETTLING: [&str; 9] = [
+    "cold",
+    "candidates",
+    "reads",
+    "link-events",
+    "one-way",
+    "pipelined",
+    "rot",
+    "unordered",
+    "lossy",
+];
+
+fn settlings() -> Vec<Settling> {
+    let scopes: Vec<_> = SHIPPED.iter().filter(|it| SETTLING.contains(&it.name)).collect();
+    scopes.iter().map(|it| settling::judge(it.scope())).collect()
+}
+
+/// `check settle`.
+pub(crate) fn run_settle(output: &Output) -> Result<ExitCode, Failure> {
+    finish(output, Vec::new(), Vec::new(), Vec::new(), settlings())
 }
 
 /// `check list`.
@@ -149,22 +174,27 @@ fn finish(
     runs: Vec<Run>,
     matrix: Vec<Cell>,
     twins: Vec<Caught>,
+    settling: Vec<Settling>,
 ) -> Result<ExitCode, Failure> {
     let verdicts = runs.iter().map(Verdict::of);
     let verdict = verdicts
         .chain((!matrix.is_empty()).then(|| matrix::verdict(&matrix)))
         .chain((!twins.is_empty()).then(|| twins::verdict(&twins)))
+        .chain(settling.iter().map(|it| if it.is_kept() { Verdict::Kept } else { Verdict::Broken }))
         .max()
         .unwrap_or(Verdict::Kept);
     runs.iter().flat_map(report::warnings).for_each(|it| eprintln!("{it}"));
     if output.json {
-        let report = Report { ok: verdict == Verdict::Kept, runs, matrix, twins };
+        let report = Report { ok: verdict == Verdict::Kept, runs, matrix, twins, settling };
         let json = serde_json::to_string_pretty(&report).map_err(Failure::io)?;
         println!("{json}");
         return Ok(verdict.exit_code());
     }
     print_tables(&runs, &matrix, &twins);
-    println!("{}", sentence(verdict, &runs, &matrix, &twins));
+    if !settling.is_empty() {
+        println!("{}", settling::table(&settling));
+    }
+    println!("{}", sentence(verdict, &runs, &matrix, &twins, &settling));
     Ok(verdict.exit_code())
 }
 
@@ -184,7 +214,13 @@ fn print_tables(runs: &[Run], matrix: &[Cell], twins: &[Caught]) {
 }
 
 /// The verdict in one sentence.
-fn sentence(verdict: Verdict, runs: &[Run], matrix: &[Cell], twins: &[Caught]) -> String {
+fn sentence(
+    verdict: Verdict,
+    runs: &[Run],
+    matrix: &[Cell],
+    twins: &[Caught],
+    settling: &[Settling],
+) -> String {
     let complete = runs.iter().filter(|it| it.complete);
     let states: usize = complete.clone().map(|it| it.unique).sum();
     let mut parts = Vec::new();
@@ -207,6 +243,10 @@ fn sentence(verdict: Verdict, runs: &[Run], matrix: &[Cell], twins: &[Caught]) -
     if !twins.is_empty() {
         let caught = twins.iter().filter(|it| it.caught_by.is_some()).count();
         parts.push(format!("{caught} of {} twins were caught", twins.len()));
+    }
+    if !settling.is_empty() {
+        let kept = settling.iter().filter(|it| it.is_kept()).count();
+        parts.push(format!("{kept} of {} fault-free graphs settle", settling.len()));
     }
     let verdict = match verdict {
         Verdict::Kept => "All as promised, within these bounds",

@@ -73,7 +73,8 @@ impl ClusterModel {
     /// A leader whose next heartbeat must carry something to somebody, on a network where nothing
     /// is under way or unsynced but messages may have been lost or refused. Such a heartbeat is progress and
     /// needs no bound: it always comes.
-    pub(crate) fn due_heartbeat(&self, state: &ClusterState) -> Option<NodeId> {
+    #[must_use]
+    pub fn due_heartbeat(&self, state: &ClusterState) -> Option<NodeId> {
         let is_busy = state.channels().next().is_some()
             || state.nodes().any(|(_, it)| it.disk.tail() > 0 || !it.disk.storing.is_empty());
         if self.scope().network == Network::Fifo || is_busy {

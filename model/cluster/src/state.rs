@@ -64,6 +64,14 @@ impl ClusterState {
         self.nodes().filter_map(|(_, node)| node.replica.as_ref())
     }
 
+    /// The same state with this many election timeouts left.
+    #[must_use]
+    pub fn with_elections(&self, elections: u8) -> ClusterState {
+        let mut state = self.clone();
+        state.world.left.elections = elections;
+        state
+    }
+
     /// The nodes that are up.
     #[must_use]
     pub fn up(&self) -> NodeSet {
