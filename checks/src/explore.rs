@@ -8,6 +8,7 @@ use steadfast_cluster::ClusterModel;
 
 use crate::Failure;
 use crate::options::{find, find_twin};
+use crate::say::say;
 
 /// Serves the explorer, and prints a link to the counterexample if there is one.
 pub(crate) fn explore(
@@ -29,17 +30,17 @@ pub(crate) fn explore(
         let checker = model().checker().finish_when(finish).spawn_bfs().join();
         match checker.discovery(twin.caught_by.name()) {
             Some(path) => {
-                println!(
+                say(format_args!(
                     "{} is broken after {} steps:",
                     twin.caught_by,
                     path.clone().into_actions().len()
-                );
-                println!("http://{address}/#/steps/{}", path.encode(checker.model()));
+                ));
+                say(format_args!("http://{address}/#/steps/{}", path.encode(checker.model())));
             }
-            None => println!("{} does not break {} here", twin.name, twin.caught_by),
+            None => say(format_args!("{} does not break {} here", twin.name, twin.caught_by)),
         }
     }
-    println!("http://{address}/");
+    say(format_args!("http://{address}/"));
     eprintln!("press Ctrl-C to end");
     model().checker().serve(address);
     Ok(ExitCode::SUCCESS)

@@ -7,6 +7,7 @@ mod matrix;
 mod options;
 mod replay;
 mod report;
+mod say;
 mod search;
 mod settling;
 mod suite;

@@ -5,7 +5,7 @@ use steadfast_cluster::shipped;
 use steadfast_guarantees::{GUARANTEES, GuaranteeId};
 use steadfast_protocol::Settings;
 
-use crate::job::{Job, Run, Search};
+use crate::job::{Job, Run, Search, TraceOrFile};
 use crate::verdict::Verdict;
 
 /// One setting.
@@ -93,6 +93,21 @@ pub(crate) fn table(cells: &[Cell]) -> String {
         }
         text += &format!(" {:>10} {:>6.2}\n", cell.unique, cell.cpu_s);
     }
-    text + "yes: holds within the bounds. xK: not promised, and violated in K steps (the shortest).\n\
-            -: not promised and not violated here. !K: PROMISED and violated in K steps.\n"
+    text += "yes: holds within the bounds. xK: not promised, and violated in K steps (the shortest).\n\
+             -: not promised and not violated here. !K: PROMISED and violated in K steps.\n";
+    text + &cells.iter().filter_map(counterexample).collect::<String>()
+}
+
+/// The shortest run that is not linearizable, step by step, where there is one.
+fn counterexample(cell: &Cell) -> Option<String> {
+    let linearizable = &cell.guarantees[GuaranteeId::Linearizable as usize];
+    let head = format!("\nE{} W{} is not linearizable", cell.elect, cell.write);
+    match linearizable.trace.as_ref()? {
+        TraceOrFile::File(file) => Some(format!("{head}: check replay {file}\n")),
+        TraceOrFile::Trace(trace) => {
+            let steps = (1..).zip(&trace.steps);
+            let lines = steps.map(|(number, it): (usize, _)| format!("{number:>4}. {}\n", it.note));
+            Some(format!("{head}:\n{}", lines.collect::<String>()))
+        }
+    }
 }

@@ -8,6 +8,7 @@ use steadfast_trace::Trace;
 
 use crate::Failure;
 use crate::options::find_twin;
+use crate::say::say;
 use crate::verdict::IO;
 
 /// Replays a trace step by step, and says where what breaks.
@@ -21,24 +22,28 @@ pub(crate) fn replay(file: &Path) -> Result<ExitCode, Failure> {
     trace.scope.validate().map_err(|error| bad(error.to_string()))?;
     let twin = trace.twin.as_deref().map(find_twin).transpose().map_err(bad)?;
     let mut run = begin(&trace, twin);
-    println!("scope {}, {}\n", trace.scope.name, trace.twin.as_deref().unwrap_or("no twin"));
+    say(format_args!(
+        "scope {}, {}\n",
+        trace.scope.name,
+        trace.twin.as_deref().unwrap_or("no twin")
+    ));
     let mut broken_before = run.broken();
     for (number, step) in (1..).zip(&trace.steps) {
         let (_, outcome) =
             run.take(&step.step).map_err(|error| bad(format!("step {number}: {error}")))?;
-        println!("{number:>3}. {outcome}");
+        say(format_args!("{number:>3}. {outcome}"));
         let broken = run.broken();
         for guarantee in broken.iter().filter(|it| !broken_before.contains(it)) {
-            println!(
+            say(format_args!(
                 "     >>> step {number} breaks {guarantee}: {}",
                 guarantee.guarantee().promise()
-            );
+            ));
         }
         broken_before = broken;
     }
     let short: Vec<&str> = broken_before.iter().map(|it| it.short()).collect();
     if short == trace.breaks {
-        println!("\nAs recorded: the run breaks [{}].", short.join(", "));
+        say(format_args!("\nAs recorded: the run breaks [{}].", short.join(", ")));
         return Ok(ExitCode::from(u8::from(!short.is_empty())));
     }
     Err(bad(format!("the run breaks {short:?}, but the trace says {:?}", trace.breaks)))

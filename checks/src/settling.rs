@@ -13,6 +13,7 @@ use ahash::RandomState;
 use serde::Serialize;
 use stateright::Model;
 use steadfast_cluster::{Action, ClusterModel, ClusterState, View};
+use steadfast_guarantees::twins::Twin;
 use steadfast_guarantees::{ClusterView, GuaranteeId};
 use steadfast_protocol::{NodeId, Replica};
 use steadfast_trace::{Scope, Step};
@@ -47,10 +48,10 @@ fn fingerprint(value: &impl Hash) -> u64 {
     RandomState::with_seeds(5, 6, 7, 8).hash_one(value)
 }
 
-/// Builds the graph of a scope and judges it.
-pub(crate) fn judge(scope: Scope) -> Settling {
+/// Builds the graph of a scope, of a twin or of the protocol as it is, and judges it.
+pub(crate) fn judge(scope: Scope, twin: Option<&'static Twin>) -> Settling {
     let name = scope.name.clone();
-    let model = ClusterModel::new(scope, None, &[]);
+    let model = ClusterModel::new(scope, twin, &[]);
     let graph = explore(&model);
     let mut settling = Settling {
         scope: name,
@@ -205,7 +206,17 @@ pub(crate) fn table(graphs: &[Settling]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use steadfast_cluster::shipped;
+    use steadfast_guarantees::twins::twin;
+
     use super::*;
+
+    #[test]
+    fn timeouts_do_not_help_a_leader_that_keeps_what_it_learned_to_itself() {
+        let cold = shipped("cold").expect("a shipped scope").scope();
+        let settling = judge(cold, twin("no-forwarding"));
+        assert!(settling.stuck > 0 && settling.cyclic == 0, "{settling:?}");
+    }
 
     #[test]
     fn a_cycle_is_never_peeled_and_a_line_is() {

@@ -15,6 +15,7 @@ use crate::job::{Job, Run, Search, TraceOrFile};
 use crate::matrix::{self, Cell};
 use crate::options::{Output, RunOptions, find_twin};
 use crate::report;
+use crate::say::say;
 use crate::settling::{self, Settling};
 use crate::twins::{self, Caught};
 use crate::verdict::Verdict;
@@ -87,7 +88,7 @@ const SETTLING: [&str; 9] = [
 
 fn settlings() -> Vec<Settling> {
     let scopes: Vec<_> = SHIPPED.iter().filter(|it| SETTLING.contains(&it.name)).collect();
-    scopes.iter().map(|it| settling::judge(it.scope())).collect()
+    scopes.iter().map(|it| settling::judge(it.scope(), None)).collect()
 }
 
 /// `check settle`.
@@ -97,22 +98,22 @@ pub(crate) fn run_settle(output: &Output) -> Result<ExitCode, Failure> {
 
 /// `check list`.
 pub(crate) fn list() -> Result<ExitCode, Failure> {
-    println!("SCOPES");
+    say(format_args!("SCOPES"));
     for it in SHIPPED {
         let tier = match it.tier {
             Tier::Default => "default",
             Tier::Deep => "deep",
             Tier::Support => "support",
         };
-        println!("  {:<20} {tier:<8} {}", it.name, it.about);
+        say(format_args!("  {:<20} {tier:<8} {}", it.name, it.about));
     }
-    println!("\nGUARANTEES");
+    say(format_args!("\nGUARANTEES"));
     for it in GUARANTEES {
-        println!("  {:<36} {}", it.id().to_string(), it.promise());
+        say(format_args!("  {:<36} {}", it.id().to_string(), it.promise()));
     }
-    println!("\nTWINS");
+    say(format_args!("\nTWINS"));
     for it in TWINS {
-        println!("  {:<32} {} (caught by {})", it.name, it.about, it.caught_by.short());
+        say(format_args!("  {:<32} {} (caught by {})", it.name, it.about, it.caught_by.short()));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -187,29 +188,29 @@ fn finish(
     if output.json {
         let report = Report { ok: verdict == Verdict::Kept, runs, matrix, twins, settling };
         let json = serde_json::to_string_pretty(&report).map_err(Failure::io)?;
-        println!("{json}");
+        say(format_args!("{json}"));
         return Ok(verdict.exit_code());
     }
     print_tables(&runs, &matrix, &twins);
     if !settling.is_empty() {
-        println!("{}", settling::table(&settling));
+        say(settling::table(&settling));
     }
-    println!("{}", sentence(verdict, &runs, &matrix, &twins, &settling));
+    say(sentence(verdict, &runs, &matrix, &twins, &settling));
     Ok(verdict.exit_code())
 }
 
 fn print_tables(runs: &[Run], matrix: &[Cell], twins: &[Caught]) {
     if !runs.is_empty() {
-        println!("{}", report::table(runs));
+        say(report::table(runs));
         if runs.len() <= 3 {
-            runs.iter().for_each(|run| println!("{}", report::details(run)));
+            runs.iter().for_each(|run| say(report::details(run)));
         }
     }
     if !matrix.is_empty() {
-        println!("{}", matrix::table(matrix));
+        say(matrix::table(matrix));
     }
     if !twins.is_empty() {
-        println!("{}", twins::table(twins));
+        say(twins::table(twins));
     }
 }
 

@@ -54,11 +54,14 @@ pub(crate) fn caught(twins: &[&Twin], runs: &[Run]) -> Vec<Caught> {
     twins.iter().zip(runs).map(caught).collect()
 }
 
-/// The verdict on the twins: one that is not caught fails the run.
+/// The verdict on the twins: one that is not caught fails the run, and one whose search ran out
+/// of time leaves it incomplete.
 pub(crate) fn verdict(caught: &[Caught]) -> Verdict {
-    match caught.iter().all(|it| it.caught_by.is_some()) {
-        true => Verdict::Kept,
-        false => Verdict::Broken,
+    let missed = caught.iter().filter(|it| it.caught_by.is_none());
+    match missed.map(|it| it.is_complete).max() {
+        None => Verdict::Kept,
+        Some(true) => Verdict::Broken,
+        Some(false) => Verdict::Incomplete,
     }
 }
 
