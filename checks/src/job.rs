@@ -17,14 +17,17 @@ pub(crate) enum Search {
     Dfs,
     /// Random walks: a sample, never a proof.
     Walk,
+    /// One shipped schedule, for a counterexample that is too deep to be searched for.
+    Script,
 }
 
 impl fmt::Display for Search {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             Search::Bfs => "bfs",
             Search::Dfs => "dfs",
             Search::Walk => "walk",
+            Search::Script => "script",
         })
     }
 }
@@ -87,7 +90,7 @@ impl Job {
 pub(crate) struct Finding {
     /// Its short id.
     pub id: String,
-    /// What is promised: `holds`, or `unpromised`.
+    /// What is promised: `holds`, or `unpromised`; `violated` where the search must find that.
     pub expected: String,
     /// What was found: `holds` or `violated`.
     pub found: String,

@@ -5,7 +5,7 @@ use steadfast_cluster::shipped;
 use steadfast_guarantees::{GUARANTEES, GuaranteeId};
 use steadfast_protocol::Settings;
 
-use crate::job::{Job, Run, Search, TraceOrFile};
+use crate::job::{Finding, Job, Run, Search, TraceOrFile};
 use crate::verdict::Verdict;
 
 /// One setting.
@@ -17,7 +17,7 @@ pub(crate) struct Cell {
     pub complete: bool,
     pub unique: usize,
     pub cpu_s: f64,
-    pub guarantees: Vec<crate::job::Finding>,
+    pub guarantees: Vec<Finding>,
     /// Every promise is kept, and linearizability is violated where it is not promised.
     pub as_promised: bool,
 }
@@ -46,7 +46,14 @@ pub(crate) fn cells(runs: &[Run]) -> Vec<Cell> {
     let cell = |run: &Run| {
         let consistent = run.elect + run.write > usize::from(run.nodes);
         let linearizable = run.finding(GuaranteeId::Linearizable);
-        let is_violated = linearizable.is_some_and(crate::job::Finding::is_violated);
+        let is_violated = linearizable.is_some_and(Finding::is_violated);
+        let mut guarantees = run.guarantees.clone();
+        let is_expected =
+            |it: &&mut Finding| !consistent && it.id == GuaranteeId::Linearizable.short();
+        guarantees
+            .iter_mut()
+            .filter(is_expected)
+            .for_each(|it| it.expected = "violated".to_owned());
         Cell {
             elect: run.elect,
             write: run.write,
@@ -54,7 +61,7 @@ pub(crate) fn cells(runs: &[Run]) -> Vec<Cell> {
             complete: run.complete,
             unique: run.unique,
             cpu_s: run.cpu_s,
-            guarantees: run.guarantees.clone(),
+            guarantees,
             as_promised: run.broken().next().is_none() && is_violated != consistent,
         }
     };

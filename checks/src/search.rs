@@ -1,10 +1,11 @@
 //! One search, in this process.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
 use stateright::{Checker, Chooser, HasDiscoveries, Model};
-use steadfast_cluster::{Action, ClusterModel, ClusterState, record};
+use steadfast_cluster::{Action, ClusterModel, ClusterState, record, replay, script};
 use steadfast_guarantees::GUARANTEES;
 use steadfast_guarantees::twins::{Twin, twin};
 use steadfast_trace::{Network, Scope, Step};
@@ -32,7 +33,19 @@ pub(crate) fn search(job: &Job) -> Run {
                 builder.target_state_count(job.states_max).target_max_depth(WALK_STEPS_MAX);
             watch(job, twin, builder.spawn_simulation(job.seed, Walker))
         }
+        Search::Script => follow_script(job, twin, ClusterModel::new(job.scope.clone(), twin, &[])),
     }
+}
+
+/// What a search went through.
+struct Visit {
+    unique: usize,
+    generated: usize,
+    depth: usize,
+    is_finished: bool,
+    wall: Duration,
+    /// The runs that break a guarantee, by its name.
+    found: HashMap<&'static str, Vec<Action>>,
 }
 
 /// Waits for a search to end, or for its time to be over. stateright's own time limit does not
@@ -50,23 +63,53 @@ fn watch(job: &Job, twin: Option<&'static Twin>, mut checker: impl Checker<Clust
             handle.join().unwrap_or_else(|_| panic!("the search of {} panicked", job.scope.name));
         }
     }
-    report(job, twin, &checker, is_finished, begun.elapsed())
+    let generated = checker.state_count();
+    let is_walk = job.search == Search::Walk;
+    let found = checker.discoveries().into_iter();
+    let visit = Visit {
+        unique: if is_walk { generated } else { checker.unique_state_count() },
+        generated,
+        depth: checker.max_depth(),
+        is_finished: is_finished && !is_walk,
+        wall: begun.elapsed(),
+        found: found.map(|(name, run)| (name, run.into_actions())).collect(),
+    };
+    report(job, twin, checker.model(), visit)
 }
 
-fn report(
-    job: &Job,
-    twin: Option<&'static Twin>,
-    checker: &impl Checker<ClusterModel>,
-    is_finished: bool,
-    wall: Duration,
-) -> Run {
-    let model = checker.model();
+/// Runs the shipped schedule of a twin.
+fn follow_script(job: &Job, twin: Option<&'static Twin>, model: ClusterModel) -> Run {
+    let begun = Instant::now();
+    let mut found = HashMap::new();
+    let mut taken = Vec::new();
+    if let Some(trace) = twin.and_then(|twin| script(twin.name)) {
+        let mut run = replay(&trace, twin);
+        for step in &trace.steps {
+            let Ok((action, _)) = run.take(&step.step) else {
+                break;
+            };
+            taken.push(action);
+            for guarantee in run.broken() {
+                found.entry(guarantee.name()).or_insert_with(|| taken.clone());
+            }
+        }
+    }
+    let (depth, unique) = (taken.len(), taken.len() + 1);
+    let wall = begun.elapsed();
+    report(
+        job,
+        twin,
+        &model,
+        Visit { unique, generated: unique, depth, is_finished: true, wall, found },
+    )
+}
+
+fn report(job: &Job, twin: Option<&'static Twin>, model: &ClusterModel, mut visit: Visit) -> Run {
     let taken = model.taken();
     let (cpu_s, peak_rss_bytes) = usage();
-    let (unique, generated) = (checker.unique_state_count(), checker.state_count());
-    let unique = if job.search == Search::Walk { generated } else { unique };
-    let guarantees = findings(job, twin, checker);
+    let guarantees = findings(job, twin, model, &mut visit.found);
     let is_stopped = job.stop_at.is_some() && guarantees.iter().any(Finding::is_violated);
+    let Visit { unique, generated, depth, is_finished, wall, .. } = visit;
     let settings = job.scope.settings;
     Run {
         scope: job.scope.name.clone(),
@@ -77,10 +120,10 @@ fn report(
         bounds: job.scope.bounds,
         search: job.search,
         threads: job.threads,
-        complete: is_finished && !is_stopped && job.search != Search::Walk,
+        complete: is_finished && !is_stopped,
         unique,
         generated,
-        depth: checker.max_depth(),
+        depth,
         wall_s: wall.as_secs_f64(),
         cpu_s,
         peak_rss_bytes,
@@ -99,12 +142,11 @@ fn report(
 fn findings(
     job: &Job,
     twin: Option<&'static Twin>,
-    checker: &impl Checker<ClusterModel>,
+    model: &ClusterModel,
+    found: &mut HashMap<&'static str, Vec<Action>>,
 ) -> Vec<Finding> {
-    let mut found = checker.discoveries();
-    let model = checker.model();
     let finding = |id: steadfast_guarantees::GuaranteeId| {
-        let run = found.remove(id.name()).map(|it| it.into_actions());
+        let run = found.remove(id.name());
         let is_promised = id.guarantee().is_promised(job.scope.settings);
         Finding {
             id: id.short().to_owned(),

@@ -1,7 +1,7 @@
 //! Twins: each must be caught.
 
 use serde::Serialize;
-use steadfast_cluster::shipped;
+use steadfast_cluster::{script, shipped};
 use steadfast_guarantees::twins::{TWINS, Twin};
 
 use crate::job::{Job, Run, Search};
@@ -14,6 +14,8 @@ pub(crate) struct Caught {
     /// The guarantee that caught it; `None` when none did.
     pub caught_by: Option<String>,
     pub scope: String,
+    /// How it was found.
+    pub search: Search,
     pub steps: Option<usize>,
     pub cpu_s: f64,
     #[serde(skip)]
@@ -25,7 +27,7 @@ pub(crate) fn jobs(twins: &[&Twin], timeout_s: u64) -> Vec<Job> {
     let job = |twin: &&Twin| {
         let mut job = Job::new(shipped(twin.scope)?.scope(), &[]);
         job.twin = Some(twin.name.to_owned());
-        job.search = Search::Bfs;
+        job.search = if script(twin.name).is_some() { Search::Script } else { Search::Bfs };
         job.stop_at = Some(twin.caught_by);
         job.timeout_s = timeout_s;
         Some(job)
@@ -33,7 +35,7 @@ pub(crate) fn jobs(twins: &[&Twin], timeout_s: u64) -> Vec<Job> {
     twins.iter().filter_map(job).collect()
 }
 
-/// All twins that a search can reach.
+/// All twins.
 pub(crate) fn all() -> Vec<&'static Twin> {
     TWINS.iter().collect()
 }
@@ -46,6 +48,7 @@ pub(crate) fn caught(twins: &[&Twin], runs: &[Run]) -> Vec<Caught> {
             name: twin.name.to_owned(),
             caught_by: finding.map(|it| it.id.clone()),
             scope: twin.scope.to_owned(),
+            search: run.search,
             steps: finding.and_then(|it| it.steps),
             cpu_s: run.cpu_s,
             is_complete: run.complete,
@@ -68,8 +71,8 @@ pub(crate) fn verdict(caught: &[Caught]) -> Verdict {
 /// The twins as a table.
 pub(crate) fn table(caught: &[Caught]) -> String {
     let mut text = format!(
-        "{:<32} {:<10} {:<18} {:>5} {:>7}\n",
-        "twin", "caught by", "scope", "steps", "cpu s"
+        "{:<32} {:<10} {:<18} {:<6} {:>5} {:>7}\n",
+        "twin", "caught by", "scope", "search", "steps", "cpu s"
     );
     for it in caught {
         let caught_by = match (&it.caught_by, it.is_complete) {
@@ -79,9 +82,12 @@ pub(crate) fn table(caught: &[Caught]) -> String {
         };
         let steps = it.steps.map_or("-".to_owned(), |it| it.to_string());
         text += &format!(
-            "{:<32} {caught_by:<10} {:<18} {steps:>5} {:>7.2}\n",
-            it.name, it.scope, it.cpu_s
+            "{:<32} {caught_by:<10} {:<18} {:<6} {steps:>5} {:>7.2}\n",
+            it.name, it.scope, it.search, it.cpu_s
         );
+    }
+    if caught.iter().any(|it| it.search == Search::Script) {
+        text += "script: too deep for a search here; a shipped schedule was run instead.\n";
     }
     text
 }

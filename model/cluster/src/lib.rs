@@ -13,6 +13,7 @@ mod model;
 mod replay;
 mod scopes;
 mod state;
+mod steps;
 mod text;
 mod world;
 
@@ -20,7 +21,7 @@ pub use actions::Action;
 pub use actor::{Event, Node, ReplicaActor};
 pub use disk::Disk;
 pub use model::{ClusterModel, Coverage};
-pub use replay::{IllegalStep, Replay, record, replay};
+pub use replay::{IllegalStep, Replay, record, replay, script};
 pub use scopes::{SHIPPED, Shipped, Tier, shipped};
 pub use state::{ClusterState, View};
 pub use world::{Cut, Link, World};

@@ -63,6 +63,16 @@ impl Replay {
     }
 }
 
+/// The shipped trace that catches a twin whose counterexample is too deep for a search.
+#[must_use]
+pub fn script(twin: &str) -> Option<Trace> {
+    let (_, json) = SCRIPTS.iter().find(|(name, _)| *name == twin)?;
+    Trace::parse(json).ok()
+}
+
+const SCRIPTS: &[(&str, &str)] =
+    &[("ack-without-epoch", include_str!("../../../snapshots/traces/ack-without-epoch.json"))];
+
 /// The trace of a run of the model.
 #[must_use]
 pub fn record(model: &ClusterModel, twin: Option<&Twin>, actions: &[Action]) -> Trace {

@@ -215,8 +215,7 @@ fn value(version: Option<&Entry>) -> String {
 fn peers(own: NodeId, leadership: &Leadership) -> String {
     let peer = |(node, progress): (NodeId, &Progress)| match progress.acked {
         Some(acked) => format!("{node} acked {acked} sent {}", progress.sent),
-        None if progress.sent == Default::default() => format!("{node} never heard"),
-        None => format!("{node} never heard, sent {}", progress.sent),
+        None => format!("{node} taken to have {} sent {}", leadership.base, progress.sent),
     };
     let peers = (0..).map(NodeId).zip(&leadership.peers);
     join(peers.filter(|(node, _)| *node != own).map(peer))

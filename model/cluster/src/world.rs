@@ -22,7 +22,7 @@ pub struct Cut {
 }
 
 impl Cut {
-    fn loses(self, from: NodeId, to: NodeId) -> bool {
+    pub(crate) fn loses(self, from: NodeId, to: NodeId) -> bool {
         let (from, to) = (self.side.contains(from), self.side.contains(to));
         from != to && (from || !self.one_way)
     }

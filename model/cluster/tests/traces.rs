@@ -1,7 +1,7 @@
 //! Traces: a counterexample can be saved, read and run again, step by step.
 
 use stateright::{Checker, HasDiscoveries, Model};
-use steadfast_cluster::{ClusterModel, record, replay, shipped};
+use steadfast_cluster::{ClusterModel, record, replay, script, shipped};
 use steadfast_guarantees::GuaranteeId;
 use steadfast_guarantees::twins::twin;
 use steadfast_trace::{Step, Trace};
@@ -42,4 +42,24 @@ fn an_impossible_step_is_refused_with_the_possible_ones() {
     let mut run = replay(&counterexample(), None);
     let error = run.take(&Step::Heal).expect_err("nothing is cut");
     assert!(error.to_string().contains("client puts a at n0"), "{error}");
+}
+
+#[test]
+fn the_shipped_script_breaks_linearizability_at_its_last_step_and_only_as_the_twin() {
+    let trace = script("ack-without-epoch").expect("a shipped script that can be read");
+    let twin = twin("ack-without-epoch").expect("a twin");
+    assert_eq!(trace.scope, shipped(twin.scope).expect("a shipped scope").scope());
+    let mut run = replay(&trace, Some(twin));
+    let mut actions = Vec::new();
+    for step in &trace.steps {
+        assert!(run.broken().is_empty(), "only the last step breaks something");
+        actions.push(run.take(&step.step).expect("the step is possible").0);
+    }
+    assert_eq!(run.broken(), [twin.caught_by]);
+    let again = record(&run.model, Some(twin), &actions);
+    assert_eq!(again, trace, "the notes of the shipped script are true");
+
+    let mut run = replay(&trace, None);
+    trace.steps.iter().for_each(|it| drop(run.take(&it.step).expect("the step is possible")));
+    assert!(run.broken().is_empty(), "the protocol as it is keeps every promise");
 }

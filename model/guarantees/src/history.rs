@@ -1,5 +1,7 @@
 //! What happened to clients and leaders: ghost state, beside the nodes and never in them.
 
+use std::sync::Arc;
+
 use steadfast_protocol::{
     Base, Dot, Entry, Epoch, Intent, NodeId, Outcome, Path, Replica, RequestId,
 };
@@ -81,7 +83,7 @@ pub struct Operation {
 /// The history of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct History {
-    operations: Vec<Operation>,
+    operations: Arc<Vec<Operation>>,
     /// Who led which epoch, in order.
     leaders: Vec<(Epoch, NodeId)>,
     /// The guarantees that some step so far broke.
@@ -219,7 +221,7 @@ impl History {
         let retried = false;
         let operation =
             Operation { request, path, node, action, status, retried, invoked, returned };
-        self.operations.push(operation);
+        Arc::make_mut(&mut self.operations).push(operation);
     }
 
     /// A client repeats a request.
@@ -258,10 +260,13 @@ impl History {
 
     /// The clients of a node that died do not know what became of their requests.
     pub fn on_crashed(&mut self, node: NodeId) {
-        for operation in &mut self.operations {
-            if operation.node == node && operation.status == Status::Pending {
-                operation.status = Status::Unknown;
-            }
+        let is_lost = |it: &Operation| it.node == node && it.status == Status::Pending;
+        if self.operations.iter().any(is_lost) {
+            let operations = Arc::make_mut(&mut self.operations);
+            operations
+                .iter_mut()
+                .filter(|it| is_lost(it))
+                .for_each(|it| it.status = Status::Unknown);
         }
     }
 
@@ -280,7 +285,8 @@ impl History {
     }
 
     fn find(&mut self, request: RequestId) -> Option<&mut Operation> {
-        self.operations.iter_mut().find(|it| it.request == request)
+        let at = self.operations.iter().position(|it| it.request == request)?;
+        Arc::make_mut(&mut self.operations).get_mut(at)
     }
 
     /// Judges the path of a request. A write is the value that its request id names; a deleted

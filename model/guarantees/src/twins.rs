@@ -1,7 +1,7 @@
 //! Twins: the protocol with one decision deliberately wrong, which a guarantee must catch.
 
 use steadfast_protocol::{
-    Counter, Decisions, Dot, Entry, Epoch, NodeId, Position, Sequence, SessionId, Settings,
+    Counter, Decisions, Dot, Entry, Epoch, NodeId, Position, Record, Sequence, SessionId, Settings,
     VersionVector, Writing,
 };
 
@@ -126,6 +126,23 @@ twins! {
     DeposedLeadersDoNotOverrule in "elections" {
         fn grants_vote(&self, candidate: Epoch, promise: Epoch) -> bool {
             candidate.round >= promise.round
+        }
+    }
+
+    EntriesBeforePromise "entries-before-promise"
+    "a follower logs the entries of an Append before the promise that came with them",
+    DeposedLeadersDoNotOverrule in "replicate" {
+        fn batch(&self, promise: Option<Epoch>, entries: Vec<Entry>) -> Vec<Record> {
+            let promise = promise.map(Record::Promise);
+            entries.into_iter().map(Record::Entry).chain(promise).collect()
+        }
+    }
+
+    AckWithoutEpoch "ack-without-epoch"
+    "a leader counts Acks whatever epoch they are for",
+    Linearizable in "three-elections" {
+        fn ack_counts(&self, _: Epoch, _: Epoch) -> bool {
+            true
         }
     }
 

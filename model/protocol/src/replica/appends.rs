@@ -8,9 +8,8 @@ impl Replica {
     /// is missing.
     pub(super) fn on_tick(&mut self, turn: &mut Turn<'_>) {
         if let Role::Leader(leadership) = &mut self.role {
-            for progress in &mut leadership.peers {
-                progress.sent = progress.acked.unwrap_or_default();
-            }
+            let base = leadership.base;
+            leadership.peers.iter_mut().for_each(|progress| progress.resend(&base));
             self.linked_peers().into_iter().for_each(|peer| self.send_append(peer, turn));
         }
         self.ask_again(turn);
@@ -52,8 +51,7 @@ impl Replica {
         if let Role::Leader(leadership) = &mut self.role
             && let Some(progress) = leadership.peers.get_mut(from.index())
         {
-            progress.acked.get_or_insert_default().merge(vv);
-            progress.sent.merge(vv);
+            progress.note(vv, &leadership.base);
         }
     }
 
@@ -70,14 +68,13 @@ impl Replica {
         }
     }
 
-    /// The synced entries that a peer was not sent in this session. Before it said what it has,
-    /// nothing: an empty Append asks it.
+    /// The synced entries that a peer was not sent in this session.
     fn unsent(&self, peer: NodeId, turn: &Turn<'_>) -> Vec<Entry> {
         let Role::Leader(leadership) = &self.role else {
             return Vec::new();
         };
         let progress = &leadership.peers[peer.index()];
-        if progress.acked.is_none() || progress.sent.includes(&self.synced_vv) {
+        if progress.sent.includes(&self.synced_vv) {
             return Vec::new();
         }
         let mut entries = self.log.between(&progress.sent, &self.synced_vv);

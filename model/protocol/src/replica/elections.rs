@@ -87,14 +87,15 @@ impl Replica {
     }
 
     fn become_leader(&mut self, turn: &mut Turn<'_>) {
-        let mut peers = vec![Progress::default(); usize::from(self.nodes())];
+        let base = self.synced_vv;
+        let mut peers = vec![Progress { acked: None, sent: base }; usize::from(self.nodes())];
         if let Role::Candidate(ballots) = &self.role {
             for ballot in ballots.iter().filter(|ballot| ballot.voter != self.id()) {
                 peers[ballot.voter.index()] = Progress { acked: Some(ballot.vv), sent: ballot.vv };
             }
         }
-        let tag = Tag::default();
-        self.role = Role::Leader(Leadership { tag, peers, writes: Vec::new(), reads: Vec::new() });
+        let (tag, writes, reads) = (Tag::default(), Vec::new(), Vec::new());
+        self.role = Role::Leader(Leadership { tag, base, peers, writes, reads });
         self.linked_peers().into_iter().for_each(|peer| self.send_append(peer, turn));
     }
 

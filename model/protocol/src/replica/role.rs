@@ -31,6 +31,10 @@ pub struct Ballot {
 pub struct Leadership {
     /// The newest tag issued. A linearizable read issues a new one.
     pub tag: Tag,
+    /// What the leader had synced when it was elected: what a peer that has said nothing in this
+    /// epoch is taken to have, too. Right unless the peer missed something, and then its first Ack
+    /// says so.
+    pub base: VersionVector,
     /// Per node what it is known to have; the leader's own place is unused.
     pub peers: Vec<Progress>,
     /// Writes that are not acknowledged yet, oldest first.
@@ -44,8 +48,25 @@ pub struct Leadership {
 pub struct Progress {
     /// What the peer has synced and said so in this epoch; `None` before it said anything.
     pub acked: Option<VersionVector>,
-    /// What was sent in this session or acknowledged earlier.
+    /// What was sent in this session, or acknowledged or taken to be there before it.
     pub sent: VersionVector,
+}
+
+impl Progress {
+    /// Notes that the peer has synced this much. Its first word tells whether it had what it was
+    /// taken to have; if not, what was sent left a gap and was refused, and is sent again.
+    pub(super) fn note(&mut self, vv: &VersionVector, base: &VersionVector) {
+        if self.acked.is_none() && !vv.includes(base) {
+            self.sent = VersionVector::default();
+        }
+        self.acked.get_or_insert_default().merge(vv);
+        self.sent.merge(vv);
+    }
+
+    /// Takes back the belief that what was sent arrived.
+    pub(super) fn resend(&mut self, base: &VersionVector) {
+        self.sent = self.acked.unwrap_or(*base);
+    }
 }
 
 /// A write that waits for W synced copies.

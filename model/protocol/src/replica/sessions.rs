@@ -43,9 +43,8 @@ impl Replica {
                 }
             }
             Role::Leader(leadership) => {
-                let progress = &mut leadership.peers[peer.index()];
                 if turn.decisions.resends_on_link_up() {
-                    progress.sent = progress.acked.unwrap_or_default();
+                    leadership.peers[peer.index()].resend(&leadership.base);
                     self.send_append(peer, turn);
                 }
             }
