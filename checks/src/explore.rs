@@ -3,45 +3,84 @@
 use std::net::{SocketAddr, TcpListener};
 use std::process::ExitCode;
 
-use stateright::{Checker, HasDiscoveries, Model};
-use steadfast_cluster::ClusterModel;
+use stateright::{Checker, HasDiscoveries, Model, Path};
+use steadfast_cluster::{ClusterModel, replay, script};
+use steadfast_guarantees::twins::{Twin, twin};
+use steadfast_guarantees::{GUARANTEES, GuaranteeId};
+use steadfast_trace::{Scope, Trace};
 
 use crate::Failure;
-use crate::options::{find, find_twin};
+use crate::options::find_twin;
 use crate::say::say;
+
+/// How many states are searched for a counterexample where none is known to exist.
+const STATES_MAX: usize = 500_000;
 
 /// Serves the explorer, and prints a link to the counterexample if there is one.
 pub(crate) fn explore(
-    scope: &str,
+    scope: Scope,
     twin: Option<&str>,
     address: SocketAddr,
 ) -> Result<ExitCode, Failure> {
-    let shipped = find(scope).map_err(Failure::usage)?;
     let twin = twin.map(find_twin).transpose().map_err(Failure::usage)?;
     // The explorer itself would panic.
     TcpListener::bind(address).map_err(|error| Failure {
         message: format!("cannot serve at {address}: {error}; choose another with --address"),
         code: crate::verdict::IO,
     })?;
-    let model = || ClusterModel::new(shipped.scope(), twin, &[]);
-    if let Some(twin) = twin {
-        eprintln!("searching for what {} breaks", twin.name);
-        let finish = HasDiscoveries::AnyOf([twin.caught_by.name()].into());
-        let checker = model().checker().finish_when(finish).spawn_bfs().join();
-        match checker.discovery(twin.caught_by.name()) {
-            Some(path) => {
-                say(format_args!(
-                    "{} is broken after {} steps:",
-                    twin.caught_by,
-                    path.clone().into_actions().len()
-                ));
-                say(format_args!("http://{address}/#/steps/{}", path.encode(checker.model())));
-            }
-            None => say(format_args!("{} does not break {} here", twin.name, twin.caught_by)),
+    let model = || ClusterModel::new(scope.clone(), twin, &[]);
+    eprintln!("searching for a counterexample");
+    match counterexample(model(), twin) {
+        Some((guarantee, steps, link)) => {
+            say(format_args!("{guarantee} is broken after {steps} steps:"));
+            say(format_args!("http://{address}/#/steps/{link}"));
         }
+        None => say("no counterexample was found; the explorer begins at the beginning"),
     }
     say(format_args!("http://{address}/"));
     eprintln!("press Ctrl-C to end");
     model().checker().serve(address);
     Ok(ExitCode::SUCCESS)
+}
+
+/// The shortest run that breaks what a twin is caught by, or anything: what is broken, after how
+/// many steps, and where the explorer shows it.
+fn counterexample(
+    model: ClusterModel,
+    twin: Option<&Twin>,
+) -> Option<(GuaranteeId, usize, String)> {
+    if let Some(trace) = twin.and_then(|twin| script(twin.name)) {
+        return scripted(&model, &trace, twin?.caught_by);
+    }
+    let ids = GUARANTEES.iter().map(|it| it.id());
+    let wanted: Vec<GuaranteeId> = match twin {
+        Some(twin) => vec![twin.caught_by],
+        None => ids.collect(),
+    };
+    let names = wanted.iter().map(|it| it.name()).collect();
+    let mut search = model.checker().finish_when(HasDiscoveries::AnyOf(names));
+    if twin.is_none() {
+        search = search.target_state_count(STATES_MAX);
+    }
+    let checker = search.spawn_bfs().join();
+    let found = wanted.into_iter().find_map(|it| Some((it, checker.discovery(it.name())?)));
+    found.map(|(id, run)| {
+        let steps = run.clone().into_actions().len();
+        (id, steps, run.encode(checker.model()))
+    })
+}
+
+/// The run of a shipped schedule, if it is one of this scope.
+fn scripted(
+    model: &ClusterModel,
+    trace: &Trace,
+    guarantee: GuaranteeId,
+) -> Option<(GuaranteeId, usize, String)> {
+    let mut run = replay(trace, trace.twin.as_deref().and_then(twin));
+    let is_here = trace.scope == *model.scope();
+    let mut actions = trace.steps.iter().filter(|_| is_here).map(|it| run.take(&it.step));
+    let actions: Vec<_> = actions.by_ref().map_while(|it| Some(it.ok()?.0)).collect();
+    let start = model.init_states().swap_remove(0);
+    let path = Path::from_actions(model, start, &actions).filter(|_| !actions.is_empty())?;
+    Some((guarantee, actions.len(), path.encode(model)))
 }

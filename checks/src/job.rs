@@ -63,9 +63,32 @@ pub(crate) struct Job {
     /// How many states random walks visit.
     pub states_max: usize,
     /// When to give up.
-    pub timeout_s: u64,
+    pub limits: Limits,
     /// Stop when this guarantee is found broken, instead of searching to the end.
     pub stop_at: Option<GuaranteeId>,
+}
+
+/// What a search may use up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Limits {
+    /// Wall seconds.
+    pub time_s: u64,
+    /// Resident memory of its process.
+    pub memory_bytes: u64,
+}
+
+/// Why a search did not visit every state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Stopped {
+    /// It used up its time.
+    Time,
+    /// It used up its memory.
+    Memory,
+    /// It found what it searched for.
+    Found,
+    /// It is a sample.
+    Sampled,
 }
 
 impl Job {
@@ -79,7 +102,7 @@ impl Job {
             threads: 1,
             seed: 1,
             states_max: 300_000,
-            timeout_s: 3_600,
+            limits: Limits { time_s: 7_200, memory_bytes: 8 << 30 },
             stop_at: None,
         }
     }
@@ -153,6 +176,8 @@ pub(crate) struct Run {
     pub threads: usize,
     /// Every reachable state was visited.
     pub complete: bool,
+    /// Why not, if so.
+    pub stopped: Option<Stopped>,
     pub unique: usize,
     pub generated: usize,
     pub depth: usize,

@@ -17,6 +17,7 @@ mod verdict;
 use std::process::ExitCode;
 
 use clap::Parser;
+use steadfast_trace::Scope;
 
 use options::{Command, Options};
 use verdict::USAGE;
@@ -30,8 +31,9 @@ fn main() -> ExitCode {
         Some(Command::Deep(output)) => suite::run_deep(&output),
         Some(Command::Matrix(output)) => suite::run_matrix(&output),
         Some(Command::Twins { names, output }) => suite::run_twins(&names, &output),
-        Some(Command::Explore { scope, twin, address }) => {
-            explore::explore(&scope, twin.as_deref(), address)
+        Some(Command::Explore { scope, twin, elect, write, address }) => {
+            explored(&scope, elect, write)
+                .and_then(|scope| explore::explore(scope, twin.as_deref(), address))
         }
         Some(Command::Settle(output)) => suite::run_settle(&output),
         Some(Command::Replay { trace }) => replay::replay(&trace),
@@ -43,6 +45,13 @@ fn main() -> ExitCode {
         eprintln!("check: {}", failure.message);
         ExitCode::from(failure.code)
     })
+}
+
+/// The scope to explore.
+fn explored(name: &str, elect: Option<u8>, write: Option<u8>) -> Result<Scope, Failure> {
+    let mut scope = options::find(name).map_err(Failure::usage)?.scope();
+    scope.settings = options::settings(&scope, None, elect, write).map_err(Failure::usage)?;
+    Ok(scope)
 }
 
 /// Why there is no verdict.

@@ -5,7 +5,7 @@ use steadfast_cluster::shipped;
 use steadfast_guarantees::{GUARANTEES, GuaranteeId};
 use steadfast_protocol::Settings;
 
-use crate::job::{Finding, Job, Run, Search, TraceOrFile};
+use crate::job::{Finding, Job, Limits, Run, Search, TraceOrFile};
 use crate::verdict::Verdict;
 
 /// One setting.
@@ -24,7 +24,7 @@ pub(crate) struct Cell {
 
 /// The searches of the matrix. Where linearizability is not promised, the first counterexample is
 /// searched for, and then every state for the rest.
-pub(crate) fn jobs(timeout_s: u64) -> Vec<Job> {
+pub(crate) fn jobs(limits: Limits) -> Vec<Job> {
     let Some(base) = shipped("matrix") else {
         return Vec::new();
     };
@@ -35,7 +35,7 @@ pub(crate) fn jobs(timeout_s: u64) -> Vec<Job> {
             let mut job = Job::new(base.scope(), &[]);
             job.scope.settings = settings;
             job.search = if settings.is_consistent() { Search::Dfs } else { Search::Bfs };
-            job.timeout_s = timeout_s;
+            job.limits = limits;
             job
         })
         .collect()

@@ -8,7 +8,7 @@ use steadfast_cluster::{SHIPPED, Shipped, shipped};
 use steadfast_protocol::Settings;
 use steadfast_trace::{Network, Scope};
 
-use crate::job::{Job, Search};
+use crate::job::{Job, Limits, Search};
 
 /// Searches every reachable state of the Steadfast protocol within named bounds, and says what
 /// holds, within which bounds, and what does not.
@@ -49,6 +49,12 @@ pub(crate) enum Command {
         /// The twin to run.
         #[arg(long)]
         twin: Option<String>,
+        /// E: votes needed to lead.
+        #[arg(long)]
+        elect: Option<u8>,
+        /// W: synced copies needed to acknowledge.
+        #[arg(long)]
+        write: Option<u8>,
         /// Where to serve it.
         #[arg(long, default_value = "127.0.0.1:3000")]
         address: SocketAddr,
@@ -74,6 +80,16 @@ pub(crate) struct Output {
     /// Give up on a search after this many seconds, and report it incomplete.
     #[arg(long, value_name = "SECONDS", default_value_t = 7_200)]
     pub timeout: u64,
+    /// Give up on a search that needs more memory, and report it incomplete.
+    #[arg(long, value_name = "MIB", default_value_t = 8_192)]
+    pub memory: u64,
+}
+
+impl Output {
+    /// What a search may use up.
+    pub(crate) fn limits(&self) -> Limits {
+        Limits { time_s: self.timeout, memory_bytes: self.memory.saturating_mul(1 << 20) }
+    }
 }
 
 #[derive(Args, Clone, Debug)]
@@ -163,21 +179,12 @@ impl RunOptions {
         job.threads = usize::from(self.threads);
         job.seed = self.seed;
         job.states_max = self.states;
-        job.timeout_s = self.output.timeout;
+        job.limits = self.output.limits();
         Ok(job)
     }
 
     fn changed(&self, mut scope: Scope) -> Result<Scope, String> {
-        let settings = scope.settings;
-        let or = |asked: Option<u8>, shipped: usize| {
-            asked.unwrap_or(u8::try_from(shipped).unwrap_or(u8::MAX))
-        };
-        scope.settings = Settings::new(
-            self.nodes.unwrap_or(settings.nodes()),
-            or(self.elect, settings.elect()),
-            or(self.write, settings.write()),
-        )
-        .map_err(|it| it.to_string())?;
+        scope.settings = settings(&scope, self.nodes, self.elect, self.write)?;
         let bounds = &mut scope.bounds;
         let changes = [
             (&mut bounds.writes, self.writes),
@@ -195,4 +202,23 @@ impl RunOptions {
         scope.validate().map_err(|it| it.to_string())?;
         Ok(scope)
     }
+}
+
+/// The settings of a scope with what is asked for instead.
+pub(crate) fn settings(
+    scope: &Scope,
+    nodes: Option<u8>,
+    elect: Option<u8>,
+    write: Option<u8>,
+) -> Result<Settings, String> {
+    let shipped = scope.settings;
+    let or = |asked: Option<u8>, shipped: usize| {
+        asked.unwrap_or(u8::try_from(shipped).unwrap_or(u8::MAX))
+    };
+    Settings::new(
+        nodes.unwrap_or(shipped.nodes()),
+        or(elect, shipped.elect()),
+        or(write, shipped.write()),
+    )
+    .map_err(|it| it.to_string())
 }

@@ -1,6 +1,6 @@
 //! Reports for people.
 
-use crate::job::{Run, Search, TraceOrFile};
+use crate::job::{Run, Search, Stopped, TraceOrFile};
 use crate::verdict::Verdict;
 
 /// The table of searches.
@@ -50,7 +50,10 @@ fn summary(run: &Run) -> String {
     match (Verdict::of(run), run.search) {
         (Verdict::Broken, _) if !broken.is_empty() => format!("BROKEN {}", broken.join(", ")),
         (Verdict::Broken, _) => format!("VACUOUS, never reached: {}", unreached.join(", ")),
-        (Verdict::Incomplete, _) => "INCOMPLETE, no proof".to_owned(),
+        (Verdict::Incomplete, _) => match run.stopped {
+            Some(Stopped::Memory) => "INCOMPLETE, out of memory (--memory): no proof".to_owned(),
+            _ => "INCOMPLETE, out of time (--timeout): no proof".to_owned(),
+        },
         (Verdict::Kept, Search::Walk) => "sampled, nothing broken".to_owned(),
         (Verdict::Kept, _) => "every state visited, all promises kept".to_owned(),
     }

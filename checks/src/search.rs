@@ -10,7 +10,7 @@ use steadfast_guarantees::GUARANTEES;
 use steadfast_guarantees::twins::{Twin, twin};
 use steadfast_trace::{Network, Scope, Step};
 
-use crate::job::{Finding, Job, Reached, Run, Search, Taken, TraceOrFile};
+use crate::job::{Finding, Job, Limits, Reached, Run, Search, Stopped, Taken, TraceOrFile};
 
 /// No random walk is longer.
 const WALK_STEPS_MAX: usize = 400;
@@ -42,7 +42,7 @@ struct Visit {
     unique: usize,
     generated: usize,
     depth: usize,
-    is_finished: bool,
+    stopped: Option<Stopped>,
     wall: Duration,
     /// The runs that break a guarantee, by its name.
     found: HashMap<&'static str, Vec<Action>>,
@@ -52,13 +52,14 @@ struct Visit {
 /// work with one thread and makes an unfinished run look finished with two.
 fn watch(job: &Job, twin: Option<&'static Twin>, mut checker: impl Checker<ClusterModel>) -> Run {
     let begun = Instant::now();
-    let limit = Duration::from_secs(job.timeout_s);
     let handles = checker.handles();
-    while handles.iter().any(|it| !it.is_finished()) && begun.elapsed() < limit {
+    let mut stopped = None;
+    while stopped.is_none() && handles.iter().any(|it| !it.is_finished()) {
         std::thread::sleep(Duration::from_millis(3));
+        stopped = exceeded(job.limits, begun.elapsed());
     }
-    let is_finished = handles.iter().all(|it| it.is_finished());
-    if is_finished {
+    if handles.iter().all(|it| it.is_finished()) {
+        stopped = None;
         for handle in handles {
             handle.join().unwrap_or_else(|_| panic!("the search of {} panicked", job.scope.name));
         }
@@ -70,11 +71,19 @@ fn watch(job: &Job, twin: Option<&'static Twin>, mut checker: impl Checker<Clust
         unique: if is_walk { generated } else { checker.unique_state_count() },
         generated,
         depth: checker.max_depth(),
-        is_finished: is_finished && !is_walk,
+        stopped: stopped.or(is_walk.then_some(Stopped::Sampled)),
         wall: begun.elapsed(),
         found: found.map(|(name, run)| (name, run.into_actions())).collect(),
     };
     report(job, twin, checker.model(), visit)
+}
+
+/// The limit that this process has reached.
+fn exceeded(limits: Limits, elapsed: Duration) -> Option<Stopped> {
+    if elapsed >= Duration::from_secs(limits.time_s) {
+        return Some(Stopped::Time);
+    }
+    (usage().1 > limits.memory_bytes).then_some(Stopped::Memory)
 }
 
 /// Runs the shipped schedule of a twin.
@@ -100,7 +109,7 @@ fn follow_script(job: &Job, twin: Option<&'static Twin>, model: ClusterModel) ->
         job,
         twin,
         &model,
-        Visit { unique, generated: unique, depth, is_finished: true, wall, found },
+        Visit { unique, generated: unique, depth, stopped: None, wall, found },
     )
 }
 
@@ -109,7 +118,8 @@ fn report(job: &Job, twin: Option<&'static Twin>, model: &ClusterModel, mut visi
     let (cpu_s, peak_rss_bytes) = usage();
     let guarantees = findings(job, twin, model, &mut visit.found);
     let is_stopped = job.stop_at.is_some() && guarantees.iter().any(Finding::is_violated);
-    let Visit { unique, generated, depth, is_finished, wall, .. } = visit;
+    let Visit { unique, generated, depth, wall, .. } = visit;
+    let stopped = if is_stopped { Some(Stopped::Found) } else { visit.stopped };
     let settings = job.scope.settings;
     Run {
         scope: job.scope.name.clone(),
@@ -120,7 +130,8 @@ fn report(job: &Job, twin: Option<&'static Twin>, model: &ClusterModel, mut visi
         bounds: job.scope.bounds,
         search: job.search,
         threads: job.threads,
-        complete: is_finished && !is_stopped,
+        complete: stopped.is_none(),
+        stopped,
         unique,
         generated,
         depth,

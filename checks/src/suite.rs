@@ -1,9 +1,10 @@
 //! The subcommands that search.
 
-use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use steadfast_cluster::{SHIPPED, Tier};
 use steadfast_guarantees::GUARANTEES;
@@ -34,9 +35,9 @@ struct Report {
 pub(crate) fn run_default(output: &Output) -> Result<ExitCode, Failure> {
     let scopes = tier(Tier::Default, output);
     let walk = walk_jobs(output);
-    let matrix = matrix::jobs(output.timeout);
+    let matrix = matrix::jobs(output.limits());
     let chosen = twins::all();
-    let twins = twins::jobs(&chosen, output.timeout);
+    let twins = twins::jobs(&chosen, output.limits());
     let (scope_count, matrix_count) = (scopes.len() + walk.len(), matrix.len());
     let jobs: Vec<Job> = scopes.into_iter().chain(walk).chain(matrix).chain(twins).collect();
     let mut runs = search_jobs(&jobs, output)?;
@@ -60,7 +61,7 @@ pub(crate) fn run_scopes(options: &RunOptions) -> Result<ExitCode, Failure> {
 
 /// `check matrix`.
 pub(crate) fn run_matrix(output: &Output) -> Result<ExitCode, Failure> {
-    let runs = search_jobs(&matrix::jobs(output.timeout), output)?;
+    let runs = search_jobs(&matrix::jobs(output.limits()), output)?;
     finish(output, Vec::new(), matrix::cells(&runs), Vec::new(), Vec::new())
 }
 
@@ -69,7 +70,7 @@ pub(crate) fn run_twins(names: &[String], output: &Output) -> Result<ExitCode, F
     let named: Result<Vec<&'static Twin>, String> = names.iter().map(|it| find_twin(it)).collect();
     let named = named.map_err(Failure::usage)?;
     let chosen = if named.is_empty() { twins::all() } else { named };
-    let runs = search_jobs(&twins::jobs(&chosen, output.timeout), output)?;
+    let runs = search_jobs(&twins::jobs(&chosen, output.limits()), output)?;
     finish(output, Vec::new(), Vec::new(), twins::caught(&chosen, &runs), Vec::new())
 }
 
@@ -121,7 +122,7 @@ pub(crate) fn list() -> Result<ExitCode, Failure> {
 fn tier(tier: Tier, output: &Output) -> Vec<Job> {
     let of_tier = SHIPPED.iter().filter(|it| it.tier == tier);
     of_tier
-        .map(|it| Job { timeout_s: output.timeout, ..Job::new(it.scope(), it.witnesses) })
+        .map(|it| Job { limits: output.limits(), ..Job::new(it.scope(), it.witnesses) })
         .collect()
 }
 
@@ -130,24 +131,33 @@ fn walk_jobs(output: &Output) -> Vec<Job> {
     walks
         .map(|it| {
             let job = Job::new(it.scope(), it.witnesses);
-            Job { search: Search::Walk, timeout_s: output.timeout, ..job }
+            Job { search: Search::Walk, limits: output.limits(), ..job }
         })
         .collect()
 }
 
 fn search_jobs(jobs: &[Job], output: &Output) -> Result<Vec<Run>, Failure> {
-    let is_shown = std::io::stderr().is_terminal();
+    let bar = progress_bar(jobs.len());
     let done = |_: usize, job: &Job| {
-        if is_shown {
-            let twin = job.twin.as_deref().map_or(String::new(), |it| format!(" as {it}"));
-            eprintln!("searched {}{twin}", job.scope.name);
-        }
+        let twin = job.twin.as_deref().map_or(String::new(), |it| format!(" as {it}"));
+        bar.set_message(format!("searched {}{twin}", job.scope.name));
+        bar.inc(1);
     };
-    let mut runs = search_all(jobs, &done).map_err(Failure::io)?;
+    let runs = search_all(jobs, &done);
+    bar.finish_and_clear();
+    let mut runs = runs.map_err(Failure::io)?;
     for run in &mut runs {
         save_traces(run, output.traces.as_deref())?;
     }
     Ok(runs)
+}
+
+/// Shown on standard error, and only if that is a terminal.
+fn progress_bar(searches: usize) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} {msg}");
+    let bar = ProgressBar::new(searches as u64);
+    bar.enable_steady_tick(Duration::from_secs(1));
+    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 /// Writes the counterexamples to files, if a directory is given.

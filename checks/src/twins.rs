@@ -4,7 +4,7 @@ use serde::Serialize;
 use steadfast_cluster::{script, shipped};
 use steadfast_guarantees::twins::{TWINS, Twin};
 
-use crate::job::{Job, Run, Search};
+use crate::job::{Job, Limits, Run, Search};
 use crate::verdict::Verdict;
 
 /// What became of one twin.
@@ -23,13 +23,13 @@ pub(crate) struct Caught {
 }
 
 /// The searches for the twins.
-pub(crate) fn jobs(twins: &[&Twin], timeout_s: u64) -> Vec<Job> {
+pub(crate) fn jobs(twins: &[&Twin], limits: Limits) -> Vec<Job> {
     let job = |twin: &&Twin| {
         let mut job = Job::new(shipped(twin.scope)?.scope(), &[]);
         job.twin = Some(twin.name.to_owned());
         job.search = if script(twin.name).is_some() { Search::Script } else { Search::Bfs };
         job.stop_at = Some(twin.caught_by);
-        job.timeout_s = timeout_s;
+        job.limits = limits;
         Some(job)
     };
     twins.iter().filter_map(job).collect()

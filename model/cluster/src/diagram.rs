@@ -43,7 +43,7 @@ pub(crate) fn svg(model: &ClusterModel, steps: &[(ClusterState, Option<Action>)]
         picture.consequences(model, before, after);
     }
     flights.end(steps.len(), &mut picture);
-    picture.finish(y(steps.len()) + 20)
+    picture.finish(y(steps.len()) + 2 * LINE)
 }
 
 fn x(node: NodeId) -> usize {
@@ -94,6 +94,8 @@ struct Picture {
     row: usize,
     /// Per node how many lines of text stand beside it in this row.
     lines: [usize; 8],
+    /// What is said below the picture, where nothing else stands.
+    footer: Vec<(&'static str, String)>,
 }
 
 impl Picture {
@@ -257,11 +259,23 @@ impl Picture {
                 self.note(node, "#a67c00", &format!("leads {epoch}"));
             }
         }
-        let broken = text::newly_broken(model, before, after);
-        for (line, guarantee) in broken.iter().enumerate() {
-            let at = y(self.row) + 16 + line * LINE;
-            self.say(8, at, RED, "start", &format!("BREAKS {guarantee}"));
+        for guarantee in text::newly_broken(model, before, after) {
+            let row = self.row;
+            self.say(8, y(row) + 4 + LINE, RED, "start", "BREAKS");
+            self.footer.push((RED, format!("step {row} BREAKS {guarantee}")));
         }
+    }
+
+    /// A message that has not arrived, with a number that the footer explains. `queued` messages
+    /// of the same channel are before it.
+    fn under_way(&mut self, flight: &Flight, number: usize, queued: usize) {
+        let (from, target) = (x(flight.from), x(flight.to));
+        let (begin, end) = ((from, y(flight.sent)), ((5 * from + 3 * target) / 8, y(self.row)));
+        self.line(begin, end, GREY, r#"stroke-dasharray="2 3""#);
+        let at = (end.0 + queued * 24, end.1 + LINE);
+        self.say(at.0, at.1, GREY, "middle", &format!("({number})"));
+        let (from, to, message) = (flight.from, flight.to, label(&flight.packet.message));
+        self.footer.push((GREY, format!("({number}) under way from {from} to {to}: {message}")));
     }
 
     /// A message from when it was sent to when it arrived, or a part of that way.
@@ -276,23 +290,26 @@ impl Picture {
                 (target, ORANGE, r#"marker-end="url(#steadfast-tip)""#, format!("TWICE {words}"))
             }
             Fate::Lost => (early, RED, r#"stroke-dasharray="5 3""#, format!("lost {words}")),
-            Fate::UnderWay => (early, GREY, r#"stroke-dasharray="2 3""#, words),
         };
         self.line(from, to, color, style);
         match fate {
             Fate::Lost => self.cross(to, 5),
             Fate::Arrives | Fate::ArrivesAndStays => self.lines[flight.to.index()] = 1,
-            Fate::UnderWay => {}
         }
         let (anchor, at) = match (fate, flight.from < flight.to) {
-            (Fate::Lost | Fate::UnderWay, _) => ("middle", (to.0, to.1.saturating_sub(8))),
+            (Fate::Lost, _) => ("middle", (to.0, to.1.saturating_sub(8))),
             (_, true) => ("end", (to.0 - 14, to.1 - 6)),
             (_, false) => ("start", (to.0 + 14, to.1 - 6)),
         };
         self.say(at.0, at.1, color, anchor, &words);
     }
 
-    fn finish(self, height: usize) -> String {
+    fn finish(mut self, end: usize) -> String {
+        let footer = std::mem::take(&mut self.footer);
+        let height = end + (footer.len() + 1) * LINE;
+        for (line, (color, words)) in (1..).zip(footer) {
+            self.say(8, end + line * LINE, color, "start", &words);
+        }
         let Picture { shapes, words, width, .. } = self;
         format!(
             r##"<svg xmlns="http://www.w3.org/2000/svg" class="steadfast-run" width="{width}" height="{height}" viewBox="0 0 {width} {height}">
@@ -310,7 +327,6 @@ enum Fate {
     Arrives,
     ArrivesAndStays,
     Lost,
-    UnderWay,
 }
 
 /// A message under way, and the row in which it was sent.
@@ -372,6 +388,61 @@ impl Flights {
     }
 
     fn end(&self, row: usize, picture: &mut Picture) {
-        self.0.iter().for_each(|it| picture.arrow(it, row, Fate::UnderWay));
+        picture.row = row;
+        for (at, it) in self.0.iter().enumerate() {
+            let earlier = self.0[..at].iter();
+            let queued = earlier.filter(|other| (other.from, other.to) == (it.from, it.to)).count();
+            picture.under_way(it, at + 1, queued);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use stateright::Model;
+
+    use super::*;
+    use crate::{replay, script};
+
+    fn drawn(steps: usize) -> String {
+        let trace = script("ack-without-epoch").expect("a shipped script");
+        let twin = steadfast_guarantees::twins::twin("ack-without-epoch");
+        let mut run = replay(&trace, twin);
+        let mut states = vec![run.model.init_states().swap_remove(0)];
+        let mut actions = Vec::new();
+        for step in trace.steps.iter().take(steps) {
+            actions.push(Some(run.take(&step.step).expect("a possible step").0));
+            states.push(run.state.clone());
+        }
+        actions.push(None);
+        let steps: Vec<_> = states.into_iter().zip(actions).collect();
+        svg(&run.model, &steps)
+    }
+
+    #[test]
+    fn what_a_run_breaks_and_what_is_under_way_stands_below_the_picture() {
+        let all = drawn(usize::MAX);
+        assert!(all.contains("step 34 BREAKS G5 linearizable"), "{all}");
+        assert!(!drawn(33).contains("BREAKS"));
+        assert!(drawn(1).contains("(1) under way from n0 to n1: Append e1.n0 t1"));
+        assert!(drawn(1).contains("(2) under way from n0 to n2: Append e1.n0 t1"));
+    }
+
+    #[test]
+    fn an_arrow_is_drawn_for_each_message_that_arrives() {
+        let deliveries = |steps: usize| {
+            let trace = script("ack-without-epoch").expect("a shipped script");
+            let is_delivery = |step: &Step| matches!(step, Step::Deliver { .. });
+            trace.steps.iter().take(steps).filter(|it| is_delivery(&it.step)).count()
+        };
+        for steps in [1, 2, 10, 34] {
+            let arrows = drawn(steps).matches("marker-end").count();
+            assert_eq!(arrows, deliveries(steps), "after {steps} steps");
+        }
+    }
+
+    #[test]
+    fn a_file_name_cannot_break_the_picture() {
+        assert_eq!(escaped("<a&\"b'\u{7}>"), "&lt;a&amp;&quot;b&apos;\u{fffd}&gt;");
     }
 }
