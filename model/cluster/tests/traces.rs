@@ -1,7 +1,9 @@
 //! Traces: a counterexample can be saved, read and run again, step by step.
 
 use stateright::{Checker, HasDiscoveries, Model};
-use steadfast_cluster::{ClusterModel, record, replay, script, shipped};
+use steadfast_cluster::{
+    Action, ClusterModel, ClusterState, SHIPPED, record, replay, script, shipped,
+};
 use steadfast_guarantees::GuaranteeId;
 use steadfast_guarantees::twins::twin;
 use steadfast_trace::{Step, Trace};
@@ -62,4 +64,54 @@ fn the_shipped_script_breaks_linearizability_at_its_last_step_and_only_as_the_tw
     let mut run = replay(&trace, None);
     trace.steps.iter().for_each(|it| drop(run.take(&it.step).expect("the step is possible")));
     assert!(run.broken().is_empty(), "the protocol as it is keeps every promise");
+}
+
+/// A run that takes one of the possible steps at random, and the state in which it ends.
+fn random_run(model: &ClusterModel, seed: u64, steps: usize) -> (Vec<Action>, ClusterState) {
+    let mut random = seed;
+    let mut state = model.init_states().swap_remove(0);
+    let mut run = Vec::new();
+    for _ in 0..steps {
+        let mut actions = Vec::new();
+        model.actions(&state, &mut actions);
+        if actions.is_empty() {
+            break;
+        }
+        // Knuth, "The Art of Computer Programming", volume 2, section 3.3.4: MMIX.
+        random =
+            random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let at = usize::try_from(random >> 33).expect("31 bits") % actions.len();
+        let action = actions.swap_remove(at);
+        state = model.perform(&state, &action.step).expect("a possible step");
+        run.push(action);
+    }
+    (run, state)
+}
+
+#[test]
+fn a_random_run_of_any_scope_ends_in_the_same_state_when_it_is_replayed_from_json() {
+    for (scope, seed) in SHIPPED.iter().flat_map(|it| (0..20).map(move |seed| (it.scope(), seed))) {
+        let model = ClusterModel::new(scope, None, &[]);
+        let (actions, end) = random_run(&model, seed, 80);
+        let json = serde_json::to_string(&record(&model, None, &actions)).expect("JSON");
+        let trace = Trace::parse(&json).expect("what was written can be read");
+        let mut run = replay(&trace, None);
+        for step in &trace.steps {
+            run.take(&step.step).unwrap_or_else(|error| panic!("{}: {error}", trace.scope.name));
+        }
+        assert!(run.state == end, "{} with seed {seed}", trace.scope.name);
+        assert!(trace.breaks.is_empty(), "{} breaks {:?}", trace.scope.name, trace.breaks);
+    }
+}
+
+#[test]
+fn random_runs_take_every_kind_of_step() {
+    let mut kinds = [0_usize; Step::KINDS.len()];
+    for (scope, seed) in SHIPPED.iter().flat_map(|it| (0..20).map(move |seed| (it.scope(), seed))) {
+        let model = ClusterModel::new(scope, None, &[]);
+        let (actions, _) = random_run(&model, seed, 80);
+        actions.iter().for_each(|it| kinds[it.step.kind()] += 1);
+    }
+    let never: Vec<_> = Step::KINDS.iter().zip(kinds).filter(|(_, times)| *times == 0).collect();
+    assert!(never.is_empty(), "{never:?}");
 }

@@ -2,11 +2,10 @@
 
 use std::collections::VecDeque;
 
-use proptest::prelude::*;
 use steadfast_protocol::{
-    Base, Consistency, Content, Effect, Entry, Epoch, Identity, Input, Intent, Message, NodeId,
-    Outcome, Packet, Path, ReadRequest, Record, RecoverError, Refusal, Reject, Replica, RequestId,
-    Sealed, SessionId, Settings, Steadfast, VersionVector, VoteRequest, WriteRequest,
+    Base, Consistency, Content, Effect, Entry, Identity, Input, Intent, NodeId, Outcome, Path,
+    ReadRequest, Record, RecoverError, Refusal, Replica, RequestId, SessionId, Settings, Steadfast,
+    WriteRequest,
 };
 
 struct Cluster {
@@ -283,69 +282,5 @@ fn heads_computed_step_by_step_are_those_computed_from_nothing() {
     for replica in &cluster.replicas {
         let path = Path::new("a");
         assert_eq!(replica.log().heads_of(&path), replica.files().heads(&path));
-    }
-}
-
-fn any_input() -> impl Strategy<Value = Input> {
-    let node = (0_u8..5).prop_map(NodeId);
-    let epoch = (0_u64..4, 0_u8..4).prop_map(|(round, node)| Epoch {
-        round: steadfast_protocol::Round(round),
-        node: NodeId(node),
-    });
-    let vv = VersionVector::default();
-    let message = epoch.prop_flat_map(move |epoch| {
-        prop_oneof![
-            Just(Message::Reject(Reject { promise: epoch })),
-            Just(Message::VoteRequest(VoteRequest { epoch, vv })),
-            Just(Message::Vote(steadfast_protocol::Vote {
-                epoch,
-                vv,
-                entries: Vec::new(),
-                payloads: Vec::new()
-            })),
-            Just(Message::Append(steadfast_protocol::Append {
-                epoch,
-                tag: steadfast_protocol::Tag(1),
-                entries: Vec::new(),
-                vv,
-                payloads: Vec::new()
-            })),
-        ]
-    });
-    prop_oneof![
-        Just(Input::ElectionTimeout),
-        Just(Input::Tick),
-        (0_u64..20).prop_map(|it| Input::Synced(steadfast_protocol::Position(it))),
-        (node.clone(), 0_u64..3)
-            .prop_map(|(peer, it)| Input::LinkUp { peer, session: SessionId(it) }),
-        node.clone().prop_map(|peer| Input::LinkDown { peer }),
-        (node, 0_u64..3, message).prop_map(|(from, session, message)| Input::Receive {
-            from,
-            packet: Packet { session: SessionId(session), message: Sealed::new(message) },
-        }),
-        (0_u64..4).prop_map(|number| Input::Write(WriteRequest {
-            request: RequestId { client: 1, number },
-            path: Path::new("a"),
-            intent: Intent::Put(text(number)),
-            base: Base::Visible,
-        })),
-    ]
-}
-
-proptest! {
-    #[test]
-    fn no_sequence_of_inputs_makes_a_replica_panic(
-        inputs in proptest::collection::vec(any_input(), 0..60),
-    ) {
-        let settings = Settings::new(3, 2, 2).expect("legal settings");
-        let identity = Identity { node: NodeId(0), settings };
-        let log = [Record::Identity(identity)];
-        let mut replica = Replica::recover(identity, &log, [], &Steadfast).expect("a new log");
-        let mut promise = replica.promise();
-        for input in inputs {
-            replica.step(&Steadfast, input, &mut Vec::new());
-            prop_assert!(replica.promise() >= promise, "a promise never goes back");
-            promise = replica.promise();
-        }
     }
 }

@@ -4,12 +4,13 @@ use super::{Ballot, Leadership, Progress, Replica, Role, Turn};
 use crate::{Epoch, Message, NodeId, Outcome, Record, Refusal, Reject, Tag, Vote, VoteRequest};
 
 impl Replica {
-    /// Asks for the next epoch. A leader has no election timeout.
+    /// Asks for the next epoch. A leader has no election timeout, and after the last round nobody
+    /// can be elected any more.
     pub(super) fn on_election_timeout(&mut self, turn: &mut Turn<'_>) {
-        if self.leads() {
+        let epoch = turn.decisions.next_epoch(self.promise(), self.id());
+        if self.leads() || epoch <= self.promise() {
             return;
         }
-        let epoch = turn.decisions.next_epoch(self.promise(), self.id());
         self.append(vec![Record::Promise(epoch)], turn);
         self.role = Role::Candidate(vec![Ballot {
             voter: self.id(),

@@ -1,0 +1,209 @@
+//! Whatever a replica hears, it does not panic and keeps what it must keep.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use steadfast_protocol::{
+    Ack, Append, Base, Change, Consistency, Content, ContentId, ContentReply, Counter, Dot, Effect,
+    Entry, EntryBody, Epoch, Identity, Input, Intent, Message, Need, NodeId, Packet, Path, Payload,
+    Position, ReadRequest, Record, Reject, Replica, RequestId, Round, Sealed, Sequence, SessionId,
+    Settings, Stamp, Steadfast, Tag, VersionVector, Vote, VoteRequest, WriteRequest,
+};
+
+const NODES: u8 = 3;
+
+/// Mostly small numbers, so that they meet; now and then the largest.
+fn number() -> impl Strategy<Value = u64> {
+    prop_oneof![20 => 0_u64..4, 1 => Just(u64::MAX)]
+}
+
+/// Members, and sometimes a stranger.
+fn node() -> impl Strategy<Value = NodeId> {
+    prop_oneof![20 => (0..NODES).prop_map(NodeId), 1 => any::<u8>().prop_map(NodeId)]
+}
+
+fn epoch() -> impl Strategy<Value = Epoch> {
+    (number(), node()).prop_map(|(round, node)| Epoch { round: Round(round), node })
+}
+
+fn dot() -> impl Strategy<Value = Dot> {
+    (node(), number()).prop_map(|(origin, it)| Dot { origin, sequence: Sequence(it) })
+}
+
+fn vv() -> impl Strategy<Value = VersionVector> {
+    vec(dot(), 0..3).prop_map(|dots| {
+        let mut vv = VersionVector::default();
+        dots.into_iter().for_each(|dot| vv.insert(dot));
+        vv
+    })
+}
+
+fn path() -> impl Strategy<Value = Path> {
+    prop_oneof![Just(Path::new("a")), Just(Path::new("b"))]
+}
+
+fn content() -> impl Strategy<Value = ContentId> {
+    (1_u8..4).prop_map(|it| ContentId([it; 32]))
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    prop_oneof![
+        Just(Change::Delete),
+        content().prop_map(|it| Change::Put(Content::Named(it))),
+        any::<u8>().prop_map(|it| Change::Put(Content::Inline([it].as_slice().into()))),
+    ]
+}
+
+fn request() -> impl Strategy<Value = RequestId> {
+    (0_u64..2, 0_u64..4).prop_map(|(client, number)| RequestId { client, number })
+}
+
+prop_compose! {
+    fn entry()(
+        dot in dot(), fence in proptest::option::of(epoch()), counter in number(), context in vv(),
+        replaces in vec(dot(), 0..2), path in path(), change in change(), request in request(),
+    ) -> Entry {
+        let stamp = Stamp { fence, counter: Counter(counter), origin: dot.origin };
+        Sealed::new(EntryBody { dot, stamp, context, replaces, path, change, request })
+    }
+}
+
+fn payload() -> impl Strategy<Value = Payload> {
+    (content(), proptest::option::of(content()))
+        .prop_map(|(content, base)| Payload { content, base })
+}
+
+fn message() -> impl Strategy<Value = Message> {
+    let carried = || (vec(entry(), 0..4), vec(payload(), 0..3));
+    prop_oneof![
+        (epoch(), number(), vv(), carried()).prop_map(|(epoch, tag, vv, (entries, payloads))| {
+            Message::Append(Append { epoch, tag: Tag(tag), entries, vv, payloads })
+        }),
+        (epoch(), number(), vv(), carried()).prop_map(|(epoch, tag, vv, (entries, payloads))| {
+            Message::Ack(Ack { epoch, tag: Tag(tag), vv, entries, payloads })
+        }),
+        (epoch(), vv(), carried()).prop_map(|(epoch, vv, (entries, payloads))| {
+            Message::Vote(Vote { epoch, vv, entries, payloads })
+        }),
+        (epoch(), vv()).prop_map(|(epoch, vv)| Message::VoteRequest(VoteRequest { epoch, vv })),
+        epoch().prop_map(|promise| Message::Reject(Reject { promise })),
+        content().prop_map(|content| Message::Need(Need { content })),
+        (content(), proptest::option::of(payload()))
+            .prop_map(|(content, payload)| Message::Content(ContentReply { content, payload })),
+    ]
+}
+
+fn write() -> impl Strategy<Value = WriteRequest> {
+    let intent = prop_oneof![
+        change().prop_map(|it| match it {
+            Change::Put(content) => Intent::Put(content),
+            Change::Delete => Intent::Delete,
+        }),
+        dot().prop_map(Intent::Restore),
+    ];
+    let base = prop_oneof![Just(Base::Visible), vec(dot(), 0..3).prop_map(Base::Named)];
+    (request(), path(), intent, base).prop_map(|(request, path, intent, base)| WriteRequest {
+        request,
+        path,
+        intent,
+        base,
+    })
+}
+
+fn read() -> impl Strategy<Value = ReadRequest> {
+    let consistency = prop_oneof![Just(Consistency::Linearizable), Just(Consistency::Stale)];
+    (request(), path(), consistency).prop_map(|(request, path, consistency)| ReadRequest {
+        request,
+        path,
+        consistency,
+    })
+}
+
+fn input() -> impl Strategy<Value = Input> {
+    prop_oneof![
+        6 => (node(), number(), message()).prop_map(|(from, session, message)| {
+            let packet = Packet { session: SessionId(session), message: Sealed::new(message) };
+            Input::Receive { from, packet }
+        }),
+        2 => write().prop_map(Input::Write),
+        1 => read().prop_map(Input::Read),
+        4 => number().prop_map(|it| Input::Synced(Position(it.saturating_mul(4)))),
+        2 => Just(Input::ElectionTimeout),
+        1 => Just(Input::Tick),
+        2 => (node(), number()).prop_map(|(peer, it)| Input::LinkUp { peer, session: SessionId(it) }),
+        1 => node().prop_map(|peer| Input::LinkDown { peer }),
+        2 => content().prop_map(|content| Input::Stored { content }),
+        1 => content().prop_map(|content| Input::Unusable { content }),
+        1 => content().prop_map(|content| Input::Fetched { content }),
+        1 => content().prop_map(|content| Input::Bad { content }),
+    ]
+}
+
+/// A replica with the log that its effects wrote.
+struct Driven {
+    replica: Replica,
+    log: Vec<Record>,
+}
+
+fn identity(elect: u8, write: u8) -> Identity {
+    Identity { node: NodeId(0), settings: Settings::new(NODES, elect, write).expect("legal") }
+}
+
+impl Driven {
+    fn new(identity: Identity) -> Driven {
+        let log = vec![Record::Identity(identity)];
+        let replica = Replica::recover(identity, &log, [], &Steadfast).expect("a new log");
+        Driven { replica, log }
+    }
+
+    fn hear(&mut self, input: Input) -> Result<(), TestCaseError> {
+        let before = self.replica.clone();
+        let mut effects = Vec::new();
+        self.replica.step(&Steadfast, input, &mut effects);
+        for effect in effects {
+            if let Effect::Append { records } = effect {
+                self.log.extend(records);
+            }
+        }
+        let now = &self.replica;
+        prop_assert!(now.promise() >= before.promise(), "a promise goes back");
+        prop_assert!(now.synced() >= before.synced(), "what is synced goes back");
+        prop_assert!(now.synced() <= now.log().length(), "more is synced than logged");
+        prop_assert_eq!(
+            now.log().length().0,
+            self.log.len() as u64,
+            "the log is what was appended"
+        );
+        prop_assert!(now.log().vv().includes(now.synced_vv()));
+        prop_assert!(now.log().entries().all(|it| now.log().vv().includes(&it.context)), "a gap");
+        Ok(())
+    }
+
+    /// The node after a crash that keeps this much of its log.
+    fn recovered(&self, kept: usize) -> Replica {
+        let identity = Identity { node: self.replica.id(), settings: self.replica.settings() };
+        Replica::recover(identity, &self.log[..kept], [], &Steadfast).expect("its own log")
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_sequence_of_inputs_makes_a_replica_panic_or_forget(
+        elect in 1..=NODES, write in 1..=NODES, inputs in vec(input(), 0..80),
+    ) {
+        let mut node = Driven::new(identity(elect, write));
+        for input in inputs {
+            node.hear(input)?;
+        }
+        let synced = usize::try_from(node.replica.synced().0).expect("a short log");
+        let replayed = node.recovered(synced);
+        prop_assert_eq!(
+            replayed.files(), node.replica.files(),
+            "the files are the replay of the synced log"
+        );
+        prop_assert!((synced..=node.log.len()).all(|kept| {
+            node.recovered(kept).log().length().0 == kept as u64
+        }), "every prefix that a crash may leave can be recovered");
+    }
+}
