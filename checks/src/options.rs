@@ -108,25 +108,25 @@ pub(crate) struct RunOptions {
     pub nodes: Option<u8>,
     /// Client writes.
     #[arg(long)]
-    pub writes: Option<u8>,
+    pub writes: Option<u16>,
     /// Linearizable reads.
     #[arg(long)]
-    pub reads: Option<u8>,
+    pub reads: Option<u16>,
     /// Crashes.
     #[arg(long)]
-    pub crashes: Option<u8>,
+    pub crashes: Option<u16>,
     /// Cuts.
     #[arg(long)]
-    pub partitions: Option<u8>,
+    pub partitions: Option<u16>,
     /// Election timeouts.
     #[arg(long)]
-    pub elections: Option<u8>,
+    pub elections: Option<u16>,
     /// Files.
     #[arg(long)]
-    pub paths: Option<u8>,
+    pub paths: Option<u16>,
     /// Copies that go bad.
     #[arg(long)]
-    pub rot: Option<u8>,
+    pub rot: Option<u16>,
     /// How messages travel: fifo, unordered or lossy.
     #[arg(long)]
     pub network: Option<Network>,

@@ -20,7 +20,7 @@ fn bad_input_is_named_and_the_accepted_ones_are_listed() {
     fails_with(&["run", "cold", "--elect", "4"], 2, "E = 4: the votes needed to lead are 1 to 3");
     fails_with(&["run", "cold", "--write", "0"], 2, "W = 0");
     fails_with(&["run", "cold", "--nodes", "0"], 2, "0 nodes: a cluster has 1 to 7 nodes");
-    fails_with(&["run", "cold", "--paths", "0"], 2, "0 paths: there must be 1 to 8");
+    fails_with(&["run", "cold", "--paths", "0"], 2, "0 paths: there must be 1 to 1000");
     fails_with(&["run", "cold", "--network", "pigeon"], 2, "there are fifo, unordered, lossy");
     fails_with(&["explore", "cold", "--address", "nowhere"], 2, "--address");
     fails_with(&["replay", "no-such-file.json"], 4, "no-such-file.json: cannot read it");

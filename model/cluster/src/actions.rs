@@ -21,6 +21,17 @@ impl Action {
     fn new(step: Step) -> Action {
         Action { step, packet: None }
     }
+
+    /// A step in a state, with its message if it is about one.
+    pub(crate) fn of(step: Step, state: &ClusterState) -> Action {
+        let packet = match step {
+            Step::Deliver { from, to, nth }
+            | Step::Drop { from, to, nth }
+            | Step::Duplicate { from, to, nth } => state.packet(from, to, nth).cloned(),
+            _ => None,
+        };
+        Action { step, packet }
+    }
 }
 
 impl fmt::Debug for Action {
@@ -42,6 +53,23 @@ impl ClusterModel {
         self.collect_cuts(state, actions);
         self.collect_losses(state, actions);
         self.collect_rot(state, actions);
+    }
+
+    /// Whether a step can happen here. Besides what a search tries, a client may ask a node that
+    /// does not lead: it is refused, which no search needs to know.
+    #[must_use]
+    pub fn admits(&self, state: &ClusterState, step: &Step) -> bool {
+        let left = state.world.left;
+        let is_up = |node: NodeId| state.replica(node).is_some();
+        match *step {
+            Step::Write { node, kind: WriteKind::Put, .. } => left.writes > 0 && is_up(node),
+            Step::Read { node, .. } => left.reads > 0 && is_up(node),
+            _ => {
+                let mut actions = Vec::new();
+                self.collect(state, &mut actions);
+                actions.iter().any(|it| it.step == *step)
+            }
+        }
     }
 
     /// Collects what happens by itself once no fault and no client acts any more.
@@ -145,7 +173,7 @@ impl ClusterModel {
         &self,
         state: &ClusterState,
         leader: &Replica,
-        path: u8,
+        path: u16,
         actions: &mut Vec<Action>,
     ) {
         let (node, left) = (leader.id(), state.world.left);
@@ -178,7 +206,7 @@ impl ClusterModel {
             if it.replica.is_none() {
                 actions.push(Action::new(Step::Recover { node }));
             } else if state.world.left.crashes > 0 {
-                let tail = u8::try_from(it.disk.tail()).unwrap_or(u8::MAX);
+                let tail = u16::try_from(it.disk.tail()).unwrap_or(u16::MAX);
                 for kept in 0..=tail {
                     actions.push(Action::new(Step::Crash { node, kept, torn: false }));
                     if kept < tail {

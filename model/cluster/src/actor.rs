@@ -28,7 +28,7 @@ pub enum Event {
     /// The node stops.
     Crash {
         /// How many unsynced records survive.
-        kept: u8,
+        kept: u16,
         /// Whether the next one is half written.
         torn: bool,
     },

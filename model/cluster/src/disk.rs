@@ -69,7 +69,7 @@ impl Disk {
 
     /// Loses what a crash takes: of the unsynced records the first `kept` survive. The next one is
     /// half written when `torn`; recovery drops it, unless the decision is to trust it.
-    pub(crate) fn crash(&mut self, kept: u8, torn: bool, decisions: &dyn Decisions) {
+    pub(crate) fn crash(&mut self, kept: u16, torn: bool, decisions: &dyn Decisions) {
         let survivors = (self.synced + usize::from(kept)).min(self.records.len());
         let half_written = self.records.get(survivors).filter(|_| torn).map(garbled);
         let records = Arc::make_mut(&mut self.records);

@@ -15,7 +15,6 @@ mod scopes;
 mod state;
 mod steps;
 mod text;
-mod world;
 
 pub use actions::Action;
 pub use actor::{Event, Node, ReplicaActor};
@@ -24,4 +23,3 @@ pub use model::{ClusterModel, Coverage};
 pub use replay::{IllegalStep, Replay, record, replay, script};
 pub use scopes::{SHIPPED, Shipped, Tier, shipped};
 pub use state::{ClusterState, View};
-pub use world::{Cut, Link, World};

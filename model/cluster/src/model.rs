@@ -9,10 +9,10 @@ use steadfast_guarantees::twins::Twin;
 use steadfast_guarantees::witnesses::{Witness, witness};
 use steadfast_guarantees::{GUARANTEES, GuaranteeId, History, broken_by_step, holds};
 use steadfast_protocol::{Decisions, Identity, NodeId, Path, Record, Steadfast};
-use steadfast_trace::{Network as Delivery, Scope, Start, Step};
+use steadfast_trace::{Network as Delivery, Scope, Start, Step, World};
 
 use crate::steps::sort_channels;
-use crate::{Action, ClusterState, ReplicaActor, View, World, diagram, text};
+use crate::{Action, ClusterState, ReplicaActor, View, diagram, text};
 
 type Actors = ActorModel<ReplicaActor, (), History>;
 
@@ -63,7 +63,7 @@ impl ClusterModel {
         }
         let witnesses: Vec<_> = witnesses.iter().filter_map(|id| witness(id)).collect();
         ClusterModel {
-            paths: (0..scope.bounds.paths).map(path_of).collect(),
+            paths: (0..scope.bounds.paths).map(|it| scope.path(it)).collect(),
             coverage: Coverage::new(witnesses.len()),
             scope,
             decisions,
@@ -86,7 +86,7 @@ impl ClusterModel {
 
     /// A path by number.
     #[must_use]
-    pub fn path(&self, number: u8) -> &Path {
+    pub fn path(&self, number: u16) -> &Path {
         &self.paths[usize::from(number)]
     }
 
@@ -204,10 +204,6 @@ impl ClusterModel {
         state.world.left = self.scope.bounds;
         state
     }
-}
-
-fn path_of(number: u8) -> Path {
-    Path::new(char::from(b'a' + number).to_string())
 }
 
 macro_rules! properties {

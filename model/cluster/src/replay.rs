@@ -41,14 +41,16 @@ impl Replay {
     /// # Errors
     /// The step is not possible here.
     pub fn take(&mut self, step: &Step) -> Result<(Action, String), IllegalStep> {
-        let mut actions = Vec::new();
-        self.model.actions(&self.state, &mut actions);
-        let found = actions.iter().find(|action| action.step == *step).cloned();
         let illegal = || {
+            let mut actions = Vec::new();
+            self.model.actions(&self.state, &mut actions);
             let possible = actions.iter().map(|it| it.step.to_string()).collect();
             IllegalStep { step: *step, possible }
         };
-        let action = found.ok_or_else(illegal)?;
+        if !self.model.admits(&self.state, step) {
+            return Err(illegal());
+        }
+        let action = Action::of(*step, &self.state);
         let next = self.model.perform(&self.state, step).ok_or_else(illegal)?;
         let outcome = text::outcome(&self.model, &self.state, &action, &next);
         self.state = next;

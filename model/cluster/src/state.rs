@@ -9,7 +9,9 @@ use steadfast_protocol::{
     ContentId, Decisions, NodeId, NodeSet, Packet, Replica, SessionId, Settings,
 };
 
-use crate::{ClusterModel, Node, ReplicaActor, World, text};
+use steadfast_trace::World;
+
+use crate::{ClusterModel, Node, ReplicaActor, text};
 
 /// Everything that the model knows: the actors with the network between them, the ghost history,
 /// and the world.
@@ -66,7 +68,7 @@ impl ClusterState {
 
     /// The same state with this many election timeouts left.
     #[must_use]
-    pub fn with_elections(&self, elections: u8) -> ClusterState {
+    pub fn with_elections(&self, elections: u16) -> ClusterState {
         let mut state = self.clone();
         state.world.left.elections = elections;
         state
@@ -104,7 +106,7 @@ impl ClusterState {
 
     /// A message that is under way.
     #[must_use]
-    pub fn packet(&self, from: NodeId, to: NodeId, nth: u8) -> Option<&Packet> {
+    pub fn packet(&self, from: NodeId, to: NodeId, nth: u16) -> Option<&Packet> {
         let Network::Ordered(channels) = &self.actors.network else {
             return None;
         };

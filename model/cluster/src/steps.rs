@@ -4,13 +4,13 @@ use stateright::Model;
 use stateright::actor::{ActorModelAction, Id, Network};
 use steadfast_guarantees::{Action as Asked, Operation};
 use steadfast_protocol::{
-    Base, Consistency, Content, ContentId, Input, Intent, NodeId, NodeSet, ReadRequest, RequestId,
+    Base, Consistency, Content, Input, Intent, NodeId, NodeSet, ReadRequest, RequestId,
     WriteRequest,
 };
-use steadfast_trace::{Bounds, Step, WriteKind};
+use steadfast_trace::{Bounds, Cut, Step, WriteKind};
 
 use crate::actor::node_id;
-use crate::{ClusterModel, ClusterState, Cut, Event};
+use crate::{ClusterModel, ClusterState, Event};
 
 impl ClusterModel {
     /// The cluster after a step, before connections and history follow.
@@ -53,7 +53,7 @@ impl ClusterModel {
         before: &ClusterState,
         from: NodeId,
         to: NodeId,
-        nth: u8,
+        nth: u16,
     ) -> Option<ClusterState> {
         let msg = before.packet(from, to, nth)?.clone();
         let (src, dst) = (Id::from(from.index()), Id::from(to.index()));
@@ -68,7 +68,7 @@ impl ClusterModel {
         before: &ClusterState,
         from: NodeId,
         to: NodeId,
-        nth: u8,
+        nth: u16,
     ) -> Option<ClusterState> {
         let packet = before.packet(from, to, nth)?.clone();
         let mut next = spend(self.deliver(before, from, to, nth)?, |left| &mut left.duplicates)?;
@@ -90,7 +90,7 @@ impl ClusterModel {
         &self,
         before: &ClusterState,
         node: NodeId,
-        kept: u8,
+        kept: u16,
         torn: bool,
     ) -> Option<ClusterState> {
         let next = self.tell(before, node, Event::Crash { kept, torn });
@@ -105,7 +105,7 @@ impl ClusterModel {
         &self,
         before: &ClusterState,
         node: NodeId,
-        path: u8,
+        path: u16,
         kind: WriteKind,
     ) -> Option<ClusterState> {
         let request = next_request(before);
@@ -116,7 +116,9 @@ impl ClusterModel {
             _ => Base::Visible,
         };
         let intent = match kind {
-            WriteKind::Put | WriteKind::Resolve => Intent::Put(self.content(request)),
+            WriteKind::Put | WriteKind::Resolve => {
+                Intent::Put(self.scope().content(before.world.requests))
+            }
             WriteKind::Delete => Intent::Delete,
             WriteKind::Restore(dot) => Intent::Restore(dot),
         };
@@ -140,7 +142,7 @@ impl ClusterModel {
         }
     }
 
-    fn retry(&self, before: &ClusterState, node: NodeId, number: u8) -> Option<ClusterState> {
+    fn retry(&self, before: &ClusterState, node: NodeId, number: u16) -> Option<ClusterState> {
         let operation = before.history().operations().get(usize::from(number))?.clone();
         let Operation { request, path, action: Asked::Write { intent, .. }, .. } = operation else {
             return None;
@@ -151,7 +153,7 @@ impl ClusterModel {
         spend(next, |left| &mut left.retries)
     }
 
-    fn read(&self, before: &ClusterState, node: NodeId, path: u8) -> Option<ClusterState> {
+    fn read(&self, before: &ClusterState, node: NodeId, path: u16) -> Option<ClusterState> {
         let request = next_request(before);
         let path = self.path(path).clone();
         let consistency = Consistency::Linearizable;
@@ -160,13 +162,6 @@ impl ClusterModel {
         next.actors.history.on_invoked(request, path, node, Asked::read());
         next.world.requests = next.world.requests.saturating_add(1);
         spend(next, |left| &mut left.reads)
-    }
-
-    fn content(&self, request: RequestId) -> Content {
-        match self.scope().named_contents {
-            true => Content::Named(ContentId([u8::try_from(request.number).unwrap_or(0) + 1; 32])),
-            false => Content::Inline(format!("v{}", request.number).into_bytes().into()),
-        }
     }
 
     /// Lets both ends of every connection see at once what became of it: ends before beginnings.
@@ -209,7 +204,7 @@ impl ClusterModel {
 }
 
 /// Uses up one of what a bound allows; `None` when nothing is left.
-fn spend(mut next: ClusterState, bound: impl Fn(&mut Bounds) -> &mut u8) -> Option<ClusterState> {
+fn spend(mut next: ClusterState, bound: impl Fn(&mut Bounds) -> &mut u16) -> Option<ClusterState> {
     let left = bound(&mut next.world.left);
     *left = left.checked_sub(1)?;
     Some(next)
@@ -229,7 +224,7 @@ fn heal(before: &ClusterState) -> ClusterState {
     next
 }
 
-fn lose(before: &ClusterState, from: NodeId, to: NodeId, nth: u8) -> Option<ClusterState> {
+fn lose(before: &ClusterState, from: NodeId, to: NodeId, nth: u16) -> Option<ClusterState> {
     let mut next = spend(before.clone(), |left| &mut left.drops)?;
     let Network::Ordered(channels) = &mut next.actors.network else {
         return None;

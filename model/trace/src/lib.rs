@@ -1,10 +1,12 @@
-//! What was asked of a run ([`Scope`]) and what happened in it ([`Trace`]): one format for the
-//! checker, the simulator and whoever replays.
+//! What was asked of a run ([`Scope`]), what happened in it ([`Trace`]), and the [`World`] around
+//! the nodes that it happened in: the same for the checker, the simulator and whoever replays.
 
 mod file;
 mod scope;
 mod step;
+mod world;
 
 pub use file::{ReadError, Trace, TraceStep};
-pub use scope::{Bounds, BoundsError, NETWORKS, Network, Scope, Start};
+pub use scope::{Bounds, BoundsError, NETWORKS, Names, Network, Scope, Start};
 pub use step::{Step, WriteKind};
+pub use world::{Cut, Link, World};

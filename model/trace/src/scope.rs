@@ -1,11 +1,14 @@
 //! Scopes: named sets of bounds.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use steadfast_protocol::Settings;
+use steadfast_protocol::{Content, ContentId, Path, Settings};
 use thiserror::Error;
+
+use crate::step::path_name;
 
 /// How often each thing that is not progress may happen. Deliveries, syncs, link events, heals and
 /// recoveries are not bounded.
@@ -13,31 +16,31 @@ use thiserror::Error;
 #[serde(default)]
 pub struct Bounds {
     /// Client writes of any kind.
-    pub writes: u8,
+    pub writes: u16,
     /// How many of the writes may delete.
-    pub deletes: u8,
+    pub deletes: u16,
     /// How many of the writes may resolve a conflict, or restore its loser.
-    pub resolves: u8,
+    pub resolves: u16,
     /// How many requests may be sent again with the same id.
-    pub retries: u8,
+    pub retries: u16,
     /// Linearizable reads.
-    pub reads: u8,
+    pub reads: u16,
     /// Crashes of one node.
-    pub crashes: u8,
+    pub crashes: u16,
     /// Cuts that split the cluster in two.
-    pub partitions: u8,
+    pub partitions: u16,
     /// Election timeouts.
-    pub elections: u8,
+    pub elections: u16,
     /// Files that are written.
-    pub paths: u8,
+    pub paths: u16,
     /// Copies of a content that go bad.
-    pub rot: u8,
+    pub rot: u16,
     /// Heartbeats.
-    pub ticks: u8,
+    pub ticks: u16,
     /// Messages that are lost one by one.
-    pub drops: u8,
+    pub drops: u16,
     /// Messages that arrive twice.
-    pub duplicates: u8,
+    pub duplicates: u16,
 }
 
 /// How messages travel.
@@ -113,6 +116,26 @@ pub struct Scope {
     /// Writes name contents that are stored beside the log and travel as payloads.
     #[serde(default)]
     pub named_contents: bool,
+    /// What the files and contents are called, in a run on real ones.
+    #[serde(default, skip_serializing_if = "Names::is_empty")]
+    pub names: Names,
+}
+
+/// What the files and contents of a run are called, where that is not made up from their numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Names {
+    /// The files, by number.
+    pub paths: Vec<Path>,
+    /// What was put, by the number of the request.
+    pub contents: BTreeMap<u16, Content>,
+}
+
+impl Names {
+    /// Whether everything is called by its number.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.paths.is_empty() && self.contents.is_empty()
+    }
 }
 
 /// Bounds that no run can have.
@@ -120,14 +143,14 @@ pub struct Scope {
 pub enum BoundsError {
     /// Writes without a path to write to, or more paths than there are names for.
     #[error("{0} paths: there must be 1 to {max}", max = Scope::PATHS_MAX)]
-    Paths(u8),
+    Paths(u16),
     /// Messages can be lost or doubled one by one only where the network does that.
     #[error("{what} = {count}: only the lossy network does that, this is the {network} one")]
     NotLossy {
         /// What was asked for.
         what: &'static str,
         /// How often.
-        count: u8,
+        count: u16,
         /// The network of the scope.
         network: Network,
     },
@@ -135,7 +158,7 @@ pub enum BoundsError {
 
 impl Scope {
     /// The largest number of paths.
-    pub const PATHS_MAX: u8 = 8;
+    pub const PATHS_MAX: u16 = 1_000;
 
     /// A scope of this name and these bounds, with everything else as by default.
     #[must_use]
@@ -150,7 +173,28 @@ impl Scope {
             one_way_cuts: false,
             pipelined_syncs: false,
             named_contents: false,
+            names: Names::default(),
         }
+    }
+
+    /// A path by its number.
+    #[must_use]
+    pub fn path(&self, number: u16) -> Path {
+        let named = self.names.paths.get(usize::from(number)).cloned();
+        named.unwrap_or_else(|| Path::new(path_name(number)))
+    }
+
+    /// What a request puts.
+    #[must_use]
+    pub fn content(&self, request: u16) -> Content {
+        let named = self.names.contents.get(&request).cloned();
+        named.unwrap_or_else(|| match self.named_contents {
+            true => {
+                let number = request.wrapping_add(1).to_le_bytes();
+                Content::Named(ContentId(std::array::from_fn(|at| number[at % 2])))
+            }
+            false => Content::Inline(format!("v{request}").into_bytes().into()),
+        })
     }
 
     /// Checks what the types do not say.

@@ -30,7 +30,7 @@ pub enum Step {
         /// The receiver.
         to: NodeId,
         /// Which one, from 0; in a FIFO network always the first.
-        nth: u8,
+        nth: u16,
     },
     /// A sync ends.
     Sync {
@@ -61,7 +61,7 @@ pub enum Step {
         /// To whom.
         node: NodeId,
         /// The number of the path, from 0.
-        path: u8,
+        path: u16,
         /// What.
         kind: WriteKind,
     },
@@ -70,14 +70,14 @@ pub enum Step {
         /// To whom.
         node: NodeId,
         /// The number of the request.
-        request: u8,
+        request: u16,
     },
     /// A client asks for a linearizable read.
     Read {
         /// Of whom.
         node: NodeId,
         /// The number of the path, from 0.
-        path: u8,
+        path: u16,
     },
     /// An election timeout expires.
     Timeout {
@@ -95,7 +95,7 @@ pub enum Step {
         /// Who.
         node: NodeId,
         /// How many unsynced records survive.
-        kept: u8,
+        kept: u16,
         /// Whether the next one is half written.
         torn: bool,
     },
@@ -134,7 +134,7 @@ pub enum Step {
         /// The receiver.
         to: NodeId,
         /// Which one, from 0.
-        nth: u8,
+        nth: u16,
     },
     /// A message arrives and is still under way.
     Duplicate {
@@ -143,7 +143,7 @@ pub enum Step {
         /// The receiver.
         to: NodeId,
         /// Which one, from 0.
-        nth: u8,
+        nth: u16,
     },
 }
 
@@ -203,10 +203,13 @@ impl Step {
     }
 }
 
-/// The name of a path by number.
+/// The name of a path by number: a, b, ... z, and then p26, p27, ...
 #[must_use]
-pub(crate) fn path_name(path: u8) -> char {
-    char::from(b'a'.saturating_add(path))
+pub(crate) fn path_name(path: u16) -> String {
+    match u8::try_from(path) {
+        Ok(path) if path < 26 => char::from(b'a' + path).to_string(),
+        _ => format!("p{path}"),
+    }
 }
 
 impl fmt::Display for Step {

@@ -1,7 +1,8 @@
 //! What surrounds the nodes: connections, cuts and what is left of the bounds.
 
 use steadfast_protocol::{NodeId, NodeSet, SessionId};
-use steadfast_trace::Bounds;
+
+use crate::Bounds;
 
 /// A connection between two nodes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -22,7 +23,9 @@ pub struct Cut {
 }
 
 impl Cut {
-    pub(crate) fn loses(self, from: NodeId, to: NodeId) -> bool {
+    /// Whether it loses what one node sends to another.
+    #[must_use]
+    pub fn loses(self, from: NodeId, to: NodeId) -> bool {
         let (from, to) = (self.side.contains(from), self.side.contains(to));
         from != to && (from || !self.one_way)
     }
@@ -38,7 +41,7 @@ pub struct World {
     /// What is left of the bounds.
     pub left: Bounds,
     /// How many requests clients have made.
-    pub requests: u8,
+    pub requests: u16,
 }
 
 fn pair(one: NodeId, other: NodeId) -> usize {
@@ -75,7 +78,7 @@ impl World {
 
     /// Begins a session between every two nodes that are up and reach each other, and ends those
     /// of all others.
-    pub(crate) fn refresh_links(&mut self, up: NodeSet) {
+    pub fn refresh_links(&mut self, up: NodeSet) {
         for high in up.iter().chain((0..8).map(NodeId).filter(|it| !up.contains(*it))) {
             for low in (0..high.0).map(NodeId) {
                 let Some(at) = Some(pair(low, high)).filter(|at| *at < self.links.len()) else {
