@@ -62,7 +62,7 @@ impl ClusterModel {
         let left = state.world.left;
         let is_up = |node: NodeId| state.replica(node).is_some();
         match *step {
-            Step::Write { node, kind: WriteKind::Put, .. } => left.writes > 0 && is_up(node),
+            Step::Write { node, .. } => left.writes > 0 && is_up(node),
             Step::Read { node, .. } => left.reads > 0 && is_up(node),
             _ => {
                 let mut actions = Vec::new();
@@ -86,7 +86,7 @@ impl ClusterModel {
                 actions.push(Action::new(Step::Scrub { node, content }));
             }
         }
-        if let Some(node) = self.due_heartbeat(state) {
+        if let Some(node) = self.due_tick(state) {
             actions.push(Action::new(Step::Tick { node }));
         }
         if self.scope().link_events_apart {
@@ -98,23 +98,26 @@ impl ClusterModel {
         }
     }
 
-    /// A leader whose next heartbeat must carry something to somebody, on a network where nothing
-    /// is under way or unsynced but messages may have been lost or refused. Such a heartbeat is progress and
-    /// needs no bound: it always comes.
+    /// A node whose next tick must carry something to somebody, on a network where nothing is under
+    /// way or unsynced but messages may have been lost or refused: a leader's entries, its question
+    /// whether it still leads, or a question for a content. Such a tick is progress and needs no
+    /// bound: it always comes.
     #[must_use]
-    pub fn due_heartbeat(&self, state: &ClusterState) -> Option<NodeId> {
+    pub fn due_tick(&self, state: &ClusterState) -> Option<NodeId> {
         let is_busy = state.channels().next().is_some()
             || state.nodes().any(|(_, it)| it.disk.tail() > 0 || !it.disk.storing.is_empty());
         if self.scope().network == Network::Fifo || is_busy {
             return None;
         }
-        let lags = |leader: &Replica| match leader.role() {
-            Role::Leader(leadership) => leader.linked().any(|peer| {
-                leadership.peers[peer.index()].acked.as_ref() != Some(leader.synced_vv())
-            }),
+        let lacks = |leader: &Replica| match leader.role() {
+            Role::Leader(leadership) => {
+                let acked = |peer: NodeId| leadership.peers[peer.index()].acked.as_ref();
+                !leadership.reads.is_empty()
+                    || leader.linked().any(|peer| acked(peer) != Some(leader.synced_vv()))
+            }
             Role::Follower | Role::Candidate(_) => false,
         };
-        state.replicas().find(|it| lags(it)).map(Replica::id)
+        state.replicas().find(|it| lacks(it) || !it.wants().is_empty()).map(Replica::id)
     }
 
     /// The contents whose copies are bad while the node believes them good.
@@ -195,7 +198,7 @@ impl ClusterModel {
             if state.world.left.elections > 0 && !replica.leads() {
                 actions.push(Action::new(Step::Timeout { node }));
             }
-            if state.world.left.ticks > 0 && replica.leads() {
+            if state.world.left.ticks > 0 && ticks(replica) {
                 actions.push(Action::new(Step::Tick { node }));
             }
         }
@@ -273,4 +276,9 @@ impl ClusterModel {
             }
         }
     }
+}
+
+/// Whether the passing of time makes a node say something.
+fn ticks(replica: &Replica) -> bool {
+    replica.leads() || !replica.wants().is_empty()
 }
