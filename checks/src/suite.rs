@@ -75,7 +75,7 @@ pub(crate) fn run_twins(names: &[String], output: &Output) -> Result<ExitCode, F
 }
 
 /// The scopes whose whole graph is built.
-const SETTLING: [&str; 9] = [
+const SETTLING: [&str; 11] = [
     "cold",
     "candidates",
     "reads",
@@ -85,6 +85,8 @@ const SETTLING: [&str; 9] = [
     "rot",
     "unordered",
     "lossy",
+    "lossy-contents",
+    "lossy-reads",
 ];
 
 fn settlings() -> Vec<Settling> {

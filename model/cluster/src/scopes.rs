@@ -132,6 +132,12 @@ scopes! {
     "lossy" Default "E2W2: a write over a network that loses and doubles, with a heartbeat"
         ["message-lost", "message-doubled", "write-acknowledged"]
         |name| Scope { network: Network::Lossy, ..scope(name, 2, 2, Bounds { writes: 1, ticks: 1, drops: 1, duplicates: 1, ..NOTHING }) };
+    "lossy-contents" Default "E2W2: a content goes bad on a network that loses and doubles"
+        ["entry-waits-for-content", "write-acknowledged", "converged"]
+        |name| Scope { network: Network::Lossy, named_contents: true, ..scope(name, 2, 2, Bounds { writes: 1, rot: 1, drops: 1, duplicates: 1, ..NOTHING }) };
+    "lossy-reads" Default "E2W2: a read over a network that loses and doubles"
+        ["read-answered", "write-acknowledged", "converged"]
+        |name| Scope { network: Network::Lossy, ..scope(name, 2, 2, Bounds { writes: 1, reads: 1, drops: 1, duplicates: 1, ..NOTHING }) };
     "consistent-2" Deep "E2W2: two writes, a crash, a cut and an election"
         ["write-acknowledged", "leader-change", "crash-keeps-part", "entry-learned"]
         |name| scope(name, 2, 2, Bounds { writes: 2, crashes: 1, partitions: 1, elections: 1, ..NOTHING });
