@@ -123,15 +123,8 @@ impl ClusterModel {
             WriteKind::Restore(dot) => Intent::Restore(dot),
         };
         let asked = Asked::write(intent.clone(), base.clone());
-        let brought = match intent {
-            Intent::Put(Content::Named(content)) => {
-                Some(self.tell(before, node, Event::Bring(content)))
-            }
-            _ => None,
-        };
         let write = WriteRequest { request, path: path.clone(), intent, base };
-        let event = Event::Input(Input::Write(write));
-        let mut next = self.tell(brought.as_ref().unwrap_or(before), node, event);
+        let mut next = self.bring_and_write(before, node, write);
         next.actors.history.on_invoked(request, path, node, asked);
         next.world.requests = next.world.requests.saturating_add(1);
         next = spend(next, |left| &mut left.writes)?;
@@ -148,9 +141,26 @@ impl ClusterModel {
             return None;
         };
         let write = WriteRequest { request, path, intent, base: Base::Visible };
-        let mut next = self.tell(before, node, Event::Input(Input::Write(write)));
+        let mut next = self.bring_and_write(before, node, write);
         next.actors.history.on_retried(request, node);
         spend(next, |left| &mut left.retries)
+    }
+
+    /// A client makes the content durable that its write names, and then writes.
+    fn bring_and_write(
+        &self,
+        before: &ClusterState,
+        node: NodeId,
+        write: WriteRequest,
+    ) -> ClusterState {
+        let brought = match write.intent {
+            Intent::Put(Content::Named(content)) => {
+                Some(self.tell(before, node, Event::Bring(content)))
+            }
+            _ => None,
+        };
+        let event = Event::Input(Input::Write(write));
+        self.tell(brought.as_ref().unwrap_or(before), node, event)
     }
 
     fn read(&self, before: &ClusterState, node: NodeId, path: u16) -> Option<ClusterState> {
