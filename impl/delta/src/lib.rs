@@ -1,5 +1,16 @@
 //! What changed between two versions of a content, found at memory speed and sent small.
 
+mod apply;
+mod compare;
+mod diff;
+mod effort;
+mod encode;
 mod error;
+mod skipped;
+mod sum;
+mod wire;
 
+pub use apply::{Applied, Content, OldContent, apply, apply_stream};
+pub use diff::{Options, diff};
+pub use effort::Effort;
 pub use error::PatchError;
