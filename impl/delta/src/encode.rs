@@ -4,11 +4,12 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 use std::ops::Range;
 
-use crate::compare::WINDOW;
+use crate::compare::common_prefix;
 use crate::diff::pair::Pair;
 use crate::diff::segment::Segment;
 use crate::effort::Effort;
 use crate::skipped::Skipped;
+use crate::wire::alignments::Alignments;
 use crate::wire::frame::{Frame, STREAM_MAX};
 use crate::wire::header::{Header, Trailer};
 use crate::wire::reader::check;
@@ -21,6 +22,11 @@ const LITERALS_MAX: usize = STREAM_MAX[5];
 /// Longer literals get frames of their own and are not copied.
 const OWN_FRAME_MIN: usize = 1 << 20;
 
+/// A shorter stretch of a copy that was replaced is not worth an operation of its own.
+const REPLACED_MIN: usize = 16;
+/// So many equal bytes end a stretch that was replaced.
+const REPLACED_END: usize = 4;
+
 /// Writes a patch, segment by segment.
 pub(crate) struct Encoder<'a, W> {
     pair: Pair<'a>,
@@ -30,8 +36,7 @@ pub(crate) struct Encoder<'a, W> {
     check: u64,
     streams: Streams,
     skipped: Skipped,
-    /// Where the last copy ended in the old content.
-    old_end: usize,
+    alignments: Alignments,
     /// Up to where the new content is described, the pending copy included.
     new_end: usize,
     /// The operation that may still grow.
@@ -69,7 +74,7 @@ impl<'a, W: Write> Encoder<'a, W> {
             check,
             streams: Streams::default(),
             skipped: Skipped::default(),
-            old_end: 0,
+            alignments: Alignments::default(),
             new_end: 0,
             literal: 0,
             copy: 0..0,
@@ -93,8 +98,7 @@ impl<'a, W: Write> Encoder<'a, W> {
         }
         if segment.exact {
             self.unchanged += segment.length;
-            self.copy.end = segment.old_end();
-            self.new_end = segment.new_end();
+            self.advance(segment.length);
             return Ok(());
         }
         self.changes(segment)
@@ -133,7 +137,6 @@ impl<'a, W: Write> Encoder<'a, W> {
                 ..Frame::default()
             };
             self.write(&frame, &[])?;
-            self.old_end += length;
             self.new_end += length;
         }
         let literals = &self.pair.new[self.new_end..end];
@@ -147,29 +150,37 @@ impl<'a, W: Write> Encoder<'a, W> {
         Ok(())
     }
 
+    /// Describes a segment that is not equal throughout.
     fn changes(&mut self, segment: Segment) -> io::Result<()> {
         let Pair { old, new } = self.pair;
-        let old = &old[segment.old_start..segment.old_end()];
-        let new = &new[segment.new_start..segment.new_end()];
-        for (old, new) in old.chunks(WINDOW).zip(new.chunks(WINDOW)) {
-            if self.streams.gaps.len() > CHANGES_FULL - 10 * WINDOW {
-                let at = self.copy.end;
-                self.end_operation();
-                self.flush()?;
-                self.copy = at..at;
-            }
-            if old == new {
-                self.unchanged += old.len();
+        let mut at = segment.start();
+        while at.new < segment.new_end() {
+            let left = segment.new_end() - at.new;
+            let (old, new) = (&old[at.old..at.old + left], &new[at.new..at.new + left]);
+            let equal = common_prefix(old, new);
+            let replaced = replaced(&old[equal..], &new[equal..]);
+            self.unchanged += equal;
+            self.advance(equal);
+            at = at + equal;
+            let (old, new) = (&old[equal..equal + replaced], &new[equal..equal + replaced]);
+            if replaced < REPLACED_MIN || has_few_differences(old, new) {
+                self.change(old, new)?;
             } else {
-                self.changes_in_window(old, new);
+                self.literals(at.new + replaced)?;
+                self.copy = at.old + replaced..at.old + replaced;
             }
-            self.copy.end += old.len();
-            self.new_end += old.len();
+            at = at + replaced;
         }
         Ok(())
     }
 
-    fn changes_in_window(&mut self, old: &[u8], new: &[u8]) {
+    fn change(&mut self, old: &[u8], new: &[u8]) -> io::Result<()> {
+        if self.streams.gaps.len() + old.len() + 10 > CHANGES_FULL {
+            let at = self.copy.end;
+            self.end_operation();
+            self.flush()?;
+            self.copy = at..at;
+        }
         for (old, new) in old.iter().zip(new) {
             if old == new {
                 self.unchanged += 1;
@@ -179,6 +190,13 @@ impl<'a, W: Write> Encoder<'a, W> {
                 self.unchanged = 0;
             }
         }
+        self.advance(old.len());
+        Ok(())
+    }
+
+    fn advance(&mut self, length: usize) {
+        self.copy.end += length;
+        self.new_end += length;
     }
 
     /// Puts the pending operation into the streams.
@@ -188,14 +206,10 @@ impl<'a, W: Write> Encoder<'a, W> {
         }
         varint::put(&mut self.streams.literal_lengths, self.literal as u64);
         varint::put(&mut self.streams.copy_lengths, self.copy.len() as u64);
-        if self.copy.is_empty() {
-            self.old_end += self.literal;
-        } else {
-            let expected = self.old_end + self.literal;
-            let shift = self.copy.start as i64 - expected as i64;
-            varint::put(&mut self.streams.shifts, varint::zigzag(shift));
+        if !self.copy.is_empty() {
+            let alignment = self.copy.end as i64 - self.new_end as i64;
+            varint::put(&mut self.streams.shifts, self.alignments.encode(alignment));
             self.skipped.copy(self.copy.start as u64..self.copy.end as u64);
-            self.old_end = self.copy.end;
         }
         self.literal = 0;
         self.copy = 0..0;
@@ -243,4 +257,33 @@ impl<'a, W: Write> Encoder<'a, W> {
         }
         Ok(())
     }
+}
+
+/// The bytes at the front that were replaced by others, but for a few.
+fn replaced(old: &[u8], new: &[u8]) -> usize {
+    let (mut end, mut equal) = (0, 0);
+    for (at, (old, new)) in old.iter().zip(new).enumerate() {
+        if old != new {
+            (end, equal) = (at + 1, 0);
+        } else {
+            equal += 1;
+            if equal == REPLACED_END {
+                break;
+            }
+        }
+    }
+    end
+}
+
+/// Whether there are fewer different differences than different new bytes, as in a table whose
+/// entries all moved by the same amount: then the differences pack better than literals would.
+fn has_few_differences(old: &[u8], new: &[u8]) -> bool {
+    let (mut differences, mut bytes) = ([0u64; 4], [0u64; 4]);
+    for (old, new) in old.iter().zip(new) {
+        let difference = new.wrapping_sub(*old);
+        differences[usize::from(difference / 64)] |= 1 << (difference % 64);
+        bytes[usize::from(new / 64)] |= 1 << (new % 64);
+    }
+    let count = |set: [u64; 4]| set.iter().map(|it| it.count_ones()).sum::<u32>();
+    count(differences) < count(bytes)
 }

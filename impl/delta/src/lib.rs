@@ -1,5 +1,6 @@
 //! What changed between two versions of a content, found at memory speed and sent small.
 
+mod anchors;
 mod apply;
 mod compare;
 mod diff;
@@ -7,6 +8,7 @@ mod effort;
 mod encode;
 mod error;
 mod skipped;
+mod stats;
 mod sum;
 mod wire;
 
@@ -14,3 +16,4 @@ pub use apply::{Applied, Content, OldContent, apply, apply_stream};
 pub use diff::{Options, diff};
 pub use effort::Effort;
 pub use error::PatchError;
+pub use stats::{STREAM_NAMES, Stats, StreamStats, stats};

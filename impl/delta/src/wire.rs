@@ -31,15 +31,17 @@
 //! |---|---|---|---|
 //! | 0 | literal lengths | per operation a varint: the new bytes that come from the literals | 1 MiB |
 //! | 1 | copy lengths | per operation a varint: the old bytes that follow them | 1 MiB |
-//! | 2 | shifts | per operation with a copy, a zigzag varint: see below | 1 MiB |
+//! | 2 | shifts | per operation with a copy a varint: see below | 1 MiB |
 //! | 3 | gaps | per changed byte of the copies a varint: unchanged bytes since the last | 4 MiB |
 //! | 4 | differences | per changed byte, new minus old, modulo 256 | 4 MiB |
 //! | 5 | literals | the new bytes that are in no copy | 4 MiB |
 //!
-//! The place in the old content is 0 at first. An operation moves it on by its literal length
-//! and, if its copy is not empty, by the shift; the copy begins there and moves it to its end. So a
-//! stretch that was replaced by one as long has the shift 0. Gaps count on through the copies of a
-//! frame as if these were one; behind the last changed byte there is no gap.
+//! The *alignment* of a copy is its old position minus its new one. A shift below 8 names one of
+//! the eight latest different alignments of the patch (all 0 at first; 0 names the latest), which
+//! becomes the latest; a shift `s` of 8 or more is a new one: the latest plus the number whose
+//! zigzag code is `s - 7`. So a stretch that was replaced by one as long has the shift 0. Gaps
+//! count on through the copies of a frame as if these were one; behind the last changed byte
+//! there is no gap.
 //!
 //! The *skipped old bytes* of a frame are, for every copy that begins behind the end of the copy
 //! before it in that frame, the old bytes between (of each such stretch the first 64 KiB, up to
@@ -48,6 +50,7 @@
 //!
 //! A decoder needs the memory of one frame and reads old bytes at random.
 
+pub(crate) mod alignments;
 pub(crate) mod frame;
 pub(crate) mod header;
 pub(crate) mod operations;

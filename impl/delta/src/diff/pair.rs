@@ -1,5 +1,7 @@
 //! Both contents and what is asked of them.
 
+use std::ops::Add;
+
 use super::segment::Segment;
 use crate::compare::{WINDOW, common_prefix, common_prefix_in_block, common_suffix, equal_bytes};
 
@@ -17,6 +19,14 @@ pub(crate) struct Place {
     pub new: usize,
 }
 
+impl Add<usize> for Place {
+    type Output = Place;
+
+    fn add(self, bytes: usize) -> Place {
+        Place { old: self.old + bytes, new: self.new + bytes }
+    }
+}
+
 /// A scan for likeness gives up once it is this much worse than at its best.
 const SLACK: usize = 48;
 
@@ -28,7 +38,8 @@ impl Pair<'_> {
 
     /// The same for what is likely to differ soon.
     pub(crate) fn short_equal_run(&self, place: Place) -> usize {
-        let (old, new) = (&self.old[place.old..], &self.new[place.new..]);
+        let Some(old) = self.old.get(place.old..) else { return 0 };
+        let new = &self.new[place.new..];
         let near = old.len().min(new.len()).min(WINDOW * 4);
         let run = common_prefix_in_block(&old[..near], &new[..near]);
         if run < near { run } else { near + common_prefix(&old[near..], &new[near..]) }

@@ -17,6 +17,17 @@ pub(crate) struct Segment {
 }
 
 impl Segment {
+    /// Where it begins in both contents.
+    pub(crate) fn start(&self) -> Place {
+        Place { old: self.old_start, new: self.new_start }
+    }
+
+    /// The place in its alignment with this position in the new content, if there is one.
+    pub(crate) fn at(&self, new: usize) -> Option<Place> {
+        let old = (self.old_start + new).checked_sub(self.new_start)?;
+        Some(Place { old, new })
+    }
+
     /// Where it ends in both contents.
     pub(crate) fn end(&self) -> Place {
         Place { old: self.old_end(), new: self.new_end() }

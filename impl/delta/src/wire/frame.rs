@@ -130,9 +130,10 @@ impl<'a> PackedFrame<'a> {
         self.streams[LITERALS].as_ref().map_or(0, |it| it.length)
     }
 
-    /// The packed bytes of each stream, in order.
-    pub(crate) fn packed_lengths(&self) -> [usize; STREAMS] {
-        std::array::from_fn(|it| self.streams[it].as_ref().map_or(0, |it| it.bytes.len()))
+    /// The bytes of each stream, unpacked and packed.
+    pub(crate) fn lengths(&self) -> [(usize, usize); STREAMS] {
+        let lengths = |it: &PackedStream| (it.length, it.bytes.len());
+        std::array::from_fn(|it| self.streams[it].as_ref().map_or((0, 0), lengths))
     }
 
     /// Unpacks all streams but the literals, which stay empty.

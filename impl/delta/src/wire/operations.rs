@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::alignments::Alignments;
 use super::frame::{Broken, Frame};
 use super::header::Header;
 use super::varint;
@@ -18,8 +19,8 @@ pub(crate) struct Operation {
 /// How far the frames before have come.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Progress {
-    /// The place in the old content.
-    pub old: u64,
+    /// The alignments of the copies.
+    pub alignments: Alignments,
     /// The bytes of the new content that are described.
     pub new: u64,
 }
@@ -70,9 +71,8 @@ impl<'a> Operations<'a> {
             return Err("an operation does nothing");
         }
         self.describe(literal as u64)?;
-        self.describe(length)?;
-        self.progress.old = self.progress.old.checked_add(literal as u64).ok_or(OUTSIDE)?;
         let copy = if length == 0 { 0..0 } else { self.copy(length)? };
+        self.describe(length)?;
         Ok(Some(Operation { literal, copy }))
     }
 
@@ -90,11 +90,10 @@ impl<'a> Operations<'a> {
 
     fn copy(&mut self, length: u64) -> Result<Range<u64>, Broken> {
         let shift = varint::take(&mut self.shifts).ok_or("a copy has no shift")?;
-        let start = self.progress.old.checked_add_signed(varint::unzigzag(shift));
-        let start = start.ok_or(OUTSIDE)?;
+        let alignment = self.progress.alignments.decode(shift).ok_or(OUTSIDE)?;
+        let start = self.progress.new.checked_add_signed(alignment).ok_or(OUTSIDE)?;
         let end = start.checked_add(length).filter(|it| *it <= self.header.old_length);
         let end = end.ok_or(OUTSIDE)?;
-        self.progress.old = end;
         Ok(start..end)
     }
 
