@@ -38,6 +38,8 @@ pub(crate) struct Encoder<'a, W> {
     streams: Streams,
     skipped: Skipped,
     alignments: Alignments,
+    /// Up to where the new content is in frames.
+    framed: usize,
     /// Up to where the new content is described, the pending copy included.
     new_end: usize,
     /// The operation that may still grow.
@@ -73,6 +75,7 @@ impl<'a, W: Write> Encoder<'a, W> {
         Ok(Encoder {
             pair,
             effort,
+            framed: 0,
             out,
             written,
             check,
@@ -254,7 +257,9 @@ impl<'a, W: Write> Encoder<'a, W> {
     }
 
     fn write(&mut self, frame: &Frame<'_>, skipped: &[u8]) -> io::Result<()> {
-        let (body, literals) = frame.to_body(skipped, self.effort)?;
+        let times = self.effort.packing_times(self.new_end - self.framed);
+        self.framed = self.new_end;
+        let (body, literals) = frame.to_body(skipped, times)?;
         let mut head = Vec::new();
         varint::put(&mut head, (body.len() + literals.len()) as u64);
         self.check = check(self.check, &[&body, literals]);
