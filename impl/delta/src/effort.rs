@@ -46,7 +46,9 @@ impl Effort {
     pub(crate) fn packing_times(self, new_length: usize) -> [usize; 2] {
         let least = 1_000_000;
         match self {
-            Effort::Fast | Effort::Default => [new_length / 16, new_length / 8].map(|it| it.max(least)),
+            Effort::Fast | Effort::Default => {
+                [new_length / 16, new_length / 8].map(|it| it.max(least))
+            }
             Effort::Small => [new_length / 2, new_length * 3].map(|it| it.max(4 * least)),
         }
     }

@@ -36,13 +36,10 @@ impl Pair<'_> {
         common_prefix(&self.old[place.old..], &self.new[place.new..])
     }
 
-    /// The same for what is likely to differ soon.
-    pub(crate) fn short_equal_run(&self, place: Place) -> usize {
-        let Some(old) = self.old.get(place.old..) else { return 0 };
-        let new = &self.new[place.new..];
-        let near = old.len().min(new.len()).min(WINDOW * 4);
-        let run = common_prefix_in_block(&old[..near], &new[..near]);
-        if run < near { run } else { near + common_prefix(&old[near..], &new[near..]) }
+    /// Whether the next `length` bytes from `place` on are there and equal.
+    pub(crate) fn are_equal(&self, place: Place, length: usize) -> bool {
+        let old = self.old.get(place.old..place.old + length);
+        old.is_some() && old == self.new.get(place.new..place.new + length)
     }
 
     /// The equal bytes before `place`, not before `floor` of the new content.
@@ -63,7 +60,11 @@ impl Pair<'_> {
         let (old, new) = (&self.old[place.old..], &self.new[place.new..]);
         let end = old.len().min(new.len()).min(limit);
         let (old, new) = (&old[..end], &new[..end]);
-        best_length(end, |at| old[at] == new[at], |at| common_prefix_in_block(&old[at..], &new[at..]))
+        best_length(
+            end,
+            |at| old[at] == new[at],
+            |at| common_prefix_in_block(&old[at..], &new[at..]),
+        )
     }
 
     /// The same backward from `place`.
@@ -87,11 +88,7 @@ impl Pair<'_> {
 
 /// Walks up to `end` bytes, of which `equal` judges one and `run` measures the equal ones from
 /// one on, and returns the length with the best score.
-fn best_length(
-    end: usize,
-    equal: impl Fn(usize) -> bool,
-    run: impl Fn(usize) -> usize,
-) -> usize {
+fn best_length(end: usize, equal: impl Fn(usize) -> bool, run: impl Fn(usize) -> usize) -> usize {
     let (mut best, mut at, mut score, mut best_score) = (0, 0, 0isize, 0isize);
     while at < end && best_score - score <= SLACK {
         if !equal(at) {

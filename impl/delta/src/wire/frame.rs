@@ -46,7 +46,11 @@ impl Frame<'_> {
     ///
     /// # Errors
     /// zstd has no memory.
-    pub(crate) fn to_body(&self, skipped: &[u8], times: [usize; 2]) -> io::Result<(Vec<u8>, &[u8])> {
+    pub(crate) fn to_body(
+        &self,
+        skipped: &[u8],
+        times: [usize; 2],
+    ) -> io::Result<(Vec<u8>, &[u8])> {
         let streams: [&[u8]; STREAMS] = [
             &self.literal_lengths,
             &self.copy_lengths,
@@ -170,7 +174,9 @@ impl<'a> PackedFrame<'a> {
             Packing::Raw => return Ok(Cow::Borrowed(bytes)),
             Packing::Zstd => &[],
             Packing::ZstdBehindPrefix if index == LITERALS => skipped,
-            Packing::ZstdBehindPrefix => return Err("a stream other than the literals has a prefix"),
+            Packing::ZstdBehindPrefix => {
+                return Err("a stream other than the literals has a prefix");
+            }
         };
         let unpacked = packing::unpack(bytes, prefix, stream.length);
         unpacked.map(Cow::Owned).ok_or("a stream does not unpack to its length")
