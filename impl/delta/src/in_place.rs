@@ -92,7 +92,7 @@ impl InPlacePlan {
     ) -> Result<InPlacePlan, PatchError> {
         let mut reader = PatchReader::open(patch)?;
         let header = reader.header();
-        judge(header, old.length()?, u64::MAX)?;
+        judge(&mut reader, old.length()?, u64::MAX)?;
         let plan = InPlacePlan {
             old_length: header.old_length,
             new_length: header.new_length,
@@ -186,8 +186,10 @@ impl InPlacePlan {
         for (index, start) in (0..self.new_length).step_by(SUM_BLOCK).enumerate() {
             let end = self.new_length.min(start + SUM_BLOCK as u64);
             block.resize((end - start) as usize, 0);
-            let old_end = self.old_length.clamp(start, end);
-            old.read_exact_at(&mut block[..(old_end - start) as usize], start)?;
+            if start < self.old_length {
+                let length = (self.old_length.min(end) - start) as usize;
+                old.read_exact_at(&mut block[..length], start)?;
+            }
             while let Some((write, rest)) = writes.split_first() {
                 write.overlay(&mut block, start);
                 if write.end() > end {

@@ -67,6 +67,17 @@ impl<R: Read> PatchReader<R> {
         self.frame
     }
 
+    /// Reads what follows the header and is checked together with it.
+    ///
+    /// # Errors
+    /// It is cut short or damaged.
+    pub(crate) fn vouch_for_header(&mut self) -> Result<(), PatchError> {
+        match self.header.new_length {
+            0 => self.trailer().map(drop),
+            _ => self.next_body().map(drop),
+        }
+    }
+
     /// Reads the body of the next frame.
     ///
     /// # Errors
