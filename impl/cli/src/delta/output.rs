@@ -1,9 +1,11 @@
 //! What a command writes: a file that appears when it is complete, or standard output.
 
+use std::fs::Permissions;
 use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
+use tempfile::{Builder, NamedTempFile};
 
 use super::input::is_standard;
 use crate::failure::Failure;
@@ -26,7 +28,7 @@ impl Output {
         let sink = if is_standard(path) {
             Sink::Standard(io::stdout().lock())
         } else {
-            let file = NamedTempFile::new_in(directory(path)).map_err(cannot)?;
+            let file = named_by_umask().tempfile_in(directory(path)).map_err(cannot)?;
             Sink::Temporary(BufWriter::new(file))
         };
         Ok(Output { path: path.to_owned(), sink })
@@ -64,6 +66,13 @@ impl Write for Output {
             Sink::Temporary(file) => file.flush(),
         }
     }
+}
+
+/// A temporary file that is as readable as any new file, because it becomes one.
+fn named_by_umask() -> Builder<'static, 'static> {
+    let mut builder = Builder::new();
+    builder.permissions(Permissions::from_mode(0o666));
+    builder
 }
 
 /// The directory that holds `path`.
