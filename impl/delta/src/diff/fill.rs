@@ -1,0 +1,172 @@
+//! The second pass: pieces of what the first one left unmatched.
+
+use std::ops::Range;
+
+use super::dense::Dense;
+use super::outline::push;
+use super::pair::{Pair, Place};
+use super::sample;
+use super::segment::Segment;
+use crate::effort::Search;
+
+/// Shorter gaps are left as literals.
+const GAP_MIN: usize = 24;
+/// An outline's stretch of one alignment that is shorter may hide a better one, which only the
+/// second pass sees.
+const STRONG_MIN: usize = 1024;
+/// What an operation takes in a patch, about, if it does not go on with the last alignment.
+const OPERATION_COST: isize = 8;
+/// A segment saves more than so many bytes, or is not worth the trouble.
+const GAIN_MIN: isize = 24;
+/// What is a real share of the new content: one byte in so many.
+const REAL_SHARE: usize = 16;
+/// So many bytes that go on in an alignment nearby make a candidate, too.
+const EXPECTED_MIN: usize = 24;
+
+/// Finds segments in the gaps between those of the outline.
+pub(crate) fn fill(
+    pair: Pair<'_>,
+    mut outline: Vec<Segment>,
+    search: Search,
+    observe: &dyn Fn(usize),
+) -> Vec<Segment> {
+    drop_weak(&mut outline);
+    let mut gaps = gaps(pair.new.len(), &outline);
+    gaps.retain(|it| it.len() >= GAP_MIN);
+    let places = places(pair, &outline, &gaps, search);
+    if gaps.is_empty() || places.is_empty() || !sample::is_related(pair, &gaps, search) {
+        return outline;
+    }
+    let dense = Dense::new(pair, &gaps, &places, search);
+    let mut filling = Filling { pair, dense, search, segments: Vec::new() };
+    let mut gaps = gaps.into_iter().peekable();
+    for segment in outline {
+        if let Some(gap) = gaps.next_if(|it| it.start < segment.new_start) {
+            observe(gap.start);
+            filling.fill(gap, Some(segment));
+        }
+        push(&mut filling.segments, segment);
+    }
+    if let Some(gap) = gaps.next() {
+        observe(gap.start);
+        filling.fill(gap, None);
+    }
+    filling.segments
+}
+
+/// Drops short stretches of one alignment.
+fn drop_weak(segments: &mut Vec<Segment>) {
+    let stretches = segments.chunk_by(|a, b| a.at(b.new_start) == Some(b.start()));
+    let strong = |it: &&[Segment]| it.iter().map(|it| it.length).sum::<usize>() >= STRONG_MIN;
+    *segments = stretches.filter(strong).flatten().copied().collect();
+}
+
+/// Where to look for what is unmatched: in the unused stretches of the old content, and everywhere
+/// if a real share of the new one is unmatched and they cannot account for it.
+fn places(
+    pair: Pair<'_>,
+    outline: &[Segment],
+    gaps: &[Range<usize>],
+    search: Search,
+) -> Vec<Range<usize>> {
+    let total = |ranges: &[Range<usize>]| ranges.iter().map(|it| it.len()).sum::<usize>();
+    let mut unused = unused(pair.old.len(), outline);
+    let unmatched = total(gaps);
+    let real_share = unmatched > pair.new.len() / REAL_SHARE && total(&unused) < unmatched / 2;
+    if search.everywhere || real_share {
+        return std::iter::once(0..pair.old.len()).collect();
+    }
+    unused.retain(|it| it.len() >= GAP_MIN);
+    unused
+}
+
+struct Filling<'a> {
+    pair: Pair<'a>,
+    dense: Dense,
+    search: Search,
+    segments: Vec<Segment>,
+}
+
+impl Filling<'_> {
+    /// Finds segments in a gap; `next` is the one that follows it.
+    fn fill(&mut self, gap: Range<usize>, next: Option<Segment>) {
+        let pair = Pair { old: self.pair.old, new: &self.pair.new[..gap.end] };
+        let mut floor = gap.start;
+        while let Some(found) = self.best_from(pair, floor, next) {
+            push(&mut self.segments, found);
+            floor = found.new_end();
+        }
+    }
+
+    /// The first segment behind `floor` that saves enough, or a better one that begins soon after.
+    fn best_from(&self, pair: Pair<'_>, floor: usize, next: Option<Segment>) -> Option<Segment> {
+        let last = self.segments.last().copied();
+        let mut best: Option<(Segment, isize)> = None;
+        let mut until = usize::MAX;
+        for at in self.dense.anchors(pair.new, floor) {
+            if at >= until {
+                break;
+            }
+            let expected = [last, next].into_iter().flatten().filter_map(|it| it.at(at));
+            let expected = expected.filter(|it| pair.are_equal(*it, EXPECTED_MIN));
+            for place in expected.chain(self.dense.find(pair, at).take(self.search.ways)) {
+                if best.is_some_and(|(it, _)| it.at(at) == Some(place) && it.new_end() > at) {
+                    continue;
+                }
+                let (segment, gain) = grow(pair, place, floor, last);
+                if gain > best.map_or(GAIN_MIN, |it| it.1) {
+                    best = Some((segment, gain));
+                    until = until.min(at + self.search.patience);
+                }
+            }
+        }
+        best.map(|it| it.0)
+    }
+}
+
+/// The segment around `place`, and the bytes that it saves.
+fn grow(pair: Pair<'_>, place: Place, floor: usize, last: Option<Segment>) -> (Segment, isize) {
+    let before = pair.equal_run_before(place, floor);
+    let start = Place { old: place.old - before, new: place.new - before };
+    let more = pair.like_run_before(start, floor);
+    let length = more + before + pair.like_run(place, usize::MAX);
+    let (old_start, new_start) = (start.old - more, start.new - more);
+    let segment = Segment { old_start, new_start, length, exact: false };
+    let aligned = last.is_some_and(|it| it.at(new_start) == Some(segment.start()));
+    let cost = if aligned { 0 } else { OPERATION_COST };
+    (segment, length as isize - cost)
+}
+
+/// The stretches of the new content between the segments.
+fn gaps(length: usize, segments: &[Segment]) -> Vec<Range<usize>> {
+    let mut gaps = Vec::new();
+    let mut end = 0;
+    for segment in segments {
+        if segment.new_start > end {
+            gaps.push(end..segment.new_start);
+        }
+        end = segment.new_end();
+    }
+    if end < length {
+        gaps.push(end..length);
+    }
+    gaps
+}
+
+/// The stretches of the old content that no segment uses.
+fn unused(length: usize, segments: &[Segment]) -> Vec<Range<usize>> {
+    let mut used: Vec<_> = segments.iter().map(|it| it.old_start..it.old_end()).collect();
+    used.sort_unstable_by_key(|it| it.start);
+    let mut unused = Vec::new();
+    let mut end = 0;
+    for range in used {
+        if range.start > end {
+            unused.push(end..range.start);
+        }
+        end = end.max(range.end);
+    }
+    if end < length {
+        unused.push(end..length);
+    }
+    unused
+}

@@ -1,0 +1,105 @@
+//! Both contents and what is asked of them.
+
+use std::ops::Add;
+
+use super::segment::Segment;
+use crate::compare::{WINDOW, common_prefix, common_prefix_in_block, common_suffix, equal_bytes};
+
+/// The two versions of a content.
+#[derive(Clone, Copy)]
+pub(crate) struct Pair<'a> {
+    pub old: &'a [u8],
+    pub new: &'a [u8],
+}
+
+/// A place in both contents that are taken to be the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub old: usize,
+    pub new: usize,
+}
+
+impl Add<usize> for Place {
+    type Output = Place;
+
+    fn add(self, bytes: usize) -> Place {
+        Place { old: self.old + bytes, new: self.new + bytes }
+    }
+}
+
+/// A scan for likeness gives up once it is this much worse than at its best.
+const SLACK: isize = 48;
+
+impl Pair<'_> {
+    /// The equal bytes from `place` on.
+    pub(crate) fn equal_run(&self, place: Place) -> usize {
+        common_prefix(&self.old[place.old..], &self.new[place.new..])
+    }
+
+    /// Whether the next `length` bytes from `place` on are there and equal.
+    pub(crate) fn are_equal(&self, place: Place, length: usize) -> bool {
+        let old = self.old.get(place.old..place.old + length);
+        old.is_some() && old == self.new.get(place.new..place.new + length)
+    }
+
+    /// The equal bytes before `place`, not before `floor` of the new content.
+    pub(crate) fn equal_run_before(&self, place: Place, floor: usize) -> usize {
+        common_suffix(&self.old[..place.old], &self.new[floor..place.new])
+    }
+
+    /// How much of the window at `place` is equal, or `None` where a content ends.
+    pub(crate) fn window_likeness(&self, place: Place) -> Option<usize> {
+        let old = self.old.get(place.old..place.old + WINDOW)?;
+        let new = self.new.get(place.new..place.new + WINDOW)?;
+        Some(equal_bytes(old, new))
+    }
+
+    /// How far from `place` on, and at most to `limit` bytes, the contents are alike: the length
+    /// at which most bytes more are equal than different.
+    pub(crate) fn like_run(&self, place: Place, limit: usize) -> usize {
+        let (old, new) = (&self.old[place.old..], &self.new[place.new..]);
+        let end = old.len().min(new.len()).min(limit);
+        let (old, new) = (&old[..end], &new[..end]);
+        best_length(
+            end,
+            |at| old[at] == new[at],
+            |at| common_prefix_in_block(&old[at..], &new[at..]),
+        )
+    }
+
+    /// The same backward from `place`.
+    pub(crate) fn like_run_before(&self, place: Place, floor: usize) -> usize {
+        let (old, new) = (&self.old[..place.old], &self.new[floor..place.new]);
+        let end = old.len().min(new.len());
+        let (old, new) = (&old[old.len() - end..], &new[new.len() - end..]);
+        let equal = |at: usize| old[end - 1 - at] == new[end - 1 - at];
+        best_length(end, equal, |at| common_suffix(&old[..end - at], &new[..end - at]))
+    }
+
+    /// The segment without the tail in which fewer bytes are equal than differ.
+    pub(crate) fn trimmed(&self, segment: Segment) -> Segment {
+        let tail = segment.length.min(4 * WINDOW);
+        let head = segment.length - tail;
+        let place = Place { old: segment.old_start + head, new: segment.new_start + head };
+        let kept = self.like_run(place, tail);
+        Segment { length: head + kept, ..segment }
+    }
+}
+
+/// Walks up to `end` bytes, of which `equal` judges one and `run` measures the equal ones from
+/// one on, and returns the length with the best score.
+fn best_length(end: usize, equal: impl Fn(usize) -> bool, run: impl Fn(usize) -> usize) -> usize {
+    let (mut best, mut at, mut score, mut best_score) = (0, 0, 0isize, 0isize);
+    while at < end && best_score - score <= SLACK {
+        if !equal(at) {
+            (at, score) = (at + 1, score - 1);
+            continue;
+        }
+        let run = run(at);
+        (at, score) = (at + run, score + run as isize);
+        if score > best_score {
+            (best, best_score) = (at, score);
+        }
+    }
+    best
+}

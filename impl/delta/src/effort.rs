@@ -1,0 +1,55 @@
+//! How long to look for what is equal.
+
+/// How much time an encoder spends to make a patch small.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Effort {
+    /// Finds what stayed in place, shifted a little or moved as a large piece.
+    Fast,
+    /// Also looks for small pieces, in what the old content no longer uses.
+    #[default]
+    Default,
+    /// Looks for small pieces everywhere, closely, and compresses well.
+    Small,
+}
+
+/// What the second pass may spend.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Search {
+    /// The equal bytes from an anchor on that make a candidate: a multiple of eight.
+    pub key: usize,
+    /// One position in `2^rarity_log2` is looked at, fewer if much is unmatched.
+    pub rarity_log2: u32,
+    /// The candidates that are tried for an anchor.
+    pub ways: usize,
+    /// Behind a first find, a better one is looked for in so many bytes.
+    pub patience: usize,
+    /// Whether the old bytes that are already used are searched in any case.
+    pub everywhere: bool,
+}
+
+impl Effort {
+    /// What the second pass may spend, if there is one.
+    pub(crate) fn search(self) -> Option<Search> {
+        match self {
+            Effort::Fast => None,
+            Effort::Default => {
+                Some(Search { key: 32, rarity_log2: 5, ways: 2, patience: 16, everywhere: false })
+            }
+            Effort::Small => {
+                Some(Search { key: 24, rarity_log2: 4, ways: 4, patience: 64, everywhere: true })
+            }
+        }
+    }
+
+    /// The nanoseconds that packing a stream may take, in proportion to the frame's new bytes and at
+    /// least a millisecond: for the literals, which hold most, and before for any other.
+    pub(crate) fn packing_times(self, new_length: usize) -> [usize; 2] {
+        let least = 1_000_000;
+        match self {
+            Effort::Fast | Effort::Default => {
+                [new_length / 16, new_length / 8].map(|it| it.max(least))
+            }
+            Effort::Small => [new_length / 2, new_length * 3].map(|it| it.max(4 * least)),
+        }
+    }
+}
