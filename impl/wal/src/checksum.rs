@@ -38,7 +38,8 @@ impl Running {
 
     pub(crate) fn finish(&self) -> Checksum {
         // A 32-bit checksum stands in the low half.
-        Checksum((self.0.finalize() & u64::from(u32::MAX)) as u32)
+        let [a, b, c, d, ..] = self.0.finalize().to_le_bytes();
+        Checksum(u32::from_le_bytes([a, b, c, d]))
     }
 }
 

@@ -73,8 +73,9 @@ pub trait Decisions: Send + Sync {
         true
     }
 
-    /// Whether each segment must be there, from the first that is needed on.
-    fn needs_every_segment(&self) -> bool {
+    /// Whether the names that a process that died has left are made durable before they are relied
+    /// on.
+    fn syncs_directory_when_opening(&self) -> bool {
         true
     }
 

@@ -1,4 +1,5 @@
 //! One body of tests for both disks: a fake that differs from the real thing proves nothing.
+#![allow(clippy::unwrap_used)]
 
 use std::io::ErrorKind;
 

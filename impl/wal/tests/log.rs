@@ -1,4 +1,5 @@
 //! The log as its users meet it, on both disks, with threads and without.
+#![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
 

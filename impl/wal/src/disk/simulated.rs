@@ -19,8 +19,9 @@ pub enum Fault {
     Error(i32),
     /// It reads or writes no more than this many bytes.
     Short(usize),
-    /// It reads or writes this many bytes further on in the file, and says that all is well.
-    Misdirected(u64),
+    /// It reads or writes this many bytes further on in the file, or further back, and says that
+    /// all is well.
+    Misdirected(i64),
 }
 
 /// The error number for a disk that fails.
@@ -225,7 +226,7 @@ impl DiskFile for SimulatedFile {
         let length = bytes.len();
         let (bytes, offset) = match fault {
             Some(Fault::Short(most)) => (&mut bytes[..most.min(length)], offset),
-            Some(Fault::Misdirected(by)) => (bytes, offset + by),
+            Some(Fault::Misdirected(by)) => (bytes, offset.saturating_add_signed(by)),
             _ => (bytes, offset),
         };
         Ok(inner.model.read(self.inode, bytes, offset))
@@ -238,7 +239,7 @@ impl DiskFile for SimulatedFile {
         let (mut inner, fault) = self.disk.call()?;
         let (bytes, offset) = match fault {
             Some(Fault::Short(most)) => (&bytes[..most.min(bytes.len())], offset),
-            Some(Fault::Misdirected(by)) => (bytes, offset + by),
+            Some(Fault::Misdirected(by)) => (bytes, offset.saturating_add_signed(by)),
             _ => (bytes, offset),
         };
         let grown = (offset + bytes.len() as u64).saturating_sub(inner.model.length(self.inode));

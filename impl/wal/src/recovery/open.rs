@@ -46,6 +46,10 @@ pub(crate) fn open<D: Disk>(
         .lock(LOCK)
         .map_err(DiskError::of(Call::Lock, LOCK))?
         .ok_or_else(|| OpenError::InUse { place: disk.place() })?;
+    // A process that died may have left names that are seen and not durable.
+    if settings.decisions.syncs_directory_when_opening() {
+        disk.sync_directory().map_err(DiskError::of(Call::SyncDirectory, disk.place()))?;
+    }
     let mut segments = Segments::list(&**disk)?;
     if !segments.has_checkpoint {
         create(disk, log, settings, &segments)?;
@@ -174,9 +178,12 @@ fn go_on<D: Disk>(
     let is_rewritten = settings.decisions.rewrites_last_batch();
     let before = if is_rewritten { &found.before_last } else { &found.chain };
     let (body, count) = match &last {
+        // A disk may answer the same question differently, so this one is judged again.
+        Ok(batch) if batch.checksum != found.chain.previous => {
+            return Err(unreadable(found.last).into());
+        }
         Ok(batch) if is_rewritten => (batch.body(), batch.header.count),
         Ok(_) => (&[][..], 0),
-        // It was there a moment ago.
         Err(_) => return Err(unreadable(found.last).into()),
     };
     let start = Start { segment, first: before.next, previous: before.previous };

@@ -16,6 +16,9 @@ use crate::{Position, SegmentNumber, Sequence};
 /// The longest state of a checkpoint, in bytes.
 const STATE_BYTES_MAX: u64 = 4 << 30;
 
+/// No disk writes less than this at once, in bytes.
+const SECTOR_BYTES_MIN: u64 = 512;
+
 /// The files of a log.
 #[derive(Debug, Default)]
 pub(crate) struct Segments {
@@ -146,6 +149,10 @@ pub(crate) fn scan<D: Disk>(
     Ok(Scan { extents, chain, before_last, last, tail, unstarted })
 }
 
+fn missing(segment: SegmentNumber) -> Damage {
+    Damage { case: Case::MissingSegment, place: Place::File(segment_name(segment)), lost: None }
+}
+
 struct Scanner<'a, D: Disk> {
     disk: &'a D,
     settings: Settings,
@@ -165,15 +172,13 @@ impl<D: Disk> Scanner<'_, D> {
         let needed: Vec<SegmentNumber> = segments.numbers.range(first..).copied().collect();
         let mut expected = first;
         for number in &needed {
-            if *number != expected && self.settings.decisions.needs_every_segment() {
-                break;
+            if *number != expected {
+                return Err(missing(expected));
             }
             expected = number.next();
         }
-        let is_whole = needed.last().map(|it| it.next()) == Some(expected);
-        if !is_whole && self.settings.decisions.needs_every_segment() {
-            let place = Place::File(segment_name(expected));
-            return Err(Damage { case: Case::MissingSegment, place, lost: None });
+        if needed.is_empty() {
+            return Err(missing(first));
         }
         Ok(needed)
     }
@@ -321,11 +326,12 @@ impl<D: Disk> Scanner<'_, D> {
         Ok((Tail { case, position, cut }, is_blank))
     }
 
-    /// Reads what stands behind the break, block by block, for whatever proves that more was
-    /// durable: a newer batch, or a header that says so.
+    /// Reads what stands behind the break, sector by sector, for whatever proves that more was
+    /// durable: a newer batch, or a header that says so. A batch that a disk wrote to the wrong
+    /// place need not begin where a block does.
     fn look_behind(&mut self, from: Position, tail: &mut Tail) -> Result<(), DiskError> {
         let chain = self.chain;
-        let block_bytes = self.settings.padding();
+        let step = self.settings.padding().min(SECTOR_BYTES_MIN);
         let mut reader = self.reader(from.segment)?;
         let mut offset = from.offset;
         let mut known_durable = self.known_durable;
@@ -354,7 +360,7 @@ impl<D: Disk> Scanner<'_, D> {
             if is_open && header.is_none() && !is_recycled && !reader.is_zero(offset)? {
                 tail.case = Case::TornHeader;
             }
-            offset += block_bytes;
+            offset += step;
         }
         self.known_durable = known_durable;
         self.window = reader.into_window();

@@ -37,12 +37,7 @@ impl CrashModel {
         let inodes: BTreeSet<Inode> = names.values().copied().collect();
         let files: BTreeMap<Inode, FileModel> =
             inodes.iter().map(|it| (*it, self.crash_file(&model.files[it], choose))).collect();
-        let mut after = model.clone();
-        after.durable_names = names.clone();
-        after.names = names;
-        after.changes.clear();
-        after.files = files;
-        after
+        model.with(names, files)
     }
 
     fn crash_file(&self, file: &FileModel, choose: &mut dyn FnMut(usize) -> usize) -> FileModel {

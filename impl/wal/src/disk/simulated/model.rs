@@ -92,6 +92,22 @@ impl DiskModel {
         self.durable_names.remove(name);
     }
 
+    /// This disk with other files on it, all durable.
+    pub(super) fn with(
+        &self,
+        names: BTreeMap<Arc<str>, Inode>,
+        files: BTreeMap<Inode, FileModel>,
+    ) -> DiskModel {
+        DiskModel {
+            is_there: self.is_there,
+            durable_names: names.clone(),
+            names,
+            changes: Vec::new(),
+            files,
+            next: self.next,
+        }
+    }
+
     fn fresh(&mut self) -> Inode {
         self.next += 1;
         Inode(self.next)
