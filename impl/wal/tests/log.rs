@@ -130,7 +130,7 @@ fn many_threads_append_to_a_real_disk() {
 #[test]
 fn a_future_is_ready_when_its_record_is_durable() {
     use std::future::Future;
-    use std::task::{Context, Poll, Wake, Waker};
+    use std::task::{Context, Wake, Waker};
     struct Unpark(std::thread::Thread);
     impl Wake for Unpark {
         fn wake(self: Arc<Self>) {
@@ -141,7 +141,7 @@ fn a_future_is_ready_when_its_record_is_durable() {
     let sequence = log.append(b"x").unwrap();
     let mut future = std::pin::pin!(log.synced(sequence));
     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
-    while let Poll::Pending = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+    while future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
         std::thread::park();
     }
     assert!(log.durable() >= sequence);
