@@ -122,6 +122,8 @@ fn create<D: Disk>(
         durable: FIRST_RECORD.previous(),
         start,
     };
+    // Opening starts a segment of full length; this one only has to be there.
+    let settings = Settings { segment_bytes: u64::from(settings.block_bytes), ..settings };
     let mut store =
         Store::new(Arc::clone(disk), settings, BTreeMap::new(), FIRST_RECORD.previous());
     let begins_with_segment = settings.decisions.begins_segment_before_checkpoint();
