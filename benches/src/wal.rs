@@ -34,18 +34,20 @@ pub struct Options {
     /// How often each is repeated; the median counts.
     #[arg(long, value_name = "COUNT", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
-    /// How much is replayed, in MiB.
-    #[arg(long, value_name = "MIB", default_value_t = 1024, value_parser = clap::value_parser!(u64).range(1..=65536))]
+    /// The numbers of writers.
+    #[arg(long, value_name = "COUNT", value_delimiter = ',', default_values_t = [1, 8, 64])]
+    writers: Vec<usize>,
+    /// The lengths of records, in bytes.
+    #[arg(long, value_name = "BYTES", value_delimiter = ',', default_values_t = [128, 4096, 65_536])]
+    payloads: Vec<usize>,
+    /// How much is replayed, in MiB; 0 for nothing.
+    #[arg(long, value_name = "MIB", default_value_t = 1024, value_parser = clap::value_parser!(u64).range(0..=65536))]
     replay: u64,
     /// Print one JSON object instead of tables.
     #[arg(long)]
     json: bool,
 }
 
-/// The numbers of writers that are measured.
-const WRITERS: [usize; 3] = [1, 8, 64];
-/// The lengths of records that are measured, in bytes.
-const PAYLOADS: [usize; 3] = [128, 4096, 65_536];
 /// How long the raw sync is measured before and after, in seconds.
 const RAW_SECONDS: f64 = 1.0;
 
@@ -76,8 +78,8 @@ fn measure(options: &Options) -> Result<Report> {
     machine.raw_sync_before_us = raw.loop_of(1, 4096, true, raw_time)?.p50_us;
     let mut report = Report::new(machine);
     report.bandwidth = raw.bandwidth(raw_time)?;
-    for payload_bytes in PAYLOADS {
-        for writers in WRITERS {
+    for &payload_bytes in &options.payloads {
+        for &writers in &options.writers {
             eprintln!("measuring {writers} writers, {payload_bytes} bytes");
             let cell = || Cell { place, raw: &raw, writers, payload_bytes, time };
             for _ in 0..options.rounds {
@@ -87,7 +89,7 @@ fn measure(options: &Options) -> Result<Report> {
     }
     report.take_medians();
     report.bandwidth = report.bandwidth.max(raw.bandwidth(raw_time)?);
-    for payload_bytes in [128, 4096] {
+    for payload_bytes in [128, 4096].into_iter().filter(|_| options.replay > 0) {
         eprintln!("replaying {} MiB of {payload_bytes} bytes", options.replay);
         report.replays.extend(replay::compare(place, payload_bytes, options.replay << 20)?);
     }

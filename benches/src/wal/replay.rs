@@ -7,7 +7,6 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use clap::Args;
-use nix::sys::resource::{UsageWho, getrusage};
 use raft_engine::{Engine, LogBatch};
 use serde::{Deserialize, Serialize};
 use steadfast_wal::{RealDisk, SerialLog, inspect};
@@ -222,9 +221,12 @@ pub fn replay_one(options: &ReplayOne) -> ExitCode {
     }
 }
 
+/// The most memory that this process has held since it began its program.
 fn peak_rss_bytes() -> u64 {
-    let usage = getrusage(UsageWho::RUSAGE_SELF).map_or(0, |it| it.max_rss());
-    u64::try_from(usage).unwrap_or(0) * 1024
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find_map(|it| it.strip_prefix("VmHWM:"));
+    let kibibytes = peak.and_then(|it| it.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
+    kibibytes.unwrap_or(0) * 1024
 }
 
 /// Seconds of opening, seconds of reading, records, bytes.

@@ -49,17 +49,17 @@ fn damage_is_named_with_its_place() {
     let directory = tempfile::tempdir().unwrap();
     let log = directory.path().join("log");
     write_log(&log);
-    let segment = log.join("segment-0000000000000002");
+    let segment = log.join("segment-0000000000000003");
     let mut bytes = std::fs::read(&segment).unwrap();
-    bytes[5 * 4096 + 100] ^= 1;
+    bytes[4 * 4096 + 100] ^= 1;
     std::fs::write(&segment, bytes).unwrap();
     let (code, _, message) = wal("verify", &log, &[]);
     assert_eq!(code, 1, "{message}");
     assert!(message.contains("rot"), "{message}");
-    assert!(message.contains("segment 2, offset 20480; records 5 to 20 are lost"), "{message}");
+    assert!(message.contains("segment 3, offset 16384; records 5 to 20 are lost"), "{message}");
     let (code, out, _) = wal("verify", &log, &["--json"]);
     assert_eq!(code, 1);
-    for part in ["\"verdict\": \"damaged\"", "\"offset\": 20480", "\"records\": 4"] {
+    for part in ["\"verdict\": \"damaged\"", "\"offset\": 16384", "\"records\": 4"] {
         assert!(out.contains(part), "{part}: {out}");
     }
     let (code, out, _) = wal("dump", &log, &[]);

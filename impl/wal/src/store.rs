@@ -44,19 +44,25 @@ impl<D: Disk> Store<D> {
     /// Makes the next segment ready: a retired one under a new number, or a new one full of zeros.
     /// Its name is durable when this returns.
     pub(crate) fn make_segment(&mut self) -> Result<SegmentNumber, DiskError> {
+        self.make_segment_of(self.settings.segment_bytes)
+    }
+
+    /// Makes a segment of this length. Only one of full length is a retired one.
+    pub(crate) fn make_segment_of(&mut self, bytes: u64) -> Result<SegmentNumber, DiskError> {
         let number = self.lengths.keys().next_back().copied().unwrap_or_default().next();
         let name = segment_name(number);
-        match self.retired.pop_front() {
+        let is_full = bytes == self.settings.segment_bytes;
+        match self.retired.pop_front().filter(|_| is_full) {
             Some(old) => self.rename(&segment_name(old), &name)?,
             None => {
-                self.make_draft().inspect_err(|_| {
+                self.make_draft(bytes).inspect_err(|_| {
                     // What is left of it only takes space; opening the log removes it too.
                     let _ = self.disk.remove(SEGMENT_DRAFT);
                 })?;
                 self.rename(SEGMENT_DRAFT, &name)?;
             }
         }
-        self.lengths.insert(number, self.settings.segment_bytes);
+        self.lengths.insert(number, bytes);
         if self.settings.decisions.syncs_directory_for_segment() {
             self.sync_directory()?;
         }
@@ -65,11 +71,10 @@ impl<D: Disk> Store<D> {
 
     /// Writes a segment full of zeros. That it is written, and not just given a length, makes the
     /// disk give the space, and later syncs need not say where it is.
-    fn make_draft(&self) -> Result<(), DiskError> {
+    fn make_draft(&self, bytes: u64) -> Result<(), DiskError> {
         let of = |call| DiskError::of(call, SEGMENT_DRAFT);
         let file =
             self.disk.create(SEGMENT_DRAFT, Access::WriteBlocks).map_err(of(Call::Create))?;
-        let bytes = self.settings.segment_bytes;
         let zeros = AlignedBuffer::zeroed(usize::try_from(bytes.min(ZEROS_BYTES)).unwrap_or(0));
         let mut offset = 0;
         while offset < bytes {
@@ -125,12 +130,20 @@ impl<D: Disk> Store<D> {
 
     /// Gives back the space behind the last batch of a segment that is not written to any more.
     pub(crate) fn shorten(&mut self, number: SegmentNumber, bytes: u64) -> Result<(), DiskError> {
+        if self.length(number) == bytes {
+            return Ok(());
+        }
         let name = segment_name(number);
         let file =
             self.disk.open(&name, Access::Write).map_err(DiskError::of(Call::Open, &name))?;
         file.set_length(bytes).map_err(DiskError::of(Call::SetLength, &name))?;
         self.lengths.insert(number, bytes);
         Ok(())
+    }
+
+    /// The length of a segment in bytes.
+    pub(crate) fn length(&self, number: SegmentNumber) -> u64 {
+        self.lengths.get(&number).copied().unwrap_or(0)
     }
 
     fn rename(&self, from: &str, to: &str) -> Result<(), DiskError> {

@@ -13,8 +13,8 @@ use steadfast_wal::{
 const ID: LogId = LogId(9);
 const BLOCK: usize = 512;
 /// The segment that the records are in, and the one that is ready behind it.
-const SEGMENT: &str = "segment-0000000000000002";
-const READY: &str = "segment-0000000000000003";
+const SEGMENT: &str = "segment-0000000000000003";
+const READY: &str = "segment-0000000000000004";
 
 fn settings() -> Settings {
     Settings { block_bytes: 512, segment_bytes: 8192, batch_bytes: 2048, ..Settings::default() }
@@ -24,9 +24,9 @@ fn record(number: u8) -> Vec<u8> {
     vec![number; 700]
 }
 
-/// Where record n begins: behind the batch that opened the log, two blocks each.
+/// Where record n begins: they take two blocks each.
 fn place_of(number: usize) -> usize {
-    BLOCK + (number - 1) * 2 * BLOCK
+    (number - 1) * 2 * BLOCK
 }
 
 /// A log with five records, each in a batch of its own and synced.
@@ -115,6 +115,7 @@ fn rows() -> Vec<Row> {
             Case::HalfBorn,
             |disk| {
                 disk.take("checkpoint");
+                disk.take("segment-0000000000000002");
                 disk.take(SEGMENT);
                 disk.take(READY);
             },
@@ -193,7 +194,7 @@ fn damage_is_reported_with_its_position() {
     change(&mut model, SEGMENT, |it| it[place_of(3) + 300] ^= 4);
     let error = inspect(&SimulatedDisk::new(model), &mut |_, _| {}).unwrap_err();
     let OpenError::Damaged { damage, .. } = error else { panic!("{error}") };
-    let position = Position { segment: SegmentNumber(2), offset: place_of(3) as u64 };
+    let position = Position { segment: SegmentNumber(3), offset: place_of(3) as u64 };
     assert_eq!(damage.place, Place::At(position));
     assert!(damage.to_string().contains("records 3 to 5 are lost"), "{damage}");
 }

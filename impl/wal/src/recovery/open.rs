@@ -10,6 +10,7 @@ use crate::checksum::Checksum;
 use crate::disk::{Access, Call, Disk, DiskError, DiskFile};
 use crate::format::batch::{self, BatchBuffer};
 use crate::format::checkpoint::{Root, Start};
+use crate::format::header::{HEADER_BYTES, padded};
 use crate::format::names::{LOCK, segment_name};
 use crate::group_commit::Opened;
 use crate::segment_reader::SegmentReader;
@@ -122,15 +123,14 @@ fn create<D: Disk>(
         durable: FIRST_RECORD.previous(),
         start,
     };
-    // Opening starts a segment of full length; this one only has to be there.
-    let settings = Settings { segment_bytes: u64::from(settings.block_bytes), ..settings };
     let mut store =
         Store::new(Arc::clone(disk), settings, BTreeMap::new(), FIRST_RECORD.previous());
     let begins_with_segment = settings.decisions.begins_segment_before_checkpoint();
     if !begins_with_segment {
         store.write_checkpoint(&root, &[])?;
     }
-    store.make_segment()?;
+    // Opening starts another segment; this one only has to be there.
+    store.make_segment_of(first_bytes(&[], settings))?;
     let first = First { log, epoch: WriterEpoch(1), start, body: &[], count: 0 };
     write_first(disk, settings, &first)?;
     if begins_with_segment {
@@ -170,11 +170,6 @@ fn go_on<D: Disk>(
         remove_if_there(&**disk, draft)?;
     }
     let mut store = Store::new(Arc::clone(disk), settings, lengths(disk, segments)?, root.through);
-    let mut ready = ready(&found.unstarted, settings);
-    let segment = match ready.pop_front() {
-        Some(segment) => segment,
-        None => store.make_segment()?,
-    };
     let mut reader = SegmentReader::open(&**disk, found.last.segment, settings, Vec::new())?;
     let last = reader.batch(found.last.offset)?;
     let is_rewritten = settings.decisions.rewrites_last_batch();
@@ -188,26 +183,37 @@ fn go_on<D: Disk>(
         Ok(_) => (&[][..], 0),
         Err(_) => return Err(unreadable(found.last).into()),
     };
+    let mut ready = ready(&found.unstarted, settings);
+    let segment = match ready.pop_front() {
+        Some(segment) => segment,
+        // A segment of full length takes time to make, and whoever opens a log waits.
+        None => store.make_segment_of(first_bytes(body, settings))?,
+    };
     let start = Start { segment, first: before.next, previous: before.previous };
     let epoch = found.chain.epoch.next();
     let first = First { log: root.log, epoch, start, body, count };
     let (checksum, end) = write_first(disk, settings, &first)?;
-    let old_end = found.extents.last().map_or(0, |it| it.end);
     if !found.tail.is_uncertain() {
-        store.shorten(found.last.segment, old_end)?;
+        store.shorten(found.last.segment, found.extents.last().map_or(0, |it| it.end))?;
     }
     store.retire_before(root.start.segment)?;
     let extents = extents(found, Extent { start, end }, is_rewritten);
+    let is_full = store.length(segment) != settings.segment_bytes;
     let opened = Opened {
         log: root.log,
         epoch,
-        tail: Position { segment, offset: end },
+        tail: Position { segment, offset: if is_full { settings.segment_bytes } else { end } },
         previous: checksum,
         next: found.chain.next,
         starts: extents.iter().map(|it| it.start).collect(),
         ready,
     };
     Ok((store, opened, extents))
+}
+
+/// How many bytes a segment takes that holds nothing but its first batch.
+fn first_bytes(body: &[u8], settings: Settings) -> u64 {
+    padded((HEADER_BYTES + body.len()) as u64, settings.padding())
 }
 
 fn unreadable(position: Position) -> Damage {
