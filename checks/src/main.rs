@@ -1,6 +1,7 @@
 //! `check`: searches every reachable state of the Steadfast protocol within named bounds.
 
 mod child;
+mod crash_states;
 mod explore;
 mod job;
 mod matrix;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
                 .and_then(|scope| explore::explore(scope, twin.as_deref(), address))
         }
         Some(Command::Settle(output)) => suite::run_settle(&output),
+        Some(Command::CrashStates(options)) => crash_states::run_alone(&options),
         Some(Command::Replay { trace }) => replay::replay(&trace),
         Some(Command::SearchOne) => {
             child::be_child().map(|()| ExitCode::SUCCESS).map_err(Failure::io)

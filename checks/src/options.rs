@@ -8,6 +8,7 @@ use steadfast_cluster::{SHIPPED, Shipped, shipped};
 use steadfast_protocol::Settings;
 use steadfast_trace::{Network, Scope};
 
+use crate::crash_states::CrashStates;
 use crate::job::{Job, Limits, Search};
 
 /// Searches every reachable state of the Steadfast protocol within named bounds, and says what
@@ -42,6 +43,8 @@ pub(crate) enum Command {
     },
     /// Judges G12 on the graphs of the fault-free continuation.
     Settle(Output),
+    /// Recovers the log from every disk that a crash may leave.
+    CrashStates(CrashStates),
     /// Opens the stateright explorer on a scope.
     Explore {
         /// The scope.

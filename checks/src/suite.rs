@@ -9,9 +9,11 @@ use serde::Serialize;
 use steadfast_cluster::{SHIPPED, Tier};
 use steadfast_guarantees::GUARANTEES;
 use steadfast_guarantees::twins::{TWINS, Twin};
+use steadfast_wal_crash::{Bounds, Report as CrashStates};
 
 use crate::Failure;
 use crate::child::search_all;
+use crate::crash_states;
 use crate::job::{Job, Run, Search, TraceOrFile};
 use crate::matrix::{self, Cell};
 use crate::options::{Output, RunOptions, find_twin};
@@ -29,6 +31,8 @@ struct Report {
     matrix: Vec<Cell>,
     twins: Vec<Caught>,
     settling: Vec<Settling>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    crash_states: Option<CrashStates>,
 }
 
 /// `check`: the default suite.
@@ -43,7 +47,9 @@ pub(crate) fn run_default(output: &Output) -> Result<ExitCode, Failure> {
     let mut runs = search_jobs(&jobs, output)?;
     let twin_runs = runs.split_off(scope_count + matrix_count);
     let cells = matrix::cells(&runs.split_off(scope_count));
-    finish(output, runs, cells, twins::caught(&chosen, &twin_runs), settlings())
+    let crash_states = Some(crash_states::judge(Bounds::Small));
+    let caught = twins::caught(&chosen, &twin_runs);
+    finish_with(output, runs, cells, caught, settlings(), crash_states)
 }
 
 /// `check deep`.
@@ -189,16 +195,29 @@ fn finish(
     twins: Vec<Caught>,
     settling: Vec<Settling>,
 ) -> Result<ExitCode, Failure> {
+    finish_with(output, runs, matrix, twins, settling, None)
+}
+
+fn finish_with(
+    output: &Output,
+    runs: Vec<Run>,
+    matrix: Vec<Cell>,
+    twins: Vec<Caught>,
+    settling: Vec<Settling>,
+    crash_states: Option<CrashStates>,
+) -> Result<ExitCode, Failure> {
     let verdicts = runs.iter().map(Verdict::of);
     let verdict = verdicts
         .chain((!matrix.is_empty()).then(|| matrix::verdict(&matrix)))
         .chain((!twins.is_empty()).then(|| twins::verdict(&twins)))
         .chain(settling.iter().map(|it| if it.is_kept() { Verdict::Kept } else { Verdict::Broken }))
+        .chain(crash_states.iter().map(crash_states::verdict))
         .max()
         .unwrap_or(Verdict::Kept);
     runs.iter().flat_map(report::warnings).for_each(|it| eprintln!("{it}"));
     if output.json {
-        let report = Report { ok: verdict == Verdict::Kept, runs, matrix, twins, settling };
+        let ok = verdict == Verdict::Kept;
+        let report = Report { ok, runs, matrix, twins, settling, crash_states };
         let json = serde_json::to_string_pretty(&report).map_err(Failure::io)?;
         say(format_args!("{json}"));
         return Ok(verdict.exit_code());
@@ -207,6 +226,7 @@ fn finish(
     if !settling.is_empty() {
         say(settling::table(&settling));
     }
+    crash_states.iter().for_each(crash_states::show);
     say(sentence(verdict, &runs, &matrix, &twins, &settling));
     Ok(verdict.exit_code())
 }

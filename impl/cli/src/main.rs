@@ -1,14 +1,18 @@
-//! `steadfast`: the parts of a Steadfast node, one command each.
+//! `steadfast`: the simulator, deltas and logs from the command line.
 
 mod delta;
 mod failure;
 mod say;
+mod wal;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// The parts of a Steadfast node, one command each.
+/// A replicated file store whose protocol is exhaustively checked.
+///
+/// Exit codes: 0 all is well, 1 something is damaged or a promise broken, 2 usage, 4 input or
+/// output.
 #[derive(Parser)]
 #[command(name = "steadfast", version)]
 struct Options {
@@ -21,14 +25,17 @@ enum Command {
     /// What changed between two versions of a file.
     #[command(subcommand)]
     Delta(delta::Command),
+    /// Looks into a write-ahead log.
+    #[command(subcommand)]
+    Wal(wal::Command),
 }
 
 fn main() -> ExitCode {
-    let result = match Options::parse().command {
-        Command::Delta(command) => delta::run(command),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(),
+    match Options::parse().command {
+        Command::Delta(command) => match delta::run(command) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => failure.report(),
+        },
+        Command::Wal(command) => wal::run(&command),
     }
 }

@@ -1,0 +1,32 @@
+//! `versus`: Steadfast beside what others use.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use steadfast_benches::wal;
+
+/// Runs Steadfast beside what others use, in one run, and judges the ratios.
+///
+/// Exit codes: 0 every target met, 1 some missed, 2 usage, 3 not judged, 4 input or output.
+#[derive(Debug, Parser)]
+#[command(name = "versus", version)]
+struct Options {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The write-ahead log beside raft-engine, okaywal, sqlite and the raw disk.
+    Wal(wal::Options),
+    /// Replays one log in a process of its own. Used by `versus` itself.
+    #[command(name = "wal-replay-one", hide = true)]
+    WalReplayOne(wal::ReplayOne),
+}
+
+fn main() -> ExitCode {
+    match Options::parse().command {
+        Command::Wal(options) => wal::run(&options),
+        Command::WalReplayOne(options) => wal::replay_one(&options),
+    }
+}

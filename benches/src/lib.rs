@@ -1,0 +1,4 @@
+//! Steadfast beside what others use. Both sides run on the same machine in one run, and what is
+//! judged are ratios.
+
+pub mod wal;

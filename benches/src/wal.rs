@@ -1,0 +1,152 @@
+//! `versus wal`: our log beside others and beside the raw disk.
+
+mod load;
+mod machine;
+mod raw;
+mod replay;
+mod report;
+mod systems;
+mod targets;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+
+use load::Sample;
+use machine::Machine;
+use raw::RawDisk;
+pub use replay::{ReplayOne, replay_one};
+use report::{Report, Row};
+use systems::{OkayWal, RaftEngine, Result, Sqlite, Steadfast, System};
+
+/// How much is measured.
+#[derive(Args, Clone, Debug)]
+pub struct Options {
+    /// Where to write: a directory on the disk that is to be measured. A temporary one is made
+    /// in it.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    directory: PathBuf,
+    /// How long each measurement takes.
+    #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
+    seconds: f64,
+    /// How often each is repeated; the median counts.
+    #[arg(long, value_name = "COUNT", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    rounds: u32,
+    /// The numbers of writers.
+    #[arg(long, value_name = "COUNT", value_delimiter = ',', default_values_t = [1, 8, 64])]
+    writers: Vec<usize>,
+    /// The lengths of records, in bytes.
+    #[arg(long, value_name = "BYTES", value_delimiter = ',', default_values_t = [128, 4096, 65_536])]
+    payloads: Vec<usize>,
+    /// How much is replayed, in MiB; 0 for nothing.
+    #[arg(long, value_name = "MIB", default_value_t = 1024, value_parser = clap::value_parser!(u64).range(0..=65536))]
+    replay: u64,
+    /// Print one JSON object instead of tables.
+    #[arg(long)]
+    json: bool,
+}
+
+/// How long the raw sync is measured before and after, in seconds.
+const RAW_SECONDS: f64 = 1.0;
+
+/// Measures and judges.
+#[must_use]
+pub fn run(options: &Options) -> ExitCode {
+    let result = measure(options).and_then(|report| {
+        if options.json {
+            println!("{}", serde_json::to_string_pretty(&report)?);
+        } else {
+            report.show();
+        }
+        Ok(report.exit_code())
+    });
+    result.unwrap_or_else(|error| {
+        eprintln!("versus: {error}");
+        ExitCode::from(4)
+    })
+}
+
+fn measure(options: &Options) -> Result<Report> {
+    let directory =
+        tempfile::Builder::new().prefix("versus-wal-").tempdir_in(&options.directory)?;
+    let place = directory.path();
+    let time = Duration::from_secs_f64(options.seconds);
+    let raw = RawDisk::open(place)?;
+    let raw_time = Duration::from_secs_f64(RAW_SECONDS);
+    let mut machine = Machine::of(place);
+    machine.raw_sync_before_us = raw.loop_of(1, 4096, true, raw_time)?.p50_us;
+    let mut report = Report::new(machine);
+    report.bandwidth = raw.bandwidth(raw_time)?;
+    for &payload_bytes in &options.payloads {
+        for &writers in &options.writers {
+            eprintln!("measuring {writers} writers, {payload_bytes} bytes");
+            let cell = || Cell { place, raw: &raw, writers, payload_bytes, time };
+            for _ in 0..options.rounds {
+                cell().measure(&mut report.rows)?;
+            }
+        }
+    }
+    report.take_medians();
+    report.bandwidth = report.bandwidth.max(raw.bandwidth(raw_time)?);
+    for payload_bytes in [128, 4096].into_iter().filter(|_| options.replay > 0) {
+        eprintln!("replaying {} MiB of {payload_bytes} bytes", options.replay);
+        report.replays.extend(replay::compare(place, payload_bytes, options.replay << 20)?);
+    }
+    report.machine.raw_sync_after_us = raw.loop_of(1, 4096, true, raw_time)?.p50_us;
+    report.judge();
+    Ok(report)
+}
+
+/// One number of writers and one length of records.
+struct Cell<'a> {
+    place: &'a std::path::Path,
+    raw: &'a RawDisk,
+    writers: usize,
+    payload_bytes: usize,
+    time: Duration,
+}
+
+impl Cell<'_> {
+    /// Measures all systems, one right after the other.
+    fn measure(&self, rows: &mut Vec<Row>) -> Result<()> {
+        let ours = Steadfast::open(self.place)?;
+        rows.push(self.row("steadfast", "blocking", self.blocking(&ours)?));
+        if self.writers > 1 {
+            let outstanding = self.writers as u64;
+            let sample = load::asynchronous(&ours, outstanding, self.payload_bytes, self.time)?;
+            rows.push(self.row("steadfast", "async", sample));
+        }
+        drop(ours);
+        std::fs::remove_dir_all(self.place.join("steadfast"))?;
+        for (mode, is_direct) in [("direct", true), ("buffered", false)] {
+            let sample =
+                self.raw.loop_of(self.writers, self.payload_bytes, is_direct, self.time)?;
+            rows.push(self.row("raw", mode, sample));
+        }
+        let raft = RaftEngine::open(self.place, self.writers)?;
+        rows.push(self.row("raft-engine", "blocking", self.blocking(&raft)?));
+        drop(raft);
+        std::fs::remove_dir_all(self.place.join("raft-engine"))?;
+        let okay = OkayWal::open(self.place)?;
+        rows.push(self.row("okaywal", "blocking", self.blocking(&okay)?));
+        drop(okay);
+        std::fs::remove_dir_all(self.place.join("okaywal"))?;
+        let sqlite = Sqlite::open(self.place)?;
+        rows.push(self.row("sqlite", "blocking", self.blocking(&sqlite)?));
+        drop(sqlite);
+        for name in ["sqlite", "sqlite-wal", "sqlite-shm"] {
+            let _ = std::fs::remove_file(self.place.join(name));
+        }
+        Ok(())
+    }
+
+    fn blocking(&self, system: &dyn System) -> Result<Sample> {
+        load::blocking(system, self.writers, self.payload_bytes, self.time)
+    }
+
+    fn row(&self, system: &'static str, mode: &'static str, sample: Sample) -> Row {
+        Row { system, mode, writers: self.writers, payload_bytes: self.payload_bytes, sample }
+    }
+}

@@ -1,0 +1,171 @@
+//! Writers that append as fast as they can.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Barrier, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::systems::{Result, Steadfast, System, behind};
+
+/// Old records are given up about every so many bytes.
+const TRIM_BYTES: u64 = 128 << 20;
+
+/// What a run came to.
+#[derive(Clone, Debug, Serialize)]
+pub struct Sample {
+    /// Durable appends per second.
+    pub appends_per_s: f64,
+    /// Payload bytes per second.
+    pub bytes_per_s: f64,
+    /// The median time of one, in microseconds.
+    pub p50_us: f64,
+    /// The time that one of a hundred exceeds, in microseconds.
+    pub p99_us: f64,
+}
+
+impl Sample {
+    /// Of so many records in this time.
+    #[must_use]
+    pub fn of(
+        records: u64,
+        payload_bytes: usize,
+        time: Duration,
+        mut latencies: Vec<Duration>,
+    ) -> Sample {
+        latencies.sort_unstable();
+        let at = |per_mille: usize| {
+            let place = (latencies.len() * per_mille / 1000).min(latencies.len().saturating_sub(1));
+            latencies.get(place).map_or(0.0, |it| it.as_secs_f64() * 1e6)
+        };
+        let appends_per_s = records as f64 / time.as_secs_f64();
+        Sample {
+            appends_per_s,
+            bytes_per_s: appends_per_s * payload_bytes as f64,
+            p50_us: at(500),
+            p99_us: at(990),
+        }
+    }
+}
+
+/// Bytes that do not compress, different for each writer.
+#[must_use]
+pub fn payload(writer: usize, bytes: usize) -> Vec<u8> {
+    let mut state = (writer as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let words = std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    });
+    words.flatten().take(bytes).collect()
+}
+
+/// Writers that each wait for one record at a time.
+///
+/// # Errors
+/// When an append fails.
+pub fn blocking(
+    system: &dyn System,
+    writers: usize,
+    payload_bytes: usize,
+    time: Duration,
+) -> Result<Sample> {
+    // Files are made ready and caches filled before anything counts.
+    round(system, writers, payload_bytes, time / 4)?;
+    round(system, writers, payload_bytes, time)
+}
+
+fn round(
+    system: &dyn System,
+    writers: usize,
+    payload_bytes: usize,
+    time: Duration,
+) -> Result<Sample> {
+    let (is_over, written) = (AtomicBool::new(false), AtomicU64::new(0));
+    let all = Mutex::new((Vec::new(), None));
+    let barrier = Barrier::new(writers + 1);
+    let mut elapsed = time;
+    std::thread::scope(|scope| {
+        for writer in 0..writers {
+            let (is_over, written, all, barrier) = (&is_over, &written, &all, &barrier);
+            scope.spawn(move || {
+                let payload = payload(writer, payload_bytes);
+                let mut latencies = Vec::with_capacity(1 << 16);
+                barrier.wait();
+                let mut result = Ok(());
+                while !is_over.load(Ordering::Relaxed) && result.is_ok() {
+                    let begin = Instant::now();
+                    result = system.write(writer, &payload);
+                    latencies.push(begin.elapsed());
+                    written.fetch_add(payload.len() as u64, Ordering::Relaxed);
+                }
+                let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+                all.0.extend(latencies);
+                all.1 = all.1.take().or(result.err());
+            });
+        }
+        barrier.wait();
+        let begin = Instant::now();
+        scope.spawn(|| trim_until(system, &is_over, &written));
+        std::thread::sleep(time);
+        is_over.store(true, Ordering::Relaxed);
+        elapsed = begin.elapsed();
+    });
+    let (latencies, error) = all.into_inner().unwrap_or_else(PoisonError::into_inner);
+    match error {
+        Some(error) => Err(error),
+        None => Ok(Sample::of(latencies.len() as u64, payload_bytes, elapsed, latencies)),
+    }
+}
+
+/// One writer of ours that has so many records outstanding.
+///
+/// # Errors
+/// When an append fails.
+pub fn asynchronous(
+    system: &Steadfast,
+    outstanding: u64,
+    payload_bytes: usize,
+    time: Duration,
+) -> Result<Sample> {
+    let payload = payload(0, payload_bytes);
+    let (is_over, written) = (AtomicBool::new(false), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        scope.spawn(|| trim_until(system, &is_over, &written));
+        let mut begin = Instant::now();
+        let (mut records, mut is_warm) = (0, false);
+        let mut result = Ok(());
+        while result.is_ok() && (!is_warm || begin.elapsed() < time) {
+            if !is_warm && begin.elapsed() > time / 4 {
+                (is_warm, records, begin) = (true, 0, Instant::now());
+            }
+            result = append_one(system, &payload, outstanding);
+            records += 1;
+            written.fetch_add(payload_bytes as u64, Ordering::Relaxed);
+        }
+        let elapsed = begin.elapsed();
+        is_over.store(true, Ordering::Relaxed);
+        result.map(|()| Sample::of(records, payload_bytes, elapsed, Vec::new()))
+    })
+}
+
+fn append_one(system: &Steadfast, payload: &[u8], outstanding: u64) -> Result<()> {
+    let sequence = system.0.append(payload)?;
+    system.0.wait(behind(sequence, outstanding))?;
+    Ok(())
+}
+
+/// Gives up what is old, now and then.
+fn trim_until(system: &dyn System, is_over: &AtomicBool, written: &AtomicU64) {
+    let mut trimmed = 0;
+    while !is_over.load(Ordering::Relaxed) {
+        std::thread::sleep(Duration::from_millis(10));
+        let now = written.load(Ordering::Relaxed);
+        if now - trimmed > TRIM_BYTES {
+            trimmed = now;
+            // One that cannot give anything up yet goes on.
+            let _ = system.trim();
+        }
+    }
+}

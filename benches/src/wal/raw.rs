@@ -1,0 +1,86 @@
+//! The disk itself: write and sync, nothing else.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use steadfast_wal::disk::AlignedBuffer;
+
+use super::load::Sample;
+
+const FILE_BYTES: u64 = 256 << 20;
+const BLOCK: usize = 4096;
+
+/// A file full of zeros on the disk.
+pub struct RawDisk {
+    direct: File,
+    buffered: File,
+}
+
+impl RawDisk {
+    /// Makes the file.
+    ///
+    /// # Errors
+    /// When that fails, also when the file system has no direct I/O.
+    pub fn open(directory: &Path) -> io::Result<RawDisk> {
+        let path = directory.join("raw");
+        let buffered = OpenOptions::new().write(true).create(true).truncate(true).open(&path)?;
+        let zeros = vec![0; 1 << 20];
+        for at in 0..FILE_BYTES >> 20 {
+            buffered.write_all_at(&zeros, at << 20)?;
+        }
+        buffered.sync_all()?;
+        let direct = OpenOptions::new().write(true).custom_flags(libc::O_DIRECT).open(&path)?;
+        Ok(RawDisk { direct, buffered })
+    }
+
+    /// Writes and syncs so many records at a time, in whole blocks, past the page cache or through
+    /// it.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn loop_of(
+        &self,
+        records: usize,
+        payload_bytes: usize,
+        is_direct: bool,
+        time: Duration,
+    ) -> io::Result<Sample> {
+        let bytes = (records * payload_bytes).next_multiple_of(BLOCK);
+        let mut buffer = AlignedBuffer::zeroed(bytes);
+        buffer.fill(7);
+        let file = if is_direct { &self.direct } else { &self.buffered };
+        let begin = Instant::now();
+        let mut latencies = Vec::new();
+        let mut offset = 0;
+        while begin.elapsed() < time {
+            let started = Instant::now();
+            file.write_all_at(&buffer, offset)?;
+            file.sync_data()?;
+            latencies.push(started.elapsed());
+            offset = if offset + 2 * bytes as u64 > FILE_BYTES { 0 } else { offset + bytes as u64 };
+        }
+        let records = (latencies.len() * records) as u64;
+        Ok(Sample::of(records, payload_bytes, begin.elapsed(), latencies))
+    }
+
+    /// The bandwidth of sequential writes with one sync at the end, in bytes per second.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn bandwidth(&self, time: Duration) -> io::Result<f64> {
+        let mut buffer = AlignedBuffer::zeroed(4 << 20);
+        buffer.fill(7);
+        let begin = Instant::now();
+        let (mut offset, mut written) = (0, 0_u64);
+        while begin.elapsed() < time {
+            self.direct.write_all_at(&buffer, offset)?;
+            written += buffer.len() as u64;
+            offset = (offset + buffer.len() as u64) % FILE_BYTES;
+        }
+        self.direct.sync_data()?;
+        Ok(written as f64 / begin.elapsed().as_secs_f64())
+    }
+}

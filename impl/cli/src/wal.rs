@@ -1,0 +1,277 @@
+//! `steadfast wal`: what is in a log, and whether it is damaged. Nothing is changed.
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use steadfast_wal::{Batch, Damage, Inspection, OpenError, Place, Position, RealDisk, inspect};
+
+/// How many bytes of a record `dump` shows.
+const SHOWN_BYTES: usize = 16;
+/// The exit code for a log that is damaged.
+const DAMAGED: u8 = 1;
+/// The exit code for a directory that cannot be read as a log.
+const IO: u8 = 4;
+
+/// Looks into a write-ahead log.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Prints every batch and every record with its place.
+    Dump(Target),
+    /// Reads every byte of a log and says what is wrong with it.
+    Verify(Target),
+}
+
+/// Which log, and how it is shown.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Target {
+    /// The directory of the log.
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+    /// Print JSON: of `dump` one object per line, of `verify` one object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs a subcommand.
+pub(crate) fn run(command: &Command) -> ExitCode {
+    let result = match command {
+        Command::Dump(target) => dump(target),
+        Command::Verify(target) => verify(target),
+    };
+    result.unwrap_or_else(|error| {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return ExitCode::SUCCESS;
+        }
+        eprintln!("steadfast: cannot write to standard output: {error}");
+        ExitCode::from(IO)
+    })
+}
+
+/// A batch as `dump` shows it.
+#[derive(Serialize)]
+struct DumpedBatch {
+    segment: u64,
+    offset: u64,
+    epoch: u64,
+    first: u64,
+    count: u32,
+    durable: u64,
+    bytes: u32,
+    previous: String,
+    checksum: String,
+    records: Vec<DumpedRecord>,
+}
+
+/// A record as `dump` shows it.
+#[derive(Serialize)]
+struct DumpedRecord {
+    sequence: u64,
+    bytes: usize,
+    begins_with: String,
+}
+
+impl DumpedBatch {
+    fn of(position: Position, batch: &Batch<'_>) -> DumpedBatch {
+        let header = batch.header;
+        let records = batch.records().map(|it| DumpedRecord {
+            sequence: it.sequence.0,
+            bytes: it.payload.len(),
+            begins_with: hex(&it.payload[..it.payload.len().min(SHOWN_BYTES)]),
+        });
+        DumpedBatch {
+            segment: position.segment.0,
+            offset: position.offset,
+            epoch: header.epoch.0,
+            first: header.first.0,
+            count: header.count,
+            durable: header.durable.0,
+            bytes: header.length,
+            previous: header.previous.to_string(),
+            checksum: batch.checksum.to_string(),
+            records: records.collect(),
+        }
+    }
+
+    fn show(&self, out: &mut impl io::Write) -> io::Result<()> {
+        writeln!(
+            out,
+            "segment {} offset {}: batch of {} records, {} bytes, epoch {}, durable {}, header {}",
+            self.segment,
+            self.offset,
+            self.count,
+            self.bytes,
+            self.epoch,
+            self.durable,
+            self.checksum
+        )?;
+        for record in &self.records {
+            let more = if record.bytes > SHOWN_BYTES { " ..." } else { "" };
+            let (sequence, bytes, begin) = (record.sequence, record.bytes, &record.begins_with);
+            writeln!(out, "  record {sequence}: {bytes} bytes  {begin}{more}")?;
+        }
+        Ok(())
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn dump(target: &Target) -> io::Result<ExitCode> {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let mut written = Ok(());
+    let result = inspect_directory(&target.directory, &mut |position, batch| {
+        if written.is_ok() {
+            let batch = DumpedBatch::of(position, batch);
+            written = if target.json {
+                serde_json::to_writer(&mut out, &batch)
+                    .map_err(io::Error::from)
+                    .and_then(|()| writeln!(out))
+            } else {
+                batch.show(&mut out)
+            };
+        }
+    });
+    written?;
+    out.flush()?;
+    Ok(match result {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("steadfast: {}", explain(&error));
+            exit_code(&error)
+        }
+    })
+}
+
+/// What `verify` found.
+#[derive(Serialize)]
+struct Verdict {
+    /// `clean`, `damaged` or `unreadable`.
+    verdict: &'static str,
+    /// What is wrong, or how the log ends.
+    case: Option<&'static str>,
+    /// The same in a sentence.
+    message: String,
+    segment: Option<u64>,
+    offset: Option<u64>,
+    file: Option<String>,
+    /// The first and the last record that are lost, as far as known.
+    lost: Option<(u64, u64)>,
+    log: Option<String>,
+    batches: u64,
+    records: u64,
+    last: Option<u64>,
+    checkpoint_through: Option<u64>,
+}
+
+fn verify(target: &Target) -> io::Result<ExitCode> {
+    let (mut batches, mut records) = (0, 0);
+    let result = inspect_directory(&target.directory, &mut |_, batch| {
+        batches += 1;
+        records += u64::from(batch.header.count);
+    });
+    let mut verdict = match &result {
+        Ok(inspection) => clean_or_uncertain(inspection),
+        Err(error) => failed(error),
+    };
+    (verdict.batches, verdict.records) = (batches, records);
+    let code = match (&result, verdict.verdict) {
+        (Ok(_), "clean") => ExitCode::SUCCESS,
+        (Ok(_), _) => ExitCode::from(DAMAGED),
+        (Err(error), _) => exit_code(error),
+    };
+    let mut out = io::stdout().lock();
+    if target.json {
+        serde_json::to_writer_pretty(&mut out, &verdict).map_err(io::Error::from)?;
+        writeln!(out)?;
+    } else if result.is_ok() {
+        writeln!(out, "{}: {} batches, {} records", verdict.message, batches, records)?;
+    } else {
+        eprintln!("steadfast: {}", verdict.message);
+    }
+    Ok(code)
+}
+
+fn clean_or_uncertain(inspection: &Inspection) -> Verdict {
+    let tail = inspection.tail;
+    let is_clean = !tail.is_uncertain();
+    let what = if is_clean { "clean" } else { "the tail is uncertain" };
+    let message = format!("{what}: {} ({})", tail.case.sentence(), tail.position);
+    Verdict {
+        verdict: if is_clean { "clean" } else { "damaged" },
+        case: Some(tail.case.label()),
+        message,
+        segment: Some(tail.position.segment.0),
+        offset: Some(tail.position.offset),
+        file: None,
+        lost: tail.cut.map(|(first, last)| (first.0, last.0)),
+        log: Some(inspection.root.log.to_string()),
+        batches: 0,
+        records: 0,
+        last: Some(inspection.last.0),
+        checkpoint_through: Some(inspection.root.through.0),
+    }
+}
+
+fn failed(error: &OpenError) -> Verdict {
+    let damage = damage_of(error);
+    let (segment, offset, file) = match damage.map(|it| &it.place) {
+        Some(Place::At(position)) => (Some(position.segment.0), Some(position.offset), None),
+        Some(Place::File(name)) => (None, None, Some(name.clone())),
+        None => (None, None, None),
+    };
+    Verdict {
+        verdict: if damage.is_some() { "damaged" } else { "unreadable" },
+        case: damage.map(|it| it.case.label()),
+        message: explain(error),
+        segment,
+        offset,
+        file,
+        lost: damage.and_then(|it| it.lost).map(|(first, last)| (first.0, last.0)),
+        log: None,
+        batches: 0,
+        records: 0,
+        last: None,
+        checkpoint_through: None,
+    }
+}
+
+fn inspect_directory(
+    directory: &Path,
+    visit: &mut dyn FnMut(Position, &Batch<'_>),
+) -> Result<Inspection, OpenError> {
+    inspect(&RealDisk::new(directory), visit)
+}
+
+fn damage_of(error: &OpenError) -> Option<&Damage> {
+    match error {
+        OpenError::Damaged { damage, .. } => Some(damage),
+        _ => None,
+    }
+}
+
+fn exit_code(error: &OpenError) -> ExitCode {
+    ExitCode::from(if damage_of(error).is_some() { DAMAGED } else { IO })
+}
+
+/// What failed and why, down to the last cause.
+fn explain(error: &OpenError) -> String {
+    let mut message = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        let text = cause.to_string();
+        if !message.ends_with(&text) {
+            message += &format!(": {text}");
+        }
+        source = cause.source();
+    }
+    message
+}

@@ -1,0 +1,86 @@
+//! `steadfast wal`, as a user meets it.
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::Arc;
+
+use steadfast_wal::{LogId, RealDisk, SerialLog, Settings};
+
+fn steadfast(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_steadfast")).args(arguments).output().unwrap()
+}
+
+fn wal(verb: &str, directory: &Path, more: &[&str]) -> (i32, String, String) {
+    let output = steadfast(&[&["wal", verb, directory.to_str().unwrap()], more].concat());
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+fn write_log(directory: &Path) {
+    let settings = Settings { segment_bytes: 1 << 20, batch_bytes: 1 << 16, ..Settings::default() };
+    let disk = Arc::new(RealDisk::new(directory));
+    let (mut log, _) = SerialLog::open(disk, LogId(7), settings).unwrap();
+    for number in 0..20_u8 {
+        log.append(&[number; 100]).unwrap();
+        log.sync().unwrap();
+    }
+    log.close().unwrap();
+}
+
+#[test]
+fn a_clean_log_is_dumped_and_verified() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("log");
+    write_log(&log);
+    let (code, out, _) = wal("verify", &log, &[]);
+    assert_eq!(code, 0, "{out}");
+    assert!(out.starts_with("clean: "), "{out}");
+    assert!(out.contains("20 records"), "{out}");
+    let (code, out, _) = wal("dump", &log, &[]);
+    assert_eq!(code, 0);
+    assert!(out.contains("  record 20: 100 bytes  13131313131313131313131313131313 ..."), "{out}");
+    let (code, out, _) = wal("dump", &log, &["--json"]);
+    assert_eq!((code, out.lines().filter(|it| it.contains("\"count\":1,")).count()), (0, 20));
+}
+
+#[test]
+fn damage_is_named_with_its_place() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("log");
+    write_log(&log);
+    let segment = log.join("segment-0000000000000003");
+    let mut bytes = std::fs::read(&segment).unwrap();
+    bytes[4 * 4096 + 100] ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+    let (code, _, message) = wal("verify", &log, &[]);
+    assert_eq!(code, 1, "{message}");
+    assert!(message.contains("rot"), "{message}");
+    assert!(message.contains("segment 3, offset 16384; records 5 to 20 are lost"), "{message}");
+    let (code, out, _) = wal("verify", &log, &["--json"]);
+    assert_eq!(code, 1);
+    for part in ["\"verdict\": \"damaged\"", "\"offset\": 16384", "\"records\": 4"] {
+        assert!(out.contains(part), "{part}: {out}");
+    }
+    let (code, out, _) = wal("dump", &log, &[]);
+    assert_eq!(code, 1);
+    assert!(out.contains("record 4:") && !out.contains("record 5:"), "what stands before: {out}");
+}
+
+#[test]
+fn what_is_no_log_is_named_and_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = directory.path();
+    let (code, _, message) = wal("verify", &place.join("nowhere"), &[]);
+    assert_eq!(code, 4);
+    assert!(message.contains("nowhere"), "{message}");
+    let (code, _, message) = wal("verify", place, &[]);
+    assert_eq!(code, 4);
+    assert!(message.contains("holds no log"), "{message}");
+    std::fs::write(place.join("notes.txt"), "mine").unwrap();
+    let (code, _, message) = wal("dump", place, &[]);
+    assert_eq!(code, 4);
+    assert!(message.contains("\"notes.txt\", which is no file of a log"), "{message}");
+    assert_eq!(std::fs::read_dir(place).unwrap().count(), 1);
+    assert_eq!(steadfast(&["wal", "mend"]).status.code(), Some(2));
+}

@@ -1,0 +1,237 @@
+//! Runs a workload on a simulated disk, and notes what is promised at each moment.
+
+use std::sync::Arc;
+
+use steadfast_wal::disk::simulated::{DiskModel, Fault, SimulatedDisk};
+use steadfast_wal::{AppendError, CheckpointError, LogId, Sequence, SerialLog, Settings};
+
+use crate::geometry::Geometry;
+use crate::history::{History, Promise};
+use crate::workload::Operation;
+
+/// Whose log the enumeration writes.
+pub(crate) const LOG: LogId = LogId(0x57ea_dfa5);
+/// Somebody else's log.
+pub(crate) const OTHER_LOG: LogId = LogId(0x0bad);
+/// A segment is filled with no more records than this.
+const FILL_RECORDS_MAX: usize = 100;
+
+/// A log at work.
+pub(crate) struct Driver {
+    pub(crate) disk: SimulatedDisk,
+    log: Option<SerialLog<SimulatedDisk>>,
+    pub(crate) history: History,
+    pub(crate) promise: Promise,
+    /// The first record of the last batch that was synced.
+    pub(crate) last_batch: u64,
+    /// From which state on the tape which promise holds.
+    marks: Vec<(usize, Promise)>,
+    geometry: Geometry,
+    settings: Settings,
+}
+
+/// A moment at which the machine may crash.
+#[derive(Clone, Debug)]
+pub(crate) struct Moment {
+    pub(crate) model: DiskModel,
+    pub(crate) promise: Promise,
+}
+
+/// The log said that it cannot go on. No promise is broken by that.
+pub(crate) struct Stopped(pub(crate) String);
+
+impl Driver {
+    /// A log that does not exist yet.
+    pub(crate) fn new(geometry: Geometry, settings: Settings) -> Driver {
+        Driver {
+            disk: SimulatedDisk::new(DiskModel::default()),
+            log: None,
+            history: History::default(),
+            promise: Promise::default(),
+            last_batch: 1,
+            marks: Vec::new(),
+            geometry,
+            settings,
+        }
+    }
+
+    /// Creates the log.
+    pub(crate) fn create(&mut self) -> Result<(), Stopped> {
+        self.open()
+    }
+
+    /// Begins to keep the states of the disk.
+    pub(crate) fn watch(&mut self) {
+        self.marks.clear();
+        self.disk.start_tape();
+        self.mark();
+    }
+
+    /// What was watched, moment by moment.
+    pub(crate) fn moments(&mut self) -> Vec<Moment> {
+        let tape = self.disk.take_tape();
+        let mut moments = Vec::with_capacity(tape.len());
+        let mut promise = self.promise;
+        let mut marks = self.marks.iter().peekable();
+        for (at, model) in tape.into_iter().enumerate() {
+            while let Some(mark) = marks.next_if(|it| it.0 <= at) {
+                promise = mark.1;
+            }
+            moments.push(Moment { model, promise });
+        }
+        moments
+    }
+
+    /// Lets something go wrong, so many calls from now.
+    pub(crate) fn fail_in(&self, calls: u64, fault: Fault) {
+        self.disk.fail_at(self.disk.calls() + calls, fault);
+    }
+
+    /// The state on the tape as it is now keeps the promise as it is now.
+    fn mark(&mut self) {
+        self.marks.push((self.disk.tape_length().saturating_sub(1), self.promise));
+    }
+
+    /// Does one thing.
+    pub(crate) fn perform(&mut self, operation: Operation) -> Result<(), Stopped> {
+        let (short, long) = (self.geometry.short_bytes, self.geometry.long_bytes);
+        match operation {
+            Operation::Append => self.append(short),
+            Operation::Write => self.append(short).and_then(|()| self.sync()),
+            Operation::WriteLong => self.append(long).and_then(|()| self.sync()),
+            Operation::WriteMany => {
+                self.append(short)?;
+                self.append(0)?;
+                self.append(short)?;
+                self.sync()
+            }
+            Operation::Fill => self.fill(),
+            Operation::Checkpoint => self.checkpoint(),
+            Operation::Reopen => self.close().and_then(|()| self.open()),
+            Operation::Kill => {
+                self.log = None;
+                self.open()
+            }
+        }
+    }
+
+    fn log(&mut self) -> Result<&mut SerialLog<SimulatedDisk>, Stopped> {
+        self.log.as_mut().ok_or_else(|| Stopped("the log is closed".to_owned()))
+    }
+
+    fn append(&mut self, bytes: usize) -> Result<(), Stopped> {
+        let record = self.history.make(bytes);
+        self.promise.accepted += 1;
+        self.mark();
+        let result = self.log()?.append(&record);
+        self.note_durable()?;
+        match result {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                self.promise.accepted -= 1;
+                self.history.truncate(self.promise.accepted);
+                self.mark();
+                Err(Stopped(match error {
+                    AppendError::OutOfSpace(failure) => failure.to_string(),
+                    error => error.to_string(),
+                }))
+            }
+        }
+    }
+
+    fn sync(&mut self) -> Result<(), Stopped> {
+        let result = self.log()?.sync();
+        self.note_durable()?;
+        match result {
+            Ok(durable) if durable.0 == self.promise.accepted => Ok(()),
+            Ok(durable) => Err(Stopped(format!(
+                "a sync said that all is well, {} of {} records are durable",
+                durable, self.promise.accepted
+            ))),
+            Err(failure) => Err(Stopped(failure.to_string())),
+        }
+    }
+
+    /// Believes what the log says is durable.
+    fn note_durable(&mut self) -> Result<(), Stopped> {
+        let durable = self.log()?.durable().0;
+        if durable > self.promise.durable {
+            self.last_batch = self.promise.durable + 1;
+            self.promise.durable = durable;
+        }
+        self.mark();
+        Ok(())
+    }
+
+    fn fill(&mut self) -> Result<(), Stopped> {
+        let segments = |driver: &Driver| {
+            let model = driver.disk.model();
+            model.files().filter(|it| it.0.starts_with("segment-")).last().map(|it| it.0.to_owned())
+        };
+        let before = segments(self);
+        for _ in 0..FILL_RECORDS_MAX {
+            self.append(self.geometry.long_bytes)?;
+            self.sync()?;
+            if segments(self) != before {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks for a checkpoint of all that was accepted, which is to be refused if some of it is not
+    /// durable, and then for one of what is.
+    fn checkpoint(&mut self) -> Result<(), Stopped> {
+        if self.promise.accepted > self.promise.durable {
+            self.checkpoint_through(self.promise.accepted)?;
+        }
+        self.checkpoint_through(self.promise.durable)
+    }
+
+    fn checkpoint_through(&mut self, through: u64) -> Result<(), Stopped> {
+        self.promise.through_most = through;
+        self.mark();
+        let result = self.log()?.checkpoint(Sequence(through), &History::state(through));
+        match result {
+            Ok(()) => {
+                self.promise.through_least = through;
+                self.mark();
+                Ok(())
+            }
+            Err(CheckpointError::OutOfRange { .. }) => {
+                self.promise.through_most = self.promise.through_least;
+                self.mark();
+                Ok(())
+            }
+            Err(error) => Err(Stopped(error.to_string())),
+        }
+    }
+
+    fn close(&mut self) -> Result<(), Stopped> {
+        let Some(log) = self.log.take() else {
+            return Ok(());
+        };
+        let durable = log.close().map_err(|it| Stopped(it.to_string()))?.0;
+        if durable > self.promise.durable {
+            self.promise.durable = durable;
+        }
+        // The closing batch proves all before it.
+        self.last_batch = durable + 1;
+        self.mark();
+        Ok(())
+    }
+
+    /// Opens the log without a crash before it, so that nothing written is missing.
+    fn open(&mut self) -> Result<(), Stopped> {
+        let result = SerialLog::open(Arc::new(self.disk.clone()), LOG, self.settings);
+        let (log, recovered) = result.map_err(|it| Stopped(it.to_string()))?;
+        self.log = Some(log);
+        let last = recovered.last.0;
+        self.promise.durable = self.promise.durable.max(last);
+        self.promise.accepted = last;
+        self.promise.through_least = recovered.through.0;
+        self.history.truncate(last);
+        self.mark();
+        Ok(())
+    }
+}

@@ -1,0 +1,413 @@
+//! Goes through workloads, moments, crashes, and crashes during recovery.
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ahash::RandomState;
+use serde::Serialize;
+use steadfast_wal::disk::simulated::{CrashModel, DiskModel, EIO, ENOSPC, Fault, SimulatedDisk};
+use steadfast_wal::{Decisions, SerialLog, Settings};
+
+use crate::damage::damages;
+use crate::driver::{Driver, Moment, OTHER_LOG, Stopped};
+use crate::geometry::Geometry;
+use crate::history::{History, Promise};
+use crate::images::{fingerprint, hasher, images};
+use crate::judge::{Outcome, judge_crash, keeps, recover};
+use crate::workload::{Operation, Workload};
+
+/// So many crashes follow each other: one while the log works, one while it recovers from that.
+const CRASHES: u32 = 2;
+/// No more violations than these are kept.
+const VIOLATIONS_MAX: usize = 10;
+const SHARDS: usize = 64;
+
+/// What is to be gone through.
+#[derive(Clone, Debug)]
+pub struct Scope {
+    /// How large things are.
+    pub geometry: Geometry,
+    /// What is done. Of each, the moments of the last operation are gone through, or of all.
+    pub workloads: Vec<Workload>,
+    /// Whether the moments of every operation are gone through, not only of the last.
+    pub is_every_operation: bool,
+    /// Whether each call also fails, is cut short and goes astray, once each.
+    pub has_faults: bool,
+    /// Whether the disk is also damaged in each way there is.
+    pub has_damages: bool,
+}
+
+/// What was gone through, and what was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Workloads.
+    pub workloads: u64,
+    /// Moments between two calls to the disk.
+    pub moments: u64,
+    /// Different disks that crashes left.
+    pub crash_states: u64,
+    /// Recoveries from them; more, as the same disk may have to keep different promises.
+    pub recoveries: u64,
+    /// Recoveries from disks that were damaged.
+    pub damages: u64,
+    /// Runs in which one call failed or went astray.
+    pub faults: u64,
+}
+
+impl Counts {
+    /// Adds others to these.
+    pub fn add(&mut self, other: &Counts) {
+        self.workloads += other.workloads;
+        self.moments += other.moments;
+        self.crash_states += other.crash_states;
+        self.recoveries += other.recoveries;
+        self.damages += other.damages;
+        self.faults += other.faults;
+    }
+}
+
+/// A promise that was broken.
+#[derive(Clone, Debug, Serialize)]
+pub struct Violation {
+    /// The geometry.
+    pub geometry: String,
+    /// What was done.
+    pub workload: String,
+    /// What went wrong with the disk.
+    pub what: String,
+    /// What was broken.
+    pub broken: String,
+}
+
+/// Goes through a scope with as many threads as there are processors.
+#[must_use]
+pub fn enumerate(
+    scope: &Scope,
+    decisions: &'static dyn Decisions,
+    stops_at_first: bool,
+) -> (Counts, Vec<Violation>) {
+    let enumerator = Enumerator::new(scope.geometry, decisions, stops_at_first);
+    let next = AtomicUsize::new(0);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|threads_of_scope| {
+        for _ in 0..threads {
+            threads_of_scope.spawn(|| {
+                while let Some(workload) = scope.workloads.get(next.fetch_add(1, Ordering::Relaxed))
+                {
+                    if enumerator.is_over() {
+                        return;
+                    }
+                    enumerator.go_through(scope, workload);
+                }
+            });
+        }
+    });
+    enumerator.finish(scope.workloads.len())
+}
+
+struct Enumerator {
+    geometry: Geometry,
+    settings: Settings,
+    crash_model: CrashModel,
+    state: RandomState,
+    /// The disks that were met, by fingerprint.
+    disks: Vec<Mutex<HashSet<u64>>>,
+    /// The disks that were judged, with the promise they had to keep.
+    judged: Vec<Mutex<HashSet<u64>>>,
+    moments: AtomicU64,
+    damages: AtomicU64,
+    faults: AtomicU64,
+    violations: Mutex<Vec<Violation>>,
+    stops_at_first: bool,
+    is_stopped: AtomicBool,
+}
+
+/// What is being done, for reports.
+struct About<'a> {
+    workload: &'a [Operation],
+    what: String,
+}
+
+impl Enumerator {
+    fn new(
+        geometry: Geometry,
+        decisions: &'static dyn Decisions,
+        stops_at_first: bool,
+    ) -> Enumerator {
+        let sets = || (0..SHARDS).map(|_| Mutex::new(HashSet::new())).collect();
+        Enumerator {
+            geometry,
+            settings: geometry.settings(decisions),
+            crash_model: geometry.crash_model(),
+            state: hasher(),
+            disks: sets(),
+            judged: sets(),
+            moments: AtomicU64::new(0),
+            damages: AtomicU64::new(0),
+            faults: AtomicU64::new(0),
+            violations: Mutex::new(Vec::new()),
+            stops_at_first,
+            is_stopped: AtomicBool::new(false),
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.is_stopped.load(Ordering::Relaxed)
+    }
+
+    fn finish(self, workloads: usize) -> (Counts, Vec<Violation>) {
+        let size = |sets: &[Mutex<HashSet<u64>>]| {
+            sets.iter()
+                .map(|it| it.lock().unwrap_or_else(PoisonError::into_inner).len() as u64)
+                .sum()
+        };
+        let counts = Counts {
+            workloads: workloads as u64,
+            moments: self.moments.load(Ordering::Relaxed),
+            crash_states: size(&self.disks),
+            recoveries: size(&self.judged),
+            damages: self.damages.load(Ordering::Relaxed),
+            faults: self.faults.load(Ordering::Relaxed),
+        };
+        let violations = self.violations.into_inner().unwrap_or_else(PoisonError::into_inner);
+        (counts, violations)
+    }
+
+    fn violated(&self, about: &About<'_>, broken: String) {
+        let mut violations = self.violations.lock().unwrap_or_else(PoisonError::into_inner);
+        if violations.len() < VIOLATIONS_MAX {
+            violations.push(Violation {
+                geometry: self.geometry.name.to_owned(),
+                workload: format!("{:?}", about.workload),
+                what: about.what.clone(),
+                broken,
+            });
+        }
+        if self.stops_at_first || violations.len() >= VIOLATIONS_MAX {
+            self.is_stopped.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether a fingerprint is new.
+    fn is_new(&self, sets: &[Mutex<HashSet<u64>>], fingerprint: u64) -> bool {
+        let shard = &sets[usize::try_from(fingerprint % SHARDS as u64).unwrap_or(0)];
+        shard.lock().unwrap_or_else(PoisonError::into_inner).insert(fingerprint)
+    }
+
+    fn go_through(&self, scope: &Scope, workload: &Workload) {
+        self.crashes(&workload.0, scope.is_every_operation);
+        if scope.has_damages {
+            self.damages(&workload.0);
+        }
+        if scope.has_faults {
+            self.faults(&workload.0);
+        }
+    }
+
+    /// Runs all but the last operation. Without any operation, the creation of the log is the
+    /// last.
+    fn before_last(&self, workload: &[Operation]) -> Result<Driver, Stopped> {
+        let mut driver = Driver::new(self.geometry, self.settings);
+        if let Some((_, before)) = workload.split_last() {
+            driver.create()?;
+            before.iter().try_for_each(|it| driver.perform(*it))?;
+        }
+        Ok(driver)
+    }
+
+    fn last(driver: &mut Driver, workload: &[Operation]) -> Result<(), Stopped> {
+        match workload.last() {
+            None => driver.create(),
+            Some(operation) => driver.perform(*operation),
+        }
+    }
+
+    /// Crashes at every moment of the last operation.
+    fn crashes(&self, workload: &[Operation], is_every_operation: bool) {
+        let first = if is_every_operation { 1 } else { workload.len() };
+        for length in first..=workload.len() {
+            let done = &workload[..length];
+            let about = About { workload: done, what: "a crash".to_owned() };
+            let result = self.before_last(done).and_then(|mut driver| {
+                driver.watch();
+                Enumerator::last(&mut driver, done).map(|()| driver)
+            });
+            match result {
+                Err(Stopped(why)) => self.violated(&about, format!("without a fault: {why}")),
+                Ok(mut driver) => {
+                    let moments = driver.moments();
+                    self.moments.fetch_add(moments.len() as u64, Ordering::Relaxed);
+                    for moment in &moments {
+                        self.moment(&about, &driver.history, moment, 1);
+                        self.death(&about, &driver.history, moment);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The process dies at one moment and the machine does not: what was written is seen, and not
+    /// durable.
+    fn death(&self, about: &About<'_>, history: &History, moment: &Moment) {
+        self.image(about, history, &moment.model, moment.promise, 1);
+    }
+
+    /// The machine crashes at one moment, in every way there is.
+    fn moment(&self, about: &About<'_>, history: &History, moment: &Moment, crash: u32) {
+        images(&moment.model, &self.crash_model, &mut |image| {
+            let disk = fingerprint(&image, &self.state);
+            let key = self.state.hash_one((disk, moment.promise, crash));
+            if self.is_new(&self.judged, key) {
+                self.is_new(&self.disks, disk);
+                self.image(about, history, &image, moment.promise, crash);
+            }
+            !self.is_over()
+        });
+    }
+
+    /// Judges a disk that a crash left, and crashes while it is recovered.
+    fn image(
+        &self,
+        about: &About<'_>,
+        history: &History,
+        image: &DiskModel,
+        promise: Promise,
+        crash: u32,
+    ) {
+        let (disk, mut log, found) = match judge_crash(image, self.settings, history, promise) {
+            Ok(judged) => judged,
+            Err(broken) => return self.violated(about, format!("after crash {crash}: {broken}")),
+        };
+        if crash == CRASHES {
+            return;
+        }
+        let tape = disk.take_tape();
+        let recovered = Promise {
+            durable: found.last,
+            accepted: found.last,
+            through_least: found.through,
+            through_most: found.through,
+        };
+        let last = tape.len() - 1;
+        // The first is the disk that was just judged.
+        for (at, model) in tape.into_iter().enumerate().skip(1) {
+            let promise = if at == last { recovered } else { promise };
+            self.moment(about, history, &Moment { model, promise }, crash + 1);
+        }
+        // A log that was recovered goes on: what is written next survives, too.
+        let mut longer = history.clone();
+        longer.truncate(found.last);
+        let record = longer.make(self.geometry.short_bytes);
+        let result = log.append(&record).map_err(|it| it.to_string());
+        let result = result.and_then(|_| log.sync().map_err(|it| it.to_string()));
+        let result = result.and_then(|_| {
+            let after = self.crash_model.crash(&disk.model(), &mut |_| 0);
+            let more = found.last + 1;
+            let promise = Promise { durable: more, accepted: more, ..recovered };
+            judge_crash(&after, self.settings, &longer, promise).map(|_| ())
+        });
+        if let Err(broken) = result {
+            self.violated(about, format!("going on after crash {crash}: {broken}"));
+        }
+    }
+
+    /// Damages the disk in each way there is, one at a time.
+    fn damages(&self, workload: &[Operation]) {
+        let Ok(mut driver) = self.before_last(workload) else {
+            return;
+        };
+        if Enumerator::last(&mut driver, workload).is_err() {
+            return;
+        }
+        let model = driver.disk.model();
+        for damaged in damages(&model, self.geometry.sector_bytes) {
+            if self.is_over() {
+                return;
+            }
+            self.damages.fetch_add(1, Ordering::Relaxed);
+            let about = About { workload, what: damaged.what };
+            self.damaged(&about, &driver, &damaged.model, damaged.must_say_so);
+        }
+        let other = SerialLog::open(Arc::new(SimulatedDisk::new(model)), OTHER_LOG, self.settings);
+        if other.is_ok() {
+            let about = About { workload, what: "an opening by somebody else".to_owned() };
+            self.violated(&about, "another node's log was opened".to_owned());
+        }
+    }
+
+    /// Judges a disk on which something went wrong that no crash explains: it must be refused, or
+    /// recovered without loss, or lose the last batch only, which nothing proves.
+    fn damaged(&self, about: &About<'_>, driver: &Driver, model: &DiskModel, must_say_so: bool) {
+        let disk = SimulatedDisk::new(model.clone());
+        let promise = driver.promise;
+        let found = match recover(&disk, self.settings, &driver.history) {
+            Ok(Outcome::Refused(_)) => return,
+            Ok(Outcome::Opened(_, found)) => found,
+            Err(broken) => return self.violated(about, broken),
+        };
+        let is_last_batch = found.last + 1 >= driver.last_batch;
+        let is_said = found.is_uncertain || !must_say_so;
+        let excused = if is_last_batch && is_said { found.last } else { promise.durable };
+        let durable = promise.durable.min(excused);
+        if let Err(broken) = keeps(Promise { durable, ..promise }, found) {
+            self.violated(about, format!("without a word: {broken}"));
+        }
+    }
+
+    /// Lets each call of the last operation fail, be cut short, and go astray.
+    fn faults(&self, workload: &[Operation]) {
+        let Ok(mut dry) = self.before_last(workload) else {
+            return;
+        };
+        let before = dry.disk.calls();
+        let _ = Enumerator::last(&mut dry, workload);
+        let calls = dry.disk.calls() - before;
+        let sector = i64::try_from(self.geometry.sector_bytes).unwrap_or(i64::MAX);
+        let faults = [
+            Fault::Error(EIO),
+            Fault::Error(ENOSPC),
+            Fault::Short(100),
+            Fault::Misdirected(sector),
+            Fault::Misdirected(2 * sector),
+            Fault::Misdirected(-sector),
+        ];
+        for call in 0..calls {
+            for fault in faults {
+                if self.is_over() {
+                    return;
+                }
+                self.faults.fetch_add(1, Ordering::Relaxed);
+                self.fault(workload, call, fault);
+            }
+        }
+    }
+
+    fn fault(&self, workload: &[Operation], call: u64, fault: Fault) {
+        let Ok(mut driver) = self.before_last(workload) else {
+            return;
+        };
+        let what = format!("{fault:?} in call {call}");
+        let about = About { workload, what };
+        driver.fail_in(call, fault);
+        driver.watch();
+        let result = Enumerator::last(&mut driver, workload);
+        let moments = driver.moments();
+        if let Fault::Misdirected(_) = fault {
+            return self.damaged(&about, &driver, &driver.disk.model(), false);
+        }
+        if let (Fault::Short(_), Err(Stopped(why))) = (fault, &result) {
+            return self.violated(&about, format!("a short transfer stopped the log: {why}"));
+        }
+        if let Some(moment) = moments.last() {
+            // The driver knows of what the fault has stopped.
+            let moment = Moment { promise: driver.promise, ..moment.clone() };
+            self.moment(&about, &driver.history, &moment, CRASHES);
+            self.death(&about, &driver.history, &moment);
+        }
+        let is_stopped = matches!(fault, Fault::Error(EIO)) && result.is_err();
+        if is_stopped && driver.perform(Operation::Write).is_ok() {
+            self.violated(&about, "a log that had failed went on".to_owned());
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! Every state that a crash may leave on the disk of the log, recovered and compared.
+//!
+//! A workload runs on a simulated disk. At each moment between two calls to the disk, each disk
+//! that a crash may leave is made, the log is opened on it, and what it says is compared with what
+//! was promised: all that was said to be durable is there, byte for byte and in order, and nothing
+//! else but some of what was accepted after it. While the log recovers, it crashes again, at each
+//! moment and in each way. Besides, bits are flipped, and calls fail, are cut short and go astray;
+//! then the log must refuse with the place of the damage, or lose nothing, or say that its last
+//! batch is uncertain.
+//!
+//! [`WRONG_LOGS`] are logs that decide one thing wrongly. Each must be caught.
+
+mod damage;
+mod driver;
+mod enumerate;
+mod geometry;
+mod history;
+mod images;
+mod judge;
+mod suite;
+mod workload;
+mod wrong_logs;
+
+pub use enumerate::{Counts, Scope, Violation, enumerate};
+pub use geometry::{Geometry, LARGE, LARGE_TORN, SMALL, TORN_BLOCKS};
+pub use suite::{Bounds, Caught, Report, Row, catch, run, scopes};
+pub use workload::{Operation, Workload, long_workloads, workloads};
+pub use wrong_logs::{UNDEFENDED_LOGS, WEAKER_LOGS, WRONG_LOGS, WrongLog};

@@ -1,0 +1,153 @@
+//! What `check crash-states` goes through.
+
+use std::time::Instant;
+
+use serde::Serialize;
+use steadfast_wal::{Decisions, Steadfast};
+
+use crate::enumerate::{Counts, Scope, Violation, enumerate};
+use crate::geometry::{Geometry, LARGE, LARGE_TORN, SMALL, TORN_BLOCKS};
+use crate::workload::{long_workloads, workloads};
+use crate::wrong_logs::{UNDEFENDED_LOGS, WEAKER_LOGS, WRONG_LOGS, WrongLog};
+
+/// How much is gone through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bounds {
+    /// Workloads of up to two operations.
+    Small,
+    /// Workloads of up to three operations, longer ones, and other sizes of blocks and sectors.
+    Full,
+}
+
+/// What one scope came to.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    /// The scope.
+    pub scope: &'static str,
+    /// The sizes of blocks and sectors.
+    pub geometry: &'static str,
+    /// What was gone through.
+    pub counts: Counts,
+    /// How long it took, in seconds.
+    pub wall_s: f64,
+}
+
+/// Whether a wrong log was caught.
+#[derive(Clone, Debug, Serialize)]
+pub struct Caught {
+    /// Its name.
+    pub name: &'static str,
+    /// What it does wrong.
+    pub about: &'static str,
+    /// Whether it must be caught; not one that lacks a defence for which others cover.
+    pub must_be: bool,
+    /// What caught it.
+    pub by: Option<Violation>,
+}
+
+impl Caught {
+    /// Whether it was caught if and only if it must be.
+    #[must_use]
+    pub fn is_as_promised(&self) -> bool {
+        self.by.is_some() == self.must_be
+    }
+}
+
+/// What was gone through, and what was found.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Scope by scope.
+    pub rows: Vec<Row>,
+    /// What the log broke: nothing, it is to be hoped.
+    pub violations: Vec<Violation>,
+    /// The wrong logs.
+    pub wrong_logs: Vec<Caught>,
+}
+
+impl Report {
+    /// Whether the log kept every promise, and each wrong log was caught.
+    #[must_use]
+    pub fn is_as_promised(&self) -> bool {
+        self.violations.is_empty() && self.wrong_logs.iter().all(Caught::is_as_promised)
+    }
+}
+
+/// The scopes of these bounds, with their names.
+#[must_use]
+pub fn scopes(bounds: Bounds) -> Vec<(&'static str, Scope)> {
+    let small = [
+        ("1 operation, faults and damage", short(SMALL, 1, true, true)),
+        ("2 operations", short(SMALL, 2, false, false)),
+    ];
+    let full = [
+        ("2 operations, faults", short(SMALL, 2, true, false)),
+        ("3 operations", short(SMALL, 3, false, false)),
+        ("chosen long workloads, faults and damage", long(SMALL)),
+        ("2 operations, blocks that tear", short(TORN_BLOCKS, 2, true, false)),
+        ("1 operation, large blocks", short(LARGE, 1, true, false)),
+        ("1 operation, large blocks that tear", short(LARGE_TORN, 1, true, false)),
+    ];
+    let more = if bounds == Bounds::Full { full.to_vec() } else { Vec::new() };
+    small.into_iter().chain(more).collect()
+}
+
+fn short(geometry: Geometry, operations_max: usize, has_faults: bool, has_damages: bool) -> Scope {
+    let workloads = workloads(operations_max);
+    Scope { geometry, workloads, is_every_operation: false, has_faults, has_damages }
+}
+
+fn long(geometry: Geometry) -> Scope {
+    let workloads = long_workloads();
+    Scope { geometry, workloads, is_every_operation: true, has_faults: true, has_damages: true }
+}
+
+/// Goes through everything, and runs the wrong logs. `done` hears of each part as it ends.
+#[must_use]
+pub fn run(bounds: Bounds, done: &dyn Fn(&str)) -> Report {
+    let mut report = Report { rows: Vec::new(), violations: Vec::new(), wrong_logs: Vec::new() };
+    for (name, scope) in scopes(bounds) {
+        let begin = Instant::now();
+        let (counts, violations) = enumerate(&scope, &Steadfast, false);
+        let (geometry, wall_s) = (scope.geometry.name, begin.elapsed().as_secs_f64());
+        report.rows.push(Row { scope: name, geometry, counts, wall_s });
+        report.violations.extend(violations);
+        done(name);
+    }
+    for wrong in WRONG_LOGS.iter().chain(UNDEFENDED_LOGS) {
+        report.wrong_logs.push(judge(wrong, true));
+        done(wrong.name);
+    }
+    for weaker in WEAKER_LOGS {
+        report.wrong_logs.push(judge(weaker, false));
+        done(weaker.name);
+    }
+    report
+}
+
+fn judge(wrong: &WrongLog, must_be: bool) -> Caught {
+    let by = if must_be { catch(wrong.decisions) } else { first(wrong.decisions, &weak_scope()) };
+    Caught { name: wrong.name, about: wrong.about, must_be, by }
+}
+
+/// What is gone through with a log that is not to be caught.
+fn weak_scope() -> Scope {
+    short(SMALL, 1, true, true)
+}
+
+/// What catches a log, looked for in scopes that grow.
+#[must_use]
+pub fn catch(decisions: &'static dyn Decisions) -> Option<Violation> {
+    let recycling = Scope { has_faults: false, has_damages: false, ..long(SMALL) };
+    let scopes = [
+        short(SMALL, 1, false, false),
+        weak_scope(),
+        short(SMALL, 2, false, false),
+        recycling,
+        short(SMALL, 2, true, true),
+    ];
+    scopes.iter().find_map(|it| first(decisions, it))
+}
+
+fn first(decisions: &'static dyn Decisions, scope: &Scope) -> Option<Violation> {
+    enumerate(scope, decisions, true).1.into_iter().next()
+}

@@ -1,0 +1,39 @@
+//! The enumeration at small bounds, with its counts pinned.
+
+use steadfast_wal::Steadfast;
+use steadfast_wal_crash::{
+    Bounds, Counts, UNDEFENDED_LOGS, WEAKER_LOGS, WRONG_LOGS, catch, enumerate, scopes,
+};
+
+#[test]
+fn every_state_of_one_operation_is_recovered() {
+    let (name, scope) = scopes(Bounds::Small).remove(0);
+    let (counts, violations) = enumerate(&scope, &Steadfast, false);
+    assert!(violations.is_empty(), "{name}: {violations:#?}");
+    let pinned = Counts {
+        workloads: 9,
+        moments: 75,
+        crash_states: 12_203,
+        recoveries: 13_904,
+        damages: 47_559,
+        faults: 1026,
+    };
+    assert_eq!(counts, pinned, "{name}");
+}
+
+#[test]
+fn every_wrong_log_is_caught() {
+    assert!(WRONG_LOGS.len() >= 20);
+    for wrong in WRONG_LOGS.iter().chain(UNDEFENDED_LOGS) {
+        assert!(catch(wrong.decisions).is_some(), "{}: {}", wrong.name, wrong.about);
+    }
+}
+
+#[test]
+fn a_log_that_lacks_one_of_several_defences_is_right() {
+    let (_, scope) = scopes(Bounds::Small).remove(0);
+    for weaker in WEAKER_LOGS {
+        let (_, violations) = enumerate(&scope, weaker.decisions, true);
+        assert!(violations.is_empty(), "{}: {violations:#?}", weaker.name);
+    }
+}

@@ -1,0 +1,57 @@
+//! The thread through a log: which batch comes next.
+
+use crate::checksum::Checksum;
+use crate::decisions::Decisions;
+use crate::format::batch::Batch;
+use crate::format::checkpoint::Start;
+use crate::format::header::Header;
+use crate::{LogId, SegmentNumber, Sequence, WriterEpoch};
+
+/// What the next batch must say to be the next one.
+#[derive(Clone, Copy)]
+pub(crate) struct Chain {
+    pub(crate) log: LogId,
+    /// The number of the next record.
+    pub(crate) next: Sequence,
+    /// The header checksum of the last batch.
+    pub(crate) previous: Checksum,
+    /// The epoch of the last batch.
+    pub(crate) epoch: WriterEpoch,
+    decisions: &'static dyn Decisions,
+}
+
+impl Chain {
+    /// The chain of a log that begins here.
+    pub(crate) fn new(log: LogId, start: Start, decisions: &'static dyn Decisions) -> Chain {
+        let epoch = WriterEpoch::default();
+        Chain { log, next: start.first, previous: start.previous, epoch, decisions }
+    }
+
+    /// Whether a batch was written to this place in this log, whatever is there now.
+    pub(crate) fn is_at_home(&self, header: &Header, segment: SegmentNumber) -> bool {
+        self.decisions.is_of_log(header.log, self.log)
+            && self.decisions.is_of_segment(header.segment, segment)
+    }
+
+    /// Whether a batch that was read from this segment is the next one.
+    pub(crate) fn accepts(&self, header: &Header, segment: SegmentNumber) -> bool {
+        self.is_at_home(header, segment)
+            && self.decisions.is_next(header.first, self.next)
+            && self.decisions.continues(header.previous, self.previous)
+            && self.decisions.may_follow(header.epoch, self.epoch)
+            && header.end().is_some()
+    }
+
+    /// Whether a segment that begins with this batch goes on from here.
+    pub(crate) fn goes_on_at(&self, first: &Header) -> bool {
+        self.decisions.is_next(first.first, self.next)
+            && self.decisions.continues(first.previous, self.previous)
+    }
+
+    /// Goes on behind a batch that was accepted.
+    pub(crate) fn push(&mut self, batch: &Batch<'_>) {
+        self.next = batch.header.end().unwrap_or(self.next);
+        self.previous = batch.checksum;
+        self.epoch = batch.header.epoch;
+    }
+}

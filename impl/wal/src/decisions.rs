@@ -1,0 +1,179 @@
+//! Every point at which the log decides what to believe and what to wait for.
+//!
+//! The default methods are the right answers, so this file is the shortest explanation of why the
+//! log survives crashes. A *wrong log* overrides one of them, and the enumeration of crash states
+//! must catch it; the code of the log itself has no branch for a wrong answer.
+
+use crate::checksum::Checksum;
+use crate::{LogId, SegmentNumber, Sequence, WriterEpoch};
+
+/// How far a batch has come on its way to the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// The disk has taken it, and a crash may take it back.
+    Written,
+    /// The disk has synced it.
+    Synced,
+}
+
+/// The decisions of the log.
+pub trait Decisions: Send + Sync {
+    // What is believed of what was read.
+
+    /// Whether a header is what was written.
+    fn header_is_intact(&self, computed: Checksum, stored: Checksum) -> bool {
+        computed == stored
+    }
+
+    /// Whether the body and the padding of a batch are what was written.
+    fn body_is_intact(&self, computed: &dyn Fn() -> Checksum, stored: Checksum) -> bool {
+        computed() == stored
+    }
+
+    /// Whether a checkpoint is what was written; asked for what it says and for its state.
+    fn checkpoint_is_intact(&self, computed: Checksum, stored: Checksum) -> bool {
+        computed == stored
+    }
+
+    /// Whether a batch was written to this log.
+    fn is_of_log(&self, found: LogId, log: LogId) -> bool {
+        found == log
+    }
+
+    /// Whether a batch was written to this segment, and not to the one whose file it was before.
+    fn is_of_segment(&self, found: SegmentNumber, segment: SegmentNumber) -> bool {
+        found == segment
+    }
+
+    /// Whether a batch begins with the record that comes next.
+    fn is_next(&self, found: Sequence, expected: Sequence) -> bool {
+        found == expected
+    }
+
+    /// Whether a batch was written after exactly the batches before it.
+    fn continues(&self, found: Checksum, expected: Checksum) -> bool {
+        found == expected
+    }
+
+    /// Whether a batch of this epoch may come after one of that.
+    fn may_follow(&self, found: WriterEpoch, last: WriterEpoch) -> bool {
+        found >= last
+    }
+
+    // Recovery.
+
+    /// Whether something is damaged, given the record expected where the batches break off and the
+    /// last record that is known to have been durable.
+    fn is_damage(&self, expected: Sequence, known_durable: Sequence) -> bool {
+        known_durable >= expected
+    }
+
+    /// Whether recovery looks for newer batches behind the place where the batches break off.
+    fn looks_behind_the_break(&self) -> bool {
+        true
+    }
+
+    /// Whether the names that a process that died has left are made durable before they are relied
+    /// on.
+    fn syncs_directory_when_opening(&self) -> bool {
+        true
+    }
+
+    /// Whether what recovery writes is synced before it hands anything out.
+    fn syncs_opening(&self) -> bool {
+        true
+    }
+
+    /// Whether the last batch, which nothing proves durable, is written again when the log is
+    /// opened.
+    fn rewrites_last_batch(&self) -> bool {
+        true
+    }
+
+    // Batches.
+
+    /// Whether the records of a batch may be called durable.
+    fn is_durable(&self, stage: Stage) -> bool {
+        stage == Stage::Synced
+    }
+
+    /// Whether a failed write or sync is the end of this opening of the log, instead of something
+    /// to try again.
+    fn failure_is_final(&self) -> bool {
+        true
+    }
+
+    /// Whether a failed write may be taken for a success.
+    fn ignores_failed_writes(&self) -> bool {
+        false
+    }
+
+    /// Whether a write that took only some of the bytes is continued.
+    fn completes_short_writes(&self) -> bool {
+        true
+    }
+
+    /// What batches are padded to, given the block size. No block that holds synced records is
+    /// written again.
+    fn padding(&self, block_bytes: u64) -> u64 {
+        block_bytes
+    }
+
+    /// Whether a record is accepted only if there is space for it that the disk has given already.
+    fn reserves_space(&self) -> bool {
+        true
+    }
+
+    // Files.
+
+    /// Whether a new segment is synced before it gets its name.
+    fn syncs_segment_before_rename(&self) -> bool {
+        true
+    }
+
+    /// Whether the name of a segment is durable before a batch is written to it.
+    fn syncs_directory_for_segment(&self) -> bool {
+        true
+    }
+
+    /// Whether a checkpoint is synced before it replaces the one before.
+    fn syncs_checkpoint_before_rename(&self) -> bool {
+        true
+    }
+
+    /// Whether a checkpoint is written beside the one before, and not over it.
+    fn writes_checkpoint_beside(&self) -> bool {
+        true
+    }
+
+    /// Whether the name of a checkpoint is durable before anything relies on it.
+    fn syncs_directory_for_checkpoint(&self) -> bool {
+        true
+    }
+
+    /// Whether segments are given up only when the checkpoint that needs them no more is durable.
+    fn checkpoints_before_retiring(&self) -> bool {
+        true
+    }
+
+    /// The first segment that is kept, given the first that the checkpoint needs.
+    fn first_kept(&self, needed: SegmentNumber) -> SegmentNumber {
+        needed
+    }
+
+    /// Whether a checkpoint may stand for these records only.
+    fn may_stand_for(&self, through: Sequence, durable: Sequence) -> bool {
+        through <= durable
+    }
+
+    /// Whether a new log is a log only when its first segment is durable.
+    fn begins_segment_before_checkpoint(&self) -> bool {
+        true
+    }
+}
+
+/// The log as it is: every default.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Steadfast;
+
+impl Decisions for Steadfast {}

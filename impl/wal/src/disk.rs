@@ -1,0 +1,174 @@
+//! What the log asks of a disk: one directory with files in it.
+//!
+//! Whatever implements [`Disk`] promises this and no more:
+//!
+//! - What was written is readable at once. It survives a crash only after [`DiskFile::sync`], and
+//!   until then each sector may come back old, new or as garbage.
+//! - A name given, changed or removed survives a crash only after [`Disk::sync_directory`], whether
+//!   or not the file was synced. Until then each such change may be there or not, but a rename is
+//!   never half there.
+//! - After a failed sync nothing is known about what was written since the one before.
+//!
+//! `tests/disk_conformance.rs` runs one body of tests on both implementations.
+
+mod aligned;
+mod real;
+pub mod simulated;
+
+use std::fmt;
+use std::io;
+
+pub use aligned::AlignedBuffer;
+pub use real::{RealDisk, RealFile};
+
+/// What a file is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Reading.
+    Read,
+    /// Writing, anything anywhere.
+    Write,
+    /// Writing whole blocks from aligned memory, past the page cache where that is possible.
+    WriteBlocks,
+}
+
+/// A directory on a disk.
+pub trait Disk: Send + Sync + 'static {
+    /// An open file.
+    type File: DiskFile;
+    /// Keeps other processes out for as long as it lives.
+    type Lock: Send + Sync + 'static;
+
+    /// What messages call this directory.
+    fn place(&self) -> String;
+
+    /// Makes the directory, if there is none, and makes that durable.
+    fn create_directory(&self) -> io::Result<()>;
+
+    /// The names in the directory, in order. [`io::ErrorKind::NotFound`] if there is no directory.
+    fn list(&self) -> io::Result<Vec<String>>;
+
+    /// Locks the directory with a file of this name, or says `None` when somebody else has.
+    fn lock(&self, name: &str) -> io::Result<Option<Self::Lock>>;
+
+    /// Makes an empty file. [`io::ErrorKind::AlreadyExists`] if the name is taken.
+    fn create(&self, name: &str, access: Access) -> io::Result<Self::File>;
+
+    /// Opens a file that exists.
+    fn open(&self, name: &str, access: Access) -> io::Result<Self::File>;
+
+    /// Renames a file, replacing the one that had the new name.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+
+    /// Removes a name.
+    fn remove(&self, name: &str) -> io::Result<()>;
+
+    /// Makes the names in the directory durable.
+    fn sync_directory(&self) -> io::Result<()>;
+}
+
+/// An open file.
+pub trait DiskFile: Send + Sync + 'static {
+    /// Reads some of the bytes from this offset on, and says how many; 0 at the end of the file.
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize>;
+
+    /// Writes some of these bytes from this offset on, and says how many.
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize>;
+
+    /// Makes the contents and the length durable.
+    fn sync(&self) -> io::Result<()>;
+
+    /// The length in bytes.
+    fn length(&self) -> io::Result<u64>;
+
+    /// Cuts the file, or extends it with zeros.
+    fn set_length(&self, bytes: u64) -> io::Result<()>;
+}
+
+/// Reads until the memory is full or the file ends, and says how much was read.
+pub(crate) fn read_full(file: &impl DiskFile, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+    let mut done = 0;
+    while done < bytes.len() {
+        match file.read_at(&mut bytes[done..], offset + done as u64) {
+            Ok(0) => break,
+            Ok(count) => done += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(done)
+}
+
+/// What the log was doing when the disk failed it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// Making the directory.
+    CreateDirectory,
+    /// Reading the names in the directory.
+    List,
+    /// Locking the directory.
+    Lock,
+    /// Making a file.
+    Create,
+    /// Opening a file.
+    Open,
+    /// Reading a file.
+    Read,
+    /// Writing a file.
+    Write,
+    /// Syncing a file.
+    Sync,
+    /// Changing the length of a file.
+    SetLength,
+    /// Renaming a file.
+    Rename,
+    /// Removing a file.
+    Remove,
+    /// Syncing the directory.
+    SyncDirectory,
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Call::CreateDirectory => "make the directory",
+            Call::List => "list",
+            Call::Lock => "lock",
+            Call::Create => "create",
+            Call::Open => "open",
+            Call::Read => "read",
+            Call::Write => "write",
+            Call::Sync => "sync",
+            Call::SetLength => "set the length of",
+            Call::Rename => "rename",
+            Call::Remove => "remove",
+            Call::SyncDirectory => "sync the directory",
+        })
+    }
+}
+
+/// The disk failed.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {call} {name}")]
+pub struct DiskError {
+    /// What was asked of it.
+    pub call: Call,
+    /// The file or directory.
+    pub name: String,
+    /// Why it failed.
+    pub source: io::Error,
+}
+
+impl DiskError {
+    /// Names the call and the file that an error came from.
+    pub(crate) fn of(call: Call, name: impl Into<String>) -> impl FnOnce(io::Error) -> DiskError {
+        let name = name.into();
+        move |source| DiskError { call, name, source }
+    }
+
+    /// Whether there was no room left.
+    #[must_use]
+    pub fn is_out_of_space(&self) -> bool {
+        matches!(self.source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    }
+}

@@ -1,0 +1,158 @@
+//! The file system of the machine.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::{Access, Disk, DiskFile};
+
+/// A directory of the file system.
+///
+/// Files that are written in blocks bypass the page cache (`O_DIRECT`) where the file system can
+/// do that, and go through it where not.
+#[derive(Clone, Debug)]
+pub struct RealDisk {
+    directory: PathBuf,
+    is_direct: bool,
+}
+
+/// A file of the file system.
+#[derive(Debug)]
+pub struct RealFile(File);
+
+impl RealDisk {
+    /// This directory, which need not exist yet.
+    #[must_use]
+    pub fn new(directory: impl Into<PathBuf>) -> RealDisk {
+        RealDisk { directory: directory.into(), is_direct: true }
+    }
+
+    /// This directory, written through the page cache.
+    #[must_use]
+    pub fn buffered(directory: impl Into<PathBuf>) -> RealDisk {
+        RealDisk { directory: directory.into(), is_direct: false }
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    fn open_with(&self, name: &str, options: &OpenOptions, access: Access) -> io::Result<RealFile> {
+        let path = self.path(name);
+        if access == Access::WriteBlocks && self.is_direct {
+            let mut direct = options.clone();
+            direct.custom_flags(DIRECT);
+            match direct.open(&path) {
+                // The file system cannot do it.
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => {}
+                result => return result.map(RealFile),
+            }
+        }
+        options.open(&path).map(RealFile)
+    }
+}
+
+#[cfg(target_os = "linux")]
+const DIRECT: i32 = libc::O_DIRECT;
+#[cfg(not(target_os = "linux"))]
+const DIRECT: i32 = 0;
+
+impl Disk for RealDisk {
+    type File = RealFile;
+    type Lock = File;
+
+    fn place(&self) -> String {
+        self.directory.display().to_string()
+    }
+
+    fn create_directory(&self) -> io::Result<()> {
+        match fs::create_dir(&self.directory) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                if !self.directory.is_dir() {
+                    return Err(io::ErrorKind::NotADirectory.into());
+                }
+            }
+            result => result?,
+        }
+        let parent = match self.directory.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        File::open(parent)?.sync_all()
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        let entries = fs::read_dir(&self.directory)?;
+        let names = entries.map(|it| it.map(|it| it.file_name().to_string_lossy().into_owned()));
+        let mut names: Vec<String> = names.collect::<io::Result<_>>()?;
+        names.sort();
+        Ok(names)
+    }
+
+    fn lock(&self, name: &str) -> io::Result<Option<File>> {
+        let path = self.path(name);
+        let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    fn create(&self, name: &str, access: Access) -> io::Result<RealFile> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create_new(true);
+        match self.open_with(name, &options, access) {
+            // A first try with direct I/O may have left the file behind.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
+            result => result,
+        }
+    }
+
+    fn open(&self, name: &str, access: Access) -> io::Result<RealFile> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(access != Access::Read);
+        self.open_with(name, &options, access)
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        fs::rename(self.path(from), self.path(to))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        fs::remove_file(self.path(name))
+    }
+
+    fn sync_directory(&self) -> io::Result<()> {
+        File::open(&self.directory)?.sync_all()
+    }
+}
+
+impl DiskFile for RealFile {
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.0.read_at(bytes, offset)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        self.0.write_at(bytes, offset)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+
+    fn set_length(&self, bytes: u64) -> io::Result<()> {
+        self.0.set_len(bytes)
+    }
+}

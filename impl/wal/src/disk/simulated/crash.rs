@@ -1,0 +1,131 @@
+//! What a crash may leave on a disk.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::model::{DiskModel, FileModel, Inode, Write};
+
+/// What garbage looks like.
+const GARBAGE: u8 = 0xa5;
+
+/// What a crash may do to what was not synced. A crash makes choices; whoever drives it makes them
+/// at random, or goes through all of them.
+#[derive(Clone, Copy, Debug)]
+pub struct CrashModel {
+    /// The unit that a disk writes as one, in bytes.
+    pub sector_bytes: usize,
+    /// Whether a sector that was being written may hold garbage, instead of old or new bytes.
+    pub tears_sectors: bool,
+    /// Whether space that a file was given and that was never written may hold garbage, instead of
+    /// zeros.
+    pub has_garbage_in_fresh_space: bool,
+    /// Up to this many unsynced sectors of a file survive in every combination. Of more, these do:
+    /// all up to one, all from one on, all but one, one only.
+    pub combined_sectors_max: usize,
+}
+
+impl CrashModel {
+    /// The disk after a crash: everything on it is durable. `choose` is given how many
+    /// possibilities there are, and says which one, from 0 on; 0 is "nothing survived".
+    pub fn crash(&self, model: &DiskModel, choose: &mut dyn FnMut(usize) -> usize) -> DiskModel {
+        let mut names = model.durable_names.clone();
+        for change in &model.changes {
+            if choose(2) == 1 {
+                change.apply(&mut names);
+            }
+        }
+        let inodes: BTreeSet<Inode> = names.values().copied().collect();
+        let files: BTreeMap<Inode, FileModel> =
+            inodes.iter().map(|it| (*it, self.crash_file(&model.files[it], choose))).collect();
+        model.with(names, files)
+    }
+
+    fn crash_file(&self, file: &FileModel, choose: &mut dyn FnMut(usize) -> usize) -> FileModel {
+        if file.pending.is_empty() {
+            return file.clone();
+        }
+        let bytes = Arc::new(self.survivors(file, choose));
+        FileModel { seen: Arc::clone(&bytes), durable: bytes, pending: Vec::new() }
+    }
+
+    fn survivors(&self, file: &FileModel, choose: &mut dyn FnMut(usize) -> usize) -> Vec<u8> {
+        let versions = versions(file);
+        let mut lengths: Vec<usize> = versions.iter().map(Vec::len).collect();
+        lengths.dedup();
+        let length = lengths[choose(lengths.len())];
+        let mut bytes = (*file.durable).clone();
+        if self.has_garbage_in_fresh_space && length > bytes.len() && choose(2) == 1 {
+            bytes.resize(length, GARBAGE);
+        }
+        bytes.resize(length, 0);
+        let dirty: Vec<usize> = dirty_sectors(file, self.sector_bytes)
+            .range(..length.div_ceil(self.sector_bytes))
+            .copied()
+            .collect();
+        let survives = self.pattern(dirty.len(), choose);
+        for (at, &sector) in dirty.iter().enumerate() {
+            let range = sector * self.sector_bytes..((sector + 1) * self.sector_bytes).min(length);
+            let mut contents: Vec<Vec<u8>> = vec![bytes[range.clone()].to_vec()];
+            for version in &versions[1..] {
+                let mut new = contents[0].clone();
+                let from =
+                    version.get(range.start.min(version.len())..range.end.min(version.len()));
+                let from = from.unwrap_or_default();
+                new[..from.len()].copy_from_slice(from);
+                if !contents.contains(&new) {
+                    contents.push(new);
+                }
+            }
+            if self.tears_sectors {
+                contents.push(vec![GARBAGE; range.len()]);
+            }
+            let chosen = match &survives {
+                None => choose(contents.len()),
+                Some(survives) => usize::from(survives(at)).min(contents.len() - 1),
+            };
+            bytes[range].copy_from_slice(&contents[chosen]);
+        }
+        bytes
+    }
+
+    /// Which of many sectors survive; `None` if each is chosen for itself.
+    fn pattern(
+        &self,
+        count: usize,
+        choose: &mut dyn FnMut(usize) -> usize,
+    ) -> Option<Box<dyn Fn(usize) -> bool>> {
+        if count <= self.combined_sectors_max {
+            return None;
+        }
+        let chosen = choose(4 * count);
+        let (kind, one) = (chosen / count, chosen % count);
+        Some(match kind {
+            0 => Box::new(move |at| at < one),
+            1 => Box::new(move |at| at >= one),
+            2 => Box::new(move |at| at != one),
+            _ => Box::new(move |at| at == one),
+        })
+    }
+}
+
+/// The file as it was durable, and after each change since.
+fn versions(file: &FileModel) -> Vec<Vec<u8>> {
+    let mut versions = vec![(*file.durable).clone()];
+    for pending in &file.pending {
+        let mut next = versions[versions.len() - 1].clone();
+        pending.write.apply(&mut next);
+        versions.push(next);
+    }
+    versions
+}
+
+fn dirty_sectors(file: &FileModel, sector_bytes: usize) -> BTreeSet<usize> {
+    let mut sectors = BTreeSet::new();
+    for pending in &file.pending {
+        if let Write::Bytes(offset, bytes) = &pending.write {
+            let from = usize::try_from(*offset).unwrap_or(usize::MAX);
+            sectors.extend(from / sector_bytes..(from + bytes.len()).div_ceil(sector_bytes));
+        }
+    }
+    sectors
+}

@@ -1,0 +1,257 @@
+//! A disk as a value: what is seen of it, and what is durable.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+/// A file, whatever it is called.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Inode(u32);
+
+/// A change of names that happens as a whole or not at all.
+#[derive(Clone, Debug)]
+pub(super) enum Change {
+    Set(Arc<str>, Inode),
+    Rename(Arc<str>, Arc<str>, Inode),
+    Remove(Arc<str>),
+}
+
+/// A change of a file.
+#[derive(Clone, Debug)]
+pub(super) enum Write {
+    Bytes(u64, Arc<[u8]>),
+    Length(u64),
+}
+
+/// A change of a file that is not durable.
+#[derive(Clone, Debug)]
+pub(super) struct Pending {
+    pub(super) write: Write,
+    /// A sync of it has failed: later ones leave it out.
+    pub(super) is_abandoned: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct FileModel {
+    pub(super) seen: Arc<Vec<u8>>,
+    pub(super) durable: Arc<Vec<u8>>,
+    pub(super) pending: Vec<Pending>,
+}
+
+/// A disk with one directory on it. Cloning it is cheap.
+#[derive(Clone, Debug, Default)]
+pub struct DiskModel {
+    is_there: bool,
+    pub(super) names: BTreeMap<Arc<str>, Inode>,
+    pub(super) durable_names: BTreeMap<Arc<str>, Inode>,
+    pub(super) changes: Vec<Change>,
+    pub(super) files: BTreeMap<Inode, FileModel>,
+    next: u32,
+}
+
+impl DiskModel {
+    /// A disk with these files on it, all durable.
+    #[must_use]
+    pub fn of(files: &[(&str, &[u8])]) -> DiskModel {
+        let mut model = DiskModel { is_there: true, ..DiskModel::default() };
+        for (name, bytes) in files {
+            let inode = model.fresh();
+            let bytes = Arc::new(bytes.to_vec());
+            let file = FileModel { seen: Arc::clone(&bytes), durable: bytes, pending: Vec::new() };
+            model.files.insert(inode, file);
+            model.names.insert((*name).into(), inode);
+        }
+        model.durable_names = model.names.clone();
+        model
+    }
+
+    /// The files and what is seen of them, in order of their names.
+    pub fn files(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.names.iter().map(|(name, inode)| (&**name, self.files[inode].seen.as_slice()))
+    }
+
+    /// What is seen of a file.
+    #[must_use]
+    pub fn file(&self, name: &str) -> Option<&[u8]> {
+        self.names.get(name).map(|it| self.files[it].seen.as_slice())
+    }
+
+    /// Replaces the bytes of a file, durably; makes it if it is not there.
+    pub fn put(&mut self, name: &str, bytes: Vec<u8>) {
+        let inode = self.names.get(name).copied().unwrap_or_else(|| self.fresh());
+        let bytes = Arc::new(bytes);
+        let file = FileModel { seen: Arc::clone(&bytes), durable: bytes, pending: Vec::new() };
+        self.files.insert(inode, file);
+        self.names.insert(name.into(), inode);
+        self.durable_names.insert(name.into(), inode);
+    }
+
+    /// Removes a file, durably.
+    pub fn take(&mut self, name: &str) {
+        self.names.remove(name);
+        self.durable_names.remove(name);
+    }
+
+    /// This disk with other files on it, all durable.
+    pub(super) fn with(
+        &self,
+        names: BTreeMap<Arc<str>, Inode>,
+        files: BTreeMap<Inode, FileModel>,
+    ) -> DiskModel {
+        DiskModel {
+            is_there: self.is_there,
+            durable_names: names.clone(),
+            names,
+            changes: Vec::new(),
+            files,
+            next: self.next,
+        }
+    }
+
+    fn fresh(&mut self) -> Inode {
+        self.next += 1;
+        Inode(self.next)
+    }
+
+    pub(super) fn create_directory(&mut self) {
+        self.is_there = true;
+    }
+
+    pub(super) fn list(&self) -> io::Result<Vec<String>> {
+        if !self.is_there {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        Ok(self.names.keys().map(|it| it.to_string()).collect())
+    }
+
+    pub(super) fn find(&self, name: &str) -> io::Result<Inode> {
+        self.names.get(name).copied().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    pub(super) fn create(&mut self, name: &str) -> io::Result<Inode> {
+        if !self.is_there {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        if self.names.contains_key(name) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        let inode = self.fresh();
+        self.files.insert(inode, FileModel::default());
+        self.change(Change::Set(name.into(), inode));
+        Ok(inode)
+    }
+
+    pub(super) fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
+        let inode = self.find(from)?;
+        self.change(Change::Rename(from.into(), to.into(), inode));
+        Ok(())
+    }
+
+    pub(super) fn remove(&mut self, name: &str) -> io::Result<()> {
+        self.find(name)?;
+        self.change(Change::Remove(name.into()));
+        Ok(())
+    }
+
+    fn change(&mut self, change: Change) {
+        change.apply(&mut self.names);
+        self.changes.push(change);
+    }
+
+    pub(super) fn sync_directory(&mut self) {
+        self.durable_names = self.names.clone();
+        self.changes.clear();
+    }
+
+    pub(super) fn length(&self, inode: Inode) -> u64 {
+        self.files[&inode].seen.len() as u64
+    }
+
+    /// The length of all files together.
+    pub(super) fn bytes(&self) -> u64 {
+        self.names.values().map(|it| self.length(*it)).sum()
+    }
+
+    pub(super) fn read(&self, inode: Inode, bytes: &mut [u8], offset: u64) -> usize {
+        let seen = &self.files[&inode].seen;
+        let from = usize::try_from(offset).map_or(seen.len(), |it| it.min(seen.len()));
+        let count = bytes.len().min(seen.len() - from);
+        bytes[..count].copy_from_slice(&seen[from..from + count]);
+        count
+    }
+
+    pub(super) fn write(&mut self, inode: Inode, bytes: &[u8], offset: u64) {
+        self.pend(inode, Write::Bytes(offset, bytes.into()));
+    }
+
+    pub(super) fn set_length(&mut self, inode: Inode, bytes: u64) {
+        self.pend(inode, Write::Length(bytes));
+    }
+
+    fn pend(&mut self, inode: Inode, write: Write) {
+        if let Some(file) = self.files.get_mut(&inode) {
+            write.apply(Arc::make_mut(&mut file.seen));
+            file.pending.push(Pending { write, is_abandoned: false });
+        }
+    }
+
+    pub(super) fn sync(&mut self, inode: Inode) {
+        let Some(file) = self.files.get_mut(&inode) else {
+            return;
+        };
+        if file.pending.iter().any(|it| it.is_abandoned) {
+            let durable = Arc::make_mut(&mut file.durable);
+            file.pending.retain(|it| {
+                if !it.is_abandoned {
+                    it.write.apply(durable);
+                }
+                it.is_abandoned
+            });
+        } else {
+            file.durable = Arc::clone(&file.seen);
+            file.pending.clear();
+        }
+    }
+
+    /// A sync has failed: what it was to make durable is abandoned.
+    pub(super) fn fail_sync(&mut self, inode: Inode) {
+        if let Some(file) = self.files.get_mut(&inode) {
+            file.pending.iter_mut().for_each(|it| it.is_abandoned = true);
+        }
+    }
+}
+
+impl Change {
+    pub(super) fn apply(&self, names: &mut BTreeMap<Arc<str>, Inode>) {
+        match self {
+            Change::Set(name, inode) => {
+                names.insert(Arc::clone(name), *inode);
+            }
+            Change::Rename(from, to, inode) => {
+                names.remove(from);
+                names.insert(Arc::clone(to), *inode);
+            }
+            Change::Remove(name) => {
+                names.remove(name);
+            }
+        }
+    }
+}
+
+impl Write {
+    pub(super) fn apply(&self, bytes: &mut Vec<u8>) {
+        match self {
+            Write::Bytes(offset, new) => {
+                let from = usize::try_from(*offset).unwrap_or(usize::MAX);
+                let end = from + new.len();
+                if bytes.len() < end {
+                    bytes.resize(end, 0);
+                }
+                bytes[from..end].copy_from_slice(new);
+            }
+            Write::Length(length) => {
+                bytes.resize(usize::try_from(*length).unwrap_or(usize::MAX), 0);
+            }
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! A batch: building one, and the records of one.
+
+use super::header::{HEADER_BYTES, Header, NoHeader, padded};
+use crate::checksum::{Checksum, Running};
+use crate::decisions::Decisions;
+use crate::disk::AlignedBuffer;
+use crate::{LogId, SegmentNumber, Sequence, WriterEpoch};
+
+/// What a record's length takes before its bytes.
+pub const RECORD_OVERHEAD_BYTES: usize = 4;
+/// The longest body a batch may have, in bytes: what a decoder is ready to hold.
+pub const BODY_BYTES_MAX: u32 = 64 << 20;
+
+/// A record as it lies in a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record<'a> {
+    /// Its number.
+    pub sequence: Sequence,
+    /// Its bytes.
+    pub payload: &'a [u8],
+}
+
+/// A batch whose checksums are right and whose records fill its body.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'a> {
+    /// What it says about itself.
+    pub header: Header,
+    /// The checksum of its header, which the next batch names.
+    pub checksum: Checksum,
+    body: &'a [u8],
+}
+
+/// Why some bytes are not a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoBatch {
+    /// They do not begin with a header.
+    Header(NoHeader),
+    /// The header is right, and what follows it is not.
+    Body(Header),
+}
+
+impl<'a> Batch<'a> {
+    /// The batch at the beginning of these bytes.
+    ///
+    /// # Errors
+    /// When there is none; says what is wrong.
+    pub fn decode(
+        bytes: &'a [u8],
+        block_bytes: u64,
+        decisions: &dyn Decisions,
+    ) -> Result<Batch<'a>, NoBatch> {
+        let (header, checksum) = Header::decode(bytes, decisions).map_err(NoBatch::Header)?;
+        let torn = NoBatch::Body(header);
+        let length = usize::try_from(header.padded_bytes(block_bytes)).map_err(|_| torn)?;
+        let covered = bytes.get(HEADER_BYTES..length).ok_or(torn)?;
+        if !decisions.body_is_intact(&|| Checksum::of(covered), header.body) {
+            return Err(torn);
+        }
+        let body = covered.get(..header.length as usize).ok_or(torn)?;
+        let batch = Batch { header, checksum, body };
+        if batch.is_filled() { Ok(batch) } else { Err(torn) }
+    }
+
+    /// Its records, in order.
+    #[must_use]
+    pub fn records(&self) -> Records<'a> {
+        Records { next: self.header.first, rest: self.body }
+    }
+
+    /// Its body: what [`BatchBuffer::push_body`] takes.
+    #[must_use]
+    pub fn body(&self) -> &'a [u8] {
+        self.body
+    }
+
+    /// Whether exactly as many records as the header says fill exactly the body.
+    fn is_filled(&self) -> bool {
+        let mut records = self.records();
+        records.by_ref().count() == self.header.count as usize && records.rest.is_empty()
+    }
+}
+
+/// The records of a batch.
+#[derive(Clone, Debug)]
+pub struct Records<'a> {
+    next: Sequence,
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = Record<'a>;
+
+    fn next(&mut self) -> Option<Record<'a>> {
+        let (length, rest) = self.rest.split_first_chunk::<RECORD_OVERHEAD_BYTES>()?;
+        let (payload, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+        self.rest = rest;
+        let sequence = self.next;
+        self.next = Sequence(sequence.0.wrapping_add(1));
+        Some(Record { sequence, payload })
+    }
+}
+
+/// What a batch's header says that its records do not.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// Whose log it is in.
+    pub log: LogId,
+    /// The segment it is written to.
+    pub segment: SegmentNumber,
+    /// The opening of the log that writes it.
+    pub epoch: WriterEpoch,
+    /// The number of its first record.
+    pub first: Sequence,
+    /// What is durable as it is written.
+    pub durable: Sequence,
+    /// The header checksum of the batch before it.
+    pub previous: Checksum,
+}
+
+/// Memory in which a batch grows, aligned as direct I/O wants it.
+///
+/// The checksum is computed record by record as they come, while another batch is being synced.
+pub struct BatchBuffer {
+    memory: AlignedBuffer,
+    filled: usize,
+    count: u32,
+    checksum: Running,
+    block_bytes: u64,
+}
+
+impl BatchBuffer {
+    /// An empty batch that may take bodies of up to this many bytes.
+    #[must_use]
+    pub fn new(body_bytes_max: u32, block_bytes: u64) -> BatchBuffer {
+        let bytes = padded(HEADER_BYTES as u64 + u64::from(body_bytes_max), block_bytes);
+        BatchBuffer {
+            // A buffer that no address space has room for is not asked for by valid settings.
+            memory: AlignedBuffer::zeroed(usize::try_from(bytes).unwrap_or(usize::MAX)),
+            filled: HEADER_BYTES,
+            count: 0,
+            checksum: Running::new(),
+            block_bytes,
+        }
+    }
+
+    /// How many records there are.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// Whether a record of this length has room.
+    #[must_use]
+    pub fn has_room(&self, payload_bytes: usize) -> bool {
+        self.filled
+            .checked_add(RECORD_OVERHEAD_BYTES)
+            .and_then(|it| it.checked_add(payload_bytes))
+            .is_some_and(|it| it <= self.memory.len())
+    }
+
+    /// How many bytes the batch will take on disk with one more record of this length.
+    #[must_use]
+    pub fn padded_bytes_with(&self, payload_bytes: usize) -> u64 {
+        let more = RECORD_OVERHEAD_BYTES as u64 + payload_bytes as u64;
+        padded(self.filled as u64 + more, self.block_bytes)
+    }
+
+    /// How many bytes the batch will take on disk.
+    #[must_use]
+    pub fn padded_bytes(&self) -> u64 {
+        padded(self.filled as u64, self.block_bytes)
+    }
+
+    /// Adds a record.
+    ///
+    /// # Panics
+    /// When it has no room.
+    pub fn push(&mut self, payload: &[u8]) {
+        assert!(self.has_room(payload.len()), "a batch has room for what is added to it");
+        let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+        self.append(&length.to_le_bytes());
+        self.append(payload);
+        self.count += 1;
+    }
+
+    /// Adds the records of another batch as they are.
+    ///
+    /// # Panics
+    /// When they have no room.
+    pub fn push_body(&mut self, body: &[u8], count: u32) {
+        self.append(body);
+        self.count += count;
+    }
+
+    fn append(&mut self, bytes: &[u8]) {
+        let end = self.filled + bytes.len();
+        let place = &mut self.memory[self.filled..end];
+        place.copy_from_slice(bytes);
+        self.checksum.update(place);
+        self.filled = end;
+    }
+
+    /// Completes the batch with its header and padding, and says what that header is.
+    pub fn seal(&mut self, place: Place) -> (Header, Checksum) {
+        // The memory holds a whole number of blocks, so the padding has room.
+        let end = self.filled.next_multiple_of(usize::try_from(self.block_bytes).unwrap_or(1));
+        let padding = &mut self.memory[self.filled..end];
+        padding.fill(0);
+        self.checksum.update(padding);
+        let header = Header {
+            count: self.count,
+            log: place.log,
+            segment: place.segment,
+            epoch: place.epoch,
+            first: place.first,
+            durable: place.durable,
+            length: u32::try_from(self.filled - HEADER_BYTES).unwrap_or(u32::MAX),
+            previous: place.previous,
+            body: self.checksum.finish(),
+        };
+        let (bytes, checksum) = header.encode();
+        self.memory[..HEADER_BYTES].copy_from_slice(&bytes);
+        (header, checksum)
+    }
+
+    /// The sealed batch, whole blocks.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        let end = self.filled.next_multiple_of(usize::try_from(self.block_bytes).unwrap_or(1));
+        &self.memory[..end]
+    }
+
+    /// Forgets the batch.
+    pub fn clear(&mut self) {
+        self.filled = HEADER_BYTES;
+        self.count = 0;
+        self.checksum = Running::new();
+    }
+}

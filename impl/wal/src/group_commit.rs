@@ -1,0 +1,292 @@
+//! What to write next, and what is durable now: the log without a disk and without threads.
+//!
+//! Records gather in one buffer while the other is being written and synced. Whoever drives this
+//! takes what has gathered ([`GroupCommit::begin_write`]), performs it, and says what became of it
+//! ([`GroupCommit::on_synced`], [`GroupCommit::on_failed`]). A batch is whatever came during the
+//! sync of the batch before, so there is no timer.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::checksum::Checksum;
+use crate::decisions::Stage;
+use crate::disk::DiskError;
+use crate::format::batch::{BatchBuffer, Place};
+use crate::format::checkpoint::Start;
+use crate::settings::Settings;
+use crate::{LogId, Position, SegmentNumber, Sequence, WriterEpoch};
+
+/// Why a record is not accepted.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum AppendError {
+    /// It is longer than a batch.
+    #[error("a record of {bytes} bytes: this log takes records of up to {bytes_max} bytes")]
+    TooLong {
+        /// Its length.
+        bytes: usize,
+        /// The longest that is accepted.
+        bytes_max: usize,
+    },
+    /// The buffer is full until the batch on its way is synced or a segment is ready.
+    #[error("the log is busy: as much is waiting for the disk as fits into memory")]
+    Busy,
+    /// The disk is full. The record was not accepted; what was accepted is not concerned.
+    #[error("the disk is full: {0}; write a checkpoint or make room")]
+    OutOfSpace(Failure),
+    /// The log has failed.
+    #[error(transparent)]
+    Failed(#[from] Failure),
+}
+
+/// The disk failed the log. This opening of the log is over; what is durable is known only after
+/// opening it again.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the log has failed and must be opened again: {0}")]
+pub struct Failure(#[source] pub Arc<DiskError>);
+
+/// A batch on its way to the disk.
+pub struct BatchWrite {
+    /// Where it is to be written.
+    pub position: Position,
+    buffer: BatchBuffer,
+    start: Start,
+    last: Sequence,
+}
+
+impl BatchWrite {
+    /// What is to be written: whole blocks in aligned memory.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.buffer.bytes()
+    }
+}
+
+/// Where a log goes on after it has been opened.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) log: LogId,
+    pub(crate) epoch: WriterEpoch,
+    /// Where the next batch goes.
+    pub(crate) tail: Position,
+    /// The header checksum of the last batch.
+    pub(crate) previous: Checksum,
+    /// The number of the next record.
+    pub(crate) next: Sequence,
+    /// Where the segments in use begin, in order.
+    pub(crate) starts: VecDeque<Start>,
+    /// The segments that are ready, in order.
+    pub(crate) ready: VecDeque<SegmentNumber>,
+}
+
+/// Group commit as a state machine.
+pub struct GroupCommit {
+    settings: Settings,
+    log: LogId,
+    epoch: WriterEpoch,
+    /// Records that have come.
+    filling: BatchBuffer,
+    /// The other buffer; with the [`BatchWrite`] while a batch is on its way.
+    idle: Option<BatchBuffer>,
+    /// Where the next batch goes, if it fits into the segment.
+    tail: Position,
+    /// Segments that are ready for when the current one is full.
+    ready: VecDeque<SegmentNumber>,
+    /// The header checksum of the last batch that was handed out.
+    previous: Checksum,
+    /// The number of the next record.
+    next: Sequence,
+    durable: Sequence,
+    /// Where the segments in use begin whose first batch is durable, in order.
+    starts: VecDeque<Start>,
+    out_of_space: Option<Failure>,
+    failure: Option<Failure>,
+}
+
+impl GroupCommit {
+    /// Goes on where opening the log ended.
+    pub(crate) fn new(settings: Settings, opened: Opened) -> GroupCommit {
+        let buffer = || BatchBuffer::new(settings.batch_bytes, settings.padding());
+        GroupCommit {
+            log: opened.log,
+            epoch: opened.epoch,
+            filling: buffer(),
+            idle: Some(buffer()),
+            tail: opened.tail,
+            ready: opened.ready,
+            previous: opened.previous,
+            next: opened.next,
+            durable: opened.next.previous(),
+            starts: opened.starts,
+            out_of_space: None,
+            failure: None,
+            settings,
+        }
+    }
+
+    /// Every record up to this number is durable.
+    #[must_use]
+    pub fn durable(&self) -> Sequence {
+        self.durable
+    }
+
+    /// The number of the last record that was accepted.
+    #[must_use]
+    pub fn last(&self) -> Sequence {
+        self.next.previous()
+    }
+
+    /// Why the log has failed, if it has.
+    #[must_use]
+    pub fn failure(&self) -> Option<&Failure> {
+        self.failure.as_ref()
+    }
+
+    /// Accepts a record into the batch that is gathering, and says its number.
+    ///
+    /// # Errors
+    /// When it is not accepted; nothing has changed then.
+    pub fn append(&mut self, record: &[u8]) -> Result<Sequence, AppendError> {
+        if let Some(failure) = &self.failure {
+            return Err(failure.clone().into());
+        }
+        let bytes_max = self.settings.record_bytes_max();
+        if record.len() > bytes_max {
+            return Err(AppendError::TooLong { bytes: record.len(), bytes_max });
+        }
+        if !self.filling.has_room(record.len()) {
+            return Err(AppendError::Busy);
+        }
+        if !self.has_space(self.filling.padded_bytes_with(record.len())) {
+            // Said once: whoever appends again makes the log try again.
+            let failure = self.out_of_space.take();
+            return Err(failure.map_or(AppendError::Busy, AppendError::OutOfSpace));
+        }
+        let sequence = self.next;
+        self.filling.push(record);
+        self.next = sequence.next();
+        Ok(sequence)
+    }
+
+    /// Whether the disk has given the space for a batch of this length already.
+    fn has_space(&self, padded_bytes: u64) -> bool {
+        self.fits(padded_bytes)
+            || !self.ready.is_empty()
+            || !self.settings.decisions.reserves_space()
+    }
+
+    fn fits(&self, padded_bytes: u64) -> bool {
+        self.tail.offset + padded_bytes <= self.settings.segment_bytes
+    }
+
+    /// Whether there is a batch to write and no other on its way.
+    #[must_use]
+    pub fn has_work(&self) -> bool {
+        self.filling.count() > 0 && self.idle.is_some() && self.failure.is_none()
+    }
+
+    /// Hands out what has gathered as the next batch to write. `None` when nothing has, when a
+    /// batch is on its way already, or when the log has failed.
+    pub fn begin_write(&mut self) -> Option<BatchWrite> {
+        if self.has_work() { self.hand_out() } else { None }
+    }
+
+    /// Hands out a batch without records. Once it is synced, it proves that all before it was
+    /// durable: rot in the last records is told from a tear then. `None` when there is no space
+    /// for it, when records wait or a batch is on its way, or when the log has failed.
+    pub fn begin_closing(&mut self) -> Option<BatchWrite> {
+        let is_idle = self.filling.count() == 0 && self.idle.is_some() && self.failure.is_none();
+        let has_space = self.has_space(self.filling.padded_bytes());
+        if is_idle && has_space { self.hand_out() } else { None }
+    }
+
+    fn hand_out(&mut self) -> Option<BatchWrite> {
+        let padded_bytes = self.filling.padded_bytes();
+        if !self.fits(padded_bytes) {
+            // The space was reserved when the records were accepted.
+            let segment = self.ready.pop_front()?;
+            self.tail = Position { segment, offset: 0 };
+        }
+        let idle = self.idle.take()?;
+        let mut buffer = std::mem::replace(&mut self.filling, idle);
+        let position = self.tail;
+        let first = Sequence(self.next.0 - u64::from(buffer.count()));
+        let start = Start { segment: position.segment, first, previous: self.previous };
+        let (_, checksum) = buffer.seal(Place {
+            log: self.log,
+            segment: position.segment,
+            epoch: self.epoch,
+            first,
+            durable: self.durable,
+            previous: self.previous,
+        });
+        self.previous = checksum;
+        self.tail.offset += padded_bytes;
+        Some(BatchWrite { position, buffer, start, last: self.next.previous() })
+    }
+
+    /// The disk has taken a batch but not synced it.
+    pub fn on_written(&mut self, write: &BatchWrite) {
+        self.advance(write.last, Stage::Written);
+    }
+
+    /// A batch is synced.
+    pub fn on_synced(&mut self, mut write: BatchWrite) {
+        self.advance(write.last, Stage::Synced);
+        if write.position.offset == 0 {
+            self.starts.push_back(write.start);
+        }
+        write.buffer.clear();
+        self.idle = Some(write.buffer);
+    }
+
+    fn advance(&mut self, last: Sequence, stage: Stage) {
+        if self.settings.decisions.is_durable(stage) {
+            self.durable = self.durable.max(last);
+        }
+    }
+
+    /// The disk has failed: nothing is accepted or becomes durable any more. The first failure is
+    /// the one that is reported.
+    pub fn on_failed(&mut self, error: DiskError) -> Failure {
+        self.failure.get_or_insert_with(|| Failure(Arc::new(error))).clone()
+    }
+
+    /// Whether another segment should be made ready.
+    #[must_use]
+    pub fn wants_segment(&self) -> bool {
+        self.failure.is_none()
+            && self.out_of_space.is_none()
+            && self.ready.len() < self.settings.segments_ahead
+    }
+
+    /// A segment is ready.
+    pub fn on_segment_ready(&mut self, segment: SegmentNumber) {
+        self.ready.push_back(segment);
+    }
+
+    /// No segment could be made ready because the disk is full.
+    pub fn on_out_of_space(&mut self, error: DiskError) {
+        self.out_of_space = Some(Failure(Arc::new(error)));
+    }
+
+    /// There may be space again: segments were retired.
+    pub fn on_space(&mut self) {
+        self.out_of_space = None;
+    }
+
+    /// Where the log must begin so that every record after this one is in it.
+    pub(crate) fn start_for(&self, through: Sequence) -> Option<Start> {
+        let needed = through.next();
+        self.starts.iter().rev().find(|it| it.first <= needed).or(self.starts.front()).copied()
+    }
+
+    /// Forgets the segments before this one.
+    pub(crate) fn forget_before(&mut self, segment: SegmentNumber) {
+        self.starts.retain(|it| it.segment >= segment);
+    }
+
+    /// Whose log this is.
+    pub(crate) fn log(&self) -> LogId {
+        self.log
+    }
+}

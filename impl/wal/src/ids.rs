@@ -1,0 +1,83 @@
+//! Names for what a log counts and where it keeps it.
+
+use std::fmt;
+
+macro_rules! number {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub u64);
+
+        impl $name {
+            /// The one after it.
+            ///
+            /// # Panics
+            /// When 2^64 of them are used up.
+            #[must_use]
+            pub fn next(self) -> $name {
+                self.plus(1)
+            }
+
+            /// The one that comes this many later.
+            ///
+            /// # Panics
+            /// When 2^64 of them are used up.
+            #[must_use]
+            pub fn plus(self, count: u64) -> $name {
+                $name(self.0.checked_add(count).expect(concat!(stringify!($name), " is used up")))
+            }
+
+            /// The one before it; zero has none, and stays zero.
+            #[must_use]
+            pub fn previous(self) -> $name {
+                $name(self.0.saturating_sub(1))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+number! {
+    /// The number of a record. The first is 1, and none is left out; 0 says "no record".
+    Sequence
+}
+
+number! {
+    /// The number of a segment, which is in the name of its file. The first is 1.
+    SegmentNumber
+}
+
+number! {
+    /// Which opening of the log a batch was written by. The first is 1.
+    WriterEpoch
+}
+
+/// Whose log this is. Chosen by whoever creates it; a log with another id is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LogId(pub u128);
+
+impl fmt::Display for LogId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+/// A place in the log: so many bytes into a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position {
+    /// The segment.
+    pub segment: SegmentNumber,
+    /// The offset in it, in bytes.
+    pub offset: u64,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "segment {}, offset {}", self.segment, self.offset)
+    }
+}

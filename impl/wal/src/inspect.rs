@@ -1,0 +1,64 @@
+//! Reads a log without opening it, for tools: nothing is changed.
+
+use crate::disk::{Call, Disk, DiskError};
+use crate::format::batch::Batch;
+use crate::format::checkpoint::Root;
+use crate::format::names::LOCK;
+use crate::recovery::{OpenError, ReadError, Segments, Tail, read_root, scan};
+use crate::settings::Settings;
+use crate::{Position, Sequence};
+
+/// What a log holds.
+#[derive(Debug)]
+pub struct Inspection {
+    /// What its checkpoint says.
+    pub root: Root,
+    /// The length of the checkpoint's state in bytes.
+    pub state_bytes: u64,
+    /// How many segments there are, ready and retired ones included.
+    pub segments: usize,
+    /// The number of the last record.
+    pub last: Sequence,
+    /// How it ends.
+    pub tail: Tail,
+    /// Half-made files.
+    pub drafts: Vec<String>,
+}
+
+/// Reads a log, verifies it, and shows each batch with its place to `visit`, also those that stand
+/// before damage.
+///
+/// # Errors
+/// When there is no log, it is in use, it is damaged, or the disk fails.
+pub fn inspect<D: Disk>(
+    disk: &D,
+    visit: &mut dyn FnMut(Position, &Batch<'_>),
+) -> Result<Inspection, OpenError> {
+    let settings = Settings::default();
+    let segments = Segments::list(disk)?;
+    if !segments.has_checkpoint && segments.numbers.is_empty() {
+        return Err(OpenError::NoLog { place: disk.place() });
+    }
+    // A log that nobody has locked yet is not given a lock file.
+    let _lock = if segments.has_lock {
+        let lock = disk.lock(LOCK).map_err(DiskError::of(Call::Lock, LOCK))?;
+        Some(lock.ok_or_else(|| OpenError::InUse { place: disk.place() })?)
+    } else {
+        None
+    };
+    let (root, state) = read_root(disk, settings)?;
+    let settings = Settings { block_bytes: root.block_bytes, ..settings };
+    settings.validate()?;
+    let found = scan(disk, settings, &root, &segments, visit).map_err(|error| match error {
+        ReadError::Disk(error) => OpenError::Disk(error),
+        ReadError::Damaged(damage) => OpenError::Damaged { place: disk.place(), damage },
+    })?;
+    Ok(Inspection {
+        root,
+        state_bytes: state.len() as u64,
+        segments: segments.numbers.len(),
+        last: found.chain.next.previous(),
+        tail: found.tail,
+        drafts: segments.drafts,
+    })
+}

@@ -1,0 +1,244 @@
+//! What recovery finds, in words.
+
+use std::fmt;
+
+use crate::disk::DiskError;
+use crate::group_commit::Failure;
+use crate::settings::SettingsError;
+use crate::{LogId, Position, Sequence};
+
+/// A case of recovery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Case {
+    /// Zeros behind the last batch, or the end of the segment.
+    CleanEnd,
+    /// What a recycled file held before.
+    StaleBytes,
+    /// A header without its body.
+    TornBatch,
+    /// Neither zeros nor a header.
+    TornHeader,
+    /// Nothing where a batch must be.
+    Hole,
+    /// Wrong bytes where a batch must be.
+    Rot,
+    /// A segment without a file.
+    MissingSegment,
+    /// A segment of zero bytes.
+    EmptySegment,
+    /// A segment that was never started.
+    EntryLost,
+    /// A half-made file.
+    DraftLeft,
+    /// A segment that is no longer needed.
+    RetiredLeft,
+    /// A log that was being created.
+    HalfBorn,
+    /// Records without a checkpoint.
+    LostCheckpoint,
+    /// A checkpoint with wrong checksums.
+    DamagedCheckpoint,
+}
+
+/// Every case, with its label and a sentence about it.
+pub const CASES: [(Case, &str, &str); 14] = [
+    (Case::CleanEnd, "clean-end", "the batches end where nothing was written: nothing is lost"),
+    (Case::StaleBytes, "stale-bytes", "a recycled file's old batch follows: nothing is lost"),
+    (
+        Case::TornBatch,
+        "torn-batch",
+        "a batch has its header and not its body: a crash tore it, or the last batch rotted",
+    ),
+    (
+        Case::TornHeader,
+        "torn-header",
+        "bytes that are no header follow: a torn or rotted last batch, or an old file's bytes",
+    ),
+    (Case::Hole, "hole", "nothing stands where a durable batch must be"),
+    (Case::Rot, "rot", "wrong bytes stand where a durable batch must be"),
+    (Case::MissingSegment, "missing-segment", "a segment that must be there has no file"),
+    (Case::EmptySegment, "empty-segment", "a segment has no bytes, which no crash brings about"),
+    (Case::EntryLost, "entry-lost", "a segment made ready was never started: nothing is lost"),
+    (Case::DraftLeft, "draft-left", "a half-made file is left: it means nothing and is removed"),
+    (Case::RetiredLeft, "retired-left", "a segment is left that the checkpoint needs no more"),
+    (Case::HalfBorn, "half-born", "the log was being created: it is created anew"),
+    (Case::LostCheckpoint, "lost-checkpoint", "there are records and no checkpoint"),
+    (Case::DamagedCheckpoint, "damaged-checkpoint", "the checkpoint is not what was written"),
+];
+
+impl Case {
+    /// A short name.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        self.row().1
+    }
+
+    /// What it means.
+    #[must_use]
+    pub fn sentence(self) -> &'static str {
+        self.row().2
+    }
+
+    fn row(self) -> &'static (Case, &'static str, &'static str) {
+        CASES.iter().find(|it| it.0 == self).expect("every case has a row")
+    }
+}
+
+/// Durable bytes are gone or wrong. Found by recovery, which has changed nothing then, or while
+/// reading a log that was opened.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {} ({place}{})", case.label(), case.sentence(), lost_text(*lost))]
+pub struct Damage {
+    /// What kind.
+    pub case: Case,
+    /// The file, or the place in it.
+    pub place: Place,
+    /// The first and the last record that cannot be read for certain, as far as known.
+    pub lost: Option<(Sequence, Sequence)>,
+}
+
+/// Where damage is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A place in a segment.
+    At(Position),
+    /// A file as a whole.
+    File(String),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::At(position) => position.fmt(f),
+            Place::File(name) => f.write_str(name),
+        }
+    }
+}
+
+fn lost_text(lost: Option<(Sequence, Sequence)>) -> String {
+    match lost {
+        Some((first, last)) if first > last => String::new(),
+        Some((first, last)) if first == last => format!("; record {first} is lost"),
+        Some((first, last)) => format!("; records {first} to {last} are lost"),
+        None => String::new(),
+    }
+}
+
+/// How the batches of a log end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tail {
+    /// Whether something was cut off.
+    pub case: Case,
+    /// Where the next batch would have been.
+    pub position: Position,
+    /// The first and the last record of the batch that is not whole, where its header tells.
+    pub cut: Option<(Sequence, Sequence)>,
+}
+
+impl Tail {
+    /// Whether something stands there that may once have been a synced batch. A crash during a
+    /// write explains it; without a crash it is rot, and records are lost.
+    #[must_use]
+    pub fn is_uncertain(&self) -> bool {
+        matches!(self.case, Case::TornBatch | Case::TornHeader)
+    }
+}
+
+/// Why a log cannot be opened. Nothing was changed, unless the disk failed on the way.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The settings make no log.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The disk failed.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// There is no such directory, or it is empty.
+    #[error("{place} holds no log")]
+    NoLog {
+        /// The directory.
+        place: String,
+    },
+    /// Another process has it open.
+    #[error("{place} is in use: another process has the log open")]
+    InUse {
+        /// The directory.
+        place: String,
+    },
+    /// The directory holds a file that is none of a log's.
+    #[error(
+        "{place} holds {name:?}, which is no file of a log: a log needs a directory of its own"
+    )]
+    ForeignFile {
+        /// The directory.
+        place: String,
+        /// The file.
+        name: String,
+    },
+    /// The file called `checkpoint` is something else.
+    #[error("{place} is not a log: its file \"checkpoint\" does not begin as a checkpoint does")]
+    NotALog {
+        /// The directory.
+        place: String,
+    },
+    /// The log is of a format that this code does not know.
+    #[error("{place} is of format version {version}: this program reads version 1")]
+    OtherVersion {
+        /// The directory.
+        place: String,
+        /// Its version.
+        version: u32,
+    },
+    /// It is the log of somebody else.
+    #[error("{place} is the log {found}: the log {wanted} was to be opened")]
+    OtherLog {
+        /// The directory.
+        place: String,
+        /// Whose log it is.
+        found: LogId,
+        /// Whose log was asked for.
+        wanted: LogId,
+    },
+    /// Durable bytes are gone or wrong.
+    #[error("{place} is damaged: {damage}")]
+    Damaged {
+        /// The directory.
+        place: String,
+        /// What is wrong.
+        damage: Damage,
+    },
+}
+
+/// Why records cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The disk failed.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// Durable bytes are gone or wrong.
+    #[error(transparent)]
+    Damaged(#[from] Damage),
+}
+
+/// Why a checkpoint was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// It would stand for records that are not durable, or that an older checkpoint stands for.
+    #[error(
+        "a checkpoint through record {through}: it may stand for records from {least} to {durable}"
+    )]
+    OutOfRange {
+        /// What it was to stand for.
+        through: Sequence,
+        /// What the last checkpoint stands for.
+        least: Sequence,
+        /// What is durable.
+        durable: Sequence,
+    },
+    /// The disk is full. The log goes on with the checkpoint it had.
+    #[error("no checkpoint was written because the disk is full: {0}")]
+    OutOfSpace(DiskError),
+    /// The log has failed.
+    #[error(transparent)]
+    Failed(#[from] Failure),
+}

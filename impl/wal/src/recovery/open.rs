@@ -1,0 +1,285 @@
+//! Opens a log: reads it, writes its last batch again into a fresh segment, and clears away what
+//! means nothing.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use super::damage::{Case, Damage, OpenError, Place, ReadError, Tail};
+use super::scan::{Extent, Scan, Segments, Unstarted, read_root, scan};
+use crate::checksum::Checksum;
+use crate::disk::{Access, Call, Disk, DiskError, DiskFile};
+use crate::format::batch::{self, BatchBuffer};
+use crate::format::checkpoint::{Root, Start};
+use crate::format::header::{HEADER_BYTES, padded};
+use crate::format::names::{LOCK, segment_name};
+use crate::group_commit::Opened;
+use crate::segment_reader::SegmentReader;
+use crate::settings::Settings;
+use crate::store::{BatchWriter, Store, remove_if_there};
+use crate::{LogId, Position, SegmentNumber, Sequence, WriterEpoch};
+
+/// The first segment of every log.
+const FIRST_SEGMENT: SegmentNumber = SegmentNumber(1);
+/// The first record of every log.
+const FIRST_RECORD: Sequence = Sequence(1);
+
+/// A log that was opened.
+pub(crate) struct Opening<D: Disk> {
+    pub(crate) lock: D::Lock,
+    pub(crate) settings: Settings,
+    pub(crate) store: Store<D>,
+    pub(crate) opened: Opened,
+    pub(crate) root: Root,
+    pub(crate) state: Vec<u8>,
+    pub(crate) extents: Vec<Extent>,
+    pub(crate) tail: Tail,
+}
+
+/// Opens the log in a directory, or creates it if the directory is empty or does not exist.
+pub(crate) fn open<D: Disk>(
+    disk: &Arc<D>,
+    log: LogId,
+    mut settings: Settings,
+) -> Result<Opening<D>, OpenError> {
+    settings.validate()?;
+    refuse_what_is_no_log(&**disk, log, settings)?;
+    let lock = disk
+        .lock(LOCK)
+        .map_err(DiskError::of(Call::Lock, LOCK))?
+        .ok_or_else(|| OpenError::InUse { place: disk.place() })?;
+    // A process that died may have left names that are seen and not durable.
+    if settings.decisions.syncs_directory_when_opening() {
+        disk.sync_directory().map_err(DiskError::of(Call::SyncDirectory, disk.place()))?;
+    }
+    let mut segments = Segments::list(&**disk)?;
+    if !segments.has_checkpoint {
+        create(disk, log, settings, &segments)?;
+        segments = Segments::list(&**disk)?;
+    }
+    let (root, state) = read_root(&**disk, settings)?;
+    settings.block_bytes = root.block_bytes;
+    settings.validate()?;
+    let found = scan(&**disk, settings, &root, &segments, &mut |_, _| {})
+        .map_err(|error| open_error(&**disk, error))?;
+    let (store, opened, extents) = go_on(disk, settings, &root, &segments, &found)
+        .map_err(|error| open_error(&**disk, error))?;
+    Ok(Opening { lock, settings, store, opened, root, state, extents, tail: found.tail })
+}
+
+fn open_error<D: Disk>(disk: &D, error: ReadError) -> OpenError {
+    match error {
+        ReadError::Disk(error) => OpenError::Disk(error),
+        ReadError::Damaged(damage) => OpenError::Damaged { place: disk.place(), damage },
+    }
+}
+
+/// Looks at a directory before anything in it is touched, not even the lock.
+fn refuse_what_is_no_log<D: Disk>(
+    disk: &D,
+    log: LogId,
+    settings: Settings,
+) -> Result<(), OpenError> {
+    let segments = match Segments::list(disk) {
+        Err(OpenError::Disk(error)) if error.source.kind() == std::io::ErrorKind::NotFound => {
+            disk.create_directory().map_err(DiskError::of(Call::CreateDirectory, disk.place()))?;
+            return Ok(());
+        }
+        result => result?,
+    };
+    if segments.has_checkpoint {
+        let (root, _) = read_root(disk, settings)?;
+        if !settings.decisions.is_of_log(root.log, log) {
+            let place = disk.place();
+            return Err(OpenError::OtherLog { place, found: root.log, wanted: log });
+        }
+    }
+    Ok(())
+}
+
+/// Creates a log: its first segment with a batch without records, then the checkpoint that makes
+/// it a log. What a creation that was cut off has left is removed first.
+fn create<D: Disk>(
+    disk: &Arc<D>,
+    log: LogId,
+    settings: Settings,
+    segments: &Segments,
+) -> Result<(), OpenError> {
+    for &segment in &segments.numbers {
+        if segment != FIRST_SEGMENT || has_records(&**disk, segment, settings)? {
+            let place = Place::File(segment_name(segment));
+            let damage = Damage { case: Case::LostCheckpoint, place, lost: None };
+            return Err(OpenError::Damaged { place: disk.place(), damage });
+        }
+    }
+    remove_if_there(&**disk, &segment_name(FIRST_SEGMENT))?;
+    for draft in &segments.drafts {
+        remove_if_there(&**disk, draft)?;
+    }
+    let start = Start { segment: FIRST_SEGMENT, first: FIRST_RECORD, previous: Checksum(0) };
+    let root = Root {
+        block_bytes: settings.block_bytes,
+        log,
+        through: FIRST_RECORD.previous(),
+        durable: FIRST_RECORD.previous(),
+        start,
+    };
+    let mut store =
+        Store::new(Arc::clone(disk), settings, BTreeMap::new(), FIRST_RECORD.previous());
+    let begins_with_segment = settings.decisions.begins_segment_before_checkpoint();
+    if !begins_with_segment {
+        store.write_checkpoint(&root, &[])?;
+    }
+    // Opening starts another segment; this one only has to be there.
+    store.make_segment_of(first_bytes(&[], settings))?;
+    let first = First { log, epoch: WriterEpoch(1), start, body: &[], count: 0 };
+    write_first(disk, settings, &first)?;
+    if begins_with_segment {
+        store.write_checkpoint(&root, &[])?;
+    }
+    Ok(())
+}
+
+/// Whether a segment begins with a whole batch that has records, or goes on behind the first.
+fn has_records<D: Disk>(
+    disk: &D,
+    segment: SegmentNumber,
+    settings: Settings,
+) -> Result<bool, DiskError> {
+    let mut reader = SegmentReader::open(disk, segment, settings, Vec::new())?;
+    let mut offset = 0;
+    while offset < reader.length {
+        if let Ok(batch) = reader.batch(offset)?
+            && batch.header.count > 0
+        {
+            return Ok(true);
+        }
+        offset += settings.padding();
+    }
+    Ok(false)
+}
+
+/// Starts a fresh segment with the last batch of the log, and clears away what means nothing.
+fn go_on<D: Disk>(
+    disk: &Arc<D>,
+    settings: Settings,
+    root: &Root,
+    segments: &Segments,
+    found: &Scan,
+) -> Result<(Store<D>, Opened, Vec<Extent>), ReadError> {
+    for draft in &segments.drafts {
+        remove_if_there(&**disk, draft)?;
+    }
+    let mut store = Store::new(Arc::clone(disk), settings, lengths(disk, segments)?, root.through);
+    let mut reader = SegmentReader::open(&**disk, found.last.segment, settings, Vec::new())?;
+    let last = reader.batch(found.last.offset)?;
+    let is_rewritten = settings.decisions.rewrites_last_batch();
+    let before = if is_rewritten { &found.before_last } else { &found.chain };
+    let (body, count) = match &last {
+        // A disk may answer the same question differently, so this one is judged again.
+        Ok(batch) if batch.checksum != found.chain.previous => {
+            return Err(unreadable(found.last).into());
+        }
+        Ok(batch) if is_rewritten => (batch.body(), batch.header.count),
+        Ok(_) => (&[][..], 0),
+        Err(_) => return Err(unreadable(found.last).into()),
+    };
+    let mut ready = ready(&found.unstarted, settings);
+    let segment = match ready.pop_front() {
+        Some(segment) => segment,
+        // A segment of full length takes time to make, and whoever opens a log waits.
+        None => store.make_segment_of(first_bytes(body, settings))?,
+    };
+    let start = Start { segment, first: before.next, previous: before.previous };
+    let epoch = found.chain.epoch.next();
+    let first = First { log: root.log, epoch, start, body, count };
+    let (checksum, end) = write_first(disk, settings, &first)?;
+    if !found.tail.is_uncertain() {
+        store.shorten(found.last.segment, found.extents.last().map_or(0, |it| it.end))?;
+    }
+    store.retire_before(root.start.segment)?;
+    let extents = extents(found, Extent { start, end }, is_rewritten);
+    let is_full = store.length(segment) != settings.segment_bytes;
+    let opened = Opened {
+        log: root.log,
+        epoch,
+        tail: Position { segment, offset: if is_full { settings.segment_bytes } else { end } },
+        previous: checksum,
+        next: found.chain.next,
+        starts: extents.iter().map(|it| it.start).collect(),
+        ready,
+    };
+    Ok((store, opened, extents))
+}
+
+/// How many bytes a segment takes that holds nothing but its first batch.
+fn first_bytes(body: &[u8], settings: Settings) -> u64 {
+    padded((HEADER_BYTES + body.len()) as u64, settings.padding())
+}
+
+fn unreadable(position: Position) -> Damage {
+    Damage { case: Case::Rot, place: Place::At(position), lost: None }
+}
+
+fn lengths<D: Disk>(
+    disk: &Arc<D>,
+    segments: &Segments,
+) -> Result<BTreeMap<SegmentNumber, u64>, DiskError> {
+    let mut lengths = BTreeMap::new();
+    for &number in &segments.numbers {
+        let name = segment_name(number);
+        let file = disk.open(&name, Access::Read).map_err(DiskError::of(Call::Open, &name))?;
+        lengths.insert(number, file.length().map_err(DiskError::of(Call::Read, &name))?);
+    }
+    Ok(lengths)
+}
+
+/// The segments behind the last started one that can be used as they are.
+fn ready(unstarted: &[Unstarted], settings: Settings) -> VecDeque<SegmentNumber> {
+    let usable =
+        unstarted.iter().filter(|it| !it.is_touched && it.length == settings.segment_bytes);
+    usable.map(|it| it.segment).collect()
+}
+
+/// What is in the log after its last batch was written again.
+fn extents(found: &Scan, fresh: Extent, is_rewritten: bool) -> Vec<Extent> {
+    let mut extents = found.extents.clone();
+    if let Some(last) = extents.last_mut().filter(|_| is_rewritten) {
+        last.end = found.last.offset;
+    }
+    extents.push(fresh);
+    extents
+}
+
+/// The first batch of a segment.
+struct First<'a> {
+    log: LogId,
+    epoch: WriterEpoch,
+    start: Start,
+    body: &'a [u8],
+    count: u32,
+}
+
+/// Writes and syncs the first batch of a segment. Returns its header checksum and its end.
+fn write_first<D: Disk>(
+    disk: &Arc<D>,
+    settings: Settings,
+    first: &First<'_>,
+) -> Result<(Checksum, u64), DiskError> {
+    let body_bytes = u32::try_from(first.body.len()).unwrap_or(u32::MAX);
+    let mut buffer = BatchBuffer::new(body_bytes, settings.padding());
+    buffer.push_body(first.body, first.count);
+    let (_, checksum) = buffer.seal(batch::Place {
+        log: first.log,
+        segment: first.start.segment,
+        epoch: first.epoch,
+        first: first.start.first,
+        durable: first.start.first.previous(),
+        previous: first.start.previous,
+    });
+    let mut writer = BatchWriter::new(Arc::clone(disk), settings.decisions);
+    writer.write_at(first.start.segment, 0, buffer.bytes())?;
+    if settings.decisions.syncs_opening() {
+        writer.sync()?;
+    }
+    Ok((checksum, buffer.padded_bytes()))
+}

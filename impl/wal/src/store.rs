@@ -1,0 +1,240 @@
+//! The files of a log: making segments ready, checkpoints, and giving segments up.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::sync::Arc;
+
+use crate::decisions::Decisions;
+use crate::disk::{Access, AlignedBuffer, Call, Disk, DiskError, DiskFile};
+use crate::format::checkpoint::Root;
+use crate::format::names::{CHECKPOINT, CHECKPOINT_DRAFT, SEGMENT_DRAFT, segment_name};
+use crate::group_commit::BatchWrite;
+use crate::settings::Settings;
+use crate::{SegmentNumber, Sequence};
+
+/// How many zeros are written at once, in bytes.
+const ZEROS_BYTES: u64 = 1 << 20;
+
+/// The files of a log.
+pub(crate) struct Store<D> {
+    disk: Arc<D>,
+    settings: Settings,
+    /// The segments that there are, with their lengths in bytes.
+    lengths: BTreeMap<SegmentNumber, u64>,
+    /// Segments of full length that are not needed any more, to be used again.
+    retired: VecDeque<SegmentNumber>,
+    /// What the last checkpoint stands for.
+    pub(crate) through: Sequence,
+}
+
+impl<D: Disk> Store<D> {
+    pub(crate) fn new(
+        disk: Arc<D>,
+        settings: Settings,
+        lengths: BTreeMap<SegmentNumber, u64>,
+        through: Sequence,
+    ) -> Store<D> {
+        Store { disk, settings, lengths, retired: VecDeque::new(), through }
+    }
+
+    pub(crate) fn disk(&self) -> &Arc<D> {
+        &self.disk
+    }
+
+    /// Makes the next segment ready: a retired one under a new number, or a new one full of zeros.
+    /// Its name is durable when this returns.
+    pub(crate) fn make_segment(&mut self) -> Result<SegmentNumber, DiskError> {
+        self.make_segment_of(self.settings.segment_bytes)
+    }
+
+    /// Makes a segment of this length. Only one of full length is a retired one.
+    pub(crate) fn make_segment_of(&mut self, bytes: u64) -> Result<SegmentNumber, DiskError> {
+        let number = self.lengths.keys().next_back().copied().unwrap_or_default().next();
+        let name = segment_name(number);
+        let is_full = bytes == self.settings.segment_bytes;
+        match self.retired.pop_front().filter(|_| is_full) {
+            Some(old) => self.rename(&segment_name(old), &name)?,
+            None => {
+                self.make_draft(bytes).inspect_err(|_| {
+                    // What is left of it only takes space; opening the log removes it too.
+                    let _ = self.disk.remove(SEGMENT_DRAFT);
+                })?;
+                self.rename(SEGMENT_DRAFT, &name)?;
+            }
+        }
+        self.lengths.insert(number, bytes);
+        if self.settings.decisions.syncs_directory_for_segment() {
+            self.sync_directory()?;
+        }
+        Ok(number)
+    }
+
+    /// Writes a segment full of zeros. That it is written, and not just given a length, makes the
+    /// disk give the space, and later syncs need not say where it is.
+    fn make_draft(&self, bytes: u64) -> Result<(), DiskError> {
+        let of = |call| DiskError::of(call, SEGMENT_DRAFT);
+        let file =
+            self.disk.create(SEGMENT_DRAFT, Access::WriteBlocks).map_err(of(Call::Create))?;
+        let zeros = AlignedBuffer::zeroed(usize::try_from(bytes.min(ZEROS_BYTES)).unwrap_or(0));
+        let mut offset = 0;
+        while offset < bytes {
+            let some =
+                &zeros[..usize::try_from(bytes - offset).unwrap_or(usize::MAX).min(zeros.len())];
+            write_full(&file, some, offset, self.settings.decisions).map_err(of(Call::Write))?;
+            offset += some.len() as u64;
+        }
+        if self.settings.decisions.syncs_segment_before_rename() {
+            file.sync().map_err(of(Call::Sync))?;
+        }
+        Ok(())
+    }
+
+    /// Writes a checkpoint: beside the one before, synced, then in its place, durably.
+    pub(crate) fn write_checkpoint(&mut self, root: &Root, state: &[u8]) -> Result<(), DiskError> {
+        let decisions = self.settings.decisions;
+        let is_beside = decisions.writes_checkpoint_beside();
+        let name = if is_beside { CHECKPOINT_DRAFT } else { CHECKPOINT };
+        let of = |call| DiskError::of(call, name);
+        remove_if_there(&*self.disk, name)?;
+        let file = self.disk.create(name, Access::Write).map_err(of(Call::Create))?;
+        write_full(&file, &root.encode(state), 0, decisions).map_err(of(Call::Write))?;
+        if decisions.syncs_checkpoint_before_rename() {
+            file.sync().map_err(of(Call::Sync))?;
+        }
+        if is_beside {
+            self.rename(CHECKPOINT_DRAFT, CHECKPOINT)?;
+        }
+        if decisions.syncs_directory_for_checkpoint() {
+            self.sync_directory()?;
+        }
+        self.through = root.through;
+        Ok(())
+    }
+
+    /// Gives up the segments before this one: keeps some to use again, removes the others.
+    pub(crate) fn retire_before(&mut self, needed: SegmentNumber) -> Result<(), DiskError> {
+        let kept = self.settings.decisions.first_kept(needed);
+        while let Some(segment) = self.lengths.first_entry().filter(|it| *it.key() < kept) {
+            let (number, length) = segment.remove_entry();
+            let is_useful = length == self.settings.segment_bytes
+                && self.retired.len() <= self.settings.segments_ahead;
+            if is_useful {
+                self.retired.push_back(number);
+            } else {
+                let name = segment_name(number);
+                self.disk.remove(&name).map_err(DiskError::of(Call::Remove, name))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives back the space behind the last batch of a segment that is not written to any more.
+    pub(crate) fn shorten(&mut self, number: SegmentNumber, bytes: u64) -> Result<(), DiskError> {
+        if self.length(number) == bytes {
+            return Ok(());
+        }
+        let name = segment_name(number);
+        let file =
+            self.disk.open(&name, Access::Write).map_err(DiskError::of(Call::Open, &name))?;
+        file.set_length(bytes).map_err(DiskError::of(Call::SetLength, &name))?;
+        self.lengths.insert(number, bytes);
+        Ok(())
+    }
+
+    /// The length of a segment in bytes.
+    pub(crate) fn length(&self, number: SegmentNumber) -> u64 {
+        self.lengths.get(&number).copied().unwrap_or(0)
+    }
+
+    fn rename(&self, from: &str, to: &str) -> Result<(), DiskError> {
+        self.disk.rename(from, to).map_err(DiskError::of(Call::Rename, from))
+    }
+
+    pub(crate) fn sync_directory(&self) -> Result<(), DiskError> {
+        self.disk.sync_directory().map_err(DiskError::of(Call::SyncDirectory, self.disk.place()))
+    }
+}
+
+/// Removes a file that may not be there.
+pub(crate) fn remove_if_there<D: Disk>(disk: &D, name: &str) -> Result<(), DiskError> {
+    match disk.remove(name) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result.map_err(DiskError::of(Call::Remove, name)),
+    }
+}
+
+/// Writes batches where they belong.
+pub(crate) struct BatchWriter<D: Disk> {
+    disk: Arc<D>,
+    decisions: &'static dyn Decisions,
+    current: Option<(SegmentNumber, D::File)>,
+}
+
+impl<D: Disk> BatchWriter<D> {
+    pub(crate) fn new(disk: Arc<D>, decisions: &'static dyn Decisions) -> BatchWriter<D> {
+        BatchWriter { disk, decisions, current: None }
+    }
+
+    /// Writes a batch. It is not durable yet.
+    pub(crate) fn write(&mut self, batch: &BatchWrite) -> Result<(), DiskError> {
+        self.write_at(batch.position.segment, batch.position.offset, batch.bytes())
+    }
+
+    pub(crate) fn write_at(
+        &mut self,
+        segment: SegmentNumber,
+        offset: u64,
+        bytes: &[u8],
+    ) -> Result<(), DiskError> {
+        let name = segment_name(segment);
+        if self.current.as_ref().is_none_or(|it| it.0 != segment) {
+            let file = self
+                .disk
+                .open(&name, Access::WriteBlocks)
+                .map_err(DiskError::of(Call::Open, &name))?;
+            self.current = Some((segment, file));
+        }
+        let result = match &self.current {
+            Some((_, file)) => write_full(file, bytes, offset, self.decisions),
+            None => Ok(()),
+        };
+        match result {
+            Err(_) if self.decisions.ignores_failed_writes() => Ok(()),
+            result => result.map_err(DiskError::of(Call::Write, name)),
+        }
+    }
+
+    /// Makes what was written durable.
+    pub(crate) fn sync(&self) -> Result<(), DiskError> {
+        let Some((segment, file)) = &self.current else {
+            return Ok(());
+        };
+        let mut result = file.sync();
+        if result.is_err() && !self.decisions.failure_is_final() {
+            result = file.sync();
+        }
+        result.map_err(DiskError::of(Call::Sync, segment_name(*segment)))
+    }
+}
+
+/// Writes all of these bytes. A disk that takes only some is asked again for the rest.
+fn write_full(
+    file: &impl DiskFile,
+    bytes: &[u8],
+    offset: u64,
+    decisions: &dyn Decisions,
+) -> io::Result<()> {
+    let mut done = 0;
+    while done < bytes.len() {
+        match file.write_at(&bytes[done..], offset + done as u64) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => done += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        if !decisions.completes_short_writes() {
+            break;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,226 @@
+//! A disk that fails, and directories that are no log.
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+
+use steadfast_wal::disk::simulated::{DiskModel, EIO, EROFS, Fault, SimulatedDisk};
+use steadfast_wal::disk::{Disk, DiskFile};
+use steadfast_wal::{
+    AppendError, CheckpointError, Log, LogId, OpenError, RealDisk, Sequence, SerialLog, Settings,
+};
+
+const ID: LogId = LogId(3);
+
+fn small() -> Settings {
+    Settings { block_bytes: 512, segment_bytes: 4096, batch_bytes: 2048, ..Settings::default() }
+}
+
+fn opened() -> (SimulatedDisk, SerialLog<SimulatedDisk>) {
+    let disk = SimulatedDisk::new(DiskModel::default());
+    let (mut log, _) = SerialLog::open(Arc::new(disk.clone()), ID, small()).unwrap();
+    log.append(b"first").unwrap();
+    log.sync().unwrap();
+    (disk, log)
+}
+
+#[test]
+fn a_failed_write_or_sync_is_final() {
+    for call in 0..2 {
+        let (disk, mut log) = opened();
+        let accepted = log.append(b"second").unwrap();
+        disk.fail_at(disk.calls() + call, Fault::Error(EIO));
+        let failure = log.sync().unwrap_err();
+        assert!(failure.to_string().contains("must be opened again"), "{failure}");
+        assert!(log.durable() < accepted);
+        assert!(matches!(log.append(b"third"), Err(AppendError::Failed(_))));
+        assert!(log.sync().is_err(), "the disk is fine again, the log is not");
+        assert!(matches!(log.checkpoint(Sequence(1), b""), Err(CheckpointError::Failed(_))));
+        drop(log);
+        let (mut log, recovered) = SerialLog::open(Arc::new(disk), ID, small()).unwrap();
+        assert!(recovered.last >= Sequence(1));
+        log.append(b"on").unwrap();
+        log.sync().unwrap();
+    }
+}
+
+#[test]
+fn a_failed_directory_sync_is_final() {
+    let (disk, mut log) = opened();
+    // Remove, create, write, sync, rename; then the directory.
+    disk.fail_at(disk.calls() + 5, Fault::Error(EIO));
+    let error = log.checkpoint(Sequence(1), b"state").unwrap_err();
+    assert!(error.to_string().contains("cannot sync the directory"), "{error}");
+    assert!(log.append(b"x").is_err());
+}
+
+#[test]
+fn everyone_who_waits_hears_of_a_failure() {
+    let disk = SimulatedDisk::new(DiskModel::default());
+    let (log, _) = Log::open(Arc::new(disk.clone()), ID, small()).unwrap();
+    log.write(b"first").unwrap();
+    for call in 0..400 {
+        disk.fail_at(disk.calls() + call, Fault::Error(EIO));
+    }
+    std::thread::scope(|scope| {
+        let waiters: Vec<_> = (0..8).map(|_| scope.spawn(|| log.write(b"waiting"))).collect();
+        for waiter in waiters {
+            assert!(matches!(waiter.join().unwrap(), Err(AppendError::Failed(_))));
+        }
+    });
+    assert!(log.wait(Sequence(2)).is_err());
+    assert!(log.wait(Sequence(1)).is_ok(), "what was durable stays so");
+    assert!(log.close().is_err());
+}
+
+#[test]
+fn a_full_disk_refuses_before_it_accepts_and_a_checkpoint_makes_room() {
+    let (disk, mut log) = opened();
+    log.make_segments().unwrap();
+    let bytes = disk.model().files().map(|it| it.1.len() as u64).sum::<u64>();
+    disk.limit(Some(bytes + 1000));
+    let mut accepted = 1;
+    let refused = loop {
+        match log.append(&[5; 400]) {
+            Ok(sequence) => accepted = sequence.0,
+            Err(error) => break error,
+        }
+        log.sync().unwrap();
+    };
+    assert!(matches!(refused, AppendError::OutOfSpace(_)), "{refused}");
+    assert!(accepted > 10, "the space that was reserved is used: {accepted}");
+    assert_eq!(log.sync().unwrap(), Sequence(accepted), "what was accepted is durable");
+    log.checkpoint(Sequence(accepted), b"").unwrap();
+    assert_eq!(log.append(&[6; 400]).unwrap(), Sequence(accepted + 1));
+    log.sync().unwrap();
+}
+
+#[test]
+fn a_full_disk_refuses_threads_too() {
+    let disk = SimulatedDisk::new(DiskModel::default());
+    let (log, _) = Log::open(Arc::new(disk.clone()), ID, small()).unwrap();
+    log.write(b"first").unwrap();
+    disk.limit(Some(20_000));
+    let error = loop {
+        if let Err(error) = log.write(&[1; 400]) {
+            break error;
+        }
+    };
+    assert!(matches!(error, AppendError::OutOfSpace(_)), "{error}");
+    log.checkpoint(log.durable(), b"").unwrap();
+    log.write(&[1; 400]).unwrap();
+}
+
+#[test]
+fn short_reads_and_writes_are_continued() {
+    let (disk, mut log) = opened();
+    for call in 0..60 {
+        disk.fail_at(disk.calls() + call, Fault::Short(100));
+    }
+    log.append(&[7; 1500]).unwrap();
+    log.sync().unwrap();
+    drop(log);
+    let (_, mut recovered) = SerialLog::open(Arc::new(disk), ID, small()).unwrap();
+    let mut lengths = Vec::new();
+    recovered.replay.for_each(|it| lengths.push(it.payload.len())).unwrap();
+    assert_eq!(lengths, [5, 1500]);
+}
+
+/// Opens a directory that is no log of ours; it must be refused and left as it is.
+fn is_refused(model: DiskModel, id: LogId, says: &str) {
+    let before: Vec<_> =
+        model.files().map(|(name, bytes)| (name.to_owned(), bytes.to_vec())).collect();
+    let disk = SimulatedDisk::new(model);
+    let error = SerialLog::open(Arc::new(disk.clone()), id, small()).err().unwrap();
+    assert!(error.to_string().contains(says), "{error}");
+    let model = disk.model();
+    let after: Vec<_> =
+        model.files().map(|(name, bytes)| (name.to_owned(), bytes.to_vec())).collect();
+    assert_eq!(after, before, "{says}");
+}
+
+#[test]
+fn what_is_no_log_of_ours_is_refused_and_left_as_it_is() {
+    let (disk, log) = opened();
+    drop(log);
+    let model = disk.model();
+    is_refused(model.clone(), LogId(4), "is the log 00000000000000000000000000000003");
+    is_refused(
+        DiskModel::of(&[("notes.txt", b"mine")]),
+        ID,
+        "\"notes.txt\", which is no file of a log",
+    );
+    is_refused(DiskModel::of(&[("checkpoint", &[b'x'; 200])]), ID, "is not a log");
+    is_refused(DiskModel::of(&[("checkpoint", b"")]), ID, "is not a log");
+    let mut foreign = model.clone();
+    foreign.put("segment-7", Vec::new());
+    is_refused(foreign, ID, "segment-7");
+    let mut empty = model.clone();
+    empty.put("segment-0000000000000002", Vec::new());
+    is_refused(empty, ID, "empty-segment");
+    let mut newer = model;
+    let mut bytes = newer.file("checkpoint").unwrap().to_vec();
+    bytes[8] = 2;
+    let checksum = steadfast_wal::Checksum::of(&bytes[..80]);
+    bytes[80..84].copy_from_slice(&checksum.0.to_le_bytes());
+    newer.put("checkpoint", bytes);
+    is_refused(newer, ID, "format version 2: this program reads version 1");
+}
+
+#[test]
+fn one_process_at_a_time_opens_a_log() {
+    let (disk, log) = opened();
+    let error = SerialLog::open(Arc::new(disk.clone()), ID, small()).err().unwrap();
+    assert!(matches!(error, OpenError::InUse { .. }), "{error}");
+    drop(log);
+    SerialLog::open(Arc::new(disk), ID, small()).unwrap();
+}
+
+#[test]
+fn a_directory_that_cannot_be_written_to_is_named() {
+    let disk = SimulatedDisk::new(DiskModel::of(&[]));
+    // The list works, the lock does not.
+    disk.fail_at(1, Fault::Error(EROFS));
+    let error = SerialLog::open(Arc::new(disk.clone()), ID, small()).err().unwrap();
+    assert!(error.to_string().contains("cannot lock LOCK"), "{error}");
+    assert_eq!(disk.model().files().count(), 0);
+}
+
+#[test]
+fn a_file_in_place_of_the_directory_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("file");
+    std::fs::write(&path, "mine").unwrap();
+    let error = SerialLog::open(Arc::new(RealDisk::new(&path)), ID, small()).err().unwrap();
+    assert!(matches!(error, OpenError::Disk(_)), "{error}");
+    assert_eq!(std::fs::read(&path).unwrap(), b"mine");
+}
+
+#[test]
+fn settings_that_make_no_log_are_refused() {
+    let refused = [
+        (
+            Settings { block_bytes: 1000, ..small() },
+            "blocks of 1000 bytes: a block is a power of two",
+        ),
+        (Settings { block_bytes: 256, ..small() }, "blocks of 256 bytes"),
+        (Settings { batch_bytes: 10, ..small() }, "batches of 10 bytes: a batch takes 64 to"),
+        (Settings { segment_bytes: 2048, ..small() }, "at least 2560 bytes"),
+        (Settings { segment_bytes: 4000, ..small() }, "a whole number of blocks"),
+        (Settings { segments_ahead: 0, ..small() }, "0 segments ahead"),
+    ];
+    for (settings, says) in refused {
+        let disk = Arc::new(SimulatedDisk::new(DiskModel::default()));
+        let error = SerialLog::open(disk, ID, settings).err().unwrap();
+        assert!(error.to_string().contains(says), "{error}");
+    }
+}
+
+#[test]
+fn a_write_that_takes_nothing_is_an_error() {
+    let (disk, mut log) = opened();
+    disk.fail_at(disk.calls(), Fault::Short(0));
+    log.append(b"x").unwrap();
+    assert!(log.sync().is_err());
+    let file = disk.open("checkpoint", steadfast_wal::disk::Access::Read).unwrap();
+    assert!(file.write_at(b"x", 0).is_err());
+}

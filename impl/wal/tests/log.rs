@@ -1,0 +1,148 @@
+//! The log as its users meet it, on both disks, with threads and without.
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+
+use steadfast_wal::disk::Disk;
+use steadfast_wal::disk::simulated::{DiskModel, SimulatedDisk};
+use steadfast_wal::{
+    AppendError, CheckpointError, Log, LogId, OpenError, RealDisk, Recovered, Sequence, SerialLog,
+    Settings,
+};
+
+const ID: LogId = LogId(42);
+
+fn small() -> Settings {
+    Settings { block_bytes: 512, segment_bytes: 4096, batch_bytes: 2048, ..Settings::default() }
+}
+
+fn simulated() -> Arc<SimulatedDisk> {
+    Arc::new(SimulatedDisk::new(DiskModel::default()))
+}
+
+fn records<D: Disk>(recovered: &mut Recovered<D>) -> Vec<(u64, Vec<u8>)> {
+    let mut records = Vec::new();
+    recovered.replay.for_each(|it| records.push((it.sequence.0, it.payload.to_vec()))).unwrap();
+    records
+}
+
+/// Record number n of a test.
+fn payload(number: u64) -> Vec<u8> {
+    let length = usize::try_from(number * 37 % 700).unwrap();
+    (0..length).map(|it| u8::try_from((it as u64 + number) % 251).unwrap()).collect()
+}
+
+fn is_run(records: &[(u64, Vec<u8>)], from: u64, to: u64) {
+    assert_eq!(records.iter().map(|it| it.0).collect::<Vec<_>>(), (from..=to).collect::<Vec<_>>());
+    for (number, bytes) in records {
+        assert_eq!(*bytes, payload(*number), "record {number}");
+    }
+}
+
+#[test]
+fn what_was_synced_is_there_when_the_log_is_opened_again() {
+    let disk = simulated();
+    for round in 0..20 {
+        let (mut log, mut recovered) = SerialLog::open(disk.clone(), ID, small()).unwrap();
+        assert_eq!(recovered.last, Sequence(round * 10));
+        assert!(!recovered.tail.is_uncertain());
+        is_run(&records(&mut recovered), 1, round * 10);
+        for number in round * 10 + 1..=round * 10 + 10 {
+            assert_eq!(log.append(&payload(number)).unwrap(), Sequence(number));
+            if number % 3 == 0 {
+                assert_eq!(log.sync().unwrap(), Sequence(number));
+            }
+        }
+        if round % 2 == 0 {
+            assert_eq!(log.close().unwrap(), Sequence(round * 10 + 10));
+        } else {
+            log.sync().unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_checkpoint_takes_the_place_of_records_and_segments_are_used_again() {
+    let disk = simulated();
+    let (mut log, _) = SerialLog::open(disk.clone(), ID, small()).unwrap();
+    for number in 1..=500 {
+        log.append(&payload(number)).unwrap();
+        log.sync().unwrap();
+        if number % 20 == 0 {
+            log.checkpoint(Sequence(number - 5), &payload(number - 5)).unwrap();
+        }
+    }
+    drop(log);
+    let segments = disk.list().unwrap().iter().filter(|it| it.starts_with("segment-")).count();
+    assert!(segments <= 10, "{segments} segments are left");
+    let (mut log, mut recovered) = SerialLog::open(disk, ID, small()).unwrap();
+    assert_eq!((recovered.through, recovered.last), (Sequence(495), Sequence(500)));
+    assert_eq!(recovered.state, payload(495));
+    is_run(&records(&mut recovered), 496, 500);
+    let error = log.checkpoint(Sequence(501), b"").unwrap_err();
+    assert!(matches!(error, CheckpointError::OutOfRange { .. }), "{error}");
+    assert!(log.checkpoint(Sequence(400), b"").is_err());
+}
+
+#[test]
+fn a_record_may_be_empty_and_must_not_be_longer_than_a_batch() {
+    let disk = simulated();
+    let (mut log, _) = SerialLog::open(disk.clone(), ID, small()).unwrap();
+    let longest = vec![1; small().record_bytes_max()];
+    log.append(&[]).unwrap();
+    log.append(&longest).unwrap();
+    log.append(&[]).unwrap();
+    let error = log.append(&vec![1; longest.len() + 1]).unwrap_err();
+    assert!(matches!(error, AppendError::TooLong { bytes: 2045, bytes_max: 2044 }), "{error}");
+    log.close().unwrap();
+    let (_, mut recovered) = SerialLog::open(disk, ID, small()).unwrap();
+    let found = records(&mut recovered);
+    assert_eq!(found, [(1, vec![]), (2, longest), (3, vec![])]);
+}
+
+#[test]
+fn many_threads_append_to_a_real_disk() {
+    let directory = tempfile::tempdir().unwrap();
+    let disk = || Arc::new(RealDisk::new(directory.path().join("log")));
+    let settings = Settings { segment_bytes: 1 << 20, batch_bytes: 1 << 18, ..Settings::default() };
+    let (log, _) = Log::open(disk(), ID, settings).unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..8_u64 {
+            let log = &log;
+            scope.spawn(move || {
+                for number in 0..50 {
+                    let sequence = log.write(&payload(thread * 1000 + number)).unwrap();
+                    assert!(log.durable() >= sequence);
+                }
+            });
+        }
+    });
+    log.checkpoint(Sequence(100), b"state").unwrap();
+    assert_eq!(log.close().unwrap(), Sequence(400));
+    let (log, mut recovered) = Log::open(disk(), ID, settings).unwrap();
+    assert_eq!(recovered.state, b"state");
+    assert_eq!(records(&mut recovered).len(), 300);
+    assert!(matches!(Log::open(disk(), ID, settings), Err(OpenError::InUse { .. })));
+    drop(log);
+    Log::open(disk(), ID, settings).unwrap();
+}
+
+#[test]
+fn a_future_is_ready_when_its_record_is_durable() {
+    use std::future::Future;
+    use std::task::{Context, Wake, Waker};
+    struct Unpark(std::thread::Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let (log, _) = Log::open(simulated(), ID, small()).unwrap();
+    let sequence = log.append(b"x").unwrap();
+    let mut future = std::pin::pin!(log.synced(sequence));
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    while future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
+        std::thread::park();
+    }
+    assert!(log.durable() >= sequence);
+}

@@ -1,0 +1,226 @@
+//! The table of recovery, row by row: what is found on the disk, and what becomes of it.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use steadfast_wal::disk::simulated::{DiskModel, SimulatedDisk};
+use steadfast_wal::{
+    CASES, Case, LogId, OpenError, Place, Position, SegmentNumber, Sequence, SerialLog, Settings,
+    inspect,
+};
+
+const ID: LogId = LogId(9);
+const BLOCK: usize = 512;
+/// The segment that the records are in, and the one that is ready behind it.
+const SEGMENT: &str = "segment-0000000000000003";
+const READY: &str = "segment-0000000000000004";
+
+fn settings() -> Settings {
+    Settings { block_bytes: 512, segment_bytes: 8192, batch_bytes: 2048, ..Settings::default() }
+}
+
+fn record(number: u8) -> Vec<u8> {
+    vec![number; 700]
+}
+
+/// Where record n begins: they take two blocks each.
+fn place_of(number: usize) -> usize {
+    (number - 1) * 2 * BLOCK
+}
+
+/// A log with five records, each in a batch of its own and synced.
+fn five_records() -> DiskModel {
+    let disk = SimulatedDisk::new(DiskModel::default());
+    let (mut log, _) = SerialLog::open(Arc::new(disk.clone()), ID, settings()).unwrap();
+    for number in 1..=5 {
+        log.append(&record(number)).unwrap();
+        log.sync().unwrap();
+    }
+    log.make_segments().unwrap();
+    disk.model()
+}
+
+fn change(model: &mut DiskModel, name: &str, change: impl FnOnce(&mut Vec<u8>)) {
+    let mut bytes = model.file(name).unwrap().to_vec();
+    change(&mut bytes);
+    model.put(name, bytes);
+}
+
+enum Becomes {
+    /// The log opens with records up to this one, and its end is this case.
+    Opened(u64),
+    /// It is refused, with these records lost.
+    Refused(Option<(u64, u64)>),
+}
+use Becomes::{Opened, Refused};
+
+type Row = (Case, fn(&mut DiskModel), Becomes);
+
+fn rows() -> Vec<Row> {
+    vec![
+        (Case::CleanEnd, |_| {}, Opened(5)),
+        (
+            Case::StaleBytes,
+            |disk| {
+                // A whole batch that was written to an older segment.
+                let first = disk.file("segment-0000000000000001").unwrap().to_vec();
+                change(disk, SEGMENT, |it| {
+                    it[place_of(6)..place_of(6) + BLOCK].copy_from_slice(&first)
+                });
+            },
+            Opened(5),
+        ),
+        (
+            Case::TornBatch,
+            |disk| change(disk, SEGMENT, |it| it[place_of(5) + BLOCK] ^= 1),
+            Opened(4),
+        ),
+        (Case::TornHeader, |disk| change(disk, SEGMENT, |it| it[place_of(5)] ^= 1), Opened(4)),
+        (
+            Case::Hole,
+            |disk| change(disk, SEGMENT, |it| it[place_of(3)..place_of(4)].fill(0)),
+            Refused(Some((3, 5))),
+        ),
+        (
+            Case::Rot,
+            |disk| change(disk, SEGMENT, |it| it[place_of(3) + 300] ^= 4),
+            Refused(Some((3, 5))),
+        ),
+        (Case::MissingSegment, |disk| disk.take(SEGMENT), Refused(None)),
+        (Case::EmptySegment, |disk| change(disk, READY, Vec::clear), Refused(None)),
+        (Case::EntryLost, |disk| disk.take(READY), Opened(5)),
+        (
+            Case::DraftLeft,
+            |disk| {
+                disk.put("segment.draft", vec![0; 100]);
+                disk.put("checkpoint.draft", b"STDFST".to_vec());
+            },
+            Opened(5),
+        ),
+        (
+            Case::RetiredLeft,
+            |disk| {
+                let disk_of_old = SimulatedDisk::new(disk.clone());
+                let kept = disk.file("segment-0000000000000001").unwrap().to_vec();
+                let (mut log, _) =
+                    SerialLog::open(Arc::new(disk_of_old.clone()), ID, settings()).unwrap();
+                log.checkpoint(Sequence(5), b"").unwrap();
+                *disk = disk_of_old.model();
+                disk.put("segment-0000000000000001", kept);
+            },
+            Opened(5),
+        ),
+        (
+            Case::HalfBorn,
+            |disk| {
+                disk.take("checkpoint");
+                disk.take("segment-0000000000000002");
+                disk.take(SEGMENT);
+                disk.take(READY);
+            },
+            Opened(0),
+        ),
+        (Case::LostCheckpoint, |disk| disk.take("checkpoint"), Refused(None)),
+        (
+            Case::DamagedCheckpoint,
+            |disk| change(disk, "checkpoint", |it| it[40] ^= 1),
+            Refused(None),
+        ),
+    ]
+}
+
+#[test]
+fn every_case_has_a_row() {
+    let rows: BTreeSet<Case> = rows().iter().map(|it| it.0).collect();
+    let cases: BTreeSet<Case> = CASES.iter().map(|it| it.0).collect();
+    assert_eq!(rows, cases);
+    let labels: BTreeSet<&str> = CASES.iter().map(|it| it.1).collect();
+    assert_eq!(labels.len(), CASES.len());
+    let table = include_str!("../src/recovery.rs");
+    for label in labels {
+        assert!(table.contains(&format!("//! | `{label}` |")), "{label} is not in the documents");
+    }
+}
+
+#[test]
+fn each_row_of_the_table_becomes_what_it_says() {
+    for (case, prepare, becomes) in rows() {
+        let label = case.label();
+        let mut model = five_records();
+        prepare(&mut model);
+        let before: Vec<(String, Vec<u8>)> = files(&model);
+        let disk = SimulatedDisk::new(model);
+        let result = SerialLog::open(Arc::new(disk.clone()), ID, settings());
+        match (result, becomes) {
+            (Ok((_, mut recovered)), Opened(last)) => {
+                assert_eq!(recovered.last, Sequence(last), "{label}");
+                let is_end = [Case::CleanEnd, Case::StaleBytes, Case::TornBatch, Case::TornHeader];
+                if is_end.contains(&case) {
+                    assert_eq!(recovered.tail.case, case, "{label}");
+                    assert_eq!(recovered.tail.is_uncertain(), last == 4, "{label}");
+                }
+                let mut next = recovered.through.0;
+                recovered
+                    .replay
+                    .for_each(|it| {
+                        next += 1;
+                        assert_eq!(it.payload, record(u8::try_from(next).unwrap()), "{label}");
+                    })
+                    .unwrap();
+                assert_eq!(next, last, "{label}");
+                let names = files(&disk.model());
+                assert!(!names.iter().any(|it| it.0.ends_with(".draft")), "{label}");
+            }
+            (Err(OpenError::Damaged { damage, .. }), Refused(lost)) => {
+                assert_eq!(damage.case, case, "{label}: {damage}");
+                let found = damage.lost.map(|(first, last)| (first.0, last.0));
+                assert_eq!(found, lost, "{label}: {damage}");
+                assert_eq!(files(&disk.model()), before, "{label}: nothing has changed");
+            }
+            (Ok((_, recovered)), Refused(_)) => panic!("{label}: opened to {}", recovered.last),
+            (Err(error), _) => panic!("{label}: {error}"),
+        }
+    }
+}
+
+fn files(model: &DiskModel) -> Vec<(String, Vec<u8>)> {
+    model.files().map(|(name, bytes)| (name.to_owned(), bytes.to_vec())).collect()
+}
+
+#[test]
+fn damage_is_reported_with_its_position() {
+    let mut model = five_records();
+    change(&mut model, SEGMENT, |it| it[place_of(3) + 300] ^= 4);
+    let error = inspect(&SimulatedDisk::new(model), &mut |_, _| {}).unwrap_err();
+    let OpenError::Damaged { damage, .. } = error else { panic!("{error}") };
+    let position = Position { segment: SegmentNumber(3), offset: place_of(3) as u64 };
+    assert_eq!(damage.place, Place::At(position));
+    assert!(damage.to_string().contains("records 3 to 5 are lost"), "{damage}");
+}
+
+#[test]
+fn rot_in_the_last_batch_is_told_from_a_tear_after_a_clean_close() {
+    let disk = SimulatedDisk::new(five_records());
+    let (log, _) = SerialLog::open(Arc::new(disk.clone()), ID, settings()).unwrap();
+    log.close().unwrap();
+    let mut model = disk.model();
+    // The fifth record was written again, as the first batch of the next segment.
+    change(&mut model, READY, |it| it[100] ^= 1);
+    change(&mut model, SEGMENT, |it| it[place_of(5) + 100] ^= 1);
+    let error = SerialLog::open(Arc::new(SimulatedDisk::new(model)), ID, settings()).err().unwrap();
+    assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
+}
+
+#[test]
+fn opening_again_and_again_changes_no_record_and_keeps_the_log_small() {
+    let disk = SimulatedDisk::new(five_records());
+    for opening in 0..50 {
+        let (_, mut recovered) = SerialLog::open(Arc::new(disk.clone()), ID, settings()).unwrap();
+        let mut count = 0;
+        recovered.replay.for_each(|_| count += 1).unwrap();
+        assert_eq!(count, 5, "opening {opening}");
+    }
+    let bytes: usize = disk.model().files().map(|it| it.1.len()).sum();
+    assert!(bytes < 50 * 2 * BLOCK + 3 * 8192, "{bytes} bytes");
+}
