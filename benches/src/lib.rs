@@ -1,0 +1,3 @@
+//! Inputs and measurements for the benchmarks of Steadfast.
+
+pub mod delta;
