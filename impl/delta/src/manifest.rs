@@ -8,7 +8,6 @@
 
 mod build;
 mod carry;
-pub(crate) mod cpu;
 pub(crate) mod cut;
 mod form;
 pub(crate) mod grain;

@@ -1,7 +1,6 @@
 //! The serialized form of a manifest, version 1.
 //!
-//! All numbers are little-endian; a varint has seven bits per byte, lowest first, and the top bit
-//! set in all bytes but the last.
+//! All numbers are little-endian; a varint is an unsigned LEB128 of at most ten bytes.
 //!
 //! | field | bytes | |
 //! |---|---|---|
@@ -25,7 +24,8 @@ use twox_hash::XxHash3_64;
 use super::build::Sections;
 use super::cut::{CHUNK_LENGTH_MAX, CHUNK_LENGTH_MIN, Cut, GRAIN_LENGTH_MAX, GRAIN_LENGTH_MIN};
 use super::{Chunk, Depth, Grain, Hash, Manifest, Root};
-use crate::bytes::{Reader, put_varint};
+use crate::bytes::Reader;
+use crate::wire::varint;
 
 const MAGIC: [u8; 4] = *b"SfMf";
 const VERSION: u8 = 1;
@@ -80,9 +80,9 @@ impl Manifest {
         out.extend_from_slice(&[VERSION, self.depth as u8]);
         out.extend_from_slice(&self.length.to_le_bytes());
         out.extend_from_slice(&self.root.0);
-        put_varint(&mut out, chunks as u64);
+        varint::put(&mut out, chunks as u64);
         for (_, chunk) in self.chunks() {
-            put_varint(&mut out, u64::from(chunk.length) * 4 + chunk.cut as u64);
+            varint::put(&mut out, u64::from(chunk.length) * 4 + chunk.cut as u64);
             out.extend_from_slice(&chunk.hash.0);
             for grain in chunk.grains.iter() {
                 out.extend_from_slice(&grain.bits().to_le_bytes());

@@ -5,7 +5,7 @@
 //! gear hash (FastCDC, Xia et al., USENIX ATC 2016, section 3.2) without its serial dependency.
 //! One piece of code is compiled for several instruction sets; a test compares their answers.
 
-use super::cpu::{Cpu, Kernel};
+use crate::cpu::{Cpu, Kernel};
 
 /// How many bytes before a place its hash depends on.
 pub(crate) const WINDOW: usize = 8;

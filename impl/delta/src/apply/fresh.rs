@@ -1,0 +1,135 @@
+//! Into fresh memory.
+
+use std::io;
+use std::ops::{Deref, Range};
+
+use memmap2::{Advice, MmapMut};
+
+use super::driver::{Failure, Target, judge, run};
+use crate::error::PatchError;
+use crate::sum::{SUM_BLOCK, Sum};
+use crate::wire::operations::Changes;
+use crate::wire::reader::PatchReader;
+
+/// Shorter contents are not worth a mapping.
+const MAPPED_MIN: usize = 4 << 20;
+/// Copied before it is changed and summed, so that both work in the cache.
+const STEP: usize = 8 * SUM_BLOCK;
+
+/// A content in memory of its own. What is long lies in huge pages where the system has them:
+/// page faults would take longer than copying.
+#[derive(Debug)]
+pub struct Content {
+    memory: Memory,
+}
+
+#[derive(Debug)]
+enum Memory {
+    Heap(Vec<u8>),
+    Mapped(MmapMut),
+}
+
+impl Content {
+    fn zeroed(length: usize) -> io::Result<Content> {
+        if length < MAPPED_MIN {
+            return Ok(Content { memory: Memory::Heap(vec![0; length]) });
+        }
+        let mapped = MmapMut::map_anon(length)?;
+        // A system without huge pages refuses, and takes small ones.
+        let _ = mapped.advise(Advice::HugePage);
+        Ok(Content { memory: Memory::Mapped(mapped) })
+    }
+
+    fn bytes(&mut self) -> &mut [u8] {
+        match &mut self.memory {
+            Memory::Heap(bytes) => bytes,
+            Memory::Mapped(bytes) => bytes,
+        }
+    }
+}
+
+impl Deref for Content {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match &self.memory {
+            Memory::Heap(bytes) => bytes,
+            Memory::Mapped(bytes) => bytes,
+        }
+    }
+}
+
+/// Makes the new content of at most `limit` bytes from the old one and a patch.
+///
+/// If the patch carries a sum, the result has that sum. It guards against accidents, as another
+/// old content or rot; who must trust a content checks its name.
+///
+/// # Errors
+/// The patch is damaged, made for another old content, or makes more than `limit` bytes.
+pub fn apply(old: &[u8], patch: &[u8], limit: u64) -> Result<Content, PatchError> {
+    let mut reader = PatchReader::open(patch)?;
+    let header = reader.header();
+    judge(header, old.len() as u64, limit)?;
+    let found = header.new_length;
+    let length = usize::try_from(found).map_err(|_| PatchError::TooLarge { found, limit })?;
+    let mut content = Content::zeroed(length)?;
+    let mut target = Fresh { old, new: content.bytes(), filled: 0, summed: 0, sum: Sum::default() };
+    let trailer = run(&mut reader, &mut target)?;
+    let sum = target.finish();
+    match trailer.sum {
+        Some(expected) if expected != sum => Err(PatchError::OtherOld),
+        _ => Ok(content),
+    }
+}
+
+struct Fresh<'a> {
+    old: &'a [u8],
+    new: &'a mut [u8],
+    /// The bytes made so far.
+    filled: usize,
+    /// The bytes summed so far: whole blocks.
+    summed: usize,
+    sum: Sum,
+}
+
+impl Fresh<'_> {
+    /// Moves on by `length` bytes that were just made.
+    fn advance(&mut self, length: usize) {
+        self.filled += length;
+        let whole = self.filled - self.filled % SUM_BLOCK;
+        if whole > self.summed {
+            self.sum.add_blocks(self.new, self.summed..whole);
+            self.summed = whole;
+        }
+    }
+
+    fn finish(mut self) -> Sum {
+        self.sum.add_blocks(self.new, self.summed..self.filled);
+        self.sum
+    }
+}
+
+impl Target for Fresh<'_> {
+    fn literals(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        for bytes in bytes.chunks(STEP) {
+            self.new[self.filled..self.filled + bytes.len()].copy_from_slice(bytes);
+            self.advance(bytes.len());
+        }
+        Ok(())
+    }
+
+    fn copy(&mut self, old: Range<u64>, changes: &mut Changes<'_>) -> Result<(), Failure> {
+        for old in self.old[old.start as usize..old.end as usize].chunks(STEP) {
+            let new = &mut self.new[self.filled..self.filled + old.len()];
+            new.copy_from_slice(old);
+            changes.apply(new)?;
+            self.advance(old.len());
+        }
+        Ok(())
+    }
+
+    fn read_old(&mut self, old: Range<u64>, bytes: &mut Vec<u8>) -> Result<(), Failure> {
+        bytes.extend_from_slice(&self.old[old.start as usize..old.end as usize]);
+        Ok(())
+    }
+}

@@ -1,0 +1,75 @@
+//! Finding what the new content has in common with the old one.
+
+use std::io::{self, Write};
+
+pub(crate) mod coarse;
+pub(crate) mod dense;
+pub(crate) mod fill;
+pub(crate) mod near;
+pub(crate) mod outline;
+pub(crate) mod pair;
+pub(crate) mod segment;
+pub(crate) mod summing;
+
+use crate::effort::Effort;
+use crate::encode::Encoder;
+use crate::wire::header::Trailer;
+use pair::Pair;
+use summing::Summing;
+
+/// What an encoder is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// How long to look for what is equal.
+    pub effort: Effort,
+    /// Whether the patch carries a sum of the new content, so that whoever applies it knows that
+    /// the result is right. Without one the patch is found faster and the caller must check the
+    /// result's name.
+    pub summed: bool,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { effort: Effort::Default, summed: true }
+    }
+}
+
+/// Writes the patch that makes `new` from `old`, and returns its bytes.
+///
+/// # Errors
+/// `out` cannot be written to, or there is no memory.
+pub fn diff(old: &[u8], new: &[u8], options: Options, out: impl Write) -> io::Result<u64> {
+    let pair = Pair { old, new };
+    let mut summing = Summing::new(new, options.summed);
+    let segments = outline::outline(pair, &mut summing);
+    let key: usize = std::env::var("KEY").map_or(24, |it| it.parse().unwrap());
+    let log2: u32 = std::env::var("LOG2").map_or(4, |it| it.parse().unwrap());
+    let segments = if options.effort == Effort::Fast {
+        segments
+    } else {
+        fill::fill(pair, segments, dense::Density { key, rarity_log2: log2 })
+    };
+    if std::env::var("V").is_ok() {
+        let t: usize = segments.iter().map(|s| s.length).sum();
+        eprintln!("{} segments, literals {}", segments.len(), new.len() - t);
+    }
+    if std::env::var("D").is_ok() {
+        let mut e = 0;
+        for s in &segments {
+            eprintln!(
+                "gap {} len {} align {} exact {} gap: {:?}",
+                s.new_start - e,
+                s.length,
+                s.old_start as i64 - s.new_start as i64,
+                s.exact,
+                String::from_utf8_lossy(&new[e..s.new_start.min(e + 100)])
+            );
+            e = s.new_end();
+        }
+    }
+    let mut encoder = Encoder::new(pair, options.effort, out)?;
+    for segment in segments {
+        encoder.segment(segment)?;
+    }
+    encoder.finish(Trailer { sum: summing.finish(), touched: None })
+}

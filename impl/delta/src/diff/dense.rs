@@ -1,0 +1,129 @@
+//! Small pieces, wherever they are in the old content.
+//!
+//! Both contents are cut down to their anchors, which are alike wherever the bytes are. The new
+//! content's unmatched stretches say first which anchors are wanted at all, so that the table
+//! grows with what is unmatched, and most old anchors are passed over within the cache.
+
+use std::ops::Range;
+
+use super::pair::{Pair, Place};
+use crate::anchors::{Anchors, Rarity};
+use crate::compare::word;
+
+/// The candidates that are kept for a hash: the last ones.
+pub(crate) const WAYS: usize = 4;
+const BUCKETS_LOG2: std::ops::RangeInclusive<u32> = 6..=20;
+/// Bits of the filter for every wanted anchor.
+const FILTER_BITS_LOG2: u32 = 3;
+const FILTER_LOG2_MAX: u32 = 23;
+const NONE: u32 = u32::MAX;
+
+/// How closely to look.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Density {
+    /// The equal bytes from an anchor on that make a candidate: a multiple of eight.
+    pub key: usize,
+    /// One position in `2^rarity_log2` is looked at, fewer if much is unmatched.
+    pub rarity_log2: u32,
+}
+
+/// The wanted anchors of the old content, by the bytes that follow them.
+pub(crate) struct Dense {
+    density: Density,
+    filter: Vec<u64>,
+    filter_log2: u32,
+    buckets: Vec<[u32; WAYS]>,
+    buckets_log2: u32,
+    /// A position is kept without its lowest bits, of which there are so many.
+    dropped_bits: u32,
+}
+
+impl Dense {
+    /// Indexes the old anchors that occur in `gaps` of the new content, too.
+    pub(crate) fn new(pair: Pair<'_>, gaps: &[Range<usize>], density: Density) -> Dense {
+        let unmatched = gaps.iter().map(|it| it.len()).sum::<usize>().max(1);
+        let unmatched_log2 = unmatched.ilog2() + 1;
+        let rarity_log2 = unmatched_log2.saturating_sub(*BUCKETS_LOG2.end() + 1);
+        let density = Density { rarity_log2: density.rarity_log2.max(rarity_log2), ..density };
+        let wanted_log2 = unmatched_log2.saturating_sub(density.rarity_log2);
+        let buckets_log2 = wanted_log2.clamp(*BUCKETS_LOG2.start(), *BUCKETS_LOG2.end());
+        let filter_log2 = (buckets_log2 + FILTER_BITS_LOG2).min(FILTER_LOG2_MAX);
+        let mut dense = Dense {
+            density,
+            filter: vec![0; 1 << (filter_log2 - 6)],
+            filter_log2,
+            buckets: vec![[NONE; WAYS]; 1 << buckets_log2],
+            buckets_log2,
+            dropped_bits: (pair.old.len() as u64 >> 32).checked_ilog2().map_or(0, |it| it + 1),
+        };
+        gaps.iter().for_each(|gap| dense.want(pair.new, gap.clone()));
+        dense.index(pair.old);
+        dense
+    }
+
+    fn want(&mut self, new: &[u8], gap: Range<usize>) {
+        let new = &new[..gap.end];
+        for at in self.anchors(new, gap.start) {
+            let Some(key) = new.get(at..at + self.density.key) else { break };
+            let bit = self.filter_bit(hash(key));
+            self.filter[bit / 64] |= 1 << (bit % 64);
+        }
+    }
+
+    fn index(&mut self, old: &[u8]) {
+        for at in self.anchors(old, 0) {
+            let Some(key) = old.get(at..at + self.density.key) else { break };
+            let hash = hash(key);
+            let bit = self.filter_bit(hash);
+            if self.filter[bit / 64] >> (bit % 64) & 1 == 1 {
+                let position = u32::try_from(at >> self.dropped_bits).unwrap_or(NONE);
+                let bucket = self.bucket(hash);
+                let bucket = &mut self.buckets[bucket];
+                if bucket[0] != position {
+                    bucket.copy_within(..WAYS - 1, 1);
+                    bucket[0] = position;
+                }
+            }
+        }
+    }
+
+    /// The anchors of `bytes` from `at` on.
+    pub(crate) fn anchors<'a>(&self, bytes: &'a [u8], at: usize) -> Anchors<'a> {
+        Anchors::new(bytes, at, Rarity::one_in(self.density.rarity_log2))
+    }
+
+    /// The places in the old content that go on, at least for the bytes of a key, as the new one
+    /// does from `new` on.
+    pub(crate) fn find<'a>(
+        &'a self,
+        pair: Pair<'a>,
+        new: usize,
+    ) -> impl Iterator<Item = Place> + 'a {
+        let key = pair.new.get(new..new + self.density.key);
+        let bucket: &[u32] = key.map_or(&[], |key| &self.buckets[self.bucket(hash(key))]);
+        let kept = bucket.iter().take_while(|it| **it != NONE);
+        let possible = kept.flat_map(|it| {
+            let first = (*it as usize) << self.dropped_bits;
+            first..first + (1 << self.dropped_bits)
+        });
+        let equal = move |old: &usize| pair.old.get(*old..*old + self.density.key) == key;
+        possible.filter(equal).map(move |old| Place { old, new })
+    }
+
+    fn bucket(&self, hash: u64) -> usize {
+        (hash >> (64 - self.buckets_log2)) as usize
+    }
+
+    fn filter_bit(&self, hash: u64) -> usize {
+        (hash & ((1 << self.filter_log2) - 1)) as usize
+    }
+}
+
+fn hash(key: &[u8]) -> u64 {
+    let mut hash = 0u64;
+    for bytes in key.chunks_exact(8) {
+        hash = (hash ^ word(bytes)).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29);
+    }
+    hash = hash.wrapping_mul(0xC2B2_AE3D_27D4_EB4F);
+    hash ^ hash >> 32
+}

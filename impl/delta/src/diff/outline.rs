@@ -1,0 +1,161 @@
+//! The first pass: what stayed in place, shifted a little, or moved as a large piece.
+//!
+//! It runs along one alignment at the speed of memory comparison. At a difference it keeps the
+//! alignment while half of a window stays equal; else it looks, in this order, for a small shift
+//! nearby, for the same alignment behind a replaced stretch, for a larger shift, for a moved
+//! piece. What it leaves unmatched is the second pass's.
+
+use super::coarse::Coarse;
+use super::near::Near;
+use super::pair::{Pair, Place};
+use super::segment::Segment;
+use super::summing::Summing;
+use crate::compare::WINDOW;
+
+/// How far a small shift is looked for.
+const NEAR_REACH: usize = 512;
+/// How far a larger shift, or the end of a replaced stretch, is looked for.
+const FAR_REACH: usize = 8 << 10;
+/// Shorter equal runs between changes are compared again by the encoder.
+const EXACT_MIN: usize = 4 << 10;
+const NEAR_EQUAL_MIN: usize = 20;
+const FAR_EQUAL_MIN: usize = 32;
+/// How many strides at most are passed over between two samples of what resembles nothing.
+const SKIP_STRIDES_MAX: usize = 64;
+/// What the search nearby may cost at the start, in bytes looked at.
+const CREDIT_START: usize = 512 << 10;
+/// One byte of credit is earned by so many matched bytes.
+const CREDIT_PRICE: usize = 2;
+
+/// The segments of the first pass, in the order of the new content and without overlap in it.
+pub(crate) fn outline(pair: Pair<'_>, summing: &mut Summing<'_>) -> Vec<Segment> {
+    let prefix = summing.equal_run(pair, Place { old: 0, new: 0 });
+    let suffix = summing.equal_suffix(pair, prefix);
+    let end = pair.new.len() - suffix;
+    let middle = Pair { old: pair.old, new: &pair.new[..end] };
+    let mut walk = Walk::new(middle, summing);
+    walk.run(prefix);
+    let mut segments = walk.segments;
+    if suffix > 0 {
+        let old_start = pair.old.len() - suffix;
+        let last = Segment { old_start, new_start: end, length: suffix, exact: true };
+        push(&mut segments, last);
+    }
+    segments
+}
+
+/// Appends a segment; one that goes on where the last one ended prolongs it.
+pub(crate) fn push(segments: &mut Vec<Segment>, segment: Segment) {
+    if segment.length == 0 {
+        return;
+    }
+    match segments.last_mut() {
+        Some(last) if last.is_continued_by(&segment) => last.length += segment.length,
+        _ => segments.push(segment),
+    }
+}
+
+struct Walk<'a, 'b> {
+    pair: Pair<'a>,
+    summing: &'a mut Summing<'b>,
+    segments: Vec<Segment>,
+    near: Near,
+    coarse: Option<Coarse>,
+    /// What the search nearby may still cost. Matches earn it, so that contents which differ
+    /// everywhere do not spend their time here.
+    credit: usize,
+}
+
+impl<'a, 'b> Walk<'a, 'b> {
+    fn new(pair: Pair<'a>, summing: &'a mut Summing<'b>) -> Walk<'a, 'b> {
+        let (near, credit) = (Near::new(), CREDIT_START);
+        Walk { pair, summing, segments: Vec::new(), near, coarse: None, credit }
+    }
+
+    fn run(&mut self, prefix: usize) {
+        let mut open = Segment { old_start: 0, new_start: 0, length: prefix, exact: true };
+        loop {
+            let place = self.follow(open);
+            let Some(next) = self.next(place) else { break };
+            let before = self.pair.equal_run_before(next, place.new);
+            let start = Place { old: next.old - before, new: next.new - before };
+            let more = self.pair.like_run_before(start, place.new);
+            let (old_start, new_start) = (start.old - more, start.new - more);
+            self.push(Segment { old_start, new_start, length: more, exact: false });
+            let length = before + self.summing.equal_run(self.pair, next);
+            open = Segment { old_start: start.old, new_start: start.new, length, exact: true };
+        }
+    }
+
+    /// Keeps the alignment of `open` while half of a window is equal; where it ends.
+    fn follow(&mut self, open: Segment) -> Place {
+        self.push(open);
+        let mut alike = Segment { length: 0, exact: false, ..open.behind() };
+        while self.pair.window_likeness(alike.end()).is_some_and(|it| it * 2 >= WINDOW) {
+            alike.length += WINDOW;
+            let run = self.summing.equal_run(self.pair, alike.end());
+            if run < EXACT_MIN {
+                alike.length += run;
+                continue;
+            }
+            self.push(alike);
+            let exact = Segment { length: run, exact: true, ..alike.behind() };
+            self.push(exact);
+            alike = Segment { length: 0, exact: false, ..exact.behind() };
+        }
+        let alike = self.pair.trimmed(alike);
+        self.push(alike);
+        alike.end()
+    }
+
+    fn push(&mut self, segment: Segment) {
+        self.credit = self.credit.saturating_add(segment.length / CREDIT_PRICE);
+        push(&mut self.segments, segment);
+    }
+
+    /// Where the contents are equal again behind `place`.
+    fn next(&mut self, place: Place) -> Option<Place> {
+        if place.new >= self.pair.new.len() {
+            return None;
+        }
+        self.search_near(place, NEAR_REACH, NEAR_EQUAL_MIN)
+            .or_else(|| self.resume(place))
+            .or_else(|| self.search_near(place, FAR_REACH, FAR_EQUAL_MIN))
+            .or_else(|| self.search_coarse(place))
+    }
+
+    fn search_near(&mut self, place: Place, reach: usize, equal_min: usize) -> Option<Place> {
+        self.credit = self.credit.checked_sub(reach)?;
+        self.near.search(self.pair, place, reach, equal_min)
+    }
+
+    /// The same alignment behind a stretch that was replaced.
+    fn resume(&mut self, place: Place) -> Option<Place> {
+        let Pair { old, new } = self.pair;
+        let reach = FAR_REACH.min(old.len() - place.old).min(new.len() - place.new);
+        let mut windows = (WINDOW..(reach + 1).saturating_sub(WINDOW)).step_by(WINDOW);
+        windows.find_map(|skip| {
+            let (old_at, new_at) = (place.old + skip, place.new + skip);
+            let window = &new[new_at..new_at + WINDOW];
+            let equal = old[old_at..old_at + WINDOW] == *window;
+            equal.then_some(Place { old: old_at, new: new_at })
+        })
+    }
+
+    /// A moved piece. What resembles nothing is searched in ever larger steps; a piece found is
+    /// prolonged backward, so the steps lose only pieces that are shorter than they.
+    fn search_coarse(&mut self, place: Place) -> Option<Place> {
+        let coarse = self.coarse.get_or_insert_with(|| Coarse::new(self.pair.old));
+        let stride = coarse.stride();
+        let (mut at, mut skip) = (place.new, 1);
+        while at < self.pair.new.len() {
+            let found = coarse.search(self.pair, at, stride);
+            if found.is_some() {
+                return found;
+            }
+            at += stride * skip;
+            skip = (skip * 2).min(SKIP_STRIDES_MAX);
+        }
+        None
+    }
+}

@@ -1,0 +1,53 @@
+//! A piece of the new content that resembles a piece of the old one.
+
+use super::pair::Place;
+
+/// `new[new_start..][..length]` resembles `old[old_start..][..length]`. Between segments lies what
+/// has no like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Segment {
+    /// Where it begins in the old content.
+    pub old_start: usize,
+    /// Where it begins in the new content.
+    pub new_start: usize,
+    /// Its bytes.
+    pub length: usize,
+    /// Whether all of its bytes are known to be equal.
+    pub exact: bool,
+}
+
+impl Segment {
+    /// Where it begins in both contents.
+    pub(crate) fn start(&self) -> Place {
+        Place { old: self.old_start, new: self.new_start }
+    }
+
+    /// The place in its alignment with this position in the new content, if there is one.
+    pub(crate) fn at(&self, new: usize) -> Option<Place> {
+        let old = (self.old_start + new).checked_sub(self.new_start)?;
+        Some(Place { old, new })
+    }
+
+    /// Where it ends in both contents.
+    pub(crate) fn end(&self) -> Place {
+        Place { old: self.old_end(), new: self.new_end() }
+    }
+
+    /// The same alignment, from its end on.
+    pub(crate) fn behind(&self) -> Segment {
+        Segment { old_start: self.old_end(), new_start: self.new_end(), ..*self }
+    }
+
+    /// Whether `next` begins where this one ends and is known as well.
+    pub(crate) fn is_continued_by(&self, next: &Segment) -> bool {
+        self.end() == Place { old: next.old_start, new: next.new_start } && self.exact == next.exact
+    }
+
+    pub(crate) fn new_end(&self) -> usize {
+        self.new_start + self.length
+    }
+
+    pub(crate) fn old_end(&self) -> usize {
+        self.old_start + self.length
+    }
+}

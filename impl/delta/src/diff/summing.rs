@@ -1,0 +1,115 @@
+//! Comparing two contents from either end while summing the new one.
+
+use super::pair::{Pair, Place};
+use crate::compare::{common_prefix, common_suffix};
+use crate::sum::{SUM_BLOCK, Sum};
+
+/// Compared before it is summed, so that the sum reads from the cache.
+const STEP: usize = 2 * SUM_BLOCK;
+
+/// The sum of the new content, taken on the way: blocks before `low` and from `high` on are in.
+pub(crate) struct Summing<'a> {
+    new: &'a [u8],
+    low: usize,
+    high: usize,
+    sum: Option<Sum>,
+}
+
+impl<'a> Summing<'a> {
+    /// Nothing summed yet, and never anything unless `asked`.
+    pub(crate) fn new(new: &'a [u8], asked: bool) -> Summing<'a> {
+        let high = new.len().next_multiple_of(SUM_BLOCK);
+        Summing { new, low: 0, high, sum: asked.then(Sum::default) }
+    }
+
+    /// The equal bytes from `place` on in `pair`, whose new content is a prefix of the summed one.
+    pub(crate) fn equal_run(&mut self, pair: Pair<'_>, place: Place) -> usize {
+        if self.sum.is_none() {
+            return pair.equal_run(place);
+        }
+        let (old, new) = (&pair.old[place.old..], &pair.new[place.new..]);
+        let both = old.len().min(new.len());
+        let mut at = 0;
+        while at < both {
+            let step = STEP.min(both - at);
+            let run = common_prefix(&old[at..at + step], &new[at..at + step]);
+            at += run;
+            self.advance(place.new + at);
+            if run < step {
+                break;
+            }
+        }
+        at
+    }
+
+    /// The equal bytes at the end of both, without the first `prefix`.
+    pub(crate) fn equal_suffix(&mut self, pair: Pair<'_>, prefix: usize) -> usize {
+        let (old, new) = (&pair.old[prefix..], &pair.new[prefix..]);
+        if self.sum.is_none() {
+            return common_suffix(old, new);
+        }
+        let both = old.len().min(new.len());
+        let (old, new) = (&old[old.len() - both..], &new[new.len() - both..]);
+        let mut left = both;
+        while left > 0 {
+            let step = STEP.min(left);
+            let run = common_suffix(&old[left - step..left], &new[left - step..left]);
+            left -= run;
+            self.retreat(pair.new.len() - both + left);
+            if run < step {
+                break;
+            }
+        }
+        both - left
+    }
+
+    /// The sum, with the blocks added that nobody passed.
+    pub(crate) fn finish(mut self) -> Option<Sum> {
+        self.advance(self.new.len().next_multiple_of(SUM_BLOCK));
+        self.sum
+    }
+
+    fn advance(&mut self, to: usize) {
+        let to = (to - to % SUM_BLOCK).min(self.high);
+        if self.low < to {
+            self.add(self.low..to);
+            self.low = to;
+        }
+    }
+
+    fn retreat(&mut self, to: usize) {
+        let to = to.next_multiple_of(SUM_BLOCK).max(self.low);
+        if to < self.high {
+            self.add(to..self.high);
+            self.high = to;
+        }
+    }
+
+    fn add(&mut self, bytes: std::ops::Range<usize>) {
+        if let Some(sum) = &mut self.sum {
+            sum.add_blocks(self.new, bytes.start..bytes.end.min(self.new.len()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sum_is_that_of_the_whole_wherever_the_difference_lies() {
+        for length in [0, 1, SUM_BLOCK - 1, SUM_BLOCK, 5 * SUM_BLOCK + 77] {
+            let old: Vec<u8> = (0..length).map(|it| (it * 31 % 251) as u8).collect();
+            for at in [0, 100, SUM_BLOCK, 3 * SUM_BLOCK + 5].into_iter().filter(|it| *it < length) {
+                let mut new = old.clone();
+                new[at] ^= 1;
+                let pair = Pair { old: &old, new: &new };
+                let mut summing = Summing::new(&new, true);
+                let prefix = summing.equal_run(pair, Place { old: 0, new: 0 });
+                let suffix = summing.equal_suffix(pair, prefix);
+                assert_eq!((prefix, suffix), (at, length - at - 1));
+                assert_eq!(summing.finish(), Some(Sum::of(&new)));
+            }
+        }
+    }
+}

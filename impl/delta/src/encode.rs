@@ -1,0 +1,289 @@
+//! From segments to frames.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+use std::ops::Range;
+
+use crate::compare::common_prefix;
+use crate::diff::pair::Pair;
+use crate::diff::segment::Segment;
+use crate::effort::Effort;
+use crate::skipped::Skipped;
+use crate::wire::alignments::Alignments;
+use crate::wire::frame::{Frame, STREAM_MAX};
+use crate::wire::header::{Header, Trailer};
+use crate::wire::reader::check;
+use crate::wire::varint;
+
+/// No operation adds more bytes to a stream of the operations than a varint has.
+const OPERATIONS_FULL: usize = STREAM_MAX[0] - 16;
+const CHANGES_FULL: usize = STREAM_MAX[3] - 16;
+const LITERALS_MAX: usize = STREAM_MAX[5];
+/// Longer literals get frames of their own and are not copied.
+const OWN_FRAME_MIN: usize = 1 << 20;
+
+/// A shorter stretch of a copy that was replaced is not worth an operation of its own.
+const REPLACED_MIN: usize = 16;
+/// So many equal bytes end a stretch that was replaced.
+const REPLACED_END: usize = 4;
+
+/// Writes a patch, segment by segment.
+pub(crate) struct Encoder<'a, W> {
+    pair: Pair<'a>,
+    effort: Effort,
+    out: W,
+    written: u64,
+    check: u64,
+    streams: Streams,
+    skipped: Skipped,
+    alignments: Alignments,
+    /// Up to where the new content is described, the pending copy included.
+    new_end: usize,
+    /// The operation that may still grow.
+    literal: usize,
+    copy: Range<usize>,
+    /// Unchanged bytes of copies since the last changed one of this frame.
+    unchanged: usize,
+}
+
+#[derive(Default)]
+struct Streams {
+    literal_lengths: Vec<u8>,
+    copy_lengths: Vec<u8>,
+    shifts: Vec<u8>,
+    gaps: Vec<u8>,
+    differences: Vec<u8>,
+    literals: Vec<u8>,
+}
+
+impl<'a, W: Write> Encoder<'a, W> {
+    /// Writes the header.
+    ///
+    /// # Errors
+    /// `out` cannot be written to.
+    pub(crate) fn new(pair: Pair<'a>, effort: Effort, mut out: W) -> io::Result<Self> {
+        let (old_length, new_length) = (pair.old.len() as u64, pair.new.len() as u64);
+        let header = Header { old_length, new_length }.to_bytes();
+        out.write_all(&header)?;
+        let (written, check) = (header.len() as u64, check(0, &[&header]));
+        Ok(Encoder {
+            pair,
+            effort,
+            out,
+            written,
+            check,
+            streams: Streams::default(),
+            skipped: Skipped::default(),
+            alignments: Alignments::default(),
+            new_end: 0,
+            literal: 0,
+            copy: 0..0,
+            unchanged: 0,
+        })
+    }
+
+    /// Describes the new content up to the end of `segment`, which begins no earlier than the
+    /// last one ended.
+    ///
+    /// # Errors
+    /// The patch cannot be written.
+    pub(crate) fn segment(&mut self, segment: Segment) -> io::Result<()> {
+        self.literals(segment.new_start)?;
+        if self.copy.is_empty() {
+            self.copy = segment.old_start..segment.old_start;
+        } else if self.copy.end != segment.old_start {
+            self.end_operation();
+            self.make_room()?;
+            self.copy = segment.old_start..segment.old_start;
+        }
+        if segment.exact {
+            self.unchanged += segment.length;
+            self.advance(segment.length);
+            return Ok(());
+        }
+        self.changes(segment)
+    }
+
+    /// Describes what is left as literals, and writes the trailer.
+    ///
+    /// # Errors
+    /// The patch cannot be written.
+    pub(crate) fn finish(mut self, trailer: Trailer) -> io::Result<u64> {
+        self.literals(self.pair.new.len())?;
+        self.flush()?;
+        let bytes = trailer.to_bytes();
+        self.out.write_all(&bytes)?;
+        self.out.write_all(&check(self.check, &[&bytes]).to_le_bytes())?;
+        Ok(self.written + bytes.len() as u64 + 8)
+    }
+
+    /// Describes the new bytes from the end of the last copy to `end` as literals.
+    fn literals(&mut self, end: usize) -> io::Result<()> {
+        if self.new_end == end {
+            return Ok(());
+        }
+        self.end_operation();
+        self.make_room()?;
+        while end - self.new_end >= OWN_FRAME_MIN {
+            self.flush()?;
+            let length = LITERALS_MAX.min(end - self.new_end);
+            let literals = &self.pair.new[self.new_end..self.new_end + length];
+            let mut lengths = Vec::new();
+            varint::put(&mut lengths, length as u64);
+            let frame = Frame {
+                literal_lengths: Cow::Owned(lengths),
+                copy_lengths: Cow::Borrowed(&[0]),
+                literals: Cow::Borrowed(literals),
+                ..Frame::default()
+            };
+            self.write(&frame, &[])?;
+            self.new_end += length;
+        }
+        let literals = &self.pair.new[self.new_end..end];
+        if self.streams.literals.len() + literals.len() > LITERALS_MAX {
+            self.flush()?;
+        }
+        self.streams.literals.extend(literals);
+        self.literal = literals.len();
+        self.copy = 0..0;
+        self.new_end = end;
+        Ok(())
+    }
+
+    /// Describes a segment that is not equal throughout.
+    fn changes(&mut self, segment: Segment) -> io::Result<()> {
+        let Pair { old, new } = self.pair;
+        let mut at = segment.start();
+        while at.new < segment.new_end() {
+            let left = segment.new_end() - at.new;
+            let (old, new) = (&old[at.old..at.old + left], &new[at.new..at.new + left]);
+            let equal = common_prefix(old, new);
+            let replaced = replaced(&old[equal..], &new[equal..]);
+            self.unchanged += equal;
+            self.advance(equal);
+            at = at + equal;
+            let (old, new) = (&old[equal..equal + replaced], &new[equal..equal + replaced]);
+            if replaced < REPLACED_MIN || has_few_differences(old, new) {
+                self.change(old, new)?;
+            } else {
+                self.literals(at.new + replaced)?;
+                self.copy = at.old + replaced..at.old + replaced;
+            }
+            at = at + replaced;
+        }
+        Ok(())
+    }
+
+    fn change(&mut self, old: &[u8], new: &[u8]) -> io::Result<()> {
+        if self.streams.gaps.len() + old.len() + 10 > CHANGES_FULL {
+            let at = self.copy.end;
+            self.end_operation();
+            self.flush()?;
+            self.copy = at..at;
+        }
+        for (old, new) in old.iter().zip(new) {
+            if old == new {
+                self.unchanged += 1;
+            } else {
+                varint::put(&mut self.streams.gaps, self.unchanged as u64);
+                self.streams.differences.push(new.wrapping_sub(*old));
+                self.unchanged = 0;
+            }
+        }
+        self.advance(old.len());
+        Ok(())
+    }
+
+    fn advance(&mut self, length: usize) {
+        self.copy.end += length;
+        self.new_end += length;
+    }
+
+    /// Puts the pending operation into the streams.
+    fn end_operation(&mut self) {
+        if self.literal == 0 && self.copy.is_empty() {
+            return;
+        }
+        varint::put(&mut self.streams.literal_lengths, self.literal as u64);
+        varint::put(&mut self.streams.copy_lengths, self.copy.len() as u64);
+        if !self.copy.is_empty() {
+            let alignment = self.copy.end as i64 - self.new_end as i64;
+            varint::put(&mut self.streams.shifts, self.alignments.encode(alignment));
+            self.skipped.copy(self.copy.start as u64..self.copy.end as u64);
+        }
+        self.literal = 0;
+        self.copy = 0..0;
+    }
+
+    fn make_room(&mut self) -> io::Result<()> {
+        let streams = &self.streams;
+        let lengths = [&streams.literal_lengths, &streams.copy_lengths, &streams.shifts];
+        if lengths.iter().any(|it| it.len() > OPERATIONS_FULL) { self.flush() } else { Ok(()) }
+    }
+
+    /// Writes the frame, if there is anything in it.
+    fn flush(&mut self) -> io::Result<()> {
+        self.end_operation();
+        let streams = std::mem::take(&mut self.streams);
+        let ranges = self.skipped.take();
+        self.unchanged = 0;
+        if streams.literal_lengths.is_empty() {
+            return Ok(());
+        }
+        let old = self.pair.old;
+        let mut skipped = Vec::new();
+        for range in ranges {
+            skipped.extend_from_slice(&old[range.start as usize..range.end as usize]);
+        }
+        let frame = Frame {
+            literal_lengths: Cow::Owned(streams.literal_lengths),
+            copy_lengths: Cow::Owned(streams.copy_lengths),
+            shifts: Cow::Owned(streams.shifts),
+            gaps: Cow::Owned(streams.gaps),
+            differences: Cow::Owned(streams.differences),
+            literals: Cow::Owned(streams.literals),
+        };
+        self.write(&frame, &skipped)
+    }
+
+    fn write(&mut self, frame: &Frame<'_>, skipped: &[u8]) -> io::Result<()> {
+        let (body, literals) = frame.to_body(skipped, self.effort)?;
+        let mut head = Vec::new();
+        varint::put(&mut head, (body.len() + literals.len()) as u64);
+        self.check = check(self.check, &[&body, literals]);
+        for part in [&head[..], &body, literals, &self.check.to_le_bytes()] {
+            self.out.write_all(part)?;
+            self.written += part.len() as u64;
+        }
+        Ok(())
+    }
+}
+
+/// The bytes at the front that were replaced by others, but for a few.
+fn replaced(old: &[u8], new: &[u8]) -> usize {
+    let (mut end, mut equal) = (0, 0);
+    for (at, (old, new)) in old.iter().zip(new).enumerate() {
+        if old != new {
+            (end, equal) = (at + 1, 0);
+        } else {
+            equal += 1;
+            if equal == REPLACED_END {
+                break;
+            }
+        }
+    }
+    end
+}
+
+/// Whether there are fewer different differences than different new bytes, as in a table whose
+/// entries all moved by the same amount: then the differences pack better than literals would.
+fn has_few_differences(old: &[u8], new: &[u8]) -> bool {
+    let (mut differences, mut bytes) = ([0u64; 4], [0u64; 4]);
+    for (old, new) in old.iter().zip(new) {
+        let difference = new.wrapping_sub(*old);
+        differences[usize::from(difference / 64)] |= 1 << (difference % 64);
+        bytes[usize::from(new / 64)] |= 1 << (new % 64);
+    }
+    let count = |set: [u64; 4]| set.iter().map(|it| it.count_ones()).sum::<u32>();
+    count(differences) < count(bytes)
+}

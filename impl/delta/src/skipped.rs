@@ -1,0 +1,32 @@
+//! The old bytes that a frame's copies leave out between them.
+
+use std::ops::Range;
+
+use crate::wire::frame::{SKIPPED_MAX, SKIPPED_STRETCH_MAX};
+
+/// Collects the skipped stretches of a frame, alike at both ends.
+#[derive(Default)]
+pub(crate) struct Skipped {
+    last_end: Option<u64>,
+    length: u64,
+    ranges: Vec<Range<u64>>,
+}
+
+impl Skipped {
+    /// Notes the next copy of the frame.
+    pub(crate) fn copy(&mut self, old: Range<u64>) {
+        if let Some(end) = self.last_end.filter(|it| *it < old.start) {
+            let length = (old.start - end).min(SKIPPED_STRETCH_MAX).min(SKIPPED_MAX - self.length);
+            if length > 0 {
+                self.ranges.push(end..end + length);
+                self.length += length;
+            }
+        }
+        self.last_end = Some(old.end);
+    }
+
+    /// The stretches, in the order of the copies; what follows belongs to the next frame.
+    pub(crate) fn take(&mut self) -> Vec<Range<u64>> {
+        std::mem::take(self).ranges
+    }
+}

@@ -1,0 +1,103 @@
+//! What a patch consists of, told without the old content.
+
+use std::io::Read;
+
+use crate::error::PatchError;
+use crate::wire::frame::{Broken, PackedFrame, STREAMS};
+use crate::wire::operations::{Operations, Progress};
+use crate::wire::reader::PatchReader;
+
+/// The names of the streams, in their order.
+pub const STREAM_NAMES: [&str; STREAMS] =
+    ["literal lengths", "copy lengths", "shifts", "gaps", "differences", "literals"];
+
+/// The bytes of a stream, in all frames together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StreamStats {
+    /// As they are applied.
+    pub unpacked: u64,
+    /// As they travel.
+    pub packed: u64,
+}
+
+/// What a patch consists of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// The bytes of the patch.
+    pub patch_length: u64,
+    /// The bytes of the old content.
+    pub old_length: u64,
+    /// The bytes of the new content.
+    pub new_length: u64,
+    /// Its frames.
+    pub frames: u64,
+    /// Its operations: literals, then a copy, where either may be empty.
+    pub operations: u64,
+    /// Its copies that are not empty.
+    pub copies: u64,
+    /// The new bytes that are copied from the old content.
+    pub copied: u64,
+    /// Those of them that are then changed.
+    pub changed: u64,
+    /// The new bytes that travel as literals.
+    pub literals: u64,
+    /// Whether it carries a sum of the new content.
+    pub summed: bool,
+    /// Whether no copy moves, so that it can be applied in place.
+    pub in_place: bool,
+    /// What its streams take, in the order of [`STREAM_NAMES`].
+    pub streams: [StreamStats; STREAMS],
+}
+
+/// Reads a patch to its end and tells what it consists of.
+///
+/// Its checks are verified, and its operations; not what the old content would be needed for.
+///
+/// # Errors
+/// The patch cannot be read, is damaged or malformed.
+pub fn stats(patch: impl Read) -> Result<Stats, PatchError> {
+    let mut reader = PatchReader::open(patch)?;
+    let header = reader.header();
+    let mut stats =
+        Stats { old_length: header.old_length, new_length: header.new_length, ..Stats::default() };
+    let mut progress = Progress::default();
+    while progress.new < header.new_length {
+        let frame = reader.frames_read();
+        let packed = PackedFrame::parse(reader.next_body()?);
+        let counted = packed.and_then(|it| stats.count(&it, progress, header));
+        progress = counted.map_err(|rule| PatchError::Malformed { frame, rule })?;
+    }
+    let trailer = reader.trailer()?;
+    stats.summed = trailer.sum.is_some();
+    stats.in_place = trailer.touched.is_some();
+    stats.frames = reader.frames_read();
+    stats.patch_length = reader.bytes_read();
+    Ok(stats)
+}
+
+impl Stats {
+    fn count(
+        &mut self,
+        packed: &PackedFrame<'_>,
+        progress: Progress,
+        header: crate::wire::header::Header,
+    ) -> Result<Progress, Broken> {
+        let frame = packed.unpack_operations()?;
+        let literals = packed.literals_length();
+        let mut operations = Operations::new(&frame, literals, header, progress);
+        while let Some(operation) = operations.next()? {
+            self.operations += 1;
+            self.copies += u64::from(!operation.copy.is_empty());
+            self.copied += operation.copy.end - operation.copy.start;
+            self.literals += operation.literal as u64;
+        }
+        self.changed += frame.differences.len() as u64;
+        let lengths = packed.lengths();
+        for (stream, (unpacked, packed)) in self.streams.iter_mut().zip(lengths) {
+            stream.unpacked += unpacked as u64;
+            stream.packed += packed as u64;
+        }
+        let after = operations.finish()?;
+        if after.new == progress.new { Err("it makes nothing") } else { Ok(after) }
+    }
+}

@@ -1,0 +1,56 @@
+//! A sum over the blocks of a content, in any order.
+//!
+//! `sum = Σ XXH3-128(block i, seed i) mod 2^128` over blocks of 16 KiB, the last one shorter. It
+//! tells whether a patch met the old content that it was made for and whether the result is the
+//! new one. It is against accidents: whoever can forge a patch can forge its sum as well, so a
+//! cryptographic hash inside the patch would guard nothing more. Who must trust a content checks
+//! its name.
+//!
+//! Because addition knows no order, the sum is taken while a block is still in the cache from
+//! being compared or written, from either end; and a change of a few blocks is checked by those.
+
+use std::ops::Range;
+
+use twox_hash::XxHash3_128;
+
+/// The bytes of a block.
+pub(crate) const SUM_BLOCK: usize = 16 << 10;
+
+/// The sum of some blocks of a content.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sum(u128);
+
+impl Sum {
+    /// The bytes that travel.
+    pub(crate) const BYTES: usize = 16;
+
+    /// The sum of a whole content.
+    pub(crate) fn of(content: &[u8]) -> Sum {
+        let mut sum = Sum::default();
+        sum.add_blocks(content, 0..content.len());
+        sum
+    }
+
+    /// Adds block `index`.
+    pub(crate) fn add(&mut self, index: u64, block: &[u8]) {
+        self.0 = self.0.wrapping_add(XxHash3_128::oneshot_with_seed(index, block));
+    }
+
+    /// Adds the blocks of `content` that lie in `bytes`, a range that begins at a block's start
+    /// and ends at one's or at the content's end.
+    pub(crate) fn add_blocks(&mut self, content: &[u8], bytes: Range<usize>) {
+        debug_assert!(bytes.start.is_multiple_of(SUM_BLOCK));
+        let first = (bytes.start / SUM_BLOCK) as u64;
+        for (index, block) in (first..).zip(content[bytes].chunks(SUM_BLOCK)) {
+            self.add(index, block);
+        }
+    }
+
+    pub(crate) fn to_bytes(self) -> [u8; Sum::BYTES] {
+        self.0.to_le_bytes()
+    }
+
+    pub(crate) fn from_bytes(bytes: [u8; Sum::BYTES]) -> Sum {
+        Sum(u128::from_le_bytes(bytes))
+    }
+}

@@ -1,0 +1,59 @@
+//! The bytes of a patch, version 1.
+//!
+//! All numbers are little-endian; a `varint` is an unsigned LEB128 of at most ten bytes. A patch
+//! is a header, frames until all of the new content is described, a trailer, and nothing more.
+//!
+//! ```text
+//! header   4  magic            53 66 CE 94, which is "SfΔ" in UTF-8
+//!          1  version          1
+//!          v  old length       bytes
+//!          v  new length       bytes
+//! frame    v  body length      at most BODY_MAX
+//!             body
+//!          8  check            XXH3-64 of the body
+//! body     1  present          bit i: stream i is not empty; bits 6 and 7 are 0
+//!             streams          in the order below, those that are present
+//! stream   v  length * 4 + packing: 0 raw, 1 zstd, 2 zstd behind the frame's skipped old bytes;
+//!             the length is that of the unpacked bytes, at least 1
+//!          v  packed length    unless raw
+//!             bytes
+//! trailer  1  flags            bit 0: summed, bit 1: in place; the others are 0
+//!         16  sum              of the new content (see `sum`), if summed
+//!         16  touched sum      of the old blocks that differ from the new block in their place, if
+//!                              in place: if no copy moves
+//!          8  check            XXH3-64 of the trailer above
+//! ```
+//!
+//! The seed of a check is the check before it; that of the first is XXH3-64 of the header with
+//! seed 0. So a patch that is cut, spliced or flipped anywhere is known to be damaged.
+//!
+//! | # | stream | what it holds | bytes at most |
+//! |---|---|---|---|
+//! | 0 | literal lengths | per operation a varint: the new bytes that come from the literals | 1 MiB |
+//! | 1 | copy lengths | per operation a varint: the old bytes that follow them | 1 MiB |
+//! | 2 | shifts | per operation with a copy a varint: see below | 1 MiB |
+//! | 3 | gaps | per changed byte of the copies a varint: unchanged bytes since the last | 4 MiB |
+//! | 4 | differences | per changed byte, new minus old, modulo 256 | 4 MiB |
+//! | 5 | literals | the new bytes that are in no copy | 4 MiB |
+//!
+//! The *alignment* of a copy is its old position minus its new one. A shift below 8 names one of
+//! the eight latest different alignments of the patch (all 0 at first; 0 names the latest), which
+//! becomes the latest; a shift `s` of 8 or more is a new one: the latest plus the number whose
+//! zigzag code is `s - 7`. So a stretch that was replaced by one as long has the shift 0. Gaps
+//! count on through the copies of a frame as if these were one; behind the last changed byte
+//! there is no gap.
+//!
+//! The *skipped old bytes* of a frame are, for every copy that begins behind the end of the copy
+//! before it in that frame, the old bytes between (of each such stretch the first 64 KiB, up to
+//! 1 MiB in all): what the literals replaced, and therefore often resemble. They precede the
+//! literals as a zstd prefix.
+//!
+//! A decoder needs the memory of one frame and reads old bytes at random.
+
+pub(crate) mod alignments;
+pub(crate) mod frame;
+pub(crate) mod header;
+pub(crate) mod operations;
+pub(crate) mod packing;
+pub(crate) mod reader;
+pub(crate) mod varint;

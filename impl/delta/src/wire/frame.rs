@@ -1,0 +1,193 @@
+//! A frame: the operations that make the next stretch of the new content, as six streams.
+
+use std::borrow::Cow;
+use std::io;
+use std::ops::Range;
+
+use super::packing::{self, Packing};
+use super::varint;
+use crate::effort::Effort;
+
+/// The streams of a frame.
+pub(crate) const STREAMS: usize = 6;
+/// The stream of the bytes that are in no copy; the others are numbered in the order of [`Frame`].
+const LITERALS: usize = 5;
+/// The most bytes that each stream has when unpacked.
+pub(crate) const STREAM_MAX: [usize; STREAMS] =
+    [1 << 20, 1 << 20, 1 << 20, 4 << 20, 4 << 20, 4 << 20];
+/// The most bytes of a body: every stream raw, and what is said of it.
+pub(crate) const BODY_MAX: usize = (15 << 20) + 1024;
+/// The most skipped old bytes of one stretch.
+pub(crate) const SKIPPED_STRETCH_MAX: u64 = 64 << 10;
+/// The most skipped old bytes of a frame.
+pub(crate) const SKIPPED_MAX: u64 = 1 << 20;
+
+/// The unpacked streams of a frame.
+#[derive(Default)]
+pub(crate) struct Frame<'a> {
+    /// Per operation the bytes from the literals.
+    pub literal_lengths: Cow<'a, [u8]>,
+    /// Per operation the bytes from the old content.
+    pub copy_lengths: Cow<'a, [u8]>,
+    /// Per operation with a copy, how far it moved against the last one.
+    pub shifts: Cow<'a, [u8]>,
+    /// Per changed byte of the copies the unchanged bytes before it.
+    pub gaps: Cow<'a, [u8]>,
+    /// Per changed byte, new minus old.
+    pub differences: Cow<'a, [u8]>,
+    /// The bytes that are in no copy.
+    pub literals: Cow<'a, [u8]>,
+}
+
+impl Frame<'_> {
+    /// The body in two parts, the second of which is borrowed: literals that are not packed.
+    /// `skipped` are the frame's skipped old bytes.
+    ///
+    /// # Errors
+    /// zstd has no memory.
+    pub(crate) fn to_body(&self, skipped: &[u8], effort: Effort) -> io::Result<(Vec<u8>, &[u8])> {
+        let streams: [&[u8]; STREAMS] = [
+            &self.literal_lengths,
+            &self.copy_lengths,
+            &self.shifts,
+            &self.gaps,
+            &self.differences,
+            &self.literals,
+        ];
+        let present = (0..STREAMS).filter(|it| !streams[*it].is_empty());
+        let mut body = vec![present.clone().map(|it| 1 << it).sum()];
+        for index in present {
+            let prefix = if index == LITERALS { skipped } else { &[] };
+            let stream = streams[index];
+            match packing::pack(stream, prefix, effort)? {
+                Some((packing, packed)) => {
+                    put_length(&mut body, stream.len(), packing);
+                    varint::put(&mut body, packed.len() as u64);
+                    body.extend(packed);
+                }
+                None => {
+                    put_length(&mut body, stream.len(), Packing::Raw);
+                    if index == LITERALS {
+                        return Ok((body, stream));
+                    }
+                    body.extend(stream);
+                }
+            }
+        }
+        Ok((body, &[]))
+    }
+}
+
+fn put_length(body: &mut Vec<u8>, length: usize, packing: Packing) {
+    varint::put(body, (length as u64) << 2 | u64::from(packing.to_byte()));
+}
+
+/// A body whose streams were found, none unpacked yet.
+pub(crate) struct PackedFrame<'a> {
+    body: &'a [u8],
+    streams: [Option<PackedStream>; STREAMS],
+}
+
+#[derive(Clone)]
+struct PackedStream {
+    packing: Packing,
+    length: usize,
+    bytes: Range<usize>,
+}
+
+/// The rule of the format that a body breaks.
+pub(crate) type Broken = &'static str;
+
+impl<'a> PackedFrame<'a> {
+    /// Finds the streams of a body.
+    ///
+    /// # Errors
+    /// The body breaks a rule of the format.
+    pub(crate) fn parse(body: &'a [u8]) -> Result<PackedFrame<'a>, Broken> {
+        let mut rest = body;
+        let present = *rest.split_off_first().ok_or("it is empty")?;
+        if present >> STREAMS != 0 {
+            return Err("it has streams that this version does not know");
+        }
+        let mut streams = [const { None }; STREAMS];
+        for index in (0..STREAMS).filter(|it| present >> it & 1 == 1) {
+            streams[index] = Some(PackedStream::take(body.len(), &mut rest, STREAM_MAX[index])?);
+        }
+        match rest {
+            [] => Ok(PackedFrame { body, streams }),
+            _ => Err("bytes follow its last stream"),
+        }
+    }
+
+    /// Whether the literals need the skipped old bytes.
+    pub(crate) fn needs_skipped(&self) -> bool {
+        let literals = &self.streams[LITERALS];
+        literals.as_ref().is_some_and(|it| it.packing == Packing::ZstdBehindPrefix)
+    }
+
+    /// The bytes of the literals when unpacked.
+    pub(crate) fn literals_length(&self) -> usize {
+        self.streams[LITERALS].as_ref().map_or(0, |it| it.length)
+    }
+
+    /// The bytes of each stream, unpacked and packed.
+    pub(crate) fn lengths(&self) -> [(usize, usize); STREAMS] {
+        let lengths = |it: &PackedStream| (it.length, it.bytes.len());
+        std::array::from_fn(|it| self.streams[it].as_ref().map_or((0, 0), lengths))
+    }
+
+    /// Unpacks all streams but the literals, which stay empty.
+    ///
+    /// # Errors
+    /// A stream does not unpack to the length that it is said to have.
+    pub(crate) fn unpack_operations(&self) -> Result<Frame<'a>, Broken> {
+        Ok(Frame {
+            literal_lengths: self.unpack(0, &[])?,
+            copy_lengths: self.unpack(1, &[])?,
+            shifts: self.unpack(2, &[])?,
+            gaps: self.unpack(3, &[])?,
+            differences: self.unpack(4, &[])?,
+            literals: Cow::Borrowed(&[]),
+        })
+    }
+
+    /// Unpacks the literals behind the skipped old bytes.
+    ///
+    /// # Errors
+    /// They do not unpack to the length that they are said to have.
+    pub(crate) fn unpack_literals(&self, skipped: &[u8]) -> Result<Cow<'a, [u8]>, Broken> {
+        self.unpack(LITERALS, skipped)
+    }
+
+    fn unpack(&self, index: usize, skipped: &[u8]) -> Result<Cow<'a, [u8]>, Broken> {
+        let Some(stream) = &self.streams[index] else { return Ok(Cow::Borrowed(&[])) };
+        let bytes = &self.body[stream.bytes.clone()];
+        let prefix = match stream.packing {
+            Packing::Raw => return Ok(Cow::Borrowed(bytes)),
+            Packing::Zstd => &[],
+            Packing::ZstdBehindPrefix if index == LITERALS => skipped,
+            Packing::ZstdBehindPrefix => {
+                return Err("a stream other than the literals has a prefix");
+            }
+        };
+        let unpacked = packing::unpack(bytes, prefix, stream.length);
+        unpacked.map(Cow::Owned).ok_or("a stream does not unpack to its length")
+    }
+}
+
+impl PackedStream {
+    fn take(body: usize, rest: &mut &[u8], length_max: usize) -> Result<PackedStream, Broken> {
+        let cut = "a stream is cut short";
+        let head = varint::take(rest).ok_or(cut)?;
+        let packing = Packing::from_byte((head & 3) as u8).ok_or("an unknown packing")?;
+        let length = usize::try_from(head >> 2).ok().filter(|it| (1..=length_max).contains(it));
+        let length = length.ok_or("a stream is longer than its bound or said to be empty")?;
+        let packed_length = match packing {
+            Packing::Raw => length,
+            _ => usize::try_from(varint::take(rest).ok_or(cut)?).map_err(|_| cut)?,
+        };
+        let start = body - rest.len();
+        rest.split_off(..packed_length).ok_or(cut)?;
+        Ok(PackedStream { packing, length, bytes: start..start + packed_length })
+    }
+}

@@ -1,0 +1,53 @@
+//! What a patch says of itself before and behind its frames.
+
+use crate::sum::Sum;
+
+use super::varint;
+
+pub(crate) const MAGIC: [u8; 4] = *b"Sf\xCE\x94";
+/// The version that this crate writes and reads.
+pub(crate) const VERSION: u8 = 1;
+pub(crate) const SUMMED: u8 = 1;
+pub(crate) const IN_PLACE: u8 = 2;
+
+/// The first part of a patch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Header {
+    /// The bytes of the old content.
+    pub old_length: u64,
+    /// The bytes of the new content.
+    pub new_length: u64,
+}
+
+/// The last part of a patch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Trailer {
+    /// The sum of the new content.
+    pub sum: Option<Sum>,
+    /// The sum of the old blocks that differ from the new block in their place, if every copy of
+    /// the patch stays where it is.
+    pub touched: Option<Sum>,
+}
+
+impl Header {
+    pub(crate) fn to_bytes(self) -> Vec<u8> {
+        let mut bytes = MAGIC.to_vec();
+        bytes.push(VERSION);
+        varint::put(&mut bytes, self.old_length);
+        varint::put(&mut bytes, self.new_length);
+        bytes
+    }
+}
+
+impl Trailer {
+    /// All but the check.
+    pub(crate) fn to_bytes(self) -> Vec<u8> {
+        let summed = u8::from(self.sum.is_some()) * SUMMED;
+        let in_place = u8::from(self.touched.is_some()) * IN_PLACE;
+        let mut bytes = vec![summed | in_place];
+        for sum in [self.sum, self.touched].into_iter().flatten() {
+            bytes.extend(sum.to_bytes());
+        }
+        bytes
+    }
+}

@@ -1,0 +1,111 @@
+//! How a stream is packed: raw, with zstd, or with zstd behind a prefix.
+
+use std::io;
+
+use zstd::zstd_safe::{CCtx, CParameter, DCtx, DParameter, compress_bound, get_error_name};
+
+use crate::effort::Effort;
+
+/// Shorter streams are not worth a zstd header.
+const PACKED_MIN: usize = 24;
+/// Longer streams are tried on a sample first.
+const SAMPLED_MIN: usize = 64 << 10;
+const SAMPLE: usize = 4 << 10;
+const SAMPLES: usize = 4;
+/// No window is larger, and so no decoder's memory.
+const WINDOW_LOG_MAX: u32 = 23;
+
+/// How the bytes of a stream are packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Packing {
+    Raw,
+    Zstd,
+    ZstdBehindPrefix,
+}
+
+impl Packing {
+    pub(crate) fn to_byte(self) -> u8 {
+        self as u8
+    }
+
+    pub(crate) fn from_byte(byte: u8) -> Option<Packing> {
+        [Packing::Raw, Packing::Zstd, Packing::ZstdBehindPrefix].get(usize::from(byte)).copied()
+    }
+}
+
+/// Packs `raw`, or returns `None` where that does not make it shorter.
+///
+/// # Errors
+/// zstd has no memory.
+pub(crate) fn pack(
+    raw: &[u8],
+    prefix: &[u8],
+    effort: Effort,
+) -> io::Result<Option<(Packing, Vec<u8>)>> {
+    if raw.len() < PACKED_MIN || prefix.is_empty() && !sample_compresses(raw)? {
+        return Ok(None);
+    }
+    let packed = compress(raw, prefix, level(effort, raw.len()))?;
+    let packing = if prefix.is_empty() { Packing::Zstd } else { Packing::ZstdBehindPrefix };
+    Ok((packed.len() + 2 < raw.len()).then_some((packing, packed)))
+}
+
+fn level(effort: Effort, length: usize) -> i32 {
+    match (effort, length) {
+        (Effort::Small, ..0x4_0000) => 19,
+        (Effort::Small, ..0x10_0000) => 12,
+        (Effort::Small, _) => 9,
+        (_, ..0x4000) => 12,
+        (_, ..0x1_0000) => 6,
+        (Effort::Default, _) => 2,
+        (Effort::Fast, _) => 1,
+    }
+}
+
+fn sample_compresses(raw: &[u8]) -> io::Result<bool> {
+    if raw.len() < SAMPLED_MIN {
+        return Ok(true);
+    }
+    let mut sample = Vec::with_capacity(SAMPLE * SAMPLES);
+    for part in 0..SAMPLES {
+        let at = (raw.len() - SAMPLE) / (SAMPLES - 1) * part;
+        sample.extend(&raw[at..at + SAMPLE]);
+    }
+    Ok(compress(&sample, &[], 1)?.len() < sample.len() - sample.len() / 32)
+}
+
+fn compress(raw: &[u8], prefix: &[u8], level: i32) -> io::Result<Vec<u8>> {
+    let mut context = CCtx::try_create().ok_or(io::ErrorKind::OutOfMemory)?;
+    let window = (raw.len() + prefix.len()).next_power_of_two().ilog2().clamp(10, WINDOW_LOG_MAX);
+    for parameter in [
+        CParameter::CompressionLevel(level),
+        CParameter::WindowLog(window),
+        CParameter::ContentSizeFlag(false),
+        CParameter::ChecksumFlag(false),
+    ] {
+        context.set_parameter(parameter).map_err(zstd_error)?;
+    }
+    if !prefix.is_empty() {
+        context.ref_prefix(prefix).map_err(zstd_error)?;
+    }
+    let mut packed = Vec::with_capacity(compress_bound(raw.len()));
+    context.compress2(&mut packed, raw).map_err(zstd_error)?;
+    Ok(packed)
+}
+
+/// Unpacks exactly `length` bytes, which the caller has bounded, or returns `None` if `packed` is
+/// damaged or holds another number of bytes.
+pub(crate) fn unpack(packed: &[u8], prefix: &[u8], length: usize) -> Option<Vec<u8>> {
+    let mut context = DCtx::try_create()?;
+    context.set_parameter(DParameter::WindowLogMax(WINDOW_LOG_MAX)).ok()?;
+    if !prefix.is_empty() {
+        context.ref_prefix(prefix).ok()?;
+    }
+    let mut raw = Vec::with_capacity(length);
+    let written = context.decompress(&mut raw, packed).ok()?;
+    (written == length && raw.len() == length).then_some(raw)
+}
+
+fn zstd_error(code: usize) -> io::Error {
+    io::Error::other(get_error_name(code))
+}

@@ -1,0 +1,136 @@
+//! Reading a patch front to back, a frame at a time.
+
+use std::hash::Hasher;
+use std::io::{ErrorKind, Read};
+
+use twox_hash::XxHash3_64;
+
+use super::frame::BODY_MAX;
+use super::header::{Header, IN_PLACE, MAGIC, SUMMED, Trailer, VERSION};
+use super::varint;
+use crate::error::PatchError;
+use crate::sum::Sum;
+
+/// The check of `bytes` behind the check `before`.
+pub(crate) fn check(before: u64, parts: &[&[u8]]) -> u64 {
+    let mut hasher = XxHash3_64::with_seed(before);
+    parts.iter().for_each(|it| hasher.write(it));
+    hasher.finish()
+}
+
+/// A patch that is read front to back.
+pub(crate) struct PatchReader<R> {
+    patch: R,
+    header: Header,
+    /// The number of the next frame.
+    frame: u64,
+    /// The check before it.
+    check: u64,
+    /// The bytes read so far.
+    read: u64,
+    body: Vec<u8>,
+}
+
+impl<R: Read> PatchReader<R> {
+    /// Reads the header. Nothing vouches for it until the first frame or the trailer was read.
+    ///
+    /// # Errors
+    /// The bytes are no patch of this version or are cut short.
+    pub(crate) fn open(patch: R) -> Result<PatchReader<R>, PatchError> {
+        let header = Header { old_length: 0, new_length: 0 };
+        let mut reader = PatchReader { patch, header, frame: 0, check: 0, read: 0, body: vec![] };
+        if reader.array()? != MAGIC {
+            return Err(PatchError::NotAPatch);
+        }
+        let [version] = reader.array()?;
+        if version != VERSION {
+            return Err(PatchError::OtherVersion { found: version });
+        }
+        let old_length = reader.varint()?;
+        let new_length = reader.varint()?;
+        reader.header = Header { old_length, new_length };
+        reader.check = check(0, &[&reader.header.to_bytes()]);
+        Ok(reader)
+    }
+
+    pub(crate) fn header(&self) -> Header {
+        self.header
+    }
+
+    /// The bytes read so far.
+    pub(crate) fn bytes_read(&self) -> u64 {
+        self.read
+    }
+
+    /// The frames read so far.
+    pub(crate) fn frames_read(&self) -> u64 {
+        self.frame
+    }
+
+    /// Reads the body of the next frame.
+    ///
+    /// # Errors
+    /// The frame is cut short or damaged.
+    pub(crate) fn next_body(&mut self) -> Result<&[u8], PatchError> {
+        let frame = self.frame;
+        let length = self.varint()?;
+        let bounded = usize::try_from(length).ok().filter(|it| *it <= BODY_MAX);
+        let length = bounded.ok_or(PatchError::DamagedFrame { frame })?;
+        self.body.clear();
+        let read = self.patch.by_ref().take(length as u64).read_to_end(&mut self.body)?;
+        self.read += read as u64;
+        if read < length {
+            return Err(PatchError::CutShort);
+        }
+        self.check = check(self.check, &[&self.body]);
+        if u64::from_le_bytes(self.array()?) != self.check {
+            return Err(PatchError::DamagedFrame { frame });
+        }
+        self.frame += 1;
+        Ok(&self.body)
+    }
+
+    /// Reads the trailer and makes sure that nothing follows it.
+    ///
+    /// # Errors
+    /// The trailer is cut short, damaged or followed by more.
+    pub(crate) fn trailer(&mut self) -> Result<Trailer, PatchError> {
+        let [flags] = self.array()?;
+        let sum = if flags & SUMMED != 0 { Some(self.sum()?) } else { None };
+        let touched = if flags & IN_PLACE != 0 { Some(self.sum()?) } else { None };
+        let trailer = Trailer { sum, touched };
+        let mut bytes = trailer.to_bytes();
+        bytes[0] = flags;
+        if u64::from_le_bytes(self.array()?) != check(self.check, &[&bytes]) {
+            return Err(PatchError::DamagedTrailer);
+        }
+        if flags & !(SUMMED | IN_PLACE) != 0 {
+            return Err(PatchError::UnknownFlags { found: flags });
+        }
+        match self.patch.read_exact(&mut [0]) {
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(trailer),
+            Err(error) => Err(error.into()),
+            Ok(()) => Err(PatchError::TrailingBytes),
+        }
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], PatchError> {
+        let mut bytes = [0; N];
+        self.patch.read_exact(&mut bytes).map_err(PatchError::reading)?;
+        self.read += N as u64;
+        Ok(bytes)
+    }
+
+    fn varint(&mut self) -> Result<u64, PatchError> {
+        let mut bytes = Vec::with_capacity(10);
+        while bytes.len() < 10 && bytes.last().is_none_or(|it| it & 0x80 != 0) {
+            bytes.extend(self.array::<1>()?);
+        }
+        let frame = self.frame;
+        varint::take(&mut &bytes[..]).ok_or(PatchError::DamagedFrame { frame })
+    }
+
+    fn sum(&mut self) -> Result<Sum, PatchError> {
+        self.array().map(Sum::from_bytes)
+    }
+}
