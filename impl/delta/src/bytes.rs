@@ -22,7 +22,16 @@ impl<'a> Reader<'a> {
         self.rest.split_off_first().copied()
     }
 
-    #[allow(dead_code)]
+    /// All that is left.
+    pub(crate) fn take_rest(&mut self) -> &'a [u8] {
+        std::mem::take(&mut self.rest)
+    }
+
+    /// Room for so many things of at least one byte each, but for no more than can be there.
+    pub(crate) fn capacity_for(&self, count: u64) -> usize {
+        usize::try_from(count).unwrap_or(usize::MAX).min(self.rest.len())
+    }
+
     pub(crate) fn bytes(&mut self, length: u64) -> Option<&'a [u8]> {
         self.rest.split_off(..usize::try_from(length).ok()?)
     }

@@ -209,7 +209,7 @@ impl<'a, W: Write> Encoder<'a, W> {
         if !self.copy.is_empty() {
             let alignment = self.copy.end as i64 - self.new_end as i64;
             varint::put(&mut self.streams.shifts, self.alignments.encode(alignment));
-            self.skipped.copy(self.copy.start as u64..self.copy.end as u64);
+            self.skipped.copy(self.literal, self.copy.start as u64..self.copy.end as u64);
         }
         self.literal = 0;
         self.copy = 0..0;

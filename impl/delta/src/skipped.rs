@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::wire::frame::{SKIPPED_MAX, SKIPPED_STRETCH_MAX};
+use crate::wire::frame::SKIPPED_MAX;
 
 /// Collects the skipped stretches of a frame, alike at both ends.
 #[derive(Default)]
@@ -13,10 +13,13 @@ pub(crate) struct Skipped {
 }
 
 impl Skipped {
-    /// Notes the next copy of the frame.
-    pub(crate) fn copy(&mut self, old: Range<u64>) {
-        if let Some(end) = self.last_end.filter(|it| *it < old.start) {
-            let length = (old.start - end).min(SKIPPED_STRETCH_MAX).min(SKIPPED_MAX - self.length);
+    /// Notes the next copy of the frame and the bytes of the literals before it.
+    pub(crate) fn copy(&mut self, literal: usize, old: Range<u64>) {
+        if literal > 0
+            && let Some(end) = self.last_end.filter(|it| *it < old.start)
+        {
+            let likely = literal as u64 * 2 + 64;
+            let length = (old.start - end).min(likely).min(SKIPPED_MAX - self.length);
             if length > 0 {
                 self.ranges.push(end..end + length);
                 self.length += length;

@@ -43,10 +43,10 @@
 //! count on through the copies of a frame as if these were one; behind the last changed byte
 //! there is no gap.
 //!
-//! The *skipped old bytes* of a frame are, for every copy that begins behind the end of the copy
-//! before it in that frame, the old bytes between (of each such stretch the first 64 KiB, up to
-//! 1 MiB in all): what the literals replaced, and therefore often resemble. They precede the
-//! literals as a zstd prefix.
+//! The *skipped old bytes* of a frame are, for every operation with literals and with a copy that
+//! begins behind the end of the copy before it in that frame, the old bytes between: of each such
+//! stretch the first, twice as many as the literals and 64 more, up to 1 MiB in all. They are what
+//! the literals replaced, and therefore often resemble, and precede them as a zstd prefix.
 //!
 //! A decoder needs the memory of one frame and reads old bytes at random.
 

@@ -35,7 +35,7 @@ mod avx2 {
 
     #[target_feature(enable = "avx2,bmi2")]
     pub(super) fn mark(bytes: &[u8], rarity: Rarity, marks: &mut [u64]) {
-        let needed = MARKED + ANCHOR_BYTES;
+        let needed = MARKED + ANCHOR_BYTES - 1;
         let mut done = 0;
         while done < marks.len() && bytes.len() >= done * MARKED + needed {
             marks[done] = mark_word(&bytes[done * MARKED..][..needed], rarity);

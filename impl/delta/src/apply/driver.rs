@@ -114,7 +114,7 @@ fn read_skipped<T: Target>(
     let mut skipped = Skipped::default();
     while let Some(operation) = operations.next()? {
         if !operation.copy.is_empty() {
-            skipped.copy(operation.copy);
+            skipped.copy(operation.literal, operation.copy);
         }
     }
     let mut bytes = Vec::new();

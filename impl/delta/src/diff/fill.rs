@@ -36,10 +36,11 @@ pub(crate) fn fill(pair: Pair<'_>, mut outline: Vec<Segment>, density: Density) 
     filling.segments
 }
 
-/// Short segments of the outline that neither go on with an alignment nor return to one may hide
-/// a better alignment, which only the second pass sees.
+/// Drops short stretches of one alignment, as they may hide a better one, which only the second
+/// pass sees.
 fn drop_weak(segments: &mut Vec<Segment>) {
     let weak = var("WEAK", 128);
+<<<<<<< HEAD
     let mut kept: Vec<Segment> = Vec::with_capacity(segments.len());
     for (at, segment) in segments.iter().enumerate() {
         let touches =
@@ -51,6 +52,11 @@ fn drop_weak(segments: &mut Vec<Segment>) {
         }
     }
     *segments = kept;
+=======
+    let stretches = segments.chunk_by(|a, b| a.at(b.new_start) == Some(b.start()));
+    let strong = |it: &&[Segment]| it.iter().map(|it| it.length).sum::<usize>() >= weak;
+    *segments = stretches.filter(strong).flatten().copied().collect();
+>>>>>>> delta
 }
 
 struct Filling<'a> {
@@ -64,22 +70,36 @@ impl Filling<'_> {
     fn fill(&mut self, gap: Range<usize>, next: Option<Segment>) {
         let pair = Pair { old: self.pair.old, new: &self.pair.new[..gap.end] };
         let mut floor = gap.start;
-        for at in self.dense.anchors(pair.new, gap.start) {
-            if at < floor {
-                continue;
+        while let Some(found) = self.best_from(pair, floor, next) {
+            push(&mut self.segments, found);
+            floor = found.new_end();
+        }
+    }
+
+    /// The first segment behind `floor` that saves enough, or a better one that begins soon after.
+    fn best_from(&self, pair: Pair<'_>, floor: usize, next: Option<Segment>) -> Option<Segment> {
+        let last = self.segments.last().copied();
+        let mut best: Option<(Segment, isize)> = None;
+        let mut until = usize::MAX;
+        let lazy = var("LAZY", 48);
+        for at in self.dense.anchors(pair.new, floor) {
+            if at >= until {
+                break;
             }
-            let last = self.segments.last().copied();
             let expected = [last, next].into_iter().flatten().filter_map(|it| it.at(at));
             let expected = expected.filter(|it| pair.short_equal_run(*it) >= 24);
-            let candidates = expected.chain(self.dense.find(pair, at));
-            let grown = candidates.map(|it| grow(pair, it, floor, last));
-            let best = grown.max_by_key(|it| it.1);
-            let Some((segment, gain)) = best else { continue };
-            if gain > var("GAIN", 24) as isize {
-                push(&mut self.segments, segment);
-                floor = segment.new_end();
+            for place in expected.chain(self.dense.find(pair, at)) {
+                if best.is_some_and(|(it, _)| it.at(at) == Some(place) && it.new_end() > at) {
+                    continue;
+                }
+                let (segment, gain) = grow(pair, place, floor, last);
+                if gain > best.map_or(var("GAIN", 24) as isize, |it| it.1) {
+                    best = Some((segment, gain));
+                    until = until.min(at + lazy);
+                }
             }
         }
+        best.map(|it| it.0)
     }
 }
 

@@ -35,11 +35,10 @@ impl Hash {
         Hash(blake3::derive_key(SECTION_CONTEXT, &parts))
     }
 
-    /// Eight bytes of the hash as a number, for tables and short hashes.
-    #[allow(dead_code)]
-    pub(crate) fn prefix(&self) -> u64 {
-        let [a, b, c, d, e, f, g, h, ..] = self.0;
-        u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    /// The first sixteen bytes as two numbers, for tables and short names.
+    pub(crate) fn words(&self) -> (u64, u64) {
+        let (words, _) = self.0.as_chunks();
+        (u64::from_le_bytes(words[0]), u64::from_le_bytes(words[1]))
     }
 }
 

@@ -17,8 +17,6 @@ pub(crate) const STREAM_MAX: [usize; STREAMS] =
     [1 << 20, 1 << 20, 1 << 20, 4 << 20, 4 << 20, 4 << 20];
 /// The most bytes of a body: every stream raw, and what is said of it.
 pub(crate) const BODY_MAX: usize = (15 << 20) + 1024;
-/// The most skipped old bytes of one stretch.
-pub(crate) const SKIPPED_STRETCH_MAX: u64 = 64 << 10;
 /// The most skipped old bytes of a frame.
 pub(crate) const SKIPPED_MAX: u64 = 1 << 20;
 
