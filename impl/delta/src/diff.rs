@@ -42,31 +42,10 @@ pub fn diff(old: &[u8], new: &[u8], options: Options, out: impl Write) -> io::Re
     let pair = Pair { old, new };
     let mut summing = Summing::new(new, options.summed);
     let segments = outline::outline(pair, &mut summing);
-    let key: usize = std::env::var("KEY").map_or(24, |it| it.parse().unwrap());
-    let log2: u32 = std::env::var("LOG2").map_or(4, |it| it.parse().unwrap());
-    let segments = if options.effort == Effort::Fast {
-        segments
-    } else {
-        fill::fill(pair, segments, dense::Density { key, rarity_log2: log2 })
+    let segments = match options.effort.search() {
+        Some(search) => fill::fill(pair, segments, search),
+        None => segments,
     };
-    if std::env::var("V").is_ok() {
-        let t: usize = segments.iter().map(|s| s.length).sum();
-        eprintln!("{} segments, literals {}", segments.len(), new.len() - t);
-    }
-    if std::env::var("D").is_ok() {
-        let mut e = 0;
-        for s in &segments {
-            eprintln!(
-                "gap {} len {} align {} exact {} gap: {:?}",
-                s.new_start - e,
-                s.length,
-                s.old_start as i64 - s.new_start as i64,
-                s.exact,
-                String::from_utf8_lossy(&new[e..s.new_start.min(e + 100)])
-            );
-            e = s.new_end();
-        }
-    }
     let mut encoder = Encoder::new(pair, options.effort, out)?;
     for segment in segments {
         encoder.segment(segment)?;

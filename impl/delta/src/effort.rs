@@ -3,11 +3,41 @@
 /// How much time an encoder spends to make a patch small.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Effort {
-    /// Finds what stayed in place or moved as a whole; compresses lightly.
+    /// Finds what stayed in place, shifted a little or moved as a large piece.
     Fast,
-    /// Also looks for pieces where much is unmatched.
+    /// Also looks for small pieces, in what the old content no longer uses.
     #[default]
     Default,
-    /// Looks everywhere and compresses well.
+    /// Looks for small pieces everywhere, closely, and compresses well.
     Small,
+}
+
+/// What the second pass may spend.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Search {
+    /// The equal bytes from an anchor on that make a candidate: a multiple of eight.
+    pub key: usize,
+    /// One position in `2^rarity_log2` is looked at, fewer if much is unmatched.
+    pub rarity_log2: u32,
+    /// The candidates that are tried for an anchor.
+    pub ways: usize,
+    /// Behind a first find, a better one is looked for in so many bytes.
+    pub patience: usize,
+    /// Whether the old bytes that are already used are searched in any case.
+    pub everywhere: bool,
+}
+
+impl Effort {
+    /// What the second pass may spend, if there is one.
+    pub(crate) fn search(self) -> Option<Search> {
+        match self {
+            Effort::Fast => None,
+            Effort::Default => {
+                Some(Search { key: 32, rarity_log2: 5, ways: 2, patience: 16, everywhere: false })
+            }
+            Effort::Small => {
+                Some(Search { key: 24, rarity_log2: 4, ways: 4, patience: 64, everywhere: true })
+            }
+        }
+    }
 }

@@ -12,6 +12,7 @@ use crate::skipped::Skipped;
 use crate::wire::alignments::Alignments;
 use crate::wire::frame::{Frame, STREAM_MAX};
 use crate::wire::header::{Header, Trailer};
+use crate::wire::operations::{COLUMNS, column};
 use crate::wire::reader::check;
 use crate::wire::varint;
 
@@ -44,6 +45,8 @@ pub(crate) struct Encoder<'a, W> {
     copy: Range<usize>,
     /// Unchanged bytes of copies since the last changed one of this frame.
     unchanged: usize,
+    /// The column of the last changed byte of this frame.
+    column: Option<usize>,
 }
 
 #[derive(Default)]
@@ -52,7 +55,8 @@ struct Streams {
     copy_lengths: Vec<u8>,
     shifts: Vec<u8>,
     gaps: Vec<u8>,
-    differences: Vec<u8>,
+    /// By column.
+    differences: [Vec<u8>; COLUMNS],
     literals: Vec<u8>,
 }
 
@@ -79,6 +83,7 @@ impl<'a, W: Write> Encoder<'a, W> {
             literal: 0,
             copy: 0..0,
             unchanged: 0,
+            column: None,
         })
     }
 
@@ -185,9 +190,11 @@ impl<'a, W: Write> Encoder<'a, W> {
             if old == new {
                 self.unchanged += 1;
             } else {
-                varint::put(&mut self.streams.gaps, self.unchanged as u64);
-                self.streams.differences.push(new.wrapping_sub(*old));
-                self.unchanged = 0;
+                let gap = self.unchanged as u64;
+                let column = column(gap, self.column);
+                varint::put(&mut self.streams.gaps, gap);
+                self.streams.differences[column].push(new.wrapping_sub(*old));
+                (self.unchanged, self.column) = (0, Some(column));
             }
         }
         self.advance(old.len());
@@ -226,7 +233,7 @@ impl<'a, W: Write> Encoder<'a, W> {
         self.end_operation();
         let streams = std::mem::take(&mut self.streams);
         let ranges = self.skipped.take();
-        self.unchanged = 0;
+        (self.unchanged, self.column) = (0, None);
         if streams.literal_lengths.is_empty() {
             return Ok(());
         }
@@ -240,7 +247,7 @@ impl<'a, W: Write> Encoder<'a, W> {
             copy_lengths: Cow::Owned(streams.copy_lengths),
             shifts: Cow::Owned(streams.shifts),
             gaps: Cow::Owned(streams.gaps),
-            differences: Cow::Owned(streams.differences),
+            differences: Cow::Owned(streams.differences.concat()),
             literals: Cow::Owned(streams.literals),
         };
         self.write(&frame, &skipped)

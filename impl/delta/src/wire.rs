@@ -43,6 +43,10 @@
 //! count on through the copies of a frame as if these were one; behind the last changed byte
 //! there is no gap.
 //!
+//! The differences are sorted into three columns, one behind the other: those of changed bytes that
+//! follow an unchanged one (or begin the frame), those whose gap is 0 behind one of these, and
+//! those whose gap is 0 behind any other.
+//!
 //! The *skipped old bytes* of a frame are, for every operation with literals and with a copy that
 //! begins behind the end of the copy before it in that frame, the old bytes between: of each such
 //! stretch the first, twice as many as the literals and 64 more, up to 1 MiB in all. They are what

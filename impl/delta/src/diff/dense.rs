@@ -9,6 +9,7 @@ use std::ops::Range;
 use super::pair::{Pair, Place};
 use crate::anchors::{Anchors, Rarity};
 use crate::compare::word;
+use crate::effort::Search;
 
 /// The candidates that are kept for a hash: the last ones.
 pub(crate) const WAYS: usize = 4;
@@ -18,18 +19,9 @@ const FILTER_BITS_LOG2: u32 = 3;
 const FILTER_LOG2_MAX: u32 = 23;
 const NONE: u32 = u32::MAX;
 
-/// How closely to look.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Density {
-    /// The equal bytes from an anchor on that make a candidate: a multiple of eight.
-    pub key: usize,
-    /// One position in `2^rarity_log2` is looked at, fewer if much is unmatched.
-    pub rarity_log2: u32,
-}
-
 /// The wanted anchors of the old content, by the bytes that follow them.
 pub(crate) struct Dense {
-    density: Density,
+    search: Search,
     filter: Vec<u64>,
     filter_log2: u32,
     buckets: Vec<[u32; WAYS]>,
@@ -40,16 +32,21 @@ pub(crate) struct Dense {
 
 impl Dense {
     /// Indexes the old anchors that occur in `gaps` of the new content, too.
-    pub(crate) fn new(pair: Pair<'_>, gaps: &[Range<usize>], density: Density) -> Dense {
+    pub(crate) fn new(
+        pair: Pair<'_>,
+        gaps: &[Range<usize>],
+        places: &[Range<usize>],
+        search: Search,
+    ) -> Dense {
         let unmatched = gaps.iter().map(|it| it.len()).sum::<usize>().max(1);
         let unmatched_log2 = unmatched.ilog2() + 1;
         let rarity_log2 = unmatched_log2.saturating_sub(*BUCKETS_LOG2.end() + 1);
-        let density = Density { rarity_log2: density.rarity_log2.max(rarity_log2), ..density };
-        let wanted_log2 = unmatched_log2.saturating_sub(density.rarity_log2);
+        let search = Search { rarity_log2: search.rarity_log2.max(rarity_log2), ..search };
+        let wanted_log2 = unmatched_log2.saturating_sub(search.rarity_log2);
         let buckets_log2 = wanted_log2.clamp(*BUCKETS_LOG2.start(), *BUCKETS_LOG2.end());
         let filter_log2 = (buckets_log2 + FILTER_BITS_LOG2).min(FILTER_LOG2_MAX);
         let mut dense = Dense {
-            density,
+            search,
             filter: vec![0; 1 << (filter_log2 - 6)],
             filter_log2,
             buckets: vec![[NONE; WAYS]; 1 << buckets_log2],
@@ -57,22 +54,23 @@ impl Dense {
             dropped_bits: (pair.old.len() as u64 >> 32).checked_ilog2().map_or(0, |it| it + 1),
         };
         gaps.iter().for_each(|gap| dense.want(pair.new, gap.clone()));
-        dense.index(pair.old);
+        places.iter().for_each(|place| dense.index(pair.old, place.clone()));
         dense
     }
 
     fn want(&mut self, new: &[u8], gap: Range<usize>) {
         let new = &new[..gap.end];
         for at in self.anchors(new, gap.start) {
-            let Some(key) = new.get(at..at + self.density.key) else { break };
+            let Some(key) = new.get(at..at + self.search.key) else { break };
             let bit = self.filter_bit(hash(key));
             self.filter[bit / 64] |= 1 << (bit % 64);
         }
     }
 
-    fn index(&mut self, old: &[u8]) {
-        for at in self.anchors(old, 0) {
-            let Some(key) = old.get(at..at + self.density.key) else { break };
+    fn index(&mut self, old: &[u8], place: Range<usize>) {
+        let old = &old[..(place.end + self.search.key).min(old.len())];
+        for at in self.anchors(old, place.start) {
+            let Some(key) = old.get(at..at + self.search.key) else { break };
             let hash = hash(key);
             let bit = self.filter_bit(hash);
             if self.filter[bit / 64] >> (bit % 64) & 1 == 1 {
@@ -89,7 +87,7 @@ impl Dense {
 
     /// The anchors of `bytes` from `at` on.
     pub(crate) fn anchors<'a>(&self, bytes: &'a [u8], at: usize) -> Anchors<'a> {
-        Anchors::new(bytes, at, Rarity::one_in(self.density.rarity_log2))
+        Anchors::new(bytes, at, Rarity::one_in(self.search.rarity_log2))
     }
 
     /// The places in the old content that go on, at least for the bytes of a key, as the new one
@@ -99,14 +97,14 @@ impl Dense {
         pair: Pair<'a>,
         new: usize,
     ) -> impl Iterator<Item = Place> + 'a {
-        let key = pair.new.get(new..new + self.density.key);
+        let key = pair.new.get(new..new + self.search.key);
         let bucket: &[u32] = key.map_or(&[], |key| &self.buckets[self.bucket(hash(key))]);
         let kept = bucket.iter().take_while(|it| **it != NONE);
         let possible = kept.flat_map(|it| {
             let first = (*it as usize) << self.dropped_bits;
             first..first + (1 << self.dropped_bits)
         });
-        let equal = move |old: &usize| pair.old.get(*old..*old + self.density.key) == key;
+        let equal = move |old: &usize| pair.old.get(*old..*old + self.search.key) == key;
         possible.filter(equal).map(move |old| Place { old, new })
     }
 

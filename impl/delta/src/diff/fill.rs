@@ -2,27 +2,34 @@
 
 use std::ops::Range;
 
-use super::dense::{Dense, Density};
+use super::dense::Dense;
 use super::outline::push;
 use super::pair::{Pair, Place};
 use super::segment::Segment;
+use crate::effort::Search;
 
 /// Shorter gaps are left as literals.
 const GAP_MIN: usize = 24;
-
-fn var(name: &str, default: usize) -> usize {
-    std::env::var(name).map_or(default, |it| it.parse().unwrap())
-}
+/// An outline's stretch of one alignment that is shorter may hide a better one, which only the
+/// second pass sees.
+const STRONG_MIN: usize = 1024;
+/// What an operation takes in a patch, about, if it does not go on with the last alignment.
+const OPERATION_COST: isize = 8;
+/// A segment saves more than so many bytes, or is not worth the trouble.
+const GAIN_MIN: isize = 24;
+/// So many bytes that go on in an alignment nearby make a candidate, too.
+const EXPECTED_MIN: usize = 24;
 
 /// Finds segments in the gaps between those of the outline.
-pub(crate) fn fill(pair: Pair<'_>, mut outline: Vec<Segment>, density: Density) -> Vec<Segment> {
+pub(crate) fn fill(pair: Pair<'_>, mut outline: Vec<Segment>, search: Search) -> Vec<Segment> {
     drop_weak(&mut outline);
     let gaps = gaps(pair.new.len(), &outline);
     if gaps.iter().all(|it| it.len() < GAP_MIN) {
         return outline;
     }
-    let dense = Dense::new(pair, &gaps, density);
-    let mut filling = Filling { pair, dense, segments: Vec::new() };
+    let places = places(pair, &outline, &gaps, search);
+    let dense = Dense::new(pair, &gaps, &places, search);
+    let mut filling = Filling { pair, dense, search, segments: Vec::new() };
     let mut gaps = gaps.into_iter().peekable();
     for segment in outline {
         if let Some(gap) = gaps.next_if(|it| it.start < segment.new_start) {
@@ -36,32 +43,33 @@ pub(crate) fn fill(pair: Pair<'_>, mut outline: Vec<Segment>, density: Density) 
     filling.segments
 }
 
-/// Drops short stretches of one alignment, as they may hide a better one, which only the second
-/// pass sees.
+/// Drops short stretches of one alignment.
 fn drop_weak(segments: &mut Vec<Segment>) {
-    let weak = var("WEAK", 128);
-<<<<<<< HEAD
-    let mut kept: Vec<Segment> = Vec::with_capacity(segments.len());
-    for (at, segment) in segments.iter().enumerate() {
-        let touches =
-            |other: &Segment| other.end() == segment.start() || segment.end() == other.start();
-        let joined =
-            at > 0 && touches(&segments[at - 1]) || segments.get(at + 1).is_some_and(touches);
-        if joined || segment.length >= weak {
-            kept.push(*segment);
-        }
-    }
-    *segments = kept;
-=======
     let stretches = segments.chunk_by(|a, b| a.at(b.new_start) == Some(b.start()));
-    let strong = |it: &&[Segment]| it.iter().map(|it| it.length).sum::<usize>() >= weak;
+    let strong = |it: &&[Segment]| it.iter().map(|it| it.length).sum::<usize>() >= STRONG_MIN;
     *segments = stretches.filter(strong).flatten().copied().collect();
->>>>>>> delta
+}
+
+/// Where to look for what is unmatched: in the unused stretches of the old content, but
+/// everywhere if these cannot account for it.
+fn places(
+    pair: Pair<'_>,
+    outline: &[Segment],
+    gaps: &[Range<usize>],
+    search: Search,
+) -> Vec<Range<usize>> {
+    let total = |ranges: &[Range<usize>]| ranges.iter().map(|it| it.len()).sum::<usize>();
+    let unused = unused(pair.old.len(), outline);
+    if search.everywhere || total(&unused) < total(gaps) / 2 {
+        return std::iter::once(0..pair.old.len()).collect();
+    }
+    unused
 }
 
 struct Filling<'a> {
     pair: Pair<'a>,
     dense: Dense,
+    search: Search,
     segments: Vec<Segment>,
 }
 
@@ -81,21 +89,20 @@ impl Filling<'_> {
         let last = self.segments.last().copied();
         let mut best: Option<(Segment, isize)> = None;
         let mut until = usize::MAX;
-        let lazy = var("LAZY", 48);
         for at in self.dense.anchors(pair.new, floor) {
             if at >= until {
                 break;
             }
             let expected = [last, next].into_iter().flatten().filter_map(|it| it.at(at));
-            let expected = expected.filter(|it| pair.short_equal_run(*it) >= 24);
-            for place in expected.chain(self.dense.find(pair, at)) {
+            let expected = expected.filter(|it| pair.short_equal_run(*it) >= EXPECTED_MIN);
+            for place in expected.chain(self.dense.find(pair, at).take(self.search.ways)) {
                 if best.is_some_and(|(it, _)| it.at(at) == Some(place) && it.new_end() > at) {
                     continue;
                 }
                 let (segment, gain) = grow(pair, place, floor, last);
-                if gain > best.map_or(var("GAIN", 24) as isize, |it| it.1) {
+                if gain > best.map_or(GAIN_MIN, |it| it.1) {
                     best = Some((segment, gain));
-                    until = until.min(at + lazy);
+                    until = until.min(at + self.search.patience);
                 }
             }
         }
@@ -112,7 +119,7 @@ fn grow(pair: Pair<'_>, place: Place, floor: usize, last: Option<Segment>) -> (S
     let (old_start, new_start) = (start.old - more, start.new - more);
     let segment = Segment { old_start, new_start, length, exact: false };
     let aligned = last.is_some_and(|it| it.at(new_start) == Some(segment.start()));
-    let cost = if aligned { 0 } else { var("COST", 8) as isize };
+    let cost = if aligned { 0 } else { OPERATION_COST };
     (segment, length as isize - cost)
 }
 
@@ -130,4 +137,22 @@ fn gaps(length: usize, segments: &[Segment]) -> Vec<Range<usize>> {
         gaps.push(end..length);
     }
     gaps
+}
+
+/// The stretches of the old content that no segment uses.
+fn unused(length: usize, segments: &[Segment]) -> Vec<Range<usize>> {
+    let mut used: Vec<_> = segments.iter().map(|it| it.old_start..it.old_end()).collect();
+    used.sort_unstable_by_key(|it| it.start);
+    let mut unused = Vec::new();
+    let mut end = 0;
+    for range in used {
+        if range.start > end {
+            unused.push(end..range.start);
+        }
+        end = end.max(range.end);
+    }
+    if end < length {
+        unused.push(end..length);
+    }
+    unused
 }

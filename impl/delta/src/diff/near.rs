@@ -55,7 +55,13 @@ impl Near {
         }
     }
 
-    fn probe(&self, pair: Pair<'_>, place: Place, new: &[u8], equal_min: usize) -> Option<Place> {
+    fn probe(
+        &self,
+        pair: Pair<'_>,
+        place: Place,
+        new: &[u8],
+        equal_min: usize,
+    ) -> Option<Place> {
         for at in 0..new.len().saturating_sub(7) {
             let candidate = self.slots[slot_of(word(&new[at..]))];
             if candidate == EMPTY {

@@ -25,7 +25,7 @@ const SKIP_STRIDES_MAX: usize = 64;
 /// What the search nearby may cost at the start, in bytes looked at.
 const CREDIT_START: usize = 512 << 10;
 /// One byte of credit is earned by so many matched bytes.
-const CREDIT_PRICE: usize = 2;
+const CREDIT_PRICE: usize = 8;
 
 /// The segments of the first pass, in the order of the new content and without overlap in it.
 pub(crate) fn outline(pair: Pair<'_>, summing: &mut Summing<'_>) -> Vec<Segment> {

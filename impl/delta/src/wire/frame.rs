@@ -164,9 +164,7 @@ impl<'a> PackedFrame<'a> {
             Packing::Raw => return Ok(Cow::Borrowed(bytes)),
             Packing::Zstd => &[],
             Packing::ZstdBehindPrefix if index == LITERALS => skipped,
-            Packing::ZstdBehindPrefix => {
-                return Err("a stream other than the literals has a prefix");
-            }
+            Packing::ZstdBehindPrefix => return Err("a stream other than the literals has a prefix"),
         };
         let unpacked = packing::unpack(bytes, prefix, stream.length);
         unpacked.map(Cow::Owned).ok_or("a stream does not unpack to its length")

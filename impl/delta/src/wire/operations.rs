@@ -107,10 +107,24 @@ impl<'a> Operations<'a> {
 
 const OUTSIDE: Broken = "a copy lies outside the old content";
 
+/// The differences of changed bytes are kept apart by whether the byte before was changed, too,
+/// and the one before that: the bytes of a number that moved are unlike each other.
+pub(crate) const COLUMNS: usize = 3;
+
+/// The column of a changed byte behind one of column `last`, or of the first one in a frame.
+pub(crate) fn column(gap: u64, last: Option<usize>) -> usize {
+    match last {
+        Some(last) if gap == 0 => (last + 1).min(COLUMNS - 1),
+        _ => 0,
+    }
+}
+
 /// The changed bytes of a frame's copies.
 pub(crate) struct Changes<'a> {
     gaps: &'a [u8],
-    differences: &'a [u8],
+    columns: [&'a [u8]; COLUMNS],
+    /// The column of the next changed byte.
+    column: Option<usize>,
     /// Unchanged bytes until the next changed one, if there is one.
     until_next: Option<u64>,
 }
@@ -119,10 +133,10 @@ impl<'a> Changes<'a> {
     /// The changes of `frame`.
     ///
     /// # Errors
-    /// The first gap is malformed.
+    /// There are not as many gaps as differences, or a gap is malformed.
     pub(crate) fn new(frame: &'a Frame<'_>) -> Result<Changes<'a>, Broken> {
-        let mut changes =
-            Changes { gaps: &frame.gaps, differences: &frame.differences, until_next: None };
+        let columns = columns(&frame.gaps, &frame.differences)?;
+        let mut changes = Changes { gaps: &frame.gaps, columns, column: None, until_next: None };
         changes.take_gap()?;
         Ok(changes)
     }
@@ -140,7 +154,8 @@ impl<'a> Changes<'a> {
                 break;
             }
             at += gap as usize;
-            let difference = self.differences.split_off_first().ok_or(APART)?;
+            let column = &mut self.columns[self.column.unwrap_or(0)];
+            let difference = column.split_off_first().ok_or(APART)?;
             bytes[at] = bytes[at].wrapping_add(*difference);
             at += 1;
             self.take_gap()?;
@@ -163,17 +178,39 @@ impl<'a> Changes<'a> {
     /// # Errors
     /// Something is left.
     pub(crate) fn finish(self) -> Result<(), Broken> {
-        let done = self.until_next.is_none() && self.differences.is_empty();
-        done.then_some(()).ok_or(APART)
+        self.until_next.is_none().then_some(()).ok_or(APART)
     }
 
     fn take_gap(&mut self) -> Result<(), Broken> {
         self.until_next = match self.gaps {
             [] => None,
-            _ => Some(varint::take(&mut self.gaps).ok_or("a gap is malformed")?),
+            _ => Some(varint::take(&mut self.gaps).ok_or(GAP)?),
         };
+        if let Some(gap) = self.until_next {
+            self.column = Some(column(gap, self.column));
+        }
         Ok(())
     }
 }
 
+/// The differences, column by column.
+fn columns<'a>(
+    mut gaps: &[u8],
+    mut differences: &'a [u8],
+) -> Result<[&'a [u8]; COLUMNS], Broken> {
+    let mut counts = [0; COLUMNS];
+    let mut last = None;
+    while !gaps.is_empty() {
+        let column = column(varint::take(&mut gaps).ok_or(GAP)?, last);
+        counts[column] += 1;
+        last = Some(column);
+    }
+    let mut columns = [&[][..]; COLUMNS];
+    for (column, count) in columns.iter_mut().zip(counts) {
+        *column = differences.split_off(..count).ok_or(APART)?;
+    }
+    if differences.is_empty() { Ok(columns) } else { Err(APART) }
+}
+
+const GAP: Broken = "a gap is cut short or exceeds 64 bits";
 const APART: Broken = "the changes do not fit the copies";

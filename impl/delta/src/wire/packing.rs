@@ -52,13 +52,12 @@ pub(crate) fn pack(
 
 fn level(effort: Effort, length: usize) -> i32 {
     match (effort, length) {
-        (Effort::Small, ..0x4_0000) => 19,
-        (Effort::Small, ..0x10_0000) => 12,
-        (Effort::Small, _) => 9,
-        (_, ..0x4000) => 12,
-        (_, ..0x1_0000) => 6,
-        (Effort::Default, _) => 2,
-        (Effort::Fast, _) => 1,
+        (Effort::Small, ..0x2_0000) => 19,
+        (Effort::Small, ..0x20_0000) => 11,
+        (Effort::Small, _) => 6,
+        (_, ..0x4000) => 9,
+        (_, ..0x4_0000) => 5,
+        _ => 1,
     }
 }
 
