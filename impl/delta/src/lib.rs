@@ -10,6 +10,7 @@ mod effort;
 mod encode;
 mod error;
 pub mod manifest;
+pub mod remote;
 mod skipped;
 mod stats;
 mod sum;
