@@ -8,12 +8,12 @@ pub(crate) mod fill;
 pub(crate) mod near;
 pub(crate) mod outline;
 pub(crate) mod pair;
+pub(crate) mod sample;
 pub(crate) mod segment;
 pub(crate) mod summing;
 
 use crate::effort::Effort;
 use crate::encode::Encoder;
-use crate::wire::header::Trailer;
 use pair::Pair;
 use summing::Summing;
 
@@ -46,9 +46,9 @@ pub fn diff(old: &[u8], new: &[u8], options: Options, out: impl Write) -> io::Re
         Some(search) => fill::fill(pair, segments, search),
         None => segments,
     };
-    let mut encoder = Encoder::new(pair, options.effort, out)?;
+    let mut encoder = Encoder::new(pair, summing, options.effort, out)?;
     for segment in segments {
         encoder.segment(segment)?;
     }
-    encoder.finish(Trailer { sum: summing.finish(), touched: None })
+    encoder.finish(None)
 }

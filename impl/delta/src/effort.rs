@@ -40,4 +40,16 @@ impl Effort {
             }
         }
     }
+
+    /// The nanoseconds that packing a stream may take, in proportion to the frame's new bytes and at
+    /// least a millisecond: for the literals, which hold most, and before for any other.
+    pub(crate) fn packing_times(self, new_length: usize) -> [usize; 2] {
+        let least = 1_000_000;
+        match self {
+            Effort::Fast | Effort::Default => {
+                [new_length / 16, new_length / 8].map(|it| it.max(least))
+            }
+            Effort::Small => [new_length / 2, new_length * 3].map(|it| it.max(4 * least)),
+        }
+    }
 }

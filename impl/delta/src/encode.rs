@@ -7,8 +7,10 @@ use std::ops::Range;
 use crate::compare::common_prefix;
 use crate::diff::pair::Pair;
 use crate::diff::segment::Segment;
+use crate::diff::summing::Summing;
 use crate::effort::Effort;
 use crate::skipped::Skipped;
+use crate::sum::Sum;
 use crate::wire::alignments::Alignments;
 use crate::wire::frame::{Frame, STREAM_MAX};
 use crate::wire::header::{Header, Trailer};
@@ -22,6 +24,8 @@ const CHANGES_FULL: usize = STREAM_MAX[3] - 16;
 const LITERALS_MAX: usize = STREAM_MAX[5];
 /// Longer literals get frames of their own and are not copied.
 const OWN_FRAME_MIN: usize = 1 << 20;
+/// So many literals are packed, checked, written and summed while they are in the cache.
+const OWN_FRAME_MAX: usize = 512 << 10;
 
 /// A shorter stretch of a copy that was replaced is not worth an operation of its own.
 const REPLACED_MIN: usize = 16;
@@ -31,6 +35,7 @@ const REPLACED_END: usize = 4;
 /// Writes a patch, segment by segment.
 pub(crate) struct Encoder<'a, W> {
     pair: Pair<'a>,
+    summing: Summing<'a>,
     effort: Effort,
     out: W,
     written: u64,
@@ -38,6 +43,8 @@ pub(crate) struct Encoder<'a, W> {
     streams: Streams,
     skipped: Skipped,
     alignments: Alignments,
+    /// Up to where the new content is in frames.
+    framed: usize,
     /// Up to where the new content is described, the pending copy included.
     new_end: usize,
     /// The operation that may still grow.
@@ -65,14 +72,21 @@ impl<'a, W: Write> Encoder<'a, W> {
     ///
     /// # Errors
     /// `out` cannot be written to.
-    pub(crate) fn new(pair: Pair<'a>, effort: Effort, mut out: W) -> io::Result<Self> {
+    pub(crate) fn new(
+        pair: Pair<'a>,
+        summing: Summing<'a>,
+        effort: Effort,
+        mut out: W,
+    ) -> io::Result<Self> {
         let (old_length, new_length) = (pair.old.len() as u64, pair.new.len() as u64);
         let header = Header { old_length, new_length }.to_bytes();
         out.write_all(&header)?;
         let (written, check) = (header.len() as u64, check(0, &[&header]));
         Ok(Encoder {
             pair,
+            summing,
             effort,
+            framed: 0,
             out,
             written,
             check,
@@ -113,10 +127,10 @@ impl<'a, W: Write> Encoder<'a, W> {
     ///
     /// # Errors
     /// The patch cannot be written.
-    pub(crate) fn finish(mut self, trailer: Trailer) -> io::Result<u64> {
+    pub(crate) fn finish(mut self, touched: Option<Sum>) -> io::Result<u64> {
         self.literals(self.pair.new.len())?;
         self.flush()?;
-        let bytes = trailer.to_bytes();
+        let bytes = Trailer { sum: self.summing.finish(), touched }.to_bytes();
         self.out.write_all(&bytes)?;
         self.out.write_all(&check(self.check, &[&bytes]).to_le_bytes())?;
         Ok(self.written + bytes.len() as u64 + 8)
@@ -131,7 +145,7 @@ impl<'a, W: Write> Encoder<'a, W> {
         self.make_room()?;
         while end - self.new_end >= OWN_FRAME_MIN {
             self.flush()?;
-            let length = LITERALS_MAX.min(end - self.new_end);
+            let length = OWN_FRAME_MAX.min(end - self.new_end);
             let literals = &self.pair.new[self.new_end..self.new_end + length];
             let mut lengths = Vec::new();
             varint::put(&mut lengths, length as u64);
@@ -143,6 +157,7 @@ impl<'a, W: Write> Encoder<'a, W> {
             };
             self.write(&frame, &[])?;
             self.new_end += length;
+            self.summing.advance(self.new_end);
         }
         let literals = &self.pair.new[self.new_end..end];
         if self.streams.literals.len() + literals.len() > LITERALS_MAX {
@@ -254,7 +269,9 @@ impl<'a, W: Write> Encoder<'a, W> {
     }
 
     fn write(&mut self, frame: &Frame<'_>, skipped: &[u8]) -> io::Result<()> {
-        let (body, literals) = frame.to_body(skipped, self.effort)?;
+        let times = self.effort.packing_times(self.new_end - self.framed);
+        self.framed = self.new_end;
+        let (body, literals) = frame.to_body(skipped, times)?;
         let mut head = Vec::new();
         varint::put(&mut head, (body.len() + literals.len()) as u64);
         self.check = check(self.check, &[&body, literals]);

@@ -58,11 +58,8 @@ pub struct Stats {
 pub fn stats(patch: impl Read) -> Result<Stats, PatchError> {
     let mut reader = PatchReader::open(patch)?;
     let header = reader.header();
-    let mut stats = Stats {
-        old_length: header.old_length,
-        new_length: header.new_length,
-        ..Stats::default()
-    };
+    let mut stats =
+        Stats { old_length: header.old_length, new_length: header.new_length, ..Stats::default() };
     let mut progress = Progress::default();
     while progress.new < header.new_length {
         let frame = reader.frames_read();

@@ -80,9 +80,8 @@ mod avx2 {
     #[target_feature(enable = "avx2")]
     #[inline]
     fn load(bytes: &[u8]) -> __m256i {
-        let word = |at: usize| {
-            i64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
-        };
+        let word =
+            |at: usize| i64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"));
         _mm256_setr_epi64x(word(0), word(8), word(16), word(24))
     }
 }

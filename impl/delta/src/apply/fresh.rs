@@ -73,8 +73,7 @@ pub fn apply(old: &[u8], patch: &[u8], limit: u64) -> Result<Content, PatchError
     let found = header.new_length;
     let length = usize::try_from(found).map_err(|_| PatchError::TooLarge { found, limit })?;
     let mut content = Content::zeroed(length)?;
-    let mut target =
-        Fresh { old, new: content.bytes(), filled: 0, summed: 0, sum: Sum::default() };
+    let mut target = Fresh { old, new: content.bytes(), filled: 0, summed: 0, sum: Sum::default() };
     let trailer = run(&mut reader, &mut target)?;
     let sum = target.finish();
     match trailer.sum {

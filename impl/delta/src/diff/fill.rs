@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::dense::Dense;
 use super::outline::push;
 use super::pair::{Pair, Place};
+use super::sample;
 use super::segment::Segment;
 use crate::effort::Search;
 
@@ -17,17 +18,20 @@ const STRONG_MIN: usize = 1024;
 const OPERATION_COST: isize = 8;
 /// A segment saves more than so many bytes, or is not worth the trouble.
 const GAIN_MIN: isize = 24;
+/// What is a real share of the new content: one byte in so many.
+const REAL_SHARE: usize = 16;
 /// So many bytes that go on in an alignment nearby make a candidate, too.
 const EXPECTED_MIN: usize = 24;
 
 /// Finds segments in the gaps between those of the outline.
 pub(crate) fn fill(pair: Pair<'_>, mut outline: Vec<Segment>, search: Search) -> Vec<Segment> {
     drop_weak(&mut outline);
-    let gaps = gaps(pair.new.len(), &outline);
-    if gaps.iter().all(|it| it.len() < GAP_MIN) {
+    let mut gaps = gaps(pair.new.len(), &outline);
+    gaps.retain(|it| it.len() >= GAP_MIN);
+    let places = places(pair, &outline, &gaps, search);
+    if gaps.is_empty() || places.is_empty() || !sample::is_related(pair, &gaps, search) {
         return outline;
     }
-    let places = places(pair, &outline, &gaps, search);
     let dense = Dense::new(pair, &gaps, &places, search);
     let mut filling = Filling { pair, dense, search, segments: Vec::new() };
     let mut gaps = gaps.into_iter().peekable();
@@ -50,8 +54,8 @@ fn drop_weak(segments: &mut Vec<Segment>) {
     *segments = stretches.filter(strong).flatten().copied().collect();
 }
 
-/// Where to look for what is unmatched: in the unused stretches of the old content, but
-/// everywhere if these cannot account for it.
+/// Where to look for what is unmatched: in the unused stretches of the old content, and everywhere
+/// if a real share of the new one is unmatched and they cannot account for it.
 fn places(
     pair: Pair<'_>,
     outline: &[Segment],
@@ -59,10 +63,13 @@ fn places(
     search: Search,
 ) -> Vec<Range<usize>> {
     let total = |ranges: &[Range<usize>]| ranges.iter().map(|it| it.len()).sum::<usize>();
-    let unused = unused(pair.old.len(), outline);
-    if search.everywhere || total(&unused) < total(gaps) / 2 {
+    let mut unused = unused(pair.old.len(), outline);
+    let unmatched = total(gaps);
+    let real_share = unmatched > pair.new.len() / REAL_SHARE && total(&unused) < unmatched / 2;
+    if search.everywhere || real_share {
         return std::iter::once(0..pair.old.len()).collect();
     }
+    unused.retain(|it| it.len() >= GAP_MIN);
     unused
 }
 
@@ -94,7 +101,7 @@ impl Filling<'_> {
                 break;
             }
             let expected = [last, next].into_iter().flatten().filter_map(|it| it.at(at));
-            let expected = expected.filter(|it| pair.short_equal_run(*it) >= EXPECTED_MIN);
+            let expected = expected.filter(|it| pair.are_equal(*it, EXPECTED_MIN));
             for place in expected.chain(self.dense.find(pair, at).take(self.search.ways)) {
                 if best.is_some_and(|(it, _)| it.at(at) == Some(place) && it.new_end() > at) {
                     continue;

@@ -55,25 +55,19 @@ impl Near {
         }
     }
 
-    fn probe(
-        &self,
-        pair: Pair<'_>,
-        place: Place,
-        new: &[u8],
-        equal_min: usize,
-    ) -> Option<Place> {
+    fn probe(&self, pair: Pair<'_>, place: Place, new: &[u8], equal_min: usize) -> Option<Place> {
         for at in 0..new.len().saturating_sub(7) {
             let candidate = self.slots[slot_of(word(&new[at..]))];
             if candidate == EMPTY {
                 continue;
             }
             let hit = Place { old: place.old + usize::from(candidate), new: place.new + at };
-            if pair.short_equal_run(hit) < 8 {
+            if !pair.are_equal(hit, 8) {
                 continue;
             }
             let before = pair.equal_run_before(hit, place.new).min(hit.old - place.old);
             let start = Place { old: hit.old - before, new: hit.new - before };
-            if pair.short_equal_run(start) >= equal_min {
+            if pair.are_equal(start, equal_min) {
                 return Some(start);
             }
         }

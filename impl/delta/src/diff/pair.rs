@@ -28,7 +28,7 @@ impl Add<usize> for Place {
 }
 
 /// A scan for likeness gives up once it is this much worse than at its best.
-const SLACK: usize = 48;
+const SLACK: isize = 48;
 
 impl Pair<'_> {
     /// The equal bytes from `place` on.
@@ -36,13 +36,10 @@ impl Pair<'_> {
         common_prefix(&self.old[place.old..], &self.new[place.new..])
     }
 
-    /// The same for what is likely to differ soon.
-    pub(crate) fn short_equal_run(&self, place: Place) -> usize {
-        let Some(old) = self.old.get(place.old..) else { return 0 };
-        let new = &self.new[place.new..];
-        let near = old.len().min(new.len()).min(WINDOW * 4);
-        let run = common_prefix_in_block(&old[..near], &new[..near]);
-        if run < near { run } else { near + common_prefix(&old[near..], &new[near..]) }
+    /// Whether the next `length` bytes from `place` on are there and equal.
+    pub(crate) fn are_equal(&self, place: Place, length: usize) -> bool {
+        let old = self.old.get(place.old..place.old + length);
+        old.is_some() && old == self.new.get(place.new..place.new + length)
     }
 
     /// The equal bytes before `place`, not before `floor` of the new content.
@@ -60,14 +57,23 @@ impl Pair<'_> {
     /// How far from `place` on, and at most to `limit` bytes, the contents are alike: the length
     /// at which most bytes more are equal than different.
     pub(crate) fn like_run(&self, place: Place, limit: usize) -> usize {
-        let old = self.old[place.old..].iter();
-        best_length(old.zip(&self.new[place.new..]).take(limit))
+        let (old, new) = (&self.old[place.old..], &self.new[place.new..]);
+        let end = old.len().min(new.len()).min(limit);
+        let (old, new) = (&old[..end], &new[..end]);
+        best_length(
+            end,
+            |at| old[at] == new[at],
+            |at| common_prefix_in_block(&old[at..], &new[at..]),
+        )
     }
 
     /// The same backward from `place`.
     pub(crate) fn like_run_before(&self, place: Place, floor: usize) -> usize {
-        let old = self.old[..place.old].iter().rev();
-        best_length(old.zip(self.new[floor..place.new].iter().rev()))
+        let (old, new) = (&self.old[..place.old], &self.new[floor..place.new]);
+        let end = old.len().min(new.len());
+        let (old, new) = (&old[old.len() - end..], &new[new.len() - end..]);
+        let equal = |at: usize| old[end - 1 - at] == new[end - 1 - at];
+        best_length(end, equal, |at| common_suffix(&old[..end - at], &new[..end - at]))
     }
 
     /// The segment without the tail in which fewer bytes are equal than differ.
@@ -80,15 +86,19 @@ impl Pair<'_> {
     }
 }
 
-fn best_length<'a>(bytes: impl Iterator<Item = (&'a u8, &'a u8)>) -> usize {
-    let (mut best, mut length, mut score, mut best_score) = (0, 0, 0isize, 0isize);
-    for (a, b) in bytes {
-        length += 1;
-        score += if a == b { 1 } else { -1 };
+/// Walks up to `end` bytes, of which `equal` judges one and `run` measures the equal ones from
+/// one on, and returns the length with the best score.
+fn best_length(end: usize, equal: impl Fn(usize) -> bool, run: impl Fn(usize) -> usize) -> usize {
+    let (mut best, mut at, mut score, mut best_score) = (0, 0, 0isize, 0isize);
+    while at < end && best_score - score <= SLACK {
+        if !equal(at) {
+            (at, score) = (at + 1, score - 1);
+            continue;
+        }
+        let run = run(at);
+        (at, score) = (at + run, score + run as isize);
         if score > best_score {
-            (best, best_score) = (length, score);
-        } else if best_score - score > SLACK as isize {
-            break;
+            (best, best_score) = (at, score);
         }
     }
     best

@@ -69,7 +69,8 @@ impl<'a> Summing<'a> {
         self.sum
     }
 
-    fn advance(&mut self, to: usize) {
+    /// Adds the whole blocks before `to`, while they are in the cache.
+    pub(crate) fn advance(&mut self, to: usize) {
         let to = (to - to % SUM_BLOCK).min(self.high);
         if self.low < to {
             self.add(self.low..to);

@@ -6,7 +6,6 @@ use std::ops::Range;
 
 use super::packing::{self, Packing};
 use super::varint;
-use crate::effort::Effort;
 
 /// The streams of a frame.
 pub(crate) const STREAMS: usize = 6;
@@ -17,6 +16,9 @@ pub(crate) const STREAM_MAX: [usize; STREAMS] =
     [1 << 20, 1 << 20, 1 << 20, 4 << 20, 4 << 20, 4 << 20];
 /// The most bytes of a body: every stream raw, and what is said of it.
 pub(crate) const BODY_MAX: usize = (15 << 20) + 1024;
+/// The skipped old bytes double the time that packing takes: they are left out if there are not
+/// so many nanoseconds for each literal.
+const RESEMBLED_TIME: usize = 30;
 /// The most skipped old bytes of a frame.
 pub(crate) const SKIPPED_MAX: u64 = 1 << 20;
 
@@ -39,11 +41,16 @@ pub(crate) struct Frame<'a> {
 
 impl Frame<'_> {
     /// The body in two parts, the second of which is borrowed: literals that are not packed.
-    /// `skipped` are the frame's skipped old bytes.
+    /// `skipped` are the frame's skipped old bytes; `times` are about the nanoseconds that packing
+    /// may take for another stream and for the literals.
     ///
     /// # Errors
     /// zstd has no memory.
-    pub(crate) fn to_body(&self, skipped: &[u8], effort: Effort) -> io::Result<(Vec<u8>, &[u8])> {
+    pub(crate) fn to_body(
+        &self,
+        skipped: &[u8],
+        times: [usize; 2],
+    ) -> io::Result<(Vec<u8>, &[u8])> {
         let streams: [&[u8]; STREAMS] = [
             &self.literal_lengths,
             &self.copy_lengths,
@@ -55,9 +62,12 @@ impl Frame<'_> {
         let present = (0..STREAMS).filter(|it| !streams[*it].is_empty());
         let mut body = vec![present.clone().map(|it| 1 << it).sum()];
         for index in present {
-            let prefix = if index == LITERALS { skipped } else { &[] };
             let stream = streams[index];
-            match packing::pack(stream, prefix, effort)? {
+            let literals = index == LITERALS;
+            let time = times[usize::from(literals)];
+            let resembled = literals && time / RESEMBLED_TIME >= stream.len();
+            let prefix = if resembled { skipped } else { &[] };
+            match packing::pack(stream, prefix, time)? {
                 Some((packing, packed)) => {
                     put_length(&mut body, stream.len(), packing);
                     varint::put(&mut body, packed.len() as u64);
@@ -65,7 +75,7 @@ impl Frame<'_> {
                 }
                 None => {
                     put_length(&mut body, stream.len(), Packing::Raw);
-                    if index == LITERALS {
+                    if literals {
                         return Ok((body, stream));
                     }
                     body.extend(stream);
@@ -164,7 +174,9 @@ impl<'a> PackedFrame<'a> {
             Packing::Raw => return Ok(Cow::Borrowed(bytes)),
             Packing::Zstd => &[],
             Packing::ZstdBehindPrefix if index == LITERALS => skipped,
-            Packing::ZstdBehindPrefix => return Err("a stream other than the literals has a prefix"),
+            Packing::ZstdBehindPrefix => {
+                return Err("a stream other than the literals has a prefix");
+            }
         };
         let unpacked = packing::unpack(bytes, prefix, stream.length);
         unpacked.map(Cow::Owned).ok_or("a stream does not unpack to its length")

@@ -194,10 +194,7 @@ impl<'a> Changes<'a> {
 }
 
 /// The differences, column by column.
-fn columns<'a>(
-    mut gaps: &[u8],
-    mut differences: &'a [u8],
-) -> Result<[&'a [u8]; COLUMNS], Broken> {
+fn columns<'a>(mut gaps: &[u8], mut differences: &'a [u8]) -> Result<[&'a [u8]; COLUMNS], Broken> {
     let mut counts = [0; COLUMNS];
     let mut last = None;
     while !gaps.is_empty() {

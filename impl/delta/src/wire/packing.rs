@@ -4,8 +4,6 @@ use std::io;
 
 use zstd::zstd_safe::{CCtx, CParameter, DCtx, DParameter, compress_bound, get_error_name};
 
-use crate::effort::Effort;
-
 /// Shorter streams are not worth a zstd header.
 const PACKED_MIN: usize = 24;
 /// Longer streams are tried on a sample first.
@@ -33,32 +31,31 @@ impl Packing {
     }
 }
 
-/// Packs `raw`, or returns `None` where that does not make it shorter.
+/// Packs `raw` within about `time` nanoseconds, if zstd is as fast as that, or returns `None` where that does not make it shorter.
 ///
 /// # Errors
 /// zstd has no memory.
 pub(crate) fn pack(
     raw: &[u8],
     prefix: &[u8],
-    effort: Effort,
+    time: usize,
 ) -> io::Result<Option<(Packing, Vec<u8>)>> {
-    if raw.len() < PACKED_MIN || prefix.is_empty() && !sample_compresses(raw)? {
+    if raw.len() < PACKED_MIN || !sample_compresses(raw)? {
         return Ok(None);
     }
-    let packed = compress(raw, prefix, level(effort, raw.len()))?;
+    let packed = compress(raw, prefix, level(raw.len() + prefix.len(), time))?;
     let packing = if prefix.is_empty() { Packing::Zstd } else { Packing::ZstdBehindPrefix };
     Ok((packed.len() + 2 < raw.len()).then_some((packing, packed)))
 }
 
-fn level(effort: Effort, length: usize) -> i32 {
-    match (effort, length) {
-        (Effort::Small, ..0x2_0000) => 19,
-        (Effort::Small, ..0x20_0000) => 11,
-        (Effort::Small, _) => 6,
-        (_, ..0x4000) => 9,
-        (_, ..0x4_0000) => 5,
-        _ => 1,
-    }
+/// The levels of zstd that are worth their time, and what they take for a byte, in nanoseconds.
+const LEVELS: [(i32, usize); 7] =
+    [(19, 330), (13, 100), (11, 38), (9, 22), (6, 15), (3, 6), (1, 3)];
+
+/// The best level that takes no longer than `time` nanoseconds.
+fn level(length: usize, time: usize) -> i32 {
+    let affordable = LEVELS.iter().find(|(_, cost)| length * cost <= time);
+    affordable.map_or(1, |(level, _)| *level)
 }
 
 fn sample_compresses(raw: &[u8]) -> io::Result<bool> {
