@@ -45,6 +45,9 @@ enum One {
     /// Measures one peer on one input and prints the row as JSON.
     #[command(hide = true)]
     Measure { name: String, folder: PathBuf, setting: Setting, peer: String },
+    /// Writes our patch of an input to a file.
+    #[command(hide = true)]
+    WritePatch { folder: PathBuf, file: PathBuf },
 }
 
 /// Measures and prints. 0: every target is met; 1: one is not; 3: some could not be judged.
@@ -53,6 +56,7 @@ pub fn run(options: &Options) -> ExitCode {
         Some(One::Measure { name, folder, setting, peer }) => {
             suite::measure_one(name, folder, *setting, peer).map(|()| 0)
         }
+        Some(One::WritePatch { folder, file }) => suite::write_patch(folder, file).map(|()| 0),
         None => suite::run(options),
     };
     match result {

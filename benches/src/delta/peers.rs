@@ -5,6 +5,7 @@ mod fast_rsync;
 mod fastcdc;
 mod memcmp;
 mod qbsdiff;
+pub(super) mod steadfast;
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -33,7 +34,18 @@ const REMOTE: &[Setting] = &[Setting::Cached, Setting::Cold];
 const COLD: &[Setting] = &[Setting::Cold];
 
 /// All peers.
-pub(super) const PEERS: [Peer; 13] = [
+pub(super) const PEERS: [Peer; 21] = [
+    in_process("steadfast", LOCAL, steadfast::local),
+    in_process("steadfast", REMOTE, steadfast::remote),
+    in_process("steadfast fast", LOCAL, steadfast::local_fast),
+    in_process("steadfast small", LOCAL, steadfast::local_small),
+    in_process("steadfast encode only", LOCAL, steadfast::encode_only),
+    Peer {
+        run: Run::Files(steadfast::streamed),
+        ..in_process("steadfast streamed", LOCAL, steadfast::encode_only)
+    },
+    in_process("steadfast manifest", LOCAL, steadfast::manifest),
+    in_process("steadfast manifest carried", LOCAL, steadfast::manifest_carried),
     in_process("memcmp", LOCAL, memcmp::run),
     in_process("fast_rsync", &Setting::ALL, fast_rsync::run),
     in_process("fastcdc+blake3", REMOTE, fastcdc::run),
@@ -54,6 +66,8 @@ pub(super) const PEERS: [Peer; 13] = [
 #[derive(Clone, Copy)]
 enum Run {
     InProcess(fn(&Pair, Setting) -> Result<Measured, PeerError>),
+    /// In this process, from files.
+    Files(fn(&PairFiles, Setting) -> Result<Measured, PeerError>),
     Command(fn(&PairFiles, Setting) -> Result<Measured, PeerError>),
 }
 
@@ -173,11 +187,6 @@ impl Pair {
 }
 
 impl Peer {
-    /// The peer of this name.
-    pub(super) fn named(name: &str) -> Option<&'static Peer> {
-        PEERS.iter().find(|peer| peer.name == name)
-    }
-
     const fn slow(self) -> Peer {
         Peer { is_slow: true, ..self }
     }
@@ -199,6 +208,7 @@ impl Peer {
                 let measured = run(&pair, setting)?;
                 (measured, meter::peak_of_self()?.saturating_sub(before))
             }
+            Run::Files(run) => (run(files, setting)?, meter::peak_of_self()?),
             Run::Command(run) => (run(files, setting)?, meter::peak_of_commands()?),
         };
         Ok(Row {

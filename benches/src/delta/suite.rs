@@ -9,7 +9,7 @@ use thiserror::Error;
 use super::inputs::{INPUTS, Input, InputError};
 use super::peers::{PEERS, PairFiles, Peer, PeerError};
 use super::row::{Row, Setting};
-use super::{Options, report, targets};
+use super::{Options, peers, report, targets};
 
 /// Why nothing was measured.
 #[derive(Debug, Error)]
@@ -85,7 +85,8 @@ pub(super) fn measure_one(
     setting: Setting,
     peer: &str,
 ) -> Result<(), SuiteError> {
-    let found = Peer::named(peer).ok_or_else(|| no_peer(peer))?;
+    let found = PEERS.iter().find(|it| it.name == peer && it.settings.contains(&setting));
+    let found = found.ok_or_else(|| no_peer(peer))?;
     let pair = PairFiles::in_folder(name, folder)?;
     let row = found.measure(&pair, setting).map_err(|error| SuiteError::Peer {
         peer: peer.to_owned(),
@@ -94,6 +95,15 @@ pub(super) fn measure_one(
     })?;
     println!("{}", serde_json::to_string(&row)?);
     Ok(())
+}
+
+/// Writes our patch of an input to a file.
+pub(super) fn write_patch(folder: &Path, file: &Path) -> Result<(), SuiteError> {
+    peers::steadfast::write_patch(folder, file).map_err(|error| SuiteError::Peer {
+        peer: "steadfast".to_owned(),
+        input: folder.display().to_string(),
+        error,
+    })
 }
 
 fn is_asked(options: &Options, peer: &Peer, input: &str, setting: Setting) -> bool {
@@ -168,22 +178,21 @@ fn fetched_pairs(folder: &Path) -> io::Result<Vec<(String, PathBuf)>> {
 }
 
 fn chosen_peers(options: &Options) -> Result<Vec<&'static Peer>, SuiteError> {
-    let all = PEERS.iter().map(|peer| peer.name);
-    let names: Vec<&str> = if options.peers.is_empty() {
-        all.collect()
-    } else {
-        options.peers.iter().map(String::as_str).collect()
-    };
-    let mut peers = Vec::new();
-    for name in names {
-        let peer = Peer::named(name).ok_or_else(|| no_peer(name))?;
-        if peer.is_installed() {
-            peers.push(peer);
-        } else {
-            eprintln!("not measured: {name} needs the program {:?}", peer.program.unwrap_or(""));
-        }
+    if let Some(name) =
+        options.peers.iter().find(|name| !PEERS.iter().any(|peer| peer.name == **name))
+    {
+        return Err(no_peer(name));
     }
-    Ok(peers)
+    let is_chosen = |peer: &&Peer| {
+        options.peers.is_empty() || options.peers.iter().any(|name| peer.name == name)
+    };
+    let (installed, missing): (Vec<_>, Vec<_>) =
+        PEERS.iter().filter(is_chosen).partition(|peer| peer.is_installed());
+    for peer in missing {
+        let (name, program) = (peer.name, peer.program.unwrap_or_default());
+        eprintln!("not measured: {name}, because {program} is not installed");
+    }
+    Ok(installed)
 }
 
 fn no_peer(name: &str) -> SuiteError {

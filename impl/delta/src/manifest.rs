@@ -12,12 +12,12 @@ pub(crate) mod cut;
 mod form;
 pub(crate) mod grain;
 mod hash;
+mod kept;
 pub(crate) mod scan;
 
 use std::sync::Arc;
 
 pub use build::ManifestBuilder;
-pub use carry::Kept;
 pub use cut::{
     CHUNK_LENGTH_MAX, CHUNK_LENGTH_MIN, Cut, GRAIN_LENGTH_MAX, GRAIN_LENGTH_MIN,
     SECTION_LENGTH_MAX, SECTION_LENGTH_MIN,
@@ -25,6 +25,7 @@ pub use cut::{
 pub use form::ManifestError;
 pub use grain::Grain;
 pub use hash::{Hash, Root};
+pub use kept::Kept;
 
 /// How far down a manifest goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -8,6 +8,7 @@ use steadfast_delta::manifest::{
     CHUNK_LENGTH_MAX, CHUNK_LENGTH_MIN, Cut, Depth, Kept, Manifest, ManifestBuilder, ManifestError,
     SECTION_LENGTH_MAX, SECTION_LENGTH_MIN,
 };
+use steadfast_delta::{Options, diff};
 
 #[test]
 fn levels_are_nested_and_keep_their_bounds() {
@@ -100,6 +101,22 @@ proptest! {
             let carried = Manifest::of(&old, depth).carry(&new, &kept);
             prop_assert_eq!(&carried, &Manifest::of(&new, depth));
         }
+    }
+
+    #[test]
+    fn a_patch_tells_what_it_keeps(
+        is_text: bool,
+        length in 0_usize..2_000_000,
+        edits in edits(),
+    ) {
+        let old = if is_text { lines(16, length) } else { noise(16, length) };
+        let (new, _) = edit(&old, &edits);
+        let mut patch = Vec::new();
+        diff(&old, &new, Options::default(), &mut patch).unwrap();
+        let kept = Kept::of_patch(&patch[..]).unwrap();
+        let carried = Manifest::of(&old, Depth::Grains).carry(&new, &kept);
+        prop_assert_eq!(carried, Manifest::of(&new, Depth::Grains));
+        prop_assert!(kept.len() <= new.len() / CHUNK_LENGTH_MIN + 1);
     }
 
     #[test]

@@ -91,6 +91,12 @@ pub(super) fn rsync(pair: &PairFiles, compression: &str) -> Result<Measured, Pee
     })
 }
 
+/// Our own patch into a file, by this very program.
+pub(super) fn own_diff(pair: &PairFiles, patch: &Path) -> Result<(), PeerError> {
+    let mut command = Command::new(std::env::current_exe()?);
+    run(command.args(["delta", "write-patch"]), [&pair.folder, patch])
+}
+
 /// A place for results beside the inputs, on the same disk.
 fn beside(pair: &PairFiles) -> Result<TempDir, PeerError> {
     Ok(TempDir::new_in(&pair.folder)?)

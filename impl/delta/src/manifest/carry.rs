@@ -2,18 +2,7 @@
 
 use super::build::Sections;
 use super::cut::{Cut, first_chunk};
-use super::{Chunk, Manifest, Section};
-
-/// A run of bytes of the old content that is found again in the new one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kept {
-    /// Where the run begins in the old content.
-    pub old_offset: u64,
-    /// Where it begins in the new content.
-    pub new_offset: u64,
-    /// Its length in bytes.
-    pub length: u64,
-}
+use super::{Chunk, Kept, Manifest, Section};
 
 impl Manifest {
     /// The manifest of `content`, in which the given runs of this manifest's content were kept:

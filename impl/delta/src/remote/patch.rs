@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::io;
 use std::ops::Range;
 
-use crate::effort::Effort;
+use super::literals::packing_time;
 use crate::wire::alignments::Alignments;
 use crate::wire::frame::{Frame, STREAM_MAX};
 use crate::wire::header::{Header, Trailer};
@@ -103,7 +103,7 @@ impl<'a> Writer<'a> {
         if frame.literal_lengths.is_empty() {
             return Ok(());
         }
-        let (body, literals) = frame.to_body(&[], Effort::Default)?;
+        let (body, literals) = frame.to_body(&[], [packing_time(frame.literals.len()); 2])?;
         varint::put(&mut self.out, (body.len() + literals.len()) as u64);
         self.out.extend_from_slice(&body);
         self.out.extend_from_slice(literals);
