@@ -71,9 +71,15 @@ impl HeldChunks {
         Some(self.chunks[index].bytes.clone())
     }
 
-    /// The bytes of each chunk that was not found, in their order.
+    /// The stretches of chunks that were not found, in their order.
     pub(super) fn unused(self) -> Vec<Range<u64>> {
-        let unused = self.chunks.into_iter().filter(|chunk| !chunk.is_used);
-        unused.map(|chunk| chunk.bytes).collect()
+        let mut stretches = Vec::<Range<u64>>::new();
+        for HeldChunk { bytes, .. } in self.chunks.into_iter().filter(|chunk| !chunk.is_used) {
+            match stretches.last_mut() {
+                Some(last) if last.end == bytes.start => last.end = bytes.end,
+                _ => stretches.push(bytes),
+            }
+        }
+        stretches
     }
 }

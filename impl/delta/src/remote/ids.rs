@@ -36,7 +36,8 @@ impl Id {
     }
 }
 
-/// The grains of a chunk under a salt: the length and the name of each.
+/// The grains of a chunk, or of a stretch of chunks as if it were one, under a salt: the length
+/// and the name of each.
 pub(crate) fn grain_ids(
     chunk: &[u8],
     salt: Salt,

@@ -14,7 +14,7 @@
 //! | 4 held | R | base root (32), width of names of sections (1) and chunks (1), count (varint), names of R's sections |
 //! | 5 chunks | S | count (varint), per stretch: sections * 2 + 1 and R's first section (both varint), or chunks * 2 (varint); names of all those chunks |
 //! | 6 missing | R | width of names of grains (1), runs over the chunks or grains that were named |
-//! | 7 grains | S | per stretch of adjacent missing chunks the number of grains (varint), 0: not named; names of all those grains |
+//! | 7 grains | S | per stretch of adjacent missing chunks, cut as if it were one chunk, the number of grains (varint), 0: not named; names of all those grains |
 //! | 8 literals | S | count (varint), per piece: length * 2 + 1 if the stretch goes on in the next message (varint); packing (1): 0 raw, 1 zstd; the bytes of all pieces (all the rest) |
 //! | 9 done | R | |
 //! | 10 again | R | |

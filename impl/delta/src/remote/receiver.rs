@@ -230,13 +230,13 @@ impl<'a> Receiver<'a> {
         Ok(vec![Effect::Send(Message::Missing { grain_width: width, runs }.to_bytes())])
     }
 
-    /// The grains of the old chunks that were not found.
+    /// The grains of the old chunks that were not found, stretch by stretch.
     fn grains(&self, offer: Offer, unused: &[Range<u64>], width: Width) -> Grains {
         Grains::new(unused.iter().flat_map(|range| {
             // The range is within a slice.
             #[allow(clippy::cast_possible_truncation)]
-            let chunk = &self.old[range.start as usize..range.end as usize];
-            grain_ids(chunk, offer.salt, width).scan(range.start, |at, (length, id)| {
+            let stretch = &self.old[range.start as usize..range.end as usize];
+            grain_ids(stretch, offer.salt, width).scan(range.start, |at, (length, id)| {
                 let start = *at;
                 *at += length as u64;
                 Some((id, start..*at))

@@ -8,7 +8,7 @@ use super::ids::{Id, Places, Salt, Width, grain_ids, put_ids};
 use super::literals::{LITERALS_MAX, pack};
 use super::message::{Held, LiteralPiece, Message, Offer, Runs, Stretch};
 use super::{ATTEMPT_LAST, known, patch};
-use crate::manifest::{Chunk, Manifest};
+use crate::manifest::{Chunk, GRAIN_LENGTH_MIN, Manifest};
 use crate::wire::varint;
 
 /// More grains than this are not named; the chunks beyond travel whole.
@@ -33,7 +33,7 @@ enum State {
     /// The offer was sent, or will be.
     Offered,
     /// These chunks were named.
-    Chunks(Vec<Place>),
+    Chunks(Vec<Range<usize>>),
     /// These grains were named.
     Grains(Vec<NamedStretch>),
     /// These bytes travel, the rest of the first range perhaps in part.
@@ -41,17 +41,9 @@ enum State {
     Done,
 }
 
-/// A chunk of the new content: its index, and where its bytes are.
-struct Place {
-    index: usize,
-    bytes: Range<usize>,
-}
-
-/// A stretch of missing chunks.
-#[derive(Default)]
+/// A stretch of missing chunks, whose grains are cut as if it were one chunk.
 struct NamedStretch {
-    /// The bytes of each chunk, one after the other.
-    chunks: Vec<Range<usize>>,
+    bytes: Range<usize>,
     /// The lengths of the grains that were named; empty if none were.
     grains: Vec<usize>,
 }
@@ -124,9 +116,9 @@ impl<'a> Sender<'a> {
             }
             (_, Message::Again) => self.on_again(),
             (State::Offered, Message::Held(held)) => self.on_held(&held),
-            (State::Chunks(places), Message::Missing { grain_width, runs }) => {
-                let places = std::mem::take(places);
-                self.on_missing_chunks(places, grain_width, &runs)
+            (State::Chunks(chunks), Message::Missing { grain_width, runs }) => {
+                let chunks = std::mem::take(chunks);
+                self.on_missing_chunks(chunks, grain_width, &runs)
             }
             (State::Grains(stretches), Message::Missing { runs, .. }) => {
                 let stretches = std::mem::take(stretches);
@@ -178,8 +170,8 @@ impl<'a> Sender<'a> {
         for (index, id) in (0_u64..).zip(&held.sections) {
             theirs.insert(*id, index);
         }
-        let (mut stretches, mut places, mut names) = (Vec::new(), Vec::new(), Vec::new());
-        let mut chunks = self.places();
+        let (mut stretches, mut named, mut names) = (Vec::new(), Vec::new(), Vec::new());
+        let mut chunks = self.chunks();
         for section in self.manifest.sections() {
             let own = chunks.by_ref().take(section.chunks().len());
             let id = Id::of_hash(section.hash(), self.salt(), held.section_width);
@@ -190,9 +182,9 @@ impl<'a> Sender<'a> {
                 }
                 None => {
                     push_named(&mut stretches, section.chunks().len() as u64);
-                    own.for_each(|(place, chunk)| {
+                    own.for_each(|(bytes, chunk)| {
                         names.push(Id::of_hash(chunk.hash(), self.salt(), held.chunk_width));
-                        places.push(place);
+                        named.push(bytes);
                     });
                 }
             }
@@ -201,47 +193,40 @@ impl<'a> Sender<'a> {
         let mut packed = Vec::new();
         put_ids(&mut packed, held.chunk_width, names);
         self.send(&Message::Chunks { stretches, names: &packed });
-        self.state = State::Chunks(places);
+        self.state = State::Chunks(named);
         Ok(())
     }
 
-    fn places(&self) -> impl Iterator<Item = (Place, &'a Chunk)> {
-        self.manifest.chunks().enumerate().map(|(index, (offset, chunk))| {
+    fn chunks(&self) -> impl Iterator<Item = (Range<usize>, &'a Chunk)> {
+        self.manifest.chunks().map(|(offset, chunk)| {
             // The content is a slice.
             #[allow(clippy::cast_possible_truncation)]
             let offset = offset as usize;
-            let bytes = offset..offset + chunk.length() as usize;
-            (Place { index, bytes }, chunk)
+            (offset..offset + chunk.length() as usize, chunk)
         })
     }
 
     fn on_missing_chunks(
         &mut self,
-        places: Vec<Place>,
+        chunks: Vec<Range<usize>>,
         width: Width,
         runs: &Runs,
     ) -> Result<(), RemoteError> {
-        let missing = runs.missing(places.len()).ok_or(RUNS_DO_NOT_FIT)?;
+        let missing = runs.missing(chunks.len()).ok_or(RUNS_DO_NOT_FIT)?;
         let (mut stretches, mut names) = (Vec::<NamedStretch>::new(), Vec::new());
-        let mut last = None;
-        for (place, missing) in places.into_iter().zip(missing) {
+        for (bytes, missing) in chunks.into_iter().zip(missing) {
             if !missing {
                 continue;
             }
-            if last.is_none_or(|last: usize| last + 1 != place.index) {
-                stretches.push(NamedStretch::default());
-            }
-            last = Some(place.index);
-            if let Some(stretch) = stretches.last_mut() {
-                stretch.chunks.push(place.bytes);
+            match stretches.last_mut() {
+                Some(stretch) if stretch.bytes.end == bytes.start => stretch.bytes.end = bytes.end,
+                _ => stretches.push(NamedStretch { bytes, grains: Vec::new() }),
             }
         }
         for stretch in &mut stretches {
-            // A grain has at least 128 bytes but for the last one of each chunk.
-            if names.len() + stretch.bytes().len() / 120 < GRAINS_MAX {
-                let chunks = stretch.chunks.iter().map(|bytes| &self.content[bytes.clone()]);
-                let grains = chunks.flat_map(|chunk| grain_ids(chunk, self.salt(), width));
-                for (length, id) in grains {
+            let bytes = &self.content[stretch.bytes.clone()];
+            if names.len() + bytes.len() / GRAIN_LENGTH_MIN < GRAINS_MAX {
+                for (length, id) in grain_ids(bytes, self.salt(), width) {
                     stretch.grains.push(length);
                     names.push(id);
                 }
@@ -267,10 +252,10 @@ impl<'a> Sender<'a> {
         let mut ranges = VecDeque::new();
         for stretch in stretches {
             if stretch.grains.is_empty() {
-                ranges.push_back(stretch.bytes());
+                ranges.push_back(stretch.bytes.clone());
                 continue;
             }
-            let mut at = stretch.bytes().start;
+            let mut at = stretch.bytes.start;
             let mut is_after_missing = false;
             for (length, missing) in stretch.grains.iter().zip(missing.by_ref()) {
                 match ranges.back_mut() {
@@ -284,13 +269,6 @@ impl<'a> Sender<'a> {
         }
         self.state = State::Literals(ranges);
         Ok(())
-    }
-}
-
-impl NamedStretch {
-    fn bytes(&self) -> Range<usize> {
-        let start = self.chunks.first().map_or(0, |bytes| bytes.start);
-        start..self.chunks.last().map_or(start, |bytes| bytes.end)
     }
 }
 
