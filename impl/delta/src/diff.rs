@@ -50,5 +50,5 @@ pub fn diff(old: &[u8], new: &[u8], options: Options, out: impl Write) -> io::Re
     for segment in segments {
         encoder.segment(segment)?;
     }
-    encoder.finish(None)
+    encoder.finish()
 }

@@ -10,7 +10,7 @@ use crate::diff::segment::Segment;
 use crate::diff::summing::Summing;
 use crate::effort::Effort;
 use crate::skipped::Skipped;
-use crate::sum::Sum;
+use crate::touched::TouchedSum;
 use crate::wire::alignments::Alignments;
 use crate::wire::frame::{Frame, STREAM_MAX};
 use crate::wire::header::{Header, Trailer};
@@ -29,6 +29,8 @@ const OWN_FRAME_MAX: usize = 512 << 10;
 
 /// A shorter stretch of a copy that was replaced is not worth an operation of its own.
 const REPLACED_MIN: usize = 16;
+/// A longer stretch is taken in parts, for which a frame has room.
+const REPLACED_MAX: usize = 64 << 10;
 /// So many equal bytes end a stretch that was replaced.
 const REPLACED_END: usize = 4;
 
@@ -36,6 +38,7 @@ const REPLACED_END: usize = 4;
 pub(crate) struct Encoder<'a, W> {
     pair: Pair<'a>,
     summing: Summing<'a>,
+    touched: TouchedSum,
     effort: Effort,
     out: W,
     written: u64,
@@ -85,6 +88,7 @@ impl<'a, W: Write> Encoder<'a, W> {
         Ok(Encoder {
             pair,
             summing,
+            touched: TouchedSum::default(),
             effort,
             framed: 0,
             out,
@@ -127,9 +131,12 @@ impl<'a, W: Write> Encoder<'a, W> {
     ///
     /// # Errors
     /// The patch cannot be written.
-    pub(crate) fn finish(mut self, touched: Option<Sum>) -> io::Result<u64> {
+    pub(crate) fn finish(mut self) -> io::Result<u64> {
         self.literals(self.pair.new.len())?;
         self.flush()?;
+        let Pair { old, new } = self.pair;
+        self.touched.touch(old, new.len()..old.len().max(new.len()));
+        let touched = self.touched.finish();
         let bytes = Trailer { sum: self.summing.finish(), touched }.to_bytes();
         self.out.write_all(&bytes)?;
         self.out.write_all(&check(self.check, &[&bytes]).to_le_bytes())?;
@@ -141,6 +148,7 @@ impl<'a, W: Write> Encoder<'a, W> {
         if self.new_end == end {
             return Ok(());
         }
+        self.touched.touch(self.pair.old, self.new_end..end);
         self.end_operation();
         self.make_room()?;
         while end - self.new_end >= OWN_FRAME_MIN {
@@ -201,10 +209,12 @@ impl<'a, W: Write> Encoder<'a, W> {
             self.flush()?;
             self.copy = at..at;
         }
-        for (old, new) in old.iter().zip(new) {
+        for (at, (old, new)) in old.iter().zip(new).enumerate() {
             if old == new {
                 self.unchanged += 1;
             } else {
+                let at = self.new_end + at;
+                self.touched.touch(self.pair.old, at..at + 1);
                 let gap = self.unchanged as u64;
                 let column = column(gap, self.column);
                 varint::put(&mut self.streams.gaps, gap);
@@ -231,6 +241,9 @@ impl<'a, W: Write> Encoder<'a, W> {
         if !self.copy.is_empty() {
             let alignment = self.copy.end as i64 - self.new_end as i64;
             varint::put(&mut self.streams.shifts, self.alignments.encode(alignment));
+            if alignment != 0 {
+                self.touched.give_up();
+            }
             self.skipped.copy(self.literal, self.copy.start as u64..self.copy.end as u64);
         }
         self.literal = 0;
@@ -286,7 +299,7 @@ impl<'a, W: Write> Encoder<'a, W> {
 /// The bytes at the front that were replaced by others, but for a few.
 fn replaced(old: &[u8], new: &[u8]) -> usize {
     let (mut end, mut equal) = (0, 0);
-    for (at, (old, new)) in old.iter().zip(new).enumerate() {
+    for (at, (old, new)) in old.iter().zip(new).enumerate().take(REPLACED_MAX) {
         if old != new {
             (end, equal) = (at + 1, 0);
         } else {

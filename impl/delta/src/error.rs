@@ -21,7 +21,7 @@ pub enum PatchError {
         found: u8,
     },
     /// The patch needs something that this program does not know.
-    #[error("the patch has the flags {found:#04x}; this program knows 0x03")]
+    #[error("the patch has the flags {found:#04x}; this program knows 0x07")]
     UnknownFlags {
         /// The flags that it has.
         found: u8,
@@ -71,9 +71,12 @@ pub enum PatchError {
         /// The bytes that the caller accepts.
         limit: u64,
     },
-    /// The patch moves bytes, so it cannot be applied in place.
-    #[error("the patch moves old bytes and cannot be applied in place")]
+    /// The patch moves bytes or changes too many, so it cannot be applied in place.
+    #[error("the patch moves bytes or changes more than 16 MiB: it cannot be applied in place")]
     NotInPlace,
+    /// The whole result was to be verified, but the patch carries no sum.
+    #[error("the patch carries no sum of the new content, so the result cannot be verified")]
+    NotSummed,
 }
 
 impl PatchError {

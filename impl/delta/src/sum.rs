@@ -24,13 +24,6 @@ impl Sum {
     /// The bytes that travel.
     pub(crate) const BYTES: usize = 16;
 
-    /// The sum of a whole content.
-    pub(crate) fn of(content: &[u8]) -> Sum {
-        let mut sum = Sum::default();
-        sum.add_blocks(content, 0..content.len());
-        sum
-    }
-
     /// Adds block `index`.
     pub(crate) fn add(&mut self, index: u64, block: &[u8]) {
         self.0 = self.0.wrapping_add(XxHash3_128::oneshot_with_seed(index, block));

@@ -17,10 +17,11 @@
 //!             the length is that of the unpacked bytes, at least 1
 //!          v  packed length    unless raw
 //!             bytes
-//! trailer  1  flags            bit 0: summed, bit 1: in place; the others are 0
+//! trailer  1  flags            bit 0: summed, bit 1: in place, which is: no copy moves,
+//!                              bit 2: touched; the others are 0
 //!         16  sum              of the new content (see `sum`), if summed
-//!         16  touched sum      of the old blocks that differ from the new block in their place, if
-//!                              in place: if no copy moves
+//!         16  touched sum      of the old blocks that have a byte which is not at its place in the
+//!                              new content, as the same byte of a copy, if touched; else 0
 //!          8  check            XXH3-64 of the trailer above
 //! ```
 //!

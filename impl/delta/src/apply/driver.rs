@@ -40,16 +40,22 @@ impl From<std::io::Error> for Failure {
     }
 }
 
-/// Refuses a patch for an old content of another length, or for too long a new one.
-pub(crate) fn judge(header: Header, old_length: u64, limit: u64) -> Result<(), PatchError> {
-    let Header { old_length: expected, new_length: found } = header;
+/// Refuses a patch for an old content of another length, or for too long a new one, or, if that
+/// is what is wrong, one with a damaged header.
+pub(crate) fn judge<R: Read>(
+    reader: &mut PatchReader<R>,
+    old_length: u64,
+    limit: u64,
+) -> Result<(), PatchError> {
+    let Header { old_length: expected, new_length } = reader.header();
+    if old_length == expected && new_length <= limit {
+        return Ok(());
+    }
+    reader.vouch_for_header()?;
     if old_length != expected {
         return Err(PatchError::OtherOldLength { expected, found: old_length });
     }
-    if found > limit {
-        return Err(PatchError::TooLarge { found, limit });
-    }
-    Ok(())
+    Err(PatchError::TooLarge { found: new_length, limit })
 }
 
 /// Runs all frames and reads the trailer.

@@ -69,7 +69,7 @@ impl Deref for Content {
 pub fn apply(old: &[u8], patch: &[u8], limit: u64) -> Result<Content, PatchError> {
     let mut reader = PatchReader::open(patch)?;
     let header = reader.header();
-    judge(header, old.len() as u64, limit)?;
+    judge(&mut reader, old.len() as u64, limit)?;
     let found = header.new_length;
     let length = usize::try_from(found).map_err(|_| PatchError::TooLarge { found, limit })?;
     let mut content = Content::zeroed(length)?;

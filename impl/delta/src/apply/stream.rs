@@ -51,7 +51,7 @@ pub fn apply_stream(
     limit: u64,
 ) -> Result<Applied, PatchError> {
     let mut reader = PatchReader::open(patch)?;
-    judge(reader.header(), old.length()?, limit)?;
+    judge(&mut reader, old.length()?, limit)?;
     let buffer = Vec::with_capacity(BUFFER);
     let mut target = Stream { old, new, buffer, block: 0, sum: Sum::default() };
     let trailer = run(&mut reader, &mut target)?;

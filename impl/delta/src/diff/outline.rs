@@ -18,6 +18,10 @@ const NEAR_REACH: usize = 512;
 const FAR_REACH: usize = 8 << 10;
 /// Shorter equal runs between changes are compared again by the encoder.
 const EXACT_MIN: usize = 4 << 10;
+/// A byte that repeats so often may be a hole in a sparse file.
+const HOLE_MIN: usize = 4 << 10;
+/// So many of the last segments are tried for their alignment.
+const GO_BACK: usize = 4;
 const NEAR_EQUAL_MIN: usize = 20;
 const FAR_EQUAL_MIN: usize = 32;
 /// How many strides at most are passed over between two samples of what resembles nothing.
@@ -30,7 +34,11 @@ const CREDIT_PRICE: usize = 8;
 /// The segments of the first pass, in the order of the new content and without overlap in it.
 pub(crate) fn outline(pair: Pair<'_>, summing: &mut Summing<'_>) -> Vec<Segment> {
     let prefix = summing.equal_run(pair, Place { old: 0, new: 0 });
-    let suffix = summing.equal_suffix(pair, prefix);
+    let suffix = match summing.equal_suffix(pair, prefix) {
+        // As likely by chance as worth an operation.
+        ..FAR_EQUAL_MIN => 0,
+        suffix => suffix,
+    };
     let end = pair.new.len() - suffix;
     let middle = Pair { old: pair.old, new: &pair.new[..end] };
     let mut walk = Walk::new(middle, summing);
@@ -118,10 +126,24 @@ impl<'a, 'b> Walk<'a, 'b> {
         if place.new >= self.pair.new.len() {
             return None;
         }
-        self.search_near(place, NEAR_REACH, NEAR_EQUAL_MIN)
+        self.go_back(place)
+            .or_else(|| self.search_near(place, NEAR_REACH, NEAR_EQUAL_MIN))
             .or_else(|| self.resume(place))
             .or_else(|| self.search_near(place, FAR_REACH, FAR_EQUAL_MIN))
             .or_else(|| self.search_coarse(place))
+    }
+
+    /// An alignment that was left before, for a byte that repeats: nothing else tells where in
+    /// such a run one is.
+    fn go_back(&self, place: Place) -> Option<Place> {
+        let window = self.pair.new.get(place.new..place.new + HOLE_MIN)?;
+        if window.iter().any(|it| *it != window[0]) {
+            return None;
+        }
+        let last = self.segments.iter().rev().take(GO_BACK);
+        let first = self.segments.first();
+        let mut places = last.chain(first).filter_map(|it| it.at(place.new));
+        places.find(|it| it.old != place.old && self.pair.are_equal(*it, HOLE_MIN))
     }
 
     fn search_near(&mut self, place: Place, reach: usize, equal_min: usize) -> Option<Place> {

@@ -109,7 +109,9 @@ mod tests {
                 let prefix = summing.equal_run(pair, Place { old: 0, new: 0 });
                 let suffix = summing.equal_suffix(pair, prefix);
                 assert_eq!((prefix, suffix), (at, length - at - 1));
-                assert_eq!(summing.finish(), Some(Sum::of(&new)));
+                let mut whole = Sum::default();
+                whole.add_blocks(&new, 0..length);
+                assert_eq!(summing.finish(), Some(whole));
             }
         }
     }

@@ -9,6 +9,7 @@ pub(crate) const MAGIC: [u8; 4] = *b"Sf\xCE\x94";
 pub(crate) const VERSION: u8 = 1;
 pub(crate) const SUMMED: u8 = 1;
 pub(crate) const IN_PLACE: u8 = 2;
+pub(crate) const TOUCHED: u8 = 4;
 
 /// The first part of a patch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,10 +43,11 @@ impl Header {
 impl Trailer {
     /// All but the check.
     pub(crate) fn to_bytes(self) -> Vec<u8> {
-        let summed = u8::from(self.sum.is_some()) * SUMMED;
-        let in_place = u8::from(self.touched.is_some()) * IN_PLACE;
-        let mut bytes = vec![summed | in_place];
-        for sum in [self.sum, self.touched].into_iter().flatten() {
+        let touched = self.touched.filter(|it| *it != Sum::default());
+        let flags = [(self.sum, SUMMED), (self.touched, IN_PLACE), (touched, TOUCHED)];
+        let flags = flags.into_iter().filter_map(|(sum, flag)| sum.map(|_| flag)).sum();
+        let mut bytes = vec![flags];
+        for sum in [self.sum, touched].into_iter().flatten() {
             bytes.extend(sum.to_bytes());
         }
         bytes

@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Read};
 use twox_hash::XxHash3_64;
 
 use super::frame::BODY_MAX;
-use super::header::{Header, IN_PLACE, MAGIC, SUMMED, Trailer, VERSION};
+use super::header::{Header, IN_PLACE, MAGIC, SUMMED, TOUCHED, Trailer, VERSION};
 use super::varint;
 use crate::error::PatchError;
 use crate::sum::Sum;
@@ -67,6 +67,17 @@ impl<R: Read> PatchReader<R> {
         self.frame
     }
 
+    /// Reads what follows the header and is checked together with it.
+    ///
+    /// # Errors
+    /// It is cut short or damaged.
+    pub(crate) fn vouch_for_header(&mut self) -> Result<(), PatchError> {
+        match self.header.new_length {
+            0 => self.trailer().map(drop),
+            _ => self.next_body().map(drop),
+        }
+    }
+
     /// Reads the body of the next frame.
     ///
     /// # Errors
@@ -96,17 +107,24 @@ impl<R: Read> PatchReader<R> {
     /// The trailer is cut short, damaged or followed by more.
     pub(crate) fn trailer(&mut self) -> Result<Trailer, PatchError> {
         let [flags] = self.array()?;
-        let sum = if flags & SUMMED != 0 { Some(self.sum()?) } else { None };
-        let touched = if flags & IN_PLACE != 0 { Some(self.sum()?) } else { None };
-        let trailer = Trailer { sum, touched };
-        let mut bytes = trailer.to_bytes();
-        bytes[0] = flags;
+        let mut bytes = vec![flags];
+        let mut sums = [None; 2];
+        for (sum, flag) in sums.iter_mut().zip([SUMMED, TOUCHED]) {
+            if flags & flag != 0 {
+                let read = self.array()?;
+                bytes.extend(read);
+                *sum = Some(Sum::from_bytes(read));
+            }
+        }
         if u64::from_le_bytes(self.array()?) != check(self.check, &[&bytes]) {
             return Err(PatchError::DamagedTrailer);
         }
-        if flags & !(SUMMED | IN_PLACE) != 0 {
+        if flags & !(SUMMED | IN_PLACE | TOUCHED) != 0 {
             return Err(PatchError::UnknownFlags { found: flags });
         }
+        let [sum, touched] = sums;
+        let touched = (flags & IN_PLACE != 0).then_some(touched.unwrap_or_default());
+        let trailer = Trailer { sum, touched };
         match self.patch.read_exact(&mut [0]) {
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(trailer),
             Err(error) => Err(error.into()),
@@ -128,9 +146,5 @@ impl<R: Read> PatchReader<R> {
         }
         let frame = self.frame;
         varint::take(&mut &bytes[..]).ok_or(PatchError::DamagedFrame { frame })
-    }
-
-    fn sum(&mut self) -> Result<Sum, PatchError> {
-        self.array().map(Sum::from_bytes)
     }
 }
