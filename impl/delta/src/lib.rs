@@ -12,6 +12,8 @@ mod effort;
 mod encode;
 mod error;
 mod in_place;
+pub mod manifest;
+pub mod remote;
 mod skipped;
 mod stats;
 mod sum;

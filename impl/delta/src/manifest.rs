@@ -141,8 +141,6 @@ impl Chunk {
             Depth::Chunks => Arc::default(),
             Depth::Grains => grain::grains(bytes, 0).collect(),
         };
-        // A chunk's length fits into 17 bits.
-        #[allow(clippy::cast_possible_truncation)]
         let length = bytes.len() as u32;
         Chunk { hash: Hash::of(bytes), length, cut, grains }
     }

@@ -139,6 +139,17 @@ proptest! {
     }
 
     #[test]
+    fn a_builder_that_knows_chunks_makes_the_same_manifest(edits in edits()) {
+        let old = noise(17, 500_000);
+        let (new, _) = edit(&old, &edits);
+        for depth in [Depth::Chunks, Depth::Grains] {
+            let mut builder = ManifestBuilder::like(&Manifest::of(&old, depth));
+            builder.update(&new);
+            prop_assert_eq!(builder.finish(), Manifest::of(&new, depth));
+        }
+    }
+
+    #[test]
     fn a_manifest_comes_back_from_its_serialized_form(length in 0_usize..2_000_000) {
         for depth in [Depth::Chunks, Depth::Grains] {
             let manifest = Manifest::of(&noise(11, length), depth);

@@ -1,9 +1,11 @@
 //! Chunks become sections, and sections a manifest.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::cut::{CHUNK_LENGTH_MAX, ends_section, first_chunk};
-use super::{Chunk, Depth, Hash, Manifest, Root, Section};
+use super::grain::grains;
+use super::{Chunk, Depth, Grain, Hash, Manifest, Root, Section};
 
 /// Groups chunks into sections as they come.
 pub(crate) struct Sections {
@@ -68,12 +70,27 @@ pub struct ManifestBuilder {
     sections: Sections,
     /// What is not cut yet; more may follow it.
     held: Vec<u8>,
+    /// The grains of chunks that may come.
+    known: HashMap<Hash, Arc<[Grain]>>,
 }
 
 impl ManifestBuilder {
     /// The builder of a manifest that goes this far down.
     pub fn new(depth: Depth) -> ManifestBuilder {
-        ManifestBuilder { sections: Sections::new(depth), held: Vec::new() }
+        let sections = Sections::new(depth);
+        ManifestBuilder { sections, held: Vec::new(), known: HashMap::new() }
+    }
+
+    /// The builder of a manifest that goes as far down as this one and probably shares chunks with
+    /// it, whose grains are not cut again. Every byte is hashed all the same.
+    pub fn like(manifest: &Manifest) -> ManifestBuilder {
+        let mut builder = ManifestBuilder::new(manifest.depth);
+        if manifest.depth == Depth::Grains {
+            let chunks = manifest.chunks();
+            builder.known =
+                chunks.map(|(_, chunk)| (chunk.hash, Arc::clone(&chunk.grains))).collect();
+        }
+        builder
     }
 
     /// Takes the next piece of the content.
@@ -115,7 +132,14 @@ impl ManifestBuilder {
     /// Cuts off the first chunk and says how long it is.
     fn cut_first(&mut self, rest: &[u8]) -> usize {
         let (length, cut) = first_chunk(rest);
-        self.sections.push(Chunk::of(&rest[..length], cut, self.sections.depth));
+        let bytes = &rest[..length];
+        let chunk = Chunk::of(bytes, cut, Depth::Chunks);
+        let chunk = match (self.sections.depth, self.known.get(&chunk.hash)) {
+            (Depth::Chunks, _) => chunk,
+            (Depth::Grains, Some(grains)) => Chunk { grains: Arc::clone(grains), ..chunk },
+            (Depth::Grains, None) => Chunk { grains: grains(bytes, 0).collect(), ..chunk },
+        };
+        self.sections.push(chunk);
         length
     }
 }

@@ -40,8 +40,6 @@ impl Kept {
 }
 
 fn cut_and_hash(content: &[u8], at: u64, like: &Manifest) -> Chunk {
-    // The offset is within a slice.
-    #[allow(clippy::cast_possible_truncation)]
     let rest = &content[at as usize..];
     let (length, cut) = first_chunk(rest);
     Chunk::of(&rest[..length], cut, like.depth)

@@ -30,8 +30,6 @@ impl Grain {
 
     /// The length in bytes: 1 to [`GRAIN_LENGTH_MAX`].
     pub fn length(self) -> usize {
-        // Ten bits fit into any usize.
-        #[allow(clippy::cast_possible_truncation)]
         let length = (self.0 & ((1 << LENGTH_BITS) - 1)) as usize;
         length + 1
     }

@@ -58,8 +58,6 @@ impl Width {
         let bits = u64::BITS - comparisons.leading_zeros();
         let bits = bits + SAFETY_BITS + LONGER_BITS * u32::from(attempt);
         let bits = bits.clamp(WIDTH_MIN, u64::BITS).min(u32::from(bits_max).max(1));
-        // At most 64.
-        #[allow(clippy::cast_possible_truncation)]
         let bits = bits as u8;
         Width(bits)
     }

@@ -33,8 +33,6 @@ pub(crate) fn pieces(content: &[u8], new: &Manifest, old: &Manifest) -> Vec<Piec
             }
             Slot::Missing(count) => {
                 let missing = chunks.by_ref().take(count).map(|(at, chunk)| {
-                    // The offset is within a slice.
-                    #[allow(clippy::cast_possible_truncation)]
                     let at = at as usize;
                     &content[at..at + chunk.length() as usize]
                 });
@@ -81,8 +79,6 @@ struct Pieces {
 
 impl Pieces {
     fn push_old(&mut self, range: Range<u64>) {
-        // The new content is a slice.
-        #[allow(clippy::cast_possible_truncation)]
         let length = (range.end - range.start) as usize;
         self.new_end += length;
         match self.pieces.last_mut() {

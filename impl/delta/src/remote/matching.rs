@@ -102,8 +102,6 @@ impl Grains {
         let to = self.all.partition_point(|(_, range)| range.end <= replaced.end);
         let mut near = Places::default();
         if from < to && to - from <= missing * REPLACED_PER_MISSING + REPLACED_FREE {
-            // There are fewer than 2^32 grains.
-            #[allow(clippy::cast_possible_truncation)]
             for index in from as u32..to as u32 {
                 near.insert(self.all[index as usize].0, index);
             }

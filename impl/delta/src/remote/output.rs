@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::Effect;
 use super::error::RemoteError;
 use crate::apply::driver::{Failure, Target, judge, run};
-use crate::manifest::{Depth, Manifest, ManifestBuilder};
+use crate::manifest::{Manifest, ManifestBuilder};
 use crate::wire::operations::Changes;
 use crate::wire::reader::PatchReader;
 
@@ -22,10 +22,11 @@ pub(super) struct Output<'a> {
 }
 
 impl<'a> Output<'a> {
-    pub(super) fn new(old: &'a [u8], length: u64, depth: Depth) -> Output<'a> {
+    /// So many bytes, of which many are probably in the old content, whose manifest this is.
+    pub(super) fn new(old: &'a [u8], length: u64, like: &Manifest) -> Output<'a> {
         Output {
             old,
-            manifest: ManifestBuilder::new(depth),
+            manifest: ManifestBuilder::like(like),
             left: length,
             is_too_long: false,
             effects: vec![],
@@ -37,11 +38,11 @@ impl<'a> Output<'a> {
         old: &'a [u8],
         patch: &[u8],
         length: u64,
-        depth: Depth,
+        like: &Manifest,
     ) -> Result<Output<'a>, RemoteError> {
         let mut reader = PatchReader::open(patch)?;
-        judge(reader.header(), old.len() as u64, length)?;
-        let mut output = Output::new(old, length, depth);
+        judge(&mut reader, old.len() as u64, length)?;
+        let mut output = Output::new(old, length, like);
         run(&mut reader, &mut output)?;
         Ok(output)
     }
@@ -49,8 +50,6 @@ impl<'a> Output<'a> {
     pub(super) fn append_old(&mut self, range: Range<u64>) {
         let length = range.end - range.start;
         if self.takes(length) {
-            // The range is within a slice.
-            #[allow(clippy::cast_possible_truncation)]
             self.manifest.update(&self.old[range.start as usize..range.end as usize]);
             self.effects.push(Effect::Copy { offset: range.start, length });
         }

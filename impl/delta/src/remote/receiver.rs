@@ -111,7 +111,7 @@ impl<'a> Receiver<'a> {
     fn on_offer(&mut self, offer: Offer) -> Result<Vec<Effect>, RemoteError> {
         self.check_length(offer.length)?;
         if offer.root == self.manifest.root() && offer.attempt == 0 {
-            let mut output = Output::new(self.old, offer.length, self.manifest.depth());
+            let mut output = Output::new(self.old, offer.length, self.manifest);
             output.append_old(0..self.manifest.length());
             return self.finish(offer.root, Some(offer.attempt), output, &Message::Same);
         }
@@ -140,7 +140,7 @@ impl<'a> Receiver<'a> {
         if base != self.manifest.root() {
             return Ok(vec![Effect::Send(Message::Again.to_bytes())]);
         }
-        let output = Output::of_patch(self.old, patch, length, self.manifest.depth())?;
+        let output = Output::of_patch(self.old, patch, length, self.manifest)?;
         self.finish(root, None, output, &Message::Done)
     }
 
@@ -166,8 +166,6 @@ impl<'a> Receiver<'a> {
                     slots.push_old(bytes);
                 }
                 Stretch::Named { chunks } => {
-                    // So many names are there.
-                    #[allow(clippy::cast_possible_truncation)]
                     for name in names.by_ref().take(chunks as usize) {
                         let found = held.find(name);
                         missing.push(found.is_none());
@@ -181,7 +179,7 @@ impl<'a> Receiver<'a> {
         }
         let (slots, unused) = (slots.into_vec(), held.unused());
         if !missing.contains(&true) {
-            let output = Output::new(self.old, offer.length, self.manifest.depth());
+            let output = Output::new(self.old, offer.length, self.manifest);
             return self.on_literals(offer, slots.into(), output, &[], &[]);
         }
         let grain_width = self.width(grain_comparisons(&slots, &unused, self.old.len()), offer);
@@ -221,7 +219,7 @@ impl<'a> Receiver<'a> {
             }
         }
         let slots = VecDeque::from(filled.into_vec());
-        let output = Output::new(self.old, offer.length, self.manifest.depth());
+        let output = Output::new(self.old, offer.length, self.manifest);
         if !slots.iter().any(|slot| matches!(slot, Slot::Missing(_))) {
             return self.on_literals(offer, slots, output, &[], &[]);
         }
@@ -233,8 +231,6 @@ impl<'a> Receiver<'a> {
     /// The grains of the old chunks that were not found, stretch by stretch.
     fn grains(&self, offer: Offer, unused: &[Range<u64>], width: Width) -> Grains {
         Grains::new(unused.iter().flat_map(|range| {
-            // The range is within a slice.
-            #[allow(clippy::cast_possible_truncation)]
             let stretch = &self.old[range.start as usize..range.end as usize];
             grain_ids(stretch, offer.salt, width).scan(range.start, |at, (length, id)| {
                 let start = *at;
@@ -258,8 +254,6 @@ impl<'a> Receiver<'a> {
             if slots.is_empty() {
                 return Err(RemoteError::Malformed("it fills more than is missing"));
             }
-            // The lengths add up to that of the bytes.
-            #[allow(clippy::cast_possible_truncation)]
             let (now, later) = bytes.split_at(piece.length as usize);
             output.append(now);
             bytes = later;
@@ -329,8 +323,6 @@ fn take_grain_names(
     let counts = counts.ok_or(CUT_SHORT)?;
     let all = counts.iter().copied().fold(0, u64::saturating_add);
     let mut names = take_ids(&mut reader, width, all).ok_or(CUT_SHORT)?.into_iter();
-    // No count is above that of all the names, which are there.
-    #[allow(clippy::cast_possible_truncation)]
     let named = counts.iter().map(|count| names.by_ref().take(*count as usize).collect());
     let named = named.collect();
     if reader.rest().is_empty() { Ok(named) } else { Err(LEFT_OVER) }

@@ -199,8 +199,6 @@ impl<'a> Sender<'a> {
 
     fn chunks(&self) -> impl Iterator<Item = (Range<usize>, &'a Chunk)> {
         self.manifest.chunks().map(|(offset, chunk)| {
-            // The content is a slice.
-            #[allow(clippy::cast_possible_truncation)]
             let offset = offset as usize;
             (offset..offset + chunk.length() as usize, chunk)
         })
