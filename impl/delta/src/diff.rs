@@ -17,6 +17,9 @@ use crate::encode::Encoder;
 use pair::Pair;
 use summing::Summing;
 
+/// The outline, the second pass and the encoder each go through the new content once.
+const PASSES: u64 = 3;
+
 /// What an encoder is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -39,16 +42,34 @@ impl Default for Options {
 /// # Errors
 /// `out` cannot be written to, or there is no memory.
 pub fn diff(old: &[u8], new: &[u8], options: Options, out: impl Write) -> io::Result<u64> {
+    diff_observed(old, new, options, out, &|_, _| ())
+}
+
+/// As [`diff`]; tells `observe` on the way how much of the work is done, and of how much.
+///
+/// # Errors
+/// As [`diff`].
+pub fn diff_observed(
+    old: &[u8],
+    new: &[u8],
+    options: Options,
+    out: impl Write,
+    observe: &dyn Fn(u64, u64),
+) -> io::Result<u64> {
     let pair = Pair { old, new };
-    let mut summing = Summing::new(new, options.summed);
+    let length = new.len() as u64;
+    let observe = |pass: u64, done: usize| observe(pass * length + done as u64, PASSES * length);
+    let first = |done| observe(0, done);
+    let mut summing = Summing::new(new, options.summed, &first);
     let segments = outline::outline(pair, &mut summing);
     let segments = match options.effort.search() {
-        Some(search) => fill::fill(pair, segments, search),
+        Some(search) => fill::fill(pair, segments, search, &|done| observe(1, done)),
         None => segments,
     };
     let mut encoder = Encoder::new(pair, summing, options.effort, out)?;
     for segment in segments {
         encoder.segment(segment)?;
+        observe(2, segment.new_end());
     }
     encoder.finish()
 }

@@ -1,11 +1,9 @@
 //! Patches that are damaged, meant for something else, or meant to harm.
 
 mod common;
-#[path = "common/craft.rs"]
-mod craft;
 
+use common::craft::{Craft, body, raw, stream, varint};
 use common::{EFFORTS, InMemory, applied, noise, patch, text};
-use craft::{Craft, body, raw, stream, varint};
 use proptest::prelude::*;
 use steadfast_delta::{Effort, InPlacePlan, PatchError, Verify, stats};
 

@@ -24,7 +24,12 @@ const REAL_SHARE: usize = 16;
 const EXPECTED_MIN: usize = 24;
 
 /// Finds segments in the gaps between those of the outline.
-pub(crate) fn fill(pair: Pair<'_>, mut outline: Vec<Segment>, search: Search) -> Vec<Segment> {
+pub(crate) fn fill(
+    pair: Pair<'_>,
+    mut outline: Vec<Segment>,
+    search: Search,
+    observe: &dyn Fn(usize),
+) -> Vec<Segment> {
     drop_weak(&mut outline);
     let mut gaps = gaps(pair.new.len(), &outline);
     gaps.retain(|it| it.len() >= GAP_MIN);
@@ -37,11 +42,13 @@ pub(crate) fn fill(pair: Pair<'_>, mut outline: Vec<Segment>, search: Search) ->
     let mut gaps = gaps.into_iter().peekable();
     for segment in outline {
         if let Some(gap) = gaps.next_if(|it| it.start < segment.new_start) {
+            observe(gap.start);
             filling.fill(gap, Some(segment));
         }
         push(&mut filling.segments, segment);
     }
     if let Some(gap) = gaps.next() {
+        observe(gap.start);
         filling.fill(gap, None);
     }
     filling.segments

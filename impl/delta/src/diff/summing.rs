@@ -6,6 +6,8 @@ use crate::sum::{SUM_BLOCK, Sum};
 
 /// Compared before it is summed, so that the sum reads from the cache.
 const STEP: usize = 2 * SUM_BLOCK;
+/// Equal bytes between two observations.
+const OBSERVED: usize = 1 << 20;
 
 /// The sum of the new content, taken on the way: blocks before `low` and from `high` on are in.
 pub(crate) struct Summing<'a> {
@@ -13,13 +15,15 @@ pub(crate) struct Summing<'a> {
     low: usize,
     high: usize,
     sum: Option<Sum>,
+    /// Told how far the comparison has come.
+    observe: &'a dyn Fn(usize),
 }
 
 impl<'a> Summing<'a> {
     /// Nothing summed yet, and never anything unless `asked`.
-    pub(crate) fn new(new: &'a [u8], asked: bool) -> Summing<'a> {
+    pub(crate) fn new(new: &'a [u8], asked: bool, observe: &'a dyn Fn(usize)) -> Summing<'a> {
         let high = new.len().next_multiple_of(SUM_BLOCK);
-        Summing { new, low: 0, high, sum: asked.then(Sum::default) }
+        Summing { new, low: 0, high, sum: asked.then(Sum::default), observe }
     }
 
     /// The equal bytes from `place` on in `pair`, whose new content is a prefix of the summed one.
@@ -27,6 +31,7 @@ impl<'a> Summing<'a> {
         if self.sum.is_none() {
             return pair.equal_run(place);
         }
+        (self.observe)(place.new);
         let (old, new) = (&pair.old[place.old..], &pair.new[place.new..]);
         let both = old.len().min(new.len());
         let mut at = 0;
@@ -35,6 +40,9 @@ impl<'a> Summing<'a> {
             let run = common_prefix(&old[at..at + step], &new[at..at + step]);
             at += run;
             self.advance(place.new + at);
+            if at.is_multiple_of(OBSERVED) {
+                (self.observe)(place.new + at);
+            }
             if run < step {
                 break;
             }
@@ -105,7 +113,7 @@ mod tests {
                 let mut new = old.clone();
                 new[at] ^= 1;
                 let pair = Pair { old: &old, new: &new };
-                let mut summing = Summing::new(&new, true);
+                let mut summing = Summing::new(&new, true, &|_| ());
                 let prefix = summing.equal_run(pair, Place { old: 0, new: 0 });
                 let suffix = summing.equal_suffix(pair, prefix);
                 assert_eq!((prefix, suffix), (at, length - at - 1));

@@ -1,9 +1,13 @@
 //! What the tests share.
 #![allow(dead_code, unreachable_pub)]
 
-use std::io;
+pub mod craft;
+pub mod in_memory;
+pub mod targets;
 
-use steadfast_delta::{Effort, OldContent, Options, PatchError, apply, apply_stream, diff};
+use steadfast_delta::{Effort, Options, PatchError, apply, apply_stream, diff};
+
+pub use in_memory::InMemory;
 
 pub const EFFORTS: [Effort; 3] = [Effort::Fast, Effort::Default, Effort::Small];
 
@@ -37,22 +41,6 @@ pub fn patch(old: &[u8], new: &[u8], effort: Effort) -> Vec<u8> {
     let length = diff(old, new, options, &mut patch).expect("a vector can be written to");
     assert_eq!(length, patch.len() as u64);
     patch
-}
-
-/// An old content in memory that is read piece by piece.
-pub struct InMemory<'a>(pub &'a [u8]);
-
-impl OldContent for InMemory<'_> {
-    fn length(&self) -> io::Result<u64> {
-        Ok(self.0.len() as u64)
-    }
-
-    fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
-        let start = usize::try_from(offset).expect("64 bits");
-        let from = self.0.get(start..start + bytes.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
-        bytes.copy_from_slice(from);
-        Ok(())
-    }
 }
 
 /// Both ways to apply, which must agree.

@@ -1,0 +1,85 @@
+//! `steadfast delta diff`.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+use super::input::{Whole, is_standard};
+use super::output::Output;
+use super::progress::bar;
+use crate::failure::Failure;
+use crate::say::say;
+
+/// Write the patch that makes NEW from OLD.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// The old version; `-` reads it from standard input into memory.
+    old: PathBuf,
+    /// The new version; `-` reads it from standard input into memory.
+    new: PathBuf,
+    /// Where the patch goes; `-` is standard output.
+    #[arg(short, long, value_name = "PATCH")]
+    output: PathBuf,
+    /// How long to look for what is equal.
+    #[arg(long, value_enum, default_value_t = Effort::Default)]
+    effort: Effort,
+    /// Say what was done as JSON on standard output.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Effort {
+    /// What stayed in place, shifted a little or moved as a large piece.
+    Fast,
+    /// Also small pieces, in what OLD no longer uses.
+    Default,
+    /// Small pieces everywhere, well compressed.
+    Small,
+}
+
+impl From<Effort> for steadfast_delta::Effort {
+    fn from(effort: Effort) -> Self {
+        match effort {
+            Effort::Fast => Self::Fast,
+            Effort::Default => Self::Default,
+            Effort::Small => Self::Small,
+        }
+    }
+}
+
+/// Runs the command.
+pub(crate) fn run(options: &Options) -> Result<(), Failure> {
+    if is_standard(&options.old) && is_standard(&options.new) {
+        return Err(Failure::usage("only one of OLD and NEW can be standard input"));
+    }
+    if options.json && is_standard(&options.output) {
+        return Err(Failure::usage("standard output cannot take both the patch and --json"));
+    }
+    let start = Instant::now();
+    let (old, new) = (Whole::open(&options.old)?, Whole::open(&options.new)?);
+    let mut output = Output::create(&options.output)?;
+    let bar = bar("diff", 1);
+    let asked = steadfast_delta::Options { effort: options.effort.into(), summed: true };
+    let length = steadfast_delta::diff_observed(&old, &new, asked, &mut output, &|done, of| {
+        bar.set_length(of);
+        bar.set_position(done);
+    });
+    bar.finish_and_clear();
+    let cannot = |error| Failure::io(format!("cannot write {}", options.output.display()), &error);
+    let length = length.map_err(cannot)?;
+    old.assert_unchanged()?;
+    new.assert_unchanged()?;
+    output.finish()?;
+    if options.json {
+        say(json!({
+            "old_length": old.len(),
+            "new_length": new.len(),
+            "patch_length": length,
+            "seconds": start.elapsed().as_secs_f64(),
+        }));
+    }
+    Ok(())
+}

@@ -1,0 +1,61 @@
+//! Why a command failed, for a person and for a script.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+/// A promise is broken: a patch or a file is not what it should be.
+const BROKEN: u8 = 1;
+/// The command was used in a way that cannot work.
+const USAGE: u8 = 2;
+/// Something could not be read or written.
+const IO: u8 = 4;
+
+/// What failed, why, and what to do next.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    code: u8,
+    message: String,
+    help: Option<&'static str>,
+}
+
+impl Failure {
+    /// A file or a patch is not what it should be.
+    pub(crate) fn broken(message: impl Into<String>) -> Failure {
+        Failure { code: BROKEN, message: message.into(), help: None }
+    }
+
+    /// The command cannot work like this.
+    pub(crate) fn usage(message: impl Into<String>) -> Failure {
+        Failure { code: USAGE, message: message.into(), help: None }
+    }
+
+    /// Something cannot be read or written.
+    pub(crate) fn io(what: impl Into<String>, error: &dyn Error) -> Failure {
+        Failure { code: IO, message: with_causes(what.into(), error), help: None }
+    }
+
+    /// With advice.
+    pub(crate) fn help(self, help: &'static str) -> Failure {
+        Failure { help: Some(help), ..self }
+    }
+
+    /// Tells it on standard error and returns the exit code that stands for it.
+    pub(crate) fn report(&self) -> ExitCode {
+        eprintln!("steadfast: {}", self.message);
+        if let Some(help) = self.help {
+            eprintln!("  help: {help}");
+        }
+        ExitCode::from(self.code)
+    }
+}
+
+/// `what`, and the chain of causes behind colons.
+pub(crate) fn with_causes(what: String, error: &dyn Error) -> String {
+    let mut message = format!("{what}: {error}");
+    let mut source = error.source();
+    while let Some(cause) = source {
+        message += &format!(": {cause}");
+        source = cause.source();
+    }
+    message
+}

@@ -1,0 +1,224 @@
+//! `steadfast delta` as a script sees it.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+/// A directory with OLD and NEW in it, and PATCH after [`Room::diff`].
+struct Room(TempDir);
+
+impl Room {
+    fn new(old: &[u8], new: &[u8]) -> Room {
+        let room = Room(TempDir::new().expect("a temporary directory"));
+        room.write("old", old);
+        room.write("new", new);
+        room
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) {
+        fs::write(self.path(name), bytes).expect("a temporary file");
+    }
+
+    fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path(name)).expect("a temporary file")
+    }
+
+    fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.0.path()).expect("a directory");
+        let name = |it: fs::DirEntry| it.file_name().into_string().expect("a name of ours");
+        let mut names: Vec<String> = entries.map(|it| name(it.expect("an entry"))).collect();
+        names.sort();
+        names
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.run_with(arguments, b"")
+    }
+
+    fn run_with(&self, arguments: &[&str], input: &[u8]) -> Output {
+        let mut child = Command::new(Path::new(env!("CARGO_BIN_EXE_steadfast")))
+            .arg("delta")
+            .args(arguments)
+            .current_dir(self.0.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        // A program that fails early does not read its input.
+        let _ = child.stdin.take().expect("a pipe").write_all(input);
+        child.wait_with_output().expect("the program ends")
+    }
+
+    fn diff(&self) -> Vec<u8> {
+        assert_code(&self.run(&["diff", "old", "new", "-o", "patch"]), 0);
+        self.read("patch")
+    }
+}
+
+fn assert_code(output: &Output, code: i32) {
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{said}");
+    assert_eq!(said.is_empty(), code == 0, "{said}");
+}
+
+fn assert_refused(output: &Output, code: i32, about: &str) {
+    assert_code(output, code);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains(about), "{said:?} says nothing of {about:?}");
+}
+
+fn lines(number: usize, changed: usize) -> Vec<u8> {
+    let line = |it| format!("{it:>6} {}\n", if it == changed { "rewritten" } else { "as it was" });
+    (0..number).map(line).collect::<String>().into_bytes()
+}
+
+fn json(output: &Output) -> serde_json::Value {
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+#[test]
+fn a_new_version_is_made_from_the_old_one_and_a_patch() {
+    for effort in ["fast", "default", "small"] {
+        let room = Room::new(&lines(9000, 0), &lines(9000, 5000));
+        let diff = room.run(&["diff", "old", "new", "-o", "patch", "--effort", effort, "--json"]);
+        assert_code(&diff, 0);
+        assert_eq!(json(&diff)["patch_length"], room.read("patch").len());
+        assert!(room.read("patch").len() < 300);
+        let patch = room.run(&["patch", "old", "patch", "-o", "made", "--json"]);
+        assert_code(&patch, 0);
+        assert_eq!(json(&patch)["verified"], true);
+        assert_eq!(room.read("made"), room.read("new"));
+        assert_eq!(room.names(), ["made", "new", "old", "patch"]);
+    }
+}
+
+#[test]
+fn empty_files_have_patches_too() {
+    let room = Room::new(b"", b"");
+    room.diff();
+    assert_code(&room.run(&["patch", "old", "patch", "-o", "made"]), 0);
+    assert_eq!(room.read("made"), b"");
+}
+
+#[test]
+fn a_dash_stands_for_standard_input_and_output() {
+    let room = Room::new(&lines(500, 1), &lines(500, 2));
+    let patch = room.run_with(&["diff", "old", "-", "-o", "-"], &room.read("new"));
+    assert_code(&patch, 0);
+    assert_eq!(patch.stdout, room.diff());
+    let new = room.run_with(&["patch", "old", "-", "-o", "-"], &patch.stdout);
+    assert_code(&new, 0);
+    assert_eq!(new.stdout, room.read("new"));
+    assert_code(&room.run_with(&["stats", "-"], &patch.stdout), 0);
+    assert_refused(&room.run(&["diff", "-", "-", "-o", "patch"]), 2, "only one of");
+}
+
+#[test]
+fn the_stats_of_a_patch_add_up() {
+    let room = Room::new(&lines(9000, 0), &lines(9000, 5000));
+    room.diff();
+    let output = room.run(&["stats", "patch", "--json"]);
+    assert_code(&output, 0);
+    let stats = json(&output);
+    let number = |name: &str| stats[name].as_u64().expect("a number");
+    assert_eq!(number("copied") + number("literals"), number("new_length"));
+    assert_eq!(number("new_length"), room.read("new").len() as u64);
+    assert_eq!(stats["summed"], true);
+}
+
+#[test]
+fn a_refused_patch_leaves_the_output_as_it_was() {
+    let room = Room::new(&lines(900, 1), &lines(900, 2));
+    let patch = room.diff();
+    room.write("other", &lines(900, 3));
+    room.write("cut", &patch[..patch.len() - 3]);
+    room.write("made", b"precious");
+    let refused = room.run(&["patch", "other", "patch", "-o", "made"]);
+    assert_refused(&refused, 1, "made for another old content");
+    assert_refused(&room.run(&["patch", "old", "cut", "-o", "made"]), 1, "cut short");
+    assert_refused(&room.run(&["patch", "old", "old", "-o", "made"]), 1, "not a Steadfast patch");
+    assert_refused(&room.run(&["patch", "none", "patch", "-o", "made"]), 4, "cannot open none");
+    let limited = room.run(&["patch", "old", "patch", "-o", "made", "--limit", "10"]);
+    assert_refused(&limited, 2, "at most 10 are accepted");
+    assert_eq!(room.read("made"), b"precious");
+    assert_eq!(room.names(), ["cut", "made", "new", "old", "other", "patch"]);
+}
+
+#[test]
+fn a_file_is_changed_in_place() {
+    for verify in ["touched", "whole"] {
+        let room = Room::new(&lines(9000, 0), &lines(9000, 9001));
+        room.diff();
+        let output =
+            room.run(&["patch", "old", "patch", "--in-place", "--verify", verify, "--json"]);
+        assert_code(&output, 0);
+        assert!(json(&output)["written"].as_u64().expect("a number") < 200);
+        assert_eq!(room.read("old"), room.read("new"));
+        let again = room.run(&["patch", "old", "patch", "--in-place"]);
+        assert_refused(&again, 1, "made for another old content");
+        assert_eq!(room.read("old"), room.read("new"));
+        assert_eq!(room.names(), ["new", "old", "patch"]);
+    }
+}
+
+#[test]
+fn an_interrupted_change_in_place_is_finished() {
+    let room = Room::new(&lines(9000, 0), &lines(9000, 9001));
+    room.diff();
+    let (old, journal) = (room.read("old"), ".old.steadfast-journal");
+    let file = steadfast_delta::InPlacePlan::new(
+        &Slice(old.clone()),
+        &room.read("patch")[..],
+        steadfast_delta::Verify::Whole,
+    );
+    let plan = file.expect("nothing moved").to_journal();
+    room.write(journal, &plan[..plan.len() / 2]);
+    assert_code(&room.run(&["patch", "old", "patch", "--in-place"]), 0);
+    assert_eq!(room.read("old"), room.read("new"));
+    room.write("old", &old);
+    room.write(journal, &plan);
+    let output = room.run(&["patch", "old", "patch", "--in-place", "--json"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(json(&output)["replayed"], true);
+    assert_eq!(room.read("old"), room.read("new"));
+    assert_eq!(room.names(), ["new", "old", "patch"]);
+}
+
+#[test]
+fn a_journal_of_another_file_is_not_replayed() {
+    let room = Room::new(&lines(9000, 0), &lines(9000, 9001));
+    room.diff();
+    let old = room.read("old");
+    let plan = steadfast_delta::InPlacePlan::new(
+        &Slice(old),
+        &room.read("patch")[..],
+        steadfast_delta::Verify::Whole,
+    );
+    room.write(".old.steadfast-journal", &plan.expect("nothing moved").to_journal());
+    room.write("old", b"something else");
+    let output = room.run(&["patch", "old", "patch", "--in-place"]);
+    assert_refused(&output, 4, "belongs to a file of another length");
+    assert_eq!(room.read("old"), b"something else");
+}
+
+struct Slice(Vec<u8>);
+
+impl steadfast_delta::OldContent for Slice {
+    fn length(&self) -> std::io::Result<u64> {
+        Ok(self.0.len() as u64)
+    }
+
+    fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> std::io::Result<()> {
+        let start = usize::try_from(offset).expect("64 bits");
+        bytes.copy_from_slice(&self.0[start..start + bytes.len()]);
+        Ok(())
+    }
+}

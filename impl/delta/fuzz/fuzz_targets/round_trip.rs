@@ -1,0 +1,10 @@
+#![no_main]
+
+#[path = "../../tests/common/craft.rs"]
+mod craft;
+#[path = "../../tests/common/in_memory.rs"]
+mod in_memory;
+#[path = "../../tests/common/targets.rs"]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| targets::round_trip(input));

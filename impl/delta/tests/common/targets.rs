@@ -1,0 +1,93 @@
+//! What a fuzzer runs, and what the tests run on a short deterministic corpus.
+#![allow(dead_code, unreachable_pub)]
+
+use steadfast_delta::{
+    Effort, InPlacePlan, Options, PatchedFile, Verify, apply, apply_stream, diff, stats,
+};
+
+use super::craft::Craft;
+use super::in_memory::InMemory;
+
+/// More than any short input can make without copying the old content many times.
+const LIMIT: u64 = 1 << 20;
+
+/// Applies the input in every way: as a patch, and as the body of a frame whose checks are right,
+/// so that also what lies behind them is reached.
+pub fn apply_anything(input: &[u8]) {
+    apply_in_every_way(&[], input);
+    let Some((&[low, high, kind], body)) = input.split_first_chunk() else { return };
+    let old: Vec<u8> = (0..1000u32).map(|it| (it * it % 251) as u8).collect();
+    let new_length = u64::from(low) | u64::from(high) << 8;
+    let patch = Craft::new(1000, new_length).frame(body);
+    let sum = [kind; 16];
+    let trailer = [&[kind % 8][..], &sum, &sum].concat();
+    let length = 1 + 16 * (kind & 1) + 4 * (kind & 4);
+    apply_in_every_way(&old, &patch.trailer(&trailer[..usize::from(length)]));
+}
+
+fn apply_in_every_way(old: &[u8], patch: &[u8]) {
+    let fresh = apply(old, patch, LIMIT);
+    let mut streamed = Vec::new();
+    let applied = apply_stream(&InMemory(old), patch, &mut streamed, LIMIT);
+    assert_eq!(fresh.is_ok(), applied.is_ok());
+    let _ = stats(patch);
+    if let Ok(fresh) = &fresh {
+        assert!(**fresh == *streamed);
+        stats(patch).expect("what can be applied has stats");
+    }
+    for verify in [Verify::Touched, Verify::Whole] {
+        if let Ok(plan) = InPlacePlan::new(&InMemory(old), patch, verify) {
+            let mut file = File(old.to_vec());
+            plan.apply(&mut file).expect("memory");
+            assert!(file.0 == *fresh.as_ref().map_or(&file.0[..], |it| it));
+            assert_eq!(InPlacePlan::from_journal(&plan.to_journal()), Some(plan));
+        }
+    }
+}
+
+/// Makes a patch between two parts of the input and applies it.
+pub fn round_trip(input: &[u8]) {
+    let Some((&[effort, split], bytes)) = input.split_first_chunk() else { return };
+    let (old, new) = bytes.split_at(bytes.len() * usize::from(split) / 256);
+    let effort = [Effort::Fast, Effort::Default, Effort::Small][usize::from(effort % 3)];
+    let mut patch = Vec::new();
+    diff(old, new, Options { effort, summed: true }, &mut patch).expect("a vector");
+    assert!(*apply(old, &patch, u64::MAX).expect("a patch of ours") == *new);
+}
+
+/// Reads the input as a journal.
+pub fn read_journal(input: &[u8]) {
+    if let Some(plan) = InPlacePlan::from_journal(input) {
+        assert_eq!(plan.to_journal(), input);
+    }
+}
+
+struct File(Vec<u8>);
+
+impl steadfast_delta::OldContent for File {
+    fn length(&self) -> std::io::Result<u64> {
+        InMemory(&self.0).length()
+    }
+
+    fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> std::io::Result<()> {
+        InMemory(&self.0).read_exact_at(bytes, offset)
+    }
+}
+
+impl PatchedFile for File {
+    fn write_all_at(&mut self, bytes: &[u8], offset: u64) -> std::io::Result<()> {
+        let start = offset as usize;
+        self.0.resize(self.0.len().max(start + bytes.len()), 0);
+        self.0[start..start + bytes.len()].copy_from_slice(bytes);
+        Ok(())
+    }
+
+    fn set_length(&mut self, length: u64) -> std::io::Result<()> {
+        self.0.resize(length as usize, 0);
+        Ok(())
+    }
+
+    fn sync(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
