@@ -1,4 +1,5 @@
 //! Steadfast beside what others use. Both sides run on the same machine in one run, and what is
 //! judged are ratios.
 
+pub mod delta;
 pub mod wal;

@@ -3,20 +3,22 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use steadfast_benches::wal;
+use steadfast_benches::{delta, wal};
 
 /// Runs Steadfast beside what others use, in one run, and judges the ratios.
 ///
 /// Exit codes: 0 every target met, 1 some missed, 2 usage, 3 not judged, 4 input or output.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(name = "versus", version)]
 struct Options {
     #[command(subcommand)]
     command: Command,
 }
 
-#[derive(Debug, Subcommand)]
+#[derive(Subcommand)]
 enum Command {
+    /// The delta engine beside other delta and sync tools.
+    Delta(delta::Options),
     /// The write-ahead log beside raft-engine, okaywal, sqlite and the raw disk.
     Wal(wal::Options),
     /// Replays one log in a process of its own. Used by `versus` itself.
@@ -26,6 +28,7 @@ enum Command {
 
 fn main() -> ExitCode {
     match Options::parse().command {
+        Command::Delta(options) => delta::run(&options),
         Command::Wal(options) => wal::run(&options),
         Command::WalReplayOne(options) => wal::replay_one(&options),
     }

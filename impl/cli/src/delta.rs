@@ -3,6 +3,7 @@
 mod diff;
 mod in_place;
 mod input;
+mod manifest;
 mod mapped;
 mod output;
 mod patch;
@@ -20,6 +21,8 @@ pub(crate) enum Command {
     Diff(diff::Options),
     /// Make NEW from OLD and a patch.
     Patch(patch::Options),
+    /// Tell a file's name and what it consists of.
+    Manifest(manifest::Options),
     /// Tell what a patch consists of.
     Stats(stats::Options),
 }
@@ -29,6 +32,7 @@ pub(crate) fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Diff(options) => diff::run(&options),
         Command::Patch(options) => patch::run(&options),
+        Command::Manifest(options) => manifest::run(&options),
         Command::Stats(options) => stats::run(&options),
     }
 }

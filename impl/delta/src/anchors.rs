@@ -42,7 +42,7 @@ pub(crate) struct Anchors<'a> {
 }
 
 /// Mark words computed at once.
-const WORDS: usize = 16;
+const WORDS: usize = 4;
 
 impl<'a> Anchors<'a> {
     /// The anchors from `at` on. The last seven positions are never anchors.

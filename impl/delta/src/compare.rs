@@ -48,6 +48,12 @@ pub(crate) fn common_suffix(a: &[u8], b: &[u8]) -> usize {
     end - left + rest.take_while(|(a, b)| a == b).count()
 }
 
+/// Whether both are equal, without the call that a comparison of longer ones is worth. Their
+/// length is a multiple of eight.
+pub(crate) fn are_equal_words(a: &[u8], b: &[u8]) -> bool {
+    a.chunks_exact(8).zip(b.chunks_exact(8)).all(|(a, b)| word(a) == word(b))
+}
+
 /// How many bytes are equal, position by position.
 pub(crate) fn equal_bytes(a: &[u8], b: &[u8]) -> usize {
     a.iter().zip(b).map(|(a, b)| usize::from(a == b)).sum()

@@ -4,12 +4,16 @@ const _: () = assert!(usize::BITS == 64, "offsets in contents are kept as usize"
 
 mod anchors;
 mod apply;
+mod bytes;
 mod compare;
+mod cpu;
 mod diff;
 mod effort;
 mod encode;
 mod error;
 mod in_place;
+pub mod manifest;
+pub mod remote;
 mod skipped;
 mod stats;
 mod sum;

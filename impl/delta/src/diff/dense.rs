@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::pair::{Pair, Place};
 use crate::anchors::{Anchors, Rarity};
-use crate::compare::word;
+use crate::compare::{are_equal_words, word};
 use crate::effort::Search;
 
 /// The candidates that are kept for a hash: the last ones.
@@ -104,7 +104,10 @@ impl Dense {
             let first = (*it as usize) << self.dropped_bits;
             first..first + (1 << self.dropped_bits)
         });
-        let equal = move |old: &usize| pair.old.get(*old..*old + self.search.key) == key;
+        let equal = move |old: &usize| {
+            let old = pair.old.get(*old..*old + self.search.key);
+            old.zip(key).is_some_and(|(old, key)| are_equal_words(old, key))
+        };
         possible.filter(equal).map(move |old| Place { old, new })
     }
 
@@ -117,11 +120,16 @@ impl Dense {
     }
 }
 
+/// Each word is multiplied on its own, so that the CPU does all at once.
 fn hash(key: &[u8]) -> u64 {
-    let mut hash = 0u64;
-    for bytes in key.chunks_exact(8) {
-        hash = (hash ^ word(bytes)).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29);
-    }
-    hash = hash.wrapping_mul(0xC2B2_AE3D_27D4_EB4F);
+    let mixed = key.chunks_exact(8).zip(FACTORS).map(|(it, factor)| {
+        let product = word(it).wrapping_mul(factor);
+        product ^ product >> 29
+    });
+    let hash = mixed.fold(0, u64::wrapping_add).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     hash ^ hash >> 32
 }
+
+/// Odd numbers without a pattern, one for each word of the longest key.
+const FACTORS: [u64; 4] =
+    [0xC2B2_AE3D_27D4_EB4F, 0x1656_67B1_9E37_79F9, 0x85EB_CA77_C2B2_AE63, 0x27D4_EB2F_1656_67C5];

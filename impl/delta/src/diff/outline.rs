@@ -26,8 +26,10 @@ const NEAR_EQUAL_MIN: usize = 20;
 const FAR_EQUAL_MIN: usize = 32;
 /// How many strides at most are passed over between two samples of what resembles nothing.
 const SKIP_STRIDES_MAX: usize = 64;
-/// What the search nearby may cost at the start, in bytes looked at.
+/// What either search may cost at the start, in bytes looked at.
 const CREDIT_START: usize = 512 << 10;
+/// The search for moved pieces may at the start cost one byte in so many of the new content.
+const COARSE_SHARE: usize = 16;
 /// One byte of credit is earned by so many matched bytes.
 const CREDIT_PRICE: usize = 8;
 
@@ -69,15 +71,23 @@ struct Walk<'a, 'b> {
     segments: Vec<Segment>,
     near: Near,
     coarse: Option<Coarse>,
-    /// What the search nearby may still cost. Matches earn it, so that contents which differ
-    /// everywhere do not spend their time here.
-    credit: usize,
+    /// What the search nearby and the one for moved pieces may still cost. Matches earn it, so
+    /// that contents which differ everywhere do not spend their time here.
+    near_credit: usize,
+    coarse_credit: usize,
 }
 
 impl<'a, 'b> Walk<'a, 'b> {
     fn new(pair: Pair<'a>, summing: &'a mut Summing<'b>) -> Walk<'a, 'b> {
-        let (near, credit) = (Near::new(), CREDIT_START);
-        Walk { pair, summing, segments: Vec::new(), near, coarse: None, credit }
+        Walk {
+            pair,
+            summing,
+            segments: Vec::new(),
+            near: Near::new(),
+            coarse: None,
+            near_credit: CREDIT_START,
+            coarse_credit: CREDIT_START.max(pair.new.len() / COARSE_SHARE),
+        }
     }
 
     fn run(&mut self, prefix: usize) {
@@ -117,7 +127,8 @@ impl<'a, 'b> Walk<'a, 'b> {
     }
 
     fn push(&mut self, segment: Segment) {
-        self.credit = self.credit.saturating_add(segment.length / CREDIT_PRICE);
+        self.near_credit += segment.length / CREDIT_PRICE;
+        self.coarse_credit += segment.length / CREDIT_PRICE;
         push(&mut self.segments, segment);
     }
 
@@ -147,7 +158,7 @@ impl<'a, 'b> Walk<'a, 'b> {
     }
 
     fn search_near(&mut self, place: Place, reach: usize, equal_min: usize) -> Option<Place> {
-        self.credit = self.credit.checked_sub(reach)?;
+        self.near_credit = self.near_credit.checked_sub(reach)?;
         self.near.search(self.pair, place, reach, equal_min)
     }
 
@@ -171,6 +182,7 @@ impl<'a, 'b> Walk<'a, 'b> {
         let stride = coarse.stride();
         let (mut at, mut skip) = (place.new, 1);
         while at < self.pair.new.len() {
+            self.coarse_credit = self.coarse_credit.checked_sub(stride)?;
             let found = coarse.search(self.pair, at, stride);
             if found.is_some() {
                 return found;

@@ -3,7 +3,9 @@
 use std::ops::Add;
 
 use super::segment::Segment;
-use crate::compare::{WINDOW, common_prefix, common_prefix_in_block, common_suffix, equal_bytes};
+use crate::compare::{
+    WINDOW, common_prefix, common_prefix_in_block, common_suffix, equal_bytes, word,
+};
 
 /// The two versions of a content.
 #[derive(Clone, Copy)]
@@ -39,7 +41,8 @@ impl Pair<'_> {
     /// Whether the next `length` bytes from `place` on are there and equal.
     pub(crate) fn are_equal(&self, place: Place, length: usize) -> bool {
         let old = self.old.get(place.old..place.old + length);
-        old.is_some() && old == self.new.get(place.new..place.new + length)
+        let both = old.zip(self.new.get(place.new..place.new + length));
+        both.is_some_and(|(old, new)| word(old) == word(new) && old == new)
     }
 
     /// The equal bytes before `place`, not before `floor` of the new content.

@@ -1,0 +1,69 @@
+//! `versus delta`: the delta engine beside other delta and sync tools.
+//!
+//! Every figure is taken in a process of its own, in CPU time, on the same files.
+
+pub mod inputs;
+mod meter;
+mod peers;
+pub mod random;
+mod report;
+mod row;
+mod sqlite;
+mod suite;
+mod targets;
+pub mod text;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use row::Setting;
+
+/// What to measure.
+#[derive(clap::Args)]
+pub struct Options {
+    /// Prints everything as JSON.
+    #[arg(long)]
+    json: bool,
+    /// Measures these inputs only: A to M, or I/ and the name of a fetched pair.
+    #[arg(long, value_delimiter = ',')]
+    inputs: Vec<String>,
+    /// Measures these peers only.
+    #[arg(long, value_delimiter = ',')]
+    peers: Vec<String>,
+    /// Measures these settings only.
+    #[arg(long, value_delimiter = ',')]
+    settings: Vec<Setting>,
+    /// The size of the inputs that are made, in MiB.
+    #[arg(long, default_value_t = 256)]
+    mib: usize,
+    #[command(subcommand)]
+    one: Option<One>,
+}
+
+#[derive(clap::Subcommand)]
+enum One {
+    /// Measures one peer on one input and prints the row as JSON.
+    #[command(hide = true)]
+    Measure { name: String, folder: PathBuf, setting: Setting, peer: String },
+    /// Writes our patch of an input to a file.
+    #[command(hide = true)]
+    WritePatch { folder: PathBuf, file: PathBuf },
+}
+
+/// Measures and prints. 0: every target is met; 1: one is not; 3: some could not be judged.
+pub fn run(options: &Options) -> ExitCode {
+    let result = match &options.one {
+        Some(One::Measure { name, folder, setting, peer }) => {
+            suite::measure_one(name, folder, *setting, peer).map(|()| 0)
+        }
+        Some(One::WritePatch { folder, file }) => suite::write_patch(folder, file).map(|()| 0),
+        None => suite::run(options),
+    };
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("versus delta: {}", suite::with_sources(&error));
+            ExitCode::from(error.code())
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! CPU time and memory of this process and of its children.
+
+use std::fs;
+use std::time::Duration;
+
+use nix::sys::resource::{Usage, UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
+
+use super::peers::PeerError;
+
+/// What a measured step took.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spent(Duration);
+
+impl Spent {
+    /// Millions of bytes per second, for this many bytes.
+    pub(super) fn mb_s(self, bytes: u64) -> f64 {
+        bytes as f64 / 1e6 / self.0.as_secs_f64().max(1e-6)
+    }
+
+    /// Two steps, one after the other.
+    pub(super) fn and(self, other: Spent) -> Spent {
+        Spent(self.0 + other.0)
+    }
+}
+
+/// Repeats what is quick until it was done five times or took a second altogether; what is slow
+/// is done once.
+const REPEATS_MAX: u32 = 5;
+const REPEAT_UNTIL: Duration = Duration::from_secs(1);
+
+/// The least CPU time that a step in this process took, and its last result.
+pub(super) fn measure<T>(
+    step: impl FnMut() -> Result<T, PeerError>,
+) -> Result<(Spent, T), PeerError> {
+    repeat(UsageWho::RUSAGE_SELF, step)
+}
+
+/// The same for a step that waits for commands.
+pub(super) fn measure_commands<T>(
+    step: impl FnMut() -> Result<T, PeerError>,
+) -> Result<(Spent, T), PeerError> {
+    repeat(UsageWho::RUSAGE_CHILDREN, step)
+}
+
+fn repeat<T>(
+    who: UsageWho,
+    mut step: impl FnMut() -> Result<T, PeerError>,
+) -> Result<(Spent, T), PeerError> {
+    let (mut least, mut all) = (Duration::MAX, Duration::ZERO);
+    let mut repeats = 0;
+    loop {
+        let before = cpu_time(&getrusage(who)?);
+        let result = step()?;
+        let spent = cpu_time(&getrusage(who)?).saturating_sub(before);
+        least = least.min(spent);
+        all += spent;
+        repeats += 1;
+        if repeats == REPEATS_MAX || all > REPEAT_UNTIL {
+            return Ok((Spent(least), result));
+        }
+    }
+}
+
+fn cpu_time(usage: &Usage) -> Duration {
+    let microseconds =
+        usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
+    Duration::from_micros(microseconds.unsigned_abs())
+}
+
+/// The most memory this process has had since it began to run its program, in bytes.
+///
+/// Not from `getrusage`, which goes back to before `exec` and so knows the parent's memory, too.
+pub(super) fn peak_of_self() -> Result<u64, PeerError> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = peak.and_then(|peak| peak.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    kib.map(|kib| kib << 10)
+        .ok_or_else(|| PeerError::Failed("the system does not say how much memory is used".into()))
+}
+
+/// The most memory any one command has had that this process waited for, in bytes. Not below what
+/// this process itself has had.
+pub(super) fn peak_of_commands() -> Result<u64, PeerError> {
+    let kib: i64 = getrusage(UsageWho::RUSAGE_CHILDREN)?.max_rss();
+    Ok(kib.unsigned_abs() << 10)
+}

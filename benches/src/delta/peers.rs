@@ -1,0 +1,225 @@
+//! Who is measured.
+
+mod commands;
+mod fast_rsync;
+mod fastcdc;
+mod memcmp;
+mod qbsdiff;
+pub(super) mod steadfast;
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use super::meter::{self, Spent};
+use super::row::{Row, Setting};
+
+/// A tool that makes a new version from an old one and what was sent.
+pub(super) struct Peer {
+    /// Its name in tables and JSON.
+    pub name: &'static str,
+    /// The program that must be installed, unless it runs in this process.
+    pub program: Option<&'static str>,
+    /// Where it can be measured.
+    pub settings: &'static [Setting],
+    /// Whether it takes minutes on large inputs and is measured on the real pairs only.
+    pub is_slow: bool,
+    run: Run,
+}
+
+const LOCAL: &[Setting] = &[Setting::Local];
+const REMOTE: &[Setting] = &[Setting::Cached, Setting::Cold];
+const COLD: &[Setting] = &[Setting::Cold];
+
+/// All peers.
+pub(super) const PEERS: [Peer; 21] = [
+    in_process("steadfast", LOCAL, steadfast::local),
+    in_process("steadfast", REMOTE, steadfast::remote),
+    in_process("steadfast fast", LOCAL, steadfast::local_fast),
+    in_process("steadfast small", LOCAL, steadfast::local_small),
+    in_process("steadfast encode only", LOCAL, steadfast::encode_only),
+    Peer {
+        run: Run::Files(steadfast::streamed),
+        ..in_process("steadfast streamed", LOCAL, steadfast::encode_only)
+    },
+    in_process("steadfast manifest", LOCAL, steadfast::manifest),
+    in_process("steadfast manifest carried", LOCAL, steadfast::manifest_carried),
+    in_process("memcmp", LOCAL, memcmp::run),
+    in_process("fast_rsync", &Setting::ALL, fast_rsync::run),
+    in_process("fastcdc+blake3", REMOTE, fastcdc::run),
+    in_process("qbsdiff", LOCAL, qbsdiff::run).slow(),
+    command("xdelta3 -1", "xdelta3", LOCAL, |pair, _| commands::xdelta3(pair, "-1")),
+    command("xdelta3 -3", "xdelta3", LOCAL, |pair, _| commands::xdelta3(pair, "-3")),
+    command("xdelta3 -9", "xdelta3", LOCAL, |pair, _| commands::xdelta3(pair, "-9")).slow(),
+    command("zstd -1 --patch-from", "zstd", LOCAL, |pair, _| commands::zstd(pair, "-1")),
+    command("zstd -3 --patch-from", "zstd", LOCAL, |pair, _| commands::zstd(pair, "-3")),
+    command("zstd -19 --patch-from", "zstd", LOCAL, |pair, _| commands::zstd(pair, "-19")).slow(),
+    command("rdiff", "rdiff", REMOTE, commands::rdiff),
+    command("rsync", "rsync", COLD, |pair, _| commands::rsync(pair, "--no-compress")),
+    command("rsync -z", "rsync", COLD, |pair, _| commands::rsync(pair, "--compress")),
+];
+
+/// How a peer is run. Commands get no versions in memory: they are started from this process and
+/// its memory would be taken for theirs.
+#[derive(Clone, Copy)]
+enum Run {
+    InProcess(fn(&Pair, Setting) -> Result<Measured, PeerError>),
+    /// In this process, from files.
+    Files(fn(&PairFiles, Setting) -> Result<Measured, PeerError>),
+    Command(fn(&PairFiles, Setting) -> Result<Measured, PeerError>),
+}
+
+const fn in_process(
+    name: &'static str,
+    settings: &'static [Setting],
+    run: fn(&Pair, Setting) -> Result<Measured, PeerError>,
+) -> Peer {
+    Peer { name, program: None, settings, is_slow: false, run: Run::InProcess(run) }
+}
+
+const fn command(
+    name: &'static str,
+    program: &'static str,
+    settings: &'static [Setting],
+    run: fn(&PairFiles, Setting) -> Result<Measured, PeerError>,
+) -> Peer {
+    Peer { name, program: Some(program), settings, is_slow: false, run: Run::Command(run) }
+}
+
+/// What a peer took.
+pub(super) struct Measured {
+    /// To make what is sent.
+    pub encode: Spent,
+    /// To make the new version of it.
+    pub apply: Option<Spent>,
+    /// From the receiver to the sender.
+    pub bytes_up: u64,
+    /// From the sender to the receiver.
+    pub bytes_down: u64,
+}
+
+/// An input in memory.
+pub(super) struct Pair {
+    /// The old version.
+    pub old: Vec<u8>,
+    /// The new version.
+    pub new: Vec<u8>,
+}
+
+/// An input as files.
+pub(super) struct PairFiles {
+    /// Its name.
+    pub name: String,
+    /// The folder that holds both versions.
+    pub folder: PathBuf,
+    /// The file of the old version.
+    pub old: PathBuf,
+    /// The file of the new version.
+    pub new: PathBuf,
+    /// The length of the longer version.
+    pub length_max: u64,
+    /// The length of the new version.
+    pub length_new: u64,
+}
+
+/// Why a peer cannot be measured.
+#[derive(Debug, Error)]
+pub(super) enum PeerError {
+    /// A file or a pipe fails.
+    #[error("cannot read or write")]
+    Io(#[from] io::Error),
+    /// The system does not say what a step took.
+    #[error("cannot ask for the CPU time")]
+    Usage(#[from] nix::Error),
+    /// A command fails.
+    #[error("{program} fails: {message}")]
+    Command {
+        /// The command.
+        program: String,
+        /// What it said.
+        message: String,
+    },
+    /// A peer in this process fails.
+    #[error("{0}")]
+    Failed(String),
+    /// A peer made something else than the new version.
+    #[error("the result is not the new version")]
+    Wrong,
+}
+
+impl PairFiles {
+    /// The versions of this input, in the files `old` and `new` of this folder.
+    pub(super) fn in_folder(name: &str, folder: &Path) -> io::Result<PairFiles> {
+        let (old, new) = (folder.join("old"), folder.join("new"));
+        let (length_old, length_new) = (fs::metadata(&old)?.len(), fs::metadata(&new)?.len());
+        let (name, folder) = (name.to_owned(), folder.to_owned());
+        let length_max = length_old.max(length_new);
+        Ok(PairFiles { name, folder, old, new, length_max, length_new })
+    }
+
+    /// Whether a file is the new version.
+    fn check(&self, result: &Path) -> Result<(), PeerError> {
+        const PIECE: u64 = 1 << 20;
+        let (mut new, mut result) = (File::open(&self.new)?, File::open(result)?);
+        let (mut expected, mut found) = (Vec::new(), Vec::new());
+        loop {
+            expected.clear();
+            found.clear();
+            new.by_ref().take(PIECE).read_to_end(&mut expected)?;
+            result.by_ref().take(PIECE).read_to_end(&mut found)?;
+            if expected != found {
+                return Err(PeerError::Wrong);
+            }
+            if expected.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl Pair {
+    /// Whether a result is the new version.
+    fn check(&self, result: &[u8]) -> Result<(), PeerError> {
+        if result == self.new { Ok(()) } else { Err(PeerError::Wrong) }
+    }
+}
+
+impl Peer {
+    const fn slow(self) -> Peer {
+        Peer { is_slow: true, ..self }
+    }
+
+    /// Whether the program that it needs is there.
+    pub(super) fn is_installed(&self) -> bool {
+        self.program.is_none_or(|program| {
+            let path = std::env::var_os("PATH").unwrap_or_default();
+            std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+        })
+    }
+
+    /// Measures it on an input. Expects a process of its own, that has not taken much memory yet.
+    pub(super) fn measure(&self, files: &PairFiles, setting: Setting) -> Result<Row, PeerError> {
+        let (measured, peak) = match self.run {
+            Run::InProcess(run) => {
+                let pair = Pair { old: fs::read(&files.old)?, new: fs::read(&files.new)? };
+                let before = meter::peak_of_self()?;
+                let measured = run(&pair, setting)?;
+                (measured, meter::peak_of_self()?.saturating_sub(before))
+            }
+            Run::Files(run) => (run(files, setting)?, meter::peak_of_self()?),
+            Run::Command(run) => (run(files, setting)?, meter::peak_of_commands()?),
+        };
+        Ok(Row {
+            input: files.name.clone(),
+            setting,
+            peer: self.name.to_owned(),
+            encode_mb_s: measured.encode.mb_s(files.length_new),
+            apply_mb_s: measured.apply.map(|spent| spent.mb_s(files.length_new)),
+            bytes_up: measured.bytes_up,
+            bytes_down: measured.bytes_down,
+            peak_rss_bytes: peak,
+        })
+    }
+}

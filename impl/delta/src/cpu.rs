@@ -1,0 +1,75 @@
+//! One piece of code, compiled for several instruction sets, chosen when it runs.
+
+/// Code that is worth compiling for each instruction set.
+pub(crate) trait Kernel {
+    /// What it computes; the same on every CPU.
+    type Output;
+
+    /// Computes it. Implementations are `#[inline(always)]`, so that they are compiled into each
+    /// caller with the caller's instruction set.
+    fn run(self) -> Self::Output;
+}
+
+/// An instruction set that this CPU has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cpu(Level);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Level {
+    Portable,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+}
+
+impl Cpu {
+    /// What every CPU can do.
+    pub(crate) const PORTABLE: Cpu = Cpu(Level::Portable);
+
+    /// The best that this CPU can do. Cheap: the standard library remembers what it found.
+    pub(crate) fn best() -> Cpu {
+        Cpu::all().next().unwrap_or(Cpu::PORTABLE)
+    }
+
+    /// Everything that this CPU can do, best first.
+    pub(crate) fn all() -> impl Iterator<Item = Cpu> {
+        let levels = [
+            #[cfg(target_arch = "x86_64")]
+            (is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512vl")
+                && is_x86_feature_detected!("avx512dq"))
+            .then_some(Level::Avx512),
+            #[cfg(target_arch = "x86_64")]
+            is_x86_feature_detected!("avx2").then_some(Level::Avx2),
+            Some(Level::Portable),
+        ];
+        levels.into_iter().flatten().map(Cpu)
+    }
+
+    /// Runs the kernel as compiled for this instruction set.
+    #[allow(unsafe_code)]
+    pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        match self.0 {
+            Level::Portable => kernel.run(),
+            // SAFETY: a Cpu of this level is made only after the features were detected.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => unsafe { run_avx2(kernel) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => unsafe { run_avx512(kernel) },
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn run_avx2<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq")]
+fn run_avx512<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run()
+}

@@ -1,0 +1,81 @@
+//! Where contents are cut: thresholds of one hash, for three nested levels.
+//!
+//! | level | least | mean | most |
+//! |---|---|---|---|
+//! | section | 512 KiB | 1 MiB | 4 MiB |
+//! | chunk | 16 KiB | 28 KiB | 64 KiB |
+//! | grain | 128 B | 256 B | 1 KiB |
+//!
+//! Where a chunk ends depends only on the bytes from its start, so that cuts fall into step again
+//! after a change. A section is a group of chunks, and ends where a chunk's last hash is also
+//! above the section's threshold. Grains start anew with each chunk.
+
+use super::scan::{FirstAbove, WINDOW, hash_of};
+
+/// The least length of a chunk that does not end the content.
+pub const CHUNK_LENGTH_MIN: usize = 16 << 10;
+/// The greatest length of a chunk.
+pub const CHUNK_LENGTH_MAX: usize = 64 << 10;
+const CHUNK_ONE_IN: u32 = 12 << 10;
+
+/// The least length of a section that does not end the content.
+pub const SECTION_LENGTH_MIN: u64 = 512 << 10;
+/// The length from which on a section ends with its chunk.
+pub const SECTION_LENGTH_MAX: u64 = 4 << 20;
+const SECTION_ONE_IN: u32 = 208 << 10;
+
+/// The least length of a grain that does not end its chunk.
+pub const GRAIN_LENGTH_MIN: usize = 128;
+/// The greatest length of a grain.
+pub const GRAIN_LENGTH_MAX: usize = 1 << 10;
+const GRAIN_ONE_IN: u32 = 128;
+
+/// Why a chunk ends where it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Cut {
+    /// The content ends there.
+    End,
+    /// It has the greatest length.
+    Longest,
+    /// The hash is above the threshold of chunks.
+    Chunk,
+    /// The hash is above the threshold of sections, too.
+    Section,
+}
+
+/// The length of the first chunk of `rest`, and why it ends there. `rest` is what remains of the
+/// content, of which the first `CHUNK_LENGTH_MAX + 1` bytes are enough.
+pub(crate) fn first_chunk(rest: &[u8]) -> (usize, Cut) {
+    let end = rest.len().min(CHUNK_LENGTH_MAX);
+    if let Some(length) = first_cut::<512>(&rest[..end], CHUNK_LENGTH_MIN, CHUNK_ONE_IN)
+        && length < rest.len()
+    {
+        let section = rest[..length]
+            .last_chunk()
+            .is_some_and(|window| hash_of(window) > threshold(SECTION_ONE_IN));
+        return (length, if section { Cut::Section } else { Cut::Chunk });
+    }
+    if end == rest.len() { (end, Cut::End) } else { (end, Cut::Longest) }
+}
+
+/// The length of the first grain of what remains of a chunk.
+pub(crate) fn first_grain(rest: &[u8]) -> usize {
+    let end = rest.len().min(GRAIN_LENGTH_MAX);
+    first_cut::<64>(&rest[..end], GRAIN_LENGTH_MIN, GRAIN_ONE_IN).unwrap_or(end)
+}
+
+/// Whether a section of this length ends with its last chunk, cut in this way.
+pub(crate) fn ends_section(length: u64, cut: Cut) -> bool {
+    length >= SECTION_LENGTH_MAX || (cut == Cut::Section && length >= SECTION_LENGTH_MIN)
+}
+
+/// The first place from `least` on where the hash is in the highest of `one_in` parts.
+fn first_cut<const BLOCK: usize>(bytes: &[u8], least: usize, one_in: u32) -> Option<usize> {
+    let windows = bytes.get(least - WINDOW..)?;
+    let search = FirstAbove::<BLOCK> { bytes: windows, threshold: threshold(one_in) };
+    search.search().map(|at| least + at)
+}
+
+const fn threshold(one_in: u32) -> u32 {
+    u32::MAX - u32::MAX / one_in
+}

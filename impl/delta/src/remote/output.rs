@@ -1,0 +1,103 @@
+//! The new content as the receiver makes it.
+
+use std::ops::Range;
+
+use super::Effect;
+use super::error::RemoteError;
+use crate::apply::driver::{Failure, Target, judge, run};
+use crate::manifest::{Manifest, ManifestBuilder};
+use crate::wire::operations::Changes;
+use crate::wire::reader::PatchReader;
+
+/// Makes effects, and the manifest of what they make.
+pub(super) struct Output<'a> {
+    old: &'a [u8],
+    manifest: ManifestBuilder,
+    /// The bytes that are still to come.
+    left: u64,
+    /// More came than was named. That is what names that collide can lead to, so it is no error:
+    /// what was made has another root.
+    is_too_long: bool,
+    effects: Vec<Effect>,
+}
+
+impl<'a> Output<'a> {
+    /// So many bytes, of which many are probably in the old content, whose manifest this is.
+    pub(super) fn new(old: &'a [u8], length: u64, like: &Manifest) -> Output<'a> {
+        Output {
+            old,
+            manifest: ManifestBuilder::like(like),
+            left: length,
+            is_too_long: false,
+            effects: vec![],
+        }
+    }
+
+    /// Everything that a patch makes.
+    pub(super) fn of_patch(
+        old: &'a [u8],
+        patch: &[u8],
+        length: u64,
+        like: &Manifest,
+    ) -> Result<Output<'a>, RemoteError> {
+        let mut reader = PatchReader::open(patch)?;
+        judge(&mut reader, old.len() as u64, length)?;
+        let mut output = Output::new(old, length, like);
+        run(&mut reader, &mut output)?;
+        Ok(output)
+    }
+
+    pub(super) fn append_old(&mut self, range: Range<u64>) {
+        let length = range.end - range.start;
+        if self.takes(length) {
+            self.manifest.update(&self.old[range.start as usize..range.end as usize]);
+            self.effects.push(Effect::Copy { offset: range.start, length });
+        }
+    }
+
+    pub(super) fn append(&mut self, bytes: &[u8]) {
+        if self.takes(bytes.len() as u64) {
+            self.manifest.update(bytes);
+            self.effects.push(Effect::Write(bytes.to_vec()));
+        }
+    }
+
+    fn takes(&mut self, length: u64) -> bool {
+        match self.left.checked_sub(length) {
+            Some(left) if !self.is_too_long => self.left = left,
+            _ => self.is_too_long = true,
+        }
+        !self.is_too_long
+    }
+
+    /// The effects since the last time.
+    pub(super) fn take_effects(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.effects)
+    }
+
+    /// The last effects, and the manifest of all that was made, if that is not too much.
+    pub(super) fn finish(self) -> (Vec<Effect>, Option<Manifest>) {
+        (self.effects, (!self.is_too_long).then(|| self.manifest.finish()))
+    }
+}
+
+impl Target for Output<'_> {
+    fn literals(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.append(bytes);
+        Ok(())
+    }
+
+    fn copy(&mut self, old: Range<u64>, changes: &mut Changes<'_>) -> Result<(), Failure> {
+        let length = old.end - old.start;
+        if changes.unchanged(length) != length {
+            return Err(Failure::Broken("the patch of a delta changes what it copies"));
+        }
+        changes.pass(length);
+        self.append_old(old);
+        Ok(())
+    }
+
+    fn read_old(&mut self, _: Range<u64>, _: &mut Vec<u8>) -> Result<(), Failure> {
+        Err(Failure::Broken("the patch of a delta needs skipped bytes"))
+    }
+}
