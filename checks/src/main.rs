@@ -1,4 +1,5 @@
-//! `check`: searches every reachable state of the Steadfast protocol within named bounds.
+//! `check`: searches every reachable state of the Steadfast protocol within named bounds, and runs
+//! seeds in the simulator.
 
 mod child;
 mod crash_states;
@@ -10,8 +11,10 @@ mod replay;
 mod report;
 mod say;
 mod search;
+mod seeds;
 mod settling;
 mod suite;
+mod summary;
 mod twins;
 mod verdict;
 
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
         }
         Some(Command::Settle(output)) => suite::run_settle(&output),
         Some(Command::CrashStates(options)) => crash_states::run_alone(&options),
+        Some(Command::Seeds(options)) => seeds::run(&options),
         Some(Command::Replay { trace }) => replay::replay(&trace),
         Some(Command::SearchOne) => {
             child::be_child().map(|()| ExitCode::SUCCESS).map_err(Failure::io)

@@ -62,6 +62,8 @@ pub(crate) enum Command {
         #[arg(long, default_value = "127.0.0.1:3000")]
         address: SocketAddr,
     },
+    /// Runs random clusters, workloads and faults in the simulator.
+    Seeds(SeedOptions),
     /// Runs a saved counterexample again, step by step.
     Replay {
         /// The trace.
@@ -147,6 +149,34 @@ pub(crate) struct RunOptions {
     pub states: usize,
     #[command(flatten)]
     pub output: Output,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct SeedOptions {
+    /// How many seeds [default: 1000; with --minutes as many as there is time for].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+    /// The first seed.
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    pub from: u64,
+    /// Stop after this many minutes.
+    #[arg(long, value_name = "M", value_parser = clap::value_parser!(u64).range(1..))]
+    pub minutes: Option<u64>,
+    /// Run this twin instead of the protocol as it is.
+    #[arg(long, value_name = "TWIN")]
+    pub twin: Option<String>,
+    /// Look for the first seed that finds each twin, among as many seeds for each.
+    #[arg(long, conflicts_with = "twin")]
+    pub twins: bool,
+    /// Measure the simulator on a workload that does not change.
+    #[arg(long, conflicts_with_all = ["count", "from", "minutes", "twin", "twins"])]
+    pub speed: bool,
+    /// Print one JSON object instead of tables.
+    #[arg(long)]
+    pub json: bool,
+    /// Write the traces of seeds that fail into this directory.
+    #[arg(long, value_name = "DIR")]
+    pub traces: Option<PathBuf>,
 }
 
 /// The shipped scope of this name, or who there is instead.

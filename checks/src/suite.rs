@@ -5,35 +5,22 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use serde::Serialize;
 use steadfast_cluster::{SHIPPED, Tier};
 use steadfast_guarantees::GUARANTEES;
 use steadfast_guarantees::twins::{TWINS, Twin};
-use steadfast_wal_crash::{Bounds, Report as CrashStates};
+use steadfast_wal_crash::Bounds;
 
 use crate::Failure;
 use crate::child::search_all;
 use crate::crash_states;
 use crate::job::{Job, Run, Search, TraceOrFile};
-use crate::matrix::{self, Cell};
+use crate::matrix;
 use crate::options::{Output, RunOptions, find_twin};
-use crate::report;
 use crate::say::say;
+use crate::seeds;
 use crate::settling::{self, Settling};
-use crate::twins::{self, Caught};
-use crate::verdict::Verdict;
-
-/// What `--json` prints.
-#[derive(Serialize)]
-struct Report {
-    ok: bool,
-    runs: Vec<Run>,
-    matrix: Vec<Cell>,
-    twins: Vec<Caught>,
-    settling: Vec<Settling>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    crash_states: Option<CrashStates>,
-}
+use crate::summary::Summary;
+use crate::twins;
 
 /// `check`: the default suite.
 pub(crate) fn run_default(output: &Output) -> Result<ExitCode, Failure> {
@@ -47,28 +34,37 @@ pub(crate) fn run_default(output: &Output) -> Result<ExitCode, Failure> {
     let mut runs = search_jobs(&jobs, output)?;
     let twin_runs = runs.split_off(scope_count + matrix_count);
     let cells = matrix::cells(&runs.split_off(scope_count));
-    let crash_states = Some(crash_states::judge(Bounds::Small));
-    let caught = twins::caught(&chosen, &twin_runs);
-    finish_with(output, runs, cells, caught, settlings(), crash_states)
+    let (swarm, seed_twins) = seeds::run_in_suite();
+    let summary = Summary {
+        runs,
+        matrix: cells,
+        twins: twins::caught(&chosen, &twin_runs),
+        settling: settlings(),
+        crash_states: Some(crash_states::judge(Bounds::Small)),
+        seeds: Some(swarm),
+        seed_twins,
+        ..Summary::default()
+    };
+    summary.finish(output)
 }
 
 /// `check deep`.
 pub(crate) fn run_deep(output: &Output) -> Result<ExitCode, Failure> {
     let runs = search_jobs(&tier(Tier::Deep, output), output)?;
-    finish(output, runs, Vec::new(), Vec::new(), Vec::new())
+    Summary { runs, ..Summary::default() }.finish(output)
 }
 
 /// `check run`.
 pub(crate) fn run_scopes(options: &RunOptions) -> Result<ExitCode, Failure> {
     let jobs = options.jobs().map_err(Failure::usage)?;
     let runs = search_jobs(&jobs, &options.output)?;
-    finish(&options.output, runs, Vec::new(), Vec::new(), Vec::new())
+    Summary { runs, ..Summary::default() }.finish(&options.output)
 }
 
 /// `check matrix`.
 pub(crate) fn run_matrix(output: &Output) -> Result<ExitCode, Failure> {
     let runs = search_jobs(&matrix::jobs(output.limits()), output)?;
-    finish(output, Vec::new(), matrix::cells(&runs), Vec::new(), Vec::new())
+    Summary { matrix: matrix::cells(&runs), ..Summary::default() }.finish(output)
 }
 
 /// `check twins`.
@@ -77,7 +73,7 @@ pub(crate) fn run_twins(names: &[String], output: &Output) -> Result<ExitCode, F
     let named = named.map_err(Failure::usage)?;
     let chosen = if named.is_empty() { twins::all() } else { named };
     let runs = search_jobs(&twins::jobs(&chosen, output.limits()), output)?;
-    finish(output, Vec::new(), Vec::new(), twins::caught(&chosen, &runs), Vec::new())
+    Summary { twins: twins::caught(&chosen, &runs), ..Summary::default() }.finish(output)
 }
 
 /// The scopes whose whole graph is built.
@@ -102,7 +98,7 @@ fn settlings() -> Vec<Settling> {
 
 /// `check settle`.
 pub(crate) fn run_settle(output: &Output) -> Result<ExitCode, Failure> {
-    finish(output, Vec::new(), Vec::new(), Vec::new(), settlings())
+    Summary { settling: settlings(), ..Summary::default() }.finish(output)
 }
 
 /// `check list`.
@@ -145,7 +141,7 @@ fn walk_jobs(output: &Output) -> Vec<Job> {
 }
 
 fn search_jobs(jobs: &[Job], output: &Output) -> Result<Vec<Run>, Failure> {
-    let bar = progress_bar(jobs.len());
+    let bar = progress_bar(jobs.len() as u64);
     let done = |_: usize, job: &Job| {
         let twin = job.twin.as_deref().map_or(String::new(), |it| format!(" as {it}"));
         bar.set_message(format!("searched {}{twin}", job.scope.name));
@@ -161,9 +157,9 @@ fn search_jobs(jobs: &[Job], output: &Output) -> Result<Vec<Run>, Failure> {
 }
 
 /// Shown on standard error, and only if that is a terminal.
-fn progress_bar(searches: usize) -> ProgressBar {
+pub(crate) fn progress_bar(length: u64) -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} {msg}");
-    let bar = ProgressBar::new(searches as u64);
+    let bar = ProgressBar::new(length);
     bar.enable_steady_tick(Duration::from_secs(1));
     bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
@@ -186,105 +182,4 @@ fn save_traces(run: &mut Run, directory: Option<&Path>) -> Result<(), Failure> {
         }
     }
     Ok(())
-}
-
-fn finish(
-    output: &Output,
-    runs: Vec<Run>,
-    matrix: Vec<Cell>,
-    twins: Vec<Caught>,
-    settling: Vec<Settling>,
-) -> Result<ExitCode, Failure> {
-    finish_with(output, runs, matrix, twins, settling, None)
-}
-
-fn finish_with(
-    output: &Output,
-    runs: Vec<Run>,
-    matrix: Vec<Cell>,
-    twins: Vec<Caught>,
-    settling: Vec<Settling>,
-    crash_states: Option<CrashStates>,
-) -> Result<ExitCode, Failure> {
-    let verdicts = runs.iter().map(Verdict::of);
-    let verdict = verdicts
-        .chain((!matrix.is_empty()).then(|| matrix::verdict(&matrix)))
-        .chain((!twins.is_empty()).then(|| twins::verdict(&twins)))
-        .chain(settling.iter().map(|it| if it.is_kept() { Verdict::Kept } else { Verdict::Broken }))
-        .chain(crash_states.iter().map(crash_states::verdict))
-        .max()
-        .unwrap_or(Verdict::Kept);
-    runs.iter().flat_map(report::warnings).for_each(|it| eprintln!("{it}"));
-    if output.json {
-        let ok = verdict == Verdict::Kept;
-        let report = Report { ok, runs, matrix, twins, settling, crash_states };
-        let json = serde_json::to_string_pretty(&report).map_err(Failure::io)?;
-        say(format_args!("{json}"));
-        return Ok(verdict.exit_code());
-    }
-    print_tables(&runs, &matrix, &twins);
-    if !settling.is_empty() {
-        say(settling::table(&settling));
-    }
-    crash_states.iter().for_each(crash_states::show);
-    say(sentence(verdict, &runs, &matrix, &twins, &settling));
-    Ok(verdict.exit_code())
-}
-
-fn print_tables(runs: &[Run], matrix: &[Cell], twins: &[Caught]) {
-    if !runs.is_empty() {
-        say(report::table(runs));
-        if runs.len() <= 3 {
-            runs.iter().for_each(|run| say(report::details(run)));
-        }
-    }
-    if !matrix.is_empty() {
-        say(matrix::table(matrix));
-    }
-    if !twins.is_empty() {
-        say(twins::table(twins));
-    }
-}
-
-/// The verdict in one sentence.
-fn sentence(
-    verdict: Verdict,
-    runs: &[Run],
-    matrix: &[Cell],
-    twins: &[Caught],
-    settling: &[Settling],
-) -> String {
-    let complete = runs.iter().filter(|it| it.complete);
-    let states: usize = complete.clone().map(|it| it.unique).sum();
-    let mut parts = Vec::new();
-    let walks = runs.iter().filter(|it| it.search == Search::Walk);
-    let (sampled, walked) = (walks.clone().count(), walks.map(|it| it.unique).sum::<usize>());
-    if runs.len() > sampled {
-        parts.push(format!(
-            "{} of {} searches visited every reachable state ({states} in all)",
-            complete.count(),
-            runs.len() - sampled
-        ));
-    }
-    if sampled > 0 {
-        parts.push(format!("random walks sampled {walked} states"));
-    }
-    if !matrix.is_empty() {
-        let kept = matrix.iter().filter(|it| it.as_promised).count();
-        parts.push(format!("{kept} of {} settings of (E,W) are as promised", matrix.len()));
-    }
-    if !twins.is_empty() {
-        let caught = twins.iter().filter(|it| it.caught_by.is_some()).count();
-        parts.push(format!("{caught} of {} twins were caught", twins.len()));
-    }
-    if !settling.is_empty() {
-        let kept = settling.iter().filter(|it| it.is_kept()).count();
-        parts.push(format!("{kept} of {} fault-free graphs settle", settling.len()));
-    }
-    let verdict = match verdict {
-        Verdict::Kept => "All as promised, within these bounds",
-        Verdict::Incomplete => "INCOMPLETE, this proves nothing",
-        Verdict::Broken => "NOT as promised",
-    };
-    format!("{verdict}: {}.", parts.join("; "))
 }

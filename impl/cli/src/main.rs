@@ -3,6 +3,8 @@
 mod delta;
 mod failure;
 mod say;
+mod scratch;
+mod simulate;
 mod wal;
 
 use std::process::ExitCode;
@@ -25,6 +27,8 @@ enum Command {
     /// What changed between two versions of a file.
     #[command(subcommand)]
     Delta(delta::Command),
+    /// Tells five stories about a simulated cluster, on real bytes.
+    Simulate(simulate::Options),
     /// Looks into a write-ahead log.
     #[command(subcommand)]
     Wal(wal::Command),
@@ -36,6 +40,9 @@ fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(failure) => failure.report(),
         },
+        Command::Simulate(options) => {
+            simulate::run(&options).unwrap_or_else(|failure| failure.report())
+        }
         Command::Wal(command) => wal::run(&command),
     }
 }

@@ -52,4 +52,4 @@ fn the_sizes_of_small_scopes_are_pinned() {
 }
 
 const PINNED: [&str; 4] =
-    ["rot 10937 35702", "lossy 5319 23357", "unordered 17105 64420", "cold 50436 177751"];
+    ["rot 10852 35442", "lossy 5319 23357", "unordered 17105 64420", "cold 50436 177751"];

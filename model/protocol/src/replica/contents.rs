@@ -112,6 +112,9 @@ impl Replica {
             let payload = message.payloads().iter().find(|payload| payload.content == content);
             if let Some(payload) = payload.filter(|_| !want.storing) {
                 want.storing = true;
+                // This is no answer: if it cannot be used, whoever was asked does not lack it, and
+                // is asked again, because an answer that comes meanwhile is not taken.
+                want.asked = None;
                 turn.effects.push(Effect::Store { payload: *payload, from });
             }
         }

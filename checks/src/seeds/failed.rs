@@ -1,0 +1,117 @@
+//! A seed that failed: how to see it again, and the shortest schedule that fails in the same way.
+
+use std::panic;
+use std::path::Path;
+
+use serde::Serialize;
+use steadfast_guarantees::twins::Twin;
+use steadfast_sim::{Failure as Why, Schedule};
+use steadfast_trace::Trace;
+
+use crate::Failure;
+use crate::verdict::IO;
+
+/// A seed that failed.
+#[derive(Debug, Serialize)]
+pub(crate) struct FailedSeed {
+    pub seed: u64,
+    /// What went wrong.
+    pub failure: String,
+    /// The guarantee that was broken, if it was one.
+    pub guarantee: Option<String>,
+    /// The command that shows it again.
+    pub again: String,
+    /// Where the trace of the shrunk schedule is, if it was written.
+    pub trace: Option<String>,
+    /// How many things were planned before the schedule was shrunk.
+    pub plans_before: usize,
+    /// The shrunk schedule: no line of it can be left out.
+    pub schedule: Vec<String>,
+    #[serde(skip)]
+    recorded: Trace,
+}
+
+impl FailedSeed {
+    /// Shrinks the schedule of a seed that failed like this.
+    pub(super) fn new(seed: u64, why: Why, twin: Option<&'static Twin>) -> FailedSeed {
+        let schedule = Schedule::of(seed, twin);
+        let plans_before = schedule.plans.len();
+        let (shrunk, recorded) = quietly(|| {
+            let shrunk = schedule.shrunk(why);
+            let mut simulation = shrunk.begin();
+            shrunk.finish(&mut simulation);
+            (shrunk, simulation.trace())
+        });
+        let as_twin = twin.map_or(String::new(), |it| format!(" --twin {}", it.name));
+        FailedSeed {
+            seed,
+            failure: why.to_string(),
+            guarantee: why.guarantee().map(|it| it.short().to_owned()),
+            again: format!("check seeds --from {seed} --count 1{as_twin}"),
+            trace: None,
+            plans_before,
+            schedule: shrunk.to_string().lines().map(str::to_owned).collect(),
+            recorded,
+        }
+    }
+
+    /// Writes the trace of the shrunk schedule into a directory.
+    pub(super) fn save_trace(&mut self, directory: &Path) -> Result<(), Failure> {
+        let file = directory.join(format!("seed-{}.json", self.seed));
+        self.recorded.write(&file).map_err(|error| Failure {
+            message: format!("cannot write the trace {}: {error}", file.display()),
+            code: IO,
+        })?;
+        self.trace = Some(file.display().to_string());
+        Ok(())
+    }
+
+    pub(super) fn text(&self) -> String {
+        let mut text = format!("\nseed {} {}\n", self.seed, self.failure);
+        text += &format!("  again: {}\n", self.again);
+        text += &match &self.trace {
+            Some(file) => format!("  step by step: check replay {file}\n"),
+            None => format!(
+                "  step by step: {} --traces traces; check replay traces/seed-{}.json\n",
+                self.again, self.seed
+            ),
+        };
+        text += &format!("  shrunk, of {} plans what cannot be left out:\n", self.plans_before);
+        self.schedule.iter().for_each(|line| text += &format!("    {line}\n"));
+        text
+    }
+}
+
+/// Lets something panic without saying so: it has been said when the seed was first run.
+fn quietly<T>(work: impl FnOnce() -> T) -> T {
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|_| {}));
+    let result = work();
+    panic::set_hook(hook);
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use steadfast_cluster::replay;
+    use steadfast_guarantees::twins::twin;
+
+    use super::*;
+
+    #[test]
+    fn the_trace_of_a_shrunk_schedule_breaks_the_model_in_the_same_way() {
+        let twin = twin("last-write-by-arrival");
+        let failing = (0..100).find_map(|seed| {
+            Schedule::of(seed, twin).run().failure.map(|why| FailedSeed::new(seed, why, twin))
+        });
+        let failing = failing.expect("a seed that fails");
+        let mut run = replay(&failing.recorded, twin);
+        for step in &failing.recorded.steps {
+            run.take(&step.step).expect("a step that is possible in the model");
+        }
+        let broken: Vec<&str> = run.broken().iter().map(|it| it.short()).collect();
+        assert_eq!(broken, failing.recorded.breaks);
+        assert!(broken.contains(&failing.guarantee.as_deref().expect("a guarantee")));
+        assert!(failing.schedule.len() < failing.plans_before, "{}", failing.text());
+    }
+}

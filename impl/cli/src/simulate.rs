@@ -1,0 +1,248 @@
+//! `steadfast simulate`: the five scenarios.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::{Value, json};
+use steadfast_sim::scenario::{
+    Cast, SCENARIOS, Scenario, ScenarioError, Scratch, Source, Story, default_sources,
+};
+use steadfast_trace::Scope;
+
+use crate::failure::Failure;
+use crate::say::say;
+use crate::scratch::TemporaryFiles;
+
+/// What `steadfast simulate` can be told.
+#[derive(Args, Debug)]
+pub(crate) struct Options {
+    /// The scenario, or all of them.
+    #[arg(default_value = "all", value_name = "all|SCENARIO")]
+    scenario: String,
+    /// Where all random numbers come from: the same seed gives the same story.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Tell it on the files in this directory.
+    #[arg(long, value_name = "DIR")]
+    files: Option<PathBuf>,
+    /// N: nodes.
+    #[arg(long, default_value_t = 3)]
+    nodes: u8,
+    /// E: votes needed to lead.
+    #[arg(long)]
+    elect: Option<u8>,
+    /// W: synced copies needed to acknowledge.
+    #[arg(long)]
+    write: Option<u8>,
+    /// Print one JSON object instead of the stories.
+    #[arg(long)]
+    json: bool,
+    /// Write what happened to this file, for `check replay`; with more than one story, to one file
+    /// each.
+    #[arg(long, value_name = "OUT.json")]
+    trace: Option<PathBuf>,
+}
+
+/// Tells the stories.
+pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
+    let scenarios = chosen(&options.scenario)?;
+    let sources = match &options.files {
+        Some(directory) => read(directory)?,
+        None => default_sources(options.seed),
+    };
+    let cast = Cast {
+        seed: options.seed,
+        nodes: options.nodes,
+        elect: options.elect,
+        write: options.write,
+        sources,
+        scratch: &TemporaryFiles,
+        observer: None,
+    };
+    let stories = tell(&scenarios, &cast, options)?;
+    save_traces(&stories, options.trace.as_deref())?;
+    let holds = stories.iter().all(Story::holds);
+    match options.json {
+        true => say(report(&stories, holds)),
+        false => say(table(&stories, options)),
+    }
+    Ok(ExitCode::from(u8::from(!holds)))
+}
+
+/// Tells the scenarios one after the other. Of several, one that the cluster is unfit for is named
+/// and left out.
+fn tell(
+    scenarios: &[&Scenario],
+    cast: &Cast<'_>,
+    options: &Options,
+) -> Result<Vec<Story>, Failure> {
+    let mut stories = Vec::new();
+    for scenario in scenarios {
+        let told = match scenario.tell(cast) {
+            Err(ScenarioError::Unfit(why)) if scenarios.len() > 1 => {
+                eprintln!("warning: {} is left out: {why}", scenario.name);
+                continue;
+            }
+            told => told.map_err(|error| refused(scenario, &error))?,
+        };
+        for story in told {
+            if !options.json {
+                say(&story);
+            }
+            stories.push(story);
+        }
+    }
+    Ok(stories)
+}
+
+fn chosen(name: &str) -> Result<Vec<&'static Scenario>, Failure> {
+    if name == "all" {
+        return Ok(SCENARIOS.iter().collect());
+    }
+    let found = SCENARIOS.iter().find(|it| it.name == name);
+    found.map(|it| vec![it]).ok_or_else(|| {
+        let names: Vec<&str> = SCENARIOS.iter().map(|it| it.name).collect();
+        let names = names.join(", ");
+        Failure::usage(format!("no scenario is called {name:?}: there are all, {names}"))
+    })
+}
+
+fn refused(scenario: &Scenario, error: &ScenarioError) -> Failure {
+    match error {
+        ScenarioError::Settings(_) | ScenarioError::Unfit(_) => {
+            Failure::usage(format!("{}: {error}", scenario.name))
+        }
+        ScenarioError::Scratch(_) => Failure::io(scenario.name, error),
+    }
+}
+
+/// Reads the files in a directory, in the order of their names. Files are copied into scratch
+/// space, so that nobody changes them while a story is told. What cannot be used is named and left
+/// out.
+fn read(directory: &Path) -> Result<Vec<Source>, Failure> {
+    let place = directory.display();
+    let failed = |error: io::Error| Failure::io(format!("cannot read {place}"), &error);
+    let entries: io::Result<Vec<fs::DirEntry>> = fs::read_dir(directory).map_err(failed)?.collect();
+    let mut paths: Vec<PathBuf> = entries.map_err(failed)?.iter().map(fs::DirEntry::path).collect();
+    paths.sort();
+    let mut sources = Vec::new();
+    for path in paths {
+        match load(&path) {
+            Ok(source) => sources.push(source),
+            Err(why) => eprintln!("warning: {} is left out: {why}", path.display()),
+        }
+    }
+    let most = usize::from(Scope::PATHS_MAX);
+    match sources.len() {
+        0 => Err(Failure::usage(format!("{place}: there is no file in it that can be used"))),
+        count if count > most => {
+            Err(Failure::usage(format!("{place}: {count} files: a simulation takes 1 to {most}")))
+        }
+        _ => Ok(sources),
+    }
+}
+
+fn load(path: &Path) -> Result<Source, String> {
+    let name = path.file_name().and_then(|it| it.to_str());
+    let name = name.ok_or("its name is not UTF-8")?.to_owned();
+    let kind = fs::metadata(path).map_err(|error| error.to_string())?;
+    if kind.is_dir() {
+        return Err("it is a directory".to_owned());
+    }
+    if !kind.is_file() {
+        return Err("it is not a regular file".to_owned());
+    }
+    if kind.len() == 0 {
+        return Err("it is empty".to_owned());
+    }
+    let copied = TemporaryFiles.keep(&mut |out| {
+        let mut file = File::open(path)?;
+        io::copy(&mut file, out).map(|_| ())
+    });
+    Ok(Source { name, bytes: copied.map_err(|error| error.to_string())? })
+}
+
+fn save_traces(stories: &[Story], file: Option<&Path>) -> Result<(), Failure> {
+    let Some(file) = file else {
+        return Ok(());
+    };
+    for (number, story) in (1..).zip(stories) {
+        let file = match stories.len() {
+            1 => file.to_owned(),
+            _ => numbered(file, number),
+        };
+        let written = story.trace.write(&file);
+        written.map_err(|error| {
+            Failure::io(format!("cannot write the trace {}", file.display()), &error)
+        })?;
+    }
+    Ok(())
+}
+
+/// `trace.json` as `trace-2.json`.
+fn numbered(file: &Path, number: usize) -> PathBuf {
+    let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+    let name = match file.extension() {
+        Some(extension) => format!("{stem}-{number}.{}", extension.to_string_lossy()),
+        None => format!("{stem}-{number}"),
+    };
+    file.with_file_name(name)
+}
+
+fn table(stories: &[Story], options: &Options) -> String {
+    let mut text = format!("{:<20} {:<52} {:>12}  verdict\n", "scenario", "about", "virtual time");
+    for story in stories {
+        let verdict = if story.holds() { "as promised" } else { "NOT AS PROMISED" };
+        let about: String = story.title.chars().take(52).collect();
+        text += &format!("{:<20} {about:<52} {:>12}  {verdict}\n", story.scenario, story.simulated);
+    }
+    let failed: Vec<&str> = stories.iter().filter(|it| !it.holds()).map(|it| it.scenario).collect();
+    match failed.first() {
+        None => text + "All as promised.",
+        Some(scenario) => {
+            text + &format!(
+                "NOT AS PROMISED; again with: steadfast simulate {scenario} {}",
+                arguments(options)
+            )
+        }
+    }
+}
+
+/// The arguments that tell the same story again.
+fn arguments(options: &Options) -> String {
+    let mut text = format!("--seed {} --nodes {}", options.seed, options.nodes);
+    let number = |name: &str, value: Option<u8>| {
+        value.map_or(String::new(), |value| format!(" --{name} {value}"))
+    };
+    text += &number("elect", options.elect);
+    text += &number("write", options.write);
+    if let Some(directory) = &options.files {
+        text += &format!(" --files {}", directory.display());
+    }
+    text
+}
+
+fn report(stories: &[Story], ok: bool) -> String {
+    let story = |it: &Story| {
+        let findings = it.findings.iter();
+        let findings: Vec<Value> =
+            findings.map(|it| json!({ "what": it.what, "holds": it.holds })).collect();
+        let broken: Vec<&str> = it.violated.iter().map(|id| id.short()).collect();
+        let counts = it.ledger.counts().map(|(what, count)| (what.to_owned(), count.into()));
+        json!({
+            "scenario": it.scenario,
+            "title": it.title,
+            "ok": it.holds(),
+            "findings": findings,
+            "broken": broken,
+            "virtual_us": it.simulated.micros,
+            "ledger": Value::Object(counts.collect()),
+            "timeline": it.text.lines().collect::<Vec<_>>(),
+        })
+    };
+    let stories: Vec<Value> = stories.iter().map(story).collect();
+    format!("{:#}", json!({ "ok": ok, "stories": stories }))
+}

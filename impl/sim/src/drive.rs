@@ -1,0 +1,184 @@
+//! Inputs and effects: what a server does around its replica.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use steadfast_guarantees::Copy;
+use steadfast_protocol::{ContentId, Effect, Input, NodeId, Packet, Payload, Sealed};
+
+use crate::agenda::Event;
+use crate::{Plan, Simulation};
+
+impl Simulation {
+    /// Feeds a replica an input and performs the effects, until nothing is left to do at once.
+    pub(crate) fn drive(&mut self, node: NodeId, input: Input) {
+        self.ledger.events += 1;
+        let decisions = self.setup.decisions();
+        let mut inputs = VecDeque::from([input]);
+        let mut effects = Vec::new();
+        while let Some(input) = inputs.pop_front() {
+            let Some(replica) = &mut self.nodes[node.index()].replica else {
+                return;
+            };
+            replica.step(decisions, input, &mut effects);
+            for effect in effects.drain(..) {
+                self.perform_effect(node, effect, &mut inputs);
+            }
+        }
+        self.maybe_begin_sync(node);
+        self.maybe_begin_storing(node);
+    }
+
+    fn perform_effect(&mut self, node: NodeId, effect: Effect, inputs: &mut VecDeque<Input>) {
+        let at = &mut self.nodes[node.index()];
+        match effect {
+            Effect::Append { records } => at.storage.append(records),
+            Effect::Send { to, packet } => {
+                let packet = self.with_readable_payloads(node, packet, inputs);
+                self.send(node, to, packet);
+            }
+            Effect::Answer { request, outcome } => at.answers.push((request, outcome)),
+            Effect::Store { payload, .. } => at.storage.storing.push_back(payload),
+            Effect::Fetch { content } => inputs.push_back(match at.storage.copy(content) {
+                Copy::Exact => Input::Fetched { content },
+                Copy::Missing | Copy::Wrong => Input::Bad { content },
+            }),
+        }
+    }
+
+    /// Leaves out the payloads that a node has no good copy of, and says which they are.
+    fn with_readable_payloads(
+        &mut self,
+        node: NodeId,
+        packet: Packet,
+        inputs: &mut VecDeque<Input>,
+    ) -> Packet {
+        let storage = &self.nodes[node.index()].storage;
+        let payloads = packet.message.payloads().iter();
+        let bad = payloads.filter(|it| storage.copy(it.content) != Copy::Exact);
+        let bad: Vec<ContentId> = bad.map(|it| it.content).collect();
+        if bad.is_empty() {
+            return packet;
+        }
+        let mut message = (*packet.message).clone();
+        for content in bad {
+            message = message.without_payload(content);
+            inputs.push_back(Input::Bad { content });
+        }
+        Packet { message: Sealed::new(message), ..packet }
+    }
+
+    /// Puts a message under way, if its connection still carries it.
+    fn send(&mut self, from: NodeId, to: NodeId, packet: Packet) {
+        for payload in packet.message.payloads() {
+            self.encode(from, *payload);
+        }
+        if !self.carries(from, to, &packet) {
+            self.ledger.lost += 1;
+            return;
+        }
+        let ordered = self.is_ordered();
+        let flight = self.channels.send(from, to, packet, ordered);
+        let arrival = self.now + self.random.duration(&self.setup.latency.clone());
+        let arrival = match ordered {
+            true => self.channels.in_order(from, to, arrival),
+            false => arrival,
+        };
+        self.agenda.add(arrival, Event::Arrival { from, to, flight });
+    }
+
+    fn encode(&mut self, from: NodeId, payload: Payload) {
+        let storage = &self.nodes[from.index()].storage;
+        let Some(content) = storage.content(payload.content) else {
+            return;
+        };
+        let base = payload.base.and_then(|base| storage.content(base));
+        let cost = self.library.encode(payload, base.map(|it| &*it.bytes), &content.bytes);
+        self.ledger.deltas += u64::from(payload.base.is_some());
+        self.ledger.bytes_sent += cost.sent;
+        self.ledger.bytes_whole += cost.whole;
+    }
+
+    /// Whether a message gets through, and its receiver will take it: it is of the session that the
+    /// receiver has seen begin and not end, or will see begin.
+    pub(crate) fn carries(&self, from: NodeId, to: NodeId, packet: &Packet) -> bool {
+        let seen = self.replica(to).and_then(|it| it.session(from));
+        let is_taken = self.setup.decisions().is_of_session(packet.session, seen);
+        let alive = self.world.session(from, to);
+        self.world.reaches(from, to) && (is_taken || alive == Some(packet.session))
+    }
+
+    fn maybe_begin_sync(&mut self, node: NodeId) {
+        let at = &mut self.nodes[node.index()];
+        if at.storage.tail() > 0 && !at.storage.is_syncing() {
+            at.storage.begin_sync();
+            let takes = self.random.duration(&self.setup.sync);
+            self.agenda.add(self.now + takes, Event::SyncEnd { node, life: at.life });
+            if std::mem::take(&mut at.is_doomed) {
+                let moment = self.random.duration(&(Duration::ZERO..=takes));
+                self.agenda.add(self.now + moment, Event::Planned(Plan::Crash { node }));
+            }
+        }
+    }
+
+    fn maybe_begin_storing(&mut self, node: NodeId) {
+        let at = &mut self.nodes[node.index()];
+        if !at.storage.storing.is_empty() && !at.is_storing {
+            at.is_storing = true;
+            let end = self.now + self.random.duration(&self.setup.store.clone());
+            self.agenda.add(end, Event::StoreEnd { node, life: at.life });
+        }
+    }
+
+    /// Lets a node crash in its next sync, or in the one that is under way.
+    pub(crate) fn doom(&mut self, node: NodeId) {
+        if self.nodes[node.index()].storage.is_syncing() {
+            return self.crash(node);
+        }
+        self.nodes[node.index()].is_doomed = true;
+    }
+
+    /// Turns the oldest received payload into a content, and says whether it can be used.
+    pub(crate) fn store(&mut self, node: NodeId) -> Option<Input> {
+        let decisions = self.setup.decisions();
+        let storage = &mut self.nodes[node.index()].storage;
+        let payload = storage.storing.pop_front()?;
+        let content = payload.content;
+        let base = payload.base.and_then(|base| storage.content(base));
+        let trusts = decisions.trusts_unverified_content();
+        let made = self.library.decode(payload, base);
+        // Whoever trusts what it cannot verify takes even what the delta does not fit.
+        let made =
+            made.or_else(|| base.filter(|_| trusts).cloned().map(crate::storage::Stored::wrong));
+        match made.filter(|it| it.is_exact || trusts) {
+            Some(stored) => {
+                storage.put(content, stored);
+                Some(Input::Stored { content })
+            }
+            None => Some(Input::Unusable { content }),
+        }
+    }
+
+    /// Begins to wait for a leader anew.
+    pub(crate) fn wait_for_leader(&mut self, node: NodeId) {
+        let patience = self.random.duration(&self.setup.election_timeout.clone());
+        let at = &mut self.nodes[node.index()];
+        at.wait += 1;
+        let time = self.now + slowed(patience, at.clock_per_mille);
+        self.agenda.add(time, Event::ElectionTimeout { node, wait: at.wait });
+    }
+
+    /// Lets a node's clock tick in a while.
+    pub(crate) fn plan_tick(&mut self, node: NodeId) {
+        let at = &mut self.nodes[node.index()];
+        at.tick += 1;
+        let time = self.now + slowed(self.setup.heartbeat, at.clock_per_mille);
+        self.agenda.add(time, Event::Tick { node, tick: at.tick });
+    }
+}
+
+/// How long a clock that runs at this speed takes to count a duration.
+fn slowed(duration: std::time::Duration, per_mille: u64) -> std::time::Duration {
+    let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+    std::time::Duration::from_micros(micros.saturating_mul(1_000) / per_mille.max(1))
+}

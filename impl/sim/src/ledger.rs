@@ -1,0 +1,92 @@
+//! What was injected into a run, and what it reached.
+
+use std::fmt;
+use std::ops::AddAssign;
+
+macro_rules! ledger {
+    ($($(#[$doc:meta])* $field:ident $words:literal;)*) => {
+        /// Counts of what was injected into a run and what it reached.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct Ledger {
+            $($(#[$doc])* pub $field: u64,)*
+        }
+
+        impl AddAssign for Ledger {
+            fn add_assign(&mut self, other: Ledger) {
+                $(self.$field += other.$field;)*
+            }
+        }
+
+        impl Ledger {
+            /// Every count with what it counts.
+            pub fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                [$(($words, self.$field)),*].into_iter()
+            }
+        }
+    };
+}
+
+ledger! {
+    /// Deliveries, syncs and other inputs.
+    events "events";
+    /// Messages that arrived.
+    deliveries "messages delivered";
+    /// Batches that were synced.
+    syncs "batches synced";
+    /// Heartbeats.
+    heartbeats "heartbeats";
+    /// Writes that clients asked for.
+    writes "writes";
+    /// Reads that clients asked for.
+    reads "reads";
+    /// Writes that were acknowledged.
+    acknowledged "writes acknowledged";
+    /// Requests that were refused.
+    refused "requests refused";
+    /// Writes whose outcome their client does not know.
+    unknown "outcomes unknown";
+    /// Linearizable reads that were answered.
+    answered "reads answered";
+    /// Nodes that stopped.
+    crashes "crashes";
+    /// Crashes that took a part of the unsynced tail.
+    tails_lost "crashes that lost a tail";
+    /// Crashes that left a torn batch.
+    torn "crashes that tore a batch";
+    /// Cuts in both directions.
+    cuts "cuts";
+    /// Cuts in one direction.
+    one_way_cuts "one-way cuts";
+    /// Messages lost with a connection.
+    lost "messages lost with a connection";
+    /// Messages lost one by one.
+    dropped "messages dropped";
+    /// Messages that arrived twice.
+    doubled "messages doubled";
+    /// Messages that arrived before one that was sent earlier.
+    overtakings "messages that overtook another";
+    /// Nodes whose clocks run fast or slow.
+    skewed "nodes with a wrong clock";
+    /// Copies of contents that went bad.
+    rotten "copies rotten";
+    /// Bad copies that were found.
+    scrubbed "bad copies found";
+    /// Elections begun.
+    timeouts "election timeouts";
+    /// Leaderships begun.
+    leaders "leaders elected";
+    /// Conflict versions that appeared.
+    conflicts "conflicts listed";
+    /// Contents that travelled as deltas.
+    deltas "deltas sent";
+    /// Bytes of contents that travelled.
+    bytes_sent "content bytes sent";
+    /// Bytes that whole copies would have been.
+    bytes_whole "content bytes as whole copies";
+}
+
+impl fmt::Display for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.counts().try_for_each(|(what, count)| writeln!(f, "  {count:>12} {what}"))
+    }
+}

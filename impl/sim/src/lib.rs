@@ -1,0 +1,39 @@
+//! A deterministic simulator of a Steadfast cluster: virtual time, a network with latency, cuts and
+//! healing, and disks that hold real log bytes and real contents.
+//!
+//! It drives the very same [`Replica`](steadfast_protocol::Replica) that the model checker searches
+//! and that a server would run. Each run is a list of steps that the model can follow, and is
+//! judged by the same guarantees at every step.
+
+mod agenda;
+mod channels;
+mod clients;
+mod drive;
+mod judge;
+mod ledger;
+mod library;
+mod narrate;
+mod plan;
+mod random;
+mod report;
+pub mod scenario;
+mod schedule;
+mod setup;
+mod simulation;
+mod steps;
+mod storage;
+mod swarm;
+mod time;
+mod timeline;
+
+pub use judge::View;
+pub use ledger::Ledger;
+pub use library::{Bytes, content_id};
+pub use plan::Plan;
+pub use random::Random;
+pub use report::{FileReport, Report};
+pub use schedule::{Failure, Outcome, Schedule};
+pub use setup::Setup;
+pub use simulation::{Observer, Simulation, Unsettled};
+pub use time::Time;
+pub use timeline::{Line, Timeline};

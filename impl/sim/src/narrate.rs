@@ -1,0 +1,342 @@
+//! Which steps are worth a line, and in which words.
+
+use steadfast_guarantees::{Action, Operation, Status};
+use steadfast_protocol::{
+    Change, Content, Dot, Entry, Epoch, Files, Message, NodeId, Path, Replica, Role, VersionVector,
+};
+use steadfast_trace::{Step, WriteKind};
+
+use crate::Simulation;
+use crate::steps::Details;
+
+/// What a step is compared with.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Before {
+    nodes: Vec<Option<NodeBefore>>,
+    statuses: Vec<Status>,
+    broken: usize,
+}
+
+/// A node before a step.
+#[derive(Clone, Debug)]
+struct NodeBefore {
+    leads: bool,
+    promise: Epoch,
+    synced: VersionVector,
+    files: Files,
+}
+
+impl Before {
+    pub(crate) fn of(simulation: &Simulation) -> Before {
+        if !simulation.timeline.is_kept() {
+            return Before::default();
+        }
+        let node = |replica: &Replica| NodeBefore {
+            leads: replica.leads(),
+            promise: replica.promise(),
+            synced: *replica.synced_vv(),
+            files: replica.files().clone(),
+        };
+        Before {
+            nodes: simulation.nodes.iter().map(|it| it.replica.as_ref().map(node)).collect(),
+            statuses: simulation.history.operations().iter().map(|it| it.status).collect(),
+            broken: simulation.broken.len(),
+        }
+    }
+
+    fn node(&self, node: NodeId) -> Option<&NodeBefore> {
+        self.nodes.get(node.index())?.as_ref()
+    }
+}
+
+impl Simulation {
+    /// Writes down what a step did.
+    pub(crate) fn narrate(&mut self, step: &Step, before: &Before, details: &Details) {
+        if !self.timeline.is_kept() {
+            return;
+        }
+        if let Some((who, what)) = self.told(step, before, details) {
+            self.timeline.say(self.now, who, what);
+        }
+        for node in NodeId::all(self.setup.settings.nodes()) {
+            for what in self.changes_of(node, before) {
+                self.timeline.say(self.now, Some(node), what);
+            }
+        }
+        for (node, what) in self.answers_since(before) {
+            self.timeline.say(self.now, Some(node), what);
+        }
+        for (guarantee, _) in self.broken.clone().iter().skip(before.broken) {
+            self.timeline.say(self.now, None, format!("BREAKS {guarantee}"));
+        }
+    }
+
+    /// The step itself, if it is worth a line.
+    fn told(
+        &self,
+        step: &Step,
+        before: &Before,
+        details: &Details,
+    ) -> Option<(Option<NodeId>, String)> {
+        match *step {
+            Step::Deliver { from, to, .. } | Step::Duplicate { from, to, .. } => {
+                let packet = details.packet.as_ref()?;
+                Some((Some(to), self.received(from, &packet.message)?))
+            }
+            Step::Sync { node } => Some((Some(node), self.synced_since(node, before)?)),
+            Step::Write { node, path, kind } => Some((Some(node), self.asked(path, kind))),
+            Step::Read { node, path } => {
+                Some((Some(node), format!("a client reads {}", self.path(path))))
+            }
+            Step::Retry { node, request } => {
+                let operation = self.history.operations().get(usize::from(request))?;
+                Some((Some(node), format!("the client asks again: {}", request_of(operation))))
+            }
+            Step::Timeout { node } => {
+                let epoch = self.replica(node)?.promise();
+                Some((Some(node), format!("has heard no leader and asks to lead {epoch}")))
+            }
+            Step::LinkUp { node, peer } => {
+                Some((Some(node), format!("sees its connection with {peer} begin")))
+            }
+            Step::LinkDown { node, peer } => {
+                Some((Some(node), format!("sees its connection with {peer} end")))
+            }
+            Step::Crash { node, .. } => {
+                let after = details.aftermath?;
+                let torn = if after.tail.is_uncertain() { ", the next one is torn" } else { "" };
+                let tail = format!("{} of {} unsynced records survive", after.kept, after.of);
+                Some((Some(node), format!("CRASHES: {tail}{torn}")))
+            }
+            Step::Recover { node } => {
+                let replica = self.replica(node)?;
+                let (records, files) = (replica.log().length(), replica.files().len());
+                let promise = replica.promise();
+                Some((
+                    Some(node),
+                    format!(
+                        "STARTS and replays {records} records: {files} files, promise {promise}"
+                    ),
+                ))
+            }
+            Step::Cut { side, one_way } => {
+                let how = if one_way { "what leaves it is lost" } else { "nothing passes" };
+                Some((None, format!("THE NETWORK SPLITS around {side}: {how}")))
+            }
+            Step::Heal => Some((None, "THE NETWORK IS WHOLE AGAIN".to_owned())),
+            Step::Rot { node, content } => {
+                Some((Some(node), format!("a bit of its copy of {content} flips, unnoticed")))
+            }
+            Step::Scrub { node, content } => {
+                Some((Some(node), format!("finds its copy of {content} bad and asks for another")))
+            }
+            Step::Store { node } => self.stored(node, details),
+            Step::Drop { from, to, .. } => {
+                let packet = details.packet.as_ref()?;
+                Some((None, format!("LOST on the way from {from} to {to}: {}", packet.message)))
+            }
+            Step::Tick { .. } => None,
+        }
+    }
+
+    fn stored(&self, node: NodeId, details: &Details) -> Option<(Option<NodeId>, String)> {
+        let (content, is_stored) = details.stored?;
+        let what = match is_stored {
+            true => format!("has made content {content}, and its hash is right"),
+            false => format!("cannot make content {content} of what it got"),
+        };
+        Some((Some(node), what))
+    }
+
+    fn asked(&self, path: u16, kind: WriteKind) -> String {
+        let path = self.path(path);
+        match kind {
+            WriteKind::Put => format!("a client puts {path}{}", self.newest_content()),
+            WriteKind::Resolve => {
+                format!("a client resolves {path}, naming all versions{}", self.newest_content())
+            }
+            WriteKind::Delete => format!("a client deletes {path}"),
+            WriteKind::Restore(dot) => format!("a client restores {dot} of {path}"),
+        }
+    }
+
+    /// What the newest request puts.
+    fn newest_content(&self) -> String {
+        let number = self.world.requests.saturating_sub(1);
+        self.names.contents.get(&number).map_or(String::new(), |it| format!(": {}", self.size(it)))
+    }
+
+    fn size(&self, content: &Content) -> String {
+        match content {
+            Content::Inline(bytes) => format!("{} B in the log", bytes.len()),
+            Content::Named(name) => {
+                let bytes = self.library.get(*name).map_or(0, |it| it.len());
+                format!("{} as content {name}", size(bytes as u64))
+            }
+        }
+    }
+
+    /// What a message brought, if it brought anything but a heartbeat.
+    fn received(&self, from: NodeId, message: &Message) -> Option<String> {
+        let entries = message.entries();
+        let kind = match message {
+            Message::Append(_) => "hears of",
+            Message::Ack(_) | Message::Vote(_) => "learns of",
+            Message::Reject(reject) => {
+                return Some(format!("is told by {from} that {} was promised", reject.promise));
+            }
+            Message::Need(need) => return Some(format!("is asked by {from} for {}", need.content)),
+            Message::Content(reply) => {
+                let has = if reply.payload.is_some() { "gets" } else { "does not get" };
+                return Some(format!("{has} content {} from {from}", reply.content));
+            }
+            Message::VoteRequest(_) => return None,
+        };
+        if entries.is_empty() {
+            return None;
+        }
+        let named: Vec<String> = entries.iter().map(|it| self.entry(it, message)).collect();
+        Some(format!("{kind} {} from {from}", named.join(", ")))
+    }
+
+    fn entry(&self, entry: &Entry, message: &Message) -> String {
+        let payload = entry.change.named().and_then(|content| {
+            message.payloads().iter().find(|payload| payload.content == content)
+        });
+        let cost = payload.map(|it| (it, self.library.cost(*it)));
+        match cost {
+            Some((payload, cost)) if payload.base.is_some() => format!(
+                "{} {} (delta: {} for {})",
+                entry.dot,
+                entry.path,
+                size(cost.sent),
+                size(cost.whole)
+            ),
+            Some((_, cost)) => format!("{} {} (whole: {})", entry.dot, entry.path, size(cost.sent)),
+            None => format!("{} {}", entry.dot, entry.path),
+        }
+    }
+
+    fn synced_since(&self, node: NodeId, before: &Before) -> Option<String> {
+        let replica = self.replica(node)?;
+        let old = before.node(node)?;
+        let fresh = replica.log().between(&old.synced, replica.synced_vv());
+        let named = fresh.iter().map(|it| format!("{} {}", it.dot, it.path));
+        let named: Vec<String> = named.collect();
+        if named.is_empty() {
+            return Some(format!("has synced its promise to follow {}", replica.promise()));
+        }
+        Some(format!("has synced {}", named.join(", ")))
+    }
+
+    /// What changed in who a node is and what it shows.
+    fn changes_of(&self, node: NodeId, before: &Before) -> Vec<String> {
+        let (Some(old), Some(new)) = (before.node(node), self.replica(node)) else {
+            return Vec::new();
+        };
+        let mut changes = Vec::new();
+        match (old.leads, new.role()) {
+            (false, Role::Leader(_)) => changes.push(format!("LEADS {}", new.promise())),
+            (true, Role::Follower | Role::Candidate(_)) => {
+                changes.push(format!("leads no more: it promised {}", new.promise()));
+            }
+            (false, Role::Follower) if old.promise != new.promise() => {
+                changes.push(format!("promises to follow {}", new.promise()));
+            }
+            _ => {}
+        }
+        for path in new.files().changed_since(&old.files) {
+            changes.extend(conflict(&path, new.files()));
+        }
+        changes
+    }
+
+    fn answers_since(&self, before: &Before) -> Vec<(NodeId, String)> {
+        let mut answers = Vec::new();
+        for (at, operation) in self.history.operations().iter().enumerate() {
+            let old = before.statuses.get(at).copied().unwrap_or(Status::Pending);
+            if operation.status == Status::Pending || operation.status == old {
+                continue;
+            }
+            let (what, node) = (request_of(operation), operation.node);
+            let answer = match self.replica(node) {
+                Some(_) => format!("tells the client of {what}: {}", self.answer(operation)),
+                None => format!("leaves the client of {what} without an answer"),
+            };
+            answers.push((node, answer));
+        }
+        answers
+    }
+
+    fn answer(&self, operation: &Operation) -> String {
+        match (&operation.action, operation.status) {
+            (Action::Write { acked: Some(dot), .. }, Status::Done) => {
+                let copies = self.copies(*dot);
+                let nodes = if copies == 1 { "node" } else { "nodes" };
+                format!("ACKNOWLEDGED as {dot}, synced on {copies} {nodes}")
+            }
+            (Action::Read { version: Some(version) }, Status::Done) => {
+                format!("{} {}", version.dot, described(&version.change))
+            }
+            (Action::Read { .. }, Status::Done) => "there is no such file".to_owned(),
+            (_, Status::Refused) => "refused".to_owned(),
+            (_, Status::Unknown) => "the outcome is UNKNOWN".to_owned(),
+            _ => "?".to_owned(),
+        }
+    }
+
+    fn copies(&self, dot: Dot) -> usize {
+        self.replicas().filter(|it| it.synced_vv().covers(dot)).count()
+    }
+}
+
+/// The versions of a file, if there is a conflict.
+fn conflict(path: &Path, files: &Files) -> Option<String> {
+    let (shown, others) = files.heads(path).split_first()?;
+    if others.is_empty() {
+        return None;
+    }
+    let others: Vec<String> = others.iter().map(|it| it.dot.to_string()).collect();
+    Some(format!("shows {} of {path} and LISTS {} as a conflict", shown.dot, others.join(", ")))
+}
+
+fn described(change: &Change) -> String {
+    match change {
+        Change::Delete => "deleted".to_owned(),
+        Change::Put(Content::Named(content)) => format!("content {content}"),
+        Change::Put(Content::Inline(bytes)) => format!("{:?}", String::from_utf8_lossy(bytes)),
+    }
+}
+
+fn request_of(operation: &Operation) -> String {
+    use steadfast_protocol::Intent;
+    let verb = match &operation.action {
+        Action::Write { intent: Intent::Put(_), .. } => "put",
+        Action::Write { intent: Intent::Delete, .. } => "delete",
+        Action::Write { intent: Intent::Restore(_), .. } => "restore",
+        Action::Read { .. } => "read",
+    };
+    format!("{verb} {}", operation.path)
+}
+
+/// A number of bytes for people.
+pub(crate) fn size(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["B", "KiB", "MiB", "GiB"];
+    let unit = if bytes < 10_000 { 0 } else { (bytes.ilog2() / 10).min(3) };
+    let tenths = (u128::from(bytes) * 10) >> (10 * unit);
+    let point = if unit == 0 { String::new() } else { format!(".{}", tenths % 10) };
+    format!("{}{point} {}", tenths / 10, UNITS[unit as usize])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn sizes_are_told_in_the_largest_unit_that_fits_and_short_ones_exactly() {
+        let told = [0, 9_999, 10_240, 15_000, 8 << 20, (1 << 30) + 1, 11 << 40].map(size);
+        let expected =
+            ["0 B", "9999 B", "10.0 KiB", "14.6 KiB", "8.0 MiB", "1.0 GiB", "11264.0 GiB"];
+        assert_eq!(told, expected);
+    }
+}

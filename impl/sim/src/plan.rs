@@ -1,0 +1,94 @@
+//! What is done to a cluster from outside: clients and faults.
+
+use std::fmt;
+
+use steadfast_protocol::{NodeId, NodeSet};
+
+/// One thing that a client, a fault or an operator does.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Plan {
+    /// A client puts a content of this many random bytes, at whoever leads.
+    Put {
+        /// The number of the file.
+        path: u16,
+        /// How long the content is.
+        bytes: usize,
+    },
+    /// A client deletes a file.
+    Delete {
+        /// The number of the file.
+        path: u16,
+    },
+    /// A client resolves the conflict of a file, if there is one.
+    Resolve {
+        /// The number of the file.
+        path: u16,
+    },
+    /// A client restores the loser of a conflict, if there is one.
+    Restore {
+        /// The number of the file.
+        path: u16,
+    },
+    /// A client reads a file, linearizably.
+    Read {
+        /// The number of the file.
+        path: u16,
+    },
+    /// A client repeats a write whose outcome it does not know.
+    Retry,
+    /// A node stops.
+    Crash {
+        /// Who.
+        node: NodeId,
+    },
+    /// A node stops in the middle of its next sync.
+    CrashInSync {
+        /// Who.
+        node: NodeId,
+    },
+    /// A node starts again.
+    Recover {
+        /// Who.
+        node: NodeId,
+    },
+    /// A cut begins.
+    Cut {
+        /// The nodes on one side.
+        side: NodeSet,
+        /// Whether only what leaves that side is lost.
+        one_way: bool,
+    },
+    /// The cut ends.
+    Heal,
+    /// A node that does not lead has waited long enough.
+    Timeout {
+        /// Who.
+        node: NodeId,
+    },
+    /// A copy of a content goes bad.
+    Rot {
+        /// Where.
+        node: NodeId,
+    },
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Plan::Put { path, bytes } => write!(f, "put file {path} ({bytes} B)"),
+            Plan::Delete { path } => write!(f, "delete file {path}"),
+            Plan::Resolve { path } => write!(f, "resolve file {path}"),
+            Plan::Restore { path } => write!(f, "restore a loser of file {path}"),
+            Plan::Read { path } => write!(f, "read file {path}"),
+            Plan::Retry => write!(f, "retry"),
+            Plan::Crash { node } => write!(f, "{node} crashes"),
+            Plan::CrashInSync { node } => write!(f, "{node} crashes in its next sync"),
+            Plan::Recover { node } => write!(f, "{node} recovers"),
+            Plan::Cut { side, one_way: false } => write!(f, "cut around {side}"),
+            Plan::Cut { side, one_way: true } => write!(f, "one-way cut, nothing leaves {side}"),
+            Plan::Heal => write!(f, "heal"),
+            Plan::Timeout { node } => write!(f, "{node} loses patience"),
+            Plan::Rot { node } => write!(f, "a copy at {node} rots"),
+        }
+    }
+}

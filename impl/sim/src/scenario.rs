@@ -1,0 +1,144 @@
+//! The five scenarios: stories about a cluster, told on real bytes and judged by every guarantee.
+
+mod basic_replication;
+mod conflict_resolution;
+mod crash_recovery;
+mod delta_sync;
+mod fixed_blocks;
+mod network_partition;
+mod sources;
+mod story;
+
+use std::fmt;
+use std::io;
+
+use steadfast_protocol::{Settings, SettingsError};
+
+use crate::{Observer, Setup, Simulation};
+
+pub use sources::{InMemory, Scratch, Source, default_sources};
+use story::Teller;
+pub use story::{Finding, Story};
+
+/// What a scenario is told with.
+pub struct Cast<'a> {
+    /// Where all random numbers come from.
+    pub seed: u64,
+    /// N; 3 unless somebody asked for another.
+    pub nodes: u8,
+    /// E, if somebody asked for one; else what the scenario is about.
+    pub elect: Option<u8>,
+    /// W, if somebody asked for one; else what the scenario is about.
+    pub write: Option<u8>,
+    /// The files, at least one.
+    pub sources: Vec<Source>,
+    /// Where changed versions of long files are kept.
+    pub scratch: &'a dyn Scratch,
+    /// Makes somebody who hears of every step of a story.
+    pub observer: Option<&'a dyn Fn() -> Observer>,
+}
+
+/// A scenario.
+#[derive(Clone, Copy)]
+pub struct Scenario {
+    /// What it is called on the command line.
+    pub name: &'static str,
+    /// What it is about.
+    pub about: &'static str,
+    run: fn(&Cast<'_>) -> Result<Vec<Story>, ScenarioError>,
+}
+
+/// Why a scenario could not be told.
+#[derive(Debug, thiserror::Error)]
+pub enum ScenarioError {
+    /// There is no such cluster.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The scenario needs another kind of cluster.
+    #[error("{0}")]
+    Unfit(String),
+    /// A changed version of a file cannot be kept.
+    #[error("cannot keep a changed version of a file")]
+    Scratch(#[from] io::Error),
+}
+
+/// The five scenarios, in order.
+pub static SCENARIOS: [Scenario; 5] = [
+    Scenario {
+        name: "basic-replication",
+        about: "the leader's writes reach all followers",
+        run: basic_replication::tell,
+    },
+    Scenario {
+        name: "crash-recovery",
+        about: "nodes die in the middle of a write, replay their logs and catch up",
+        run: crash_recovery::tell,
+    },
+    Scenario {
+        name: "network-partition",
+        about: "the cluster splits, goes on as (E,W) lets it, heals and reconciles",
+        run: network_partition::tell,
+    },
+    Scenario {
+        name: "conflict-resolution",
+        about: "concurrent writes are decided by logical clocks, and the loser is kept and restored",
+        run: conflict_resolution::tell,
+    },
+    Scenario {
+        name: "delta-sync",
+        about: "of a large file that changes, only what changed travels",
+        run: delta_sync::tell,
+    },
+];
+
+impl Scenario {
+    /// Tells the scenario, once for each cluster that it is about.
+    ///
+    /// # Errors
+    /// It cannot be told with this cast.
+    pub fn tell(&self, cast: &Cast<'_>) -> Result<Vec<Story>, ScenarioError> {
+        (self.run)(cast)
+    }
+}
+
+impl fmt::Debug for Scenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl Cast<'_> {
+    /// The votes or copies that more than half of the nodes are.
+    fn majority(&self) -> u8 {
+        self.nodes / 2 + 1
+    }
+
+    /// A teller of a story about a cluster with this E and W, unless others were asked for.
+    fn begin(
+        &self,
+        name: &'static str,
+        title: &str,
+        elect: u8,
+        write: u8,
+    ) -> Result<Teller, ScenarioError> {
+        let (elect, write) = (self.elect.unwrap_or(elect), self.write.unwrap_or(write));
+        let settings = Settings::new(self.nodes, elect, write)?;
+        let setup = Setup { name: name.to_owned(), ..Setup::new(settings, self.seed) };
+        let mut simulation = Simulation::new(setup);
+        if let Some(observer) = self.observer {
+            simulation.observe(observer());
+        }
+        Ok(Teller::new(name, title, simulation))
+    }
+
+    /// Refuses what a scenario needs more nodes for.
+    fn need_nodes(&self, nodes: u8, why: &str) -> Result<(), ScenarioError> {
+        match self.nodes >= nodes {
+            true => Ok(()),
+            false => Err(ScenarioError::Unfit(format!(
+                "{} nodes: {why} takes at least {nodes}",
+                self.nodes
+            ))),
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Of a large file that changes, only what changed travels.
+
+use std::io::{self, Write};
+
+use steadfast_protocol::NodeId;
+
+use super::fixed_blocks;
+use super::story::Teller;
+use super::{Cast, ScenarioError, Source, Story};
+use crate::narrate::size;
+use crate::{Bytes, Random};
+
+/// How a file is changed.
+struct Edit {
+    title: &'static str,
+    changed: u64,
+    bytes: Bytes,
+}
+
+pub(super) fn tell(cast: &Cast<'_>) -> Result<Vec<Story>, ScenarioError> {
+    cast.need_nodes(2, "sending a delta")?;
+    let majority = cast.majority();
+    let title = "of a large file that changes, only what changed travels";
+    let mut story = cast.begin("delta-sync", title, majority, majority)?;
+    let large = cast.sources.iter().max_by_key(|it| it.bytes.len());
+    let Some(source) = large.cloned() else {
+        return Err(ScenarioError::Unfit("no file: this scenario takes one".to_owned()));
+    };
+
+    story.chapter("a large file is replicated whole");
+    let leader = story.leader();
+    let written = story.put(leader, &source);
+    story.wait_for_rest();
+    story.expect(
+        format!("{} of {} was acknowledged", source.name, size(source.bytes.len() as u64)),
+        written,
+    );
+
+    // Not the numbers that a made-up file may consist of.
+    let random = &mut Random::new(!cast.seed);
+    let mut old = source.bytes.clone();
+    for edit in 0..3 {
+        let edit = edited(&old, edit, random, cast)?;
+        change(&mut story, leader, &source.name, &old, &edit);
+        old = edit.bytes;
+    }
+    Ok(vec![story.finish()])
+}
+
+/// Puts a changed version and counts what travels.
+fn change(story: &mut Teller, leader: NodeId, name: &str, old: &Bytes, edit: &Edit) {
+    story.chapter(edit.title);
+    let before = *story.cluster.ledger();
+    let source = Source { name: name.to_owned(), bytes: edit.bytes.clone() };
+    let written = story.put(leader, &source);
+    story.wait_for_rest();
+    let after = *story.cluster.ledger();
+    let (copies, sent) = (after.deltas - before.deltas, after.bytes_sent - before.bytes_sent);
+    let each = sent / copies.max(1);
+    let whole = source.bytes.len() as u64;
+    let blocks = fixed_blocks::cost(old, &source.bytes);
+    story.note(&format!(
+        "changed {}; sent {copies} deltas, {} each; a whole copy: {}; fixed blocks: {}",
+        size(edit.changed),
+        size(each),
+        size(whole),
+        size(blocks)
+    ));
+    let nodes: Vec<NodeId> = story.cluster.up().iter().collect();
+    let exact = nodes.iter().all(|node| story.shows(*node, &source));
+    story.expect(format!("{}: every node has it, byte for byte", edit.title), written && exact);
+    story.expect(
+        format!(
+            "{}: {} per follower instead of {}",
+            edit.title,
+            size(each),
+            size(whole.min(blocks))
+        ),
+        copies > 0 && each < blocks && each < whole,
+    );
+}
+
+/// The next version of a file.
+fn edited(
+    old: &Bytes,
+    number: usize,
+    random: &mut Random,
+    cast: &Cast<'_>,
+) -> Result<Edit, ScenarioError> {
+    match number {
+        0 => overwritten(old, random, cast),
+        1 => {
+            let fresh = noise(random, (old.len() / 1_000).clamp(64, 1_024));
+            let at = old.len() / 3;
+            let (title, changed) = ("some bytes are inserted a third into it", fresh.len() as u64);
+            let bytes = cast.scratch.keep(&mut |out| {
+                out.write_all(&old[..at])?;
+                out.write_all(&fresh)?;
+                out.write_all(&old[at..])
+            })?;
+            Ok(Edit { title, changed, bytes })
+        }
+        _ => {
+            let fresh = noise(random, (old.len() / 100).clamp(64, 1 << 20));
+            let (title, changed) = ("it grows at the end", fresh.len() as u64);
+            let bytes = cast.scratch.keep(&mut |out| {
+                out.write_all(old)?;
+                out.write_all(&fresh)
+            })?;
+            Ok(Edit { title, changed, bytes })
+        }
+    }
+}
+
+/// Up to a hundred places of sixteen bytes.
+fn overwritten(old: &Bytes, random: &mut Random, cast: &Cast<'_>) -> Result<Edit, ScenarioError> {
+    const LENGTH: usize = 16;
+    let places = (old.len() / 4_096).clamp(1, 100);
+    let stride = old.len() / places;
+    let mut patches = Vec::new();
+    for place in 0..places {
+        let at = place * stride + random.below(stride.saturating_sub(LENGTH).max(1));
+        let length = LENGTH.min(old.len() - at);
+        patches.push((at, noise(random, length)));
+    }
+    let changed = patches.iter().map(|(_, fresh)| fresh.len() as u64).sum();
+    let bytes = cast.scratch.keep(&mut |out| write_patched(old, &patches, out))?;
+    Ok(Edit { title: "bytes are overwritten here and there", changed, bytes })
+}
+
+fn write_patched(old: &[u8], patches: &[(usize, Vec<u8>)], out: &mut dyn Write) -> io::Result<()> {
+    let mut done = 0;
+    for (at, fresh) in patches {
+        out.write_all(&old[done..*at])?;
+        out.write_all(fresh)?;
+        done = at + fresh.len();
+    }
+    out.write_all(&old[done..])
+}
+
+fn noise(random: &mut Random, length: usize) -> Vec<u8> {
+    let words = (0..length.div_ceil(8)).flat_map(|_| random.bits().to_le_bytes());
+    words.take(length).collect()
+}

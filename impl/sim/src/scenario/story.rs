@@ -1,0 +1,204 @@
+//! A scenario as it is told: a timeline, reports, what it shows, and a verdict.
+
+use std::fmt::{self, Write};
+use std::time::Duration;
+
+use steadfast_guarantees::{GUARANTEES, GuaranteeId, Status};
+use steadfast_protocol::{NodeId, RequestId};
+use steadfast_trace::Trace;
+
+use crate::{Ledger, Simulation, Time};
+
+use super::Source;
+
+/// Nothing that a scenario waits for takes longer.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Something that a scenario is to show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What it is to show.
+    pub what: String,
+    /// Whether it did.
+    pub holds: bool,
+}
+
+/// A scenario that was told.
+#[derive(Clone, Debug)]
+pub struct Story {
+    /// The scenario.
+    pub scenario: &'static str,
+    /// What the story is about.
+    pub title: String,
+    /// The timeline and the reports.
+    pub text: String,
+    /// What it shows.
+    pub findings: Vec<Finding>,
+    /// The promised guarantees that do not hold.
+    pub violated: Vec<GuaranteeId>,
+    /// How many guarantees are promised with these settings.
+    pub promised: usize,
+    /// What happened, for whoever wants to replay it.
+    pub trace: Trace,
+    /// What was injected and reached.
+    pub ledger: Ledger,
+    /// How much virtual time passed.
+    pub simulated: Time,
+}
+
+impl Story {
+    /// Whether the scenario showed what it is to show and kept every promise.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.violated.is_empty() && self.findings.iter().all(|it| it.holds)
+    }
+}
+
+impl fmt::Display for Story {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "=== {}: {}\n{}", self.scenario, self.title, self.text)?;
+        writeln!(f, "What this shows")?;
+        for it in &self.findings {
+            writeln!(f, "  {} {}", if it.holds { "yes" } else { "NO " }, it.what)?;
+        }
+        match self.violated.is_empty() {
+            true => writeln!(f, "  yes all {} promised guarantees held", self.promised)?,
+            false => writeln!(f, "  NO  broken: {}", self.broken())?,
+        }
+        let verdict = if self.holds() { "as promised" } else { "NOT AS PROMISED" };
+        writeln!(f, "Verdict: {verdict}, after {} of virtual time", self.simulated)
+    }
+}
+
+impl Story {
+    fn broken(&self) -> String {
+        self.violated.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// Tells a story while it happens.
+pub(super) struct Teller {
+    scenario: &'static str,
+    title: String,
+    pub cluster: Simulation,
+    text: String,
+    /// How many lines of the timeline were told.
+    told: usize,
+    findings: Vec<Finding>,
+}
+
+impl Teller {
+    pub(super) fn new(scenario: &'static str, title: &str, cluster: Simulation) -> Teller {
+        let settings = cluster.setup().settings;
+        let title = format!(
+            "{title} (N={} E={} W={}, seed {})",
+            settings.nodes(),
+            settings.elect(),
+            settings.write(),
+            cluster.setup().seed
+        );
+        let (text, findings) = (String::new(), Vec::new());
+        Teller { scenario, title, cluster, text, told: 0, findings }
+    }
+
+    /// Begins a chapter.
+    pub(super) fn chapter(&mut self, title: &str) {
+        self.tell();
+        let _ = writeln!(self.text, "\n--- {title}");
+    }
+
+    /// Says something that no node knows.
+    pub(super) fn note(&mut self, note: &str) {
+        self.tell();
+        let _ = writeln!(self.text, "  {note}");
+    }
+
+    /// Writes down what has happened since.
+    fn tell(&mut self) {
+        for line in &self.cluster.timeline().lines()[self.told..] {
+            let _ = writeln!(self.text, "{line}");
+        }
+        self.told = self.cluster.timeline().lines().len();
+    }
+
+    /// Writes down what every node shows.
+    pub(super) fn report(&mut self, when: &str) {
+        self.tell();
+        let report = self.cluster.report();
+        let _ = write!(self.text, "\n  Consistency {when}, at {}\n{report}", self.cluster.now());
+    }
+
+    /// Notes whether something is as it is to be.
+    pub(super) fn expect(&mut self, what: impl Into<String>, holds: bool) {
+        self.findings.push(Finding { what: what.into(), holds });
+    }
+
+    /// Waits until somebody leads, and says who.
+    pub(super) fn leader(&mut self) -> NodeId {
+        self.cluster.run_until(PATIENCE, |it| it.leader().is_some());
+        self.cluster.leader().unwrap_or_default()
+    }
+
+    /// Waits until one of these nodes leads, and says which.
+    pub(super) fn leader_among(&mut self, nodes: &[NodeId]) -> NodeId {
+        let leads = |it: &Simulation| {
+            let mut leaders = nodes.iter().filter(|node| it.leads(**node));
+            leaders.next().copied()
+        };
+        self.cluster.run_until(PATIENCE, |it| leads(it).is_some());
+        leads(&self.cluster).unwrap_or_default()
+    }
+
+    /// Waits until a client was answered, and says whether the answer is an acknowledgement.
+    pub(super) fn is_acknowledged(&mut self, request: RequestId) -> bool {
+        let is_open = |it: &Simulation| it.status(request) == Some(Status::Pending);
+        self.cluster.run_until(PATIENCE, |it| !is_open(it));
+        self.cluster.status(request) == Some(Status::Done)
+    }
+
+    /// Puts a file and waits for the answer.
+    pub(super) fn put(&mut self, node: NodeId, source: &Source) -> bool {
+        let request = self.cluster.put(node, &source.name, source.bytes.clone());
+        self.is_acknowledged(request)
+    }
+
+    /// Lets a while pass.
+    pub(super) fn wait(&mut self, millis: u64) {
+        self.cluster.run_for(Duration::from_millis(millis));
+    }
+
+    /// Waits until nothing is left to do.
+    pub(super) fn wait_for_rest(&mut self) -> bool {
+        self.cluster.run_until(PATIENCE, Simulation::is_settled)
+    }
+
+    /// Whether a node shows a file with exactly these bytes.
+    pub(super) fn shows(&self, node: NodeId, source: &Source) -> bool {
+        self.cluster.shown(node, &source.name) == Some(&*source.bytes)
+    }
+
+    /// Ends the faults and the story, and judges it.
+    pub(super) fn finish(mut self) -> Story {
+        let settled = self.cluster.settle();
+        self.report("at the end");
+        self.expect("the cluster came to rest and every node shows the same", {
+            settled.is_ok() && self.cluster.report().is_consistent()
+        });
+        let settings = self.cluster.setup().settings;
+        let mut violated = self.cluster.violated();
+        violated.extend(self.cluster.broken().iter().map(|(id, _)| *id));
+        violated.sort_unstable();
+        violated.dedup();
+        Story {
+            scenario: self.scenario,
+            title: self.title,
+            text: self.text,
+            findings: self.findings,
+            violated,
+            promised: GUARANTEES.iter().filter(|it| it.is_promised(settings)).count(),
+            trace: self.cluster.trace(),
+            ledger: *self.cluster.ledger(),
+            simulated: self.cluster.now(),
+        }
+    }
+}

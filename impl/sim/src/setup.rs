@@ -1,0 +1,116 @@
+//! What a simulated cluster is made of.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use steadfast_guarantees::twins::Twin;
+use steadfast_protocol::{Decisions, Settings, Steadfast};
+use steadfast_trace::Network;
+
+/// What a simulated cluster is made of, and how fast its parts are.
+#[derive(Clone)]
+pub struct Setup {
+    /// What traces call it.
+    pub name: String,
+    /// N, E and W.
+    pub settings: Settings,
+    /// Where all random numbers come from: the same seed gives the same run.
+    pub seed: u64,
+    /// The protocol with one wrong decision, or as it is.
+    pub twin: Option<&'static Twin>,
+    /// How messages travel.
+    pub network: Network,
+    /// How long a message takes.
+    pub latency: RangeInclusive<Duration>,
+    /// How long a sync takes.
+    pub sync: RangeInclusive<Duration>,
+    /// How many records the log writes as one batch at most: a crash leaves a batch whole or not at
+    /// all, and of several batches any first ones.
+    pub records_per_batch: usize,
+    /// How long it takes to store a received content.
+    pub store: RangeInclusive<Duration>,
+    /// How long it takes until the end of a connection hears that it began or ended.
+    pub link_event: RangeInclusive<Duration>,
+    /// How often a leader is heard.
+    pub heartbeat: Duration,
+    /// How long a node waits for a leader.
+    pub election_timeout: RangeInclusive<Duration>,
+    /// By how much nodes' clocks may run fast or slow, in parts per thousand.
+    pub clock_drift_per_mille: u16,
+    /// Of a thousand messages how many are lost, on a network that loses.
+    pub loss_per_mille: u16,
+    /// Of a thousand messages how many arrive twice, on a network that doubles.
+    pub duplication_per_mille: u16,
+    /// Contents up to this length travel in the log, longer ones beside it.
+    pub inline_bytes_max: usize,
+    /// Whether a readable timeline is kept.
+    pub narrated: bool,
+}
+
+impl fmt::Display for Setup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = |range: &RangeInclusive<Duration>| {
+            let millis = |it: &Duration| it.as_secs_f64() * 1e3;
+            format!("{} to {} ms", millis(range.start()), millis(range.end()))
+        };
+        let settings = self.settings;
+        writeln!(
+            f,
+            "{} nodes, E={}, W={}{}",
+            settings.nodes(),
+            settings.elect(),
+            settings.write(),
+            self.twin.map_or(String::new(), |it| format!(", as {}", it.name))
+        )?;
+        writeln!(
+            f,
+            "{} network ({} of 1000 lost, {} doubled), messages take {}, news of links {}",
+            self.network,
+            self.loss_per_mille,
+            self.duplication_per_mille,
+            millis(&self.latency),
+            millis(&self.link_event)
+        )?;
+        write!(
+            f,
+            "syncs take {}, storing {}, heartbeat {} ms, patience {}, clocks wrong by up to {}/1000",
+            millis(&self.sync),
+            millis(&self.store),
+            self.heartbeat.as_secs_f64() * 1e3,
+            millis(&self.election_timeout),
+            self.clock_drift_per_mille
+        )
+    }
+}
+
+impl Setup {
+    /// A cluster with these settings, in one data centre: messages take 0.2 to 1 ms, syncs 1 to 3.
+    #[must_use]
+    pub fn new(settings: Settings, seed: u64) -> Setup {
+        let millis = Duration::from_millis;
+        Setup {
+            name: "simulation".to_owned(),
+            settings,
+            seed,
+            twin: None,
+            network: Network::Fifo,
+            latency: Duration::from_micros(200)..=millis(1),
+            sync: millis(1)..=millis(3),
+            records_per_batch: usize::MAX,
+            store: Duration::from_micros(100)..=millis(1),
+            link_event: millis(1)..=millis(20),
+            heartbeat: millis(50),
+            election_timeout: millis(150)..=millis(300),
+            clock_drift_per_mille: 0,
+            loss_per_mille: 0,
+            duplication_per_mille: 0,
+            inline_bytes_max: 64,
+            narrated: true,
+        }
+    }
+
+    pub(crate) fn decisions(&self) -> &'static dyn Decisions {
+        self.twin.map_or(&Steadfast as &dyn Decisions, |twin| twin.decisions)
+    }
+}

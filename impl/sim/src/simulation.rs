@@ -1,0 +1,453 @@
+//! The simulation: a cluster, what is going to happen to it, and what happened.
+
+use std::time::Duration;
+
+use steadfast_guarantees::{GUARANTEES, GuaranteeId, History, holds};
+use steadfast_protocol::{
+    Change, Content, ContentId, Dot, Identity, Input, NodeId, NodeSet, Outcome, Path, Replica,
+    RequestId, Role,
+};
+use steadfast_trace::{Bounds, Names, Network, Scope, Start, Step, Trace, TraceStep, World};
+
+use crate::agenda::{Agenda, Event};
+use crate::channels::Channels;
+use crate::judge::{Rest, Shadow, View};
+use crate::library::{Library, content_id};
+use crate::storage::{Aftermath, Storage};
+use crate::timeline::Timeline;
+use crate::{Ledger, Plan, Random, Setup, Time};
+
+/// A node: its replica while it is up, its disk, and its clock.
+pub(crate) struct Node {
+    pub replica: Option<Replica>,
+    pub storage: Storage,
+    /// How often it has started: what was on the agenda of an earlier life is void.
+    pub life: u64,
+    /// How often it has begun to wait for a leader.
+    pub wait: u64,
+    /// How often its clock was set to tick.
+    pub tick: u64,
+    pub is_storing: bool,
+    /// It crashes in its next sync.
+    pub is_doomed: bool,
+    /// How fast its clock runs, in parts per thousand.
+    pub clock_per_mille: u64,
+    pub answers: Vec<(RequestId, Outcome)>,
+    pub shadow: Shadow,
+}
+
+/// Hears of every step after it was taken.
+pub type Observer = Box<dyn FnMut(&Step, &Simulation)>;
+
+/// A simulated cluster.
+///
+/// The same [`Setup`] and the same calls give the same run, byte for byte, on every machine.
+pub struct Simulation {
+    pub(crate) setup: Setup,
+    pub(crate) random: Random,
+    pub(crate) now: Time,
+    pub(crate) agenda: Agenda,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) channels: Channels,
+    pub(crate) world: World,
+    pub(crate) library: Library,
+    pub(crate) history: History,
+    pub(crate) names: Names,
+    pub(crate) steps: Vec<TraceStep>,
+    pub(crate) timeline: Timeline,
+    pub(crate) ledger: Ledger,
+    /// The nodes as they were when the cluster was last judged while it was quiet.
+    pub(crate) rested: Vec<Rest>,
+    /// Heartbeats and election timeouts are left out, so that the cluster can come to rest.
+    pub(crate) timers_rest: bool,
+    pub(crate) broken: Vec<(GuaranteeId, Time)>,
+    pub(crate) observer: Option<Observer>,
+    /// What a crash that is about to be told of left.
+    pub(crate) aftermath: Option<Aftermath>,
+}
+
+/// How many timeouts of one node it takes at most to elect a leader once faults have stopped.
+const TIMEOUTS_MAX: u32 = 2;
+/// How many heartbeats or timeouts may be needed where messages are lost.
+const LOSSY_ROUNDS_MAX: u32 = 1_000;
+/// How many events may be under way once faults have stopped.
+const EVENTS_MAX: u32 = 1_000_000;
+
+/// A cluster that did not come to rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unsettled {
+    /// What is under way goes on for ever.
+    #[error("{EVENTS_MAX} events after the last fault the cluster is still at work")]
+    NeverEnds,
+    /// Nothing is under way any more, and the cluster has no leader or has not finished.
+    #[error("nothing is under way any more, and yet the cluster is not at rest")]
+    NotAtRest,
+}
+
+impl Simulation {
+    /// A cluster whose nodes have just started for the first time.
+    #[must_use]
+    pub fn new(setup: Setup) -> Simulation {
+        let mut random = Random::new(setup.seed);
+        let nodes = NodeId::all(setup.settings.nodes()).map(|it| new_node(it, &setup, &mut random));
+        let nodes: Vec<Node> = nodes.collect();
+        let unbounded = Bounds {
+            writes: u16::MAX,
+            deletes: u16::MAX,
+            resolves: u16::MAX,
+            retries: u16::MAX,
+            reads: u16::MAX,
+            crashes: u16::MAX,
+            partitions: u16::MAX,
+            elections: u16::MAX,
+            paths: 1,
+            rot: u16::MAX,
+            ticks: u16::MAX,
+            drops: u16::MAX,
+            duplicates: u16::MAX,
+        };
+        let mut simulation = Simulation {
+            timeline: Timeline::new(setup.narrated),
+            world: World::new(setup.settings.nodes(), unbounded),
+            random,
+            now: Time::default(),
+            agenda: Agenda::default(),
+            nodes,
+            channels: Channels::new(setup.settings.nodes()),
+            library: Library::default(),
+            history: History::new(true),
+            names: Names::default(),
+            steps: Vec::new(),
+            ledger: Ledger::default(),
+            rested: Vec::new(),
+            timers_rest: false,
+            broken: Vec::new(),
+            observer: None,
+            aftermath: None,
+            setup,
+        };
+        simulation.ledger.skewed =
+            simulation.nodes.iter().filter(|it| it.clock_per_mille != 1_000).count() as u64;
+        simulation.begin();
+        simulation
+    }
+
+    /// Lets somebody hear of every step from now on.
+    pub fn observe(&mut self, observer: Observer) {
+        self.observer = Some(observer);
+    }
+
+    /// The connections that the model begins with, seen by both ends at once; and the nodes begin
+    /// to wait for a leader.
+    fn begin(&mut self) {
+        self.world.refresh_links(self.up());
+        for node in NodeId::all(self.setup.settings.nodes()) {
+            for peer in NodeId::all(self.setup.settings.nodes()).filter(|it| *it != node) {
+                if let Some(session) = self.world.session(node, peer) {
+                    self.drive(node, Input::LinkUp { peer, session });
+                }
+            }
+            self.wait_for_leader(node);
+            self.plan_tick(node);
+        }
+        self.nodes.iter_mut().for_each(|it| it.shadow = Shadow::of(it));
+    }
+
+    /// What the cluster is made of.
+    #[must_use]
+    pub fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
+    /// The present moment.
+    #[must_use]
+    pub fn now(&self) -> Time {
+        self.now
+    }
+
+    /// The state machine of a node that is up.
+    #[must_use]
+    pub fn replica(&self, node: NodeId) -> Option<&Replica> {
+        self.nodes.get(node.index())?.replica.as_ref()
+    }
+
+    /// The nodes that are up.
+    #[must_use]
+    pub fn up(&self) -> NodeSet {
+        self.replicas().map(Replica::id).collect()
+    }
+
+    pub(crate) fn replicas(&self) -> impl Iterator<Item = &Replica> {
+        self.nodes.iter().filter_map(|it| it.replica.as_ref())
+    }
+
+    /// The node that leads the newest epoch, of those that are up and believe that they lead.
+    #[must_use]
+    pub fn leader(&self) -> Option<NodeId> {
+        let leaders = self.replicas().filter(|it| it.leads());
+        leaders.max_by_key(|it| it.promise()).map(Replica::id)
+    }
+
+    /// Whether a node is up and believes that it leads.
+    #[must_use]
+    pub fn leads(&self, node: NodeId) -> bool {
+        self.replica(node).is_some_and(Replica::leads)
+    }
+
+    /// How many records a node has appended and not synced.
+    #[must_use]
+    pub fn unsynced(&self, node: NodeId) -> usize {
+        self.nodes.get(node.index()).map_or(0, |it| it.storage.tail())
+    }
+
+    /// How often a node has started again.
+    #[must_use]
+    pub fn starts(&self, node: NodeId) -> u64 {
+        self.nodes.get(node.index()).map_or(0, |it| it.life)
+    }
+
+    /// The bytes of the version of a file that a node shows; `None` if there is none, it is
+    /// deleted, or the node has no good copy of its content.
+    #[must_use]
+    pub fn shown(&self, node: NodeId, path: &str) -> Option<&[u8]> {
+        match &self.replica(node)?.files().visible(&Path::new(path))?.change {
+            Change::Put(Content::Inline(bytes)) => Some(bytes),
+            Change::Put(Content::Named(content)) => self.read_content(node, *content),
+            Change::Delete => None,
+        }
+    }
+
+    /// How many versions of a file a node keeps: the visible one and the listed conflicts.
+    #[must_use]
+    pub fn versions(&self, node: NodeId, path: &str) -> usize {
+        self.replica(node).map_or(0, |it| it.files().heads(&Path::new(path)).len())
+    }
+
+    /// The versions of a file that a node lists as conflicts, newest first.
+    #[must_use]
+    pub fn conflicts(&self, node: NodeId, path: &str) -> Vec<Dot> {
+        let heads = self.replica(node).map(|it| it.files().heads(&Path::new(path)));
+        heads.into_iter().flatten().skip(1).map(|it| it.dot).collect()
+    }
+
+    /// What clients were told.
+    #[must_use]
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// The bytes of a content as a client would read them at a node: nothing rather than a bad
+    /// copy.
+    #[must_use]
+    pub fn read_content(&self, node: NodeId, content: ContentId) -> Option<&[u8]> {
+        let stored = self.nodes.get(node.index())?.storage.content(content)?;
+        stored.is_exact.then_some(&*stored.bytes)
+    }
+
+    /// What was injected and reached so far.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// What happened, for people.
+    #[must_use]
+    pub fn timeline(&self) -> &Timeline {
+        &self.timeline
+    }
+
+    /// The guarantees that were broken, each with the moment.
+    #[must_use]
+    pub fn broken(&self) -> &[(GuaranteeId, Time)] {
+        &self.broken
+    }
+
+    /// The cluster as the guarantees see it.
+    #[must_use]
+    pub fn view(&self) -> View<'_> {
+        View(self)
+    }
+
+    /// Evaluates every guarantee on the present state. Says which are promised and do not hold.
+    #[must_use]
+    pub fn violated(&self) -> Vec<GuaranteeId> {
+        let ids = GUARANTEES.iter().map(|it| it.id());
+        let promised = ids.filter(|it| it.guarantee().is_promised(self.setup.settings));
+        promised.filter(|it| !holds(*it, &self.view())).collect()
+    }
+
+    /// Lets something happen later.
+    pub fn plan(&mut self, after: Duration, plan: Plan) {
+        self.agenda.add(self.now + after, Event::Planned(plan));
+    }
+
+    /// Lets the next thing happen; false if nothing is going to.
+    pub fn advance(&mut self) -> bool {
+        let Some((time, event)) = self.agenda.pop() else {
+            return false;
+        };
+        self.now = time;
+        self.handle(event);
+        true
+    }
+
+    /// Lets time pass.
+    pub fn run_for(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        while self.agenda.next_time().is_some_and(|time| time <= end) {
+            self.advance();
+        }
+        self.now = end;
+    }
+
+    /// Lets time pass until a condition holds; says whether it did before this long was over.
+    pub fn run_until(&mut self, limit: Duration, condition: impl Fn(&Simulation) -> bool) -> bool {
+        let end = self.now + limit;
+        while !condition(self) {
+            if self.agenda.next_time().is_none_or(|time| time > end) {
+                self.now = end;
+                return condition(self);
+            }
+            self.advance();
+        }
+        true
+    }
+
+    /// Ends all faults and lets the cluster come to rest, as G12 promises: what is under way runs
+    /// out by itself, and if nobody leads then, timeouts of one node are enough. Heartbeats and
+    /// other timers rest meanwhile; what was planned and has not happened is given up.
+    ///
+    /// # Errors
+    /// The cluster does not come to rest.
+    pub fn settle(&mut self) -> Result<(), Unsettled> {
+        self.agenda.give_up_plans();
+        self.nodes.iter_mut().for_each(|it| it.is_doomed = false);
+        self.heal();
+        for node in NodeId::all(self.setup.settings.nodes()) {
+            self.recover(node);
+        }
+        self.timers_rest = true;
+        let result = self.come_to_rest();
+        self.timers_rest = false;
+        for node in NodeId::all(self.setup.settings.nodes()) {
+            self.plan_tick(node);
+            self.wait_for_leader(node);
+        }
+        result
+    }
+
+    fn come_to_rest(&mut self) -> Result<(), Unsettled> {
+        let is_lossy = !self.is_ordered();
+        let mut timeouts_left = if is_lossy { LOSSY_ROUNDS_MAX } else { TIMEOUTS_MAX };
+        let mut heartbeats_left = if is_lossy { LOSSY_ROUNDS_MAX } else { 0 };
+        loop {
+            self.run_out()?;
+            let lagging = self.replicas().filter(|it| self.lags(it)).map(Replica::id);
+            let lagging: NodeSet = lagging.collect();
+            if !lagging.is_empty() && heartbeats_left > 0 {
+                heartbeats_left -= 1;
+                lagging.iter().for_each(|node| self.take(Step::Tick { node }));
+            } else if self.leader().is_none() && timeouts_left > 0 {
+                timeouts_left -= 1;
+                self.take(Step::Timeout { node: NodeId(0) });
+            } else if self.is_settled() {
+                return Ok(());
+            } else {
+                return Err(Unsettled::NotAtRest);
+            }
+        }
+    }
+
+    /// Lets everything that is under way happen.
+    fn run_out(&mut self) -> Result<(), Unsettled> {
+        for _ in 0..EVENTS_MAX {
+            if !self.advance() {
+                return Ok(());
+            }
+        }
+        Err(Unsettled::NeverEnds)
+    }
+
+    /// Whether the cluster has one leader and nothing is left to do.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        let is_led = |it: &&Replica| matches!(it.role(), Role::Leader(_));
+        self.is_quiet()
+            && self.replicas().filter(is_led).count() == 1
+            && self.replicas().all(Replica::is_idle)
+    }
+
+    /// What happened, for whoever wants to replay it.
+    #[must_use]
+    pub fn trace(&self) -> Trace {
+        let breaks = GUARANTEES.iter().map(|it| it.id());
+        let breaks = breaks.filter(|it| !holds(*it, &self.view())).map(|it| it.short().to_owned());
+        let twin = self.setup.twin.map(|it| it.name.to_owned());
+        Trace::new(self.scope(), twin, breaks.collect(), self.steps.clone())
+    }
+
+    /// A digest of every step that was taken.
+    #[must_use]
+    pub fn digest(&self) -> u64 {
+        let steps: Vec<Step> = self.steps.iter().map(|it| it.step).collect();
+        let bytes = postcard::to_allocvec(&steps)
+            .unwrap_or_else(|error| panic!("steps-are-encodable: {error}"));
+        let ContentId(name) = content_id(&bytes);
+        name.iter().take(8).fold(0, |digest, byte| digest << 8 | u64::from(*byte))
+    }
+
+    /// The scope of this run: exactly as much of everything as happened.
+    fn scope(&self) -> Scope {
+        let left = self.world.left;
+        let used = |left: u16| u16::MAX - left;
+        let paths = u16::try_from(self.names.paths.len().max(1)).unwrap_or(u16::MAX);
+        let bounds = Bounds {
+            writes: used(left.writes),
+            deletes: used(left.deletes),
+            resolves: used(left.resolves),
+            retries: used(left.retries),
+            reads: used(left.reads),
+            crashes: used(left.crashes),
+            partitions: used(left.partitions),
+            elections: used(left.elections),
+            paths,
+            rot: used(left.rot),
+            ticks: used(left.ticks),
+            drops: used(left.drops),
+            duplicates: used(left.duplicates),
+        };
+        Scope {
+            network: self.setup.network,
+            start: Start::Cold,
+            link_events_apart: true,
+            one_way_cuts: true,
+            pipelined_syncs: true,
+            named_contents: true,
+            names: self.names.clone(),
+            ..Scope::new(self.setup.name.clone(), self.setup.settings, bounds)
+        }
+    }
+
+    pub(crate) fn is_ordered(&self) -> bool {
+        self.setup.network == Network::Fifo
+    }
+}
+
+fn new_node(node: NodeId, setup: &Setup, random: &mut Random) -> Node {
+    let identity = Identity { node, settings: setup.settings };
+    let storage = Storage::new(identity, setup.records_per_batch);
+    let replica = Replica::recover(identity, storage.records(), [], setup.decisions()).ok();
+    let drift = u64::from(setup.clock_drift_per_mille);
+    Node {
+        replica,
+        storage,
+        life: 0,
+        wait: 0,
+        tick: 0,
+        is_storing: false,
+        is_doomed: false,
+        clock_per_mille: random.within(1_000 - drift.min(900)..=1_000 + drift),
+        answers: Vec::new(),
+        shadow: Shadow::default(),
+    }
+}

@@ -1,0 +1,362 @@
+//! What happens, step by step. Every change of the cluster is a [`Step`], so that whoever has the
+//! steps can do the same again.
+
+use steadfast_guarantees::Copy;
+use steadfast_protocol::{ContentId, Input, Message, NodeId, NodeSet, Packet, Replica};
+use steadfast_trace::{Bounds, Cut, Step, TraceStep};
+
+use crate::agenda::Event;
+use crate::storage::Aftermath;
+use crate::{Simulation, narrate};
+
+/// What a step was about, for the timeline.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Details {
+    /// The message that arrived or was lost.
+    pub packet: Option<Packet>,
+    /// What a crash left.
+    pub aftermath: Option<Aftermath>,
+    /// The content that was to be stored, and whether it could be.
+    pub stored: Option<(ContentId, bool)>,
+}
+
+impl Simulation {
+    /// Lets something from the agenda happen.
+    pub(crate) fn handle(&mut self, event: Event) {
+        match event {
+            Event::Arrival { from, to, flight } => self.on_arrival(from, to, flight),
+            Event::SyncEnd { node, life } if self.lives(node, life) => self.on_sync_end(node),
+            Event::StoreEnd { node, life } if self.lives(node, life) => {
+                self.nodes[node.index()].is_storing = false;
+                self.take(Step::Store { node });
+            }
+            Event::LinkNews { node, peer } => self.on_link_news(node, peer),
+            Event::ElectionTimeout { .. } | Event::Tick { .. } if self.timers_rest => {}
+            Event::ElectionTimeout { node, wait } => self.on_election_timeout(node, wait),
+            Event::Tick { node, tick } => self.on_tick(node, tick),
+            Event::Scrub => self.scrub(),
+            Event::Planned(plan) => self.carry_out(&plan),
+            Event::SyncEnd { .. } | Event::StoreEnd { .. } => {}
+        }
+    }
+
+    fn lives(&self, node: NodeId, life: u64) -> bool {
+        let node = &self.nodes[node.index()];
+        node.replica.is_some() && node.life == life
+    }
+
+    fn on_arrival(&mut self, from: NodeId, to: NodeId, flight: u64) {
+        let Some(mut at) = self.channels.position(from, to, flight) else {
+            return;
+        };
+        let Some(packet) = self.channels.get(from, to, at).map(|it| it.packet.clone()) else {
+            return;
+        };
+        let seen = self.replica(to).and_then(|it| it.session(from));
+        let waits = self.setup.decisions().waits_for_link_up() && seen != Some(packet.session);
+        let is_next = !self.is_ordered() || at == 0;
+        if waits || !is_next || self.replica(to).is_none() {
+            return self.channels.park(from, to, at);
+        }
+        if !self.is_ordered() {
+            at = self.channels.first_equal(from, to, at);
+        }
+        let nth = u16::try_from(at).unwrap_or(u16::MAX);
+        let (lossy, setup) = (!self.is_ordered(), &self.setup);
+        let (loss, doubling) = (setup.loss_per_mille, setup.duplication_per_mille);
+        if lossy && self.random.chance(loss) {
+            self.take(Step::Drop { from, to, nth });
+        } else if lossy && self.random.chance(doubling) {
+            self.take(Step::Duplicate { from, to, nth });
+            let again = self.now + self.random.duration(&self.setup.latency.clone());
+            self.agenda.add(again, Event::Arrival { from, to, flight });
+        } else {
+            self.take(Step::Deliver { from, to, nth });
+        }
+    }
+
+    fn on_sync_end(&mut self, node: NodeId) {
+        let ends = self.nodes[node.index()].storage.end_sync();
+        for end in ends {
+            self.nodes[node.index()].storage.ending = Some(end);
+            self.take(Step::Sync { node });
+        }
+    }
+
+    fn on_link_news(&mut self, node: NodeId, peer: NodeId) {
+        let Some(seen) = self.replica(node).map(|it| it.session(peer)) else {
+            return;
+        };
+        let now = self.world.session(node, peer);
+        if seen == now {
+            return;
+        }
+        if seen.is_some() {
+            self.take(Step::LinkDown { node, peer });
+            self.plan_link_news(node, peer);
+        } else {
+            self.take(Step::LinkUp { node, peer });
+            for flight in self.channels.unpark(peer, node) {
+                self.agenda.add(self.now, Event::Arrival { from: peer, to: node, flight });
+            }
+        }
+    }
+
+    fn plan_link_news(&mut self, node: NodeId, peer: NodeId) {
+        let time = self.now + self.random.duration(&self.setup.link_event.clone());
+        self.agenda.add(time, Event::LinkNews { node, peer });
+    }
+
+    fn on_election_timeout(&mut self, node: NodeId, wait: u64) {
+        if self.nodes[node.index()].wait == wait {
+            self.time_out(node);
+        }
+    }
+
+    /// A node that does not lead has waited long enough for somebody who does.
+    pub(crate) fn time_out(&mut self, node: NodeId) {
+        if self.replica(node).is_some_and(|it| !it.leads()) {
+            self.take(Step::Timeout { node });
+            self.wait_for_leader(node);
+        }
+    }
+
+    /// A leader is heard, and whoever lacks a content asks for it again.
+    fn on_tick(&mut self, node: NodeId, tick: u64) {
+        let Some(replica) = self.replica(node) else {
+            return;
+        };
+        if self.nodes[node.index()].tick != tick {
+            return;
+        }
+        if replica.leads() || !replica.wants().is_empty() {
+            self.ledger.heartbeats += 1;
+            self.take(Step::Tick { node });
+        }
+        self.plan_tick(node);
+    }
+
+    /// Takes a step: changes the cluster, records, judges and tells it.
+    pub(crate) fn take(&mut self, step: Step) {
+        let led: NodeSet = self.leaders().collect();
+        let before = narrate::Before::of(self);
+        let Some(details) = self.perform(&step) else {
+            return;
+        };
+        self.connect(&step);
+        self.follow_roles(led);
+        self.steps.push(TraceStep { step, note: String::new() });
+        self.judge();
+        self.narrate(&step, &before, &details);
+        if let Some(mut observer) = self.observer.take() {
+            observer(&step, self);
+            self.observer = Some(observer);
+        }
+    }
+
+    /// Lets those wait for a leader who led and do not lead any more.
+    fn follow_roles(&mut self, led: NodeSet) {
+        let leads: NodeSet = self.leaders().collect();
+        if leads == led {
+            return;
+        }
+        self.ledger.leaders += leads.iter().filter(|it| !led.contains(*it)).count() as u64;
+        for node in led.iter().filter(|it| !leads.contains(*it)) {
+            if self.replica(node).is_some() {
+                self.wait_for_leader(node);
+            }
+        }
+    }
+
+    fn leaders(&self) -> impl Iterator<Item = NodeId> {
+        self.replicas().filter(|it| it.leads()).map(Replica::id)
+    }
+
+    fn perform(&mut self, step: &Step) -> Option<Details> {
+        match *step {
+            Step::Deliver { from, to, nth } => return self.deliver(from, to, nth),
+            Step::Sync { node } => {
+                let storage = &mut self.nodes[node.index()].storage;
+                let end = storage.ending.take()?;
+                let position = storage.note_synced(end);
+                self.ledger.syncs += 1;
+                self.drive(node, Input::Synced(position));
+            }
+            Step::Store { node } => {
+                let input = self.store(node)?;
+                self.drive(node, input.clone());
+                let stored = match input {
+                    Input::Stored { content } => Some((content, true)),
+                    Input::Unusable { content } => Some((content, false)),
+                    _ => None,
+                };
+                return Some(Details { stored, ..Details::default() });
+            }
+            Step::LinkUp { node, peer } => {
+                let session = self.world.session(node, peer)?;
+                self.drive(node, Input::LinkUp { peer, session });
+            }
+            Step::LinkDown { node, peer } => self.drive(node, Input::LinkDown { peer }),
+            Step::Write { .. } | Step::Read { .. } | Step::Retry { .. } => self.ask(step)?,
+            Step::Timeout { node } => {
+                self.spend(|left| &mut left.elections)?;
+                self.ledger.timeouts += 1;
+                self.drive(node, Input::ElectionTimeout);
+            }
+            Step::Tick { node } => {
+                self.spend(|left| &mut left.ticks)?;
+                self.drive(node, Input::Tick);
+            }
+            Step::Crash { .. } | Step::Recover { .. } => return self.stop_or_start(step),
+            Step::Cut { side, one_way } => {
+                self.spend(|left| &mut left.partitions)?;
+                self.world.cut = Some(Cut { side, one_way });
+            }
+            Step::Heal => self.world.cut = None,
+            Step::Rot { node, content } => {
+                self.spend(|left| &mut left.rot)?;
+                let mut random = self.random.fork();
+                self.nodes[node.index()].storage.rot(content, &mut random);
+                self.ledger.rotten += 1;
+            }
+            Step::Scrub { node, content } => {
+                self.ledger.scrubbed += 1;
+                self.drive(node, Input::Bad { content });
+            }
+            Step::Drop { from, to, nth } => {
+                self.spend(|left| &mut left.drops)?;
+                self.ledger.dropped += 1;
+                let packet = self.channels.take(from, to, usize::from(nth));
+                return Some(Details { packet, ..Details::default() });
+            }
+            Step::Duplicate { from, to, nth } => {
+                self.spend(|left| &mut left.duplicates)?;
+                self.ledger.doubled += 1;
+                let packet = self.channels.get(from, to, usize::from(nth))?.packet.clone();
+                return Some(self.receive(from, to, packet));
+            }
+        }
+        Some(Details::default())
+    }
+
+    /// Uses up one of what a bound allows; `None` when nothing is left.
+    pub(crate) fn spend(&mut self, bound: impl Fn(&mut Bounds) -> &mut u16) -> Option<()> {
+        let left = bound(&mut self.world.left);
+        *left = left.checked_sub(1)?;
+        Some(())
+    }
+
+    fn deliver(&mut self, from: NodeId, to: NodeId, nth: u16) -> Option<Details> {
+        let overtakes = self.channels.overtakes(from, to, usize::from(nth));
+        let packet = self.channels.take(from, to, usize::from(nth))?;
+        self.ledger.overtakings += u64::from(overtakes);
+        Some(self.receive(from, to, packet))
+    }
+
+    fn receive(&mut self, from: NodeId, to: NodeId, packet: Packet) -> Details {
+        self.ledger.deliveries += 1;
+        let promise = self.replica(to).map(Replica::promise);
+        self.drive(to, Input::Receive { from, packet: packet.clone() });
+        let now = self.replica(to).map(Replica::promise);
+        let is_heard = match &*packet.message {
+            Message::Append(append) => now == Some(append.epoch),
+            Message::VoteRequest(request) => now == Some(request.epoch) && promise != now,
+            _ => false,
+        };
+        if is_heard {
+            self.wait_for_leader(to);
+        }
+        Details { packet: Some(packet), ..Details::default() }
+    }
+
+    fn stop_or_start(&mut self, step: &Step) -> Option<Details> {
+        let mut details = Details::default();
+        match *step {
+            Step::Crash { node, .. } => {
+                self.spend(|left| &mut left.crashes)?;
+                details.aftermath = self.aftermath.take();
+                let at = &mut self.nodes[node.index()];
+                at.replica = None;
+                at.answers.clear();
+                self.history.on_crashed(node);
+            }
+            Step::Recover { node } => {
+                let decisions = self.setup.decisions();
+                let at = &mut self.nodes[node.index()];
+                at.storage.restart();
+                at.life += 1;
+                at.is_storing = false;
+                let identity = steadfast_protocol::Identity { node, settings: self.setup.settings };
+                let contents = at.storage.contents().map(|(content, _)| content);
+                let contents: Vec<ContentId> = contents.collect();
+                at.replica =
+                    Replica::recover(identity, at.storage.records(), contents, decisions).ok();
+                self.wait_for_leader(node);
+                self.plan_tick(node);
+                let found = self.now + self.random.duration(&self.setup.latency.clone()) * 20;
+                self.agenda.add(found, Event::Scrub);
+            }
+            _ => {}
+        }
+        Some(details)
+    }
+
+    /// Lets connections follow what happened, and loses what none of them carries any more.
+    fn connect(&mut self, step: &Step) {
+        let is_fault = matches!(
+            step,
+            Step::Cut { .. } | Step::Heal | Step::Crash { .. } | Step::Recover { .. }
+        );
+        if !is_fault && !matches!(step, Step::LinkUp { .. } | Step::LinkDown { .. }) {
+            return;
+        }
+        if let Step::Crash { node, .. } = *step {
+            self.ledger.lost += self.channels.retain(|_, to, _| to != node) as u64;
+        }
+        if is_fault {
+            self.world.refresh_links(self.up());
+            self.plan_all_link_news();
+        }
+        let mut channels = std::mem::take(&mut self.channels);
+        self.ledger.lost +=
+            channels.retain(|from, to, packet| self.carries(from, to, packet)) as u64;
+        self.channels = channels;
+    }
+
+    fn plan_all_link_news(&mut self) {
+        let nodes = self.setup.settings.nodes();
+        for node in NodeId::all(nodes) {
+            for peer in NodeId::all(nodes).filter(|it| *it != node) {
+                let seen = self.replica(node).map(|it| it.session(peer));
+                if seen.is_some_and(|seen| seen != self.world.session(node, peer)) {
+                    self.plan_link_news(node, peer);
+                }
+            }
+        }
+    }
+
+    /// The copies that are bad while their node believes them good.
+    pub(crate) fn scrubs(&self) -> Vec<(NodeId, ContentId)> {
+        if self.setup.decisions().trusts_unverified_content() {
+            return Vec::new();
+        }
+        let mut found = Vec::new();
+        for replica in self.replicas() {
+            let wrong = self.nodes[replica.id().index()].storage.wrong();
+            let believed = wrong.filter(|content| replica.has_content(*content));
+            found.extend(believed.map(|content| (replica.id(), content)));
+        }
+        found
+    }
+
+    /// Whether another node that synced an entry naming a content has a good copy of it.
+    pub(crate) fn has_another_good_copy(&self, node: NodeId, content: ContentId) -> bool {
+        let nodes = NodeId::all(self.setup.settings.nodes()).zip(&self.nodes);
+        let mut others = nodes.filter(|(id, _)| *id != node);
+        others.any(|(_, other)| {
+            let view = crate::judge::node_view(other);
+            other.storage.copy(content) == Copy::Exact
+                && view.synced_entries().any(|it| it.change.named() == Some(content))
+        })
+    }
+}

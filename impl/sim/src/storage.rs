@@ -1,0 +1,317 @@
+//! A node's disk: a real log on a simulated disk, and the contents beside it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use steadfast_guarantees::Copy;
+use steadfast_protocol::{
+    Change, Content, ContentId, Decisions, EntryBody, Identity, Payload, Position, Record, Sealed,
+};
+use steadfast_wal::disk::simulated::{CrashModel, DiskModel, SimulatedDisk};
+use steadfast_wal::{LogId, SerialLog, Settings, Tail};
+
+use crate::{Bytes, Random};
+
+/// What a crash may do to a simulated disk: sectors of 512 bytes that were being written are old,
+/// new or garbage.
+const CRASHES: CrashModel = CrashModel {
+    sector_bytes: 512,
+    tears_sectors: true,
+    has_garbage_in_fresh_space: true,
+    combined_sectors_max: 8,
+};
+
+/// How often a crash is looked for that leaves what is wanted.
+const CRASH_TRIES_MAX: usize = 200;
+
+/// A content on a disk.
+#[derive(Clone, Debug)]
+pub(crate) struct Stored {
+    pub bytes: Bytes,
+    /// Whether the bytes are those that the name says.
+    pub is_exact: bool,
+}
+
+impl Stored {
+    /// The same bytes under a name that is not theirs.
+    pub(crate) fn wrong(self) -> Stored {
+        Stored { is_exact: false, ..self }
+    }
+}
+
+/// What a crash left of a log.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Aftermath {
+    /// How many unsynced records survived.
+    pub kept: usize,
+    /// How many unsynced records there were.
+    pub of: usize,
+    /// How the log ended.
+    pub tail: Tail,
+}
+
+/// The disk of a node, and what runs on it as long as the node is up.
+pub(crate) struct Storage {
+    disk: Arc<SimulatedDisk>,
+    id: LogId,
+    log: Option<SerialLog<SimulatedDisk>>,
+    /// What the log holds, decoded; the log's bytes are compared with it at each recovery.
+    records: Vec<Record>,
+    /// How many records the replica was told are synced.
+    synced: usize,
+    /// How many records are synced or being synced.
+    handed: usize,
+    /// How many records are in the log's files.
+    written: usize,
+    /// How many records the log writes as one batch at most.
+    records_per_batch: usize,
+    /// Where each batch of records that is not synced ends.
+    batches: VecDeque<usize>,
+    /// Where the batch ends of whose sync the replica is about to be told.
+    pub ending: Option<usize>,
+    contents: BTreeMap<ContentId, Stored>,
+    /// How often a copy of a content was made or went bad.
+    copies: u64,
+    /// How many copies are bad.
+    wrong: usize,
+    /// Received payloads that are not stored yet, oldest first.
+    pub storing: VecDeque<Payload>,
+}
+
+fn settings() -> Settings {
+    Settings {
+        block_bytes: 512,
+        segment_bytes: 32 << 10,
+        batch_bytes: 16 << 10,
+        ..Settings::default()
+    }
+}
+
+impl Storage {
+    /// The disk of a new node: its log says who it is.
+    pub(crate) fn new(identity: Identity, records_per_batch: usize) -> Storage {
+        let mut storage = Storage {
+            disk: Arc::new(SimulatedDisk::new(DiskModel::default())),
+            id: LogId(u128::from(identity.node.0) + 1),
+            log: None,
+            records: Vec::new(),
+            handed: 0,
+            written: 0,
+            records_per_batch: records_per_batch.max(1),
+            synced: 0,
+            batches: VecDeque::new(),
+            ending: None,
+            contents: BTreeMap::new(),
+            copies: 0,
+            wrong: 0,
+            storing: VecDeque::new(),
+        };
+        storage.open();
+        storage.append_synced(Record::Identity(identity));
+        storage
+    }
+
+    /// Appends a record and syncs it at once.
+    fn append_synced(&mut self, record: Record) {
+        self.append(vec![record]);
+        self.begin_sync();
+        self.end_sync();
+        self.synced = self.records.len();
+    }
+
+    /// Opens the log and replays it. A simulated disk that does nothing but crash leaves a log
+    /// that opens, and whose records are those that were appended.
+    fn open(&mut self) -> (usize, Tail) {
+        let (log, mut recovered) = SerialLog::open(Arc::clone(&self.disk), self.id, settings())
+            .unwrap_or_else(|error| panic!("log-survives-crashes: the log does not open: {error}"));
+        self.log = Some(log);
+        let mut count = 0;
+        let replayed = recovered.replay.for_each(|record| {
+            let found = postcard::from_bytes(record.payload).ok();
+            assert_eq!(found.as_ref(), self.records.get(count), "log-returns-what-was-appended");
+            count += 1;
+        });
+        replayed.unwrap_or_else(|error| panic!("log-survives-crashes: no replay: {error}"));
+        (count, recovered.tail)
+    }
+
+    pub(crate) fn records(&self) -> &[Record] {
+        &self.records
+    }
+
+    pub(crate) fn synced(&self) -> Position {
+        Position(self.synced as u64)
+    }
+
+    /// How many records are not synced.
+    pub(crate) fn tail(&self) -> usize {
+        self.records.len() - self.synced
+    }
+
+    /// Appends records that a crash may take.
+    pub(crate) fn append(&mut self, records: Vec<Record>) {
+        self.records.extend(records);
+        self.batches.push_back(self.records.len());
+    }
+
+    /// Whether a sync is under way.
+    pub(crate) fn is_syncing(&self) -> bool {
+        self.handed > self.synced
+    }
+
+    /// Begins to sync what was appended so far.
+    pub(crate) fn begin_sync(&mut self) {
+        self.handed = self.records.len();
+    }
+
+    /// Ends a sync: everything that was to be synced is on disk. Says where the batches end.
+    pub(crate) fn end_sync(&mut self) -> Vec<usize> {
+        self.write();
+        let ended = self.batches.iter().take_while(|end| **end <= self.handed).count();
+        self.batches.drain(..ended).collect()
+    }
+
+    /// Writes and syncs what is to be synced, batch by batch.
+    fn write(&mut self) {
+        let Some(log) = &mut self.log else {
+            return;
+        };
+        for batch in self.records[self.written..self.handed].chunks(self.records_per_batch) {
+            for record in batch {
+                let bytes = postcard::to_allocvec(record)
+                    .unwrap_or_else(|error| panic!("records-are-encodable: {error}"));
+                let appended = log.append(&bytes);
+                appended.unwrap_or_else(|error| panic!("log-accepts-records: {error}"));
+            }
+            let synced = log.sync();
+            synced.unwrap_or_else(|error| panic!("log-syncs: {error}"));
+        }
+        self.written = self.handed;
+    }
+
+    /// Notes that the replica was told of a batch that is on disk.
+    pub(crate) fn note_synced(&mut self, end: usize) -> Position {
+        self.synced = end;
+        self.synced()
+    }
+
+    /// The node stops. If a sync was under way, any part of it may be on the disk; a crash that is
+    /// wanted is looked for a few times.
+    pub(crate) fn crash(
+        &mut self,
+        random: &mut Random,
+        decisions: &dyn Decisions,
+        is_wanted: &dyn Fn(&Aftermath) -> bool,
+    ) -> Aftermath {
+        let moments = self.moments();
+        self.log = None;
+        let of = self.tail();
+        let mut tries = CRASH_TRIES_MAX;
+        let (survivors, aftermath) = loop {
+            let disk = &moments[random.below(moments.len())];
+            let after = CRASHES.crash(disk, &mut |count| random.below(count));
+            self.disk = Arc::new(SimulatedDisk::new(after));
+            let (survivors, tail) = self.open();
+            assert!(survivors >= self.synced, "log-keeps-what-was-synced");
+            let aftermath = Aftermath { kept: survivors - self.synced, of, tail };
+            tries -= 1;
+            if tries == 0 || is_wanted(&aftermath) {
+                break (survivors, aftermath);
+            }
+            self.log = None;
+        };
+        self.forget_after(survivors, decisions);
+        aftermath
+    }
+
+    /// The states of the disk at which a crash may come: as it is, or while a sync is under way.
+    fn moments(&mut self) -> Vec<DiskModel> {
+        let now = self.disk.model();
+        if !self.is_syncing() {
+            return vec![now];
+        }
+        self.disk.start_tape();
+        self.write();
+        let mut tape = self.disk.take_tape();
+        // The last state is the one in which the sync has ended.
+        tape.pop();
+        if tape.is_empty() { vec![now] } else { tape }
+    }
+
+    /// Forgets what a crash took.
+    fn forget_after(&mut self, survivors: usize, decisions: &dyn Decisions) {
+        let torn = self.records.get(survivors).map(garbled);
+        self.records.truncate(survivors);
+        (self.synced, self.handed, self.written) = (survivors, survivors, survivors);
+        self.batches.clear();
+        self.storing.clear();
+        self.ending = None;
+        if let Some(record) = torn.filter(|_| decisions.trusts_torn_record()) {
+            self.append_synced(record);
+        }
+        self.log = None;
+    }
+
+    /// The node starts again.
+    pub(crate) fn restart(&mut self) {
+        self.open();
+    }
+
+    /// What is held of a content.
+    pub(crate) fn copy(&self, content: ContentId) -> Copy {
+        match self.contents.get(&content) {
+            None => Copy::Missing,
+            Some(stored) if stored.is_exact => Copy::Exact,
+            Some(_) => Copy::Wrong,
+        }
+    }
+
+    pub(crate) fn content(&self, content: ContentId) -> Option<&Stored> {
+        self.contents.get(&content)
+    }
+
+    pub(crate) fn contents(&self) -> impl Iterator<Item = (ContentId, &Stored)> {
+        self.contents.iter().map(|(content, stored)| (*content, stored))
+    }
+
+    /// The contents whose copies are bad.
+    pub(crate) fn wrong(&self) -> impl Iterator<Item = ContentId> {
+        let looks = self.contents().take(if self.wrong > 0 { usize::MAX } else { 0 });
+        looks.filter(|(_, stored)| !stored.is_exact).map(|(content, _)| content)
+    }
+
+    /// How often a copy of a content was made or went bad.
+    pub(crate) fn copies(&self) -> u64 {
+        self.copies
+    }
+
+    pub(crate) fn put(&mut self, content: ContentId, stored: Stored) {
+        self.copies += 1;
+        self.wrong += usize::from(!stored.is_exact);
+        let old = self.contents.insert(content, stored);
+        self.wrong -= usize::from(old.is_some_and(|it| !it.is_exact));
+    }
+
+    /// A bit of a copy flips.
+    pub(crate) fn rot(&mut self, content: ContentId, random: &mut Random) {
+        let Some(mut bytes) = self.contents.get(&content).map(|it| it.bytes.to_vec()) else {
+            return;
+        };
+        let at = random.below(bytes.len());
+        if let Some(byte) = bytes.get_mut(at) {
+            *byte ^= 1 << random.below(8);
+        }
+        self.put(content, Stored { bytes: Bytes::new(bytes), is_exact: false });
+    }
+}
+
+/// A half-written record read as if it were whole.
+fn garbled(record: &Record) -> Record {
+    match record {
+        Record::Entry(entry) => {
+            let change = Change::Put(Content::Inline(b"half".as_slice().into()));
+            Record::Entry(Sealed::new(EntryBody { change, ..(**entry).clone() }))
+        }
+        Record::Identity(_) | Record::Promise(_) => record.clone(),
+    }
+}

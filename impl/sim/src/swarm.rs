@@ -1,0 +1,228 @@
+//! Random schedules: a cluster, a workload and faults, all from one seed.
+//!
+//! Each seed switches whole classes of requests and faults on and off (Groce, Zhang, Eide, Chen and
+//! Regehr, "Swarm Testing", ISSTA 2012, section 2): what is always there hides what happens only
+//! without it.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use steadfast_guarantees::twins::Twin;
+use steadfast_protocol::{NodeId, NodeSet, Settings};
+use steadfast_trace::Network;
+
+use crate::{Plan, Random, Schedule, Setup};
+
+/// The schedule of a seed.
+pub(crate) fn schedule(seed: u64, twin: Option<&'static Twin>) -> Schedule {
+    let mut random = Random::new(seed);
+    let setup = Setup { twin, ..setup(seed, &mut random) };
+    let mut draft = Draft::new(setup, random);
+    for add in [
+        Draft::add_crashes,
+        Draft::add_cuts,
+        Draft::add_one_way_cuts,
+        Draft::add_timeouts,
+        Draft::add_rot,
+    ] {
+        if draft.random.chance(500) {
+            add(&mut draft);
+        }
+    }
+    draft.add_requests();
+    draft.schedule.plans.sort();
+    draft.schedule
+}
+
+fn millis(random: &mut Random, range: RangeInclusive<u64>) -> Duration {
+    Duration::from_millis(random.within(range))
+}
+
+fn one_of<const N: usize>(random: &mut Random, choices: [u64; N]) -> u64 {
+    choices[random.below(N)]
+}
+
+fn setup(seed: u64, random: &mut Random) -> Setup {
+    let nodes: u8 = if random.chance(700) { 3 } else { 5 };
+    let majority = nodes / 2 + 1;
+    let mut quorum = || u8::try_from(random.within(1..=u64::from(nodes))).unwrap_or(1);
+    let (elect, write) = (quorum(), quorum());
+    // Majorities are what most races are about.
+    let (elect, write) = if random.chance(400) { (majority, majority) } else { (elect, write) };
+    let settings = Settings::new(nodes, elect, write)
+        .unwrap_or_else(|error| unreachable!("1 to N votes and copies are legal: {error}"));
+    let mut setup = Setup { name: format!("seed-{seed}"), ..Setup::new(settings, random.bits()) };
+    setup.narrated = false;
+    choose_speeds(&mut setup, random);
+    choose_network(&mut setup, random);
+    setup.records_per_batch = [1, usize::MAX][random.below(2)];
+    setup
+}
+
+/// How fast everything is: slow messages, slow disks and impatient nodes each make other races
+/// likely.
+fn choose_speeds(setup: &mut Setup, random: &mut Random) {
+    let up_to = |slowest| Duration::from_micros(100)..=Duration::from_millis(slowest);
+    let (latency, sync) = [(1, 1), (5, 10), (40, 1), (40, 50), (1, 50)][random.below(5)];
+    setup.latency = up_to(latency);
+    setup.sync = up_to(sync);
+    setup.store = up_to(one_of(random, [1, 10, 50]));
+    setup.link_event = Duration::from_millis(1)..=Duration::from_millis(one_of(random, [1, 50]));
+    setup.heartbeat = Duration::from_millis(one_of(random, [20, 50, 50, 200]));
+    let patience = one_of(random, [1, 3, 3, 10]);
+    let shortest = setup.heartbeat * u32::try_from(patience).unwrap_or(1);
+    setup.election_timeout = shortest..=shortest * 2;
+    if random.chance(500) {
+        setup.clock_drift_per_mille =
+            u16::try_from(one_of(random, [10, 50, 300, 800])).unwrap_or(0);
+    }
+}
+
+fn choose_network(setup: &mut Setup, random: &mut Random) {
+    let per_mille = |random: &mut Random| [0, 10, 100, 300][random.below(4)];
+    match random.below(10) {
+        0..=5 => {}
+        6 => setup.network = Network::Unordered,
+        _ => {
+            setup.network = Network::Lossy;
+            setup.loss_per_mille = per_mille(random);
+            setup.duplication_per_mille = per_mille(random);
+        }
+    }
+}
+
+/// What clients may ask for besides puts.
+type Request = fn(u16) -> Plan;
+
+const REQUESTS: [Request; 6] = [
+    |path| Plan::Read { path },
+    |path| Plan::Read { path },
+    |path| Plan::Delete { path },
+    |path| Plan::Resolve { path },
+    |path| Plan::Restore { path },
+    |_| Plan::Retry,
+];
+
+/// A schedule that is being made up.
+///
+/// Races need things that happen close together, at the same node: of two faults the second often
+/// comes just after the first one began or ended.
+struct Draft {
+    schedule: Schedule,
+    random: Random,
+    /// Moments near which other things happen; none if all moments are alike.
+    anchors: Vec<Duration>,
+    /// How near: as long as a message and a sync take, or a few times that.
+    rush: Duration,
+    /// How long crashes and cuts last at most.
+    outage: Duration,
+    /// The node that has the bad luck.
+    victim: NodeId,
+}
+
+impl Draft {
+    fn new(setup: Setup, mut random: Random) -> Draft {
+        let length = millis(&mut random, 300..=3_000);
+        let count = [0, 1, 2, 4][random.below(4)];
+        let anchors = (0..count).map(|_| random.duration(&(Duration::ZERO..=length))).collect();
+        let round = *setup.latency.end() + *setup.sync.end();
+        let rush = round * [1, 2, 5][random.below(3)];
+        let outages = [rush, rush * 3, Duration::from_millis(200), Duration::from_secs(1)];
+        let nodes = usize::from(setup.settings.nodes());
+        Draft {
+            victim: NodeId(u8::try_from(random.below(nodes)).unwrap_or(0)),
+            outage: outages[random.below(outages.len())],
+            rush,
+            schedule: Schedule { setup, plans: Vec::new(), length },
+            random,
+            anchors,
+        }
+    }
+
+    fn add(&mut self, at: Duration, plan: Plan) {
+        self.schedule.plans.push((at, plan));
+    }
+
+    /// Adds what begins and ends; other things may happen near both.
+    fn add_outage(&mut self, begins: Plan, ends: Plan) {
+        let from = self.moment();
+        let to = from + self.random.duration(&(Duration::from_millis(1)..=self.outage));
+        self.add(from, begins);
+        self.add(to, ends);
+        if !self.anchors.is_empty() {
+            self.anchors.extend([from, to]);
+        }
+    }
+
+    fn moment(&mut self) -> Duration {
+        let anchor = self.random.pick(&self.anchors).copied();
+        match anchor.filter(|_| self.random.chance(800)) {
+            Some(anchor) => anchor + self.random.duration(&(Duration::ZERO..=self.rush)),
+            None => self.random.duration(&(Duration::ZERO..=self.schedule.length)),
+        }
+    }
+
+    fn node(&mut self) -> NodeId {
+        if self.random.chance(300) {
+            return self.victim;
+        }
+        let at = self.random.below(usize::from(self.schedule.setup.settings.nodes()));
+        NodeId(u8::try_from(at).unwrap_or(0))
+    }
+
+    fn add_requests(&mut self) {
+        let paths = 1 + self.random.below(3);
+        let sizes: &[usize] =
+            [&[12][..], &[300, 2_000], &[12, 12, 300, 2_000]][self.random.below(3)];
+        let others: Vec<Request> =
+            REQUESTS.into_iter().filter(|_| self.random.chance(500)).collect();
+        for _ in 0..self.random.within(5..=60) {
+            let path = u16::try_from(self.random.below(paths)).unwrap_or(0);
+            let bytes = sizes[self.random.below(sizes.len())];
+            let other = self.random.pick(&others).copied().filter(|_| self.random.chance(500));
+            let plan = other.map_or(Plan::Put { path, bytes }, |request| request(path));
+            let at = self.moment();
+            self.add(at, plan);
+        }
+    }
+
+    fn add_crashes(&mut self) {
+        for _ in 0..self.random.within(1..=4) {
+            let node = self.node();
+            let in_sync = self.random.chance(500);
+            let crash = if in_sync { Plan::CrashInSync { node } } else { Plan::Crash { node } };
+            self.add_outage(crash, Plan::Recover { node });
+        }
+    }
+
+    fn add_cuts(&mut self) {
+        self.add_cuts_of(false);
+    }
+
+    fn add_one_way_cuts(&mut self) {
+        self.add_cuts_of(true);
+    }
+
+    fn add_cuts_of(&mut self, one_way: bool) {
+        let everyone = (1_usize << self.schedule.setup.settings.nodes()) - 1;
+        for _ in 0..self.random.within(1..=4) {
+            let side = u8::try_from(1 + self.random.below(everyone - 1)).unwrap_or(1);
+            let side = NodeSet::from_bits(side);
+            self.add_outage(Plan::Cut { side, one_way }, Plan::Heal);
+        }
+    }
+
+    fn add_timeouts(&mut self) {
+        for _ in 0..self.random.within(1..=8) {
+            let (at, node) = (self.moment(), self.node());
+            self.add(at, Plan::Timeout { node });
+        }
+    }
+
+    fn add_rot(&mut self) {
+        for _ in 0..self.random.within(1..=4) {
+            let (at, node) = (self.moment(), self.node());
+            self.add(at, Plan::Rot { node });
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! The simulator itself: it runs, it repeats itself, it comes to rest.
+
+use std::time::Duration;
+
+use steadfast_guarantees::Status;
+use steadfast_protocol::{NodeId, Settings};
+use steadfast_sim::{Setup, Simulation};
+
+fn cluster(nodes: u8, elect: u8, write: u8, seed: u64) -> Simulation {
+    Simulation::new(Setup::new(Settings::new(nodes, elect, write).expect("legal settings"), seed))
+}
+
+fn led(nodes: u8, elect: u8, write: u8, seed: u64) -> (Simulation, NodeId) {
+    let mut cluster = cluster(nodes, elect, write, seed);
+    cluster.settle().expect("a cluster without faults settles");
+    let leader = cluster.leader().expect("a leader");
+    (cluster, leader)
+}
+
+#[test]
+fn a_write_is_acknowledged_and_reaches_every_node() {
+    let (mut cluster, leader) = led(3, 2, 2, 7);
+    let write = cluster.put(leader, "notes.txt", &[7; 10_000]);
+    assert_eq!(cluster.status(write), Some(Status::Pending));
+    cluster.run_for(Duration::from_millis(100));
+    assert_eq!(cluster.status(write), Some(Status::Done));
+    for node in NodeId::all(3) {
+        let files = cluster.replica(node).expect("a node that is up").files();
+        let (_, heads) = files.iter().next().expect("a file");
+        let content = heads[0].change.named().expect("a content beside the log");
+        assert_eq!(cluster.read_content(node, content), Some(&[7; 10_000][..]));
+    }
+    assert!(cluster.broken().is_empty(), "{:?}", cluster.broken());
+}
+
+#[test]
+fn an_acknowledged_write_survives_the_crash_of_its_leader() {
+    for seed in 0..50 {
+        let (mut cluster, leader) = led(3, 2, 2, seed);
+        let write = cluster.put(leader, "a", b"short");
+        cluster.run_until(Duration::from_secs(1), |it| it.status(write) == Some(Status::Done));
+        cluster.put(leader, "a", &[1; 1_000]);
+        cluster.run_for(Duration::from_micros(500));
+        cluster.crash(leader);
+        cluster.run_for(Duration::from_secs(1));
+        cluster.settle().expect("a healed cluster settles");
+        assert!(cluster.broken().is_empty(), "seed {seed}: {:?}", cluster.broken());
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_run() {
+    let run = |seed| {
+        let (mut cluster, leader) = led(3, 2, 2, seed);
+        cluster.put(leader, "a", &[1; 1_000]);
+        cluster.run_for(Duration::from_millis(20));
+        cluster.crash(leader);
+        cluster.settle().expect("a healed cluster settles");
+        serde_json::to_string(&cluster.trace()).expect("JSON")
+    };
+    assert_eq!(run(3), run(3));
+    assert_ne!(run(3), run(4));
+}
+
+#[test]
+fn random_schedules_keep_every_promise_and_settle() {
+    for seed in 0..500 {
+        let outcome = steadfast_sim::Schedule::of(seed, None).run();
+        assert_eq!(outcome.failure, None, "seed {seed}");
+    }
+}
