@@ -20,9 +20,21 @@ fn dependencies(manifest: &str) -> String {
 
 #[test]
 fn only_cluster_and_checks_see_stateright() {
-    for name in ["protocol", "trace", "guarantees"] {
-        let manifest = format!("model/{name}/Cargo.toml");
-        assert!(!dependencies(&manifest).contains("stateright"), "{manifest}");
+    let model = ["protocol", "trace", "guarantees"].map(|it| format!("model/{it}/Cargo.toml"));
+    let others =
+        ["wal", "wal-crash", "delta", "sim", "cli"].map(|it| format!("impl/{it}/Cargo.toml"));
+    for manifest in model.iter().chain(&others).map(String::as_str).chain(["benches/Cargo.toml"]) {
+        let dependencies = dependencies(manifest);
+        assert!(!dependencies.contains("stateright"), "{manifest}");
+        assert!(!dependencies.contains("steadfast-cluster"), "{manifest}");
+    }
+}
+
+#[test]
+fn log_and_delta_use_nothing_of_ours() {
+    for name in ["wal", "delta"] {
+        let dependencies = dependencies(&format!("impl/{name}/Cargo.toml"));
+        assert!(!dependencies.contains("steadfast-"), "{name}");
     }
 }
 
