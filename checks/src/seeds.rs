@@ -25,7 +25,7 @@ const COUNT: u64 = 1_000;
 /// How many seeds are in the default suite.
 const COUNT_IN_SUITE: u64 = 1_000;
 /// How many seeds each twin gets in the default suite.
-const TWIN_COUNT_IN_SUITE: u64 = 100;
+const TWIN_COUNT_IN_SUITE: u64 = 250;
 
 /// Which seeds, and when to stop before the last of them.
 #[derive(Clone, Copy, Debug)]

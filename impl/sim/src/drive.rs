@@ -144,8 +144,11 @@ impl Simulation {
         let storage = &mut self.nodes[node.index()].storage;
         let payload = storage.storing.pop_front()?;
         let content = payload.content;
-        let base = payload.base.and_then(|base| storage.content(base));
         let trusts = decisions.trusts_unverified_content();
+        // A base is read as any content is: a bad copy is none, even where the delta would replace
+        // what is bad in it.
+        let base = payload.base.and_then(|base| storage.content(base));
+        let base = base.filter(|it| it.is_exact || trusts);
         let made = self.library.decode(payload, base);
         // Whoever trusts what it cannot verify takes even what the delta does not fit.
         let made =

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use steadfast_guarantees::Status;
 use steadfast_protocol::{NodeId, Settings};
-use steadfast_sim::{Setup, Simulation};
+use steadfast_sim::{Schedule, Setup, Simulation};
 
 fn cluster(nodes: u8, elect: u8, write: u8, seed: u64) -> Simulation {
     Simulation::new(Setup::new(Settings::new(nodes, elect, write).expect("legal settings"), seed))
@@ -65,7 +65,33 @@ fn the_same_seed_gives_the_same_run() {
 #[test]
 fn random_schedules_keep_every_promise_and_settle() {
     for seed in 0..500 {
-        let outcome = steadfast_sim::Schedule::of(seed, None).run();
+        let outcome = Schedule::of(seed, None).run();
         assert_eq!(outcome.failure, None, "seed {seed}");
     }
+}
+
+#[test]
+fn of_a_shrunk_schedule_no_plan_can_be_left_out() {
+    let twin = steadfast_guarantees::twins::twin("refused-instead-of-unknown");
+    let failing = (0..100).map(|seed| Schedule::of(seed, twin));
+    let (schedule, failure) = failing
+        .filter_map(|it| it.run().failure.map(|failure| (it, failure)))
+        .next()
+        .expect("a seed that fails");
+    let shrunk = schedule.shrunk(failure);
+    assert_eq!(shrunk.run().failure, Some(failure));
+    assert!(shrunk.plans.len() < schedule.plans.len(), "{shrunk}");
+    for at in 0..shrunk.plans.len() {
+        let mut shorter = shrunk.clone();
+        shorter.plans.remove(at);
+        assert_ne!(shorter.run().failure, Some(failure), "plan {at} of\n{shrunk}");
+    }
+}
+
+#[test]
+fn the_same_seed_takes_the_same_steps_and_others_take_others() {
+    let digests = || (0..20).map(|seed| Schedule::of(seed, None).run().digest).collect::<Vec<_>>();
+    let first = digests();
+    assert_eq!(first, digests());
+    assert!((1..first.len()).all(|at| !first[..at].contains(&first[at])), "{first:x?}");
 }

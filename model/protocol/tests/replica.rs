@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 
 use steadfast_protocol::{
-    Base, Consistency, Content, Effect, Entry, Identity, Input, Intent, NodeId, Outcome, Path,
-    ReadRequest, Record, RecoverError, Refusal, Replica, RequestId, SessionId, Settings, Steadfast,
-    WriteRequest,
+    Append, Base, Change, Consistency, Content, ContentId, ContentReply, Counter, Dot, Effect,
+    Entry, EntryBody, Epoch, Identity, Input, Intent, Message, NodeId, Outcome, Packet, Path,
+    Payload, ReadRequest, Record, RecoverError, Refusal, Replica, RequestId, Round, Sealed,
+    Sequence, SessionId, Settings, Stamp, Steadfast, Tag, VersionVector, WriteRequest,
 };
 
 struct Cluster {
@@ -283,4 +284,59 @@ fn heads_computed_step_by_step_are_those_computed_from_nothing() {
         let path = Path::new("a");
         assert_eq!(replica.log().heads_of(&path), replica.files().heads(&path));
     }
+}
+
+/// An entry of node 0 that puts a content at a path of its own.
+fn naming(sequence: u64, content: ContentId) -> Entry {
+    let origin = NodeId(0);
+    let mut context = VersionVector::default();
+    if sequence > 1 {
+        context.insert(Dot { origin, sequence: Sequence(sequence - 1) });
+    }
+    Sealed::new(EntryBody {
+        dot: Dot { origin, sequence: Sequence(sequence) },
+        stamp: Stamp { fence: None, counter: Counter(sequence), origin },
+        context,
+        replaces: Vec::new(),
+        path: Path::new(format!("file {sequence}")),
+        change: Change::Put(Content::Named(content)),
+        request: RequestId { client: 1, number: sequence },
+    })
+}
+
+#[test]
+fn a_peer_whose_answer_came_while_a_delta_was_stored_is_asked_again() {
+    let (leader, content) = (NodeId(0), ContentId([7; 32]));
+    let settings = Settings::new(2, 1, 1).expect("legal settings");
+    let identity = Identity { node: NodeId(1), settings };
+    let epoch = Epoch { round: Round(1), node: leader };
+    let log =
+        [Record::Identity(identity), Record::Promise(epoch), Record::Entry(naming(1, content))];
+    let mut replica = Replica::recover(identity, &log, [], &Steadfast).expect("a log");
+    let mut effects = Vec::new();
+    let mut hear = |input| {
+        effects.clear();
+        replica.step(&Steadfast, input, &mut effects);
+        let is_need = |it: &Message| matches!(it, Message::Need(need) if need.content == content);
+        let asks =
+            |it: &Effect| matches!(it, Effect::Send { packet, .. } if is_need(&packet.message));
+        effects.iter().any(asks)
+    };
+    let session = SessionId(1);
+    let receive = |message| Input::Receive {
+        from: leader,
+        packet: Packet { session, message: Sealed::new(message) },
+    };
+    assert!(hear(Input::LinkUp { peer: leader, session }));
+    // 1. By the way comes a delta, for another entry that names the same content.
+    let delta = Payload { content, base: Some(ContentId([8; 32])) };
+    let (entries, payloads) = (vec![naming(2, content)], vec![delta]);
+    let vv = VersionVector::default();
+    let append = Append { epoch, tag: Tag(1), entries, vv, payloads };
+    assert!(!hear(receive(Message::Append(append))));
+    // 2. The answer comes while it is being stored, and is not taken.
+    let whole = Some(Payload { content, base: None });
+    assert!(!hear(receive(Message::Content(ContentReply { content, payload: whole }))));
+    // 3. The delta fits nothing that this node has.
+    assert!(hear(Input::Unusable { content }));
 }
