@@ -11,6 +11,9 @@ use super::systems::{Result, Steadfast, System, behind};
 /// Old records are given up about every so many bytes.
 const TRIM_BYTES: u64 = 128 << 20;
 
+/// How long a log is left alone after it was opened.
+const SETTLE: Duration = Duration::from_millis(700);
+
 /// What a run came to.
 #[derive(Clone, Debug, Serialize)]
 pub struct Sample {
@@ -72,6 +75,7 @@ pub fn blocking(
     time: Duration,
 ) -> Result<Sample> {
     // Files are made ready and caches filled before anything counts.
+    std::thread::sleep(SETTLE);
     round(system, writers, payload_bytes, time / 4)?;
     round(system, writers, payload_bytes, time)
 }
