@@ -20,6 +20,7 @@ pub mod checksum;
 mod decisions;
 pub mod disk;
 pub mod format;
+pub mod fuzzing;
 mod group_commit;
 mod ids;
 mod inspect;
