@@ -69,7 +69,8 @@ pub fn run(options: &Options) -> ExitCode {
 }
 
 fn measure(options: &Options) -> Result<Report> {
-    let directory = tempfile::Builder::new().prefix("versus-wal-").tempdir_in(&options.directory)?;
+    let directory =
+        tempfile::Builder::new().prefix("versus-wal-").tempdir_in(&options.directory)?;
     let place = directory.path();
     let time = Duration::from_secs_f64(options.seconds);
     let raw = RawDisk::open(place)?;
@@ -123,7 +124,8 @@ impl Cell<'_> {
         drop(ours);
         std::fs::remove_dir_all(self.place.join("steadfast"))?;
         for (mode, is_direct) in [("direct", true), ("buffered", false)] {
-            let sample = self.raw.loop_of(self.writers, self.payload_bytes, is_direct, self.time)?;
+            let sample =
+                self.raw.loop_of(self.writers, self.payload_bytes, is_direct, self.time)?;
             rows.push(self.row("raw", mode, sample));
         }
         let raft = RaftEngine::open(self.place, self.writers)?;

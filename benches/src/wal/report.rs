@@ -11,47 +11,47 @@ use super::targets::{self, Target};
 
 /// One measurement.
 #[derive(Clone, Debug, Serialize)]
-pub struct Row {
+pub(super) struct Row {
     /// What was measured.
-    pub system: &'static str,
+    pub(super) system: &'static str,
     /// How it was used.
-    pub mode: &'static str,
+    pub(super) mode: &'static str,
     /// How many writers there were; for `async` and `raw`, how many records at a time.
-    pub writers: usize,
+    pub(super) writers: usize,
     /// The length of a record in bytes.
-    pub payload_bytes: usize,
+    pub(super) payload_bytes: usize,
     /// What came out.
     #[serde(flatten)]
-    pub sample: Sample,
+    pub(super) sample: Sample,
 }
 
 /// Everything that was measured.
 #[derive(Clone, Debug, Serialize)]
-pub struct Report {
+pub(super) struct Report {
     /// What was measured on.
-    pub machine: Machine,
+    pub(super) machine: Machine,
     /// Appends.
-    pub rows: Vec<Row>,
+    pub(super) rows: Vec<Row>,
     /// Replays.
-    pub replays: Vec<Replayed>,
+    pub(super) replays: Vec<Replayed>,
     /// The bandwidth of sequential writes, in bytes per second.
-    pub bandwidth: f64,
+    pub(super) bandwidth: f64,
     /// The verdicts; none if nothing could be judged.
-    pub targets: Vec<Target>,
+    pub(super) targets: Vec<Target>,
     /// Why nothing was judged, if so.
-    pub not_judged: Option<String>,
+    pub(super) not_judged: Option<String>,
 }
 
 impl Report {
     /// Nothing yet.
     #[must_use]
-    pub fn new(machine: Machine) -> Report {
+    pub(super) fn new(machine: Machine) -> Report {
         let (rows, replays, targets) = (Vec::new(), Vec::new(), Vec::new());
         Report { machine, rows, replays, bandwidth: 0.0, targets, not_judged: None }
     }
 
     /// Keeps the median of the rows that measured the same, by appends per second.
-    pub fn take_medians(&mut self) {
+    pub(super) fn take_medians(&mut self) {
         let key = |it: &Row| (it.payload_bytes, it.writers, it.system, it.mode);
         let mut medians: Vec<Row> = Vec::new();
         for row in &self.rows {
@@ -67,7 +67,13 @@ impl Report {
 
     /// The row of a system.
     #[must_use]
-    pub fn row(&self, system: &str, mode: &str, writers: usize, payload_bytes: usize) -> Option<&Sample> {
+    pub(super) fn row(
+        &self,
+        system: &str,
+        mode: &str,
+        writers: usize,
+        payload_bytes: usize,
+    ) -> Option<&Sample> {
         let found = self.rows.iter().find(|it| {
             (it.system, it.mode, it.writers, it.payload_bytes)
                 == (system, mode, writers, payload_bytes)
@@ -77,19 +83,19 @@ impl Report {
 
     /// The replay of a system.
     #[must_use]
-    pub fn replay(&self, system: &str, payload_bytes: usize) -> Option<&Replayed> {
+    pub(super) fn replay(&self, system: &str, payload_bytes: usize) -> Option<&Replayed> {
         self.replays.iter().find(|it| it.system == system && it.payload_bytes == payload_bytes)
     }
 
     /// Judges, if the machine allows it.
-    pub fn judge(&mut self) {
+    pub(super) fn judge(&mut self) {
         self.not_judged = self.machine.why_not_judged();
         self.targets = targets::judge(self);
     }
 
     /// 0 when every target is met, 1 when some are not, 3 when nothing was judged.
     #[must_use]
-    pub fn exit_code(&self) -> ExitCode {
+    pub(super) fn exit_code(&self) -> ExitCode {
         if self.not_judged.is_some() {
             return ExitCode::from(3);
         }
@@ -98,33 +104,58 @@ impl Report {
     }
 
     /// Prints the tables.
-    pub fn show(&self) {
+    pub(super) fn show(&self) {
         let machine = &self.machine;
         println!("{} x {}", machine.processors, machine.processor);
         println!(
             "raw write and sync of 4 KiB: p50 {:.0} us before, {:.0} us after; sequential writes {:.2} GB/s\n",
-            machine.raw_sync_before_us, machine.raw_sync_after_us, self.bandwidth / 1e9
+            machine.raw_sync_before_us,
+            machine.raw_sync_after_us,
+            self.bandwidth / 1e9
         );
-        println!("{:>7} {:>7}  {:<22} {:>11} {:>9} {:>9} {:>9}", "bytes", "writers", "", "appends/s", "MB/s", "p50 us", "p99 us");
+        println!(
+            "{:>7} {:>7}  {:<22} {:>11} {:>9} {:>9} {:>9}",
+            "bytes", "writers", "", "appends/s", "MB/s", "p50 us", "p99 us"
+        );
         for row in &self.rows {
             let sample = &row.sample;
             println!(
                 "{:>7} {:>7}  {:<22} {:>11.0} {:>9.1} {:>9.0} {:>9.0}",
-                row.payload_bytes, row.writers, format!("{} {}", row.system, row.mode),
-                sample.appends_per_s, sample.bytes_per_s / 1e6, sample.p50_us, sample.p99_us
+                row.payload_bytes,
+                row.writers,
+                format!("{} {}", row.system, row.mode),
+                sample.appends_per_s,
+                sample.bytes_per_s / 1e6,
+                sample.p50_us,
+                sample.p99_us
             );
         }
-        println!("\n{:>7}  {:<14} {:>8} {:>9} {:>8} {:>12} {:>9} {:>10}", "bytes", "replay", "open s", "replay s", "GB/s", "records/s", "peak MB", "disk/byte");
+        println!(
+            "\n{:>7}  {:<14} {:>8} {:>9} {:>8} {:>12} {:>9} {:>10}",
+            "bytes", "replay", "open s", "replay s", "GB/s", "records/s", "peak MB", "disk/byte"
+        );
         for it in &self.replays {
             println!(
                 "{:>7}  {:<14} {:>8.3} {:>9.3} {:>8.2} {:>12.0} {:>9.1} {:>10.3}",
-                it.payload_bytes, it.system, it.open_s, it.replay_s, it.bytes_per_s() / 1e9,
-                it.records as f64 / it.replay_s, it.peak_rss_bytes as f64 / 1e6, it.disk_per_payload
+                it.payload_bytes,
+                it.system,
+                it.open_s,
+                it.replay_s,
+                it.bytes_per_s() / 1e9,
+                it.records as f64 / it.replay_s,
+                it.peak_rss_bytes as f64 / 1e6,
+                it.disk_per_payload
             );
         }
         println!();
         for it in &self.targets {
-            println!("{:<4} {:<58} {:>10.2}  {}", it.id, it.must, it.measured, if it.met { "met" } else { "MISSED" });
+            println!(
+                "{:<4} {:<58} {:>10.2}  {}",
+                it.id,
+                it.must,
+                it.measured,
+                if it.met { "met" } else { "MISSED" }
+            );
         }
         if let Some(why) = &self.not_judged {
             println!("\nNot judged: {why}.");
