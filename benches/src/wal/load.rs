@@ -11,23 +11,26 @@ use super::systems::{Result, Steadfast, System, behind};
 /// Old records are given up about every so many bytes.
 const TRIM_BYTES: u64 = 128 << 20;
 
+/// How long a log is left alone after it was opened.
+const SETTLE: Duration = Duration::from_millis(700);
+
 /// What a run came to.
 #[derive(Clone, Debug, Serialize)]
-pub struct Sample {
+pub(super) struct Sample {
     /// Durable appends per second.
-    pub appends_per_s: f64,
+    pub(super) appends_per_s: f64,
     /// Payload bytes per second.
-    pub bytes_per_s: f64,
+    pub(super) bytes_per_s: f64,
     /// The median time of one, in microseconds.
-    pub p50_us: f64,
+    pub(super) p50_us: f64,
     /// The time that one of a hundred exceeds, in microseconds.
-    pub p99_us: f64,
+    pub(super) p99_us: f64,
 }
 
 impl Sample {
     /// Of so many records in this time.
     #[must_use]
-    pub fn of(
+    pub(super) fn of(
         records: u64,
         payload_bytes: usize,
         time: Duration,
@@ -50,7 +53,7 @@ impl Sample {
 
 /// Bytes that do not compress, different for each writer.
 #[must_use]
-pub fn payload(writer: usize, bytes: usize) -> Vec<u8> {
+pub(super) fn payload(writer: usize, bytes: usize) -> Vec<u8> {
     let mut state = (writer as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let words = std::iter::repeat_with(|| {
         state ^= state << 13;
@@ -65,13 +68,14 @@ pub fn payload(writer: usize, bytes: usize) -> Vec<u8> {
 ///
 /// # Errors
 /// When an append fails.
-pub fn blocking(
+pub(super) fn blocking(
     system: &dyn System,
     writers: usize,
     payload_bytes: usize,
     time: Duration,
 ) -> Result<Sample> {
     // Files are made ready and caches filled before anything counts.
+    std::thread::sleep(SETTLE);
     round(system, writers, payload_bytes, time / 4)?;
     round(system, writers, payload_bytes, time)
 }
@@ -123,7 +127,7 @@ fn round(
 ///
 /// # Errors
 /// When an append fails.
-pub fn asynchronous(
+pub(super) fn asynchronous(
     system: &Steadfast,
     outstanding: u64,
     payload_bytes: usize,

@@ -7,23 +7,23 @@ use serde::Serialize;
 
 /// The machine and its disk.
 #[derive(Clone, Debug, Serialize)]
-pub struct Machine {
+pub(super) struct Machine {
     /// How many processors there are.
-    pub processors: usize,
+    pub(super) processors: usize,
     /// The model of the processor.
-    pub processor: String,
+    pub(super) processor: String,
     /// Whether what is written gets to a disk at all.
-    pub has_disk: bool,
+    pub(super) has_disk: bool,
     /// The median time of a raw write and sync of 4 KiB before everything, in microseconds.
-    pub raw_sync_before_us: f64,
+    pub(super) raw_sync_before_us: f64,
     /// The same after everything.
-    pub raw_sync_after_us: f64,
+    pub(super) raw_sync_after_us: f64,
 }
 
 impl Machine {
     /// The machine that this runs on, with the disk below a directory.
     #[must_use]
-    pub fn of(directory: &Path) -> Machine {
+    pub(super) fn of(directory: &Path) -> Machine {
         let information = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let model = information.lines().find_map(|it| it.strip_prefix("model name"));
         let model = model.unwrap_or_default().trim_start_matches([' ', '\t', ':']).to_owned();
@@ -38,7 +38,7 @@ impl Machine {
 
     /// Why nothing can be judged on it, if so.
     #[must_use]
-    pub fn why_not_judged(&self) -> Option<String> {
+    pub(super) fn why_not_judged(&self) -> Option<String> {
         if !self.has_disk {
             return Some("there is no real disk below this directory".to_owned());
         }

@@ -14,7 +14,7 @@ const FILE_BYTES: u64 = 256 << 20;
 const BLOCK: usize = 4096;
 
 /// A file full of zeros on the disk.
-pub struct RawDisk {
+pub(super) struct RawDisk {
     direct: File,
     buffered: File,
 }
@@ -24,7 +24,7 @@ impl RawDisk {
     ///
     /// # Errors
     /// When that fails, also when the file system has no direct I/O.
-    pub fn open(directory: &Path) -> io::Result<RawDisk> {
+    pub(super) fn open(directory: &Path) -> io::Result<RawDisk> {
         let path = directory.join("raw");
         let buffered = OpenOptions::new().write(true).create(true).truncate(true).open(&path)?;
         let zeros = vec![0; 1 << 20];
@@ -41,7 +41,7 @@ impl RawDisk {
     ///
     /// # Errors
     /// When the disk fails.
-    pub fn loop_of(
+    pub(super) fn loop_of(
         &self,
         records: usize,
         payload_bytes: usize,
@@ -70,7 +70,7 @@ impl RawDisk {
     ///
     /// # Errors
     /// When the disk fails.
-    pub fn bandwidth(&self, time: Duration) -> io::Result<f64> {
+    pub(super) fn bandwidth(&self, time: Duration) -> io::Result<f64> {
         let mut buffer = AlignedBuffer::zeroed(4 << 20);
         buffer.fill(7);
         let begin = Instant::now();

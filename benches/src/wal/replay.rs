@@ -30,40 +30,40 @@ pub struct ReplayOne {
 
 /// What a replay came to.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Replayed {
+pub(super) struct Replayed {
     /// Whose log it was.
     #[serde(default)]
-    pub system: String,
+    pub(super) system: String,
     /// The length of a record in bytes.
     #[serde(default)]
-    pub payload_bytes: usize,
+    pub(super) payload_bytes: usize,
     /// How long opening took, in seconds.
-    pub open_s: f64,
+    pub(super) open_s: f64,
     /// How long reading every record took then, in seconds.
-    pub replay_s: f64,
+    pub(super) replay_s: f64,
     /// How many records there were.
-    pub records: u64,
+    pub(super) records: u64,
     /// How many bytes of payload there were.
-    pub bytes: u64,
+    pub(super) bytes: u64,
     /// The most memory that the process held, in bytes.
-    pub peak_rss_bytes: u64,
+    pub(super) peak_rss_bytes: u64,
     /// The least memory that a process of this program holds, in bytes.
-    pub idle_rss_bytes: u64,
+    pub(super) idle_rss_bytes: u64,
     /// Bytes of log on disk per byte of payload.
     #[serde(default)]
-    pub disk_per_payload: f64,
+    pub(super) disk_per_payload: f64,
 }
 
 impl Replayed {
     /// Payload bytes per second of reading.
     #[must_use]
-    pub fn bytes_per_s(&self) -> f64 {
+    pub(super) fn bytes_per_s(&self) -> f64 {
         self.bytes as f64 / self.replay_s
     }
 
     /// Payload bytes per second of opening and reading together.
     #[must_use]
-    pub fn bytes_per_s_in_all(&self) -> f64 {
+    pub(super) fn bytes_per_s_in_all(&self) -> f64 {
         self.bytes as f64 / (self.replay_s + self.open_s)
     }
 }
@@ -72,7 +72,7 @@ impl Replayed {
 ///
 /// # Errors
 /// When one of them fails.
-pub fn compare(place: &Path, payload_bytes: usize, bytes: u64) -> Result<Vec<Replayed>> {
+pub(super) fn compare(place: &Path, payload_bytes: usize, bytes: u64) -> Result<Vec<Replayed>> {
     let records = usize::try_from(bytes)? / payload_bytes;
     let fillers: [(&str, Filler); 4] = [
         ("steadfast", fill_steadfast),
@@ -130,9 +130,9 @@ fn fill_raft_engine(directory: &Path, records: usize, payload_bytes: usize) -> R
     let payload = payload(0, payload_bytes);
     let mut batch = LogBatch::default();
     for number in 1..=records as u64 {
-        let mut entry = BytesValue::default();
-        entry.value = payload.clone();
-        entry.value[..8].copy_from_slice(&number.to_le_bytes());
+        let mut value = payload.clone();
+        value[..8].copy_from_slice(&number.to_le_bytes());
+        let entry = BytesValue { value, ..BytesValue::default() };
         batch.add_entries::<Indexed>(1, &[entry])?;
         if number.is_multiple_of(TOGETHER as u64) || number == records as u64 {
             engine.write(&mut batch, true)?;

@@ -11,47 +11,47 @@ use super::targets::{self, Target};
 
 /// One measurement.
 #[derive(Clone, Debug, Serialize)]
-pub struct Row {
+pub(super) struct Row {
     /// What was measured.
-    pub system: &'static str,
+    pub(super) system: &'static str,
     /// How it was used.
-    pub mode: &'static str,
+    pub(super) mode: &'static str,
     /// How many writers there were; for `async` and `raw`, how many records at a time.
-    pub writers: usize,
+    pub(super) writers: usize,
     /// The length of a record in bytes.
-    pub payload_bytes: usize,
+    pub(super) payload_bytes: usize,
     /// What came out.
     #[serde(flatten)]
-    pub sample: Sample,
+    pub(super) sample: Sample,
 }
 
 /// Everything that was measured.
 #[derive(Clone, Debug, Serialize)]
-pub struct Report {
+pub(super) struct Report {
     /// What was measured on.
-    pub machine: Machine,
+    pub(super) machine: Machine,
     /// Appends.
-    pub rows: Vec<Row>,
+    pub(super) rows: Vec<Row>,
     /// Replays.
-    pub replays: Vec<Replayed>,
+    pub(super) replays: Vec<Replayed>,
     /// The bandwidth of sequential writes, in bytes per second.
-    pub bandwidth: f64,
+    pub(super) bandwidth: f64,
     /// The verdicts; none if nothing could be judged.
-    pub targets: Vec<Target>,
+    pub(super) targets: Vec<Target>,
     /// Why nothing was judged, if so.
-    pub not_judged: Option<String>,
+    pub(super) not_judged: Option<String>,
 }
 
 impl Report {
     /// Nothing yet.
     #[must_use]
-    pub fn new(machine: Machine) -> Report {
+    pub(super) fn new(machine: Machine) -> Report {
         let (rows, replays, targets) = (Vec::new(), Vec::new(), Vec::new());
         Report { machine, rows, replays, bandwidth: 0.0, targets, not_judged: None }
     }
 
     /// Keeps the median of the rows that measured the same, by appends per second.
-    pub fn take_medians(&mut self) {
+    pub(super) fn take_medians(&mut self) {
         let key = |it: &Row| (it.payload_bytes, it.writers, it.system, it.mode);
         let mut medians: Vec<Row> = Vec::new();
         for row in &self.rows {
@@ -67,7 +67,7 @@ impl Report {
 
     /// The row of a system.
     #[must_use]
-    pub fn row(
+    pub(super) fn row(
         &self,
         system: &str,
         mode: &str,
@@ -83,19 +83,19 @@ impl Report {
 
     /// The replay of a system.
     #[must_use]
-    pub fn replay(&self, system: &str, payload_bytes: usize) -> Option<&Replayed> {
+    pub(super) fn replay(&self, system: &str, payload_bytes: usize) -> Option<&Replayed> {
         self.replays.iter().find(|it| it.system == system && it.payload_bytes == payload_bytes)
     }
 
     /// Judges, if the machine allows it.
-    pub fn judge(&mut self) {
+    pub(super) fn judge(&mut self) {
         self.not_judged = self.machine.why_not_judged();
         self.targets = targets::judge(self);
     }
 
     /// 0 when every target is met, 1 when some are not, 3 when nothing was judged.
     #[must_use]
-    pub fn exit_code(&self) -> ExitCode {
+    pub(super) fn exit_code(&self) -> ExitCode {
         if self.not_judged.is_some() {
             return ExitCode::from(3);
         }
@@ -104,7 +104,7 @@ impl Report {
     }
 
     /// Prints the tables.
-    pub fn show(&self) {
+    pub(super) fn show(&self) {
         let machine = &self.machine;
         println!("{} x {}", machine.processors, machine.processor);
         println!(

@@ -12,18 +12,15 @@ use rusqlite::Connection;
 use steadfast_wal::{Log, LogId, RealDisk, Sequence, Settings};
 
 /// Anything that can go wrong with any of them.
-pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+pub(super) type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// Whose log the benchmark writes.
-pub const LOG: LogId = LogId(1);
+pub(super) const LOG: LogId = LogId(1);
 /// How much is written before what is old is given up, in bytes.
 const TRIM_BYTES: u64 = 512 << 20;
 
 /// A log that many writers append to, each waiting until its record is durable.
-pub trait System: Send + Sync {
-    /// Its name in reports.
-    fn name(&self) -> &'static str;
-
+pub(super) trait System: Send + Sync {
     /// Appends a record and returns when it is durable.
     fn write(&self, writer: usize, payload: &[u8]) -> Result<()>;
 
@@ -32,11 +29,11 @@ pub trait System: Send + Sync {
 }
 
 /// Ours.
-pub struct Steadfast(pub Log<RealDisk>);
+pub(super) struct Steadfast(pub(super) Log<RealDisk>);
 
 /// What our log is run with.
 #[must_use]
-pub fn settings() -> Settings {
+pub(super) fn settings() -> Settings {
     Settings { segments_ahead: 4, ..Settings::default() }
 }
 
@@ -45,17 +42,13 @@ impl Steadfast {
     ///
     /// # Errors
     /// When that fails.
-    pub fn open(directory: &Path) -> Result<Steadfast> {
+    pub(super) fn open(directory: &Path) -> Result<Steadfast> {
         let disk = Arc::new(RealDisk::new(directory.join("steadfast")));
         Ok(Steadfast(Log::open(disk, LOG, settings())?.0))
     }
 }
 
 impl System for Steadfast {
-    fn name(&self) -> &'static str {
-        "steadfast"
-    }
-
     fn write(&self, _: usize, payload: &[u8]) -> Result<()> {
         self.0.write(payload)?;
         Ok(())
@@ -69,7 +62,7 @@ impl System for Steadfast {
 
 /// How raft-engine is told the index of an entry: the first eight bytes of its value.
 #[derive(Clone)]
-pub struct Indexed;
+pub(super) struct Indexed;
 
 impl MessageExt for Indexed {
     type Entry = BytesValue;
@@ -81,7 +74,7 @@ impl MessageExt for Indexed {
 }
 
 /// raft-engine: a region per writer.
-pub struct RaftEngine {
+pub(super) struct RaftEngine {
     engine: Engine,
     next: Vec<AtomicU64>,
 }
@@ -91,7 +84,7 @@ impl RaftEngine {
     ///
     /// # Errors
     /// When that fails.
-    pub fn open(directory: &Path, writers: usize) -> Result<RaftEngine> {
+    pub(super) fn open(directory: &Path, writers: usize) -> Result<RaftEngine> {
         let engine = Engine::open(RaftEngine::config(directory))?;
         Ok(RaftEngine { engine, next: (0..writers).map(|_| AtomicU64::new(1)).collect() })
     }
@@ -99,7 +92,7 @@ impl RaftEngine {
     /// What it is run with: files written ahead and used again, as ours, and no compression, since
     /// what is written does not compress.
     #[must_use]
-    pub fn config(directory: &Path) -> Config {
+    pub(super) fn config(directory: &Path) -> Config {
         Config {
             dir: directory.join("raft-engine").display().to_string(),
             batch_compression_threshold: ReadableSize(0),
@@ -113,10 +106,6 @@ impl RaftEngine {
 }
 
 impl System for RaftEngine {
-    fn name(&self) -> &'static str {
-        "raft-engine"
-    }
-
     fn write(&self, writer: usize, payload: &[u8]) -> Result<()> {
         let index = self.next[writer].fetch_add(1, Ordering::Relaxed);
         let mut entry = BytesValue::default();
@@ -140,15 +129,15 @@ impl System for RaftEngine {
 }
 
 /// okaywal, which gives up what is old by itself.
-pub struct OkayWal(WriteAheadLog);
+pub(super) struct OkayWal(WriteAheadLog);
 
 /// What okaywal asks when it gives something up.
 #[derive(Debug, Default)]
-pub struct Forgets {
+pub(super) struct Forgets {
     /// How many bytes of records were recovered.
-    pub bytes: Arc<AtomicU64>,
+    pub(super) bytes: Arc<AtomicU64>,
     /// How many records were recovered.
-    pub records: Arc<AtomicU64>,
+    pub(super) records: Arc<AtomicU64>,
 }
 
 impl LogManager for Forgets {
@@ -175,16 +164,12 @@ impl OkayWal {
     ///
     /// # Errors
     /// When that fails.
-    pub fn open(directory: &Path) -> Result<OkayWal> {
+    pub(super) fn open(directory: &Path) -> Result<OkayWal> {
         Ok(OkayWal(WriteAheadLog::recover(directory.join("okaywal"), Forgets::default())?))
     }
 }
 
 impl System for OkayWal {
-    fn name(&self) -> &'static str {
-        "okaywal"
-    }
-
     fn write(&self, _: usize, payload: &[u8]) -> Result<()> {
         let mut entry = self.0.begin_entry()?;
         entry.write_chunk(payload)?;
@@ -198,14 +183,14 @@ impl System for OkayWal {
 }
 
 /// sqlite: one connection, which is how its writers get on fastest.
-pub struct Sqlite(Mutex<Connection>);
+pub(super) struct Sqlite(Mutex<Connection>);
 
 impl Sqlite {
     /// Opens sqlite in a directory: journal_mode WAL, synchronous FULL.
     ///
     /// # Errors
     /// When that fails.
-    pub fn open(directory: &Path) -> Result<Sqlite> {
+    pub(super) fn open(directory: &Path) -> Result<Sqlite> {
         let connection = Connection::open(directory.join("sqlite"))?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
@@ -222,7 +207,7 @@ impl Sqlite {
     ///
     /// # Errors
     /// When that fails.
-    pub fn fill(&self, payload: &[u8], records: usize) -> Result<()> {
+    pub(super) fn fill(&self, payload: &[u8], records: usize) -> Result<()> {
         let mut connection = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let transaction = connection.transaction()?;
         for _ in 0..records {
@@ -238,7 +223,7 @@ impl Sqlite {
     ///
     /// # Errors
     /// When that fails.
-    pub fn read(&self) -> Result<(u64, u64)> {
+    pub(super) fn read(&self) -> Result<(u64, u64)> {
         let connection = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut statement = connection.prepare("SELECT record FROM log ORDER BY sequence")?;
         let mut rows = statement.query([])?;
@@ -252,10 +237,6 @@ impl Sqlite {
 }
 
 impl System for Sqlite {
-    fn name(&self) -> &'static str {
-        "sqlite"
-    }
-
     fn write(&self, _: usize, payload: &[u8]) -> Result<()> {
         let connection = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         connection.prepare_cached("INSERT INTO log (record) VALUES (?1)")?.execute([payload])?;
@@ -271,6 +252,6 @@ impl System for Sqlite {
 
 /// The last record of ours that is durable, for who waits for one of many.
 #[must_use]
-pub fn behind(sequence: Sequence, outstanding: u64) -> Sequence {
+pub(super) fn behind(sequence: Sequence, outstanding: u64) -> Sequence {
     Sequence(sequence.0.saturating_sub(outstanding - 1))
 }

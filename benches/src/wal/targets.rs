@@ -7,20 +7,20 @@ use super::report::Report;
 
 /// One target.
 #[derive(Clone, Debug, Serialize)]
-pub struct Target {
+pub(super) struct Target {
     /// Its name.
-    pub id: &'static str,
+    pub(super) id: &'static str,
     /// What is asked for.
-    pub must: String,
+    pub(super) must: String,
     /// What came out.
-    pub measured: f64,
+    pub(super) measured: f64,
     /// Whether that is enough.
-    pub met: bool,
+    pub(super) met: bool,
 }
 
 /// Judges everything that was measured.
 #[must_use]
-pub fn judge(report: &Report) -> Vec<Target> {
+pub(super) fn judge(report: &Report) -> Vec<Target> {
     let mut targets = Vec::new();
     writers(report, &mut targets);
     disk(report, &mut targets);

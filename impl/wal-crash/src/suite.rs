@@ -13,9 +13,9 @@ use crate::wrong_logs::{UNDEFENDED_LOGS, WEAKER_LOGS, WRONG_LOGS, WrongLog};
 /// How much is gone through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bounds {
-    /// Workloads of up to two operations.
+    /// Workloads of up to three operations.
     Small,
-    /// Workloads of up to three operations, longer ones, and other sizes of blocks and sectors.
+    /// Workloads of up to four operations, longer ones, and other sizes of blocks and sectors.
     Full,
 }
 
@@ -77,11 +77,11 @@ impl Report {
 pub fn scopes(bounds: Bounds) -> Vec<(&'static str, Scope)> {
     let small = [
         ("1 operation, faults and damage", short(SMALL, 1, true, true)),
-        ("2 operations", short(SMALL, 2, false, false)),
+        ("3 operations", short(SMALL, 3, false, false)),
     ];
     let full = [
         ("2 operations, faults", short(SMALL, 2, true, false)),
-        ("3 operations", short(SMALL, 3, false, false)),
+        ("4 operations", short(SMALL, 4, false, false)),
         ("chosen long workloads, faults and damage", long(SMALL)),
         ("2 operations, blocks that tear", short(TORN_BLOCKS, 2, true, false)),
         ("1 operation, large blocks", short(LARGE, 1, true, false)),

@@ -59,6 +59,12 @@ impl BatchWrite {
     pub fn bytes(&self) -> &[u8] {
         self.buffer.bytes()
     }
+
+    /// How many records are in it.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        u64::from(self.buffer.count())
+    }
 }
 
 /// Where a log goes on after it has been opened.
@@ -135,6 +141,12 @@ impl GroupCommit {
         self.next.previous()
     }
 
+    /// How many bytes the batch that gathers would take on disk.
+    #[must_use]
+    pub fn gathered_bytes(&self) -> u64 {
+        self.filling.padded_bytes()
+    }
+
     /// Why the log has failed, if it has.
     #[must_use]
     pub fn failure(&self) -> Option<&Failure> {
@@ -182,6 +194,12 @@ impl GroupCommit {
     #[must_use]
     pub fn has_work(&self) -> bool {
         self.filling.count() > 0 && self.idle.is_some() && self.failure.is_none()
+    }
+
+    /// Whether a batch is on its way.
+    #[must_use]
+    pub fn is_writing(&self) -> bool {
+        self.idle.is_none()
     }
 
     /// Hands out what has gathered as the next batch to write. `None` when nothing has, when a

@@ -14,11 +14,13 @@
 //! reported as an uncertain tail ([`Tail::is_uncertain`]). Whoever deletes the newest segments, or
 //! puts back an older copy of the directory, takes the log back to an earlier moment unnoticed.
 
+mod bells;
 mod chain;
 pub mod checksum;
 mod decisions;
 pub mod disk;
 pub mod format;
+pub mod fuzzing;
 mod group_commit;
 mod ids;
 mod inspect;

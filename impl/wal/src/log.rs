@@ -2,10 +2,12 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::thread::{self, JoinHandle};
 
+use crate::bells::Bells;
 use crate::disk::{Call, Disk, DiskError};
 use crate::group_commit::{AppendError, BatchWrite, Failure, GroupCommit};
 use crate::recovered::Recovered;
@@ -38,10 +40,21 @@ struct Shared<D: Disk> {
     chores: Condvar,
     /// Rung for appends that found the log busy.
     room: Condvar,
-    /// Rung for those who wait for a batch: the bell of the batch that gathers and of the one on
-    /// its way, in turn, so that nobody is woken for a batch that is not theirs.
-    synced: [Condvar; 2],
+    /// Rung for those who wait for a batch.
+    synced: Bells,
+    /// The number of the last record that was accepted, to be looked at without a lock.
+    accepted: AtomicU64,
+    /// How many bytes have gathered for the next batch, likewise.
+    gathered_bytes: AtomicU64,
+    /// Held by whoever has a batch to write, which is one at a time.
+    writer: Mutex<BatchWriter<D>>,
 }
+
+/// The writer looks so often in vain for records before it goes on without them.
+const IDLE_TURNS_MAX: u32 = 300;
+/// A batch of so many bytes is written at once: what it would gain by waiting is little beside
+/// what writing it takes.
+const GATHERED_BYTES_MAX: u64 = 512 << 10;
 
 struct State {
     commit: GroupCommit,
@@ -86,12 +99,14 @@ impl<D: Disk> Log<D> {
             work: Condvar::new(),
             chores: Condvar::new(),
             room: Condvar::new(),
-            synced: [Condvar::new(), Condvar::new()],
+            synced: Bells::new(recovered.last),
+            accepted: AtomicU64::new(recovered.last.0),
+            gathered_bytes: AtomicU64::new(0),
+            writer: Mutex::new(BatchWriter::new(disk, settings.decisions)),
         });
         let mut log = Log { shared, settings, threads: Vec::new(), _lock: opening.lock };
-        let writer = BatchWriter::new(disk, settings.decisions);
         let shared = Arc::clone(&log.shared);
-        log.spawn("wal-writer", move || shared.write_batches(writer))?;
+        log.spawn("wal-writer", move || shared.write_batches())?;
         let shared = Arc::clone(&log.shared);
         log.spawn("wal-segments", move || shared.make_segments())?;
         Ok((log, recovered))
@@ -110,22 +125,32 @@ impl<D: Disk> Log<D> {
     /// # Errors
     /// When it is not accepted, because it is too long, the disk is full, or the log has failed.
     pub fn append(&self, record: &[u8]) -> Result<Sequence, AppendError> {
-        let mut state = self.shared.state();
+        let (mut state, sequence) = self.accept(record)?;
+        self.shared.wake_writer(&mut state);
+        Ok(sequence)
+    }
+
+    /// Accepts a record as soon as there is room for it.
+    fn accept(&self, record: &[u8]) -> Result<(MutexGuard<'_, State>, Sequence), AppendError> {
+        let shared = &*self.shared;
+        let mut state = shared.state();
         loop {
             match state.commit.append(record) {
                 Ok(sequence) => {
-                    self.shared.ring_writer(&state);
-                    return Ok(sequence);
+                    shared.accepted.store(sequence.0, Ordering::Relaxed);
+                    shared.gathered_bytes.store(state.commit.gathered_bytes(), Ordering::Relaxed);
+                    return Ok((state, sequence));
                 }
                 Err(AppendError::Busy) => {}
                 Err(error) => {
-                    self.shared.chores.notify_one();
+                    shared.chores.notify_one();
                     return Err(error);
                 }
             }
-            self.shared.chores.notify_one();
+            shared.chores.notify_one();
+            shared.wake_writer(&mut state);
             state.busy_appends += 1;
-            state = wait(&self.shared.room, state);
+            state = wait(&shared.room, state);
             state.busy_appends -= 1;
         }
     }
@@ -135,16 +160,24 @@ impl<D: Disk> Log<D> {
     /// # Errors
     /// When the log has failed before they were.
     pub fn wait(&self, sequence: Sequence) -> Result<(), Failure> {
-        self.wait_in(self.shared.state(), sequence)
+        if sequence <= self.shared.synced.durable() {
+            return Ok(());
+        }
+        let bell = self.shared.state().bell_of(sequence);
+        self.wait_for(bell, sequence)
     }
 
-    fn wait_in(&self, mut state: MutexGuard<'_, State>, sequence: Sequence) -> Result<(), Failure> {
+    fn wait_for(&self, mut bell: usize, sequence: Sequence) -> Result<(), Failure> {
         loop {
+            self.shared.synced.wait(bell, sequence);
+            if sequence <= self.shared.synced.durable() {
+                return Ok(());
+            }
+            let state = self.shared.state();
             if let Some(result) = state.outcome(sequence) {
                 return result;
             }
-            let bell = state.bell_of(sequence);
-            state = wait(&self.shared.synced[bell], state);
+            bell = state.bell_of(sequence);
         }
     }
 
@@ -153,8 +186,15 @@ impl<D: Disk> Log<D> {
     /// # Errors
     /// When it is not accepted, or the log has failed before it was durable.
     pub fn write(&self, record: &[u8]) -> Result<Sequence, AppendError> {
-        let sequence = self.append(record)?;
-        self.wait(sequence)?;
+        let (mut state, sequence) = self.accept(record)?;
+        let bell = state.bell;
+        // While the writer sleeps, who has to wait anyway does its work.
+        let write = if state.writer_sleeps { self.shared.hand_out(&mut state) } else { None };
+        drop(state);
+        if let Some(write) = write {
+            self.shared.perform(write);
+        }
+        self.wait_for(bell, sequence)?;
         Ok(sequence)
     }
 
@@ -167,7 +207,7 @@ impl<D: Disk> Log<D> {
     /// Every record up to this number is durable.
     #[must_use]
     pub fn durable(&self) -> Sequence {
-        self.shared.state().commit.durable()
+        self.shared.synced.durable()
     }
 
     /// The number of the last record that was accepted.
@@ -275,29 +315,59 @@ impl<D: Disk> Shared<D> {
         lock(&self.state)
     }
 
-    fn ring_writer(&self, state: &State) {
-        if state.writer_sleeps {
-            self.work.notify_one();
-        }
-    }
-
     /// Wakes whoever waits for anything, as after a failure.
     fn ring_all(&self, state: &mut State) {
-        self.synced.iter().for_each(Condvar::notify_all);
+        self.synced.ring_all();
         self.room.notify_all();
         self.work.notify_one();
         self.chores.notify_one();
         state.take_wakers().into_iter().for_each(Waker::wake);
     }
 
+    fn wake_writer(&self, state: &mut State) {
+        if std::mem::take(&mut state.writer_sleeps) {
+            self.work.notify_one();
+        }
+    }
+
     /// What the writer does.
-    fn write_batches(&self, mut writer: BatchWriter<D>) {
-        while let Some(write) = self.next_batch() {
-            let result = writer.write(&write).and_then(|()| {
-                self.state().commit.on_written(&write);
-                writer.sync()
-            });
-            self.on_batch(write, result);
+    fn write_batches(&self) {
+        let mut released = 0;
+        loop {
+            self.gather(released);
+            let Some(write) = self.next_batch() else {
+                return;
+            };
+            released = write.count();
+            self.perform(write);
+        }
+    }
+
+    /// Writes and syncs a batch, and tells those who wait for it.
+    fn perform(&self, write: BatchWrite) {
+        let mut writer = lock(&self.writer);
+        let result = writer.write(&write).and_then(|()| {
+            self.state().commit.on_written(&write);
+            writer.sync()
+        });
+        drop(writer);
+        self.on_batch(write, result);
+    }
+
+    /// Gives those who were just told that their records are durable the chance to come back, so
+    /// that they are in the next batch and not in the one after it. Ends when as many records have
+    /// come as were released, when there is much to write, or when no record comes any more.
+    fn gather(&self, released: u64) {
+        let (mut before, mut idle) = (self.accepted.load(Ordering::Relaxed), 0);
+        let expected = before + released;
+        while idle < IDLE_TURNS_MAX && before < expected {
+            if self.gathered_bytes.load(Ordering::Relaxed) >= GATHERED_BYTES_MAX {
+                return;
+            }
+            thread::yield_now();
+            let now = self.accepted.load(Ordering::Relaxed);
+            idle = if now == before { idle + 1 } else { 0 };
+            before = now;
         }
     }
 
@@ -305,25 +375,16 @@ impl<D: Disk> Shared<D> {
     fn next_batch(&self) -> Option<BatchWrite> {
         let mut state = self.state();
         loop {
-            let mut write = state.commit.begin_write();
-            let is_last = write.is_none() && state.is_closing;
-            if is_last && !state.has_closed {
-                state.has_closed = true;
-                write = state.commit.begin_closing();
-            }
-            if let Some(write) = write {
-                state.handed_out = state.commit.last();
-                state.bell = 1 - state.bell;
-                if state.busy_appends > 0 {
-                    self.room.notify_all();
-                }
-                if state.commit.wants_segment() {
-                    self.chores.notify_one();
-                }
+            if let Some(write) = self.hand_out(&mut state) {
                 return Some(write);
             }
-            if is_last || state.commit.failure().is_some() {
+            if state.commit.failure().is_some() {
                 return None;
+            }
+            // Another thread may still have a batch on its way; it wakes the writer when it is
+            // done.
+            if state.is_closing && !state.commit.is_writing() {
+                return self.last_batch(&mut state);
             }
             state.writer_sleeps = true;
             state = wait(&self.work, state);
@@ -331,15 +392,41 @@ impl<D: Disk> Shared<D> {
         }
     }
 
+    /// Hands out what has gathered.
+    fn hand_out(&self, state: &mut State) -> Option<BatchWrite> {
+        let write = state.commit.begin_write()?;
+        state.handed_out = state.commit.last();
+        state.bell = 1 - state.bell;
+        self.gathered_bytes.store(0, Ordering::Relaxed);
+        if state.busy_appends > 0 {
+            self.room.notify_all();
+        }
+        if state.commit.wants_segment() {
+            self.chores.notify_one();
+        }
+        Some(write)
+    }
+
+    /// The batch that proves the one before, once.
+    fn last_batch(&self, state: &mut State) -> Option<BatchWrite> {
+        if std::mem::replace(&mut state.has_closed, true) {
+            return None;
+        }
+        state.commit.begin_closing()
+    }
+
     fn on_batch(&self, write: BatchWrite, result: Result<(), DiskError>) {
         let mut state = self.state();
         match result {
             Ok(()) => {
                 state.commit.on_synced(write);
-                let bell = 1 - state.bell;
+                let (bell, durable) = (1 - state.bell, state.commit.durable());
                 let wakers = state.take_wakers();
+                if state.commit.has_work() || state.is_closing {
+                    self.wake_writer(&mut state);
+                }
                 drop(state);
-                self.synced[bell].notify_all();
+                self.synced.ring(bell, durable);
                 wakers.into_iter().for_each(Waker::wake);
             }
             Err(error) => {

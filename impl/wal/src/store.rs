@@ -12,8 +12,8 @@ use crate::group_commit::BatchWrite;
 use crate::settings::Settings;
 use crate::{SegmentNumber, Sequence};
 
-/// How many zeros are written at once, in bytes.
-const ZEROS_BYTES: u64 = 1 << 20;
+/// How many zeros are written at once, in bytes: little enough that a batch does not wait for long.
+const ZEROS_BYTES: u64 = 128 << 10;
 
 /// The files of a log.
 pub(crate) struct Store<D> {

@@ -289,9 +289,11 @@ impl<D: Disk> Scanner<'_, D> {
             }
         }
         if self.settings.decisions.looks_behind_the_break() {
-            let behind = unstarted.iter().map(|it| Position { segment: it.segment, offset: 0 });
-            for from in std::iter::once(end).chain(behind) {
-                self.look_behind(from, &mut tail)?;
+            self.look_behind(end, &mut tail)?;
+            // A segment is written to only after the one before it, so if nothing of its own is in
+            // the next one, nothing is in those behind it; how they begin was looked at already.
+            if let Some(next) = unstarted.first() {
+                self.look_behind(Position { segment: next.segment, offset: 0 }, &mut tail)?;
             }
         }
         if self.settings.decisions.is_damage(self.chain.next, self.known_durable) {
