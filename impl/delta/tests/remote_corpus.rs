@@ -18,7 +18,7 @@ fn no_manifest_panics() {
         let mut input = base.to_vec();
         let dice = noise(seed, 6);
         // Most of what can be wrong is in front.
-        let range = if dice[0] % 2 == 0 { 60 } else { input.len() };
+        let range = if dice[0].is_multiple_of(2) { 60 } else { input.len() };
         let at = (usize::from(dice[1]) << 8 | usize::from(dice[2])) % range;
         match dice[3] % 3 {
             0 => input[at] ^= 1 << (dice[4] % 8),
