@@ -5,6 +5,7 @@ use std::io::{self, Write};
 pub(crate) mod coarse;
 pub(crate) mod dense;
 pub(crate) mod fill;
+pub(crate) mod lookups;
 pub(crate) mod near;
 pub(crate) mod outline;
 pub(crate) mod pair;

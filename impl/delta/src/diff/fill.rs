@@ -103,13 +103,14 @@ impl Filling<'_> {
         let last = self.segments.last().copied();
         let mut best: Option<(Segment, isize)> = None;
         let mut until = usize::MAX;
-        for at in self.dense.anchors(pair.new, floor) {
+        for lookup in self.dense.lookups(pair, floor) {
+            let at = lookup.at;
             if at >= until {
                 break;
             }
             let expected = [last, next].into_iter().flatten().filter_map(|it| it.at(at));
             let expected = expected.filter(|it| pair.are_equal(*it, EXPECTED_MIN));
-            for place in expected.chain(self.dense.find(pair, at).take(self.search.ways)) {
+            for place in expected.chain(lookup.places(&self.dense, pair)) {
                 if best.is_some_and(|(it, _)| it.at(at) == Some(place) && it.new_end() > at) {
                     continue;
                 }
