@@ -15,6 +15,9 @@
 //! ([`apply`]), piece by piece ([`apply_stream`]), or in place on a file so that a crash leaves the
 //! old or the new version ([`InPlacePlan`]). The crate opens no file and knows no socket.
 //!
+//! Where only one end has the old version there is [`remote`], an exchange of messages. Both ends
+//! tell contents by the names that [`manifest`] gives them.
+//!
 //! # How it finds what is equal
 //!
 //! 1. `diff::outline` trims what is equal at both ends and then runs along one alignment at the
