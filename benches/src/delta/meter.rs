@@ -43,15 +43,32 @@ pub(super) fn measure_commands<T>(
     repeat(UsageWho::RUSAGE_CHILDREN, step)
 }
 
+/// As [`measure`], with something to be prepared for each time that is not measured.
+pub(super) fn measure_prepared<P, T>(
+    prepare: impl FnMut() -> Result<P, PeerError>,
+    step: impl FnMut(P) -> Result<T, PeerError>,
+) -> Result<(Spent, T), PeerError> {
+    repeat_prepared(UsageWho::RUSAGE_SELF, prepare, step)
+}
+
 fn repeat<T>(
     who: UsageWho,
     mut step: impl FnMut() -> Result<T, PeerError>,
 ) -> Result<(Spent, T), PeerError> {
+    repeat_prepared(who, || Ok(()), |()| step())
+}
+
+fn repeat_prepared<P, T>(
+    who: UsageWho,
+    mut prepare: impl FnMut() -> Result<P, PeerError>,
+    mut step: impl FnMut(P) -> Result<T, PeerError>,
+) -> Result<(Spent, T), PeerError> {
     let (mut least, mut all) = (Duration::MAX, Duration::ZERO);
     let mut repeats = 0;
     loop {
+        let prepared = prepare()?;
         let before = cpu_time(&getrusage(who)?);
-        let result = step()?;
+        let result = step(prepared)?;
         let spent = cpu_time(&getrusage(who)?).saturating_sub(before);
         least = least.min(spent);
         all += spent;

@@ -26,6 +26,8 @@ pub(super) struct Peer {
     pub settings: &'static [Setting],
     /// Whether it takes minutes on large inputs and is measured on the real pairs only.
     pub is_slow: bool,
+    /// The inputs that it can be measured on; all of them if empty.
+    pub(super) only: &'static [&'static str],
     run: Run,
 }
 
@@ -34,16 +36,15 @@ const REMOTE: &[Setting] = &[Setting::Cached, Setting::Cold];
 const COLD: &[Setting] = &[Setting::Cold];
 
 /// All peers.
-pub(super) const PEERS: [Peer; 21] = [
+pub(super) const PEERS: [Peer; 23] = [
     in_process("steadfast", LOCAL, steadfast::local),
     in_process("steadfast", REMOTE, steadfast::remote),
     in_process("steadfast fast", LOCAL, steadfast::local_fast),
     in_process("steadfast small", LOCAL, steadfast::local_small),
     in_process("steadfast encode only", LOCAL, steadfast::encode_only),
-    Peer {
-        run: Run::Files(steadfast::streamed),
-        ..in_process("steadfast streamed", LOCAL, steadfast::encode_only)
-    },
+    from_files("steadfast streamed", steadfast::streamed),
+    from_files("steadfast in place", steadfast::in_place).only(&["A", "B", "K"]),
+    from_files("steadfast in place whole", steadfast::in_place_whole).only(&["A", "B", "K"]),
     in_process("steadfast manifest", LOCAL, steadfast::manifest),
     in_process("steadfast manifest carried", LOCAL, steadfast::manifest_carried),
     in_process("memcmp", LOCAL, memcmp::run),
@@ -76,7 +77,15 @@ const fn in_process(
     settings: &'static [Setting],
     run: fn(&Pair, Setting) -> Result<Measured, PeerError>,
 ) -> Peer {
-    Peer { name, program: None, settings, is_slow: false, run: Run::InProcess(run) }
+    Peer { name, program: None, settings, is_slow: false, only: &[], run: Run::InProcess(run) }
+}
+
+const fn from_files(
+    name: &'static str,
+    run: fn(&PairFiles, Setting) -> Result<Measured, PeerError>,
+) -> Peer {
+    let run = Run::Files(run);
+    Peer { name, program: None, settings: LOCAL, is_slow: false, only: &[], run }
 }
 
 const fn command(
@@ -85,7 +94,14 @@ const fn command(
     settings: &'static [Setting],
     run: fn(&PairFiles, Setting) -> Result<Measured, PeerError>,
 ) -> Peer {
-    Peer { name, program: Some(program), settings, is_slow: false, run: Run::Command(run) }
+    Peer {
+        name,
+        program: Some(program),
+        settings,
+        is_slow: false,
+        only: &[],
+        run: Run::Command(run),
+    }
 }
 
 /// What a peer took.
@@ -187,6 +203,10 @@ impl Pair {
 }
 
 impl Peer {
+    const fn only(self, only: &'static [&'static str]) -> Peer {
+        Peer { only, ..self }
+    }
+
     const fn slow(self) -> Peer {
         Peer { is_slow: true, ..self }
     }

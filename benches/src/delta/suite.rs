@@ -109,6 +109,7 @@ pub(super) fn write_patch(folder: &Path, file: &Path) -> Result<(), SuiteError> 
 fn is_asked(options: &Options, peer: &Peer, input: &str, setting: Setting) -> bool {
     peer.settings.contains(&setting)
         && (options.settings.is_empty() || options.settings.contains(&setting))
+        && (peer.only.is_empty() || peer.only.contains(&input))
         && (!peer.is_slow || input.starts_with(PAIR_PREFIX))
 }
 

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 pub(crate) mod coarse;
 pub(crate) mod dense;
 pub(crate) mod fill;
+pub(crate) mod lookups;
 pub(crate) mod near;
 pub(crate) mod outline;
 pub(crate) mod pair;
@@ -15,10 +16,11 @@ pub(crate) mod summing;
 use crate::effort::Effort;
 use crate::encode::Encoder;
 use pair::Pair;
+use segment::Segment;
 use summing::Summing;
 
-/// The outline, the second pass and the encoder each go through the new content once.
-const PASSES: u64 = 3;
+/// The outline goes through the new content, then the second pass and the encoder together.
+const PASSES: u64 = 2;
 
 /// What an encoder is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,14 +64,14 @@ pub fn diff_observed(
     let first = |done| observe(0, done);
     let mut summing = Summing::new(new, options.summed, &first);
     let segments = outline::outline(pair, &mut summing);
-    let segments = match options.effort.search() {
-        Some(search) => fill::fill(pair, segments, search, &|done| observe(1, done)),
-        None => segments,
-    };
     let mut encoder = Encoder::new(pair, summing, options.effort, out)?;
-    for segment in segments {
-        encoder.segment(segment)?;
-        observe(2, segment.new_end());
+    let mut emit = |segment: Segment| {
+        observe(1, segment.new_end());
+        encoder.segment(segment)
+    };
+    match options.effort.search() {
+        Some(search) => fill::fill(pair, segments, search, &mut emit)?,
+        None => segments.into_iter().try_for_each(&mut emit)?,
     }
     encoder.finish()
 }

@@ -42,14 +42,13 @@ impl Effort {
     }
 
     /// The nanoseconds that packing a stream may take, in proportion to the frame's new bytes and at
-    /// least a millisecond: for the literals, which hold most, and before for any other.
+    /// so many at least: for any other than the literals, and for these, which hold most.
     pub(crate) fn packing_times(self, new_length: usize) -> [usize; 2] {
-        let least = 1_000_000;
-        match self {
-            Effort::Fast | Effort::Default => {
-                [new_length / 16, new_length / 8].map(|it| it.max(least))
-            }
-            Effort::Small => [new_length / 2, new_length * 3].map(|it| it.max(4 * least)),
-        }
+        let (others, literals, least) = match self {
+            Effort::Fast => (new_length / 64, new_length / 16, 500_000),
+            Effort::Default => (new_length / 32, new_length / 8, 1_000_000),
+            Effort::Small => (new_length / 2, new_length * 3, 4_000_000),
+        };
+        [others.max(least), literals.max(least)]
     }
 }

@@ -1,4 +1,40 @@
 //! What changed between two versions of a content, found at memory speed and sent small.
+//!
+//! ```
+//! use steadfast_delta::{Options, apply, diff};
+//!
+//! let (old, new) = (b"the old version".repeat(99), b"the new version".repeat(99));
+//! let mut patch = Vec::new();
+//! diff(&old, &new, Options::default(), &mut patch)?;
+//! assert!(patch.len() < 200);
+//! assert_eq!(*apply(&old, &patch, 1 << 20)?, *new);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [`diff`] needs both versions in memory, mapped or read. A patch is applied into fresh memory
+//! ([`apply`]), piece by piece ([`apply_stream`]), or in place on a file so that a crash leaves the
+//! old or the new version ([`InPlacePlan`]). The crate opens no file and knows no socket.
+//!
+//! Where only one end has the old version there is [`remote`], an exchange of messages. Both ends
+//! tell contents by the names that [`manifest`] gives them.
+//!
+//! # How it finds what is equal
+//!
+//! 1. `diff::outline` trims what is equal at both ends and then runs along one alignment at the
+//!    speed of memory comparison, over changed bytes, small shifts and large moves.
+//! 2. `diff::fill` looks for pieces of what is left, by content-defined anchors.
+//! 3. `encode` turns the pieces into operations, changed bytes and literals, each in streams of
+//!    their own, packed where that helps. `wire` documents the bytes.
+//!
+//! # What is verified
+//!
+//! Every frame of a patch has a check, so damage is told from misuse before anything is made of
+//! it. The sum of the new content (see `sum`) tells that the result is right. Both are against
+//! accidents, not against malice: whoever can write a patch can write any new content. Who must
+//! know that a content is the one that was meant checks its name. On hostile patches the promise is
+//! an error, bounded memory, and no output that was called right.
+//!
+//! Invariant: this crate does not know nodes, entries or paths.
 
 const _: () = assert!(usize::BITS == 64, "offsets in contents are kept as usize");
 

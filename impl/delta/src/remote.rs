@@ -20,6 +20,33 @@
 //! Memory is bounded by the manifests, the messages, and [`Limits`]: a million grains are named at
 //! once and a million old ones searched, and the chunks beyond travel whole.
 
+//!
+//! ```
+//! use steadfast_delta::manifest::{Depth, Manifest};
+//! use steadfast_delta::remote::{Effect, Limits, Receiver, Sender};
+//!
+//! let (old, new) = (b"the old version".repeat(9999), b"the new version".repeat(9999));
+//! let (of_old, of_new) = (Manifest::of(&old, Depth::Grains), Manifest::of(&new, Depth::Grains));
+//! let mut sender = Sender::new(&new, &of_new, 0x5A17);
+//! let mut receiver = Receiver::new(&old, &of_old, Limits::default());
+//! let mut received = Vec::new();
+//! while let Some(message) = sender.next_message()? {
+//!     for effect in receiver.receive(&message)? {
+//!         match effect {
+//!             Effect::Send(answer) => sender.receive(&answer)?,
+//!             Effect::Copy { offset, length } => {
+//!                 received.extend_from_slice(&old[offset as usize..][..length as usize]);
+//!             }
+//!             Effect::Write(bytes) => received.extend_from_slice(&bytes),
+//!             Effect::Restart => received.clear(),
+//!             Effect::Done(manifest) => assert_eq!(manifest.root(), of_new.root()),
+//!         }
+//!     }
+//! }
+//! assert!(sender.is_done() && received == new);
+//! # Ok::<(), steadfast_delta::remote::RemoteError>(())
+//! ```
+
 mod error;
 mod held;
 mod ids;

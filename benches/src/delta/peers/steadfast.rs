@@ -7,10 +7,12 @@ use std::path::Path;
 
 use steadfast_delta::manifest::{Depth, Kept, Manifest};
 use steadfast_delta::remote::{Effect, Limits, Receiver, Sender};
-use steadfast_delta::{Effort, OldContent, Options, apply, apply_stream, diff};
+use steadfast_delta::{
+    Effort, InPlacePlan, OldContent, Options, PatchedFile, Verify, apply, apply_stream, diff,
+};
 
 use super::{Measured, Pair, PairFiles, PeerError};
-use crate::delta::meter::{measure, measure_commands};
+use crate::delta::meter::{measure, measure_commands, measure_prepared};
 use crate::delta::row::Setting;
 
 /// The sender has both versions.
@@ -69,7 +71,52 @@ pub(super) fn streamed(files: &PairFiles, _: Setting) -> Result<Measured, PeerEr
     Ok(Measured { encode, apply: Some(apply), bytes_up: 0, bytes_down })
 }
 
+/// In a file, verifying what is changed.
+pub(super) fn in_place(files: &PairFiles, _: Setting) -> Result<Measured, PeerError> {
+    patched_in_place(files, Verify::Touched)
+}
+
+/// In a file, verifying all of it.
+pub(super) fn in_place_whole(files: &PairFiles, _: Setting) -> Result<Measured, PeerError> {
+    patched_in_place(files, Verify::Whole)
+}
+
+/// The journal is made and written as the command line does.
+fn patched_in_place(files: &PairFiles, verify: Verify) -> Result<Measured, PeerError> {
+    let folder = tempfile::TempDir::new_in(&files.folder)?;
+    let file = |name: &str| folder.path().join(name);
+    let (patch, journal, result) = (file("patch"), file("journal"), file("result"));
+    let (encode, ()) = measure_commands(|| super::commands::own_diff(files, &patch))?;
+    let prepare = || {
+        fs::copy(&files.old, &result)?;
+        Ok(OldFile(File::options().read(true).write(true).open(&result)?))
+    };
+    let (apply, ()) = measure_prepared(prepare, |mut file| {
+        let plan = InPlacePlan::new(&file, File::open(&patch)?, verify).map_err(failed)?;
+        fs::write(&journal, plan.to_journal())?;
+        plan.apply(&mut file)?;
+        Ok(file.sync()?)
+    })?;
+    files.check(&result)?;
+    let bytes_down = fs::metadata(&patch)?.len();
+    Ok(Measured { encode, apply: Some(apply), bytes_up: 0, bytes_down })
+}
+
 struct OldFile(File);
+
+impl PatchedFile for OldFile {
+    fn write_all_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        FileExt::write_all_at(&self.0, bytes, offset)
+    }
+
+    fn set_length(&mut self, length: u64) -> io::Result<()> {
+        self.0.set_len(length)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.0.sync_all()
+    }
+}
 
 impl OldContent for OldFile {
     fn length(&self) -> io::Result<u64> {

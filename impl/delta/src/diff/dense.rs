@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 
+use super::lookups::Lookups;
 use super::pair::{Pair, Place};
 use crate::anchors::{Anchors, Rarity};
 use crate::compare::{are_equal_words, word};
@@ -17,7 +18,8 @@ const BUCKETS_LOG2: std::ops::RangeInclusive<u32> = 6..=20;
 /// Bits of the filter for every wanted anchor.
 const FILTER_BITS_LOG2: u32 = 3;
 const FILTER_LOG2_MAX: u32 = 23;
-const NONE: u32 = u32::MAX;
+/// No position.
+pub(super) const NONE: u32 = u32::MAX;
 
 /// The wanted anchors of the old content, by the bytes that follow them.
 pub(crate) struct Dense {
@@ -43,8 +45,9 @@ impl Dense {
         let rarity_log2 = unmatched_log2.saturating_sub(*BUCKETS_LOG2.end() + 1);
         let search = Search { rarity_log2: search.rarity_log2.max(rarity_log2), ..search };
         let wanted_log2 = unmatched_log2.saturating_sub(search.rarity_log2);
-        let buckets_log2 = wanted_log2.clamp(*BUCKETS_LOG2.start(), *BUCKETS_LOG2.end());
-        let filter_log2 = (buckets_log2 + FILTER_BITS_LOG2).min(FILTER_LOG2_MAX);
+        let buckets_log2 = wanted_log2.saturating_sub(WAYS.ilog2());
+        let buckets_log2 = buckets_log2.clamp(*BUCKETS_LOG2.start(), *BUCKETS_LOG2.end());
+        let filter_log2 = (wanted_log2 + FILTER_BITS_LOG2).clamp(10, FILTER_LOG2_MAX);
         let mut dense = Dense {
             search,
             filter: vec![0; 1 << (filter_log2 - 6)],
@@ -86,29 +89,45 @@ impl Dense {
     }
 
     /// The anchors of `bytes` from `at` on.
-    pub(crate) fn anchors<'a>(&self, bytes: &'a [u8], at: usize) -> Anchors<'a> {
+    fn anchors<'a>(&self, bytes: &'a [u8], at: usize) -> Anchors<'a> {
         Anchors::new(bytes, at, Rarity::one_in(self.search.rarity_log2))
     }
 
-    /// The places in the old content that go on, at least for the bytes of a key, as the new one
-    /// does from `new` on.
-    pub(crate) fn find<'a>(
-        &'a self,
+    /// The candidates for the anchors of `pair.new` from `at` on.
+    pub(crate) fn lookups<'a>(&'a self, pair: Pair<'a>, at: usize) -> Lookups<'a> {
+        Lookups::new(self, pair, self.anchors(pair.new, at))
+    }
+
+    /// The kept positions for the key at `at`, most recent first, or `None` at the end.
+    pub(super) fn kept(&self, new: &[u8], at: usize) -> Option<[u32; WAYS]> {
+        let key = new.get(at..at + self.search.key)?;
+        Some(self.buckets[self.bucket(hash(key))])
+    }
+
+    /// Whether positions are kept whole.
+    pub(super) fn is_exact(&self) -> bool {
+        self.dropped_bits == 0
+    }
+
+    /// The places that a kept position stands for, if these bytes are equal for a key's length.
+    pub(super) fn places<'a>(
+        &self,
         pair: Pair<'a>,
-        new: usize,
+        at: usize,
+        kept: u32,
     ) -> impl Iterator<Item = Place> + 'a {
-        let key = pair.new.get(new..new + self.search.key);
-        let bucket: &[u32] = key.map_or(&[], |key| &self.buckets[self.bucket(hash(key))]);
-        let kept = bucket.iter().take_while(|it| **it != NONE);
-        let possible = kept.flat_map(|it| {
-            let first = (*it as usize) << self.dropped_bits;
-            first..first + (1 << self.dropped_bits)
-        });
+        let first = (kept as usize) << self.dropped_bits;
+        let (last, length) = (first + (1 << self.dropped_bits), self.search.key);
+        let key = pair.new.get(at..at + length);
         let equal = move |old: &usize| {
-            let old = pair.old.get(*old..*old + self.search.key);
+            let old = pair.old.get(*old..*old + length);
             old.zip(key).is_some_and(|(old, key)| are_equal_words(old, key))
         };
-        possible.filter(equal).map(move |old| Place { old, new })
+        (first..last).filter(equal).map(move |old| Place { old, new: at })
+    }
+
+    pub(super) fn ways(&self) -> usize {
+        self.search.ways
     }
 
     fn bucket(&self, hash: u64) -> usize {

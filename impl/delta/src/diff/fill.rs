@@ -1,9 +1,9 @@
 //! The second pass: pieces of what the first one left unmatched.
 
+use std::io;
 use std::ops::Range;
 
 use super::dense::Dense;
-use super::outline::push;
 use super::pair::{Pair, Place};
 use super::sample;
 use super::segment::Segment;
@@ -18,40 +18,41 @@ const STRONG_MIN: usize = 1024;
 const OPERATION_COST: isize = 8;
 /// A segment saves more than so many bytes, or is not worth the trouble.
 const GAIN_MIN: isize = 24;
+/// With so much saved, nothing better is looked for.
+const GAIN_PLENTY: isize = 4 << 10;
 /// What is a real share of the new content: one byte in so many.
 const REAL_SHARE: usize = 16;
 /// So many bytes that go on in an alignment nearby make a candidate, too.
 const EXPECTED_MIN: usize = 24;
 
-/// Finds segments in the gaps between those of the outline.
+/// Emits the segments of the outline and those that it finds in the gaps between them, in the order
+/// of the new content.
+///
+/// # Errors
+/// `emit` fails.
 pub(crate) fn fill(
     pair: Pair<'_>,
     mut outline: Vec<Segment>,
     search: Search,
-    observe: &dyn Fn(usize),
-) -> Vec<Segment> {
+    emit: &mut dyn FnMut(Segment) -> io::Result<()>,
+) -> io::Result<()> {
     drop_weak(&mut outline);
     let mut gaps = gaps(pair.new.len(), &outline);
     gaps.retain(|it| it.len() >= GAP_MIN);
     let places = places(pair, &outline, &gaps, search);
     if gaps.is_empty() || places.is_empty() || !sample::is_related(pair, &gaps, search) {
-        return outline;
+        return outline.into_iter().try_for_each(emit);
     }
     let dense = Dense::new(pair, &gaps, &places, search);
-    let mut filling = Filling { pair, dense, search, segments: Vec::new() };
+    let mut filling = Filling { pair, dense, search, last: None, emit };
     let mut gaps = gaps.into_iter().peekable();
     for segment in outline {
         if let Some(gap) = gaps.next_if(|it| it.start < segment.new_start) {
-            observe(gap.start);
-            filling.fill(gap, Some(segment));
+            filling.fill(gap, Some(segment))?;
         }
-        push(&mut filling.segments, segment);
+        filling.emit(segment)?;
     }
-    if let Some(gap) = gaps.next() {
-        observe(gap.start);
-        filling.fill(gap, None);
-    }
-    filling.segments
+    gaps.try_for_each(|gap| filling.fill(gap, None))
 }
 
 /// Drops short stretches of one alignment.
@@ -84,33 +85,42 @@ struct Filling<'a> {
     pair: Pair<'a>,
     dense: Dense,
     search: Search,
-    segments: Vec<Segment>,
+    last: Option<Segment>,
+    emit: &'a mut dyn FnMut(Segment) -> io::Result<()>,
 }
 
 impl Filling<'_> {
     /// Finds segments in a gap; `next` is the one that follows it.
-    fn fill(&mut self, gap: Range<usize>, next: Option<Segment>) {
+    fn fill(&mut self, gap: Range<usize>, next: Option<Segment>) -> io::Result<()> {
         let pair = Pair { old: self.pair.old, new: &self.pair.new[..gap.end] };
         let mut floor = gap.start;
         while let Some(found) = self.best_from(pair, floor, next) {
-            push(&mut self.segments, found);
             floor = found.new_end();
+            self.emit(found)?;
         }
+        Ok(())
+    }
+
+    fn emit(&mut self, segment: Segment) -> io::Result<()> {
+        self.last = Some(segment);
+        (self.emit)(segment)
     }
 
     /// The first segment behind `floor` that saves enough, or a better one that begins soon after.
     fn best_from(&self, pair: Pair<'_>, floor: usize, next: Option<Segment>) -> Option<Segment> {
-        let last = self.segments.last().copied();
+        let last = self.last;
         let mut best: Option<(Segment, isize)> = None;
         let mut until = usize::MAX;
-        for at in self.dense.anchors(pair.new, floor) {
-            if at >= until {
+        for lookup in self.dense.lookups(pair, floor) {
+            let at = lookup.at;
+            if at >= until || best.is_some_and(|(_, gain)| gain >= GAIN_PLENTY) {
                 break;
             }
             let expected = [last, next].into_iter().flatten().filter_map(|it| it.at(at));
             let expected = expected.filter(|it| pair.are_equal(*it, EXPECTED_MIN));
-            for place in expected.chain(self.dense.find(pair, at).take(self.search.ways)) {
-                if best.is_some_and(|(it, _)| it.at(at) == Some(place) && it.new_end() > at) {
+            for place in expected.chain(lookup.places(&self.dense, pair)) {
+                let covers = |it: Segment| it.at(at) == Some(place) && it.new_end() > at;
+                if best.is_some_and(|(it, gain)| covers(it) || gain >= GAIN_PLENTY) {
                     continue;
                 }
                 let (segment, gain) = grow(pair, place, floor, last);

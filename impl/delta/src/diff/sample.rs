@@ -37,9 +37,10 @@ pub(crate) fn is_related(pair: Pair<'_>, gaps: &[Range<usize>], search: Search) 
     let dense = Dense::new(pair, &sampled, &places, search);
     let (mut anchors, mut related) = (0, 0);
     for stripe in sampled {
-        for at in dense.anchors(&pair.new[..stripe.end], stripe.start) {
+        let inside = Pair { new: &pair.new[..stripe.end], ..pair };
+        for lookup in dense.lookups(inside, stripe.start) {
             anchors += 1;
-            related += usize::from(dense.find(pair, at).next().is_some());
+            related += usize::from(lookup.places(&dense, inside).next().is_some());
         }
     }
     related * RELATED_SHARE > anchors

@@ -64,8 +64,8 @@ impl<'a> Output<'a> {
 
     fn takes(&mut self, length: u64) -> bool {
         match self.left.checked_sub(length) {
-            Some(left) if !self.is_too_long => self.left = left,
-            _ => self.is_too_long = true,
+            Some(left) => self.left = left,
+            None => self.is_too_long = true,
         }
         !self.is_too_long
     }
