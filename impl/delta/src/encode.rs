@@ -15,6 +15,7 @@ use crate::wire::alignments::Alignments;
 use crate::wire::frame::{Frame, STREAM_MAX};
 use crate::wire::header::{Header, Trailer};
 use crate::wire::operations::{COLUMNS, column};
+use crate::wire::packing::Packer;
 use crate::wire::reader::check;
 use crate::wire::varint;
 
@@ -40,6 +41,7 @@ pub(crate) struct Encoder<'a, W> {
     summing: Summing<'a>,
     touched: TouchedSum,
     effort: Effort,
+    packer: Packer,
     out: W,
     written: u64,
     check: u64,
@@ -90,6 +92,7 @@ impl<'a, W: Write> Encoder<'a, W> {
             summing,
             touched: TouchedSum::default(),
             effort,
+            packer: Packer::new()?,
             framed: 0,
             out,
             written,
@@ -284,7 +287,7 @@ impl<'a, W: Write> Encoder<'a, W> {
     fn write(&mut self, frame: &Frame<'_>, skipped: &[u8]) -> io::Result<()> {
         let times = self.effort.packing_times(self.new_end - self.framed);
         self.framed = self.new_end;
-        let (body, literals) = frame.to_body(skipped, times)?;
+        let (body, literals) = frame.to_body(skipped, times, &mut self.packer)?;
         let mut head = Vec::new();
         varint::put(&mut head, (body.len() + literals.len()) as u64);
         self.check = check(self.check, &[&body, literals]);

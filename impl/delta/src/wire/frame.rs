@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::io;
 use std::ops::Range;
 
-use super::packing::{self, Packing};
+use super::packing::{self, Packer, Packing};
 use super::varint;
 
 /// The streams of a frame.
@@ -50,6 +50,7 @@ impl Frame<'_> {
         &self,
         skipped: &[u8],
         times: [usize; 2],
+        packer: &mut Packer,
     ) -> io::Result<(Vec<u8>, &[u8])> {
         let streams: [&[u8]; STREAMS] = [
             &self.literal_lengths,
@@ -67,7 +68,7 @@ impl Frame<'_> {
             let time = times[usize::from(literals)];
             let resembled = literals && time / RESEMBLED_TIME >= stream.len();
             let prefix = if resembled { skipped } else { &[] };
-            match packing::pack(stream, prefix, time)? {
+            match packer.pack(stream, prefix, time)? {
                 Some((packing, packed)) => {
                     put_length(&mut body, stream.len(), packing);
                     varint::put(&mut body, packed.len() as u64);

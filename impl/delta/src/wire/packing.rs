@@ -31,21 +31,56 @@ impl Packing {
     }
 }
 
-/// Packs `raw` within about `time` nanoseconds, if zstd is as fast as that, or returns `None` where that does not make it shorter.
-///
-/// # Errors
-/// zstd has no memory.
-pub(crate) fn pack(
-    raw: &[u8],
-    prefix: &[u8],
-    time: usize,
-) -> io::Result<Option<(Packing, Vec<u8>)>> {
-    if raw.len() < PACKED_MIN || !sample_compresses(raw)? {
-        return Ok(None);
+/// Packs streams, with memory that it uses again.
+pub(crate) struct Packer {
+    context: CCtx<'static>,
+}
+
+impl Packer {
+    /// # Errors
+    /// There is no memory.
+    pub(crate) fn new() -> io::Result<Packer> {
+        Ok(Packer { context: CCtx::try_create().ok_or(io::ErrorKind::OutOfMemory)? })
     }
-    let packed = compress(raw, prefix, level(raw.len() + prefix.len(), time))?;
-    let packing = if prefix.is_empty() { Packing::Zstd } else { Packing::ZstdBehindPrefix };
-    Ok((packed.len() + 2 < raw.len()).then_some((packing, packed)))
+
+    /// Packs `raw` within about `time` nanoseconds, if zstd is as fast as that, or returns `None`
+    /// where that does not make it shorter.
+    ///
+    /// # Errors
+    /// zstd has no memory.
+    pub(crate) fn pack(
+        &mut self,
+        raw: &[u8],
+        prefix: &[u8],
+        time: usize,
+    ) -> io::Result<Option<(Packing, Vec<u8>)>> {
+        if raw.len() < PACKED_MIN || !self.sample_compresses(raw)? {
+            return Ok(None);
+        }
+        let level = level(raw.len() + prefix.len(), time);
+        let (packing, packed) = if prefix.is_empty() {
+            (Packing::Zstd, compress(&mut self.context, raw, 0, level)?)
+        } else {
+            let mut context = CCtx::try_create().ok_or(io::ErrorKind::OutOfMemory)?;
+            context.ref_prefix(prefix).map_err(zstd_error)?;
+            let packed = compress(&mut context, raw, prefix.len(), level)?;
+            (Packing::ZstdBehindPrefix, packed)
+        };
+        Ok((packed.len() + 2 < raw.len()).then_some((packing, packed)))
+    }
+
+    fn sample_compresses(&mut self, raw: &[u8]) -> io::Result<bool> {
+        if raw.len() < SAMPLED_MIN {
+            return Ok(true);
+        }
+        let mut sample = Vec::with_capacity(SAMPLE * SAMPLES);
+        for part in 0..SAMPLES {
+            let at = (raw.len() - SAMPLE) / (SAMPLES - 1) * part;
+            sample.extend(&raw[at..at + SAMPLE]);
+        }
+        let packed = compress(&mut self.context, &sample, 0, 1)?;
+        Ok(packed.len() < sample.len() - sample.len() / 32)
+    }
 }
 
 /// The levels of zstd that are worth their time, and what they take for a byte, in nanoseconds.
@@ -58,21 +93,13 @@ fn level(length: usize, time: usize) -> i32 {
     affordable.map_or(1, |(level, _)| *level)
 }
 
-fn sample_compresses(raw: &[u8]) -> io::Result<bool> {
-    if raw.len() < SAMPLED_MIN {
-        return Ok(true);
-    }
-    let mut sample = Vec::with_capacity(SAMPLE * SAMPLES);
-    for part in 0..SAMPLES {
-        let at = (raw.len() - SAMPLE) / (SAMPLES - 1) * part;
-        sample.extend(&raw[at..at + SAMPLE]);
-    }
-    Ok(compress(&sample, &[], 1)?.len() < sample.len() - sample.len() / 32)
-}
-
-fn compress(raw: &[u8], prefix: &[u8], level: i32) -> io::Result<Vec<u8>> {
-    let mut context = CCtx::try_create().ok_or(io::ErrorKind::OutOfMemory)?;
-    let window = (raw.len() + prefix.len()).next_power_of_two().ilog2().clamp(10, WINDOW_LOG_MAX);
+fn compress(
+    context: &mut CCtx<'_>,
+    raw: &[u8],
+    prefix_length: usize,
+    level: i32,
+) -> io::Result<Vec<u8>> {
+    let window = (raw.len() + prefix_length).next_power_of_two().ilog2().clamp(10, WINDOW_LOG_MAX);
     for parameter in [
         CParameter::CompressionLevel(level),
         CParameter::WindowLog(window),
@@ -80,9 +107,6 @@ fn compress(raw: &[u8], prefix: &[u8], level: i32) -> io::Result<Vec<u8>> {
         CParameter::ChecksumFlag(false),
     ] {
         context.set_parameter(parameter).map_err(zstd_error)?;
-    }
-    if !prefix.is_empty() {
-        context.ref_prefix(prefix).map_err(zstd_error)?;
     }
     let mut packed = Vec::with_capacity(compress_bound(raw.len()));
     context.compress2(&mut packed, raw).map_err(zstd_error)?;
