@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::wire::packing;
+use crate::wire::packing::{self, Packer};
 
 /// The most bytes that travel in one message, unpacked.
 pub(super) const LITERALS_MAX: usize = 4 << 20;
@@ -15,7 +15,8 @@ pub(super) fn packing_time(length: usize) -> usize {
 
 /// Packs bytes, or returns `None` where that does not make them fewer.
 pub(super) fn pack(bytes: &[u8]) -> io::Result<Option<Vec<u8>>> {
-    Ok(packing::pack(bytes, &[], packing_time(bytes.len()))?.map(|(_, packed)| packed))
+    let packed = Packer::new()?.pack(bytes, &[], packing_time(bytes.len()))?;
+    Ok(packed.map(|(_, packed)| packed))
 }
 
 /// Unpacks exactly `length` bytes, or returns `None` if `packed` holds another number of bytes.

@@ -8,6 +8,7 @@ use super::literals::packing_time;
 use crate::wire::alignments::Alignments;
 use crate::wire::frame::{Frame, STREAM_MAX};
 use crate::wire::header::{Header, Trailer};
+use crate::wire::packing::Packer;
 use crate::wire::reader::check;
 use crate::wire::varint;
 
@@ -32,6 +33,7 @@ pub(crate) fn write(pieces: &[Piece], content: &[u8], old_length: u64) -> io::Re
         out: header,
         frame: Frame::default(),
         alignments: Alignments::default(),
+        packer: Packer::new()?,
         literal: 0,
         new_end: 0,
     };
@@ -49,6 +51,7 @@ struct Writer<'a> {
     check: u64,
     frame: Frame<'a>,
     alignments: Alignments,
+    packer: Packer,
     /// The length of the literal that waits for its copy.
     literal: usize,
     new_end: u64,
@@ -103,7 +106,8 @@ impl<'a> Writer<'a> {
         if frame.literal_lengths.is_empty() {
             return Ok(());
         }
-        let (body, literals) = frame.to_body(&[], [packing_time(frame.literals.len()); 2])?;
+        let (body, literals) =
+            frame.to_body(&[], [packing_time(frame.literals.len()); 2], &mut self.packer)?;
         varint::put(&mut self.out, (body.len() + literals.len()) as u64);
         self.out.extend_from_slice(&body);
         self.out.extend_from_slice(literals);
