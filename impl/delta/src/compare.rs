@@ -9,7 +9,11 @@ pub(crate) const WINDOW: usize = 64;
 pub(crate) fn common_prefix(a: &[u8], b: &[u8]) -> usize {
     let end = a.len().min(b.len());
     let (a, b) = (&a[..end], &b[..end]);
-    let mut at = 0;
+    let mut at = end.min(WINDOW);
+    let near = common_prefix_in_block(&a[..at], &b[..at]);
+    if near < at {
+        return near;
+    }
     while at + BLOCK <= end && a[at..at + BLOCK] == b[at..at + BLOCK] {
         at += BLOCK;
     }

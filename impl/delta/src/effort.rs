@@ -17,8 +17,10 @@ pub enum Effort {
 pub(crate) struct Search {
     /// The equal bytes from an anchor on that make a candidate: a multiple of eight.
     pub key: usize,
-    /// One position in `2^rarity_log2` is looked at, fewer if much is unmatched.
+    /// One position in `2^rarity_log2` is looked at, fewer if much is unmatched:
     pub rarity_log2: u32,
+    /// from 8 MiB on, one in `2^rarity_of_much_log2`, and fewer yet where the table is full.
+    pub rarity_of_much_log2: u32,
     /// The candidates that are tried for an anchor.
     pub ways: usize,
     /// Behind a first find, a better one is looked for in so many bytes.
@@ -32,12 +34,22 @@ impl Effort {
     pub(crate) fn search(self) -> Option<Search> {
         match self {
             Effort::Fast => None,
-            Effort::Default => {
-                Some(Search { key: 32, rarity_log2: 5, ways: 2, patience: 16, everywhere: false })
-            }
-            Effort::Small => {
-                Some(Search { key: 24, rarity_log2: 4, ways: 4, patience: 64, everywhere: true })
-            }
+            Effort::Default => Some(Search {
+                key: 24,
+                rarity_log2: 5,
+                rarity_of_much_log2: 6,
+                ways: 2,
+                patience: 16,
+                everywhere: false,
+            }),
+            Effort::Small => Some(Search {
+                key: 24,
+                rarity_log2: 4,
+                rarity_of_much_log2: 4,
+                ways: 4,
+                patience: 64,
+                everywhere: true,
+            }),
         }
     }
 

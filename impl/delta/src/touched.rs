@@ -41,8 +41,11 @@ pub(crate) struct TouchedSum {
 impl TouchedSum {
     /// Notes that the new bytes in this range are not the old ones.
     pub(crate) fn touch(&mut self, old: &[u8], bytes: Range<usize>) {
+        if self.given_up {
+            return;
+        }
         self.touched += bytes.len() as u64 + WRITE_COST;
-        if self.given_up || self.touched > IN_PLACE_MAX {
+        if self.touched > IN_PLACE_MAX {
             return self.give_up();
         }
         let end = bytes.end.min(old.len());

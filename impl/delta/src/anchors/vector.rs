@@ -1,6 +1,6 @@
 //! Marks with the vector instructions of the CPU at hand.
 //!
-//! Measured on a Xeon with AVX2: 11 times the speed of the scalar marks, and the search for moved
+//! Measured on a Xeon with AVX2: 5.3 GB/s against 0.5 of the scalar marks, and the search for small
 //! pieces is bound by it. The only unsafe step is to call a function that was compiled for
 //! instructions which the build does not assume; it follows the test that the CPU has them.
 
@@ -30,7 +30,7 @@ mod avx2 {
 
     use super::super::{ANCHOR_BYTES, HIGH, LOW, MARKED, OFFSET, Rarity, mark_scalar};
 
-    /// Four words of every second lane pattern: the bits of the positions 0, 4, 8 and so on.
+    /// The bits of the positions 0, 4, 8 and so on.
     const PHASE: u64 = 0x1111_1111_1111_1111;
 
     #[target_feature(enable = "avx2,bmi2")]

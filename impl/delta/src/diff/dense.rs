@@ -15,6 +15,8 @@ use crate::effort::Search;
 /// The candidates that are kept for a hash: the last ones.
 pub(crate) const WAYS: usize = 4;
 const BUCKETS_LOG2: std::ops::RangeInclusive<u32> = 6..=20;
+/// From so many unmatched bytes on, a closer look takes more time than it saves bytes.
+const MUCH: usize = 8 << 20;
 /// Bits of the filter for every wanted anchor.
 const FILTER_BITS_LOG2: u32 = 3;
 const FILTER_LOG2_MAX: u32 = 23;
@@ -42,8 +44,12 @@ impl Dense {
     ) -> Dense {
         let unmatched = gaps.iter().map(|it| it.len()).sum::<usize>().max(1);
         let unmatched_log2 = unmatched.ilog2() + 1;
-        let rarity_log2 = unmatched_log2.saturating_sub(*BUCKETS_LOG2.end() + 1);
-        let search = Search { rarity_log2: search.rarity_log2.max(rarity_log2), ..search };
+        let asked = match unmatched {
+            ..MUCH => search.rarity_log2,
+            _ => search.rarity_of_much_log2,
+        };
+        let full = unmatched_log2.saturating_sub(*BUCKETS_LOG2.end() + 1);
+        let search = Search { rarity_log2: asked.max(full), ..search };
         let wanted_log2 = unmatched_log2.saturating_sub(search.rarity_log2);
         let buckets_log2 = wanted_log2.saturating_sub(WAYS.ilog2());
         let buckets_log2 = buckets_log2.clamp(*BUCKETS_LOG2.start(), *BUCKETS_LOG2.end());
