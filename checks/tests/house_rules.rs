@@ -50,6 +50,11 @@ fn no_layer_depends_on_one_above_it() {
 }
 
 #[test]
+fn the_log_depends_on_nothing_of_ours() {
+    assert!(!dependencies("impl/wal/Cargo.toml").contains("steadfast-"));
+}
+
+#[test]
 fn the_readme_names_every_guarantee_with_its_file_and_a_twin_that_it_catches() {
     let readme = read("README.md");
     for guarantee in steadfast_guarantees::GUARANTEES {

@@ -24,7 +24,7 @@
 //! 12..16   count of records
 //! 16..32   log id
 //! 32..40   segment number
-//! 40..48   epoch of the writer: the how manieth opening of the log wrote it
+//! 40..48   epoch of the writer: which opening of the log wrote it, counted from 1
 //! 48..56   sequence number of the first record (of the next one, if there is none)
 //! 56..64   durable: every record up to this number was synced when the batch was written
 //! 64..68   length of the body in bytes

@@ -5,7 +5,7 @@
 //! either one recovers it: [`Recovered`] holds the state of the last checkpoint and an iterator
 //! over the records behind it. The log knows records as bytes only.
 //!
-//! - [`format`] says what is on disk, [`recovery`] what is made of it, case by case.
+//! - [`mod@format`] says what is on disk, [`recovery`] what is made of it, case by case.
 //! - [`Decisions`] gathers what the log believes and waits for. The crash-state enumeration runs
 //!   the log with wrong ones, to see that it catches them.
 //! - [`disk`] says what the log asks of a disk. There is a real one and a simulated one.

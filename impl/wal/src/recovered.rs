@@ -16,7 +16,7 @@ pub struct Recovered<D: Disk> {
     pub through: Sequence,
     /// The number of the last record.
     pub last: Sequence,
-    /// The how manieth opening of the log this is.
+    /// Which opening of the log this is, counted from 1.
     pub epoch: WriterEpoch,
     /// How the log ended: whether something was cut off.
     pub tail: Tail,
