@@ -102,7 +102,13 @@ scopes! {
     "cold" Default "E2W2: from nothing, with a crash and a cut"
         ["first-leader", "write-acknowledged", "crash-loses-tail"]
         |name| Scope { start: Start::Cold, ..scope(name, 2, 2, Bounds { writes: 1, crashes: 1, partitions: 1, elections: 1, ..NOTHING }) };
-    "deletes" Default "E1W1: a delete on one side of a cut"
+    "deletes" Default "two nodes, E1W1: a delete on one side of a cut, with a crash"
+        ["delete-converged", "conflict-converged"]
+        |name| {
+            let settings = Settings::new(2, 1, 1).unwrap_or_else(|error| unreachable!("{error}"));
+            Scope::new(name, settings, Bounds { writes: 2, deletes: 1, crashes: 1, partitions: 1, elections: 1, ..NOTHING })
+        };
+    "deletes-3" Deep "E1W1: a delete on one side of a cut"
         ["delete-converged", "conflict-converged"]
         |name| scope(name, 1, 1, Bounds { writes: 2, deletes: 1, partitions: 1, elections: 1, ..NOTHING });
     "link-events" Default "E1W1: the ends of a connection hear of it at different times"
