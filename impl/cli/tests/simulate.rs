@@ -1,0 +1,71 @@
+//! `steadfast simulate`, as a user meets it.
+
+use std::process::{Command, Output};
+
+fn simulate(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_steadfast"));
+    command.arg("simulate").args(arguments).output().expect("steadfast runs")
+}
+
+fn fails_with(arguments: &[&str], code: i32, says: &str) {
+    let output = simulate(arguments);
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {message}");
+    assert!(message.contains(says), "{arguments:?}: {message}");
+}
+
+#[test]
+fn bad_input_is_named_and_the_accepted_ones_are_listed() {
+    fails_with(
+        &["nowhere"],
+        2,
+        "no scenario is called \"nowhere\": there are all, basic-replication,",
+    );
+    fails_with(&["all", "--nodes", "0"], 2, "0 nodes: a cluster has 1 to 7 nodes");
+    fails_with(&["all", "--elect", "4"], 2, "E = 4: the votes needed to lead are 1 to 3");
+    fails_with(&["all", "--seed", "x"], 2, "--seed");
+    fails_with(&["all", "--files", "no-such-directory"], 4, "cannot read no-such-directory");
+    fails_with(&["delta-sync", "--nodes", "1"], 2, "sending a delta takes at least 2");
+}
+
+#[test]
+fn files_that_cannot_be_used_are_named_and_left_out() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let place = directory.path().to_str().expect("a name");
+    fails_with(&["all", "--files", place], 2, "there is no file in it that can be used");
+    std::fs::create_dir(directory.path().join("folder")).expect("a folder");
+    std::fs::write(directory.path().join("empty"), "").expect("a file");
+    std::fs::write(directory.path().join("text"), "something to replicate".repeat(400))
+        .expect("a file");
+    let output = simulate(&["basic-replication", "--files", place]);
+    let warnings = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(warnings.contains("folder is left out: it is a directory"), "{warnings}");
+    assert!(warnings.contains("empty is left out: it is empty"), "{warnings}");
+    assert_eq!(output.status.code(), Some(0));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("puts text: 8800 B"));
+}
+
+#[test]
+fn json_is_one_object_and_the_same_for_the_same_seed() {
+    let output = simulate(&["conflict-resolution", "--seed", "5", "--json"]);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(report["ok"], true);
+    assert_eq!(report["stories"][0]["scenario"], "conflict-resolution");
+    let again = simulate(&["conflict-resolution", "--seed", "5", "--json"]);
+    assert_eq!(output.stdout, again.stdout);
+    let other = simulate(&["conflict-resolution", "--seed", "6", "--json"]);
+    assert_ne!(output.stdout, other.stdout);
+}
+
+#[test]
+fn of_several_stories_each_leaves_its_own_trace() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let trace = directory.path().join("trace.json");
+    let output = simulate(&["network-partition", "--trace", trace.to_str().expect("a name")]);
+    assert_eq!(output.status.code(), Some(0));
+    for number in [1, 2] {
+        let file = directory.path().join(format!("trace-{number}.json"));
+        let text = std::fs::read_to_string(file).expect("a trace");
+        assert!(text.contains("steadfast-trace"), "{number}");
+    }
+}
