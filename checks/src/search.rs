@@ -8,6 +8,7 @@ use stateright::{Checker, Chooser, HasDiscoveries, Model};
 use steadfast_cluster::{Action, ClusterModel, ClusterState, record, replay, script};
 use steadfast_guarantees::GUARANTEES;
 use steadfast_guarantees::twins::{Twin, twin};
+use steadfast_sim::Random;
 use steadfast_trace::{Network, Scope, Step};
 
 use crate::job::{Finding, Job, Limits, Reached, Run, Search, Stopped, Taken, TraceOrFile};
@@ -232,34 +233,23 @@ fn possible(scope: &Scope) -> [bool; Step::KINDS.len()] {
 struct Walker;
 
 impl Chooser<ClusterModel> for Walker {
-    type State = u64;
+    type State = Random;
 
-    fn new_state(&self, seed: u64) -> u64 {
-        seed
+    fn new_state(&self, seed: u64) -> Random {
+        Random::new(seed)
     }
 
-    fn choose_initial_state(&self, _: &mut u64, _: &[ClusterState]) -> usize {
+    fn choose_initial_state(&self, _: &mut Random, _: &[ClusterState]) -> usize {
         0
     }
 
-    fn choose_action(&self, random: &mut u64, _: &ClusterState, actions: &[Action]) -> usize {
+    fn choose_action(&self, random: &mut Random, _: &ClusterState, actions: &[Action]) -> usize {
         let progress: Vec<usize> =
             (0..actions.len()).filter(|at| actions[*at].step.is_progress()).collect();
-        let is_progress = !progress.is_empty() && draw(random, 8) != 0;
+        let is_progress = !progress.is_empty() && random.below(8) != 0;
         match is_progress {
-            true => progress[draw(random, progress.len())],
-            false => draw(random, actions.len()),
+            true => progress[random.below(progress.len())],
+            false => random.below(actions.len()),
         }
     }
-}
-
-/// A number below `below` (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number
-/// Generators", OOPSLA 2014: SplitMix64).
-fn draw(random: &mut u64, below: usize) -> usize {
-    *random = random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut mixed = *random;
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^= mixed >> 31;
-    usize::try_from(mixed % below.max(1) as u64).unwrap_or(0)
 }

@@ -235,7 +235,7 @@ impl Simulation {
 
     /// Makes a content durable before the write that names it.
     fn bring(&mut self, node: NodeId, content: ContentId) {
-        if let Some(bytes) = self.library.get(content) {
+        if let Some(bytes) = self.catalogue.get(content) {
             self.nodes[node.index()].storage.put(content, Stored { bytes, is_exact: true });
         }
         self.drive(node, Input::Stored { content });
@@ -245,7 +245,7 @@ impl Simulation {
     fn name_content(&mut self, bytes: Bytes) -> Content {
         match bytes.len() <= self.setup.inline_bytes_max {
             true => Content::Inline((*bytes).into()),
-            false => Content::Named(self.library.add(bytes)),
+            false => Content::Named(self.catalogue.add(bytes)),
         }
     }
 

@@ -93,7 +93,7 @@ impl Simulation {
             return;
         };
         let base = payload.base.and_then(|base| storage.content(base));
-        let cost = self.library.encode(payload, base.map(|it| &*it.bytes), &content.bytes);
+        let cost = self.catalogue.encode(payload, base.map(|it| &*it.bytes), &content.bytes);
         self.ledger.deltas += u64::from(payload.base.is_some());
         self.ledger.bytes_sent += cost.sent;
         self.ledger.bytes_whole += cost.whole;
@@ -149,7 +149,7 @@ impl Simulation {
         // what is bad in it.
         let base = payload.base.and_then(|base| storage.content(base));
         let base = base.filter(|it| it.is_exact || trusts);
-        let made = self.library.decode(payload, base);
+        let made = self.catalogue.decode(payload, base);
         // Whoever trusts what it cannot verify takes even what the delta does not fit.
         let made =
             made.or_else(|| base.filter(|_| trusts).cloned().map(crate::storage::Stored::wrong));

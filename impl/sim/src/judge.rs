@@ -44,16 +44,6 @@ impl ClusterView for View<'_> {
         self.0.nodes[node.index()].storage.copy(content)
     }
 
-    fn served(&self, node: NodeId, content: ContentId) -> Copy {
-        let decisions = self.decisions();
-        match self.copy(node, content) {
-            Copy::Wrong if decisions.serves_bad_copies() => Copy::Wrong,
-            Copy::Wrong if decisions.trusts_unverified_content() => Copy::Wrong,
-            Copy::Wrong | Copy::Missing => Copy::Missing,
-            Copy::Exact => Copy::Exact,
-        }
-    }
-
     fn is_quiet(&self) -> bool {
         self.0.is_quiet()
     }
@@ -178,10 +168,6 @@ impl ClusterView for Before<'_> {
 
     fn copy(&self, node: NodeId, content: ContentId) -> Copy {
         self.now.copy(node, content)
-    }
-
-    fn served(&self, node: NodeId, content: ContentId) -> Copy {
-        self.now.served(node, content)
     }
 
     fn is_quiet(&self) -> bool {

@@ -170,7 +170,7 @@ impl Simulation {
         match content {
             Content::Inline(bytes) => format!("{} B in the log", bytes.len()),
             Content::Named(name) => {
-                let bytes = self.library.get(*name).map_or(0, |it| it.len());
+                let bytes = self.catalogue.get(*name).map_or(0, |it| it.len());
                 format!("{} as content {name}", size(bytes as u64))
             }
         }
@@ -203,7 +203,7 @@ impl Simulation {
         let payload = entry.change.named().and_then(|content| {
             message.payloads().iter().find(|payload| payload.content == content)
         });
-        let cost = payload.map(|it| (it, self.library.cost(*it)));
+        let cost = payload.map(|it| (it, self.catalogue.cost(*it)));
         match cost {
             Some((payload, cost)) if payload.base.is_some() => format!(
                 "{} {} (delta: {} for {})",

@@ -163,16 +163,6 @@ impl ClusterView for View<'_> {
         self.state.node(node).disk.copy(content)
     }
 
-    fn served(&self, node: NodeId, content: ContentId) -> Copy {
-        let decisions = self.decisions();
-        match self.copy(node, content) {
-            Copy::Wrong if decisions.serves_bad_copies() => Copy::Wrong,
-            Copy::Wrong if decisions.trusts_unverified_content() => Copy::Wrong,
-            Copy::Wrong | Copy::Missing => Copy::Missing,
-            Copy::Exact => Copy::Exact,
-        }
-    }
-
     fn is_quiet(&self) -> bool {
         let state = self.state;
         state.world.cut.is_none()

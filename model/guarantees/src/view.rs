@@ -46,7 +46,15 @@ pub trait ClusterView {
     fn copy(&self, node: NodeId, content: ContentId) -> Copy;
 
     /// What a client that reads a content of a node gets: nothing rather than a bad copy.
-    fn served(&self, node: NodeId, content: ContentId) -> Copy;
+    fn served(&self, node: NodeId, content: ContentId) -> Copy {
+        let decisions = self.decisions();
+        match self.copy(node, content) {
+            Copy::Wrong if decisions.serves_bad_copies() => Copy::Wrong,
+            Copy::Wrong if decisions.trusts_unverified_content() => Copy::Wrong,
+            Copy::Wrong | Copy::Missing => Copy::Missing,
+            Copy::Exact => Copy::Exact,
+        }
+    }
 
     /// Whether every node is up, no cut remains, and nothing can happen any more but faults, time
     /// and clients: no delivery, sync or link event, and no bad copy to be found.
