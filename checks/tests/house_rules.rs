@@ -50,11 +50,6 @@ fn no_layer_depends_on_one_above_it() {
 }
 
 #[test]
-fn the_log_depends_on_nothing_of_ours() {
-    assert!(!dependencies("impl/wal/Cargo.toml").contains("steadfast-"));
-}
-
-#[test]
 fn the_readme_names_every_guarantee_with_its_file_and_a_twin_that_it_catches() {
     let readme = read("README.md");
     for guarantee in steadfast_guarantees::GUARANTEES {
@@ -65,5 +60,30 @@ fn the_readme_names_every_guarantee_with_its_file_and_a_twin_that_it_catches() {
         assert!(row.contains(&file), "{id}");
         let twin = row.rsplit('|').nth(1).expect("a last column").trim();
         assert!(steadfast_guarantees::twins::twin(twin).is_some(), "{id}: {twin}");
+    }
+}
+
+/// The files that a row of README's table names in a column.
+fn files_in(row: &str, column: usize) -> Vec<&str> {
+    let cell = row.split('|').nth(column).expect("a column");
+    cell.split('`').filter(|it| it.ends_with(".rs")).collect()
+}
+
+#[test]
+fn what_ensures_a_guarantee_says_so_where_the_readme_points() {
+    let readme = read("README.md");
+    for guarantee in steadfast_guarantees::GUARANTEES {
+        let id = guarantee.id().short();
+        let row = readme.lines().find(|it| it.starts_with(&format!("| {id} |")));
+        let files = files_in(row.unwrap_or_else(|| panic!("{id} has no row")), 4);
+        assert!(!files.is_empty(), "{id}: no file");
+        for file in files {
+            let text = read(&format!("model/protocol/src/{file}"));
+            let mut ensured = text.lines().filter_map(|it| it.trim().strip_prefix("// Ensures: "));
+            let names_it = |it: &str| {
+                it.split(',').next().is_some_and(|ids| ids.split(" and ").any(|it| it == id))
+            };
+            assert!(ensured.any(names_it), "{file} does not say that it ensures {id}");
+        }
     }
 }

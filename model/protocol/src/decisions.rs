@@ -60,6 +60,7 @@ pub trait Decisions: Send + Sync {
     // Epochs: who may speak.
 
     /// The epoch that a node asks for when its election timeout expires.
+    // Ensures: G4, because an epoch names the only node that may lead it.
     fn next_epoch(&self, promise: Epoch, node: NodeId) -> Epoch {
         Epoch { round: promise.round.next(), node }
     }
@@ -81,6 +82,7 @@ pub trait Decisions: Send + Sync {
 
     /// The order in which a follower logs a new promise and the entries it came with: the promise
     /// first, so that no crash leaves entries of an epoch that the node never promised.
+    // Ensures: G9, because a promise is on disk before any entry of its epoch.
     fn batch(&self, promise: Option<Epoch>, entries: Vec<Entry>) -> Vec<Record> {
         let promise = promise.map(Record::Promise).into_iter();
         promise.chain(entries.into_iter().map(Record::Entry)).collect()
@@ -104,12 +106,14 @@ pub trait Decisions: Send + Sync {
     }
 
     /// The Lamport counter of the next entry.
+    // Ensures: G7, because what a writer had seen is in its log.
     fn next_counter(&self, writing: &Writing<'_>) -> Counter {
         writing.highest.next()
     }
 
     /// The fence of the next entry: with E+W>N the epoch, so that no write of a deposed leader
     /// overrides one of its successor.
+    // Ensures: G9, because the fence is compared before the counter.
     fn fence(&self, writing: &Writing<'_>) -> Option<Epoch> {
         writing.settings.is_consistent().then_some(writing.epoch)
     }

@@ -59,6 +59,7 @@ impl Files {
 
     /// Adds an entry. Merging is a join: the order in which causally closed entries arrive does
     /// not matter.
+    // Ensures: G2 and G6, because the highest stamp wins whatever comes first.
     pub fn apply(&mut self, entry: &Entry, decisions: &dyn Decisions) {
         let mut heads = self.heads(&entry.path).to_vec();
         heads.retain(|head| !entry.replaces.contains(&head.dot));

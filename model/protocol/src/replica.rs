@@ -224,6 +224,7 @@ impl Replica {
 
     /// Logs the entries that can follow what is logged, up to the first that cannot: a gap is
     /// refused. `promise` is logged with them.
+    // Ensures: G8, because what does not follow what is held is not logged.
     fn learn(&mut self, promise: Option<Epoch>, entries: &[Entry], turn: &mut Turn<'_>) {
         let mut logged = *self.log.vv();
         let mut fresh = Vec::new();
@@ -241,6 +242,7 @@ impl Replica {
     }
 
     /// The log is on disk up to `position`: apply what is, release what it explains, go on.
+    // Ensures: G3, because what is applied is exactly what is synced.
     fn on_synced(&mut self, position: Position, turn: &mut Turn<'_>) {
         let position = position.min(self.log.length());
         let Some(count) = position.0.checked_sub(self.synced.0) else {

@@ -36,6 +36,7 @@ impl Replica {
     }
 
     /// Counts what a follower has, and logs what it has and the leader lacks.
+    // Ensures: G2, because what one follower had becomes part of the log, which all others are sent.
     pub(super) fn on_ack(&mut self, from: NodeId, ack: &Ack, turn: &mut Turn<'_>) {
         if !self.leads() || !turn.decisions.ack_counts(ack.epoch, self.promise()) {
             return;

@@ -130,6 +130,7 @@ impl Replica {
     }
 
     /// Answers the writes that W nodes have synced in this epoch.
+    // Ensures: G1, because only synced copies are counted, and W of them.
     pub(super) fn acknowledge_writes(&mut self, turn: &mut Turn<'_>) {
         let quorum = self.settings().write();
         let own = *turn.decisions.own_copy(&self.synced_vv, self.log.vv());

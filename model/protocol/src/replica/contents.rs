@@ -96,6 +96,7 @@ impl Contents {
 impl Replica {
     /// Whether a message must wait: it, or one before it from the same peer, names a content that
     /// is not durable here.
+    // Ensures: G10, because an entry whose content is not durable here is not logged.
     pub(super) fn must_wait(&self, from: NodeId, message: &SealedMessage, turn: &Turn<'_>) -> bool {
         let carries_entries =
             matches!(**message, Message::Append(_) | Message::Ack(_) | Message::Vote(_));
@@ -157,6 +158,7 @@ impl Replica {
     }
 
     /// A copy is bad: it counts as missing, is not served, and is fetched again.
+    // Ensures: G10, because a bad copy is not served.
     pub(super) fn on_bad(&mut self, content: ContentId, turn: &mut Turn<'_>) {
         self.contents.held.remove(&content);
         self.contents.want(content);

@@ -76,6 +76,7 @@ impl Replica {
     }
 
     /// Leads once E ballots count: their promises, and all that was learned from them, are synced.
+    // Ensures: G5, because a leader has all that any of its E voters had.
     pub(super) fn maybe_lead(&mut self, turn: &mut Turn<'_>) {
         let Role::Candidate(ballots) = &self.role else {
             return;
@@ -120,6 +121,7 @@ impl Replica {
 
     /// Becomes a follower. A leader's unfinished writes have an unknown outcome: they may be
     /// logged elsewhere. Its unfinished reads have no effect and are refused.
+    // Ensures: G11, because "refused" is never said of a write that others may have logged.
     pub(super) fn step_down(&mut self, turn: &mut Turn<'_>) {
         let Role::Leader(leadership) = std::mem::take(&mut self.role) else {
             return;

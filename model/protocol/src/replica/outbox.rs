@@ -50,6 +50,7 @@ impl Replica {
         self.hold(HeldEffect::Answer { request, outcome }, turn);
     }
 
+    // Ensures: G1, because no Ack leaves before the records that it speaks of are synced.
     fn hold(&mut self, effect: HeldEffect, turn: &mut Turn<'_>) {
         let explained_by = self.log.length();
         self.outbox.push(Held { explained_by, effect });

@@ -16,6 +16,7 @@ impl Replica {
 
     /// Takes the value and the version vector now, and asks the peers whether this is still the
     /// leader: only an answer to a tag issued from now on can tell.
+    // Ensures: G5, because a successor would have met one of the W that confirm.
     fn on_linearizable_read(&mut self, read: ReadRequest, turn: &mut Turn<'_>) {
         let (own, vv) = (self.id(), self.synced_vv);
         let version = self.files.visible(&read.path).cloned();

@@ -17,6 +17,7 @@ impl Replica {
     /// # Errors
     /// The log is of another node or of a cluster with other settings, or is no log that a node
     /// could have written.
+    // Ensures: G6, because what was shown was synced, and is replayed.
     pub fn recover(
         identity: Identity,
         records: &[Record],

@@ -22,6 +22,7 @@ impl Replica {
     }
 
     /// Ends the session with a peer: nothing of it is held, awaited or believed sent any longer.
+    // Ensures: G12, because nothing waits for what a lost session will not bring.
     fn end_session(&mut self, peer: NodeId, turn: &mut Turn<'_>) {
         if self.sessions[peer.index()].take().is_none() {
             return;
@@ -34,6 +35,7 @@ impl Replica {
 
     /// Says what a new session must begin with: a leader sends what the peer lacks, a candidate
     /// asks for the vote it does not have.
+    // Ensures: G12, because whatever the lost session failed to bring is sent anew.
     fn greet(&mut self, peer: NodeId, turn: &mut Turn<'_>) {
         match &mut self.role {
             Role::Follower => {}
