@@ -9,7 +9,7 @@ use std::time::Instant;
 use clap::Args;
 use raft_engine::{Engine, LogBatch};
 use serde::{Deserialize, Serialize};
-use steadfast_wal::{RealDisk, SerialLog, inspect};
+use steadfast_wal::{Opening, RealDisk, inspect};
 
 use super::load::payload;
 use super::systems::{Forgets, Indexed, LOG, RaftEngine, Result, Sqlite, settings};
@@ -108,7 +108,7 @@ type Filler = fn(&Path, usize, usize) -> Result<u64>;
 
 fn fill_steadfast(directory: &Path, records: usize, payload_bytes: usize) -> Result<u64> {
     let disk = Arc::new(RealDisk::new(directory.join("steadfast")));
-    let (mut log, _) = SerialLog::open(Arc::clone(&disk), LOG, settings())?;
+    let (mut log, _) = Opening::begin(Arc::clone(&disk), LOG, settings())?.into_serial_log()?;
     let payload = payload(0, payload_bytes);
     for number in 1..=records {
         log.append(&payload)?;
@@ -235,15 +235,19 @@ type Times = (f64, f64, u64, u64);
 fn replay_steadfast(directory: &Path) -> Result<Times> {
     let begin = Instant::now();
     let disk = Arc::new(RealDisk::new(directory.join("steadfast")));
-    let (_log, mut recovered) = SerialLog::open(disk, LOG, settings())?;
-    let open_s = begin.elapsed().as_secs_f64();
+    let mut opening = Opening::begin(disk, LOG, settings())?;
+    let mut open = begin.elapsed();
     let begin = Instant::now();
     let (mut records, mut bytes) = (0, 0);
-    recovered.replay.for_each(|record| {
+    opening.for_each(|record| {
         records += 1;
         bytes += record.payload.len() as u64;
     })?;
-    Ok((open_s, begin.elapsed().as_secs_f64(), records, bytes))
+    let replay = begin.elapsed();
+    let begin = Instant::now();
+    let _log = opening.into_serial_log()?;
+    open += begin.elapsed();
+    Ok((open.as_secs_f64(), replay.as_secs_f64(), records, bytes))
 }
 
 fn replay_raft_engine(directory: &Path) -> Result<Times> {

@@ -9,7 +9,7 @@ use okaywal::{Entry, EntryId, LogManager, SegmentReader, WriteAheadLog};
 use protobuf::well_known_types::BytesValue;
 use raft_engine::{Config, Engine, LogBatch, MessageExt, ReadableSize};
 use rusqlite::Connection;
-use steadfast_wal::{Log, LogId, RealDisk, Sequence, Settings};
+use steadfast_wal::{Log, LogId, Opening, RealDisk, Sequence, Settings};
 
 /// Anything that can go wrong with any of them.
 pub(super) type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -44,7 +44,7 @@ impl Steadfast {
     /// When that fails.
     pub(super) fn open(directory: &Path) -> Result<Steadfast> {
         let disk = Arc::new(RealDisk::new(directory.join("steadfast")));
-        Ok(Steadfast(Log::open(disk, LOG, settings())?.0))
+        Ok(Steadfast(Opening::begin(disk, LOG, settings())?.into_log()?.0))
     }
 }
 

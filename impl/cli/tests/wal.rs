@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
 
-use steadfast_wal::{LogId, RealDisk, SerialLog, Settings};
+use steadfast_wal::{LogId, Opening, RealDisk, Settings};
 
 fn steadfast(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_steadfast")).args(arguments).output().unwrap()
@@ -20,7 +20,8 @@ fn wal(verb: &str, directory: &Path, more: &[&str]) -> (i32, String, String) {
 fn write_log(directory: &Path) {
     let settings = Settings { segment_bytes: 1 << 20, batch_bytes: 1 << 16, ..Settings::default() };
     let disk = Arc::new(RealDisk::new(directory));
-    let (mut log, _) = SerialLog::open(disk, LogId(7), settings).unwrap();
+    let opening = Opening::begin(disk, LogId(7), settings).unwrap();
+    let (mut log, _) = opening.into_serial_log().unwrap();
     for number in 0..20_u8 {
         log.append(&[number; 100]).unwrap();
         log.sync().unwrap();

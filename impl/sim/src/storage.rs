@@ -8,7 +8,7 @@ use steadfast_protocol::{
     Change, Content, ContentId, Decisions, EntryBody, Identity, Payload, Position, Record, Sealed,
 };
 use steadfast_wal::disk::simulated::{CrashModel, DiskModel, SimulatedDisk};
-use steadfast_wal::{LogId, SerialLog, Settings, Tail};
+use steadfast_wal::{LogId, Opening, SerialLog, Settings, Tail};
 
 use crate::{Bytes, Random};
 
@@ -122,16 +122,20 @@ impl Storage {
     /// Opens the log and replays it. A simulated disk that does nothing but crash leaves a log
     /// that opens, and whose records are those that were appended.
     fn open(&mut self) -> (usize, Tail) {
-        let (log, mut recovered) = SerialLog::open(Arc::clone(&self.disk), self.id, settings())
+        let mut count = 0;
+        let opening = Opening::begin(Arc::clone(&self.disk), self.id, settings());
+        let opened = opening.and_then(|mut opening| {
+            opening.for_each(|record| {
+                let found = postcard::from_bytes(record.payload).ok();
+                let appended = self.records.get(count);
+                assert_eq!(found.as_ref(), appended, "log-returns-what-was-appended");
+                count += 1;
+            })?;
+            opening.into_serial_log()
+        });
+        let (log, recovered) = opened
             .unwrap_or_else(|error| panic!("log-survives-crashes: the log does not open: {error}"));
         self.log = Some(log);
-        let mut count = 0;
-        let replayed = recovered.replay.for_each(|record| {
-            let found = postcard::from_bytes(record.payload).ok();
-            assert_eq!(found.as_ref(), self.records.get(count), "log-returns-what-was-appended");
-            count += 1;
-        });
-        replayed.unwrap_or_else(|error| panic!("log-survives-crashes: no replay: {error}"));
         (count, recovered.tail)
     }
 

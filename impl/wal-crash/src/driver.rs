@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use steadfast_wal::disk::simulated::{DiskModel, Fault, SimulatedDisk};
-use steadfast_wal::{AppendError, CheckpointError, LogId, Sequence, SerialLog, Settings};
+use steadfast_wal::{AppendError, CheckpointError, LogId, Opening, Sequence, SerialLog, Settings};
 
 use crate::geometry::Geometry;
 use crate::history::{History, Promise};
@@ -223,7 +223,8 @@ impl Driver {
 
     /// Opens the log without a crash before it, so that nothing written is missing.
     fn open(&mut self) -> Result<(), Stopped> {
-        let result = SerialLog::open(Arc::new(self.disk.clone()), LOG, self.settings);
+        let result = Opening::begin(Arc::new(self.disk.clone()), LOG, self.settings)
+            .and_then(Opening::into_serial_log);
         let (log, recovered) = result.map_err(|it| Stopped(it.to_string()))?;
         self.log = Some(log);
         let last = recovered.last.0;

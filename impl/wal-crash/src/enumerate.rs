@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ahash::RandomState;
 use serde::Serialize;
 use steadfast_wal::disk::simulated::{CrashModel, DiskModel, EIO, ENOSPC, Fault, SimulatedDisk};
-use steadfast_wal::{Decisions, SerialLog, Settings};
+use steadfast_wal::{Decisions, Opening, Settings};
 
 use crate::damage::damages;
 use crate::driver::{Driver, Moment, OTHER_LOG, Stopped};
 use crate::geometry::Geometry;
 use crate::history::{History, Promise};
 use crate::images::{fingerprint, hasher, images};
-use crate::judge::{Outcome, judge_crash, keeps, recover};
+use crate::judge::{Opened, Outcome, judge_crash, keeps, recover};
 use crate::workload::{Operation, Workload};
 
 /// So many crashes follow each other: one while the log works, one while it recovers from that.
@@ -275,13 +275,14 @@ impl Enumerator {
         promise: Promise,
         crash: u32,
     ) {
-        let (disk, mut log, found) = match judge_crash(image, self.settings, history, promise) {
+        let (disk, opened) = match judge_crash(image, self.settings, history, promise) {
             Ok(judged) => judged,
             Err(broken) => return self.violated(about, format!("after crash {crash}: {broken}")),
         };
         if crash == CRASHES {
             return;
         }
+        let Opened { mut log, found, shown } = *opened;
         let tape = disk.take_tape();
         let recovered = Promise {
             durable: found.last,
@@ -292,7 +293,8 @@ impl Enumerator {
         let last = tape.len() - 1;
         // The first is the disk that was just judged.
         for (at, model) in tape.into_iter().enumerate().skip(1) {
-            let promise = if at == last { recovered } else { promise };
+            let durable = promise.durable.max(shown.at(at));
+            let promise = if at == last { recovered } else { Promise { durable, ..promise } };
             self.moment(about, history, &Moment { model, promise }, crash + 1);
         }
         // A log that was recovered goes on: what is written next survives, too.
@@ -329,8 +331,8 @@ impl Enumerator {
             let about = About { workload, what: damaged.what };
             self.damaged(&about, &driver, &damaged.model, damaged.must_say_so);
         }
-        let other = SerialLog::open(Arc::new(SimulatedDisk::new(model)), OTHER_LOG, self.settings);
-        if other.is_ok() {
+        let disk = Arc::new(SimulatedDisk::new(model));
+        if Opening::begin(disk, OTHER_LOG, self.settings).is_ok() {
             let about = About { workload, what: "an opening by somebody else".to_owned() };
             self.violated(&about, "another node's log was opened".to_owned());
         }
@@ -342,8 +344,11 @@ impl Enumerator {
         let disk = SimulatedDisk::new(model.clone());
         let promise = driver.promise;
         let found = match recover(&disk, self.settings, &driver.history) {
-            Ok(Outcome::Refused(_)) => return,
-            Ok(Outcome::Opened(_, found)) => found,
+            Ok(Outcome::Refused(_)) if is_unchanged(model, &disk.model()) => return,
+            Ok(Outcome::Refused(why)) => {
+                return self.violated(about, format!("changed although refused: {why}"));
+            }
+            Ok(Outcome::Opened(opened)) => opened.found,
             Err(broken) => return self.violated(about, broken),
         };
         let is_last_batch = found.last + 1 >= driver.last_batch;
@@ -410,4 +415,13 @@ impl Enumerator {
             self.violated(&about, "a log that had failed went on".to_owned());
         }
     }
+}
+
+/// Whether a disk holds what it held before, the lock apart.
+fn is_unchanged(before: &DiskModel, after: &DiskModel) -> bool {
+    let files = |it: &DiskModel| -> Vec<(String, Vec<u8>)> {
+        let files = it.files().filter(|it| it.0 != "LOCK");
+        files.map(|(name, bytes)| (name.to_owned(), bytes.to_vec())).collect()
+    };
+    files(before) == files(after)
 }

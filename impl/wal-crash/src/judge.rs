@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use steadfast_wal::disk::simulated::{DiskModel, SimulatedDisk};
-use steadfast_wal::{ReadError, Recovered, SerialLog, Settings};
+use steadfast_wal::{OpenError, Opening, SerialLog, Settings};
 
 use crate::driver::LOG;
 use crate::history::{History, Promise};
@@ -19,9 +19,35 @@ pub(crate) struct Found {
 /// What a recovery ended with.
 pub(crate) enum Outcome {
     /// The log is open.
-    Opened(Box<SerialLog<SimulatedDisk>>, Found),
+    Opened(Box<Opened>),
     /// It was refused, for this reason.
     Refused(String),
+}
+
+/// A log that is open.
+pub(crate) struct Opened {
+    pub(crate) log: SerialLog<SimulatedDisk>,
+    pub(crate) found: Found,
+    pub(crate) shown: Shown,
+}
+
+/// What was shown while a log was being opened: how many states of the disk there were on the tape
+/// then, and the last record, batch by batch.
+#[derive(Debug, Default)]
+pub(crate) struct Shown(Vec<(usize, u64)>);
+
+impl Shown {
+    /// The last record that had been shown when the disk was in this state on the tape. A crash in
+    /// that state must not lose it.
+    pub(crate) fn at(&self, state: usize) -> u64 {
+        self.0.iter().rev().find(|it| it.0 <= state + 1).map_or(0, |it| it.1)
+    }
+
+    /// Whether the disk was left as it was until all batches but the last were shown.
+    fn came_before_changes(&self, states_at_begin: usize) -> bool {
+        let before_last = self.0.split_last().map_or(&[][..], |it| it.1);
+        before_last.iter().all(|it| it.0 == states_at_begin)
+    }
 }
 
 /// Opens the log on a disk, reads all of it and compares each record and the state.
@@ -30,53 +56,60 @@ pub(crate) fn recover(
     settings: Settings,
     history: &History,
 ) -> Result<Outcome, String> {
-    let (log, mut recovered) = match SerialLog::open(Arc::new(disk.clone()), LOG, settings) {
+    let mut opening = match Opening::begin(Arc::new(disk.clone()), LOG, settings) {
+        Ok(opening) => opening,
+        Err(error) => return Ok(Outcome::Refused(error.to_string())),
+    };
+    let through = opening.through().0;
+    if opening.state != History::state(through) {
+        return Err(format!("the state through record {through} is wrong"));
+    }
+    let states = disk.tape_length();
+    let shown = match read(&mut opening, disk, history)? {
+        Ok(shown) => shown,
+        Err(error) => return Ok(Outcome::Refused(error.to_string())),
+    };
+    if !shown.came_before_changes(states) {
+        return Err("the disk was changed before all of it was read".to_owned());
+    }
+    let (log, recovered) = match opening.into_serial_log() {
         Ok(opened) => opened,
         Err(error) => return Ok(Outcome::Refused(error.to_string())),
     };
-    let found = Found {
-        last: recovered.last.0,
-        through: recovered.through.0,
-        is_uncertain: recovered.tail.is_uncertain(),
-    };
-    if found.through > found.last {
-        return Err(format!(
-            "the checkpoint is through {}, and the last record is {}",
-            found.through, found.last
-        ));
+    let last = recovered.last.0;
+    if through > last {
+        return Err(format!("the checkpoint is through {through}, and the last record is {last}"));
     }
-    if recovered.state != History::state(found.through) {
-        return Err(format!("the state through record {} is wrong", found.through));
+    let next = shown.0.last().map_or(through, |it| it.1);
+    if next != last {
+        return Err(format!("records end at {next}, {last} were announced"));
     }
-    match compare(&mut recovered, found, history)? {
-        Some(refusal) => Ok(Outcome::Refused(refusal)),
-        None => Ok(Outcome::Opened(Box::new(log), found)),
-    }
+    let found = Found { last, through, is_uncertain: recovered.tail.is_uncertain() };
+    Ok(Outcome::Opened(Box::new(Opened { log, found, shown })))
 }
 
-/// Compares the records; says why, if the log refused to show them.
-fn compare(
-    recovered: &mut Recovered<SimulatedDisk>,
-    found: Found,
+/// Reads all records and compares them; says why, if the log refused to show them.
+fn read(
+    opening: &mut Opening<SimulatedDisk>,
+    disk: &SimulatedDisk,
     history: &History,
-) -> Result<Option<String>, String> {
-    let mut next = found.through + 1;
-    let mut wrong = None;
-    let result = recovered.replay.for_each(|record| {
-        let is_right = record.sequence.0 == next && history.record(next) == Some(record.payload);
-        if !is_right && wrong.is_none() {
-            wrong =
-                Some(format!("record {} came where {next} was due, or is wrong", record.sequence));
+) -> Result<Result<Shown, OpenError>, String> {
+    let mut shown = Shown::default();
+    let mut last = opening.through().0;
+    loop {
+        let records = match opening.next_batch() {
+            Ok(Some(records)) => records,
+            Ok(None) => return Ok(Ok(shown)),
+            Err(error) => return Ok(Err(error)),
+        };
+        for record in records {
+            last += 1;
+            if record.sequence.0 != last || history.record(last) != Some(record.payload) {
+                let sequence = record.sequence;
+                return Err(format!("record {sequence} came where {last} was due, or is wrong"));
+            }
         }
-        next += 1;
-    });
-    if let Some(wrong) = wrong {
-        return Err(wrong);
-    }
-    match result {
-        Ok(()) if next == found.last + 1 => Ok(None),
-        Ok(()) => Err(format!("records end at {}, {} were announced", next - 1, found.last)),
-        Err(error @ (ReadError::Damaged(_) | ReadError::Disk(_))) => Ok(Some(error.to_string())),
+        shown.0.push((disk.tape_length(), last));
     }
 }
 
@@ -86,15 +119,15 @@ pub(crate) fn judge_crash(
     settings: Settings,
     history: &History,
     promise: Promise,
-) -> Result<(SimulatedDisk, Box<SerialLog<SimulatedDisk>>, Found), String> {
+) -> Result<(SimulatedDisk, Box<Opened>), String> {
     let disk = SimulatedDisk::new(image.clone());
     disk.start_tape();
-    let (log, found) = match recover(&disk, settings, history)? {
-        Outcome::Opened(log, found) => (log, found),
+    let opened = match recover(&disk, settings, history)? {
+        Outcome::Opened(opened) => opened,
         Outcome::Refused(why) => return Err(format!("refused after a crash: {why}")),
     };
-    keeps(promise, found)?;
-    Ok((disk, log, found))
+    keeps(promise, opened.found)?;
+    Ok((disk, opened))
 }
 
 /// Whether what was recovered is what was promised.

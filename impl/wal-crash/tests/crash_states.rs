@@ -13,7 +13,7 @@ fn every_state_of_up_to_three_operations_is_recovered() {
         crash_states: 1269,
         recoveries: 1512,
         damages: 31_115,
-        faults: 1026,
+        faults: 984,
     };
     let three = Counts {
         workloads: 585,

@@ -42,6 +42,12 @@ pub trait Disk: Send + Sync + 'static {
     /// What messages call this directory.
     fn place(&self) -> String;
 
+    /// Whether a thread that reads ahead is of use: whether reading takes time and calls may come
+    /// from several threads in any order.
+    fn reads_ahead(&self) -> bool {
+        false
+    }
+
     /// Makes the directory, if there is none, and makes that durable.
     fn create_directory(&self) -> io::Result<()>;
 

@@ -4,7 +4,7 @@ use crate::disk::{Call, Disk, DiskError};
 use crate::format::batch::Batch;
 use crate::format::checkpoint::Root;
 use crate::format::names::LOCK;
-use crate::recovery::{OpenError, ReadError, Segments, Tail, read_root, scan};
+use crate::recovery::{OpenError, ReadError, Segments, Tail, Walk, judge, read_root};
 use crate::settings::Settings;
 use crate::{Position, Sequence};
 
@@ -49,16 +49,28 @@ pub fn inspect<D: Disk>(
     let (root, state) = read_root(disk, settings)?;
     let settings = Settings { block_bytes: root.block_bytes, ..settings };
     settings.validate()?;
-    let found = scan(disk, settings, &root, &segments, visit).map_err(|error| match error {
-        ReadError::Disk(error) => OpenError::Disk(error),
-        ReadError::Damaged(damage) => OpenError::Damaged { place: disk.place(), damage },
-    })?;
+    let (last, tail) = walk(disk, settings, &root, &segments, visit)
+        .map_err(|error| error.into_open_error(disk))?;
     Ok(Inspection {
         root,
         state_bytes: state.len() as u64,
         segments: segments.numbers.len(),
-        last: found.chain.next.previous(),
-        tail: found.tail,
+        last,
+        tail,
         drafts: segments.drafts,
     })
+}
+
+fn walk<D: Disk>(
+    disk: &D,
+    settings: Settings,
+    root: &Root,
+    segments: &Segments,
+    visit: &mut dyn FnMut(Position, &Batch<'_>),
+) -> Result<(Sequence, Tail), ReadError> {
+    let mut walk = Walk::asked(disk, settings, root, segments)?;
+    while let Some(found) = walk.next(disk)? {
+        visit(found.position, &walk.batch(&found));
+    }
+    Ok((walk.last_record(), judge(disk, &walk)?.tail))
 }

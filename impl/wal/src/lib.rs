@@ -1,9 +1,9 @@
 //! A write-ahead log: what was synced is there after any crash, and what was not is cleanly gone.
 //!
 //! A [`Log`] accepts records from many threads, writes them in batches with one sync each, and says
-//! up to which number they are durable. A [`SerialLog`] is the same log without threads. Opening
-//! either one recovers it: [`Recovered`] holds the state of the last checkpoint and an iterator
-//! over the records behind it. The log knows records as bytes only.
+//! up to which number they are durable. A [`SerialLog`] is the same log without threads. An
+//! [`Opening`] recovers a log and becomes either one: it holds the state of the last checkpoint and
+//! lends the records behind it. The log knows records as bytes only.
 //!
 //! - [`mod@format`] says what is on disk, [`recovery`] what is made of it, case by case.
 //! - [`Decisions`] gathers what the log believes and waits for. The crash-state enumeration runs
@@ -14,7 +14,6 @@
 //! reported as an uncertain tail ([`Tail::is_uncertain`]). Whoever deletes the newest segments, or
 //! puts back an older copy of the directory, takes the log back to an earlier moment unnoticed.
 
-mod bells;
 mod chain;
 pub mod checksum;
 mod decisions;
@@ -25,9 +24,8 @@ mod group_commit;
 mod ids;
 mod inspect;
 mod log;
-mod recovered;
+mod opening;
 pub mod recovery;
-mod replay;
 mod segment_reader;
 mod serial;
 mod settings;
@@ -41,8 +39,7 @@ pub use group_commit::{AppendError, BatchWrite, Failure, GroupCommit};
 pub use ids::{LogId, Position, SegmentNumber, Sequence, WriterEpoch};
 pub use inspect::{Inspection, inspect};
 pub use log::{Log, Synced};
-pub use recovered::Recovered;
-pub use recovery::{CASES, Case, CheckpointError, Damage, OpenError, Place, ReadError, Tail};
-pub use replay::Replay;
+pub use opening::{Opening, Recovered};
+pub use recovery::{CASES, Case, CheckpointError, Damage, OpenError, Place, Tail};
 pub use serial::SerialLog;
 pub use settings::{Settings, SettingsError};

@@ -10,10 +10,12 @@
 //!   whoever finds a batch knows that all before it was durable, and where the batches break off
 //!   before something durable, there is damage. It is reported and nothing is changed.
 //!
-//! Opening a log writes the last batch again, as the first batch of a segment never used before,
-//! and syncs it, before it hands anything out: what the log says is there does not rest on a write
-//! that might be in a cache only. The copy takes the place of the original, because a segment ends
-//! where the next one goes on. Opening may itself be cut off anywhere; then it starts over.
+//! Opening a log reads it once. A batch is handed out when the batch after it was verified, too, and
+//! proves it durable. When everything was read and nothing is damaged, the last batch is written
+//! again, as the first batch of a segment never used before, and synced, before it is handed out:
+//! what the log says is there does not rest on a write that might be in a cache only. The copy takes
+//! the place of the original, because a segment ends where the next one goes on. Until then nothing
+//! is changed. Opening may be cut off anywhere; then it starts over.
 //!
 //! The cases, each a row of [`CASES`]:
 //!
@@ -38,10 +40,16 @@
 //! closed cleanly never has: closing writes a batch without records that proves the last one.
 
 mod damage;
-mod open;
-mod scan;
+mod files;
+mod runs;
+mod source;
+mod start;
+mod tail;
+mod walk;
 
-pub use damage::{CASES, Case, CheckpointError, Damage, OpenError, Place, ReadError, Tail};
-pub(crate) use open::{Opening, open};
-pub use scan::Extent;
-pub(crate) use scan::{Segments, read_root, scan};
+pub(crate) use damage::ReadError;
+pub use damage::{CASES, Case, CheckpointError, Damage, OpenError, Place, Tail};
+pub(crate) use files::{Segments, read_root};
+pub(crate) use start::{create, go_on, refuse_what_is_no_log};
+pub(crate) use tail::judge;
+pub(crate) use walk::{Verified, Walk};

@@ -2,14 +2,14 @@
 
 use std::io;
 
+use crate::SegmentNumber;
 use crate::disk::{Access, Call, Disk, DiskError, DiskFile, read_full};
 use crate::format::batch::{BODY_BYTES_MAX, Batch, NoBatch};
 use crate::format::header::{HEADER_BYTES, Header};
 use crate::format::names::segment_name;
 use crate::settings::Settings;
-use crate::{Position, SegmentNumber};
 
-/// How much is read at once, in bytes: what stays in a processor's cache until it is verified.
+/// How much is read at once, in bytes: what stays in a processor's cache until it was looked at.
 const READ_BYTES: usize = 256 << 10;
 
 /// An open segment and a window on it.
@@ -66,12 +66,27 @@ impl<F: DiskFile> SegmentReader<F> {
     pub(crate) fn is_zero(&mut self, offset: u64) -> Result<bool, DiskError> {
         let block_bytes = self.settings.block_bytes as usize;
         let bytes = self.bytes(offset, block_bytes)?;
-        Ok(bytes[..bytes.len().min(block_bytes)].iter().all(|it| *it == 0))
+        let block = &bytes[..bytes.len().min(block_bytes)];
+        Ok(zeros(block) == block.len())
     }
 
-    /// A place in this segment.
-    pub(crate) fn position(&self, offset: u64) -> Position {
-        Position { segment: self.segment, offset }
+    /// The next offset, by steps, at which a block begins that is not all zero, or the end of the
+    /// file.
+    pub(crate) fn skip_zeros(&mut self, mut offset: u64, step: u64) -> Result<u64, DiskError> {
+        let block_bytes = self.settings.block_bytes as usize;
+        while offset < self.length {
+            let bytes = self.bytes(offset, block_bytes)?;
+            let zeros = zeros(bytes);
+            if zeros < bytes.len().min(block_bytes) {
+                return Ok(offset);
+            }
+            if offset + zeros as u64 >= self.length {
+                break;
+            }
+            // Only a whole block of zeros says that a place can be left out.
+            offset += ((zeros - block_bytes) as u64 / step + 1) * step;
+        }
+        Ok(self.length)
     }
 
     /// At least this many bytes from this offset on, fewer where the file ends.
@@ -108,4 +123,12 @@ impl<F: DiskFile> SegmentReader<F> {
         }
         Ok(())
     }
+}
+
+/// How many zeros these bytes begin with.
+fn zeros(bytes: &[u8]) -> usize {
+    let (chunks, _) = bytes.as_chunks::<64>();
+    let is_zero = |it: &&[u8; 64]| it.iter().fold(0, |all, byte| all | byte) == 0;
+    let begin = chunks.iter().take_while(is_zero).count() * 64;
+    begin + bytes[begin..].iter().take_while(|it| **it == 0).count()
 }

@@ -1,18 +1,16 @@
 //! The log without threads: whoever calls it does the writing.
 
-use std::sync::Arc;
-
+use crate::Sequence;
 use crate::disk::{Disk, DiskError};
 use crate::format::checkpoint::Root;
 use crate::group_commit::{AppendError, BatchWrite, Failure, GroupCommit};
-use crate::recovered::Recovered;
-use crate::recovery::{CheckpointError, OpenError, open};
+use crate::opening::Parts;
+use crate::recovery::CheckpointError;
 use crate::settings::Settings;
 use crate::store::{BatchWriter, Store};
-use crate::{LogId, Sequence};
 
 /// A log that does everything in the thread that calls it, for simulators and for tools. The same
-/// parts as in [`Log`](crate::Log) decide and write.
+/// parts as in [`Log`](crate::Log) decide and write. [`Opening`](crate::Opening) makes one.
 pub struct SerialLog<D: Disk> {
     commit: GroupCommit,
     store: Store<D>,
@@ -23,26 +21,15 @@ pub struct SerialLog<D: Disk> {
 }
 
 impl<D: Disk> SerialLog<D> {
-    /// Opens the log in a directory, or creates it if there is none.
-    ///
-    /// # Errors
-    /// When it cannot be opened; see [`OpenError`].
-    pub fn open(
-        disk: Arc<D>,
-        log: LogId,
-        settings: Settings,
-    ) -> Result<(SerialLog<D>, Recovered<D>), OpenError> {
-        let mut opening = open(&disk, log, settings)?;
-        let recovered = Recovered::of(&mut opening);
-        let settings = opening.settings;
-        let log = SerialLog {
-            commit: GroupCommit::new(settings, opening.opened),
-            store: opening.store,
+    pub(crate) fn of(parts: Parts<D>) -> SerialLog<D> {
+        let Parts { disk, lock, settings, store, opened } = parts;
+        SerialLog {
+            commit: GroupCommit::new(settings, opened),
+            store,
             writer: BatchWriter::new(disk, settings.decisions),
             settings,
-            _lock: opening.lock,
-        };
-        Ok((log, recovered))
+            _lock: lock,
+        }
     }
 
     /// Every record up to this number is durable.

@@ -37,10 +37,6 @@ impl<D: Disk> Store<D> {
         Store { disk, settings, lengths, retired: VecDeque::new(), through }
     }
 
-    pub(crate) fn disk(&self) -> &Arc<D> {
-        &self.disk
-    }
-
     /// Makes the next segment ready: a retired one under a new number, or a new one full of zeros.
     /// Its name is durable when this returns.
     pub(crate) fn make_segment(&mut self) -> Result<SegmentNumber, DiskError> {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use steadfast_wal::disk::simulated::{DiskModel, EIO, EROFS, Fault, SimulatedDisk};
 use steadfast_wal::disk::{Disk, DiskFile};
 use steadfast_wal::{
-    AppendError, CheckpointError, Log, LogId, OpenError, RealDisk, Sequence, SerialLog, Settings,
+    AppendError, CheckpointError, LogId, OpenError, Opening, RealDisk, Recovered, Sequence,
+    SerialLog, Settings,
 };
 
 const ID: LogId = LogId(3);
@@ -15,9 +16,13 @@ fn small() -> Settings {
     Settings { block_bytes: 512, segment_bytes: 4096, batch_bytes: 2048, ..Settings::default() }
 }
 
+fn open(disk: &SimulatedDisk) -> Result<(SerialLog<SimulatedDisk>, Recovered), OpenError> {
+    Opening::begin(Arc::new(disk.clone()), ID, small())?.into_serial_log()
+}
+
 fn opened() -> (SimulatedDisk, SerialLog<SimulatedDisk>) {
     let disk = SimulatedDisk::new(DiskModel::default());
-    let (mut log, _) = SerialLog::open(Arc::new(disk.clone()), ID, small()).unwrap();
+    let (mut log, _) = open(&disk).unwrap();
     log.append(b"first").unwrap();
     log.sync().unwrap();
     (disk, log)
@@ -36,7 +41,7 @@ fn a_failed_write_or_sync_is_final() {
         assert!(log.sync().is_err(), "the disk is fine again, the log is not");
         assert!(matches!(log.checkpoint(Sequence(1), b""), Err(CheckpointError::Failed(_))));
         drop(log);
-        let (mut log, recovered) = SerialLog::open(Arc::new(disk), ID, small()).unwrap();
+        let (mut log, recovered) = open(&disk).unwrap();
         assert!(recovered.last >= Sequence(1));
         log.append(b"on").unwrap();
         log.sync().unwrap();
@@ -56,7 +61,8 @@ fn a_failed_directory_sync_is_final() {
 #[test]
 fn everyone_who_waits_hears_of_a_failure() {
     let disk = SimulatedDisk::new(DiskModel::default());
-    let (log, _) = Log::open(Arc::new(disk.clone()), ID, small()).unwrap();
+    let opening = Opening::begin(Arc::new(disk.clone()), ID, small()).unwrap();
+    let (log, _) = opening.into_log().unwrap();
     log.write(b"first").unwrap();
     for call in 0..400 {
         disk.fail_at(disk.calls() + call, Fault::Error(EIO));
@@ -97,7 +103,8 @@ fn a_full_disk_refuses_before_it_accepts_and_a_checkpoint_makes_room() {
 #[test]
 fn a_full_disk_refuses_threads_too() {
     let disk = SimulatedDisk::new(DiskModel::default());
-    let (log, _) = Log::open(Arc::new(disk.clone()), ID, small()).unwrap();
+    let opening = Opening::begin(Arc::new(disk.clone()), ID, small()).unwrap();
+    let (log, _) = opening.into_log().unwrap();
     log.write(b"first").unwrap();
     disk.limit(Some(20_000));
     let error = loop {
@@ -119,9 +126,9 @@ fn short_reads_and_writes_are_continued() {
     log.append(&[7; 1500]).unwrap();
     log.sync().unwrap();
     drop(log);
-    let (_, mut recovered) = SerialLog::open(Arc::new(disk), ID, small()).unwrap();
+    let mut opening = Opening::begin(Arc::new(disk), ID, small()).unwrap();
     let mut lengths = Vec::new();
-    recovered.replay.for_each(|it| lengths.push(it.payload.len())).unwrap();
+    opening.for_each(|it| lengths.push(it.payload.len())).unwrap();
     assert_eq!(lengths, [5, 1500]);
 }
 
@@ -130,7 +137,10 @@ fn is_refused(model: DiskModel, id: LogId, says: &str) {
     let before: Vec<_> =
         model.files().map(|(name, bytes)| (name.to_owned(), bytes.to_vec())).collect();
     let disk = SimulatedDisk::new(model);
-    let error = SerialLog::open(Arc::new(disk.clone()), id, small()).err().unwrap();
+    let error = Opening::begin(Arc::new(disk.clone()), id, small())
+        .and_then(Opening::into_serial_log)
+        .err()
+        .unwrap();
     assert!(error.to_string().contains(says), "{error}");
     let model = disk.model();
     let after: Vec<_> =
@@ -169,10 +179,10 @@ fn what_is_no_log_of_ours_is_refused_and_left_as_it_is() {
 #[test]
 fn one_process_at_a_time_opens_a_log() {
     let (disk, log) = opened();
-    let error = SerialLog::open(Arc::new(disk.clone()), ID, small()).err().unwrap();
+    let error = open(&disk).err().unwrap();
     assert!(matches!(error, OpenError::InUse { .. }), "{error}");
     drop(log);
-    SerialLog::open(Arc::new(disk), ID, small()).unwrap();
+    open(&disk).unwrap();
 }
 
 #[test]
@@ -180,7 +190,7 @@ fn a_directory_that_cannot_be_written_to_is_named() {
     let disk = SimulatedDisk::new(DiskModel::of(&[]));
     // The list works, the lock does not.
     disk.fail_at(1, Fault::Error(EROFS));
-    let error = SerialLog::open(Arc::new(disk.clone()), ID, small()).err().unwrap();
+    let error = open(&disk).err().unwrap();
     assert!(error.to_string().contains("cannot lock LOCK"), "{error}");
     assert_eq!(disk.model().files().count(), 0);
 }
@@ -190,7 +200,7 @@ fn a_file_in_place_of_the_directory_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("file");
     std::fs::write(&path, "mine").unwrap();
-    let error = SerialLog::open(Arc::new(RealDisk::new(&path)), ID, small()).err().unwrap();
+    let error = Opening::begin(Arc::new(RealDisk::new(&path)), ID, small()).err().unwrap();
     assert!(matches!(error, OpenError::Disk(_)), "{error}");
     assert_eq!(std::fs::read(&path).unwrap(), b"mine");
 }
@@ -210,7 +220,7 @@ fn settings_that_make_no_log_are_refused() {
     ];
     for (settings, says) in refused {
         let disk = Arc::new(SimulatedDisk::new(DiskModel::default()));
-        let error = SerialLog::open(disk, ID, settings).err().unwrap();
+        let error = Opening::begin(disk, ID, settings).err().unwrap();
         assert!(error.to_string().contains(says), "{error}");
     }
 }

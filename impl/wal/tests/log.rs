@@ -6,7 +6,7 @@ use std::sync::Arc;
 use steadfast_wal::disk::Disk;
 use steadfast_wal::disk::simulated::{DiskModel, SimulatedDisk};
 use steadfast_wal::{
-    AppendError, CheckpointError, Log, LogId, OpenError, RealDisk, Recovered, Sequence, SerialLog,
+    AppendError, CheckpointError, Log, LogId, OpenError, Opening, RealDisk, Sequence, SerialLog,
     Settings,
 };
 
@@ -16,13 +16,29 @@ fn small() -> Settings {
     Settings { block_bytes: 512, segment_bytes: 4096, batch_bytes: 2048, ..Settings::default() }
 }
 
+fn large() -> Settings {
+    Settings { segment_bytes: 4 << 20, batch_bytes: 1 << 20, ..Settings::default() }
+}
+
 fn simulated() -> Arc<SimulatedDisk> {
     Arc::new(SimulatedDisk::new(DiskModel::default()))
 }
 
-fn records<D: Disk>(recovered: &mut Recovered<D>) -> Vec<(u64, Vec<u8>)> {
+fn open<D: Disk>(disk: &Arc<D>, settings: Settings) -> Opening<D> {
+    Opening::begin(disk.clone(), ID, settings).unwrap()
+}
+
+fn serial<D: Disk>(disk: &Arc<D>, settings: Settings) -> SerialLog<D> {
+    open(disk, settings).into_serial_log().unwrap().0
+}
+
+fn threaded<D: Disk>(disk: &Arc<D>, settings: Settings) -> Log<D> {
+    open(disk, settings).into_log().unwrap().0
+}
+
+fn records<D: Disk>(opening: &mut Opening<D>) -> Vec<(u64, Vec<u8>)> {
     let mut records = Vec::new();
-    recovered.replay.for_each(|it| records.push((it.sequence.0, it.payload.to_vec()))).unwrap();
+    opening.for_each(|it| records.push((it.sequence.0, it.payload.to_vec()))).unwrap();
     records
 }
 
@@ -43,10 +59,11 @@ fn is_run(records: &[(u64, Vec<u8>)], from: u64, to: u64) {
 fn what_was_synced_is_there_when_the_log_is_opened_again() {
     let disk = simulated();
     for round in 0..20 {
-        let (mut log, mut recovered) = SerialLog::open(disk.clone(), ID, small()).unwrap();
+        let mut opening = open(&disk, small());
+        is_run(&records(&mut opening), 1, round * 10);
+        let (mut log, recovered) = opening.into_serial_log().unwrap();
         assert_eq!(recovered.last, Sequence(round * 10));
         assert!(!recovered.tail.is_uncertain());
-        is_run(&records(&mut recovered), 1, round * 10);
         for number in round * 10 + 1..=round * 10 + 10 {
             assert_eq!(log.append(&payload(number)).unwrap(), Sequence(number));
             if number % 3 == 0 {
@@ -64,7 +81,7 @@ fn what_was_synced_is_there_when_the_log_is_opened_again() {
 #[test]
 fn a_checkpoint_takes_the_place_of_records_and_segments_are_used_again() {
     let disk = simulated();
-    let (mut log, _) = SerialLog::open(disk.clone(), ID, small()).unwrap();
+    let mut log = serial(&disk, small());
     for number in 1..=500 {
         log.append(&payload(number)).unwrap();
         log.sync().unwrap();
@@ -75,10 +92,11 @@ fn a_checkpoint_takes_the_place_of_records_and_segments_are_used_again() {
     drop(log);
     let segments = disk.list().unwrap().iter().filter(|it| it.starts_with("segment-")).count();
     assert!(segments <= 10, "{segments} segments are left");
-    let (mut log, mut recovered) = SerialLog::open(disk, ID, small()).unwrap();
+    let mut opening = open(&disk, small());
+    assert_eq!(opening.state, payload(495));
+    is_run(&records(&mut opening), 496, 500);
+    let (mut log, recovered) = opening.into_serial_log().unwrap();
     assert_eq!((recovered.through, recovered.last), (Sequence(495), Sequence(500)));
-    assert_eq!(recovered.state, payload(495));
-    is_run(&records(&mut recovered), 496, 500);
     let error = log.checkpoint(Sequence(501), b"").unwrap_err();
     assert!(matches!(error, CheckpointError::OutOfRange { .. }), "{error}");
     assert!(log.checkpoint(Sequence(400), b"").is_err());
@@ -87,7 +105,7 @@ fn a_checkpoint_takes_the_place_of_records_and_segments_are_used_again() {
 #[test]
 fn a_record_may_be_empty_and_must_not_be_longer_than_a_batch() {
     let disk = simulated();
-    let (mut log, _) = SerialLog::open(disk.clone(), ID, small()).unwrap();
+    let mut log = serial(&disk, small());
     let longest = vec![1; small().record_bytes_max()];
     log.append(&[]).unwrap();
     log.append(&longest).unwrap();
@@ -95,8 +113,7 @@ fn a_record_may_be_empty_and_must_not_be_longer_than_a_batch() {
     let error = log.append(&vec![1; longest.len() + 1]).unwrap_err();
     assert!(matches!(error, AppendError::TooLong { bytes: 2045, bytes_max: 2044 }), "{error}");
     log.close().unwrap();
-    let (_, mut recovered) = SerialLog::open(disk, ID, small()).unwrap();
-    let found = records(&mut recovered);
+    let found = records(&mut open(&disk, small()));
     assert_eq!(found, [(1, vec![]), (2, longest), (3, vec![])]);
 }
 
@@ -105,7 +122,7 @@ fn many_threads_append_to_a_real_disk() {
     let directory = tempfile::tempdir().unwrap();
     let disk = || Arc::new(RealDisk::new(directory.path().join("log")));
     let settings = Settings { segment_bytes: 1 << 20, batch_bytes: 1 << 18, ..Settings::default() };
-    let (log, _) = Log::open(disk(), ID, settings).unwrap();
+    let log = threaded(&disk(), settings);
     std::thread::scope(|scope| {
         for thread in 0..8_u64 {
             let log = &log;
@@ -119,12 +136,13 @@ fn many_threads_append_to_a_real_disk() {
     });
     log.checkpoint(Sequence(100), b"state").unwrap();
     assert_eq!(log.close().unwrap(), Sequence(400));
-    let (log, mut recovered) = Log::open(disk(), ID, settings).unwrap();
-    assert_eq!(recovered.state, b"state");
-    assert_eq!(records(&mut recovered).len(), 300);
-    assert!(matches!(Log::open(disk(), ID, settings), Err(OpenError::InUse { .. })));
+    let mut opening = open(&disk(), settings);
+    assert_eq!(opening.state, b"state");
+    assert_eq!(records(&mut opening).len(), 300);
+    let (log, _) = opening.into_log().unwrap();
+    assert!(matches!(Opening::begin(disk(), ID, settings), Err(OpenError::InUse { .. })));
     drop(log);
-    Log::open(disk(), ID, settings).unwrap();
+    threaded(&disk(), settings);
 }
 
 #[test]
@@ -137,7 +155,7 @@ fn a_future_is_ready_when_its_record_is_durable() {
             self.0.unpark();
         }
     }
-    let (log, _) = Log::open(simulated(), ID, small()).unwrap();
+    let log = threaded(&simulated(), small());
     let sequence = log.append(b"x").unwrap();
     let mut future = std::pin::pin!(log.synced(sequence));
     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
@@ -145,4 +163,55 @@ fn a_future_is_ready_when_its_record_is_durable() {
         std::thread::park();
     }
     assert!(log.durable() >= sequence);
+}
+
+#[test]
+fn what_came_before_anybody_waits_is_one_batch() {
+    let disk = simulated();
+    let log = threaded(&disk, large());
+    log.write(b"first").unwrap();
+    let batches = || batches_of(&disk);
+    let before = batches();
+    for number in 2..=65 {
+        log.append(&payload(number)).unwrap();
+    }
+    assert_eq!(batches(), before, "nobody waits, so nothing is written");
+    log.wait(Sequence(40)).unwrap();
+    assert_eq!(batches(), before + 1);
+    assert_eq!(log.durable(), Sequence(65));
+}
+
+#[test]
+fn much_is_written_before_anybody_waits() {
+    let log = threaded(&simulated(), large());
+    for _ in 0..200 {
+        log.append(&[7; 4096]).unwrap();
+    }
+    while log.durable() < Sequence(100) {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_future_that_is_dropped_or_polled_again_leaves_nothing_behind() {
+    use std::future::Future;
+    use std::task::{Context, Waker};
+    let log = threaded(&simulated(), small());
+    let mut context = Context::from_waker(Waker::noop());
+    for _ in 0..100 {
+        let sequence = log.append(b"x").unwrap();
+        let mut future = std::pin::pin!(log.synced(sequence));
+        for _ in 0..3 {
+            let _ = future.as_mut().poll(&mut context);
+        }
+    }
+    log.wait(Sequence(100)).unwrap();
+    assert_eq!(log.close().unwrap(), Sequence(100));
+}
+
+/// How many batches are in the segments.
+fn batches_of(disk: &SimulatedDisk) -> usize {
+    let is_batch = |it: &&[u8]| it.starts_with(b"STDFSTWB");
+    let model = disk.model();
+    model.files().map(|it| it.1.chunks(4096).filter(is_batch).count()).sum()
 }

@@ -72,6 +72,10 @@ impl Disk for RealDisk {
         self.directory.display().to_string()
     }
 
+    fn reads_ahead(&self) -> bool {
+        true
+    }
+
     fn create_directory(&self) -> io::Result<()> {
         match fs::create_dir(&self.directory) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::disk::DiskError;
+use crate::disk::{Disk, DiskError};
 use crate::group_commit::Failure;
 use crate::settings::SettingsError;
 use crate::{LogId, Position, Sequence};
@@ -84,8 +84,7 @@ impl Case {
     }
 }
 
-/// Durable bytes are gone or wrong. Found by recovery, which has changed nothing then, or while
-/// reading a log that was opened.
+/// Durable bytes are gone or wrong. Found by recovery, which has changed nothing then.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {} ({place}{})", case.label(), case.sentence(), lost_text(*lost))]
 pub struct Damage {
@@ -207,17 +206,33 @@ pub enum OpenError {
         /// What is wrong.
         damage: Damage,
     },
+    /// Opening it has failed before.
+    #[error("{place} could not be opened: it must be opened again from the beginning")]
+    Failed {
+        /// The directory.
+        place: String,
+    },
 }
 
-/// Why records cannot be read.
+/// Why batches cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub enum ReadError {
+pub(crate) enum ReadError {
     /// The disk failed.
     #[error(transparent)]
     Disk(#[from] DiskError),
     /// Durable bytes are gone or wrong.
     #[error(transparent)]
     Damaged(#[from] Damage),
+}
+
+impl ReadError {
+    /// Says which log it was.
+    pub(crate) fn into_open_error<D: Disk>(self, disk: &D) -> OpenError {
+        match self {
+            ReadError::Disk(error) => OpenError::Disk(error),
+            ReadError::Damaged(damage) => OpenError::Damaged { place: disk.place(), damage },
+        }
+    }
 }
 
 /// Why a checkpoint was not written.

@@ -11,61 +11,33 @@ use crate::Sequence;
 ///
 /// Who is woken takes no lock. The writer wakes one of them, who wakes the others, so that the
 /// next batch is on its way meanwhile.
-pub(crate) struct Bells {
+pub(super) struct Bells {
     durable: AtomicU64,
     has_failed: AtomicBool,
     /// How often each was rung.
     rung: [AtomicU32; 2],
     /// Whether somebody who waits for it is still to wake the others.
     wakes_others: [AtomicBool; 2],
-    /// How many wait.
-    waiting: AtomicU32,
 }
 
-/// Who waits alone looks so often before going to sleep: waking up takes as long as half a sync.
-const LONELY_TURNS_MAX: u32 = 1_000;
-
 impl Bells {
-    pub(crate) fn new(durable: Sequence) -> Bells {
+    pub(super) fn new(durable: Sequence) -> Bells {
         Bells {
             durable: AtomicU64::new(durable.0),
             has_failed: AtomicBool::new(false),
             rung: [AtomicU32::new(0), AtomicU32::new(0)],
             wakes_others: [AtomicBool::new(false), AtomicBool::new(false)],
-            waiting: AtomicU32::new(0),
         }
     }
 
     /// Every record up to this number is durable.
-    pub(crate) fn durable(&self) -> Sequence {
+    pub(super) fn durable(&self) -> Sequence {
         Sequence(self.durable.load(Ordering::Acquire))
     }
 
     /// Waits for a bell until records up to this number are durable, or the log has failed.
     /// Returns early when it was rung for something else.
-    pub(crate) fn wait(&self, bell: usize, sequence: Sequence) {
-        let others = self.waiting.fetch_add(1, Ordering::Relaxed);
-        if others > 0 || !self.is_over_soon(sequence) {
-            self.sleep(bell, sequence);
-        }
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    fn is_over(&self, sequence: Sequence) -> bool {
-        self.durable() >= sequence || self.has_failed.load(Ordering::Acquire)
-    }
-
-    fn is_over_soon(&self, sequence: Sequence) -> bool {
-        (0..LONELY_TURNS_MAX).any(|_| {
-            let is_over = self.is_over(sequence);
-            if !is_over {
-                std::thread::yield_now();
-            }
-            is_over
-        })
-    }
-
-    fn sleep(&self, bell: usize, sequence: Sequence) {
+    pub(super) fn wait(&self, bell: usize, sequence: Sequence) {
         let rung = &self.rung[bell];
         let before = rung.load(Ordering::Acquire);
         if self.is_over(sequence) {
@@ -77,16 +49,21 @@ impl Bells {
         }
     }
 
+    fn is_over(&self, sequence: Sequence) -> bool {
+        self.durable() >= sequence || self.has_failed.load(Ordering::Acquire)
+    }
+
     /// Records up to this number are durable: rings for the batch that they were in.
-    pub(crate) fn ring(&self, bell: usize, durable: Sequence) {
-        self.durable.store(durable.0, Ordering::Release);
+    pub(super) fn ring(&self, bell: usize, durable: Sequence) {
+        // Who rings for an older batch may come later than who rings for a newer one.
+        self.durable.fetch_max(durable.0, Ordering::Release);
         self.wakes_others[bell].store(true, Ordering::Release);
         self.rung[bell].fetch_add(1, Ordering::Release);
         wake_one(&self.rung[bell]);
     }
 
     /// The log has failed: rings for all.
-    pub(crate) fn ring_all(&self) {
+    pub(super) fn ring_all(&self) {
         self.has_failed.store(true, Ordering::Release);
         for rung in &self.rung {
             rung.fetch_add(1, Ordering::Release);

@@ -1,17 +1,19 @@
-//! Opens a log: reads it, writes its last batch again into a fresh segment, and clears away what
-//! means nothing.
+//! Starts a log: creates it, or goes on behind its last batch in a fresh segment, and clears away
+//! what means nothing.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use super::damage::{Case, Damage, OpenError, Place, ReadError, Tail};
-use super::scan::{Extent, Scan, Segments, Unstarted, read_root, scan};
+use super::damage::{Case, Damage, OpenError, Place, ReadError};
+use super::files::{Segments, read_root};
+use super::tail::{End, Unstarted};
+use super::walk::Walk;
 use crate::checksum::Checksum;
 use crate::disk::{Access, Call, Disk, DiskError, DiskFile};
 use crate::format::batch::{self, BatchBuffer};
 use crate::format::checkpoint::{Root, Start};
 use crate::format::header::{HEADER_BYTES, padded};
-use crate::format::names::{LOCK, segment_name};
+use crate::format::names::segment_name;
 use crate::group_commit::Opened;
 use crate::segment_reader::SegmentReader;
 use crate::settings::Settings;
@@ -23,58 +25,8 @@ const FIRST_SEGMENT: SegmentNumber = SegmentNumber(1);
 /// The first record of every log.
 const FIRST_RECORD: Sequence = Sequence(1);
 
-/// A log that was opened.
-pub(crate) struct Opening<D: Disk> {
-    pub(crate) lock: D::Lock,
-    pub(crate) settings: Settings,
-    pub(crate) store: Store<D>,
-    pub(crate) opened: Opened,
-    pub(crate) root: Root,
-    pub(crate) state: Vec<u8>,
-    pub(crate) extents: Vec<Extent>,
-    pub(crate) tail: Tail,
-}
-
-/// Opens the log in a directory, or creates it if the directory is empty or does not exist.
-pub(crate) fn open<D: Disk>(
-    disk: &Arc<D>,
-    log: LogId,
-    mut settings: Settings,
-) -> Result<Opening<D>, OpenError> {
-    settings.validate()?;
-    refuse_what_is_no_log(&**disk, log, settings)?;
-    let lock = disk
-        .lock(LOCK)
-        .map_err(DiskError::of(Call::Lock, LOCK))?
-        .ok_or_else(|| OpenError::InUse { place: disk.place() })?;
-    // A process that died may have left names that are seen and not durable.
-    if settings.decisions.syncs_directory_when_opening() {
-        disk.sync_directory().map_err(DiskError::of(Call::SyncDirectory, disk.place()))?;
-    }
-    let mut segments = Segments::list(&**disk)?;
-    if !segments.has_checkpoint {
-        create(disk, log, settings, &segments)?;
-        segments = Segments::list(&**disk)?;
-    }
-    let (root, state) = read_root(&**disk, settings)?;
-    settings.block_bytes = root.block_bytes;
-    settings.validate()?;
-    let found = scan(&**disk, settings, &root, &segments, &mut |_, _| {})
-        .map_err(|error| open_error(&**disk, error))?;
-    let (store, opened, extents) = go_on(disk, settings, &root, &segments, &found)
-        .map_err(|error| open_error(&**disk, error))?;
-    Ok(Opening { lock, settings, store, opened, root, state, extents, tail: found.tail })
-}
-
-fn open_error<D: Disk>(disk: &D, error: ReadError) -> OpenError {
-    match error {
-        ReadError::Disk(error) => OpenError::Disk(error),
-        ReadError::Damaged(damage) => OpenError::Damaged { place: disk.place(), damage },
-    }
-}
-
 /// Looks at a directory before anything in it is touched, not even the lock.
-fn refuse_what_is_no_log<D: Disk>(
+pub(crate) fn refuse_what_is_no_log<D: Disk>(
     disk: &D,
     log: LogId,
     settings: Settings,
@@ -98,7 +50,7 @@ fn refuse_what_is_no_log<D: Disk>(
 
 /// Creates a log: its first segment with a batch without records, then the checkpoint that makes
 /// it a log. What a creation that was cut off has left is removed first.
-fn create<D: Disk>(
+pub(crate) fn create<D: Disk>(
     disk: &Arc<D>,
     log: LogId,
     settings: Settings,
@@ -159,65 +111,56 @@ fn has_records<D: Disk>(
 }
 
 /// Starts a fresh segment with the last batch of the log, and clears away what means nothing.
-fn go_on<D: Disk>(
+pub(crate) fn go_on<D: Disk>(
     disk: &Arc<D>,
-    settings: Settings,
     root: &Root,
     segments: &Segments,
-    found: &Scan,
-) -> Result<(Store<D>, Opened, Vec<Extent>), ReadError> {
+    walk: &Walk<D::File>,
+    end: &End,
+) -> Result<(Store<D>, Opened), ReadError> {
+    let settings = walk.settings;
     for draft in &segments.drafts {
         remove_if_there(&**disk, draft)?;
     }
     let mut store = Store::new(Arc::clone(disk), settings, lengths(disk, segments)?, root.through);
-    let mut reader = SegmentReader::open(&**disk, found.last.segment, settings, Vec::new())?;
-    let last = reader.batch(found.last.offset)?;
+    let last = walk.last()?;
     let is_rewritten = settings.decisions.rewrites_last_batch();
-    let before = if is_rewritten { &found.before_last } else { &found.chain };
-    let (body, count) = match &last {
-        // A disk may answer the same question differently, so this one is judged again.
-        Ok(batch) if batch.checksum != found.chain.previous => {
-            return Err(unreadable(found.last).into());
-        }
-        Ok(batch) if is_rewritten => (batch.body(), batch.header.count),
-        Ok(_) => (&[][..], 0),
-        Err(_) => return Err(unreadable(found.last).into()),
-    };
-    let mut ready = ready(&found.unstarted, settings);
+    let before = if is_rewritten { &walk.before_last } else { &walk.chain };
+    let (body, count) =
+        if is_rewritten { (walk.body(&last), last.header.count) } else { (&[][..], 0) };
+    let mut ready = ready(&end.unstarted, settings);
     let segment = match ready.pop_front() {
         Some(segment) => segment,
         // A segment of full length takes time to make, and whoever opens a log waits.
         None => store.make_segment_of(first_bytes(body, settings))?,
     };
     let start = Start { segment, first: before.next, previous: before.previous };
-    let epoch = found.chain.epoch.next();
+    let epoch = walk.chain.epoch.next();
     let first = First { log: root.log, epoch, start, body, count };
-    let (checksum, end) = write_first(disk, settings, &first)?;
-    if !found.tail.is_uncertain() {
-        store.shorten(found.last.segment, found.extents.last().map_or(0, |it| it.end))?;
+    let (checksum, first_end) = write_first(disk, settings, &first)?;
+    if !end.tail.is_uncertain() && last.position.segment == walk.end.segment {
+        store.shorten(last.position.segment, walk.end.offset)?;
     }
     store.retire_before(root.start.segment)?;
-    let extents = extents(found, Extent { start, end }, is_rewritten);
     let is_full = store.length(segment) != settings.segment_bytes;
     let opened = Opened {
         log: root.log,
         epoch,
-        tail: Position { segment, offset: if is_full { settings.segment_bytes } else { end } },
+        tail: Position {
+            segment,
+            offset: if is_full { settings.segment_bytes } else { first_end },
+        },
         previous: checksum,
-        next: found.chain.next,
-        starts: extents.iter().map(|it| it.start).collect(),
+        next: walk.chain.next,
+        starts: walk.starts.iter().copied().chain([start]).collect(),
         ready,
     };
-    Ok((store, opened, extents))
+    Ok((store, opened))
 }
 
 /// How many bytes a segment takes that holds nothing but its first batch.
 fn first_bytes(body: &[u8], settings: Settings) -> u64 {
     padded((HEADER_BYTES + body.len()) as u64, settings.padding())
-}
-
-fn unreadable(position: Position) -> Damage {
-    Damage { case: Case::Rot, place: Place::At(position), lost: None }
 }
 
 fn lengths<D: Disk>(
@@ -238,16 +181,6 @@ fn ready(unstarted: &[Unstarted], settings: Settings) -> VecDeque<SegmentNumber>
     let usable =
         unstarted.iter().filter(|it| !it.is_touched && it.length == settings.segment_bytes);
     usable.map(|it| it.segment).collect()
-}
-
-/// What is in the log after its last batch was written again.
-fn extents(found: &Scan, fresh: Extent, is_rewritten: bool) -> Vec<Extent> {
-    let mut extents = found.extents.clone();
-    if let Some(last) = extents.last_mut().filter(|_| is_rewritten) {
-        last.end = found.last.offset;
-    }
-    extents.push(fresh);
-    extents
 }
 
 /// The first batch of a segment.

@@ -1,0 +1,357 @@
+//! What the threads of a log share: the writer, the maker of segments, and those who append.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+use super::bells::Bells;
+use crate::Sequence;
+use crate::disk::{Disk, DiskError};
+use crate::group_commit::{AppendError, BatchWrite, Failure, GroupCommit, Opened};
+use crate::settings::Settings;
+use crate::store::{BatchWriter, Store};
+
+/// So many bytes are written although nobody waits for them yet.
+const START_BYTES: u64 = 512 << 10;
+
+pub(super) struct Shared<D: Disk> {
+    /// Taken before `state` by whoever takes both.
+    pub(super) store: Mutex<Store<D>>,
+    state: Mutex<State>,
+    /// Rung for the writer: a batch is due, or the log is closing.
+    work: Condvar,
+    /// Rung for the maker of segments.
+    chores: Condvar,
+    /// Rung for appends that found the log busy.
+    room: Condvar,
+    /// Rung for those who wait for a batch.
+    pub(super) synced: Bells,
+    /// Held by whoever has a batch to write, which is one at a time.
+    writer: Mutex<BatchWriter<D>>,
+}
+
+pub(super) struct State {
+    pub(super) commit: GroupCommit,
+    /// The last record of the batches that were handed out.
+    handed_out: Sequence,
+    /// Which bell is that of the batch that gathers.
+    bell: usize,
+    /// Whether somebody waits for the batch that gathers.
+    is_awaited: bool,
+    writer_sleeps: bool,
+    busy_appends: usize,
+    /// The futures that wait, by record and by number of the future.
+    wakers: BTreeMap<(Sequence, u64), Waker>,
+    futures: u64,
+    pub(super) is_closing: bool,
+    /// Whether the batch that proves the last one was handed out.
+    has_closed: bool,
+}
+
+impl State {
+    /// What has become of the records up to this number; `None` as long as that is open.
+    pub(super) fn outcome(&self, sequence: Sequence) -> Option<Result<(), Failure>> {
+        if sequence <= self.commit.durable() {
+            return Some(Ok(()));
+        }
+        self.commit.failure().map(|it| Err(it.clone()))
+    }
+
+    /// Somebody waits for the records up to this number.
+    fn on_awaited(&mut self, sequence: Sequence) {
+        self.is_awaited |= sequence > self.handed_out;
+    }
+
+    /// Whether what has gathered is to be written now: the disk is free, and somebody waits for it
+    /// or it is much.
+    fn is_due(&self) -> bool {
+        let is_wanted = self.is_awaited
+            || self.busy_appends > 0
+            || self.is_closing
+            || self.commit.gathered_bytes() >= START_BYTES;
+        is_wanted && self.commit.has_work()
+    }
+
+    fn bell_of(&self, sequence: Sequence) -> usize {
+        if sequence > self.handed_out { self.bell } else { 1 - self.bell }
+    }
+
+    /// The number of a future that is new.
+    pub(super) fn number_future(&mut self) -> u64 {
+        self.futures += 1;
+        self.futures
+    }
+
+    /// A future no longer waits.
+    pub(super) fn forget_waker(&mut self, sequence: Sequence, future: u64) {
+        self.wakers.remove(&(sequence, future));
+    }
+
+    /// The wakers of the futures that are ready.
+    fn take_wakers(&mut self) -> BTreeMap<(Sequence, u64), Waker> {
+        if self.commit.failure().is_some() {
+            return std::mem::take(&mut self.wakers);
+        }
+        let waiting = self.wakers.split_off(&(self.commit.durable().next(), 0));
+        std::mem::replace(&mut self.wakers, waiting)
+    }
+}
+
+impl<D: Disk> Shared<D> {
+    pub(super) fn new(
+        disk: Arc<D>,
+        settings: Settings,
+        store: Store<D>,
+        opened: Opened,
+    ) -> Shared<D> {
+        let commit = GroupCommit::new(settings, opened);
+        let last = commit.last();
+        let state = State {
+            commit,
+            handed_out: last,
+            bell: 0,
+            is_awaited: false,
+            writer_sleeps: false,
+            busy_appends: 0,
+            wakers: BTreeMap::new(),
+            futures: 0,
+            is_closing: false,
+            has_closed: false,
+        };
+        Shared {
+            store: Mutex::new(store),
+            state: Mutex::new(state),
+            work: Condvar::new(),
+            chores: Condvar::new(),
+            room: Condvar::new(),
+            synced: Bells::new(last),
+            writer: Mutex::new(BatchWriter::new(disk, settings.decisions)),
+        }
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    /// Accepts a record as soon as there is room for it.
+    pub(super) fn accept(
+        &self,
+        record: &[u8],
+    ) -> Result<(MutexGuard<'_, State>, Sequence), AppendError> {
+        let mut state = self.state();
+        loop {
+            match state.commit.append(record) {
+                Ok(sequence) => return Ok((state, sequence)),
+                Err(AppendError::Busy) => {}
+                Err(error) => {
+                    self.chores.notify_one();
+                    return Err(error);
+                }
+            }
+            self.chores.notify_one();
+            state.busy_appends += 1;
+            self.maybe_wake_writer(&mut state);
+            state = wait(&self.room, state);
+            state.busy_appends -= 1;
+        }
+    }
+
+    /// Waits until the records up to this number are durable. Who finds the disk free writes what
+    /// has gathered, instead of waking somebody else for it.
+    pub(super) fn wait_for<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        sequence: Sequence,
+    ) -> Result<(), Failure> {
+        loop {
+            if let Some(result) = state.outcome(sequence) {
+                return result;
+            }
+            state.on_awaited(sequence);
+            if let Some(write) = self.hand_out_due(&mut state) {
+                drop(state);
+                self.perform(write, false);
+            } else {
+                let bell = state.bell_of(sequence);
+                drop(state);
+                self.synced.wait(bell, sequence);
+            }
+            if sequence <= self.synced.durable() {
+                return Ok(());
+            }
+            state = self.state();
+        }
+    }
+
+    /// Wakes a future when the records up to this number are durable.
+    pub(super) fn wake_when(
+        &self,
+        state: &mut State,
+        sequence: Sequence,
+        future: u64,
+        waker: &Waker,
+    ) {
+        state.wakers.insert((sequence, future), waker.clone());
+        state.on_awaited(sequence);
+        self.maybe_wake_writer(state);
+    }
+
+    /// Wakes whoever waits for anything, as after a failure.
+    pub(super) fn ring_all(&self, state: &mut State) {
+        self.synced.ring_all();
+        self.room.notify_all();
+        self.work.notify_one();
+        self.chores.notify_one();
+        state.take_wakers().into_values().for_each(Waker::wake);
+    }
+
+    /// Wakes the maker of segments.
+    pub(super) fn wake_maker(&self) {
+        self.chores.notify_one();
+    }
+
+    /// Tells both threads that the log is closing.
+    pub(super) fn begin_closing(&self) {
+        self.state().is_closing = true;
+        self.work.notify_one();
+        self.chores.notify_one();
+    }
+
+    /// Wakes the writer if there is something for it to do.
+    pub(super) fn maybe_wake_writer(&self, state: &mut State) {
+        if state.writer_sleeps && (state.is_due() || state.is_closing) {
+            state.writer_sleeps = false;
+            self.work.notify_one();
+        }
+    }
+
+    /// What the writer does.
+    pub(super) fn write_batches(&self) {
+        while let Some(mut write) = self.next_batch() {
+            while let Some(next) = self.perform(write, true) {
+                write = next;
+            }
+        }
+    }
+
+    /// Waits for the next batch; `None` when the log is closed or has failed.
+    fn next_batch(&self) -> Option<BatchWrite> {
+        let mut state = self.state();
+        loop {
+            if let Some(write) = self.hand_out_due(&mut state) {
+                return Some(write);
+            }
+            if state.commit.failure().is_some() {
+                return None;
+            }
+            // Another thread may still have a batch on its way; it wakes the writer when it is
+            // done.
+            if state.is_closing && !state.commit.is_writing() {
+                return self.last_batch(&mut state);
+            }
+            state.writer_sleeps = true;
+            state = wait(&self.work, state);
+            state.writer_sleeps = false;
+        }
+    }
+
+    /// Hands out what has gathered, if it is due.
+    fn hand_out_due(&self, state: &mut State) -> Option<BatchWrite> {
+        if !state.is_due() {
+            return None;
+        }
+        let write = state.commit.begin_write()?;
+        state.handed_out = state.commit.last();
+        state.bell = 1 - state.bell;
+        state.is_awaited = false;
+        if state.busy_appends > 0 {
+            self.room.notify_all();
+        }
+        if state.commit.wants_segment() {
+            self.chores.notify_one();
+        }
+        Some(write)
+    }
+
+    /// The batch that proves the one before, once.
+    fn last_batch(&self, state: &mut State) -> Option<BatchWrite> {
+        if std::mem::replace(&mut state.has_closed, true) {
+            return None;
+        }
+        state.commit.begin_closing()
+    }
+
+    /// Writes and syncs a batch, and tells those who wait for it. The writer goes on with the batch
+    /// that is returned; for others it is woken.
+    fn perform(&self, write: BatchWrite, is_writer: bool) -> Option<BatchWrite> {
+        let mut writer = lock(&self.writer);
+        let result = writer.write(&write).and_then(|()| writer.sync());
+        drop(writer);
+        self.on_batch(write, result, is_writer)
+    }
+
+    fn on_batch(
+        &self,
+        write: BatchWrite,
+        result: Result<(), DiskError>,
+        is_writer: bool,
+    ) -> Option<BatchWrite> {
+        let mut state = self.state();
+        if let Err(error) = result {
+            state.commit.on_failed(error);
+            self.ring_all(&mut state);
+            return None;
+        }
+        state.commit.on_synced(write);
+        let (bell, durable) = (1 - state.bell, state.commit.durable());
+        let wakers = state.take_wakers();
+        let mut next = None;
+        if is_writer {
+            next = self.hand_out_due(&mut state);
+        } else {
+            self.maybe_wake_writer(&mut state);
+        }
+        drop(state);
+        self.synced.ring(bell, durable);
+        wakers.into_values().for_each(Waker::wake);
+        next
+    }
+
+    /// What the maker of segments does.
+    pub(super) fn make_segments(&self) {
+        loop {
+            let mut state = self.state();
+            while !state.commit.wants_segment() {
+                if state.is_closing || state.commit.failure().is_some() {
+                    return;
+                }
+                state = wait(&self.chores, state);
+            }
+            if state.is_closing && state.busy_appends == 0 {
+                return;
+            }
+            drop(state);
+            let result = lock(&self.store).make_segment();
+            let mut state = self.state();
+            match result {
+                Ok(segment) => state.commit.on_segment_ready(segment),
+                Err(error) if error.is_out_of_space() => state.commit.on_out_of_space(error),
+                Err(error) => {
+                    state.commit.on_failed(error);
+                    self.ring_all(&mut state);
+                    return;
+                }
+            }
+            self.room.notify_all();
+        }
+    }
+}
+
+/// A lock is poisoned by a panic elsewhere, which this code never leaves half-done work behind for.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn wait<'a, T>(bell: &Condvar, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+    bell.wait(guard).unwrap_or_else(PoisonError::into_inner)
+}

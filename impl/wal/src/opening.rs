@@ -1,0 +1,210 @@
+//! Opening a log: its records are read and verified in one pass, and then it goes on.
+
+use std::sync::Arc;
+
+use crate::disk::{Call, Disk, DiskError};
+use crate::format::batch::{Record, Records};
+use crate::format::checkpoint::Root;
+use crate::format::names::LOCK;
+use crate::group_commit::Opened;
+use crate::log::Log;
+use crate::recovery::{
+    OpenError, ReadError, Segments, Tail, Verified, Walk, create, go_on, judge, read_root,
+    refuse_what_is_no_log,
+};
+use crate::serial::SerialLog;
+use crate::settings::Settings;
+use crate::store::Store;
+use crate::{LogId, Sequence, WriterEpoch};
+
+/// A log that is being opened.
+///
+/// It lends the records behind the last checkpoint, batch by batch, each verified and known to be
+/// durable: a batch is shown when the one after it was verified, too, because a batch is written
+/// only when the one before is durable. Until then nothing on the disk has changed, except that the
+/// log is locked (and created, if there was none).
+///
+/// When all batches but the last are read, the log starts a fresh segment with the last batch, which
+/// nothing proves durable, and syncs it; then it shows that one, too. [`Opening::into_log`] and
+/// [`Opening::into_serial_log`] go on from there, and read what is left if there is any.
+///
+/// Whoever stops reading before the end, or hears of damage, has changed nothing: dropping this
+/// only unlocks the log. What was read before damage was reported is what was written.
+pub struct Opening<D: Disk> {
+    /// The state of the last checkpoint; empty if there was none.
+    pub state: Vec<u8>,
+    disk: Arc<D>,
+    lock: D::Lock,
+    root: Root,
+    segments: Segments,
+    walk: Walk<D::File>,
+    /// The last batch that was verified, if it is not proven yet.
+    held: Option<Verified>,
+    stage: Stage<D>,
+}
+
+enum Stage<D: Disk> {
+    Reading,
+    /// All was verified, and a fresh segment was started.
+    Started(Box<Started<D>>),
+    Failed,
+}
+
+/// A log that can go on.
+pub(crate) struct Started<D: Disk> {
+    pub(crate) store: Store<D>,
+    pub(crate) opened: Opened,
+    tail: Tail,
+}
+
+/// What opening a log found. All of it is durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recovered {
+    /// The checkpoint's state stands for every record up to this number.
+    pub through: Sequence,
+    /// The number of the last record.
+    pub last: Sequence,
+    /// Which opening of the log this is, counted from 1.
+    pub epoch: WriterEpoch,
+    /// How the log ended: whether something was cut off.
+    pub tail: Tail,
+}
+
+/// What a log is made of when it was opened.
+pub(crate) struct Parts<D: Disk> {
+    pub(crate) disk: Arc<D>,
+    pub(crate) lock: D::Lock,
+    pub(crate) settings: Settings,
+    pub(crate) store: Store<D>,
+    pub(crate) opened: Opened,
+}
+
+impl<D: Disk> Opening<D> {
+    /// Begins to open the log in a directory; creates it if the directory is empty or does not
+    /// exist.
+    ///
+    /// # Errors
+    /// When there is no log that can be opened; see [`OpenError`].
+    pub fn begin(
+        disk: Arc<D>,
+        log: LogId,
+        mut settings: Settings,
+    ) -> Result<Opening<D>, OpenError> {
+        settings.validate()?;
+        refuse_what_is_no_log(&*disk, log, settings)?;
+        let lock = disk
+            .lock(LOCK)
+            .map_err(DiskError::of(Call::Lock, LOCK))?
+            .ok_or_else(|| OpenError::InUse { place: disk.place() })?;
+        // A process that died may have left names that are seen and not durable.
+        if settings.decisions.syncs_directory_when_opening() {
+            disk.sync_directory().map_err(DiskError::of(Call::SyncDirectory, disk.place()))?;
+        }
+        let mut segments = Segments::list(&*disk)?;
+        if !segments.has_checkpoint {
+            create(&disk, log, settings, &segments)?;
+            segments = Segments::list(&*disk)?;
+        }
+        let (root, state) = read_root(&*disk, settings)?;
+        settings.block_bytes = root.block_bytes;
+        settings.validate()?;
+        let walk = Walk::ahead(&disk, settings, &root, &segments)
+            .map_err(|error| error.into_open_error(&*disk))?;
+        let stage = Stage::Reading;
+        Ok(Opening { state, disk, lock, root, segments, walk, held: None, stage })
+    }
+
+    /// The checkpoint's state stands for every record up to this number.
+    #[must_use]
+    pub fn through(&self) -> Sequence {
+        self.root.through
+    }
+
+    /// The records of the next batch, those left out that the checkpoint stands for; `None` at the
+    /// end. They lie in memory that is used again for later batches.
+    ///
+    /// # Errors
+    /// When the disk fails or the log is damaged. It must be opened again then.
+    pub fn next_batch(&mut self) -> Result<Option<Records<'_>>, OpenError> {
+        let Some(batch) = self.next_proven()? else {
+            return Ok(None);
+        };
+        let mut records = self.walk.records(&batch);
+        if let Some(known) = self.root.through.0.checked_sub(batch.header.first.0) {
+            records.nth(usize::try_from(known).unwrap_or(usize::MAX));
+        }
+        Ok(Some(records))
+    }
+
+    /// Shows every record that is left to a function.
+    ///
+    /// # Errors
+    /// As [`Opening::next_batch`]; the records before have been shown then.
+    pub fn for_each(&mut self, mut show: impl FnMut(Record<'_>)) -> Result<(), OpenError> {
+        while let Some(records) = self.next_batch()? {
+            records.for_each(&mut show);
+        }
+        Ok(())
+    }
+
+    /// The log, with its threads, and what was found.
+    ///
+    /// # Errors
+    /// As [`Opening::next_batch`], and when there can be no threads.
+    pub fn into_log(self) -> Result<(Log<D>, Recovered), OpenError> {
+        let (parts, recovered) = self.into_parts()?;
+        Ok((Log::of(parts)?, recovered))
+    }
+
+    /// The log without threads, and what was found.
+    ///
+    /// # Errors
+    /// As [`Opening::next_batch`].
+    pub fn into_serial_log(self) -> Result<(SerialLog<D>, Recovered), OpenError> {
+        let (parts, recovered) = self.into_parts()?;
+        Ok((SerialLog::of(parts), recovered))
+    }
+
+    fn into_parts(mut self) -> Result<(Parts<D>, Recovered), OpenError> {
+        while self.next_proven()?.is_some() {}
+        let Stage::Started(started) = self.stage else {
+            return Err(OpenError::Failed { place: self.disk.place() });
+        };
+        let Started { store, opened, tail } = *started;
+        let recovered = Recovered {
+            through: self.root.through,
+            last: opened.next.previous(),
+            epoch: opened.epoch,
+            tail,
+        };
+        let settings = self.walk.settings();
+        Ok((Parts { disk: self.disk, lock: self.lock, settings, store, opened }, recovered))
+    }
+
+    /// The next batch that is known to be durable.
+    fn next_proven(&mut self) -> Result<Option<Verified>, OpenError> {
+        match self.stage {
+            Stage::Reading => {}
+            Stage::Started(_) => return Ok(None),
+            Stage::Failed => return Err(OpenError::Failed { place: self.disk.place() }),
+        }
+        self.prove().map_err(|error| {
+            self.stage = Stage::Failed;
+            error.into_open_error(&*self.disk)
+        })
+    }
+
+    fn prove(&mut self) -> Result<Option<Verified>, ReadError> {
+        while let Some(found) = self.walk.next(&*self.disk)? {
+            let is_proven = self.walk.is_followed();
+            let proven = if is_proven { Some(found) } else { self.held.replace(found) };
+            if proven.is_some() {
+                return Ok(proven);
+            }
+        }
+        let end = judge(&*self.disk, &self.walk)?;
+        let (store, opened) = go_on(&self.disk, &self.root, &self.segments, &self.walk, &end)?;
+        self.stage = Stage::Started(Box::new(Started { store, opened, tail: end.tail }));
+        Ok(self.held.take())
+    }
+}

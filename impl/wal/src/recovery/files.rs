@@ -1,0 +1,74 @@
+//! The files of a log: which there are, and its root.
+
+use std::collections::BTreeSet;
+
+use super::damage::{Case, Damage, OpenError, Place};
+use crate::SegmentNumber;
+use crate::disk::{Access, Call, Disk, DiskError, DiskFile, read_full};
+use crate::format::checkpoint::{NoCheckpoint, Root};
+use crate::format::names::{CHECKPOINT, FileName};
+use crate::settings::Settings;
+
+/// The longest state of a checkpoint, in bytes.
+const STATE_BYTES_MAX: u64 = 4 << 30;
+
+/// The files of a log.
+#[derive(Debug, Default)]
+pub(crate) struct Segments {
+    pub(crate) numbers: BTreeSet<SegmentNumber>,
+    pub(crate) drafts: Vec<String>,
+    pub(crate) has_checkpoint: bool,
+    pub(crate) has_lock: bool,
+}
+
+impl Segments {
+    /// Lists the directory, and refuses one with files in it that are none of a log's.
+    pub(crate) fn list<D: Disk>(disk: &D) -> Result<Segments, OpenError> {
+        let mut found = Segments::default();
+        for name in disk.list().map_err(DiskError::of(Call::List, disk.place()))? {
+            match FileName::parse(&name) {
+                Some(FileName::Lock) => found.has_lock = true,
+                Some(FileName::Checkpoint) => found.has_checkpoint = true,
+                Some(FileName::Draft) => found.drafts.push(name),
+                Some(FileName::Segment(number)) => {
+                    found.numbers.insert(number);
+                }
+                None => return Err(OpenError::ForeignFile { place: disk.place(), name }),
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Reads the checkpoint: what it says, and the state.
+pub(crate) fn read_root<D: Disk>(
+    disk: &D,
+    settings: Settings,
+) -> Result<(Root, Vec<u8>), OpenError> {
+    let place = || disk.place();
+    let damaged = || OpenError::Damaged {
+        place: place(),
+        damage: Damage {
+            case: Case::DamagedCheckpoint,
+            place: Place::File(CHECKPOINT.to_owned()),
+            lost: None,
+        },
+    };
+    let file =
+        disk.open(CHECKPOINT, Access::Read).map_err(DiskError::of(Call::Open, CHECKPOINT))?;
+    let length = file.length().map_err(DiskError::of(Call::Read, CHECKPOINT))?;
+    if length > STATE_BYTES_MAX {
+        return Err(damaged());
+    }
+    let mut bytes = vec![0; usize::try_from(length).map_err(|_| damaged())?];
+    let read = read_full(&file, &mut bytes, 0).map_err(DiskError::of(Call::Read, CHECKPOINT))?;
+    bytes.truncate(read);
+    match Root::decode(&bytes, settings.decisions) {
+        Ok((root, state)) => Ok((root, state.to_vec())),
+        Err(NoCheckpoint::NotOne) => Err(OpenError::NotALog { place: place() }),
+        Err(NoCheckpoint::OtherVersion(version)) => {
+            Err(OpenError::OtherVersion { place: place(), version })
+        }
+        Err(NoCheckpoint::Damaged) => Err(damaged()),
+    }
+}

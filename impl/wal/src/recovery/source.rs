@@ -1,0 +1,96 @@
+//! Where runs come from: read when they are asked for, or ahead by another thread.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::thread::{self, JoinHandle};
+
+use super::runs::{Run, Runs};
+use crate::disk::{Call, Disk, DiskError, DiskFile};
+
+/// How many runs are read ahead.
+const RUNS_AHEAD: usize = 2;
+
+type Read = Result<Option<Run>, DiskError>;
+
+/// Where runs come from.
+pub(super) enum Source<F> {
+    /// They are read when they are asked for.
+    Asked(Runs<F>, Vec<u8>),
+    /// Another thread reads them while those before are verified.
+    Ahead(Ahead),
+}
+
+/// A thread that reads ahead.
+pub(super) struct Ahead {
+    runs: Option<Receiver<Read>>,
+    /// Memory to be used again: no more than what the runs that are about are in.
+    memory: Sender<Vec<u8>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl<F: DiskFile> Source<F> {
+    /// Reads ahead, if the disk is one for which that is of use.
+    pub(super) fn ahead<D: Disk<File = F>>(
+        disk: &Arc<D>,
+        runs: Runs<F>,
+    ) -> Result<Source<F>, DiskError> {
+        if !disk.reads_ahead() {
+            return Ok(Source::Asked(runs, Vec::new()));
+        }
+        let (sender, receiver) = sync_channel(RUNS_AHEAD);
+        let (memory, returned) = channel();
+        let disk = Arc::clone(disk);
+        let body = move || read_all(&*disk, runs, &sender, &returned);
+        let thread = thread::Builder::new().name("wal-reader".to_owned()).spawn(body);
+        let thread = Some(thread.map_err(DiskError::of(Call::Open, "thread wal-reader"))?);
+        Ok(Source::Ahead(Ahead { runs: Some(receiver), memory, thread }))
+    }
+
+    /// The next run; `None` at the end.
+    pub(super) fn next<D: Disk<File = F>>(&mut self, disk: &D) -> Read {
+        match self {
+            Source::Asked(runs, memory) => runs.next(disk, std::mem::take(memory)),
+            // A thread that is gone has said all it had to say.
+            Source::Ahead(ahead) => {
+                ahead.runs.as_ref().and_then(|it| it.recv().ok()).unwrap_or(Ok(None))
+            }
+        }
+    }
+
+    /// Takes the memory of a run back.
+    pub(super) fn recycle(&mut self, run: Run) {
+        match self {
+            Source::Asked(_, memory) => *memory = run.into_memory(),
+            Source::Ahead(ahead) => {
+                // The thread may have read all there is.
+                let _ = ahead.memory.send(run.into_memory());
+            }
+        }
+    }
+}
+
+/// Reads run after run until there are no more or nobody wants them.
+fn read_all<D: Disk>(
+    disk: &D,
+    mut runs: Runs<D::File>,
+    sender: &SyncSender<Read>,
+    returned: &Receiver<Vec<u8>>,
+) {
+    loop {
+        let read = runs.next(disk, returned.try_recv().unwrap_or_default());
+        let is_last = !matches!(read, Ok(Some(_)));
+        if sender.send(read).is_err() || is_last {
+            return;
+        }
+    }
+}
+
+impl Drop for Ahead {
+    fn drop(&mut self) {
+        self.runs = None;
+        if let Some(thread) = self.thread.take() {
+            // A thread that panicked has said so.
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Judges how a log ends, from what stands behind the last batch.
+
+use super::damage::{Case, Damage, ReadError, Tail};
+use super::walk::Walk;
+use crate::chain::Chain;
+use crate::disk::{Disk, DiskError};
+use crate::format::batch::NoBatch;
+use crate::format::header::NoHeader;
+use crate::segment_reader::SegmentReader;
+use crate::settings::Settings;
+use crate::{Position, SegmentNumber, Sequence};
+
+/// No disk writes less than this at once, in bytes.
+const SECTOR_BYTES_MIN: u64 = 512;
+
+/// A segment behind the last started one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unstarted {
+    pub(crate) segment: SegmentNumber,
+    pub(crate) length: u64,
+    /// Whether somebody has tried to start it.
+    pub(crate) is_touched: bool,
+}
+
+/// How a log ends.
+pub(crate) struct End {
+    pub(crate) tail: Tail,
+    pub(crate) unstarted: Vec<Unstarted>,
+}
+
+/// Says how the log ends that was walked through, or that something durable is missing there.
+pub(crate) fn judge<D: Disk>(disk: &D, walk: &Walk<D::File>) -> Result<End, ReadError> {
+    let mut judge = Judge {
+        disk,
+        settings: walk.settings,
+        chain: walk.chain,
+        known_durable: walk.known_durable,
+        window: Vec::new(),
+    };
+    let unstarted = judge.unstarted(walk)?;
+    let tail = judge.tail(walk, &unstarted)?;
+    Ok(End { tail, unstarted })
+}
+
+struct Judge<'a, D: Disk> {
+    disk: &'a D,
+    settings: Settings,
+    /// The chain behind the last batch.
+    chain: Chain,
+    /// The last record that is known to have been durable.
+    known_durable: Sequence,
+    window: Vec<u8>,
+}
+
+impl<D: Disk> Judge<'_, D> {
+    fn reader(&mut self, segment: SegmentNumber) -> Result<SegmentReader<D::File>, DiskError> {
+        let window = std::mem::take(&mut self.window);
+        SegmentReader::open(self.disk, segment, self.settings, window)
+    }
+
+    fn unstarted(&mut self, walk: &Walk<D::File>) -> Result<Vec<Unstarted>, DiskError> {
+        let mut unstarted = Vec::new();
+        for (&segment, &length) in walk.lengths.range(walk.end.segment.next()..) {
+            let chain = self.chain;
+            let mut reader = self.reader(segment)?;
+            let is_touched = match reader.batch(0)? {
+                Ok(batch) => chain.is_at_home(&batch.header, segment),
+                Err(NoBatch::Body(header)) => chain.is_at_home(&header, segment),
+                Err(NoBatch::Header(_)) => false,
+            };
+            unstarted.push(Unstarted { segment, length, is_touched });
+            self.window = reader.into_window();
+        }
+        Ok(unstarted)
+    }
+
+    fn tail(&mut self, walk: &Walk<D::File>, unstarted: &[Unstarted]) -> Result<Tail, ReadError> {
+        let end = walk.end;
+        let (mut tail, is_blank) = self.break_at(end)?;
+        if tail.case == Case::CleanEnd || tail.case == Case::StaleBytes {
+            // The batch that was being written may have been the first of the next segment.
+            if let Some(next) = unstarted.first() {
+                let (other, _) = self.break_at(Position { segment: next.segment, offset: 0 })?;
+                tail = if other.is_uncertain() { other } else { tail };
+            }
+        }
+        if self.settings.decisions.looks_behind_the_break() {
+            self.look_behind(end, &mut tail)?;
+            // A segment is written to only after the one before it, so if nothing of its own is in
+            // the next one, nothing is in those behind it; how they begin was looked at already.
+            if let Some(next) = unstarted.first() {
+                self.look_behind(Position { segment: next.segment, offset: 0 }, &mut tail)?;
+            }
+        }
+        if self.settings.decisions.is_damage(self.chain.next, self.known_durable) {
+            let case = if is_blank { Case::Hole } else { Case::Rot };
+            let damage: Damage = walk.damage(end, case, self.known_durable);
+            return Err(damage.into());
+        }
+        Ok(tail)
+    }
+
+    /// What stands where the batches break off, and whether that is nothing.
+    fn break_at(&mut self, position: Position) -> Result<(Tail, bool), DiskError> {
+        let next = self.chain.next;
+        let chain = self.chain;
+        let mut reader = self.reader(position.segment)?;
+        let is_blank = position.offset >= reader.length || reader.is_zero(position.offset)?;
+        let (case, cut) = if is_blank {
+            (Case::CleanEnd, None)
+        } else {
+            match reader.batch(position.offset)? {
+                Ok(_) | Err(NoBatch::Header(NoHeader::OtherVersion(_))) => (Case::StaleBytes, None),
+                Err(NoBatch::Body(header)) if chain.is_at_home(&header, position.segment) => {
+                    let last = header.end().unwrap_or(next).previous();
+                    let cut = (last >= next).then_some((header.first, last));
+                    // A torn copy of the last batch, which is held anyway, cuts nothing.
+                    (if cut.is_some() { Case::TornBatch } else { Case::CleanEnd }, cut)
+                }
+                Err(NoBatch::Body(_)) => (Case::StaleBytes, None),
+                Err(NoBatch::Header(_)) => (Case::TornHeader, None),
+            }
+        };
+        self.window = reader.into_window();
+        Ok((Tail { case, position, cut }, is_blank))
+    }
+
+    /// Reads what stands behind the break, sector by sector, for whatever proves that more was
+    /// durable: a newer batch, or a header that says so. A batch that a disk wrote to the wrong
+    /// place need not begin where a block does.
+    fn look_behind(&mut self, from: Position, tail: &mut Tail) -> Result<(), DiskError> {
+        let chain = self.chain;
+        let step = self.settings.padding().min(SECTOR_BYTES_MIN);
+        let mut reader = self.reader(from.segment)?;
+        let mut offset = from.offset;
+        let mut known_durable = self.known_durable;
+        let mut is_recycled = false;
+        loop {
+            offset = reader.skip_zeros(offset, step)?;
+            if offset >= reader.length {
+                break;
+            }
+            let header = match reader.batch(offset)? {
+                Ok(batch) if chain.is_at_home(&batch.header, from.segment) => {
+                    if batch.header.count > 0 {
+                        let last = batch.header.end().unwrap_or_default().previous();
+                        known_durable = known_durable.max(last);
+                    }
+                    Some(batch.header)
+                }
+                Err(NoBatch::Body(header)) if chain.is_at_home(&header, from.segment) => {
+                    Some(header)
+                }
+                Ok(_) | Err(NoBatch::Body(_)) => {
+                    is_recycled = true;
+                    None
+                }
+                Err(NoBatch::Header(_)) => None,
+            };
+            known_durable = known_durable.max(header.map_or(Sequence(0), |it| it.durable));
+            // Behind a header that did not reach the disk, the rest of its batch may stand.
+            let is_open = tail.case == Case::CleanEnd && tail.position.segment == from.segment;
+            if is_open && header.is_none() && !is_recycled && !reader.is_zero(offset)? {
+                tail.case = Case::TornHeader;
+            }
+            offset += step;
+        }
+        self.known_durable = known_durable;
+        self.window = reader.into_window();
+        Ok(())
+    }
+}

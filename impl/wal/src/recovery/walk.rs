@@ -1,0 +1,285 @@
+//! Follows the batches of a log from its checkpoint to its end, verifies each, and changes nothing.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use super::damage::{Case, Damage, Place, ReadError};
+use super::files::Segments;
+use super::runs::{Run, Runs};
+use super::source::Source;
+use crate::chain::Chain;
+use crate::checksum::Checksum;
+use crate::disk::{Disk, DiskError, DiskFile};
+use crate::format::batch::{Batch, Records};
+use crate::format::checkpoint::{Root, Start};
+use crate::format::header::{HEADER_BYTES, Header};
+use crate::format::names::segment_name;
+use crate::segment_reader::SegmentReader;
+use crate::settings::Settings;
+use crate::{Position, SegmentNumber, Sequence};
+
+/// A batch that was verified and is in the log.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Verified {
+    pub(crate) position: Position,
+    pub(crate) header: Header,
+    pub(crate) checksum: Checksum,
+}
+
+/// A segment that begins with a whole batch of its own.
+struct Started {
+    segment: SegmentNumber,
+    first: Header,
+}
+
+/// A walk through a log.
+pub(crate) struct Walk<F> {
+    pub(super) settings: Settings,
+    source: Source<F>,
+    /// The run that the next batch is in, and the one before, which may hold the last batch.
+    run: Option<Run>,
+    before: Option<Run>,
+    /// A run of a segment further on.
+    ahead: Option<Run>,
+    /// The segments that are still to be walked through, the present one first.
+    started: VecDeque<Started>,
+    /// How long the segments are that the log needs.
+    pub(super) lengths: BTreeMap<SegmentNumber, u64>,
+    /// The chain behind the last batch.
+    pub(super) chain: Chain,
+    /// The chain before the last batch.
+    pub(super) before_last: Chain,
+    last: Option<Verified>,
+    /// The last record that is known to have been durable.
+    pub(super) known_durable: Sequence,
+    /// Where the segments begin that were walked through.
+    pub(super) starts: Vec<Start>,
+    /// Where the next batch is.
+    pub(super) end: Position,
+}
+
+impl<F: DiskFile> Walk<F> {
+    /// A walk that reads ahead, if the disk is one for which that is of use.
+    pub(crate) fn ahead<D: Disk<File = F>>(
+        disk: &Arc<D>,
+        settings: Settings,
+        root: &Root,
+        segments: &Segments,
+    ) -> Result<Walk<F>, ReadError> {
+        Walk::new(&**disk, settings, root, segments, |runs| Source::ahead(disk, runs))
+    }
+
+    /// A walk that reads when it has to.
+    pub(crate) fn asked<D: Disk<File = F>>(
+        disk: &D,
+        settings: Settings,
+        root: &Root,
+        segments: &Segments,
+    ) -> Result<Walk<F>, ReadError> {
+        Walk::new(disk, settings, root, segments, |runs| Ok(Source::Asked(runs, Vec::new())))
+    }
+
+    fn new<D: Disk<File = F>>(
+        disk: &D,
+        settings: Settings,
+        root: &Root,
+        segments: &Segments,
+        source: impl FnOnce(Runs<F>) -> Result<Source<F>, DiskError>,
+    ) -> Result<Walk<F>, ReadError> {
+        let chain = Chain::new(root.log, root.start, settings.decisions);
+        let needed = needed(root, segments)?;
+        let (started, lengths) = started(disk, settings, chain, &needed)?;
+        let numbers = started.iter().map(|it| it.segment).collect();
+        let walk = Walk {
+            settings,
+            source: source(Runs::new(settings, numbers))?,
+            run: None,
+            before: None,
+            ahead: None,
+            started,
+            lengths,
+            chain,
+            before_last: chain,
+            last: None,
+            known_durable: root.durable,
+            starts: Vec::new(),
+            end: Position { segment: root.start.segment, offset: 0 },
+        };
+        if walk.started.front().is_none_or(|it| it.segment != root.start.segment) {
+            return Err(walk.broken(None).into());
+        }
+        Ok(walk)
+    }
+
+    /// Verifies the next batch; `None` where the batches of the last started segment break off.
+    pub(crate) fn next<D: Disk<File = F>>(
+        &mut self,
+        disk: &D,
+    ) -> Result<Option<Verified>, ReadError> {
+        self.enter_segment();
+        if !self.find_run(disk)? {
+            return self.break_off();
+        }
+        let bytes = self.run.as_ref().and_then(|it| it.from(self.end)).unwrap_or_default();
+        let found = Batch::decode(bytes, self.settings.padding(), self.settings.decisions);
+        match found {
+            Ok(batch) if self.chain.accepts(&batch.header, self.end.segment) => {
+                let (header, checksum) = (batch.header, batch.checksum);
+                let verified = Verified { position: self.end, header, checksum };
+                self.before_last = self.chain;
+                self.chain.push(&batch);
+                self.last = Some(verified);
+                self.end.offset += header.padded_bytes(self.settings.padding());
+                Ok(Some(verified))
+            }
+            _ => self.break_off(),
+        }
+    }
+
+    /// Moves on to the next segment if the present one ends here: where the next one goes on.
+    fn enter_segment(&mut self) {
+        let chain = self.chain;
+        while self.started.get(1).is_some_and(|it| chain.goes_on_at(&it.first)) {
+            self.started.pop_front();
+        }
+        let segment = self.started.front().map_or(self.end.segment, |it| it.segment);
+        if segment != self.end.segment {
+            self.end = Position { segment, offset: 0 };
+        }
+        if self.starts.last().is_none_or(|it| it.segment != segment) {
+            self.starts.push(Start { segment, first: chain.next, previous: chain.previous });
+        }
+    }
+
+    /// Fetches the run that the next batch is in; false if there is none.
+    fn find_run<D: Disk<File = F>>(&mut self, disk: &D) -> Result<bool, DiskError> {
+        if self.run.as_ref().is_some_and(|it| it.from(self.end).is_some()) {
+            return Ok(true);
+        }
+        loop {
+            let next = match self.ahead.take() {
+                Some(run) => Some(run),
+                None => self.source.next(disk)?,
+            };
+            let Some(run) = next else {
+                return Ok(false);
+            };
+            if run.position == self.end {
+                if let Some(oldest) = self.before.take() {
+                    self.source.recycle(oldest);
+                }
+                self.before = self.run.replace(run);
+                return Ok(true);
+            }
+            if run.position > self.end {
+                self.ahead = Some(run);
+                return Ok(false);
+            }
+            self.source.recycle(run);
+        }
+    }
+
+    /// There is no next batch here: damage, if a later segment is started.
+    fn break_off(&self) -> Result<Option<Verified>, ReadError> {
+        match self.started.get(1) {
+            Some(next) => Err(self.broken(Some(&next.first)).into()),
+            None => Ok(None),
+        }
+    }
+
+    /// The settings of the log.
+    pub(crate) fn settings(&self) -> Settings {
+        self.settings
+    }
+
+    /// Whether a segment behind the present one is started, so that all batches before it were
+    /// durable.
+    pub(crate) fn is_followed(&self) -> bool {
+        self.started.len() > 1
+    }
+
+    /// The last batch that was verified. A log has at least one.
+    pub(crate) fn last(&self) -> Result<Verified, Damage> {
+        self.last.ok_or_else(|| self.broken(None))
+    }
+
+    /// The body of one of the last two batches that were verified.
+    pub(crate) fn body(&self, batch: &Verified) -> &[u8] {
+        let runs = [&self.run, &self.before];
+        let bytes = runs.iter().find_map(|it| it.as_ref()?.from(batch.position));
+        let end = HEADER_BYTES + batch.header.length as usize;
+        bytes.and_then(|it| it.get(HEADER_BYTES..end)).unwrap_or_default()
+    }
+
+    /// The records of one of the last two batches that were verified.
+    pub(crate) fn records(&self, batch: &Verified) -> Records<'_> {
+        self.batch(batch).records()
+    }
+
+    /// One of the last two batches that were verified.
+    pub(crate) fn batch(&self, batch: &Verified) -> Batch<'_> {
+        Batch::verified(batch.header, batch.checksum, self.body(batch))
+    }
+
+    /// The number of the last record.
+    pub(crate) fn last_record(&self) -> Sequence {
+        self.chain.next.previous()
+    }
+
+    /// The damage that there is when the batches break off before something that is started.
+    fn broken(&self, next: Option<&Header>) -> Damage {
+        let known = next.map_or(self.known_durable, |it| it.first.previous());
+        self.damage(self.end, Case::Rot, known)
+    }
+
+    pub(super) fn damage(&self, position: Position, case: Case, known_durable: Sequence) -> Damage {
+        let lost = (known_durable >= self.chain.next).then_some((self.chain.next, known_durable));
+        Damage { case, place: Place::At(position), lost }
+    }
+}
+
+/// The segments from the first that is needed on, none of which may be missing.
+fn needed(root: &Root, segments: &Segments) -> Result<Vec<SegmentNumber>, Damage> {
+    let first = root.start.segment;
+    let needed: Vec<SegmentNumber> = segments.numbers.range(first..).copied().collect();
+    let mut expected = first;
+    for number in &needed {
+        if *number != expected {
+            return Err(missing(expected));
+        }
+        expected = number.next();
+    }
+    if needed.is_empty() { Err(missing(first)) } else { Ok(needed) }
+}
+
+fn missing(segment: SegmentNumber) -> Damage {
+    Damage { case: Case::MissingSegment, place: Place::File(segment_name(segment)), lost: None }
+}
+
+type Lengths = BTreeMap<SegmentNumber, u64>;
+
+/// The segments that begin with a whole batch of their own; and how long all segments are.
+fn started<D: Disk>(
+    disk: &D,
+    settings: Settings,
+    chain: Chain,
+    needed: &[SegmentNumber],
+) -> Result<(VecDeque<Started>, Lengths), ReadError> {
+    let (mut started, mut lengths) = (VecDeque::new(), BTreeMap::new());
+    let mut window = Vec::new();
+    for &segment in needed {
+        let mut reader = SegmentReader::open(disk, segment, settings, window)?;
+        if reader.length == 0 {
+            let place = Place::File(segment_name(segment));
+            return Err(Damage { case: Case::EmptySegment, place, lost: None }.into());
+        }
+        lengths.insert(segment, reader.length);
+        if let Ok(batch) = reader.batch(0)?
+            && chain.is_at_home(&batch.header, segment)
+        {
+            started.push_back(Started { segment, first: batch.header });
+        }
+        window = reader.into_window();
+    }
+    Ok((started, lengths))
+}
