@@ -14,8 +14,12 @@ pub(crate) fn common_prefix(a: &[u8], b: &[u8]) -> usize {
     if near < at {
         return near;
     }
-    while at + BLOCK <= end && a[at..at + BLOCK] == b[at..at + BLOCK] {
-        at += BLOCK;
+    while at < end {
+        let next = end.min(at + BLOCK);
+        if a[at..next] != b[at..next] {
+            break;
+        }
+        at = next;
     }
     at + common_prefix_in_block(&a[at..], &b[at..])
 }
@@ -38,8 +42,12 @@ pub(crate) fn common_suffix(a: &[u8], b: &[u8]) -> usize {
     let end = a.len().min(b.len());
     let (a, b) = (&a[a.len() - end..], &b[b.len() - end..]);
     let mut left = end;
-    while left >= BLOCK && a[left - BLOCK..left] == b[left - BLOCK..left] {
-        left -= BLOCK;
+    while left > 0 {
+        let next = left.saturating_sub(BLOCK);
+        if a[next..left] != b[next..left] {
+            break;
+        }
+        left = next;
     }
     while left >= 8 {
         let difference = word(&a[left - 8..left]) ^ word(&b[left - 8..left]);
