@@ -14,11 +14,15 @@ const ENTRIES_LOG2_MAX: u32 = 16;
 const STRIDE_MIN: usize = 256;
 const FILTER_LOG2: u32 = 20;
 const NONE: u32 = u32::MAX;
+/// The bits of a slot that hold a sample's number; the stride keeps the samples about as few as the
+/// entries may be.
+const SAMPLE_BITS: u32 = ENTRIES_LOG2_MAX + 1;
 
 /// Samples of the old content.
 pub(crate) struct Coarse {
     stride: usize,
-    /// Sample numbers by hash.
+    /// By hash the sample's number and, above it, other bits of the hash: to look at the old content
+    /// in vain would cost a cache miss.
     slots: Vec<u32>,
     /// One bit per hash, so that most positions miss within the second-level cache.
     filter: Vec<u64>,
@@ -37,7 +41,7 @@ impl Coarse {
             }
             let hash = hash(key);
             coarse.filter[filter_word(hash)] |= filter_bit(hash);
-            coarse.slots[slot(hash)] = u32::try_from(sample).unwrap_or(NONE);
+            coarse.slots[slot(hash)] = tag(hash) | sample as u32;
         }
         coarse
     }
@@ -55,12 +59,14 @@ impl Coarse {
             if self.filter[filter_word(hash)] & filter_bit(hash) == 0 {
                 continue;
             }
-            let sample = self.slots[slot(hash)];
-            if sample == NONE {
+            let sample = self.slots[slot(hash)] ^ tag(hash);
+            if sample >> SAMPLE_BITS != 0 {
                 continue;
             }
             let place = Place { old: sample as usize * self.stride, new: at };
-            if pair.old[place.old..place.old + KEY] == pair.new[at..at + KEY] {
+            if place.old + KEY <= pair.old.len()
+                && pair.old[place.old..place.old + KEY] == pair.new[at..at + KEY]
+            {
                 return Some(place);
             }
         }
@@ -77,6 +83,11 @@ fn hash(bytes: &[u8]) -> u64 {
 
 fn slot(hash: u64) -> usize {
     (hash >> (63 - ENTRIES_LOG2_MAX)) as usize
+}
+
+/// What a slot holds above the sample's number.
+fn tag(hash: u64) -> u32 {
+    (hash >> FILTER_LOG2) as u32 >> SAMPLE_BITS << SAMPLE_BITS
 }
 
 fn filter_word(hash: u64) -> usize {
