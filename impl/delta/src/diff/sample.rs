@@ -14,6 +14,8 @@ const DISTANCE: usize = 512 << 10;
 const OLD_STRIPE: usize = 64 << 10;
 /// and one of the new content in the middle of it.
 const NEW_STRIPE: usize = 4 << 10;
+/// One anchor in `2^RARER_LOG2` is enough for a sample.
+const RARER_LOG2: u32 = 2;
 /// One anchor of the sample in so many has its like, or nothing is searched.
 const RELATED_SHARE: usize = 512;
 
@@ -26,6 +28,11 @@ pub(crate) fn is_related(pair: Pair<'_>, gaps: &[Range<usize>], search: Search) 
     if gaps.iter().map(|it| it.len()).sum::<usize>() < SAMPLED_MIN {
         return true;
     }
+    let search = Search {
+        rarity_log2: search.rarity_log2 + RARER_LOG2,
+        rarity_of_much_log2: search.rarity_of_much_log2 + RARER_LOG2,
+        ..search
+    };
     let before = (OLD_STRIPE - NEW_STRIPE) / 2;
     let sampled = gaps.iter().flat_map(|gap| {
         let stripes = (before..gap.end).step_by(DISTANCE).map(|it| it..it + NEW_STRIPE);
