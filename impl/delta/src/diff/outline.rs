@@ -3,7 +3,7 @@
 //! It runs along one alignment at the speed of memory comparison. At a difference it keeps the
 //! alignment while half of a window stays equal; else it looks, in this order, for a small shift
 //! nearby, for the same alignment behind a replaced stretch, for a larger shift, for a moved
-//! piece. What it leaves unmatched is the second pass's.
+//! piece. Where the same alignment goes on, a shift must be equal for longer than by chance. What it leaves unmatched is the second pass's.
 
 use super::coarse::Coarse;
 use super::near::Near;
@@ -24,6 +24,9 @@ const HOLE_MIN: usize = 4 << 10;
 const GO_BACK: usize = 4;
 const NEAR_EQUAL_MIN: usize = 20;
 const FAR_EQUAL_MIN: usize = 32;
+/// So many bytes must be equal behind a small shift to leave an alignment that goes on behind a
+/// replaced stretch: with fewer, a page that was rewritten with text leads astray.
+const SHIFTED_MIN: usize = 256;
 /// How many strides at most are passed over between two samples of what resembles nothing.
 const SKIP_STRIDES_MAX: usize = 64;
 /// What either search may cost at the start, in bytes looked at.
@@ -137,9 +140,11 @@ impl<'a, 'b> Walk<'a, 'b> {
         if place.new >= self.pair.new.len() {
             return None;
         }
+        let resumed = self.resume(place);
+        let shifted_min = if resumed.is_some() { SHIFTED_MIN } else { NEAR_EQUAL_MIN };
         self.go_back(place)
-            .or_else(|| self.search_near(place, NEAR_REACH, NEAR_EQUAL_MIN))
-            .or_else(|| self.resume(place))
+            .or_else(|| self.search_near(place, NEAR_REACH, shifted_min))
+            .or(resumed)
             .or_else(|| self.search_near(place, FAR_REACH, FAR_EQUAL_MIN))
             .or_else(|| self.search_coarse(place))
     }
