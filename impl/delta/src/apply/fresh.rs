@@ -16,6 +16,9 @@ const MAPPED_MIN: usize = 4 << 20;
 /// Copied before it is changed and summed, so that both work in the cache.
 const STEP: usize = 8 * SUM_BLOCK;
 
+/// The bytes of a huge page. Where they are larger, the advice is of no use and does no harm.
+const HUGE_PAGE: usize = 2 << 20;
+
 /// A content in memory of its own. What is long lies in huge pages where the system has them:
 /// page faults would take longer than copying.
 #[derive(Debug)]
@@ -26,25 +29,38 @@ pub struct Content {
 #[derive(Debug)]
 enum Memory {
     Heap(Vec<u8>),
-    Mapped(MmapMut),
+    /// These bytes of a mapping, which begin with a huge page.
+    Mapped(MmapMut, Range<usize>),
 }
 
 impl Content {
     fn zeroed(length: usize) -> io::Result<Content> {
-        if length < MAPPED_MIN {
-            return Ok(Content { memory: Memory::Heap(vec![0; length]) });
-        }
-        let mapped = MmapMut::map_anon(length)?;
-        // A system without huge pages refuses, and takes small ones.
-        let _ = mapped.advise(Advice::HugePage);
-        Ok(Content { memory: Memory::Mapped(mapped) })
+        let memory = match length {
+            0..MAPPED_MIN => Memory::Heap(vec![0; length]),
+            _ => Memory::mapped(length)?,
+        };
+        Ok(Content { memory })
     }
 
     fn bytes(&mut self) -> &mut [u8] {
         match &mut self.memory {
             Memory::Heap(bytes) => bytes,
-            Memory::Mapped(bytes) => bytes,
+            Memory::Mapped(bytes, range) => &mut bytes[range.clone()],
         }
+    }
+}
+
+impl Memory {
+    /// The system maps small pages up to the first boundary of huge ones, so the mapping is longer
+    /// than the content; what is not touched takes no memory.
+    fn mapped(length: usize) -> io::Result<Memory> {
+        let room = length.checked_add(HUGE_PAGE).ok_or(io::ErrorKind::OutOfMemory)?;
+        let mapped = MmapMut::map_anon(room)?;
+        let start = mapped.as_ptr().align_offset(HUGE_PAGE).min(HUGE_PAGE);
+        // Only of whole huge pages, so that the last one takes no more than the content needs. A
+        // system without huge pages refuses, and takes small ones.
+        let _ = mapped.advise_range(Advice::HugePage, start, length - length % HUGE_PAGE);
+        Ok(Memory::Mapped(mapped, start..start + length))
     }
 }
 
@@ -54,7 +70,7 @@ impl Deref for Content {
     fn deref(&self) -> &[u8] {
         match &self.memory {
             Memory::Heap(bytes) => bytes,
-            Memory::Mapped(bytes) => bytes,
+            Memory::Mapped(bytes, range) => &bytes[range.clone()],
         }
     }
 }
@@ -131,5 +147,21 @@ impl Target for Fresh<'_> {
     fn read_old(&mut self, old: Range<u64>, bytes: &mut Vec<u8>) -> Result<(), Failure> {
         bytes.extend_from_slice(&self.old[old.start as usize..old.end as usize]);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contents_of_every_length_begin_as_zeros_and_long_ones_with_a_huge_page() {
+        for length in [0, 1, MAPPED_MIN - 1, MAPPED_MIN, MAPPED_MIN + 1, 3 * HUGE_PAGE + 4097] {
+            let mut content = Content::zeroed(length).expect("there is memory");
+            assert_eq!(content.bytes().len(), length);
+            assert!(content.iter().all(|it| *it == 0));
+            assert!(length < MAPPED_MIN || content.as_ptr().addr().is_multiple_of(HUGE_PAGE));
+        }
+        assert!(Content::zeroed(usize::MAX).is_err());
     }
 }
