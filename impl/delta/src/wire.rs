@@ -61,4 +61,5 @@ pub(crate) mod header;
 pub(crate) mod operations;
 pub(crate) mod packing;
 pub(crate) mod reader;
+pub(crate) mod source;
 pub(crate) mod varint;

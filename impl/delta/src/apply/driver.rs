@@ -1,6 +1,5 @@
 //! Runs the operations of a patch against whatever makes the new content.
 
-use std::io::Read;
 use std::ops::Range;
 
 use crate::error::PatchError;
@@ -9,6 +8,7 @@ use crate::wire::frame::{Broken, PackedFrame};
 use crate::wire::header::{Header, Trailer};
 use crate::wire::operations::{Changes, Operations, Progress};
 use crate::wire::reader::PatchReader;
+use crate::wire::source::Source;
 
 /// Makes the new content, front to back.
 pub(crate) trait Target {
@@ -42,8 +42,8 @@ impl From<std::io::Error> for Failure {
 
 /// Refuses a patch for an old content of another length, or for too long a new one, or, if that
 /// is what is wrong, one with a damaged header.
-pub(crate) fn judge<R: Read>(
-    reader: &mut PatchReader<R>,
+pub(crate) fn judge<S: Source>(
+    reader: &mut PatchReader<S>,
     old_length: u64,
     limit: u64,
 ) -> Result<(), PatchError> {
@@ -59,8 +59,8 @@ pub(crate) fn judge<R: Read>(
 }
 
 /// Runs all frames and reads the trailer.
-pub(crate) fn run<R: Read, T: Target>(
-    reader: &mut PatchReader<R>,
+pub(crate) fn run<S: Source, T: Target>(
+    reader: &mut PatchReader<S>,
     target: &mut T,
 ) -> Result<Trailer, PatchError> {
     let header = reader.header();

@@ -10,6 +10,7 @@ use crate::error::PatchError;
 use crate::sum::{SUM_BLOCK, Sum};
 use crate::wire::operations::Changes;
 use crate::wire::reader::PatchReader;
+use crate::wire::source::InMemory;
 
 /// Shorter contents are not worth a mapping.
 const MAPPED_MIN: usize = 4 << 20;
@@ -83,7 +84,7 @@ impl Deref for Content {
 /// # Errors
 /// The patch is damaged, made for another old content, or makes more than `limit` bytes.
 pub fn apply(old: &[u8], patch: &[u8], limit: u64) -> Result<Content, PatchError> {
-    let mut reader = PatchReader::open(patch)?;
+    let mut reader = PatchReader::open(InMemory(patch))?;
     let header = reader.header();
     judge(&mut reader, old.len() as u64, limit)?;
     let found = header.new_length;

@@ -8,6 +8,7 @@ use crate::apply::driver::{Failure, Target, judge, run};
 use crate::manifest::{Manifest, ManifestBuilder};
 use crate::wire::operations::Changes;
 use crate::wire::reader::PatchReader;
+use crate::wire::source::InMemory;
 
 /// Makes effects, and the manifest of what they make.
 pub(super) struct Output<'a> {
@@ -40,7 +41,7 @@ impl<'a> Output<'a> {
         length: u64,
         like: &Manifest,
     ) -> Result<Output<'a>, RemoteError> {
-        let mut reader = PatchReader::open(patch)?;
+        let mut reader = PatchReader::open(InMemory(patch))?;
         judge(&mut reader, old.len() as u64, length)?;
         let mut output = Output::new(old, length, like);
         run(&mut reader, &mut output)?;

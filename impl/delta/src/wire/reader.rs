@@ -1,12 +1,13 @@
 //! Reading a patch front to back, a frame at a time.
 
 use std::hash::Hasher;
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 
 use twox_hash::XxHash3_64;
 
 use super::frame::BODY_MAX;
 use super::header::{Header, IN_PLACE, MAGIC, SUMMED, TOUCHED, Trailer, VERSION};
+use super::source::Source;
 use super::varint;
 use crate::error::PatchError;
 use crate::sum::Sum;
@@ -19,8 +20,8 @@ pub(crate) fn check(before: u64, parts: &[&[u8]]) -> u64 {
 }
 
 /// A patch that is read front to back.
-pub(crate) struct PatchReader<R> {
-    patch: R,
+pub(crate) struct PatchReader<S> {
+    patch: S,
     header: Header,
     /// The number of the next frame.
     frame: u64,
@@ -28,17 +29,21 @@ pub(crate) struct PatchReader<R> {
     check: u64,
     /// The bytes read so far.
     read: u64,
-    body: Vec<u8>,
+    /// Holds the body of a frame that is not in memory.
+    buffer: Vec<u8>,
 }
 
-impl<R: Read> PatchReader<R> {
+/// The bytes of a check.
+const CHECK: usize = 8;
+
+impl<S: Source> PatchReader<S> {
     /// Reads the header. Nothing vouches for it until the first frame or the trailer was read.
     ///
     /// # Errors
     /// The bytes are no patch of this version or are cut short.
-    pub(crate) fn open(patch: R) -> Result<PatchReader<R>, PatchError> {
+    pub(crate) fn open(patch: S) -> Result<PatchReader<S>, PatchError> {
         let header = Header { old_length: 0, new_length: 0 };
-        let mut reader = PatchReader { patch, header, frame: 0, check: 0, read: 0, body: vec![] };
+        let mut reader = PatchReader { patch, header, frame: 0, check: 0, read: 0, buffer: vec![] };
         if reader.array()? != MAGIC {
             return Err(PatchError::NotAPatch);
         }
@@ -87,18 +92,18 @@ impl<R: Read> PatchReader<R> {
         let length = self.varint()?;
         let bounded = usize::try_from(length).ok().filter(|it| *it <= BODY_MAX);
         let length = bounded.ok_or(PatchError::DamagedFrame { frame })?;
-        self.body.clear();
-        let read = self.patch.by_ref().take(length as u64).read_to_end(&mut self.body)?;
-        self.read += read as u64;
-        if read < length {
+        let checked = self.patch.piece(length + CHECK, &mut self.buffer)?;
+        if checked.len() < length + CHECK {
             return Err(PatchError::CutShort);
         }
-        self.check = check(self.check, &[&self.body]);
-        if u64::from_le_bytes(self.array()?) != self.check {
+        let (body, expected) = checked.split_at(length);
+        self.check = check(self.check, &[body]);
+        if *expected != self.check.to_le_bytes() {
             return Err(PatchError::DamagedFrame { frame });
         }
+        self.read += checked.len() as u64;
         self.frame += 1;
-        Ok(&self.body)
+        Ok(body)
     }
 
     /// Reads the trailer and makes sure that nothing follows it.
@@ -125,7 +130,7 @@ impl<R: Read> PatchReader<R> {
         let [sum, touched] = sums;
         let touched = (flags & IN_PLACE != 0).then_some(touched.unwrap_or_default());
         let trailer = Trailer { sum, touched };
-        match self.patch.read_exact(&mut [0]) {
+        match self.patch.fill(&mut [0]) {
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(trailer),
             Err(error) => Err(error.into()),
             Ok(()) => Err(PatchError::TrailingBytes),
@@ -134,7 +139,7 @@ impl<R: Read> PatchReader<R> {
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], PatchError> {
         let mut bytes = [0; N];
-        self.patch.read_exact(&mut bytes).map_err(PatchError::reading)?;
+        self.patch.fill(&mut bytes).map_err(PatchError::reading)?;
         self.read += N as u64;
         Ok(bytes)
     }
