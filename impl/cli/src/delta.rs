@@ -4,7 +4,6 @@ mod diff;
 mod in_place;
 mod input;
 mod manifest;
-mod mapped;
 mod output;
 mod patch;
 mod progress;

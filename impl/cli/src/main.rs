@@ -2,6 +2,7 @@
 
 mod delta;
 mod failure;
+mod mapped;
 mod say;
 mod scratch;
 mod simulate;

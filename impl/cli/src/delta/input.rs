@@ -5,8 +5,8 @@ use std::io::{self, BufReader, Read};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
-use super::mapped::Mapped;
 use crate::failure::Failure;
+use crate::mapped::Mapped;
 
 /// The name that stands for standard input and standard output.
 const STANDARD: &str = "-";
