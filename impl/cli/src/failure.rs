@@ -1,6 +1,7 @@
 //! Why a command failed, for a person and for a script.
 
 use std::error::Error;
+use std::fmt::Display;
 use std::process::ExitCode;
 
 /// A promise is broken: a patch or a file is not what it should be.
@@ -32,6 +33,13 @@ impl Failure {
     /// Something cannot be read or written.
     pub(crate) fn io(what: impl Into<String>, error: &dyn Error) -> Failure {
         Failure { code: IO, message: with_causes(what.into(), error), help: None }
+    }
+
+    /// A file was changed by somebody while it was read, so that nothing that was made of it counts.
+    pub(crate) fn changed(file: impl Display) -> Failure {
+        let message = format!("{file} was changed while it was read");
+        let help = Some("make a copy that nobody writes to, and take that");
+        Failure { code: IO, message, help }
     }
 
     /// With advice.

@@ -9,6 +9,9 @@
 //! - The file is overwritten. Then bytes change while they are looked at. Nothing here or in the
 //!   delta engine trusts a byte to stay: every index is checked, so a wrong patch is the worst that
 //!   comes of it. The file's length and time tell, as far as the file system's clock goes.
+//!
+//! A version that differs from a file in a few places is a private mapping of the same file: the
+//! pages with these places take memory, all others are the file's, and are watched as it is.
 
 #![allow(unsafe_code)]
 
@@ -19,12 +22,15 @@ use std::os::unix::fs::MetadataExt;
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use memmap2::Mmap;
+use memmap2::{Mmap, MmapOptions};
 use nix::libc;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
+/// How many files can be mapped at once.
+const WATCHED_MAX: usize = 1_024;
+
 /// The mappings that the handler knows of.
-static WATCHED: [Watched; 16] = [const { Watched::nothing() }; 16];
+static WATCHED: [Watched; WATCHED_MAX] = [const { Watched::nothing() }; WATCHED_MAX];
 static INSTALL: Once = Once::new();
 
 /// In place of a first address: no range begins there.
@@ -50,17 +56,28 @@ impl Mapped {
     /// Maps all of a regular file, which must not be empty.
     pub(crate) fn new(file: File) -> io::Result<Mapped> {
         let before = file.metadata()?;
-        INSTALL.call_once(install);
         // SAFETY: what the module says of files that change under the mapping. The mapping is
         // read-only, and `map` is dropped after the last slice of it.
         let map = unsafe { Mmap::map(&file)? };
-        let free = WATCHED.iter().find(|it| it.reserve());
-        let watched = free.ok_or_else(|| io::Error::other("too many files are mapped at once"))?;
-        let start = map.as_ptr() as usize;
-        watched.cut.store(false, Ordering::Relaxed);
-        watched.end.store((start + map.len()).next_multiple_of(page()), Ordering::Relaxed);
-        watched.start.store(start, Ordering::Release);
+        let watched = Watched::begin(&map)?;
         Ok(Mapped { map, file, before, watched })
+    }
+
+    /// The same file with other bytes in some places. The file is not written to: the pages with
+    /// these places are copied, all others are the file's.
+    pub(crate) fn overwritten<'a>(
+        &self,
+        places: impl Iterator<Item = (usize, &'a [u8])>,
+    ) -> io::Result<Mapped> {
+        let file = self.file.try_clone()?;
+        // SAFETY: as in `new`. What is written goes to private pages, before anybody else has a
+        // slice of the mapping.
+        let mut map = unsafe { MmapOptions::new().len(self.map.len()).map_copy(&file)? };
+        let watched = Watched::begin(&map)?;
+        for (at, bytes) in places {
+            map[at..at + bytes.len()].copy_from_slice(bytes);
+        }
+        Ok(Mapped { map: map.make_read_only()?, file, before: self.before.clone(), watched })
     }
 
     /// Whether the file is, as far as one can tell, the same as when it was mapped.
@@ -79,6 +96,12 @@ impl Deref for Mapped {
     }
 }
 
+impl AsRef<[u8]> for Mapped {
+    fn as_ref(&self) -> &[u8] {
+        &self.map
+    }
+}
+
 impl Drop for Mapped {
     fn drop(&mut self) {
         self.watched.start.store(FREE, Ordering::Release);
@@ -92,6 +115,18 @@ impl Watched {
             end: AtomicUsize::new(0),
             cut: AtomicBool::new(false),
         }
+    }
+
+    /// Watches a mapping.
+    fn begin(map: &[u8]) -> io::Result<&'static Watched> {
+        INSTALL.call_once(install);
+        let free = WATCHED.iter().find(|it| it.reserve());
+        let watched = free.ok_or_else(|| io::Error::other("too many files are mapped at once"))?;
+        let start = map.as_ptr() as usize;
+        watched.cut.store(false, Ordering::Relaxed);
+        watched.end.store((start + map.len()).next_multiple_of(page()), Ordering::Relaxed);
+        watched.start.store(start, Ordering::Release);
+        Ok(watched)
     }
 
     /// Takes it for a mapping to come.
@@ -136,8 +171,10 @@ extern "C" fn on_bus_error(
         let from = address - address % page();
         let length = watched.end.load(Ordering::Relaxed) - from;
         let flags = libc::MAP_FIXED | libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-        // SAFETY: the range lies within a mapping that `Mapped` owns, and stays readable.
-        let mapped = unsafe { libc::mmap(from as *mut _, length, libc::PROT_READ, flags, -1, 0) };
+        let access = libc::PROT_READ | libc::PROT_WRITE;
+        // SAFETY: the range lies within a mapping that `Mapped` owns, and stays readable; writable,
+        // too, because the fault may be a write of `overwritten`.
+        let mapped = unsafe { libc::mmap(from as *mut _, length, access, flags, -1, 0) };
         if mapped != libc::MAP_FAILED {
             watched.cut.store(true, Ordering::Release);
             return;
@@ -162,6 +199,22 @@ mod tests {
         file.set_len(5000).expect("it can be cut");
         assert_eq!(mapped.iter().map(|it| u64::from(*it)).sum::<u64>(), 0);
         assert!(!mapped.unchanged().expect("metadata"));
+    }
+
+    #[test]
+    fn an_overwritten_version_leaves_the_file_as_it_is_and_is_watched_like_it() {
+        let file = tempfile::tempfile().expect("a temporary file");
+        file.set_len(1 << 20).expect("it can be lengthened");
+        let mapped = Mapped::new(file.try_clone().expect("a handle")).expect("it can be mapped");
+        let places = [(4_090, &b"over a page"[..]), ((1 << 20) - 1, b"!")];
+        let version = mapped.overwritten(places.into_iter()).expect("it can be mapped");
+        assert_eq!(&version[4_089..4_103], b"\0over a page\0\0");
+        assert_eq!(version.last(), Some(&b'!'));
+        assert!(mapped.iter().all(|it| *it == 0));
+        assert!(version.unchanged().expect("metadata"));
+        file.set_len(5_000).expect("it can be cut");
+        assert_eq!(version[900_000], 0);
+        assert!(!version.unchanged().expect("metadata"));
     }
 
     #[test]

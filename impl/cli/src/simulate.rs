@@ -1,6 +1,6 @@
 //! `steadfast simulate`: the five scenarios.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -8,13 +8,13 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::{Value, json};
 use steadfast_sim::scenario::{
-    Cast, SCENARIOS, Scenario, ScenarioError, Scratch, Source, Story, default_sources,
+    Cast, SCENARIOS, Scenario, ScenarioError, Source, Story, default_sources,
 };
 use steadfast_trace::Scope;
 
 use crate::failure::Failure;
 use crate::say::say;
-use crate::scratch::TemporaryFiles;
+use crate::scratch::MappedFiles;
 
 /// What `steadfast simulate` can be told.
 #[derive(Args, Debug)]
@@ -49,8 +49,9 @@ pub(crate) struct Options {
 /// Tells the stories.
 pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
     let scenarios = chosen(&options.scenario)?;
+    let files = MappedFiles::default();
     let sources = match &options.files {
-        Some(directory) => read(directory)?,
+        Some(directory) => read(directory, &files)?,
         None => default_sources(options.seed),
     };
     let cast = Cast {
@@ -59,10 +60,10 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
         elect: options.elect,
         write: options.write,
         sources,
-        scratch: &TemporaryFiles,
+        scratch: &files,
         observer: None,
     };
-    let stories = tell(&scenarios, &cast, options)?;
+    let stories = tell(&scenarios, &cast, &files, options)?;
     save_traces(&stories, options.trace.as_deref())?;
     let holds = stories.iter().all(Story::holds);
     match options.json {
@@ -77,11 +78,14 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
 fn tell(
     scenarios: &[&Scenario],
     cast: &Cast<'_>,
+    files: &MappedFiles,
     options: &Options,
 ) -> Result<Vec<Story>, Failure> {
     let mut stories = Vec::new();
     for scenario in scenarios {
-        let told = match scenario.tell(cast) {
+        let told = scenario.tell(cast);
+        assert_unchanged(files)?;
+        let told = match told {
             Err(ScenarioError::Unfit(why)) if scenarios.len() > 1 => {
                 eprintln!("warning: {} is left out: {why}", scenario.name);
                 continue;
@@ -119,35 +123,39 @@ fn refused(scenario: &Scenario, error: &ScenarioError) -> Failure {
     }
 }
 
-/// Reads the files in a directory, in the order of their names. Files are copied into scratch
-/// space, so that nobody changes them while a story is told. What cannot be used is named and left
+/// Maps the files in a directory, in the order of their names. What cannot be used is named and left
 /// out.
-fn read(directory: &Path) -> Result<Vec<Source>, Failure> {
+fn read(directory: &Path, files: &MappedFiles) -> Result<Vec<Source>, Failure> {
     let place = directory.display();
     let failed = |error: io::Error| Failure::io(format!("cannot read {place}"), &error);
     let entries: io::Result<Vec<fs::DirEntry>> = fs::read_dir(directory).map_err(failed)?.collect();
     let mut paths: Vec<PathBuf> = entries.map_err(failed)?.iter().map(fs::DirEntry::path).collect();
     paths.sort();
+    let most = usize::from(Scope::PATHS_MAX);
     let mut sources = Vec::new();
     for path in paths {
-        match load(&path) {
+        match load(&path, files) {
+            Ok(_) if sources.len() == most => {
+                let refusal =
+                    format!("{place}: more than {most} files: a simulation takes 1 to {most}");
+                return Err(Failure::usage(refusal));
+            }
             Ok(source) => sources.push(source),
             Err(why) => eprintln!("warning: {} is left out: {why}", path.display()),
         }
     }
-    let most = usize::from(Scope::PATHS_MAX);
-    match sources.len() {
-        0 => Err(Failure::usage(format!("{place}: there is no file in it that can be used"))),
-        count if count > most => {
-            Err(Failure::usage(format!("{place}: {count} files: a simulation takes 1 to {most}")))
-        }
-        _ => Ok(sources),
+    if sources.is_empty() {
+        return Err(Failure::usage(format!("{place}: there is no file in it that can be used")));
     }
+    Ok(sources)
 }
 
-fn load(path: &Path) -> Result<Source, String> {
+fn load(path: &Path, files: &MappedFiles) -> Result<Source, String> {
     let name = path.file_name().and_then(|it| it.to_str());
     let name = name.ok_or("its name is not UTF-8")?.to_owned();
+    if name.chars().any(char::is_control) {
+        return Err("its name has control characters in it".to_owned());
+    }
     let kind = fs::metadata(path).map_err(|error| error.to_string())?;
     if kind.is_dir() {
         return Err("it is a directory".to_owned());
@@ -158,11 +166,16 @@ fn load(path: &Path) -> Result<Source, String> {
     if kind.len() == 0 {
         return Err("it is empty".to_owned());
     }
-    let copied = TemporaryFiles.keep(&mut |out| {
-        let mut file = File::open(path)?;
-        io::copy(&mut file, out).map(|_| ())
-    });
-    Ok(Source { name, bytes: copied.map_err(|error| error.to_string())? })
+    Ok(Source { name, bytes: files.open(path).map_err(|error| error.to_string())? })
+}
+
+/// Fails if somebody changed a file while a story was told on it, so that the story does not count.
+fn assert_unchanged(files: &MappedFiles) -> Result<(), Failure> {
+    match files.changed() {
+        Ok(None) => Ok(()),
+        Ok(Some(path)) => Err(Failure::changed(path.display())),
+        Err(error) => Err(Failure::io("cannot look at a file again", &error)),
+    }
 }
 
 fn save_traces(stories: &[Story], file: Option<&Path>) -> Result<(), Failure> {

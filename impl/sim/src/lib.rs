@@ -28,7 +28,7 @@ mod timeline;
 
 pub use judge::View;
 pub use ledger::Ledger;
-pub use library::{Bytes, content_id};
+pub use library::{Bytes, Memory, content_id};
 pub use plan::Plan;
 pub use random::Random;
 pub use report::{FileReport, Report};

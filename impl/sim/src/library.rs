@@ -1,30 +1,48 @@
 //! Contents by name, and how they travel.
 
+use std::any::Any;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 use std::io::{self, Write};
 use std::ops::Deref;
 use std::sync::Arc;
 
-use steadfast_delta::manifest::{Depth, Manifest, ManifestBuilder};
+use steadfast_delta::manifest::{Depth, Manifest};
 use steadfast_delta::{OldContent, Options, apply_stream, diff};
 use steadfast_protocol::{ContentId, Payload};
 
 use crate::storage::Stored;
 
-/// Contents that a delta makes are kept in memory up to this length. Of longer ones only the name
-/// is taken; if it is right, the bytes are those that the client brought.
-const KEPT_BYTES_MAX: u64 = 1 << 20;
+/// Contents that a delta makes are kept in memory up to this length. A longer one that turns out to
+/// be what the client brought is kept once, where the client's is.
+const KEPT_BYTES_MAX: usize = 1 << 20;
+
+/// Whatever holds the bytes of a content.
+pub trait Memory: AsRef<[u8]> + Any + Send + Sync {}
+
+impl<T: AsRef<[u8]> + Any + Send + Sync> Memory for T {}
 
 /// The bytes of a content, shared: in memory, or mapped from a file of any size.
 #[derive(Clone)]
-pub struct Bytes(Arc<dyn AsRef<[u8]> + Send + Sync>);
+pub struct Bytes(Arc<dyn Memory>);
 
 impl Bytes {
     /// Shares the bytes of something.
-    pub fn new(owner: impl AsRef<[u8]> + Send + Sync + 'static) -> Bytes {
+    pub fn new(owner: impl Memory) -> Bytes {
         Bytes(Arc::new(owner))
     }
+
+    /// What holds the bytes, if it is of this type.
+    #[must_use]
+    pub fn owner<T: Memory>(&self) -> Option<&T> {
+        (&*self.0 as &dyn Any).downcast_ref()
+    }
+}
+
+/// Whether two contents are equal. Of one that is shared it is not asked byte by byte.
+pub(crate) fn are_equal(one: &[u8], other: &[u8]) -> bool {
+    std::ptr::eq(one, other) || one == other
 }
 
 impl Deref for Bytes {
@@ -70,6 +88,8 @@ pub fn content_id(bytes: &[u8]) -> ContentId {
 #[derive(Default)]
 pub(crate) struct Library {
     contents: HashMap<ContentId, Bytes>,
+    /// What lies where, by its first address and its length. It stays there: `contents` has it.
+    places: HashMap<(usize, usize), ContentId>,
     payloads: HashMap<Payload, Bytes>,
 }
 
@@ -85,8 +105,15 @@ pub(crate) struct Cost {
 impl Library {
     /// Takes in what a client brings, and says its name.
     pub(crate) fn add(&mut self, bytes: Bytes) -> ContentId {
+        let place = (bytes.as_ptr().addr(), bytes.len());
+        if let Some(content) = self.places.get(&place) {
+            return *content;
+        }
         let content = content_id(&bytes);
-        self.contents.insert(content, bytes);
+        if let Entry::Vacant(vacant) = self.contents.entry(content) {
+            vacant.insert(bytes);
+            self.places.insert(place, content);
+        }
         content
     }
 
@@ -124,22 +151,16 @@ impl Library {
     }
 
     /// Makes a content from a payload and the receiver's copy of its base; `None` when the payload
-    /// cannot be applied to that copy.
+    /// cannot be applied to that copy. It is exact if it is what the client brought, byte for byte.
     pub(crate) fn decode(&self, payload: Payload, base: Option<&Stored>) -> Option<Stored> {
         let sent = self.payloads.get(&payload)?;
+        let brought = self.contents.get(&payload.content)?;
         if payload.base.is_none() {
-            let is_exact = content_id(sent) == payload.content;
-            return Some(Stored { bytes: sent.clone(), is_exact });
+            return Some(Stored { bytes: sent.clone(), is_exact: are_equal(sent, brought) });
         }
-        let mut made =
-            Made { manifest: ManifestBuilder::new(Depth::Chunks), bytes: Some(Vec::new()) };
+        let mut made = Made::of(brought);
         apply_stream(&Base(&base?.bytes), &**sent, &mut made, u64::MAX).ok()?;
-        let is_exact = ContentId(made.manifest.finish().root().0) == payload.content;
-        let bytes = match made.bytes {
-            Some(bytes) => Bytes::new(bytes),
-            None => self.get(payload.content).filter(|_| is_exact)?,
-        };
-        Some(Stored { bytes, is_exact })
+        made.finish()
     }
 }
 
@@ -160,17 +181,38 @@ impl OldContent for Base<'_> {
     }
 }
 
-/// What a delta makes: its name, and its bytes if they are few.
-struct Made {
-    manifest: ManifestBuilder,
+/// What a delta makes, compared with what the client brought while it is made.
+struct Made<'a> {
+    brought: &'a Bytes,
+    length: usize,
+    is_exact: bool,
+    /// What was made, if it is short.
     bytes: Option<Vec<u8>>,
 }
 
-impl Write for Made {
+impl<'a> Made<'a> {
+    fn of(brought: &'a Bytes) -> Made<'a> {
+        Made { brought, length: 0, is_exact: true, bytes: Some(Vec::new()) }
+    }
+
+    /// What was made; `None` if it is long and not what the client brought, as nobody has it then.
+    fn finish(self) -> Option<Stored> {
+        let is_exact = self.is_exact && self.length == self.brought.len();
+        let bytes = match self.bytes {
+            Some(bytes) => Bytes::new(bytes),
+            None if is_exact => self.brought.clone(),
+            None => return None,
+        };
+        Some(Stored { bytes, is_exact })
+    }
+}
+
+impl Write for Made<'_> {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-        self.manifest.update(piece);
-        let length = |bytes: &Vec<u8>| (bytes.len() + piece.len()) as u64;
-        self.bytes = self.bytes.take().filter(|bytes| length(bytes) <= KEPT_BYTES_MAX);
+        let end = self.length + piece.len();
+        self.is_exact = self.is_exact && self.brought.get(self.length..end) == Some(piece);
+        self.length = end;
+        self.bytes = self.bytes.take().filter(|_| end <= KEPT_BYTES_MAX);
         if let Some(bytes) = &mut self.bytes {
             bytes.extend_from_slice(piece);
         }

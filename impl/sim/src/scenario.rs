@@ -16,7 +16,7 @@ use steadfast_protocol::{Settings, SettingsError};
 
 use crate::{Observer, Setup, Simulation};
 
-pub use sources::{InMemory, Scratch, Source, default_sources};
+pub use sources::{InMemory, Scratch, Source, Splice, default_sources, write_spliced};
 use story::Teller;
 pub use story::{Finding, Story};
 

@@ -60,8 +60,7 @@ impl Whole {
         let path = shown(&self.path);
         match mapped.unchanged() {
             Ok(true) => Ok(()),
-            Ok(false) => Err(Failure::broken(format!("{path} was changed while it was read"))
-                .help("make a copy that nobody writes to, and take that")),
+            Ok(false) => Err(Failure::changed(path)),
             Err(error) => Err(Failure::io(format!("cannot look at {path}"), &error)),
         }
     }

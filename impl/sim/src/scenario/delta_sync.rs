@@ -1,12 +1,10 @@
 //! Of a large file that changes, only what changed travels.
 
-use std::io::{self, Write};
-
 use steadfast_protocol::NodeId;
 
 use super::fixed_blocks;
 use super::story::Teller;
-use super::{Cast, ScenarioError, Source, Story};
+use super::{Cast, ScenarioError, Source, Splice, Story};
 use crate::narrate::size;
 use crate::{Bytes, Random};
 
@@ -87,55 +85,33 @@ fn edited(
     random: &mut Random,
     cast: &Cast<'_>,
 ) -> Result<Edit, ScenarioError> {
-    match number {
-        0 => overwritten(old, random, cast),
+    let insertion = |at, fresh| vec![Splice { at, removed: 0, fresh }];
+    let (title, splices) = match number {
+        0 => ("bytes are overwritten here and there", overwriting(old, random)),
         1 => {
             let fresh = noise(random, (old.len() / 1_000).clamp(64, 1_024));
-            let at = old.len() / 3;
-            let (title, changed) = ("some bytes are inserted a third into it", fresh.len() as u64);
-            let bytes = cast.scratch.keep(&mut |out| {
-                out.write_all(&old[..at])?;
-                out.write_all(&fresh)?;
-                out.write_all(&old[at..])
-            })?;
-            Ok(Edit { title, changed, bytes })
+            ("some bytes are inserted a third into it", insertion(old.len() / 3, fresh))
         }
         _ => {
             let fresh = noise(random, (old.len() / 100).clamp(64, 1 << 20));
-            let (title, changed) = ("it grows at the end", fresh.len() as u64);
-            let bytes = cast.scratch.keep(&mut |out| {
-                out.write_all(old)?;
-                out.write_all(&fresh)
-            })?;
-            Ok(Edit { title, changed, bytes })
+            ("it grows at the end", insertion(old.len(), fresh))
         }
-    }
+    };
+    let changed = splices.iter().map(|it| it.fresh.len() as u64).sum();
+    Ok(Edit { title, changed, bytes: cast.scratch.keep(old, &splices)? })
 }
 
 /// Up to a hundred places of sixteen bytes.
-fn overwritten(old: &Bytes, random: &mut Random, cast: &Cast<'_>) -> Result<Edit, ScenarioError> {
+fn overwriting(old: &[u8], random: &mut Random) -> Vec<Splice> {
     const LENGTH: usize = 16;
     let places = (old.len() / 4_096).clamp(1, 100);
     let stride = old.len() / places;
-    let mut patches = Vec::new();
-    for place in 0..places {
+    let splice = |place| {
         let at = place * stride + random.below(stride.saturating_sub(LENGTH).max(1));
         let length = LENGTH.min(old.len() - at);
-        patches.push((at, noise(random, length)));
-    }
-    let changed = patches.iter().map(|(_, fresh)| fresh.len() as u64).sum();
-    let bytes = cast.scratch.keep(&mut |out| write_patched(old, &patches, out))?;
-    Ok(Edit { title: "bytes are overwritten here and there", changed, bytes })
-}
-
-fn write_patched(old: &[u8], patches: &[(usize, Vec<u8>)], out: &mut dyn Write) -> io::Result<()> {
-    let mut done = 0;
-    for (at, fresh) in patches {
-        out.write_all(&old[done..*at])?;
-        out.write_all(fresh)?;
-        done = at + fresh.len();
-    }
-    out.write_all(&old[done..])
+        Splice { at, removed: length, fresh: noise(random, length) }
+    };
+    (0..places).map(splice).collect()
 }
 
 fn noise(random: &mut Random, length: usize) -> Vec<u8> {

@@ -2,19 +2,25 @@
 //! ANU TR-CS-96-05, sections 2 and 3): the receiver sends two sums of each block of its version,
 //! the sender finds these blocks anywhere in the new version, and sends the rest.
 
+use std::cell::LazyCell;
 use std::collections::HashMap;
 
 /// Two sums of a block: 4 bytes that roll and 2 that do not, as rsync sends for most files.
 const SUMS_BYTES: u64 = 6;
 /// That a block is where it is.
 const TOKEN_BYTES: u64 = 4;
+/// How many bytes are summed side by side.
+const COLUMNS: u32 = 16;
+/// How many bytes of a column are summed at a time: a sum of so many fits into 16 bits.
+const ROWS: u32 = 64;
+/// How many bytes that are.
+const PART: usize = (ROWS * COLUMNS) as usize;
 
 /// The bytes that travel in both directions.
 pub(super) fn cost(old: &[u8], new: &[u8]) -> u64 {
     let block = block_length(old.len());
-    let blocks = index(old, block);
     let sums = SUMS_BYTES * old.len().div_ceil(block) as u64;
-    sums + found(old, new, block, &blocks)
+    sums + found(old, new, block)
 }
 
 /// The square root of the length, as rsync chooses it.
@@ -32,21 +38,31 @@ fn index(old: &[u8], block: usize) -> HashMap<u32, Vec<usize>> {
 }
 
 /// The bytes that the sender sends: what no block has, and which blocks there are.
-fn found(old: &[u8], new: &[u8], block: usize, blocks: &HashMap<u32, Vec<usize>>) -> u64 {
+fn found(old: &[u8], new: &[u8], block: usize) -> u64 {
+    let blocks = LazyCell::new(|| index(old, block));
     let mut sent = 0;
     let mut at = 0;
+    // Where the block begins that follows the one found last: mostly it is the next one, which is
+    // seen without a sum.
+    let mut next = 0;
     let mut sum = None;
     while at + block <= new.len() {
         let window = &new[at..at + block];
-        let rolled: Sum = sum.take().unwrap_or_else(|| Sum::of(window));
-        let candidates = blocks.get(&rolled.value()).map(Vec::as_slice).unwrap_or_default();
-        if candidates.iter().any(|start| old[*start..*start + block] == *window) {
+        let follows = || sum.is_none() && old.get(next..next + block) == Some(window);
+        let start = follows().then_some(next).or_else(|| {
+            let rolled = *sum.get_or_insert_with(|| Sum::of(window));
+            let candidates = blocks.get(&rolled.value()).map(Vec::as_slice).unwrap_or_default();
+            candidates.iter().copied().find(|start| old[*start..*start + block] == *window)
+        });
+        if let Some(start) = start {
+            (next, sum) = (start + block, None);
             sent += TOKEN_BYTES;
             at += block;
             continue;
         }
         sent += 1;
-        sum = new.get(at + block).map(|next| rolled.rolled(window[0], *next, block));
+        let following = new.get(at + block);
+        sum = sum.zip(following).map(|(sum, following)| sum.rolled(window[0], *following, block));
         at += 1;
     }
     sent + (new.len() - at) as u64
@@ -61,12 +77,36 @@ struct Sum {
 
 impl Sum {
     fn of(bytes: &[u8]) -> Sum {
-        let mut sum = Sum { low: 0, high: 0 };
-        for byte in bytes {
-            sum.low = sum.low.wrapping_add(u32::from(*byte));
-            sum.high = sum.high.wrapping_add(sum.low);
+        let (parts, rest) = bytes.as_chunks::<PART>();
+        let sum = parts.iter().fold(Sum { low: 0, high: 0 }, Sum::with_part);
+        rest.iter().fold(sum, |sum, byte| {
+            let low = sum.low.wrapping_add(u32::from(*byte));
+            Sum { low, high: sum.high.wrapping_add(low) }
+        })
+    }
+
+    /// With more bytes, as rows of a table: a byte counts in `high` once for itself and once for
+    /// each that follows it, which are whole rows and then some columns. Columns are summed side by
+    /// side, which is what makes it fast.
+    fn with_part(self, part: &[u8; PART]) -> Sum {
+        let mut columns = [0_u16; COLUMNS as usize];
+        let mut rows_after = [0_u32; COLUMNS as usize];
+        for row in part.as_chunks::<{ COLUMNS as usize }>().0 {
+            for at in 0..COLUMNS as usize {
+                rows_after[at] += u32::from(columns[at]);
+            }
+            for at in 0..COLUMNS as usize {
+                columns[at] += u16::from(row[at]);
+            }
         }
-        sum
+        let (mut low, mut high) = (self.low, self.high);
+        high = high.wrapping_add(low.wrapping_mul(ROWS * COLUMNS));
+        for (at, (column, rows)) in (0..).zip(columns.into_iter().zip(rows_after)) {
+            let columns_after = COLUMNS - at;
+            high = high.wrapping_add(rows * COLUMNS + u32::from(column) * columns_after);
+            low = low.wrapping_add(u32::from(column));
+        }
+        Sum { low, high }
     }
 
     /// The sum one byte further on.
@@ -94,6 +134,18 @@ mod tests {
         for at in 1..=300 {
             sum = sum.rolled(bytes[at - 1], bytes[at + 699], 700);
             assert_eq!(sum.value(), Sum::of(&bytes[at..at + 700]).value(), "at {at}");
+        }
+    }
+
+    #[test]
+    fn a_sum_is_that_of_the_paper_whatever_the_length() {
+        let bytes: Vec<u8> = (0..5_000_u32).map(|it| !((it * it) >> 3).to_le_bytes()[0]).collect();
+        for length in (0..bytes.len()).step_by(7) {
+            let weights = (1_u32..).zip(bytes[..length].iter().rev());
+            let weighted = weights.map(|(weight, it)| weight * u32::from(*it));
+            let low: u32 = bytes[..length].iter().map(|it| u32::from(*it)).sum();
+            let expected = (low & 0xffff) | (weighted.fold(0, u32::wrapping_add) << 16);
+            assert_eq!(Sum::of(&bytes[..length]).value(), expected, "{length}");
         }
     }
 

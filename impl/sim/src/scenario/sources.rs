@@ -13,13 +13,25 @@ pub struct Source {
     pub bytes: Bytes,
 }
 
-/// Keeps what is written, be it long.
+/// A place where a version differs from the one before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Splice {
+    /// Where, in the version before.
+    pub at: usize,
+    /// How many bytes are taken out there.
+    pub removed: usize,
+    /// What is put in there.
+    pub fresh: Vec<u8>,
+}
+
+/// Keeps changed versions, be they long.
 pub trait Scratch {
-    /// Keeps what a function writes.
+    /// Keeps the version that differs from an old one in these places, which are in order and do
+    /// not overlap.
     ///
     /// # Errors
     /// There is no room for it.
-    fn keep(&self, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> io::Result<Bytes>;
+    fn keep(&self, old: &Bytes, splices: &[Splice]) -> io::Result<Bytes>;
 }
 
 /// Keeps everything in memory.
@@ -27,11 +39,25 @@ pub trait Scratch {
 pub struct InMemory;
 
 impl Scratch for InMemory {
-    fn keep(&self, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> io::Result<Bytes> {
+    fn keep(&self, old: &Bytes, splices: &[Splice]) -> io::Result<Bytes> {
         let mut bytes = Vec::new();
-        write(&mut bytes)?;
+        write_spliced(old, splices, &mut bytes)?;
         Ok(Bytes::new(bytes))
     }
+}
+
+/// Writes the version that differs from an old one in these places.
+///
+/// # Errors
+/// It cannot be written.
+pub fn write_spliced(old: &[u8], splices: &[Splice], out: &mut dyn Write) -> io::Result<()> {
+    let mut done = 0;
+    for splice in splices {
+        out.write_all(&old[done..splice.at])?;
+        out.write_all(&splice.fresh)?;
+        done = splice.at + splice.removed;
+    }
+    out.write_all(&old[done..])
 }
 
 /// A small set of files, the same for every seed on every machine: a note, a table, a picture, and

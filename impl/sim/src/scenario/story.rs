@@ -7,6 +7,7 @@ use steadfast_guarantees::{GUARANTEES, GuaranteeId, Status};
 use steadfast_protocol::{NodeId, RequestId};
 use steadfast_trace::Trace;
 
+use crate::library::are_equal;
 use crate::{Ledger, Simulation, Time};
 
 use super::Source;
@@ -174,7 +175,8 @@ impl Teller {
 
     /// Whether a node shows a file with exactly these bytes.
     pub(super) fn shows(&self, node: NodeId, source: &Source) -> bool {
-        self.cluster.shown(node, &source.name) == Some(&*source.bytes)
+        let shown = self.cluster.shown(node, &source.name);
+        shown.is_some_and(|shown| are_equal(shown, &source.bytes))
     }
 
     /// Ends the faults and the story, and judges it.
