@@ -5,6 +5,30 @@
 //! [`Opening`] recovers a log and becomes either one: it holds the state of the last checkpoint and
 //! lends the records behind it. The log knows records as bytes only.
 //!
+//! ```
+//! use std::sync::Arc;
+//! use steadfast_wal::{LogId, Opening, RealDisk, Settings};
+//!
+//! # let directory = tempfile::tempdir()?;
+//! # let place = directory.path().join("log");
+//! let disk = Arc::new(RealDisk::new(place));
+//! let settings = Settings { segment_bytes: 64 << 10, batch_bytes: 4_096, ..Settings::default() };
+//! let (log, _) = Opening::begin(Arc::clone(&disk), LogId(7), settings)?.into_log()?;
+//! log.write(b"remember the milk")?; // Durable when this returns.
+//! let eggs = log.append(b"and the eggs")?; // Durable once `wait` or `synced` says so.
+//! log.wait(eggs)?;
+//! drop(log);
+//!
+//! let mut records = Vec::new();
+//! let mut opening = Opening::begin(disk, LogId(7), settings)?;
+//! opening.for_each(|record| records.push(record.payload.to_vec()))?;
+//! let (log, recovered) = opening.into_log()?;
+//! assert_eq!(records, [&b"remember the milk"[..], b"and the eggs"]);
+//! assert_eq!((recovered.last, recovered.tail.is_uncertain()), (eggs, false));
+//! # log.close()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! - [`mod@format`] says what is on disk, [`recovery`] what is made of it, case by case.
 //! - [`Decisions`] gathers what the log believes and waits for. The crash-state enumeration runs
 //!   the log with wrong ones, to see that it catches them.
