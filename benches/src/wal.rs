@@ -78,18 +78,20 @@ fn measure(options: &Options) -> Result<Report> {
     let mut machine = Machine::of(place);
     machine.raw_sync_before_us = raw.loop_of(1, 4096, true, raw_time)?.p50_us;
     let mut report = Report::new(machine);
-    report.bandwidth = raw.bandwidth(raw_time)?;
+    report.machine.sequential_bytes_per_s = raw.bandwidth(raw_time)?;
     for &payload_bytes in &options.payloads {
         for &writers in &options.writers {
             eprintln!("measuring {writers} writers, {payload_bytes} bytes");
             let cell = || Cell { place, raw: &raw, writers, payload_bytes, time };
             for _ in 0..options.rounds {
-                cell().measure(&mut report.rows)?;
+                cell().measure(&mut report.appends)?;
             }
         }
     }
     report.take_medians();
-    report.bandwidth = report.bandwidth.max(raw.bandwidth(raw_time)?);
+    let bandwidth = raw.bandwidth(raw_time)?;
+    let machine = &mut report.machine;
+    machine.sequential_bytes_per_s = machine.sequential_bytes_per_s.max(bandwidth);
     // An eighth of the bytes in short records, which are four times as many still.
     for (payload_bytes, mib) in [(128, options.replay / 8), (4096, options.replay)] {
         if mib > 0 {
@@ -99,6 +101,7 @@ fn measure(options: &Options) -> Result<Report> {
     }
     report.machine.raw_sync_after_us = raw.loop_of(1, 4096, true, raw_time)?.p50_us;
     report.judge();
+    report.take_rows();
     Ok(report)
 }
 

@@ -18,6 +18,10 @@ pub(super) struct Machine {
     pub(super) raw_sync_before_us: f64,
     /// The same after everything.
     pub(super) raw_sync_after_us: f64,
+    /// The bandwidth of sequential writes, in bytes per second.
+    pub(super) sequential_bytes_per_s: f64,
+    /// Why nothing was judged, if so.
+    pub(super) not_judged: Option<String>,
 }
 
 impl Machine {
@@ -33,6 +37,8 @@ impl Machine {
             has_disk: statfs(directory).is_ok_and(|it| it.filesystem_type() != TMPFS_MAGIC),
             raw_sync_before_us: 0.0,
             raw_sync_after_us: 0.0,
+            sequential_bytes_per_s: 0.0,
+            not_judged: None,
         }
     }
 

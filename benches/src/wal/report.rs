@@ -31,38 +31,63 @@ pub(super) struct Report {
     /// What was measured on.
     pub(super) machine: Machine,
     /// Appends.
-    pub(super) rows: Vec<Row>,
+    #[serde(skip)]
+    pub(super) appends: Vec<Row>,
     /// Replays.
+    #[serde(skip)]
     pub(super) replays: Vec<Replayed>,
-    /// The bandwidth of sequential writes, in bytes per second.
-    pub(super) bandwidth: f64,
+    /// Both.
+    rows: Vec<AnyRow>,
     /// The verdicts; none if nothing could be judged.
     pub(super) targets: Vec<Target>,
-    /// Why nothing was judged, if so.
-    pub(super) not_judged: Option<String>,
+    /// What the verdicts rest on, or would.
+    #[serde(skip)]
+    figures: Vec<Target>,
+}
+
+/// A measurement as JSON shows it.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+enum AnyRow {
+    Append(Row),
+    Replay(Replayed),
 }
 
 impl Report {
     /// Nothing yet.
     #[must_use]
     pub(super) fn new(machine: Machine) -> Report {
-        let (rows, replays, targets) = (Vec::new(), Vec::new(), Vec::new());
-        Report { machine, rows, replays, bandwidth: 0.0, targets, not_judged: None }
+        Report {
+            machine,
+            appends: Vec::new(),
+            replays: Vec::new(),
+            rows: Vec::new(),
+            targets: Vec::new(),
+            figures: Vec::new(),
+        }
     }
 
     /// Keeps the median of the rows that measured the same, by appends per second.
     pub(super) fn take_medians(&mut self) {
         let key = |it: &Row| (it.payload_bytes, it.writers, it.system, it.mode);
         let mut medians: Vec<Row> = Vec::new();
-        for row in &self.rows {
+        for row in &self.appends {
             if medians.iter().any(|it| key(it) == key(row)) {
                 continue;
             }
-            let mut same: Vec<&Row> = self.rows.iter().filter(|it| key(it) == key(row)).collect();
+            let mut same: Vec<&Row> =
+                self.appends.iter().filter(|it| key(it) == key(row)).collect();
             same.sort_by(|a, b| a.sample.appends_per_s.total_cmp(&b.sample.appends_per_s));
             medians.push(same[same.len() / 2].clone());
         }
-        self.rows = medians;
+        self.appends = medians;
+    }
+
+    /// Puts everything in rows, as JSON shows it.
+    pub(super) fn take_rows(&mut self) {
+        let appends = self.appends.iter().cloned().map(AnyRow::Append);
+        let replays = self.replays.iter().cloned().map(AnyRow::Replay);
+        self.rows = appends.chain(replays).collect();
     }
 
     /// The row of a system.
@@ -74,7 +99,7 @@ impl Report {
         writers: usize,
         payload_bytes: usize,
     ) -> Option<&Sample> {
-        let found = self.rows.iter().find(|it| {
+        let found = self.appends.iter().find(|it| {
             (it.system, it.mode, it.writers, it.payload_bytes)
                 == (system, mode, writers, payload_bytes)
         });
@@ -87,16 +112,19 @@ impl Report {
         self.replays.iter().find(|it| it.system == system && it.payload_bytes == payload_bytes)
     }
 
-    /// Judges, if the machine allows it.
+    /// Judges what was measured, if the machine allows it.
     pub(super) fn judge(&mut self) {
-        self.not_judged = self.machine.why_not_judged();
-        self.targets = targets::judge(self);
+        self.machine.not_judged = self.machine.why_not_judged();
+        self.figures = targets::judge(self);
+        if self.machine.not_judged.is_none() {
+            self.targets.clone_from(&self.figures);
+        }
     }
 
     /// 0 when every target is met, 1 when some are not, 3 when nothing was judged.
     #[must_use]
     pub(super) fn exit_code(&self) -> ExitCode {
-        if self.not_judged.is_some() {
+        if self.targets.is_empty() {
             return ExitCode::from(3);
         }
         let is_met = self.targets.iter().all(|it| it.met);
@@ -111,13 +139,13 @@ impl Report {
             "raw write and sync of 4 KiB: p50 {:.0} us before, {:.0} us after; sequential writes {:.2} GB/s\n",
             machine.raw_sync_before_us,
             machine.raw_sync_after_us,
-            self.bandwidth / 1e9
+            machine.sequential_bytes_per_s / 1e9
         );
         println!(
             "{:>7} {:>7}  {:<22} {:>11} {:>9} {:>9} {:>9}",
             "bytes", "writers", "", "appends/s", "MB/s", "p50 us", "p99 us"
         );
-        for row in &self.rows {
+        for row in &self.appends {
             let sample = &row.sample;
             println!(
                 "{:>7} {:>7}  {:<22} {:>11.0} {:>9.1} {:>9.0} {:>9.0}",
@@ -148,16 +176,15 @@ impl Report {
             );
         }
         println!();
-        for it in &self.targets {
-            println!(
-                "{:<4} {:<58} {:>10.2}  {}",
-                it.id,
-                it.must,
-                it.measured,
-                if it.met { "met" } else { "MISSED" }
-            );
+        for it in &self.figures {
+            let verdict = match (&self.machine.not_judged, it.met) {
+                (Some(_), _) => "not judged",
+                (None, true) => "met",
+                (None, false) => "MISSED",
+            };
+            println!("{:<4} {:<62} {:>10.2}  {verdict}", it.id, it.must, it.measured);
         }
-        if let Some(why) = &self.not_judged {
+        if let Some(why) = &self.machine.not_judged {
             println!("\nNot judged: {why}.");
         }
     }

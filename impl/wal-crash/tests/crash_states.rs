@@ -19,7 +19,7 @@ fn every_state_of_up_to_three_operations_is_recovered() {
         workloads: 585,
         moments: 4013,
         crash_states: 168_915,
-        recoveries: 197_683,
+        recoveries: 197_612,
         damages: 0,
         faults: 0,
     };

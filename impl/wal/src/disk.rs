@@ -54,8 +54,9 @@ pub trait Disk: Send + Sync + 'static {
     /// The names in the directory, in order. [`io::ErrorKind::NotFound`] if there is no directory.
     fn list(&self) -> io::Result<Vec<String>>;
 
-    /// Locks the directory with a file of this name, or says `None` when somebody else has.
-    fn lock(&self, name: &str) -> io::Result<Option<Self::Lock>>;
+    /// Locks the directory with a file of this name, or says `None` when somebody else has. For
+    /// reading, the file must be there and nothing is changed; otherwise it is made if need be.
+    fn lock(&self, name: &str, access: Access) -> io::Result<Option<Self::Lock>>;
 
     /// Makes an empty file. [`io::ErrorKind::AlreadyExists`] if the name is taken.
     fn create(&self, name: &str, access: Access) -> io::Result<Self::File>;
@@ -172,9 +173,14 @@ impl DiskError {
         move |source| DiskError { call, name, source }
     }
 
-    /// Whether there was no room left.
+    /// Whether there was no room left, and nothing is uncertain because of that: a sync of the
+    /// directory that fails leaves open which names are durable, whatever the reason.
     #[must_use]
     pub fn is_out_of_space(&self) -> bool {
-        matches!(self.source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+        self.call != Call::SyncDirectory
+            && matches!(
+                self.source.kind(),
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+            )
     }
 }

@@ -1,6 +1,6 @@
 //! Reads a log without opening it, for tools: nothing is changed.
 
-use crate::disk::{Call, Disk, DiskError};
+use crate::disk::{Access, Call, Disk, DiskError};
 use crate::format::batch::Batch;
 use crate::format::checkpoint::Root;
 use crate::format::names::LOCK;
@@ -41,7 +41,7 @@ pub fn inspect<D: Disk>(
     }
     // A log that nobody has locked yet is not given a lock file.
     let _lock = if segments.has_lock {
-        let lock = disk.lock(LOCK).map_err(DiskError::of(Call::Lock, LOCK))?;
+        let lock = disk.lock(LOCK, Access::Read).map_err(DiskError::of(Call::Lock, LOCK))?;
         Some(lock.ok_or_else(|| OpenError::InUse { place: disk.place() })?)
     } else {
         None

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::disk::{Call, Disk, DiskError};
+use crate::disk::{Access, Call, Disk, DiskError};
 use crate::format::batch::{Record, Records};
 use crate::format::checkpoint::Root;
 use crate::format::names::LOCK;
@@ -93,7 +93,7 @@ impl<D: Disk> Opening<D> {
         settings.validate()?;
         refuse_what_is_no_log(&*disk, log, settings)?;
         let lock = disk
-            .lock(LOCK)
+            .lock(LOCK, Access::Write)
             .map_err(DiskError::of(Call::Lock, LOCK))?
             .ok_or_else(|| OpenError::InUse { place: disk.place() })?;
         // A process that died may have left names that are seen and not durable.

@@ -48,7 +48,8 @@ impl<D: Disk> Store<D> {
         let number = self.lengths.keys().next_back().copied().unwrap_or_default().next();
         let name = segment_name(number);
         let is_full = bytes == self.settings.segment_bytes;
-        match self.retired.pop_front().filter(|_| is_full) {
+        let retired = if is_full { self.retired.pop_front() } else { None };
+        match retired {
             Some(old) => self.rename(&segment_name(old), &name)?,
             None => {
                 self.make_draft(bytes).inspect_err(|_| {

@@ -93,11 +93,20 @@ fn blocks_are_written_from_aligned_memory<D: Disk>(disk: &D) {
 }
 
 fn one_lock_at_a_time<D: Disk>(disk: &D) {
-    let lock = disk.lock("LOCK").unwrap();
+    let absent = disk.lock("LOCK", Access::Read).err().unwrap();
+    assert_eq!(absent.kind(), ErrorKind::NotFound);
+    assert_eq!(disk.list().unwrap(), ["blocks"]);
+    let lock = disk.lock("LOCK", Access::Write).unwrap();
     assert!(lock.is_some());
-    assert!(disk.lock("LOCK").unwrap().is_none());
+    for access in [Access::Read, Access::Write] {
+        assert!(disk.lock("LOCK", access).unwrap().is_none());
+    }
     drop(lock);
-    assert!(disk.lock("LOCK").unwrap().is_some());
+    let reader = disk.lock("LOCK", Access::Read).unwrap();
+    assert!(reader.is_some());
+    assert!(disk.lock("LOCK", Access::Write).unwrap().is_none());
+    drop(reader);
+    assert!(disk.lock("LOCK", Access::Write).unwrap().is_some());
     assert_eq!(disk.list().unwrap(), ["LOCK", "blocks"]);
 }
 

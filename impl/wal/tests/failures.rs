@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use steadfast_wal::disk::simulated::{DiskModel, EIO, EROFS, Fault, SimulatedDisk};
+use steadfast_wal::disk::simulated::{DiskModel, EIO, ENOSPC, EROFS, Fault, SimulatedDisk};
 use steadfast_wal::disk::{Disk, DiskFile};
 use steadfast_wal::{
     AppendError, CheckpointError, LogId, OpenError, Opening, RealDisk, Recovered, Sequence,
@@ -50,12 +50,14 @@ fn a_failed_write_or_sync_is_final() {
 
 #[test]
 fn a_failed_directory_sync_is_final() {
-    let (disk, mut log) = opened();
-    // Remove, create, write, sync, rename; then the directory.
-    disk.fail_at(disk.calls() + 5, Fault::Error(EIO));
-    let error = log.checkpoint(Sequence(1), b"state").unwrap_err();
-    assert!(error.to_string().contains("cannot sync the directory"), "{error}");
-    assert!(log.append(b"x").is_err());
+    for number in [EIO, ENOSPC] {
+        let (disk, mut log) = opened();
+        // Remove, create, write, sync, rename; then the directory.
+        disk.fail_at(disk.calls() + 5, Fault::Error(number));
+        let error = log.checkpoint(Sequence(1), b"state").unwrap_err();
+        assert!(error.to_string().contains("cannot sync the directory"), "{error}");
+        assert!(log.append(b"x").is_err());
+    }
 }
 
 #[test]
@@ -188,8 +190,8 @@ fn one_process_at_a_time_opens_a_log() {
 #[test]
 fn a_directory_that_cannot_be_written_to_is_named() {
     let disk = SimulatedDisk::new(DiskModel::of(&[]));
-    // The list works, the lock does not.
-    disk.fail_at(1, Fault::Error(EROFS));
+    // Looking works, the lock does not.
+    disk.fail_at(2, Fault::Error(EROFS));
     let error = open(&disk).err().unwrap();
     assert!(error.to_string().contains("cannot lock LOCK"), "{error}");
     assert_eq!(disk.model().files().count(), 0);

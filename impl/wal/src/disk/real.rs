@@ -100,9 +100,11 @@ impl Disk for RealDisk {
         Ok(names)
     }
 
-    fn lock(&self, name: &str) -> io::Result<Option<File>> {
-        let path = self.path(name);
-        let file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+    fn lock(&self, name: &str, access: Access) -> io::Result<Option<File>> {
+        let mut options = OpenOptions::new();
+        let is_written = access != Access::Read;
+        options.read(true).write(is_written).create(is_written).truncate(false);
+        let file = options.open(self.path(name))?;
         match file.try_lock() {
             Ok(()) => Ok(Some(file)),
             Err(TryLockError::WouldBlock) => Ok(None),
@@ -111,13 +113,10 @@ impl Disk for RealDisk {
     }
 
     fn create(&self, name: &str, access: Access) -> io::Result<RealFile> {
+        // An open for direct I/O that fails may leave the file behind, so it is made without.
         let mut options = OpenOptions::new();
-        options.read(true).write(true).create_new(true);
-        match self.open_with(name, &options, access) {
-            // A first try with direct I/O may have left the file behind.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
-            result => result,
-        }
+        let file = options.read(true).write(true).create_new(true).open(self.path(name))?;
+        if access == Access::WriteBlocks { self.open(name, access) } else { Ok(RealFile(file)) }
     }
 
     fn open(&self, name: &str, access: Access) -> io::Result<RealFile> {

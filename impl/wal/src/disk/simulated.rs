@@ -182,12 +182,14 @@ impl Disk for SimulatedDisk {
         self.call()?.0.model.list()
     }
 
-    fn lock(&self, name: &str) -> io::Result<Option<SimulatedLock>> {
+    fn lock(&self, name: &str, access: Access) -> io::Result<Option<SimulatedLock>> {
         let (mut inner, _) = self.call()?;
         if inner.is_locked {
             return Ok(None);
         }
-        if inner.model.find(name).is_err() {
+        if access == Access::Read {
+            inner.model.find(name)?;
+        } else if inner.model.find(name).is_err() {
             inner.model.create(name)?;
             inner.record();
         }

@@ -183,8 +183,10 @@ impl BatchBuffer {
     pub fn push(&mut self, payload: &[u8]) {
         assert!(self.has_room(payload.len()), "a batch has room for what is added to it");
         let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
-        self.append(&length.to_le_bytes());
-        self.append(payload);
+        let begin = self.filled;
+        self.copy(&length.to_le_bytes());
+        self.copy(payload);
+        self.checksum.update(&self.memory[begin..self.filled]);
         self.count += 1;
     }
 
@@ -193,15 +195,14 @@ impl BatchBuffer {
     /// # Panics
     /// When they have no room.
     pub fn push_body(&mut self, body: &[u8], count: u32) {
-        self.append(body);
+        self.copy(body);
+        self.checksum.update(body);
         self.count += count;
     }
 
-    fn append(&mut self, bytes: &[u8]) {
+    fn copy(&mut self, bytes: &[u8]) {
         let end = self.filled + bytes.len();
-        let place = &mut self.memory[self.filled..end];
-        place.copy_from_slice(bytes);
-        self.checksum.update(place);
+        self.memory[self.filled..end].copy_from_slice(bytes);
         self.filled = end;
     }
 

@@ -6,18 +6,48 @@ use atomic_wait::{wait, wake_all, wake_one};
 
 use crate::Sequence;
 
-/// Two bells: one for the batch that gathers and one for the batch on its way, in turn, so that
-/// nobody is woken for a batch that is not theirs.
+/// How many bells there are. Two are in use: one for the batch that gathers and one for the batch on
+/// its way. The others are still being heard by those who waited for the batches before.
+const BELLS: u32 = 4;
+/// So many are woken at once. Each wakes another one, so that no more are awake at a time than there
+/// is work for, and the writer need not queue up behind them for a processor.
+const CHAINS: u32 = 2;
+
+/// A bell for each batch, in turn, so that nobody is woken for a batch that is not theirs.
 ///
-/// Who is woken takes no lock. The writer wakes one of them, who wakes the others, so that the
-/// next batch is on its way meanwhile.
+/// A bell is rung like this.
+/// 1. The writer makes the batch durable, changes the count of the bell, and wakes a few of those
+///    who wait for that count to change.
+/// 2. Who is woken wakes another one, takes no lock, and goes on.
+/// 3. Who has read the old count and is not asleep yet finds the new one when falling asleep, and
+///    goes on as if woken.
+///
+/// What wakes somebody must not be lost on one who waits for a later batch. So before a bell is given
+/// to another batch, all who are left are woken ([`Bells::prepare`]).
 pub(super) struct Bells {
     durable: AtomicU64,
     has_failed: AtomicBool,
     /// How often each was rung.
-    rung: [AtomicU32; 2],
-    /// Whether somebody who waits for it is still to wake the others.
-    wakes_others: [AtomicBool; 2],
+    rung: [AtomicU32; BELLS as usize],
+}
+
+/// The bell of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Bell(u32);
+
+impl Bell {
+    /// The bell of the first batch.
+    pub(super) const FIRST: Bell = Bell(0);
+
+    /// The bell of the batch after.
+    pub(super) fn next(self) -> Bell {
+        Bell((self.0 + 1) % BELLS)
+    }
+
+    /// The bell of the batch before.
+    pub(super) fn previous(self) -> Bell {
+        Bell((self.0 + BELLS - 1) % BELLS)
+    }
 }
 
 impl Bells {
@@ -25,8 +55,7 @@ impl Bells {
         Bells {
             durable: AtomicU64::new(durable.0),
             has_failed: AtomicBool::new(false),
-            rung: [AtomicU32::new(0), AtomicU32::new(0)],
-            wakes_others: [AtomicBool::new(false), AtomicBool::new(false)],
+            rung: [const { AtomicU32::new(0) }; BELLS as usize],
         }
     }
 
@@ -35,18 +64,23 @@ impl Bells {
         Sequence(self.durable.load(Ordering::Acquire))
     }
 
-    /// Waits for a bell until records up to this number are durable, or the log has failed.
-    /// Returns early when it was rung for something else.
-    pub(super) fn wait(&self, bell: usize, sequence: Sequence) {
-        let rung = &self.rung[bell];
+    /// Waits for a bell until records up to this number are durable, or the log has failed. May
+    /// return early.
+    pub(super) fn wait(&self, bell: Bell, sequence: Sequence) {
+        let rung = self.rung(bell);
         let before = rung.load(Ordering::Acquire);
         if self.is_over(sequence) {
             return;
         }
         wait(rung, before);
-        if self.wakes_others[bell].swap(false, Ordering::AcqRel) {
-            wake_all(rung);
+        // Also one who waits for something later, and is not done, passes on that it was rung.
+        if rung.load(Ordering::Acquire) != before {
+            wake_one(rung);
         }
+    }
+
+    fn rung(&self, bell: Bell) -> &AtomicU32 {
+        &self.rung[bell.0 as usize]
     }
 
     fn is_over(&self, sequence: Sequence) -> bool {
@@ -54,12 +88,18 @@ impl Bells {
     }
 
     /// Records up to this number are durable: rings for the batch that they were in.
-    pub(super) fn ring(&self, bell: usize, durable: Sequence) {
+    pub(super) fn ring(&self, bell: Bell, durable: Sequence) {
         // Who rings for an older batch may come later than who rings for a newer one.
         self.durable.fetch_max(durable.0, Ordering::Release);
-        self.wakes_others[bell].store(true, Ordering::Release);
-        self.rung[bell].fetch_add(1, Ordering::Release);
-        wake_one(&self.rung[bell]);
+        self.rung(bell).fetch_add(1, Ordering::Release);
+        for _ in 0..CHAINS {
+            wake_one(self.rung(bell));
+        }
+    }
+
+    /// The bell will be that of another batch, for which nobody waits yet.
+    pub(super) fn prepare(&self, bell: Bell) {
+        wake_all(self.rung(bell));
     }
 
     /// The log has failed: rings for all.

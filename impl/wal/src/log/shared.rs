@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
-use super::bells::Bells;
+use super::bells::{Bell, Bells};
 use crate::Sequence;
 use crate::disk::{Disk, DiskError};
 use crate::group_commit::{AppendError, BatchWrite, Failure, GroupCommit, Opened};
@@ -35,7 +35,7 @@ pub(super) struct State {
     /// The last record of the batches that were handed out.
     handed_out: Sequence,
     /// Which bell is that of the batch that gathers.
-    bell: usize,
+    bell: Bell,
     /// Whether somebody waits for the batch that gathers.
     is_awaited: bool,
     writer_sleeps: bool,
@@ -72,8 +72,8 @@ impl State {
         is_wanted && self.commit.has_work()
     }
 
-    fn bell_of(&self, sequence: Sequence) -> usize {
-        if sequence > self.handed_out { self.bell } else { 1 - self.bell }
+    fn bell_of(&self, sequence: Sequence) -> Bell {
+        if sequence > self.handed_out { self.bell } else { self.bell.previous() }
     }
 
     /// The number of a future that is new.
@@ -109,7 +109,7 @@ impl<D: Disk> Shared<D> {
         let state = State {
             commit,
             handed_out: last,
-            bell: 0,
+            bell: Bell::FIRST,
             is_awaited: false,
             writer_sleeps: false,
             busy_appends: 0,
@@ -262,7 +262,8 @@ impl<D: Disk> Shared<D> {
         }
         let write = state.commit.begin_write()?;
         state.handed_out = state.commit.last();
-        state.bell = 1 - state.bell;
+        state.bell = state.bell.next();
+        self.synced.prepare(state.bell);
         state.is_awaited = false;
         if state.busy_appends > 0 {
             self.room.notify_all();
@@ -303,7 +304,7 @@ impl<D: Disk> Shared<D> {
             return None;
         }
         state.commit.on_synced(write);
-        let (bell, durable) = (1 - state.bell, state.commit.durable());
+        let (bell, durable) = (state.bell.previous(), state.commit.durable());
         let wakers = state.take_wakers();
         let mut next = None;
         if is_writer {

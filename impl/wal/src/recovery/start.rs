@@ -25,7 +25,7 @@ const FIRST_SEGMENT: SegmentNumber = SegmentNumber(1);
 /// The first record of every log.
 const FIRST_RECORD: Sequence = Sequence(1);
 
-/// Looks at a directory before anything in it is touched, not even the lock.
+/// Looks at a directory before anything in it is touched, not even the lock; makes it if need be.
 pub(crate) fn refuse_what_is_no_log<D: Disk>(
     disk: &D,
     log: LogId,
@@ -33,17 +33,19 @@ pub(crate) fn refuse_what_is_no_log<D: Disk>(
 ) -> Result<(), OpenError> {
     let segments = match Segments::list(disk) {
         Err(OpenError::Disk(error)) if error.source.kind() == std::io::ErrorKind::NotFound => {
-            disk.create_directory().map_err(DiskError::of(Call::CreateDirectory, disk.place()))?;
-            return Ok(());
+            Segments::default()
         }
         result => result?,
     };
-    if segments.has_checkpoint {
-        let (root, _) = read_root(disk, settings)?;
-        if !settings.decisions.is_of_log(root.log, log) {
-            let place = disk.place();
-            return Err(OpenError::OtherLog { place, found: root.log, wanted: log });
-        }
+    if !segments.has_checkpoint {
+        // One that a process has made that died at once may be seen and not durable.
+        disk.create_directory().map_err(DiskError::of(Call::CreateDirectory, disk.place()))?;
+        return Ok(());
+    }
+    let (root, _) = read_root(disk, settings)?;
+    if !settings.decisions.is_of_log(root.log, log) {
+        let place = disk.place();
+        return Err(OpenError::OtherLog { place, found: root.log, wanted: log });
     }
     Ok(())
 }
