@@ -8,6 +8,7 @@ mod peers;
 pub mod random;
 mod report;
 mod row;
+mod rows_file;
 mod sqlite;
 mod suite;
 mod targets;
@@ -24,7 +25,9 @@ pub struct Options {
     /// Prints everything as JSON.
     #[arg(long)]
     json: bool,
-    /// Measures these inputs only: A to M, or I/ and the name of a fetched pair.
+    /// Measures these inputs only: A to M, or I/ and the name of a pair, which is a folder in
+    /// target/benches/pairs with the files, or links, `old` and `new`: one of those that
+    /// benches/fetch-pairs fetches, or one of your own.
     #[arg(long, value_delimiter = ',')]
     inputs: Vec<String>,
     /// Measures these peers only.
@@ -36,6 +39,11 @@ pub struct Options {
     /// The size of the inputs that are made, in MiB.
     #[arg(long, default_value_t = 256)]
     mib: usize,
+    /// Keeps the rows of each input in this file once it is measured, skips the inputs that are in
+    /// it, and judges all its rows: a run that was interrupted goes on, and a long one can be
+    /// done input by input. The rows of one input are always of one run.
+    #[arg(long, value_name = "FILE")]
+    rows: Option<PathBuf>,
     #[command(subcommand)]
     one: Option<One>,
 }

@@ -36,12 +36,13 @@ const REMOTE: &[Setting] = &[Setting::Cached, Setting::Cold];
 const COLD: &[Setting] = &[Setting::Cold];
 
 /// All peers.
-pub(super) const PEERS: [Peer; 23] = [
+pub(super) const PEERS: [Peer; 24] = [
     in_process("steadfast", LOCAL, steadfast::local),
     in_process("steadfast", REMOTE, steadfast::remote),
     in_process("steadfast fast", LOCAL, steadfast::local_fast),
     in_process("steadfast small", LOCAL, steadfast::local_small),
     in_process("steadfast encode only", LOCAL, steadfast::encode_only),
+    in_process("steadfast small encode only", LOCAL, steadfast::encode_only_small),
     from_files("steadfast streamed", steadfast::streamed),
     from_files("steadfast in place", steadfast::in_place).only(&["A", "B", "K"]),
     from_files("steadfast in place whole", steadfast::in_place_whole).only(&["A", "B", "K"]),

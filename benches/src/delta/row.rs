@@ -73,7 +73,7 @@ pub(super) struct Target {
 }
 
 /// Where the figures come from.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Machine {
     /// The processor as it calls itself.
     pub cpu: String,

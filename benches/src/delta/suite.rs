@@ -9,6 +9,7 @@ use thiserror::Error;
 use super::inputs::{INPUTS, Input, InputError};
 use super::peers::{PEERS, PairFiles, Peer, PeerError};
 use super::row::{Row, Setting};
+use super::rows_file::RowsFile;
 use super::{Options, peers, report, targets};
 
 /// Why nothing was measured.
@@ -22,6 +23,10 @@ pub(super) enum SuiteError {
     Input(&'static str, #[source] InputError),
     #[error("cannot read or write")]
     Io(#[from] io::Error),
+    #[error("{file} holds rows of another {what}: name another file, or delete this one")]
+    OtherRows { file: String, what: &'static str },
+    #[error("cannot read {0}, which is not a file of rows")]
+    NoRows(String, #[source] serde_json::Error),
     #[error("cannot print JSON")]
     Json(#[from] serde_json::Error),
     #[error("cannot measure {peer} on {input}")]
@@ -36,7 +41,7 @@ pub(super) enum SuiteError {
 impl SuiteError {
     pub(super) fn code(&self) -> u8 {
         match self {
-            SuiteError::NoInput(..) | SuiteError::NoPeer(..) => 2,
+            SuiteError::NoInput(..) | SuiteError::NoPeer(..) | SuiteError::OtherRows { .. } => 2,
             _ => 4,
         }
     }
@@ -55,18 +60,16 @@ pub(super) fn with_sources(error: &dyn std::error::Error) -> String {
 
 /// Measures what the options ask for and prints it. Answers the exit code.
 pub(super) fn run(options: &Options) -> Result<u8, SuiteError> {
-    let inputs = chosen_inputs(options)?;
     let peers = chosen_peers(options)?;
-    let mut rows = Vec::new();
-    for (name, folder) in &inputs {
-        for setting in Setting::ALL {
-            for peer in &peers {
-                if is_asked(options, peer, name, setting) {
-                    rows.extend(measure_in_child(name, folder, setting, peer)?);
-                }
-            }
+    let mut rows = RowsFile::open(options)?;
+    for (name, folder) in chosen_inputs(options)? {
+        if rows.has(&name) {
+            eprintln!("{name}: measured before");
+        } else {
+            rows.add(measure_input(options, &peers, &name, &folder)?)?;
         }
     }
+    let rows = rows.into_rows();
     let targets = targets::judge(&rows);
     report::print(options.json, &rows, &targets)?;
     Ok(if targets.iter().any(|target| target.met == Some(false)) {
@@ -111,6 +114,23 @@ fn is_asked(options: &Options, peer: &Peer, input: &str, setting: Setting) -> bo
         && (options.settings.is_empty() || options.settings.contains(&setting))
         && (peer.only.is_empty() || peer.only.contains(&input))
         && (!peer.is_slow || input.starts_with(PAIR_PREFIX))
+}
+
+fn measure_input(
+    options: &Options,
+    peers: &[&Peer],
+    name: &str,
+    folder: &Path,
+) -> Result<Vec<Row>, SuiteError> {
+    let mut rows = Vec::new();
+    for setting in Setting::ALL {
+        for peer in peers {
+            if is_asked(options, peer, name, setting) {
+                rows.extend(measure_in_child(name, folder, setting, peer)?);
+            }
+        }
+    }
+    Ok(rows)
 }
 
 /// A failure of one peer is said and leaves its row out; the others are still measured.

@@ -3,6 +3,7 @@
 use super::row::{Row, Setting, Target};
 
 const SIMPLE: &[&str] = &["A", "B", "C", "D", "E", "F", "G"];
+const ALL: &[&str] = &["A", "B", "C", "D", "E", "F", "G", "H", "J", "K", "L", "M"];
 
 /// Judges all targets.
 pub(super) fn judge(rows: &[Row]) -> Vec<Target> {
@@ -18,7 +19,7 @@ pub(super) fn judge(rows: &[Row]) -> Vec<Target> {
         t7(rows),
         t8(rows, &pairs),
         t9(rows),
-        t10(rows),
+        t10(rows, &pairs),
         t11(rows),
     ]
 }
@@ -112,30 +113,32 @@ fn t9(rows: &Rows<'_>) -> Target {
         .target()
 }
 
-fn t10(rows: &Rows<'_>) -> Target {
-    let all = ["A", "B", "C", "D", "E", "F", "G", "H", "J", "K", "L", "M"];
+fn t10(rows: &Rows<'_>, pairs: &[&str]) -> Target {
+    let all = [ALL, pairs].concat();
     let judged = Judged::new(
         "T10",
         "apply with verification >= 3x any peer; in place A, B at the cost of the change",
     );
-    let peers = ["fast_rsync", "xdelta3 -1", "xdelta3 -3", "zstd -1 --patch-from"];
+    let peers = ["fast_rsync", "xdelta3 -1", "zstd -1 --patch-from", "zstd -3 --patch-from"];
     peers
         .into_iter()
         .fold(judged, |judged, peer| {
             judged.at_least(3.0, peer, rows.apply(&all, LOCAL, OURS, peer))
         })
+        .at_least(3.0, "qbsdiff", rows.apply(pairs, LOCAL, OURS, "qbsdiff"))
         .at_least(1.0, "full apply, in place", rows.apply(&["A", "B"], LOCAL, IN_PLACE, OURS))
+        .told("the same with all verified", rows.apply(&["A", "B"], LOCAL, IN_PLACE_WHOLE, OURS))
         .target()
 }
 
 fn t11(rows: &Rows<'_>) -> Target {
-    let all = ["A", "B", "C", "D", "E", "F", "G", "H", "J", "K", "L", "M"];
     let peak = |peer| {
         let megabytes = |row: &Row| row.peak_rss_bytes as f64 / 1e6;
-        all.map(|input| (input, rows.find(input, LOCAL, peer).map(megabytes))).to_vec()
+        ALL.iter().map(|input| (*input, rows.find(input, LOCAL, peer).map(megabytes))).collect()
     };
     Judged::new("T11", "memory beyond the inputs <= 32 MB; the decoder streams")
         .at_most(32.0, "MB to encode", peak(ENCODE_ONLY))
+        .at_most(32.0, "MB to encode with effort small", peak(ENCODE_ONLY_SMALL))
         .at_most(32.0, "MB to decode as a stream", peak(STREAMED))
         .target()
 }
@@ -146,7 +149,9 @@ const SMALL: &str = "steadfast small";
 const CARRIED: &str = "steadfast manifest carried";
 const REHASHED: &str = "steadfast manifest";
 const IN_PLACE: &str = "steadfast in place";
+const IN_PLACE_WHOLE: &str = "steadfast in place whole";
 const ENCODE_ONLY: &str = "steadfast encode only";
+const ENCODE_ONLY_SMALL: &str = "steadfast small encode only";
 const STREAMED: &str = "steadfast streamed";
 
 /// Per input a ratio, or nothing when a row is missing.
@@ -230,6 +235,11 @@ impl Judged {
 
     fn at_most(self, most: f64, than: &str, ratios: Ratios<'_>) -> Judged {
         self.add(than, ratios, |ratio| ratio <= most)
+    }
+
+    /// Told without being judged.
+    fn told(self, than: &str, ratios: Ratios<'_>) -> Judged {
+        self.add(than, ratios, |_| true)
     }
 
     fn add(mut self, than: &str, ratios: Ratios<'_>, holds: impl Fn(f64) -> bool) -> Judged {

@@ -52,7 +52,17 @@ pub(in crate::delta) fn write_patch(folder: &Path, file: &Path) -> Result<(), Pe
 
 /// What the encoder takes by itself, the patch thrown away.
 pub(super) fn encode_only(pair: &Pair, _: Setting) -> Result<Measured, PeerError> {
-    let (encode, bytes) = measure(|| Ok(diff(&pair.old, &pair.new, Options::default(), sink())?))?;
+    encoded_with(pair, Effort::Default)
+}
+
+/// The same, packing well.
+pub(super) fn encode_only_small(pair: &Pair, _: Setting) -> Result<Measured, PeerError> {
+    encoded_with(pair, Effort::Small)
+}
+
+fn encoded_with(pair: &Pair, effort: Effort) -> Result<Measured, PeerError> {
+    let options = Options { effort, ..Options::default() };
+    let (encode, bytes) = measure(|| Ok(diff(&pair.old, &pair.new, options, sink())?))?;
     Ok(Measured { encode, apply: None, bytes_up: 0, bytes_down: bytes })
 }
 
@@ -89,6 +99,8 @@ fn patched_in_place(files: &PairFiles, verify: Verify) -> Result<Measured, PeerE
     let (encode, ()) = measure_commands(|| super::commands::own_diff(files, &patch))?;
     let prepare = || {
         fs::copy(&files.old, &result)?;
+        // Or the sync that is measured would write the copy as well.
+        File::open(&result)?.sync_all()?;
         Ok(OldFile(File::options().read(true).write(true).open(&result)?))
     };
     let (apply, ()) = measure_prepared(prepare, |mut file| {

@@ -1,0 +1,171 @@
+//! Rows that outlive a run, so that an interrupted one goes on.
+
+use std::fs;
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
+
+use super::Options;
+use super::row::{Machine, Row, Setting};
+use super::suite::SuiteError;
+
+/// The rows measured so far, input by input.
+pub(super) struct RowsFile {
+    /// Nowhere, unless it was asked for.
+    path: Option<PathBuf>,
+    kept: Kept,
+}
+
+/// What the file holds.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    origin: Origin,
+    rows: Vec<Row>,
+}
+
+/// What rows that are judged together must have in common.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Origin {
+    machine: Machine,
+    /// BLAKE3 of the program that measures.
+    program: String,
+    mib: usize,
+    /// Those asked for; all if empty.
+    settings: Vec<Setting>,
+    peers: Vec<String>,
+}
+
+impl RowsFile {
+    /// The rows in the file that the options name; none if there is no file yet.
+    ///
+    /// # Errors
+    /// The file cannot be read, or its rows cannot be judged together with those to come.
+    pub(super) fn open(options: &Options) -> Result<RowsFile, SuiteError> {
+        let origin = Origin::of(options)?;
+        let mut kept = Kept { origin, rows: Vec::new() };
+        if let Some(path) = &options.rows
+            && let Some(found) = read(path)?
+        {
+            if let Some(what) = found.origin.difference(&kept.origin) {
+                return Err(SuiteError::OtherRows { file: path.display().to_string(), what });
+            }
+            kept = found;
+        }
+        Ok(RowsFile { path: options.rows.clone(), kept })
+    }
+
+    /// Whether this input was measured.
+    pub(super) fn has(&self, input: &str) -> bool {
+        self.kept.rows.iter().any(|row| row.input == input)
+    }
+
+    /// Keeps all rows of an input.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub(super) fn add(&mut self, rows: Vec<Row>) -> Result<(), SuiteError> {
+        self.kept.rows.extend(rows);
+        if let Some(path) = &self.path {
+            write(path, &self.kept)?;
+        }
+        Ok(())
+    }
+
+    /// All rows.
+    pub(super) fn into_rows(self) -> Vec<Row> {
+        self.kept.rows
+    }
+}
+
+impl Origin {
+    fn of(options: &Options) -> io::Result<Origin> {
+        let program = match options.rows {
+            Some(_) => blake3::hash(&fs::read(std::env::current_exe()?)?).to_string(),
+            None => String::new(),
+        };
+        let (settings, peers) = (options.settings.clone(), options.peers.clone());
+        Ok(Origin { machine: Machine::this(), program, mib: options.mib, settings, peers })
+    }
+
+    /// What differs, if anything does.
+    fn difference(&self, other: &Origin) -> Option<&'static str> {
+        [
+            (self.machine == other.machine, "machine"),
+            (self.program == other.program, "build of this program"),
+            (self.mib == other.mib, "size of the inputs"),
+            (self.settings == other.settings, "choice of settings"),
+            (self.peers == other.peers, "choice of peers"),
+        ]
+        .into_iter()
+        .find_map(|(same, what)| (!same).then_some(what))
+    }
+}
+
+fn read(path: &Path) -> Result<Option<Kept>, SuiteError> {
+    let bytes = match fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let kept = serde_json::from_slice(&bytes);
+    kept.map(Some).map_err(|error| SuiteError::NoRows(path.display().to_string(), error))
+}
+
+/// Beside its place and then into it, so that an interruption leaves the rows of before.
+fn write(path: &Path, kept: &Kept) -> Result<(), SuiteError> {
+    let folder = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = NamedTempFile::new_in(folder)?;
+    serde_json::to_writer_pretty(&mut file, kept)?;
+    file.flush()?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(path: &Path) -> Options {
+        Options {
+            json: false,
+            inputs: vec![],
+            peers: vec![],
+            settings: vec![],
+            mib: 1,
+            rows: Some(path.to_owned()),
+            one: None,
+        }
+    }
+
+    fn row(input: &str) -> Row {
+        Row {
+            input: input.to_owned(),
+            setting: Setting::Local,
+            peer: "steadfast".to_owned(),
+            encode_mb_s: 1.0,
+            apply_mb_s: None,
+            bytes_up: 0,
+            bytes_down: 1,
+            peak_rss_bytes: 2,
+        }
+    }
+
+    #[test]
+    fn rows_are_found_again_and_others_are_not_mixed_with_them() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let options = options(&folder.path().join("rows.json"));
+        let mut rows = RowsFile::open(&options).expect("no file is no error");
+        rows.add(vec![row("A"), row("A")]).expect("it is written");
+        rows.add(vec![row("B")]).expect("it is written");
+
+        let again = RowsFile::open(&options).expect("the same options");
+        assert!(again.has("A") && again.has("B") && !again.has("C"));
+        assert_eq!(again.into_rows().len(), 3);
+
+        let larger = Options { mib: 2, ..options };
+        let refused = RowsFile::open(&larger).err().map(|error| error.code());
+        assert_eq!(refused, Some(2));
+    }
+}
