@@ -24,12 +24,16 @@ impl Spent {
     }
 }
 
-/// Repeats what is quick until it was done so often or took a second altogether; what is slow is
-/// done once. With five repeats the least of them still differed by a quarter from run to run.
+/// Repeats what is quick until it was done so often or took a second altogether. With five repeats
+/// the least of them still differed by a quarter from run to run.
 const REPEATS_MAX: u32 = 25;
+/// What is slow is repeated, too: where memory comes from a host, the first to touch it waits.
+const REPEATS_MIN: u32 = 2;
 /// What has to be prepared each time takes long.
 const REPEATS_PREPARED_MAX: u32 = 5;
 const REPEAT_UNTIL: Duration = Duration::from_secs(1);
+/// What is even slower is done once.
+const REPEAT_NEVER: Duration = Duration::from_secs(5);
 
 /// The least CPU time that a step in this process took, and its last result.
 pub(super) fn measure<T>(
@@ -76,7 +80,8 @@ fn repeat_prepared<P, T>(
         least = least.min(spent);
         all += spent;
         repeats += 1;
-        if repeats == repeats_max || all > REPEAT_UNTIL {
+        let enough = repeats == repeats_max || (repeats >= REPEATS_MIN && all > REPEAT_UNTIL);
+        if enough || all > REPEAT_NEVER {
             return Ok((Spent(least), result));
         }
     }
