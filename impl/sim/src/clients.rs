@@ -43,7 +43,9 @@ impl Simulation {
         let request = self.next_request();
         let path = self.path_number(path);
         if let Some(bytes) = bytes {
-            let content = self.name_content(bytes);
+            let shown = self.replica(node).and_then(|it| it.files().visible(&self.path(path)));
+            let base = shown.and_then(|it| it.change.named());
+            let content = self.name_content(bytes, base);
             self.names.contents.insert(self.world.requests, content);
         }
         self.take(Step::Write { node, path, kind });
@@ -242,10 +244,10 @@ impl Simulation {
     }
 
     /// Short contents are written into the log, others are named there.
-    fn name_content(&mut self, bytes: Bytes) -> Content {
+    fn name_content(&mut self, bytes: Bytes, base: Option<ContentId>) -> Content {
         match bytes.len() <= self.setup.inline_bytes_max {
             true => Content::Inline((*bytes).into()),
-            false => Content::Named(self.catalogue.add(bytes)),
+            false => Content::Named(self.catalogue.add(bytes, base)),
         }
     }
 

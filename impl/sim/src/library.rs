@@ -8,14 +8,15 @@ use std::io::{self, Write};
 use std::ops::Deref;
 use std::sync::Arc;
 
-use steadfast_delta::manifest::{Depth, Manifest};
+use steadfast_delta::manifest::{Depth, Kept, Manifest};
 use steadfast_delta::{OldContent, Options, apply_stream, diff};
 use steadfast_protocol::{ContentId, Payload};
 
 use crate::storage::Stored;
 
 /// Contents that a delta makes are kept in memory up to this length. A longer one that turns out to
-/// be what the client brought is kept once, where the client's is.
+/// be what the client brought is kept once, where the client's is, and its manifest is carried over
+/// to the versions that follow it.
 const KEPT_BYTES_MAX: usize = 1 << 20;
 
 /// Whatever holds the bytes of a content.
@@ -90,6 +91,8 @@ pub(crate) struct Library {
     contents: HashMap<ContentId, Bytes>,
     /// What lies where, by its first address and its length. It stays there: `contents` has it.
     places: HashMap<(usize, usize), ContentId>,
+    /// Of what is long.
+    manifests: HashMap<ContentId, Manifest>,
     payloads: HashMap<Payload, Bytes>,
 }
 
@@ -103,16 +106,41 @@ pub(crate) struct Cost {
 }
 
 impl Library {
-    /// Takes in what a client brings, and says its name.
-    pub(crate) fn add(&mut self, bytes: Bytes) -> ContentId {
+    /// Takes in what a client brings in the place of something else, if of anything, and says its
+    /// name.
+    pub(crate) fn add(&mut self, bytes: Bytes, base: Option<ContentId>) -> ContentId {
         let place = (bytes.as_ptr().addr(), bytes.len());
         if let Some(content) = self.places.get(&place) {
             return *content;
         }
-        let content = content_id(&bytes);
+        let content = match bytes.len() > KEPT_BYTES_MAX {
+            true => self.name_long(&bytes, base),
+            false => content_id(&bytes),
+        };
         if let Entry::Vacant(vacant) = self.contents.entry(content) {
             vacant.insert(bytes);
             self.places.insert(place, content);
+        }
+        content
+    }
+
+    /// Names a long content: without hashing again what it has in common with its base.
+    fn name_long(&mut self, bytes: &Bytes, base: Option<ContentId>) -> ContentId {
+        let base =
+            base.and_then(|it| Some((it, self.contents.get(&it)?, self.manifests.get(&it)?)));
+        let (manifest, delta) = match base {
+            None => (Manifest::of(bytes, Depth::Chunks), None),
+            Some((base, old, manifest)) => {
+                let patch = patch(old, bytes);
+                let kept = Kept::of_patch(&*patch)
+                    .unwrap_or_else(|error| panic!("patches-are-readable: {error}"));
+                (manifest.carry(bytes, &kept), Some((base, patch)))
+            }
+        };
+        let content = ContentId(manifest.root().0);
+        self.manifests.insert(content, manifest);
+        if let Some((base, patch)) = delta {
+            self.payloads.insert(Payload { content, base: Some(base) }, Bytes::new(patch));
         }
         content
     }
@@ -131,12 +159,7 @@ impl Library {
     ) -> Cost {
         let bytes = self.payloads.entry(payload).or_insert_with(|| match base {
             None => content.clone(),
-            Some(base) => {
-                let mut patch = Vec::new();
-                let written = diff(base, content, Options::default(), &mut patch);
-                written.unwrap_or_else(|error| panic!("memory-takes-patches: {error}"));
-                Bytes::new(patch)
-            }
+            Some(base) => Bytes::new(patch(base, content)),
         });
         Cost { sent: bytes.len() as u64, whole: content.len() as u64 }
     }
@@ -162,6 +185,14 @@ impl Library {
         apply_stream(&Base(&base?.bytes), &**sent, &mut made, u64::MAX).ok()?;
         made.finish()
     }
+}
+
+/// What makes a content from another one.
+fn patch(old: &[u8], new: &[u8]) -> Vec<u8> {
+    let mut patch = Vec::new();
+    let written = diff(old, new, Options::default(), &mut patch);
+    written.unwrap_or_else(|error| panic!("memory-takes-patches: {error}"));
+    patch
 }
 
 /// The receiver's copy that a delta is applied to.
@@ -221,5 +252,53 @@ impl Write for Made<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn long(random: &mut crate::Random) -> Vec<u8> {
+        (0..KEPT_BYTES_MAX / 2).flat_map(|_| random.bits().to_le_bytes()).collect()
+    }
+
+    #[test]
+    fn a_long_content_has_the_same_name_whether_it_is_carried_over_or_hashed() {
+        let random = &mut crate::Random::new(1);
+        let old = long(random);
+        for at in [0, 1_000_000, old.len()] {
+            let new = [&old[..at], b"inserted", &old[at..]].concat();
+            let mut library = Library::default();
+            let base = library.add(old.clone().into(), None);
+            let carried = library.add(new.clone().into(), Some(base));
+            assert_eq!(carried, content_id(&new));
+        }
+    }
+
+    #[test]
+    fn what_a_delta_makes_is_exact_only_if_it_is_what_the_client_brought() {
+        let random = &mut crate::Random::new(2);
+        let old = long(random);
+        for (old, new) in [(&old[..], [&old, &b"!"[..]].concat()), (b"old", b"new".to_vec())] {
+            let mut library = Library::default();
+            let base = library.add(old.into(), None);
+            let content = library.add(new.clone().into(), Some(base));
+            let payload = Payload { content, base: Some(base) };
+            library.encode(payload, Some(old), &new.into());
+            let copy = Stored { bytes: old.into(), is_exact: true };
+            let made = library.decode(payload, Some(&copy)).expect("a delta that fits");
+            assert!(made.is_exact);
+
+            // The bytes under the name are others now: what is made is not what was brought.
+            let last = library.contents[&content].len() - 1;
+            let mut other = library.contents[&content].to_vec();
+            other[last] ^= 1;
+            for other in [other.clone(), other[..last].to_vec()] {
+                library.contents.insert(content, other.into());
+                let made = library.decode(payload, Some(&copy));
+                assert!(made.is_none_or(|it| !it.is_exact));
+            }
+        }
     }
 }
