@@ -226,9 +226,9 @@ impl Replica {
     /// refused. `promise` is logged with them.
     // Ensures: G8, because what does not follow what is held is not logged.
     fn learn(&mut self, promise: Option<Epoch>, entries: &[Entry], turn: &mut Turn<'_>) {
-        let mut logged = *self.log.vv();
+        let (mut logged, nodes) = (*self.log.vv(), self.nodes());
         let mut fresh = Vec::new();
-        for entry in entries.iter().filter(|it| it.dot.origin.0 < self.nodes()) {
+        for entry in entries.iter().filter(|it| it.dot.origin.0 < nodes) {
             if logged.covers(entry.dot) {
                 continue;
             }
@@ -236,6 +236,11 @@ impl Replica {
                 break;
             }
             logged.insert(entry.dot);
+            if entry.dot.origin == self.id() {
+                // Nobody should know of more own entries than this node; if somebody does, their
+                // numbers are used.
+                self.sequence = self.sequence.max(entry.dot.sequence);
+            }
             fresh.push(entry.clone());
         }
         self.append(turn.decisions.batch(promise, fresh), turn);
