@@ -138,6 +138,23 @@ impl Message {
         self
     }
 
+    /// Whether whoever has this message learns nothing from an older one of the same sender in the
+    /// same session.
+    #[must_use]
+    pub fn covers(&self, older: &Message) -> bool {
+        match (self, older) {
+            (Message::Append(new), Message::Append(old)) => {
+                (new.epoch == old.epoch && new.tag >= old.tag)
+                    && (new.vv.includes(&old.vv) && are_among(&old.entries, &new.entries))
+            }
+            (Message::Ack(new), Message::Ack(old)) => {
+                (new.epoch == old.epoch && new.tag >= old.tag)
+                    && (new.vv.includes(&old.vv) && are_among(&old.entries, &new.entries))
+            }
+            _ => self == older,
+        }
+    }
+
     /// The entries that the message carries.
     #[must_use]
     pub fn entries(&self) -> &[Entry] {
@@ -148,6 +165,12 @@ impl Message {
             _ => &[],
         }
     }
+}
+
+/// Whether entries are found among others in the same order, as senders order them.
+fn are_among(some: &[Entry], others: &[Entry]) -> bool {
+    let mut others = others.iter();
+    some.iter().all(|it| others.any(|other| other == it))
 }
 
 /// A shared, immutable [`Message`].

@@ -340,3 +340,62 @@ fn a_peer_whose_answer_came_while_a_delta_was_stored_is_asked_again() {
     // 3. The delta fits nothing that this node has.
     assert!(hear(Input::Unusable { content }));
 }
+
+/// A follower of node 0 that has heard Appends with these tags, which carry entries 1 to so many,
+/// entry n with content n.
+fn follower_that_heard(appends: impl IntoIterator<Item = (u64, u8)>) -> Replica {
+    let (leader, settings) = (NodeId(0), Settings::new(2, 1, 1).expect("legal settings"));
+    let identity = Identity { node: NodeId(1), settings };
+    let log = [Record::Identity(identity)];
+    let mut replica = Replica::recover(identity, &log, [], &Steadfast).expect("a log");
+    let (epoch, session) = (Epoch { round: Round(1), node: leader }, SessionId(1));
+    let effects = &mut Vec::new();
+    replica.step(&Steadfast, Input::LinkUp { peer: leader, session }, effects);
+    for (tag, count) in appends {
+        let entries: Vec<Entry> =
+            (1..=count).map(|it| naming(it.into(), ContentId([it; 32]))).collect();
+        let mut vv = VersionVector::default();
+        entries.iter().for_each(|it| vv.insert(it.dot));
+        let append = Append { epoch, tag: Tag(tag), entries, vv, payloads: Vec::new() };
+        let packet = Packet { session, message: Sealed::new(Message::Append(append)) };
+        replica.step(&Steadfast, Input::Receive { from: leader, packet }, effects);
+    }
+    replica
+}
+
+/// The tags of the Acks that a node sends once a content has arrived and its log is synced.
+fn acked_with(replica: &mut Replica, content: u8) -> Vec<Tag> {
+    let mut effects = Vec::new();
+    let content = ContentId([content; 32]);
+    replica.step(&Steadfast, Input::Stored { content }, &mut effects);
+    let end = replica.log().length();
+    replica.step(&Steadfast, Input::Synced(end), &mut effects);
+    let tag = |effect: &Effect| match effect {
+        Effect::Send { packet, .. } => match &*packet.message {
+            Message::Ack(ack) => Some(ack.tag),
+            _ => None,
+        },
+        _ => None,
+    };
+    effects.iter().filter_map(tag).collect()
+}
+
+#[test]
+fn of_heartbeats_that_wait_for_the_same_content_the_newest_is_kept_and_answered() {
+    let mut replica = follower_that_heard((1..=1_000).map(|tag| (tag, 1)));
+    assert_eq!(replica.waiting().len(), 1);
+    assert_eq!(acked_with(&mut replica, 1), [Tag(1_000)]);
+    assert_eq!((replica.files().len(), replica.is_idle()), (1, true));
+}
+
+#[test]
+fn what_waits_for_less_is_not_held_up_by_what_is_newer() {
+    let mut replica = follower_that_heard([(1, 1), (1, 1), (1, 2), (2, 2), (3, 3), (3, 3)]);
+    assert_eq!(replica.waiting().len(), 3);
+    assert_eq!(acked_with(&mut replica, 1), [Tag(1)]);
+    assert_eq!((replica.files().len(), replica.waiting().len()), (1, 2));
+    assert_eq!(acked_with(&mut replica, 3), []);
+    assert_eq!(replica.waiting().len(), 1);
+    assert_eq!(acked_with(&mut replica, 2), [Tag(3)]);
+    assert_eq!((replica.files().len(), replica.is_idle()), (3, true));
+}

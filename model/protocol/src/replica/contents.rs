@@ -119,8 +119,29 @@ impl Replica {
                 turn.effects.push(Effect::Store { payload: *payload, from });
             }
         }
+        self.drop_covered(from, message);
         self.contents.waiting.push(Waiting { from, message: message.clone() });
         self.ask_for_wants(Some(from), turn);
+    }
+
+    /// Drops the newest waiting messages of a peer that a message says again, if it waits for
+    /// nothing that they do not wait for: heartbeats repeat what they carry. So each message of an
+    /// epoch waits for more than the one before it, and there are no more of them than contents
+    /// that are missing. What waits for less is kept, lest it wait for ever for what is newer.
+    fn drop_covered(&mut self, from: NodeId, message: &SealedMessage) {
+        let missing = |it: &Message| self.contents.missing(it.entries(), &self.log);
+        let needs = missing(message);
+        let mut awaited: Vec<ContentId> = Vec::new();
+        let mut places = Vec::new();
+        for (at, older) in self.contents.waiting.iter().enumerate().filter(|it| it.1.from == from) {
+            awaited.extend(missing(&older.message));
+            let waits_as_long = needs.iter().all(|content| awaited.contains(content));
+            match waits_as_long && message.covers(&older.message) {
+                true => places.push(at),
+                false => places.clear(),
+            }
+        }
+        places.into_iter().rev().for_each(|at| drop(self.contents.waiting.remove(at)));
     }
 
     pub(super) fn on_stored(&mut self, content: ContentId, turn: &mut Turn<'_>) {
