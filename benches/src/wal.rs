@@ -19,6 +19,8 @@ use machine::Machine;
 use raw::RawDisk;
 pub use replay::{ReplayOne, replay_one};
 use report::{Report, Row};
+use steadfast_wal::format::batch::RECORD_OVERHEAD_BYTES;
+use steadfast_wal::format::header::HEADER_BYTES;
 use systems::{OkayWal, RaftEngine, Result, Sqlite, Steadfast, System};
 
 /// How much is measured.
@@ -40,6 +42,9 @@ pub struct Options {
     /// The lengths of records, in bytes.
     #[arg(long, value_name = "BYTES", value_delimiter = ',', default_values_t = [128, 4096, 65_536])]
     payloads: Vec<usize>,
+    /// Only these systems.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_values_t = SYSTEMS.map(str::to_owned))]
+    systems: Vec<String>,
     /// How much is replayed, in MiB; 0 for nothing.
     #[arg(long, value_name = "MIB", default_value_t = 1024, value_parser = clap::value_parser!(u64).range(0..=65536))]
     replay: u64,
@@ -47,6 +52,12 @@ pub struct Options {
     #[arg(long)]
     json: bool,
 }
+
+/// The raw loop that writes as many blocks as our log.
+const SAME_BLOCKS: &str = "direct, our blocks";
+
+/// What is compared.
+const SYSTEMS: [&str; 5] = ["steadfast", "raw", "raft-engine", "okaywal", "sqlite"];
 
 /// How long the raw sync is measured before and after, in seconds.
 const RAW_SECONDS: f64 = 1.0;
@@ -82,9 +93,10 @@ fn measure(options: &Options) -> Result<Report> {
     for &payload_bytes in &options.payloads {
         for &writers in &options.writers {
             eprintln!("measuring {writers} writers, {payload_bytes} bytes");
-            let cell = || Cell { place, raw: &raw, writers, payload_bytes, time };
+            let systems = &options.systems;
+            let cell = Cell { place, raw: &raw, systems, writers, payload_bytes, time };
             for _ in 0..options.rounds {
-                cell().measure(&mut report.appends)?;
+                cell.measure(&mut report.appends)?;
             }
         }
     }
@@ -96,7 +108,8 @@ fn measure(options: &Options) -> Result<Report> {
     for (payload_bytes, mib) in [(128, options.replay / 8), (4096, options.replay)] {
         if mib > 0 {
             eprintln!("replaying {mib} MiB of {payload_bytes} bytes");
-            report.replays.extend(replay::compare(place, payload_bytes, mib << 20)?);
+            let replays = replay::compare(place, payload_bytes, mib << 20, &options.systems)?;
+            report.replays.extend(replays);
         }
     }
     report.machine.raw_sync_after_us = raw.loop_of(1, 4096, true, raw_time)?.p50_us;
@@ -109,14 +122,54 @@ fn measure(options: &Options) -> Result<Report> {
 struct Cell<'a> {
     place: &'a std::path::Path,
     raw: &'a RawDisk,
+    systems: &'a [String],
     writers: usize,
     payload_bytes: usize,
     time: Duration,
 }
 
 impl Cell<'_> {
-    /// Measures all systems, one right after the other.
+    /// Measures all systems, one right after the other. What one leaves behind is gone before the
+    /// next one begins.
     fn measure(&self, rows: &mut Vec<Row>) -> Result<()> {
+        for system in self.systems {
+            match system.as_str() {
+                "steadfast" => self.steadfast(rows)?,
+                "raw" => self.raw_disk(rows)?,
+                "raft-engine" => {
+                    let raft = RaftEngine::open(self.place, self.writers)?;
+                    rows.push(self.row("raft-engine", "blocking", self.blocking(&raft)?));
+                }
+                "okaywal" => {
+                    let okay = OkayWal::open(self.place)?;
+                    rows.push(self.row("okaywal", "blocking", self.blocking(&okay)?));
+                }
+                "sqlite" => {
+                    let sqlite = Sqlite::open(self.place)?;
+                    rows.push(self.row("sqlite", "blocking", self.blocking(&sqlite)?));
+                }
+                other => return Err(format!("there is no system {other:?}").into()),
+            }
+            self.clear()?;
+        }
+        Ok(())
+    }
+
+    /// Removes what a system has written, and waits until the disk knows that.
+    fn clear(&self) -> Result<()> {
+        for entry in std::fs::read_dir(self.place)? {
+            let (path, name) = entry.map(|it| (it.path(), it.file_name()))?;
+            if path.is_dir() {
+                std::fs::remove_dir_all(path)?;
+            } else if name != raw::NAME {
+                std::fs::remove_file(path)?;
+            }
+        }
+        std::fs::File::open(self.place)?.sync_all()?;
+        Ok(())
+    }
+
+    fn steadfast(&self, rows: &mut Vec<Row>) -> Result<()> {
         let ours = Steadfast::open(self.place)?;
         rows.push(self.row("steadfast", "blocking", self.blocking(&ours)?));
         if self.writers > 1 {
@@ -124,27 +177,19 @@ impl Cell<'_> {
             let sample = load::asynchronous(&ours, outstanding, self.payload_bytes, self.time)?;
             rows.push(self.row("steadfast", "async", sample));
         }
-        drop(ours);
-        std::fs::remove_dir_all(self.place.join("steadfast"))?;
+        Ok(())
+    }
+
+    fn raw_disk(&self, rows: &mut Vec<Row>) -> Result<()> {
+        let (records, bytes) = (self.writers, self.writers * self.payload_bytes);
         for (mode, is_direct) in [("direct", true), ("buffered", false)] {
-            let sample =
-                self.raw.loop_of(self.writers, self.payload_bytes, is_direct, self.time)?;
+            let sample = self.raw.loop_of(records, bytes, is_direct, self.time)?;
             rows.push(self.row("raw", mode, sample));
         }
-        let raft = RaftEngine::open(self.place, self.writers)?;
-        rows.push(self.row("raft-engine", "blocking", self.blocking(&raft)?));
-        drop(raft);
-        std::fs::remove_dir_all(self.place.join("raft-engine"))?;
-        let okay = OkayWal::open(self.place)?;
-        rows.push(self.row("okaywal", "blocking", self.blocking(&okay)?));
-        drop(okay);
-        std::fs::remove_dir_all(self.place.join("okaywal"))?;
-        let sqlite = Sqlite::open(self.place)?;
-        rows.push(self.row("sqlite", "blocking", self.blocking(&sqlite)?));
-        drop(sqlite);
-        for name in ["sqlite", "sqlite-wal", "sqlite-shm"] {
-            let _ = std::fs::remove_file(self.place.join(name));
-        }
+        // A record and what our log says about it: as many blocks as the log writes.
+        let bytes = bytes + records * RECORD_OVERHEAD_BYTES + HEADER_BYTES;
+        let sample = self.raw.loop_of(records, bytes, true, self.time)?;
+        rows.push(self.row("raw", SAME_BLOCKS, sample));
         Ok(())
     }
 

@@ -10,6 +10,8 @@ use steadfast_wal::disk::AlignedBuffer;
 
 use super::load::Sample;
 
+/// The name of the file.
+pub(super) const NAME: &str = "raw";
 const FILE_BYTES: u64 = 256 << 20;
 const BLOCK: usize = 4096;
 
@@ -25,7 +27,7 @@ impl RawDisk {
     /// # Errors
     /// When that fails, also when the file system has no direct I/O.
     pub(super) fn open(directory: &Path) -> io::Result<RawDisk> {
-        let path = directory.join("raw");
+        let path = directory.join(NAME);
         let buffered = OpenOptions::new().write(true).create(true).truncate(true).open(&path)?;
         let zeros = vec![0; 1 << 20];
         for at in 0..FILE_BYTES >> 20 {
@@ -36,19 +38,20 @@ impl RawDisk {
         Ok(RawDisk { direct, buffered })
     }
 
-    /// Writes and syncs so many records at a time, in whole blocks, past the page cache or through
-    /// it.
+    /// Writes and syncs so many records at a time, of so many bytes together, in whole blocks, past
+    /// the page cache or through it.
     ///
     /// # Errors
     /// When the disk fails.
     pub(super) fn loop_of(
         &self,
         records: usize,
-        payload_bytes: usize,
+        bytes: usize,
         is_direct: bool,
         time: Duration,
     ) -> io::Result<Sample> {
-        let bytes = (records * payload_bytes).next_multiple_of(BLOCK);
+        let payload_bytes = bytes / records;
+        let bytes = bytes.next_multiple_of(BLOCK);
         let mut buffer = AlignedBuffer::zeroed(bytes);
         buffer.fill(7);
         let file = if is_direct { &self.direct } else { &self.buffered };

@@ -72,7 +72,12 @@ impl Replayed {
 ///
 /// # Errors
 /// When one of them fails.
-pub(super) fn compare(place: &Path, payload_bytes: usize, bytes: u64) -> Result<Vec<Replayed>> {
+pub(super) fn compare(
+    place: &Path,
+    payload_bytes: usize,
+    bytes: u64,
+    systems: &[String],
+) -> Result<Vec<Replayed>> {
     let records = usize::try_from(bytes)? / payload_bytes;
     let fillers: [(&str, Filler); 4] = [
         ("steadfast", fill_steadfast),
@@ -82,6 +87,9 @@ pub(super) fn compare(place: &Path, payload_bytes: usize, bytes: u64) -> Result<
     ];
     let mut all = Vec::new();
     for (system, fill) in fillers {
+        if !systems.iter().any(|it| it == system) {
+            continue;
+        }
         let directory = place.join(format!("replay-{system}"));
         std::fs::create_dir_all(&directory)?;
         let disk_bytes = fill(&directory, records, payload_bytes)?;

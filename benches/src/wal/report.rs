@@ -142,13 +142,13 @@ impl Report {
             machine.sequential_bytes_per_s / 1e9
         );
         println!(
-            "{:>7} {:>7}  {:<22} {:>11} {:>9} {:>9} {:>9}",
+            "{:>7} {:>7}  {:<24} {:>11} {:>9} {:>9} {:>9}",
             "bytes", "writers", "", "appends/s", "MB/s", "p50 us", "p99 us"
         );
         for row in &self.appends {
             let sample = &row.sample;
             println!(
-                "{:>7} {:>7}  {:<22} {:>11.0} {:>9.1} {:>9.0} {:>9.0}",
+                "{:>7} {:>7}  {:<24} {:>11.0} {:>9.1} {:>9.0} {:>9.0}",
                 row.payload_bytes,
                 row.writers,
                 format!("{} {}", row.system, row.mode),
