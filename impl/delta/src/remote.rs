@@ -18,8 +18,8 @@
 //! and us a repetition and never a wrong content.
 //!
 //! Memory is bounded by the manifests, the messages, and [`Limits`]: a million grains are named at
-//! once and a million old ones searched, and the chunks beyond travel whole.
-
+//! once and a million old ones searched, and the chunks beyond travel whole. A delta whose effects
+//! would take far more memory than the delta does is answered as if it had failed.
 //!
 //! ```
 //! use steadfast_delta::manifest::{Depth, Manifest};

@@ -134,6 +134,19 @@ fn a_delta_against_another_content_ends_cold() {
 }
 
 #[test]
+fn a_delta_that_unpacks_to_far_more_ends_cold() {
+    let old = noise(14, 1 << 20);
+    let mut new = old.clone();
+    new.splice(1 << 19..1 << 19, vec![0; 80 << 20]);
+    let outcome = cached(&old, &new, Depth::Grains);
+    assert!(outcome.content == new);
+    assert_eq!(outcome.restarts, 1);
+    assert!(outcome.down < 2_000_000, "{}", outcome.down);
+    new.truncate(20 << 20);
+    assert_eq!(cached(&old, &new, Depth::Grains).round_trips, 1);
+}
+
+#[test]
 fn nothing_and_one_byte_are_contents() {
     let contents = [vec![], vec![0], vec![1], noise(7, 100_000)];
     for old in &contents {

@@ -16,11 +16,20 @@ pub(super) struct Output<'a> {
     manifest: ManifestBuilder,
     /// The bytes that are still to come.
     left: u64,
-    /// More came than was named. That is what names that collide can lead to, so it is no error:
-    /// what was made has another root.
+    /// What the effects of a delta may still take in memory. In the other messages they are bounded
+    /// as they are.
+    room: u64,
+    /// More came than was named, or than there is room for. That is what names that collide can
+    /// lead to, so it is no error: what was made has another root.
     is_too_long: bool,
     effects: Vec<Effect>,
 }
+
+/// A delta of a few bytes can ask for any number of effects. What takes more memory than this, and
+/// so many times what the delta itself takes, is asked for again, and then comes in messages that
+/// are bounded.
+const DELTA_ROOM: u64 = 64 << 20;
+const DELTA_ROOM_PER_BYTE: u64 = 16;
 
 impl<'a> Output<'a> {
     /// So many bytes, of which many are probably in the old content, whose manifest this is.
@@ -29,6 +38,7 @@ impl<'a> Output<'a> {
             old,
             manifest: ManifestBuilder::like(like),
             left: length,
+            room: u64::MAX,
             is_too_long: false,
             effects: vec![],
         }
@@ -44,29 +54,33 @@ impl<'a> Output<'a> {
         let mut reader = PatchReader::open(InMemory(patch))?;
         judge(&mut reader, old.len() as u64, length)?;
         let mut output = Output::new(old, length, like);
+        output.room = DELTA_ROOM + DELTA_ROOM_PER_BYTE * patch.len() as u64;
         run(&mut reader, &mut output)?;
         Ok(output)
     }
 
     pub(super) fn append_old(&mut self, range: Range<u64>) {
         let length = range.end - range.start;
-        if self.takes(length) {
+        if self.takes(length, 0) {
             self.manifest.update(&self.old[range.start as usize..range.end as usize]);
             self.effects.push(Effect::Copy { offset: range.start, length });
         }
     }
 
     pub(super) fn append(&mut self, bytes: &[u8]) {
-        if self.takes(bytes.len() as u64) {
+        let length = bytes.len() as u64;
+        if self.takes(length, length) {
             self.manifest.update(bytes);
             self.effects.push(Effect::Write(bytes.to_vec()));
         }
     }
 
-    fn takes(&mut self, length: u64) -> bool {
-        match self.left.checked_sub(length) {
-            Some(left) => self.left = left,
-            None => self.is_too_long = true,
+    /// Whether there is room for an effect that makes `length` bytes, and holds so many of them.
+    fn takes(&mut self, length: u64, held: u64) -> bool {
+        let room = self.room.checked_sub(size_of::<Effect>() as u64 + held);
+        match (self.left.checked_sub(length), room) {
+            (Some(left), Some(room)) => (self.left, self.room) = (left, room),
+            _ => self.is_too_long = true,
         }
         !self.is_too_long
     }
