@@ -72,7 +72,7 @@ fn manifests(criterion: &mut Criterion) {
         let patch = patch_of(&pair);
         group.bench_function(BenchmarkId::new("carry", pair.name), |bench| {
             bench.iter(|| {
-                let kept = Kept::of_patch(&patch[..]).unwrap_or_default();
+                let kept = Kept::of_patch(&patch[..], u64::MAX).unwrap_or_default();
                 old.carry(black_box(&pair.new), &kept)
             });
         });

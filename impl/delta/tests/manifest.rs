@@ -113,10 +113,13 @@ proptest! {
         let (new, _) = edit(&old, &edits);
         let mut patch = Vec::new();
         diff(&old, &new, Options::default(), &mut patch).unwrap();
-        let kept = Kept::of_patch(&patch[..]).unwrap();
+        let kept = Kept::of_patch(&patch[..], new.len() as u64).unwrap();
         let carried = Manifest::of(&old, Depth::Grains).carry(&new, &kept);
         prop_assert_eq!(carried, Manifest::of(&new, Depth::Grains));
         prop_assert!(kept.len() <= new.len() / CHUNK_LENGTH_MIN + 1);
+        if let Some(less) = new.len().checked_sub(1) {
+            prop_assert!(Kept::of_patch(&patch[..], less as u64).is_err());
+        }
     }
 
     #[test]

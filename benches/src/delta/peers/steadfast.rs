@@ -152,7 +152,7 @@ pub(super) fn manifest_carried(pair: &Pair, _: Setting) -> Result<Measured, Peer
     let old = Manifest::of(&pair.old, Depth::Grains);
     let patch = patch(pair, Effort::Default)?;
     let (encode, manifest) = measure(|| {
-        let kept = Kept::of_patch(&patch[..]).map_err(failed)?;
+        let kept = Kept::of_patch(&patch[..], u64::MAX).map_err(failed)?;
         Ok(old.carry(&pair.new, &kept))
     })?;
     if manifest != Manifest::of(&pair.new, Depth::Grains) {

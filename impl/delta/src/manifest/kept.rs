@@ -3,6 +3,7 @@
 use std::io::Read;
 
 use super::CHUNK_LENGTH_MIN;
+use crate::apply::driver::judge;
 use crate::error::PatchError;
 use crate::wire::frame::{Broken, PackedFrame};
 use crate::wire::header::Header;
@@ -22,13 +23,15 @@ pub struct Kept {
 
 impl Kept {
     /// The runs that a patch keeps, in the order of the new content; only those that can hold a
-    /// chunk, so they are few. Literals are not unpacked.
+    /// chunk, so there are few: one for each 16 KiB of the new content, of at most `limit` bytes.
+    /// Literals are not unpacked.
     ///
     /// # Errors
-    /// The patch cannot be read, is damaged or malformed.
-    pub fn of_patch(patch: impl Read) -> Result<Vec<Kept>, PatchError> {
+    /// The patch cannot be read, is damaged or malformed, or makes more than `limit` bytes.
+    pub fn of_patch(patch: impl Read, limit: u64) -> Result<Vec<Kept>, PatchError> {
         let mut reader = PatchReader::open(patch)?;
         let header = reader.header();
+        judge(&mut reader, header.old_length, limit)?;
         let mut runs = Runs { new_length: header.new_length, runs: Vec::new(), open: None };
         let mut progress = Progress::default();
         while progress.new < header.new_length {
