@@ -149,7 +149,8 @@ impl InPlacePlan {
         bytes
     }
 
-    /// The plan in a journal, or `None` if the journal is torn, so that nothing of it was done.
+    /// The plan in a journal, or `None` if the journal is torn, so that nothing of it was done, or
+    /// holds what no plan does.
     #[must_use]
     pub fn from_journal(journal: &[u8]) -> Option<InPlacePlan> {
         let (mut rest, check) = journal.split_last_chunk::<16>()?;
@@ -162,10 +163,13 @@ impl InPlacePlan {
         let old_length = varint::take(&mut rest)?;
         let new_length = varint::take(&mut rest)?;
         let mut writes = Vec::new();
+        let mut end = 0;
         for _ in 0..varint::take(&mut rest)? {
-            let offset = varint::take(&mut rest)?;
-            let length = usize::try_from(varint::take(&mut rest)?).ok()?;
-            writes.push(PlannedWrite { offset, bytes: rest.split_off(..length)?.to_vec() });
+            let offset = varint::take(&mut rest).filter(|it| *it >= end)?;
+            let length = varint::take(&mut rest)?;
+            end = offset.checked_add(length).filter(|it| *it <= new_length)?;
+            let bytes = rest.split_off(..usize::try_from(length).ok()?)?.to_vec();
+            writes.push(PlannedWrite { offset, bytes });
         }
         rest.is_empty().then_some(InPlacePlan { old_length, new_length, writes })
     }

@@ -172,6 +172,22 @@ fn a_torn_journal_is_none() {
 }
 
 #[test]
+fn a_journal_that_writes_elsewhere_than_a_plan_is_none() {
+    let journal = |writes: &[(u8, &[u8])]| {
+        let mut bytes = [&b"SfJ\x01"[..], &[9, 9, writes.len() as u8]].concat();
+        for (offset, written) in writes {
+            bytes.extend([*offset, written.len() as u8]);
+            bytes.extend_from_slice(written);
+        }
+        bytes.extend(twox_hash::XxHash3_128::oneshot(&bytes).to_le_bytes());
+        InPlacePlan::from_journal(&bytes)
+    };
+    assert!(journal(&[(0, b"abc"), (3, b"d"), (8, b"e")]).is_some());
+    assert!(journal(&[(3, b"abc"), (5, b"d")]).is_none());
+    assert!(journal(&[(7, b"abc")]).is_none());
+}
+
+#[test]
 fn another_content_where_it_would_change_is_refused() {
     let (old, new) = pairs().remove(0);
     let patch = patch(&old, &new, Effort::Default);

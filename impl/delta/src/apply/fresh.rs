@@ -89,7 +89,14 @@ pub fn apply(old: &[u8], patch: &[u8], limit: u64) -> Result<Content, PatchError
     judge(&mut reader, old.len() as u64, limit)?;
     let found = header.new_length;
     let length = usize::try_from(found).map_err(|_| PatchError::TooLarge { found, limit })?;
-    let mut content = Content::zeroed(length)?;
+    let mut content = match Content::zeroed(length) {
+        Ok(content) => content,
+        Err(error) => {
+            // A damaged header may ask for any length.
+            reader.vouch_for_header()?;
+            return Err(error.into());
+        }
+    };
     let mut target = Fresh { old, new: content.bytes(), filled: 0, summed: 0, sum: Sum::default() };
     let trailer = run(&mut reader, &mut target)?;
     let sum = target.finish();
