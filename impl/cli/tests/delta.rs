@@ -1,7 +1,8 @@
 //! `steadfast delta` as a script sees it.
 
-use std::fs;
-use std::io::Write;
+use std::fs::{self, OpenOptions, Permissions};
+use std::io::{Read, Write};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -153,6 +154,45 @@ fn a_refused_patch_leaves_the_output_as_it_was() {
 }
 
 #[test]
+fn what_a_link_names_is_replaced_and_keeps_its_permissions() {
+    let room = Room::new(&lines(900, 1), &lines(900, 2));
+    room.write("secret", b"precious");
+    let secret = room.path("secret");
+    fs::set_permissions(&secret, Permissions::from_mode(0o600)).expect("ours");
+    symlink("secret", room.path("link")).expect("a link");
+    room.diff();
+    assert_code(&room.run(&["patch", "old", "patch", "-o", "link"]), 0);
+    assert_eq!(room.read("secret"), room.read("new"));
+    assert_eq!(fs::metadata(&secret).expect("a file").permissions().mode() & 0o777, 0o600);
+    assert_eq!(fs::read_link(room.path("link")).expect("a link"), Path::new("secret"));
+}
+
+#[test]
+fn a_pipe_is_written_to_and_not_replaced() {
+    let room = Room::new(&lines(900, 1), &lines(900, 2));
+    let patch = room.diff();
+    let pipe = room.path("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("a command").success());
+    let held = OpenOptions::new().read(true).write(true).open(&pipe);
+    let mut held = held.expect("both ends of a pipe do not wait for each other");
+    assert_code(&room.run(&["diff", "old", "new", "-o", "pipe"]), 0);
+    assert!(fs::metadata(&pipe).expect("a pipe").file_type().is_fifo());
+    let mut written = vec![0; patch.len()];
+    held.read_exact(&mut written).expect("what was written");
+    assert_eq!(written, patch);
+}
+
+#[test]
+fn folders_are_no_files() {
+    let room = Room::new(&lines(900, 1), &lines(900, 2));
+    assert_refused(&room.run(&["diff", "old", "new", "-o", "."]), 4, "cannot create .: Is a");
+    assert_refused(&room.run(&["diff", "old", ".", "-o", "patch"]), 4, "cannot read .: Is a");
+    assert_refused(&room.run(&["patch", ".", "new", "-o", "made"]), 4, "it is no file");
+    assert_refused(&room.run(&["manifest", "."]), 4, "cannot read .: Is a");
+    assert_eq!(room.names(), ["new", "old"]);
+}
+
+#[test]
 fn a_file_is_changed_in_place() {
     for verify in ["touched", "whole"] {
         let room = Room::new(&lines(9000, 0), &lines(9000, 9001));
@@ -185,7 +225,11 @@ fn an_interrupted_change_in_place_is_finished() {
     assert_eq!(room.read("old"), room.read("new"));
     room.write("old", &old);
     room.write(journal, &plan);
-    let output = room.run(&["patch", "old", "patch", "--in-place", "--json"]);
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    let link = elsewhere.path().join("link");
+    symlink(room.path("old"), &link).expect("a link");
+    let link = link.to_str().expect("a name in UTF-8");
+    let output = room.run(&["patch", link, "patch", "--in-place", "--json"]);
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(json(&output)["replayed"], true);
     assert_eq!(room.read("old"), room.read("new"));

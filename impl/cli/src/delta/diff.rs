@@ -68,10 +68,11 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         bar.set_position(done);
     });
     bar.finish_and_clear();
-    let cannot = |error| Failure::io(format!("cannot write {}", options.output.display()), &error);
-    let length = length.map_err(cannot)?;
+    // First, because what was cut off can also not be written.
     old.assert_unchanged()?;
     new.assert_unchanged()?;
+    let cannot = |error| Failure::io(format!("cannot write {}", options.output.display()), &error);
+    let length = length.map_err(cannot)?;
     output.finish()?;
     if options.json {
         say(json!({

@@ -19,7 +19,8 @@ use crate::say::say;
 pub(crate) fn run(old: &Path, patch: &Path, verify: Verify, json: bool) -> Result<(), Failure> {
     let cannot = |error| Failure::io(format!("cannot change {}", old.display()), &error);
     let mut file = open(old)?;
-    let journal = journal_beside(old);
+    // Whatever link leads to the file, its journal is the same.
+    let journal = journal_beside(&std::fs::canonicalize(old).map_err(cannot)?);
     if let Some(plan) = interrupted(&journal, &file).map_err(cannot)? {
         perform(&plan, &mut file, &journal).map_err(cannot)?;
         eprintln!("steadfast: finished a change of {} that was interrupted", old.display());
@@ -28,7 +29,11 @@ pub(crate) fn run(old: &Path, patch: &Path, verify: Verify, json: bool) -> Resul
     }
     let plan = InPlacePlan::new(&file, reader(patch)?, verify);
     let plan = plan.map_err(|error| refused(old, patch, &error))?;
-    write_journal(&plan, &journal).map_err(cannot)?;
+    if let Err(error) = write_journal(&plan, &journal) {
+        // A torn one would be taken for no change, too.
+        let _ = remove(&journal);
+        return Err(cannot(error));
+    }
     perform(&plan, &mut file, &journal).map_err(cannot)?;
     tell(json, &plan, false);
     Ok(())

@@ -1,6 +1,6 @@
 //! What a command writes: a file that appears when it is complete, or standard output.
 
-use std::fs::Permissions;
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -18,20 +18,23 @@ pub(crate) struct Output {
 
 enum Sink {
     Standard(io::StdoutLock<'static>),
+    /// A pipe or a device, which must not be replaced by a file.
+    Device(File),
     Temporary(BufWriter<NamedTempFile>),
 }
 
 impl Output {
     /// A temporary file beside `path`, or standard output.
     pub(crate) fn create(path: &Path) -> Result<Output, Failure> {
+        if is_standard(path) {
+            let sink = Sink::Standard(io::stdout().lock());
+            return Ok(Output { path: path.to_owned(), sink });
+        }
+        // What a link names is replaced, and not the link.
+        let target = fs::canonicalize(path).unwrap_or(path.to_owned());
         let cannot = |error| Failure::io(format!("cannot create {}", path.display()), &error);
-        let sink = if is_standard(path) {
-            Sink::Standard(io::stdout().lock())
-        } else {
-            let file = named_by_umask().tempfile_in(directory(path)).map_err(cannot)?;
-            Sink::Temporary(BufWriter::new(file))
-        };
-        Ok(Output { path: path.to_owned(), sink })
+        let sink = Sink::beside(&target).map_err(cannot)?;
+        Ok(Output { path: target, sink })
     }
 
     /// Syncs the file and gives it its name.
@@ -40,6 +43,7 @@ impl Output {
         let finish = || -> io::Result<()> {
             match self.sink {
                 Sink::Standard(mut standard) => standard.flush(),
+                Sink::Device(mut device) => device.flush(),
                 Sink::Temporary(file) => {
                     let file = file.into_inner().map_err(|it| it.into_error())?;
                     file.as_file().sync_all()?;
@@ -52,10 +56,25 @@ impl Output {
     }
 }
 
+impl Sink {
+    fn beside(target: &Path) -> io::Result<Sink> {
+        let replaced = fs::metadata(target).ok();
+        if replaced.as_ref().is_some_and(|it| !it.is_file()) {
+            return OpenOptions::new().write(true).open(target).map(Sink::Device);
+        }
+        let file = named_by_umask().tempfile_in(directory(target))?;
+        if let Some(replaced) = replaced {
+            file.as_file().set_permissions(replaced.permissions())?;
+        }
+        Ok(Sink::Temporary(BufWriter::new(file)))
+    }
+}
+
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.sink {
             Sink::Standard(standard) => standard.write(bytes),
+            Sink::Device(device) => device.write(bytes),
             Sink::Temporary(file) => file.write(bytes),
         }
     }
@@ -63,6 +82,7 @@ impl Write for Output {
     fn flush(&mut self) -> io::Result<()> {
         match &mut self.sink {
             Sink::Standard(standard) => standard.flush(),
+            Sink::Device(device) => device.flush(),
             Sink::Temporary(file) => file.flush(),
         }
     }
@@ -82,5 +102,5 @@ pub(crate) fn directory(path: &Path) -> &Path {
 
 /// Makes durable which files the directory of `path` holds.
 pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
-    std::fs::File::open(directory(path))?.sync_all()
+    File::open(directory(path))?.sync_all()
 }

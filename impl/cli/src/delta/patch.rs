@@ -1,7 +1,7 @@
 //! `steadfast delta patch`.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -106,7 +106,7 @@ fn cannot(options: &Options, error: PatchError) -> Failure {
 pub(crate) fn refused(old: &Path, patch: &Path, error: &PatchError) -> Failure {
     let what = format!("cannot apply {} to {}", shown(patch), old.display());
     match error {
-        PatchError::Io(_) => Failure::io(what, error),
+        PatchError::Io(error) => Failure::io(what, error),
         PatchError::TooLarge { .. } => Failure::usage(with_causes(what, error))
             .help("if you trust the patch, say --limit BYTES"),
         PatchError::NotInPlace | PatchError::NotSummed => {
@@ -137,6 +137,11 @@ impl OldContent for OldFile {
     }
 
     fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
-        self.0.read_exact_at(bytes, offset)
+        self.0.read_exact_at(bytes, offset).map_err(|error| match error.kind() {
+            ErrorKind::UnexpectedEof => {
+                io::Error::other("the old version was cut off while it was read")
+            }
+            _ => error,
+        })
     }
 }
