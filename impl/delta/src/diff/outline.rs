@@ -3,14 +3,14 @@
 //! It runs along one alignment at the speed of memory comparison. At a difference it keeps the
 //! alignment while half of a window stays equal; else it looks, in this order, for a small shift
 //! nearby, for the same alignment behind a replaced stretch, for a larger shift, for a moved
-//! piece. Where the same alignment goes on, a shift must be equal for longer than by chance. What it leaves unmatched is the second pass's.
+//! piece. Where the same alignment goes on, a shift must be equal for as long. What it leaves unmatched is the second pass's.
 
 use super::coarse::Coarse;
 use super::near::Near;
 use super::pair::{Pair, Place};
 use super::segment::Segment;
 use super::summing::Summing;
-use crate::compare::WINDOW;
+use crate::compare::{WINDOW, common_prefix_in_block};
 
 /// How far a small shift is looked for.
 const NEAR_REACH: usize = 512;
@@ -24,9 +24,9 @@ const HOLE_MIN: usize = 4 << 10;
 const GO_BACK: usize = 4;
 const NEAR_EQUAL_MIN: usize = 20;
 const FAR_EQUAL_MIN: usize = 32;
-/// So many bytes must be equal behind a small shift to leave an alignment that goes on behind a
-/// replaced stretch: with fewer, a page that was rewritten with text leads astray.
-const SHIFTED_MIN: usize = 256;
+/// Where the same alignment goes on behind a replaced stretch, a small shift must be equal for as
+/// long as that, or for so many bytes: a page that was rewritten with text would else lead astray.
+const SHIFTED_MIN: usize = 512;
 /// How many strides at most are passed over between two samples of what resembles nothing.
 const SKIP_STRIDES_MAX: usize = 64;
 /// What either search may cost at the start, in bytes looked at.
@@ -141,7 +141,7 @@ impl<'a, 'b> Walk<'a, 'b> {
             return None;
         }
         let resumed = self.resume(place);
-        let shifted_min = if resumed.is_some() { SHIFTED_MIN } else { NEAR_EQUAL_MIN };
+        let shifted_min = resumed.map_or(NEAR_EQUAL_MIN, |it| self.run_within(it, SHIFTED_MIN));
         self.go_back(place)
             .or_else(|| self.search_near(place, NEAR_REACH, shifted_min))
             .or(resumed)
@@ -160,6 +160,13 @@ impl<'a, 'b> Walk<'a, 'b> {
         let first = self.segments.first();
         let mut places = last.chain(first).filter_map(|it| it.at(place.new));
         places.find(|it| it.old != place.old && self.pair.are_equal(*it, HOLE_MIN))
+    }
+
+    /// The equal bytes from `place` on, a window at least and `limit` at most.
+    fn run_within(&self, place: Place, limit: usize) -> usize {
+        let (old, new) = (&self.pair.old[place.old..], &self.pair.new[place.new..]);
+        let end = old.len().min(new.len()).min(limit);
+        common_prefix_in_block(&old[..end], &new[..end])
     }
 
     fn search_near(&mut self, place: Place, reach: usize, equal_min: usize) -> Option<Place> {
