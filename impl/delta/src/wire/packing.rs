@@ -7,9 +7,11 @@ use zstd::zstd_safe::{CCtx, CParameter, DCtx, DParameter, compress_bound, get_er
 /// Shorter streams are not worth a zstd header.
 const PACKED_MIN: usize = 24;
 /// Longer streams are tried on a sample first.
-const SAMPLED_MIN: usize = 64 << 10;
-const SAMPLE: usize = 4 << 10;
-const SAMPLES: usize = 4;
+const SAMPLED_MIN: usize = 16 << 10;
+const SAMPLE: usize = 1 << 10;
+const SAMPLES: usize = 8;
+/// Longer streams whose sample does not compress are left raw; shorter ones are tried fast.
+const TRIED_MAX: usize = 256 << 10;
 /// No window is larger, and so no decoder's memory.
 const WINDOW_LOG_MAX: u32 = 23;
 
@@ -54,10 +56,14 @@ impl Packer {
         prefix: &[u8],
         time: usize,
     ) -> io::Result<Option<(Packing, Vec<u8>)>> {
-        if raw.len() < PACKED_MIN || !self.sample_compresses(raw)? {
+        if raw.len() < PACKED_MIN {
             return Ok(None);
         }
-        let level = level(raw.len() + prefix.len(), time);
+        let level = match self.sample_compresses(raw)? {
+            true => level(raw.len() + prefix.len(), time),
+            false if raw.len() <= TRIED_MAX => 1,
+            false => return Ok(None),
+        };
         let (packing, packed) = if prefix.is_empty() {
             (Packing::Zstd, compress(&mut self.context, raw, 0, level)?)
         } else {
