@@ -23,6 +23,9 @@ pub(crate) struct Search {
     pub rarity_of_much_log2: u32,
     /// The candidates that are tried for an anchor.
     pub ways: usize,
+    /// A segment that saves no more literals than so many is not worth its operation: literals are
+    /// packed, the better the longer they are.
+    pub gain_min: isize,
     /// Behind a first find, a better one is looked for in so many bytes.
     pub patience: usize,
     /// Whether the old bytes that are already used are searched in any case.
@@ -39,6 +42,7 @@ impl Effort {
                 rarity_log2: 5,
                 rarity_of_much_log2: 6,
                 ways: 2,
+                gain_min: 96,
                 patience: 16,
                 everywhere: false,
             }),
@@ -47,20 +51,28 @@ impl Effort {
                 rarity_log2: 4,
                 rarity_of_much_log2: 4,
                 ways: 4,
+                gain_min: 24,
                 patience: 64,
                 everywhere: true,
             }),
         }
     }
 
-    /// The nanoseconds that packing a stream may take, in proportion to the frame's new bytes and at
-    /// so many at least: for any other than the literals, and for these, which hold most.
-    pub(crate) fn packing_times(self, new_length: usize) -> [usize; 2] {
-        let (others, literals, least) = match self {
-            Effort::Fast => (new_length / 64, new_length / 16, 500_000),
-            Effort::Default => (new_length / 32, new_length / 8, 1_000_000),
-            Effort::Small => (new_length / 2, new_length * 3, 4_000_000),
-        };
-        [others.max(least), literals.max(least)]
+    /// The nanoseconds that packing a stream of a frame with so many new bytes may take: any other
+    /// than the literals, and these, of which there are so many.
+    pub(crate) fn packing_times(self, new_length: usize, literals: usize) -> [usize; 2] {
+        match self {
+            Effort::Fast => [new_length / 64, new_length / 16].map(|it| it.max(500_000)),
+            Effort::Default => {
+                let start = (new_length / 4).clamp(1_000_000, 4_000_000);
+                // Many literals get an ordinary level, as long as comparing takes longer.
+                let ordinary = (literals * ORDINARY_TIME).min(new_length / 8);
+                [start / 8 + new_length / 256, ordinary.max(start + new_length / 32)]
+            }
+            Effort::Small => [new_length / 2, new_length * 3].map(|it| it.max(4_000_000)),
+        }
     }
 }
+
+/// The nanoseconds for a byte that zstd takes at an ordinary level.
+const ORDINARY_TIME: usize = 15;

@@ -285,7 +285,8 @@ impl<'a, W: Write> Encoder<'a, W> {
     }
 
     fn write(&mut self, frame: &Frame<'_>, skipped: &[u8]) -> io::Result<()> {
-        let times = self.effort.packing_times(self.new_end - self.framed);
+        let length = self.new_end - self.framed;
+        let times = self.effort.packing_times(length, frame.literals.len());
         self.framed = self.new_end;
         let (body, literals) = frame.to_body(skipped, times, &mut self.packer)?;
         let mut head = Vec::new();

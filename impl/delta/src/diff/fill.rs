@@ -16,8 +16,6 @@ const GAP_MIN: usize = 24;
 const STRONG_MIN: usize = 1024;
 /// What an operation takes in a patch, about, if it does not go on with the last alignment.
 const OPERATION_COST: isize = 8;
-/// A segment saves more than so many bytes, or is not worth the trouble.
-const GAIN_MIN: isize = 24;
 /// With so much saved, nothing better is looked for.
 const GAIN_PLENTY: isize = 4 << 10;
 /// What is a real share of the new content: one byte in so many.
@@ -124,7 +122,7 @@ impl Filling<'_> {
                     continue;
                 }
                 let (segment, gain) = grow(pair, place, floor, last);
-                if gain > best.map_or(GAIN_MIN, |it| it.1) {
+                if gain > best.map_or(self.search.gain_min, |it| it.1) {
                     best = Some((segment, gain));
                     until = until.min(at + self.search.patience);
                 }

@@ -18,7 +18,7 @@ pub(crate) const STREAM_MAX: [usize; STREAMS] =
 pub(crate) const BODY_MAX: usize = (15 << 20) + 1024;
 /// The skipped old bytes double the time that packing takes: they are left out if there are not
 /// so many nanoseconds for each literal.
-const RESEMBLED_TIME: usize = 30;
+const RESEMBLED_TIME: usize = 20;
 /// The most skipped old bytes of a frame.
 pub(crate) const SKIPPED_MAX: u64 = 1 << 20;
 
