@@ -228,3 +228,18 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn pages_rewritten_with_text_do_not_lead_astray() {
+    const PAGE: usize = 4 << 10;
+    let (old, other) = (text(30, 1 << 20), text(31, 1 << 20));
+    let mut new = old.clone();
+    let rewritten = (PAGE..new.len() - PAGE).step_by(16 * PAGE);
+    for at in rewritten.clone() {
+        new[at..at + PAGE].copy_from_slice(&other[at..at + PAGE]);
+    }
+    let patch = patch(&old, &new, Effort::Fast);
+    assert!(applied(&old, &patch, u64::MAX).expect("a patch of ours") == new);
+    let stats = stats(&patch[..]).expect("a patch of ours");
+    assert!(stats.operations <= 3 * rewritten.count() as u64, "{} operations", stats.operations);
+}
