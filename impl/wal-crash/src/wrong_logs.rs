@@ -93,6 +93,10 @@ wrong_logs! {
     "the last batch is handed out although nothing proves it durable" {
         fn rewrites_last_batch(&self) -> bool { false }
     }
+    SHOWS_EARLY ShowsEarly "last-batch-shown-early"
+    "the last batch is shown while the log is read, before it is written again" {
+        fn waits_for_proof(&self) -> bool { false }
+    }
     SEGMENT_NOT_SYNCED SegmentNotSynced "segment-rename-before-sync"
     "a segment gets its name before it is synced" {
         fn syncs_segment_before_rename(&self) -> bool { false }

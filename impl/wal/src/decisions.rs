@@ -90,6 +90,12 @@ pub trait Decisions: Send + Sync {
         true
     }
 
+    /// Whether a batch is shown only when one that was written after it is there, or it was written
+    /// again.
+    fn waits_for_proof(&self) -> bool {
+        true
+    }
+
     // Batches.
 
     /// Whether the records of a batch may be called durable.

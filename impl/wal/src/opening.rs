@@ -196,7 +196,8 @@ impl<D: Disk> Opening<D> {
 
     fn prove(&mut self) -> Result<Option<Verified>, ReadError> {
         while let Some(found) = self.walk.next(&*self.disk)? {
-            let is_proven = self.walk.is_followed();
+            let waits = self.walk.settings().decisions.waits_for_proof();
+            let is_proven = self.walk.is_followed() || !waits;
             let proven = if is_proven { Some(found) } else { self.held.replace(found) };
             if proven.is_some() {
                 return Ok(proven);
