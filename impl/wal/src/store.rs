@@ -40,50 +40,43 @@ impl<D: Disk> Store<D> {
     /// Makes the next segment ready: a retired one under a new number, or a new one full of zeros.
     /// Its name is durable when this returns.
     pub(crate) fn make_segment(&mut self) -> Result<SegmentNumber, DiskError> {
-        self.make_segment_of(self.settings.segment_bytes)
+        match self.recycle_segment()? {
+            Some(segment) => Ok(segment),
+            None => self.make_segment_of(self.settings.segment_bytes),
+        }
     }
 
-    /// Makes a segment of this length. Only one of full length is a retired one.
+    /// Makes a segment of this length, a new one.
     pub(crate) fn make_segment_of(&mut self, bytes: u64) -> Result<SegmentNumber, DiskError> {
-        let number = self.lengths.keys().next_back().copied().unwrap_or_default().next();
-        let name = segment_name(number);
-        let is_full = bytes == self.settings.segment_bytes;
-        let retired = if is_full { self.retired.pop_front() } else { None };
-        match retired {
-            Some(old) => self.rename(&segment_name(old), &name)?,
-            None => {
-                self.make_draft(bytes).inspect_err(|_| {
-                    // What is left of it only takes space; opening the log removes it too.
-                    let _ = self.disk.remove(SEGMENT_DRAFT);
-                })?;
-                self.rename(SEGMENT_DRAFT, &name)?;
-            }
+        make_draft(&*self.disk, &self.settings, bytes)?;
+        self.name_draft(bytes)
+    }
+
+    /// Uses a retired segment again, if there is one.
+    pub(crate) fn recycle_segment(&mut self) -> Result<Option<SegmentNumber>, DiskError> {
+        match self.retired.pop_front() {
+            Some(old) => self.name(&segment_name(old), self.settings.segment_bytes).map(Some),
+            None => Ok(None),
         }
+    }
+
+    /// Makes the draft, which is of this length, the next segment.
+    pub(crate) fn name_draft(&mut self, bytes: u64) -> Result<SegmentNumber, DiskError> {
+        self.name(SEGMENT_DRAFT, bytes).inspect_err(|_| {
+            // It may be there still, and would be in the way of the next.
+            let _ = self.disk.remove(SEGMENT_DRAFT);
+        })
+    }
+
+    /// Makes a file the next segment, durably.
+    fn name(&mut self, file: &str, bytes: u64) -> Result<SegmentNumber, DiskError> {
+        let number = self.lengths.keys().next_back().copied().unwrap_or_default().next();
+        self.rename(file, &segment_name(number))?;
         self.lengths.insert(number, bytes);
         if self.settings.decisions.syncs_directory_for_segment() {
             self.sync_directory()?;
         }
         Ok(number)
-    }
-
-    /// Writes a segment full of zeros. That it is written, and not just given a length, makes the
-    /// disk give the space, and later syncs need not say where it is.
-    fn make_draft(&self, bytes: u64) -> Result<(), DiskError> {
-        let of = |call| DiskError::of(call, SEGMENT_DRAFT);
-        let file =
-            self.disk.create(SEGMENT_DRAFT, Access::WriteBlocks).map_err(of(Call::Create))?;
-        let zeros = AlignedBuffer::zeroed(usize::try_from(bytes.min(ZEROS_BYTES)).unwrap_or(0));
-        let mut offset = 0;
-        while offset < bytes {
-            let some =
-                &zeros[..usize::try_from(bytes - offset).unwrap_or(usize::MAX).min(zeros.len())];
-            write_full(&file, some, offset, self.settings.decisions).map_err(of(Call::Write))?;
-            offset += some.len() as u64;
-        }
-        if self.settings.decisions.syncs_segment_before_rename() {
-            file.sync().map_err(of(Call::Sync))?;
-        }
-        Ok(())
     }
 
     /// Writes a checkpoint: beside the one before, synced, then in its place, durably.
@@ -150,6 +143,36 @@ impl<D: Disk> Store<D> {
     pub(crate) fn sync_directory(&self) -> Result<(), DiskError> {
         self.disk.sync_directory().map_err(DiskError::of(Call::SyncDirectory, self.disk.place()))
     }
+}
+
+/// Writes a segment full of zeros, which has no number yet. That it is written, and not just given
+/// a length, makes the disk give the space, and later syncs need not say where it is.
+pub(crate) fn make_draft<D: Disk>(
+    disk: &D,
+    settings: &Settings,
+    bytes: u64,
+) -> Result<(), DiskError> {
+    write_draft(disk, settings, bytes).inspect_err(|_| {
+        // What is left of it only takes space; opening the log removes it too.
+        let _ = disk.remove(SEGMENT_DRAFT);
+    })
+}
+
+fn write_draft<D: Disk>(disk: &D, settings: &Settings, bytes: u64) -> Result<(), DiskError> {
+    let of = |call| DiskError::of(call, SEGMENT_DRAFT);
+    let file = disk.create(SEGMENT_DRAFT, Access::WriteBlocks).map_err(of(Call::Create))?;
+    let zeros = AlignedBuffer::zeroed(usize::try_from(bytes.min(ZEROS_BYTES)).unwrap_or(0));
+    let mut offset = 0;
+    while offset < bytes {
+        let left = usize::try_from(bytes - offset).unwrap_or(usize::MAX);
+        let some = &zeros[..left.min(zeros.len())];
+        write_full(&file, some, offset, settings.decisions).map_err(of(Call::Write))?;
+        offset += some.len() as u64;
+    }
+    if settings.decisions.syncs_segment_before_rename() {
+        file.sync().map_err(of(Call::Sync))?;
+    }
+    Ok(())
 }
 
 /// Removes a file that may not be there.

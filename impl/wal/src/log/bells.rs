@@ -87,10 +87,14 @@ impl Bells {
         self.durable() >= sequence || self.has_failed.load(Ordering::Acquire)
     }
 
-    /// Records up to this number are durable: rings for the batch that they were in.
-    pub(super) fn ring(&self, bell: Bell, durable: Sequence) {
-        // Who rings for an older batch may come later than who rings for a newer one.
-        self.durable.fetch_max(durable.0, Ordering::Release);
+    /// Records up to this number are durable. Called under the lock of the log's state, so that it
+    /// never goes back and nobody learns of it elsewhere before.
+    pub(super) fn on_durable(&self, durable: Sequence) {
+        self.durable.store(durable.0, Ordering::Release);
+    }
+
+    /// Rings for a batch that is durable.
+    pub(super) fn ring(&self, bell: Bell) {
         self.rung(bell).fetch_add(1, Ordering::Release);
         for _ in 0..CHAINS {
             wake_one(self.rung(bell));

@@ -5,16 +5,18 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use super::bells::{Bell, Bells};
-use crate::Sequence;
 use crate::disk::{Disk, DiskError};
 use crate::group_commit::{AppendError, BatchWrite, Failure, GroupCommit, Opened};
 use crate::settings::Settings;
-use crate::store::{BatchWriter, Store};
+use crate::store::{BatchWriter, Store, make_draft};
+use crate::{SegmentNumber, Sequence};
 
 /// So many bytes are written although nobody waits for them yet.
 const START_BYTES: u64 = 512 << 10;
 
 pub(super) struct Shared<D: Disk> {
+    disk: Arc<D>,
+    settings: Settings,
     /// Taken before `state` by whoever takes both.
     pub(super) store: Mutex<Store<D>>,
     state: Mutex<State>,
@@ -119,6 +121,8 @@ impl<D: Disk> Shared<D> {
             has_closed: false,
         };
         Shared {
+            disk: Arc::clone(&disk),
+            settings,
             store: Mutex::new(store),
             state: Mutex::new(state),
             work: Condvar::new(),
@@ -304,7 +308,8 @@ impl<D: Disk> Shared<D> {
             return None;
         }
         state.commit.on_synced(write);
-        let (bell, durable) = (state.bell.previous(), state.commit.durable());
+        self.synced.on_durable(state.commit.durable());
+        let bell = state.bell.previous();
         let wakers = state.take_wakers();
         let mut next = None;
         if is_writer {
@@ -313,7 +318,7 @@ impl<D: Disk> Shared<D> {
             self.maybe_wake_writer(&mut state);
         }
         drop(state);
-        self.synced.ring(bell, durable);
+        self.synced.ring(bell);
         wakers.into_values().for_each(Waker::wake);
         next
     }
@@ -332,7 +337,7 @@ impl<D: Disk> Shared<D> {
                 return;
             }
             drop(state);
-            let result = lock(&self.store).make_segment();
+            let result = self.make_segment();
             let mut state = self.state();
             match result {
                 Ok(segment) => state.commit.on_segment_ready(segment),
@@ -345,6 +350,17 @@ impl<D: Disk> Shared<D> {
             }
             self.room.notify_all();
         }
+    }
+}
+
+impl<D: Disk> Shared<D> {
+    /// Makes a segment. While a new one is being written, checkpoints may go on and retire others.
+    fn make_segment(&self) -> Result<SegmentNumber, DiskError> {
+        if let Some(segment) = lock(&self.store).recycle_segment()? {
+            return Ok(segment);
+        }
+        make_draft(&*self.disk, &self.settings, self.settings.segment_bytes)?;
+        lock(&self.store).name_draft(self.settings.segment_bytes)
     }
 }
 
