@@ -8,8 +8,9 @@ use steadfast_protocol::{
 use steadfast_trace::{Step, WriteKind};
 
 use crate::agenda::Event;
+use crate::random::Chance;
 use crate::storage::{Aftermath, Stored};
-use crate::{Bytes, Plan, Simulation};
+use crate::{Bytes, Plan, Random, Simulation};
 
 impl Simulation {
     /// A client puts a content at a node, in the place of the version that it shows. What becomes
@@ -96,7 +97,7 @@ impl Simulation {
             return;
         }
         let decisions = self.setup.decisions();
-        let mut random = self.random.fork();
+        let mut random = self.random(Chance::Crash, [node.0]);
         let at = &mut self.nodes[node.index()];
         at.shadow.keep_records(at.storage.records());
         let aftermath = at.storage.crash(&mut random, decisions, &is_wanted);
@@ -155,7 +156,8 @@ impl Simulation {
         let is_good = storage.copy(content) == Copy::Exact;
         if is_good && self.has_another_good_copy(node, content) {
             self.take(Step::Rot { node, content });
-            let found = self.now + self.random.duration(&self.setup.latency.clone()) * 20;
+            let mut random = self.random(Chance::Scrub, [node.0]);
+            let found = self.now + random.duration(&self.setup.latency) * 20;
             self.agenda.add(found, Event::Scrub);
         }
     }
@@ -290,18 +292,19 @@ impl Simulation {
         }
         let leaders: Vec<NodeId> =
             self.replicas().filter(|it| it.leads()).map(|it| it.id()).collect();
-        let Some(node) = self.random.pick(&leaders).copied() else {
+        let mut random = self.random(Chance::Client, []);
+        let Some(node) = random.pick(&leaders).copied() else {
             return;
         };
-        self.ask_planned(node, plan);
+        self.ask_planned(node, plan, &mut random);
     }
 
     /// Asks a node that believes that it leads.
-    fn ask_planned(&mut self, node: NodeId, plan: &Plan) {
+    fn ask_planned(&mut self, node: NodeId, plan: &Plan, random: &mut Random) {
         let name = |path: u16| format!("file-{path}");
         match *plan {
             Plan::Put { path, bytes } => {
-                let bytes = self.next_version(node, &name(path), bytes);
+                let bytes = self.next_version(node, &name(path), bytes, random);
                 self.put(node, &name(path), bytes);
             }
             Plan::Delete { path } => {
@@ -311,7 +314,7 @@ impl Simulation {
                 }
             }
             Plan::Resolve { path } if self.heads(node, &name(path)).len() > 1 => {
-                let bytes = self.next_version(node, &name(path), 100);
+                let bytes = self.next_version(node, &name(path), 100, random);
                 self.resolve(node, &name(path), bytes);
             }
             Plan::Restore { path } => {
@@ -330,7 +333,7 @@ impl Simulation {
                     .filter(is_open)
                     .filter(|it| matches!(it.action, Action::Write { .. }));
                 let open: Vec<RequestId> = writes.map(|it| it.request).collect();
-                if let Some(request) = self.random.pick(&open).copied() {
+                if let Some(request) = random.pick(&open).copied() {
                     self.retry(node, request);
                 }
             }
@@ -344,15 +347,21 @@ impl Simulation {
     }
 
     /// A content that differs from the one shown in a few places; a new one if there is none.
-    fn next_version(&mut self, node: NodeId, path: &str, length: usize) -> Vec<u8> {
+    fn next_version(
+        &self,
+        node: NodeId,
+        path: &str,
+        length: usize,
+        random: &mut Random,
+    ) -> Vec<u8> {
         let shown =
             self.heads(node, path).into_iter().next().and_then(|(_, change)| change.named());
         let shown = shown.and_then(|it| self.read_content(node, it)).map(<[u8]>::to_vec);
         let mut bytes = shown.unwrap_or_else(|| {
-            (0..length.div_ceil(8)).flat_map(|_| self.random.bits().to_le_bytes()).collect()
+            (0..length.div_ceil(8)).flat_map(|_| random.bits().to_le_bytes()).collect()
         });
-        let stamp = self.random.bits().to_le_bytes();
-        let at = self.random.below(bytes.len().saturating_sub(stamp.len()).max(1));
+        let stamp = random.bits().to_le_bytes();
+        let at = random.below(bytes.len().saturating_sub(stamp.len()).max(1));
         bytes.splice(at..(at + stamp.len()).min(bytes.len()), stamp);
         bytes
     }
@@ -360,7 +369,8 @@ impl Simulation {
     fn rot_any(&mut self, node: NodeId) {
         let contents = self.nodes[node.index()].storage.contents();
         let contents: Vec<ContentId> = contents.map(|(content, _)| content).collect();
-        if let Some(content) = self.random.pick(&contents).copied() {
+        let mut random = self.random(Chance::Rot, [node.0]);
+        if let Some(content) = random.pick(&contents).copied() {
             self.rot(node, content);
         }
     }

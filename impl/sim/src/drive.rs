@@ -7,6 +7,7 @@ use steadfast_guarantees::Copy;
 use steadfast_protocol::{ContentId, Effect, Input, NodeId, Packet, Payload, Sealed};
 
 use crate::agenda::Event;
+use crate::random::Chance;
 use crate::{Plan, Simulation};
 
 impl Simulation {
@@ -78,8 +79,9 @@ impl Simulation {
             return;
         }
         let ordered = self.is_ordered();
+        let mut random = self.random(Chance::Delay, [from.0, to.0, packet.message.kind()]);
+        let arrival = self.now + random.duration(&self.setup.latency);
         let flight = self.channels.send(from, to, packet, ordered);
-        let arrival = self.now + self.random.duration(&self.setup.latency.clone());
         let arrival = match ordered {
             true => self.channels.in_order(from, to, arrival),
             false => arrival,
@@ -109,23 +111,25 @@ impl Simulation {
     }
 
     fn maybe_begin_sync(&mut self, node: NodeId) {
+        let mut random = self.random(Chance::Sync, [node.0]);
         let at = &mut self.nodes[node.index()];
         if at.storage.tail() > 0 && !at.storage.is_syncing() {
             at.storage.begin_sync();
-            let takes = self.random.duration(&self.setup.sync);
+            let takes = random.duration(&self.setup.sync);
             self.agenda.add(self.now + takes, Event::SyncEnd { node, life: at.life });
             if std::mem::take(&mut at.is_doomed) {
-                let moment = self.random.duration(&(Duration::ZERO..=takes));
+                let moment = random.duration(&(Duration::ZERO..=takes));
                 self.agenda.add(self.now + moment, Event::Planned(Plan::Crash { node }));
             }
         }
     }
 
     fn maybe_begin_storing(&mut self, node: NodeId) {
+        let mut random = self.random(Chance::Store, [node.0]);
         let at = &mut self.nodes[node.index()];
         if !at.storage.storing.is_empty() && !at.is_storing {
             at.is_storing = true;
-            let end = self.now + self.random.duration(&self.setup.store.clone());
+            let end = self.now + random.duration(&self.setup.store);
             self.agenda.add(end, Event::StoreEnd { node, life: at.life });
         }
     }
@@ -164,7 +168,8 @@ impl Simulation {
 
     /// Begins to wait for a leader anew.
     pub(crate) fn wait_for_leader(&mut self, node: NodeId) {
-        let patience = self.random.duration(&self.setup.election_timeout.clone());
+        let patience =
+            self.random(Chance::Patience, [node.0]).duration(&self.setup.election_timeout);
         let at = &mut self.nodes[node.index()];
         at.wait += 1;
         let time = self.now + slowed(patience, at.clock_per_mille);

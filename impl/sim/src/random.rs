@@ -52,8 +52,40 @@ impl Random {
         items.get(at)
     }
 
-    /// A stream of its own, so that drawing more from one does not change the other.
-    pub fn fork(&mut self) -> Random {
-        Random(self.bits())
+    /// A stream that depends on all of these and on nothing else.
+    #[must_use]
+    pub fn of(seed: u64, key: impl IntoIterator<Item = u64>) -> Random {
+        let absorb = |mut random: Random, word| Random(random.bits() ^ word);
+        let mut random = key.into_iter().fold(Random(seed), absorb);
+        Random(random.bits())
     }
+}
+
+/// What is left to chance in a run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Chance {
+    /// How fast a node's clock runs.
+    Clock,
+    /// How long a message takes.
+    Delay,
+    /// Whether a message is lost or doubled.
+    Loss,
+    /// How long it takes until an end of a connection hears what became of it.
+    LinkNews,
+    /// How long a sync takes, and when in it a doomed node crashes.
+    Sync,
+    /// How long it takes to store a content.
+    Store,
+    /// How long a node waits for a leader.
+    Patience,
+    /// What a crash leaves.
+    Crash,
+    /// Which copy goes bad.
+    Rot,
+    /// Which bit of it.
+    Flip,
+    /// How long a bad copy is not found.
+    Scrub,
+    /// Whom a client asks, and for what.
+    Client,
 }

@@ -13,6 +13,7 @@ use crate::agenda::{Agenda, Event};
 use crate::channels::Channels;
 use crate::judge::{Rest, Shadow, View};
 use crate::library::{Library, content_id};
+use crate::random::Chance;
 use crate::storage::{Aftermath, Storage};
 use crate::timeline::Timeline;
 use crate::{Ledger, Plan, Random, Setup, Time};
@@ -44,7 +45,6 @@ pub type Observer = Box<dyn FnMut(&Step, &Simulation)>;
 /// The same [`Setup`] and the same calls give the same run, byte for byte, on every machine.
 pub struct Simulation {
     pub(crate) setup: Setup,
-    pub(crate) random: Random,
     pub(crate) now: Time,
     pub(crate) agenda: Agenda,
     pub(crate) nodes: Vec<Node>,
@@ -88,8 +88,7 @@ impl Simulation {
     /// A cluster whose nodes have just started for the first time.
     #[must_use]
     pub fn new(setup: Setup) -> Simulation {
-        let mut random = Random::new(setup.seed);
-        let nodes = NodeId::all(setup.settings.nodes()).map(|it| new_node(it, &setup, &mut random));
+        let nodes = NodeId::all(setup.settings.nodes()).map(|it| new_node(it, &setup));
         let nodes: Vec<Node> = nodes.collect();
         let unbounded = Bounds {
             writes: u16::MAX,
@@ -109,7 +108,6 @@ impl Simulation {
         let mut simulation = Simulation {
             timeline: Timeline::new(setup.narrated),
             world: World::new(setup.settings.nodes(), unbounded),
-            random,
             now: Time::default(),
             agenda: Agenda::default(),
             nodes,
@@ -428,16 +426,25 @@ impl Simulation {
         }
     }
 
+    /// What is left to chance in one respect, where these numbers say, at this moment. It depends on
+    /// nothing that happened before, so that a schedule from which something is left out goes on as
+    /// before wherever that does not reach.
+    pub(crate) fn random<const N: usize>(&self, chance: Chance, at: [u8; N]) -> Random {
+        let place = at.into_iter().fold(1, |place, number| place << 8 | u64::from(number));
+        Random::of(self.setup.seed, [chance as u64, place, self.now.micros])
+    }
+
     pub(crate) fn is_ordered(&self) -> bool {
         self.setup.network == Network::Fifo
     }
 }
 
-fn new_node(node: NodeId, setup: &Setup, random: &mut Random) -> Node {
+fn new_node(node: NodeId, setup: &Setup) -> Node {
     let identity = Identity { node, settings: setup.settings };
     let storage = Storage::new(identity, setup.records_per_batch);
     let replica = Replica::recover(identity, storage.records(), [], setup.decisions()).ok();
     let drift = u64::from(setup.clock_drift_per_mille);
+    let mut random = Random::of(setup.seed, [Chance::Clock as u64, node.0.into()]);
     Node {
         replica,
         storage,

@@ -6,6 +6,7 @@ use steadfast_protocol::{ContentId, Input, Message, NodeId, NodeSet, Packet, Rep
 use steadfast_trace::{Bounds, Cut, Step, TraceStep};
 
 use crate::agenda::Event;
+use crate::random::Chance;
 use crate::storage::Aftermath;
 use crate::{Simulation, narrate};
 
@@ -64,11 +65,12 @@ impl Simulation {
         let nth = u16::try_from(at).unwrap_or(u16::MAX);
         let (lossy, setup) = (!self.is_ordered(), &self.setup);
         let (loss, doubling) = (setup.loss_per_mille, setup.duplication_per_mille);
-        if lossy && self.random.chance(loss) {
+        let mut random = self.random(Chance::Loss, [from.0, to.0, packet.message.kind()]);
+        if lossy && random.chance(loss) {
             self.take(Step::Drop { from, to, nth });
-        } else if lossy && self.random.chance(doubling) {
+        } else if lossy && random.chance(doubling) {
             self.take(Step::Duplicate { from, to, nth });
-            let again = self.now + self.random.duration(&self.setup.latency.clone());
+            let again = self.now + random.duration(&self.setup.latency);
             self.agenda.add(again, Event::Arrival { from, to, flight });
         } else {
             self.take(Step::Deliver { from, to, nth });
@@ -103,7 +105,8 @@ impl Simulation {
     }
 
     fn plan_link_news(&mut self, node: NodeId, peer: NodeId) {
-        let time = self.now + self.random.duration(&self.setup.link_event.clone());
+        let mut random = self.random(Chance::LinkNews, [node.0, peer.0]);
+        let time = self.now + random.duration(&self.setup.link_event);
         self.agenda.add(time, Event::LinkNews { node, peer });
     }
 
@@ -215,7 +218,7 @@ impl Simulation {
             Step::Heal => self.world.cut = None,
             Step::Rot { node, content } => {
                 self.spend(|left| &mut left.rot)?;
-                let mut random = self.random.fork();
+                let mut random = self.random(Chance::Flip, [node.0]);
                 self.nodes[node.index()].storage.rot(content, &mut random);
                 self.ledger.rotten += 1;
             }
@@ -293,7 +296,8 @@ impl Simulation {
                     Replica::recover(identity, at.storage.records(), contents, decisions).ok();
                 self.wait_for_leader(node);
                 self.plan_tick(node);
-                let found = self.now + self.random.duration(&self.setup.latency.clone()) * 20;
+                let mut random = self.random(Chance::Scrub, [node.0]);
+                let found = self.now + random.duration(&self.setup.latency) * 20;
                 self.agenda.add(found, Event::Scrub);
             }
             _ => {}

@@ -33,6 +33,37 @@ fn every_scenario_shows_what_it_is_to_show_whatever_the_seed_and_the_number_of_n
     }
 }
 
+/// Which of the settings a scenario refuses, as it is about others.
+fn is_refused(scenario: &str, nodes: u8, elect: u8, write: u8) -> bool {
+    match scenario {
+        "crash-recovery" => elect == nodes || write == nodes,
+        "conflict-resolution" => elect + write > nodes,
+        _ => false,
+    }
+}
+
+#[test]
+fn every_scenario_is_told_with_every_setting_or_refuses_it() {
+    let settings = [3, 5].map(|nodes| {
+        (1..=nodes).flat_map(move |elect| (1..=nodes).map(move |write| (nodes, elect, write)))
+    });
+    for (nodes, elect, write) in settings.into_iter().flatten() {
+        let small = default_sources(1).into_iter().filter(|it| it.bytes.len() < 1 << 20);
+        let sources: Vec<_> = small.collect();
+        for scenario in &SCENARIOS {
+            let sources = sources.clone();
+            let cast = Cast { elect: Some(elect), write: Some(write), sources, ..cast(1, nodes) };
+            match scenario.tell(&cast) {
+                Ok(stories) => stories.iter().for_each(|it| assert!(it.holds(), "{it}")),
+                Err(ScenarioError::Unfit(_)) => {
+                    assert!(is_refused(scenario.name, nodes, elect, write), "{}", scenario.name);
+                }
+                Err(error) => panic!("{}: {error}", scenario.name),
+            }
+        }
+    }
+}
+
 #[test]
 fn a_cluster_that_a_scenario_is_not_about_is_refused_with_the_reason() {
     let refusal = |name: &str, cast: &Cast<'_>| {

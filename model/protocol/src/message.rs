@@ -113,6 +113,20 @@ pub enum Message {
 }
 
 impl Message {
+    /// A number for each kind of message.
+    #[must_use]
+    pub fn kind(&self) -> u8 {
+        match self {
+            Message::Append(_) => 0,
+            Message::Ack(_) => 1,
+            Message::Reject(_) => 2,
+            Message::VoteRequest(_) => 3,
+            Message::Vote(_) => 4,
+            Message::Need(_) => 5,
+            Message::Content(_) => 6,
+        }
+    }
+
     /// The contents that travel with the message.
     #[must_use]
     pub fn payloads(&self) -> &[Payload] {

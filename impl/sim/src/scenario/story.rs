@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 use std::time::Duration;
 
 use steadfast_guarantees::{GUARANTEES, GuaranteeId, Status};
-use steadfast_protocol::{NodeId, RequestId};
+use steadfast_protocol::{NodeId, Replica, RequestId};
 use steadfast_trace::Trace;
 
 use crate::library::are_equal;
@@ -136,15 +136,19 @@ impl Teller {
 
     /// Waits until somebody leads, and says who.
     pub(super) fn leader(&mut self) -> NodeId {
-        self.cluster.run_until(PATIENCE, |it| it.leader().is_some());
-        self.cluster.leader().unwrap_or_default()
+        let up: Vec<NodeId> = self.cluster.up().iter().collect();
+        self.leader_among(&up)
     }
 
-    /// Waits until one of these nodes leads, and says which.
+    /// Waits until one of these nodes leads and the others follow it, and says which: where one vote
+    /// is enough several may begin at once, and all but one of them are deposed at the first
+    /// message.
     pub(super) fn leader_among(&mut self, nodes: &[NodeId]) -> NodeId {
         let leads = |it: &Simulation| {
+            let promise = |node: &NodeId| it.replica(*node).map(Replica::promise);
             let mut leaders = nodes.iter().filter(|node| it.leads(**node));
-            leaders.next().copied()
+            let leader = leaders.next().filter(|_| leaders.next().is_none())?;
+            nodes.iter().all(|node| promise(node) == promise(leader)).then_some(*leader)
         };
         self.cluster.run_until(PATIENCE, |it| leads(it).is_some());
         leads(&self.cluster).unwrap_or_default()
