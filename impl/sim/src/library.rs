@@ -132,7 +132,7 @@ impl Library {
             None => (Manifest::of(bytes, Depth::Chunks), None),
             Some((base, old, manifest)) => {
                 let patch = patch(old, bytes);
-                let kept = Kept::of_patch(&*patch)
+                let kept = Kept::of_patch(&*patch, bytes.len() as u64)
                     .unwrap_or_else(|error| panic!("patches-are-readable: {error}"));
                 (manifest.carry(bytes, &kept), Some((base, patch)))
             }
