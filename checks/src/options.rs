@@ -113,25 +113,25 @@ pub(crate) struct RunOptions {
     pub nodes: Option<u8>,
     /// Client writes.
     #[arg(long)]
-    pub writes: Option<u16>,
+    pub writes: Option<u32>,
     /// Linearizable reads.
     #[arg(long)]
-    pub reads: Option<u16>,
+    pub reads: Option<u32>,
     /// Crashes.
     #[arg(long)]
-    pub crashes: Option<u16>,
+    pub crashes: Option<u32>,
     /// Cuts.
     #[arg(long)]
-    pub partitions: Option<u16>,
+    pub partitions: Option<u32>,
     /// Election timeouts.
     #[arg(long)]
-    pub elections: Option<u16>,
+    pub elections: Option<u32>,
     /// Files.
     #[arg(long)]
     pub paths: Option<u16>,
     /// Copies that go bad.
     #[arg(long)]
-    pub rot: Option<u16>,
+    pub rot: Option<u32>,
     /// How messages travel: fifo, unordered or lossy.
     #[arg(long)]
     pub network: Option<Network>,
@@ -225,12 +225,12 @@ impl RunOptions {
             (&mut bounds.crashes, self.crashes),
             (&mut bounds.partitions, self.partitions),
             (&mut bounds.elections, self.elections),
-            (&mut bounds.paths, self.paths),
             (&mut bounds.rot, self.rot),
         ];
         for (bound, asked) in changes {
             *bound = asked.unwrap_or(*bound);
         }
+        bounds.paths = self.paths.unwrap_or(bounds.paths);
         scope.network = self.network.unwrap_or(scope.network);
         scope.validate().map_err(|it| it.to_string())?;
         Ok(scope)

@@ -91,19 +91,19 @@ impl Simulation {
         let nodes = NodeId::all(setup.settings.nodes()).map(|it| new_node(it, &setup));
         let nodes: Vec<Node> = nodes.collect();
         let unbounded = Bounds {
-            writes: u16::MAX,
-            deletes: u16::MAX,
-            resolves: u16::MAX,
-            retries: u16::MAX,
-            reads: u16::MAX,
-            crashes: u16::MAX,
-            partitions: u16::MAX,
-            elections: u16::MAX,
+            writes: u32::MAX,
+            deletes: u32::MAX,
+            resolves: u32::MAX,
+            retries: u32::MAX,
+            reads: u32::MAX,
+            crashes: u32::MAX,
+            partitions: u32::MAX,
+            elections: u32::MAX,
             paths: 1,
-            rot: u16::MAX,
-            ticks: u16::MAX,
-            drops: u16::MAX,
-            duplicates: u16::MAX,
+            rot: u32::MAX,
+            ticks: u32::MAX,
+            drops: u32::MAX,
+            duplicates: u32::MAX,
         };
         let mut simulation = Simulation {
             timeline: Timeline::new(setup.narrated),
@@ -397,7 +397,7 @@ impl Simulation {
     /// The scope of this run: exactly as much of everything as happened.
     fn scope(&self) -> Scope {
         let left = self.world.left;
-        let used = |left: u16| u16::MAX - left;
+        let used = |left: u32| u32::MAX - left;
         let paths = u16::try_from(self.names.paths.len().max(1)).unwrap_or(u16::MAX);
         let bounds = Bounds {
             writes: used(left.writes),

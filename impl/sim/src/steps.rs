@@ -243,7 +243,7 @@ impl Simulation {
     }
 
     /// Uses up one of what a bound allows; `None` when nothing is left.
-    pub(crate) fn spend(&mut self, bound: impl Fn(&mut Bounds) -> &mut u16) -> Option<()> {
+    pub(crate) fn spend(&mut self, bound: impl Fn(&mut Bounds) -> &mut u32) -> Option<()> {
         let left = bound(&mut self.world.left);
         *left = left.checked_sub(1)?;
         Some(())

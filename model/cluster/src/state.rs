@@ -68,7 +68,7 @@ impl ClusterState {
 
     /// The same state with this many election timeouts left.
     #[must_use]
-    pub fn with_elections(&self, elections: u16) -> ClusterState {
+    pub fn with_elections(&self, elections: u32) -> ClusterState {
         let mut state = self.clone();
         state.world.left.elections = elections;
         state

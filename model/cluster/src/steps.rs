@@ -214,7 +214,7 @@ impl ClusterModel {
 }
 
 /// Uses up one of what a bound allows; `None` when nothing is left.
-fn spend(mut next: ClusterState, bound: impl Fn(&mut Bounds) -> &mut u16) -> Option<ClusterState> {
+fn spend(mut next: ClusterState, bound: impl Fn(&mut Bounds) -> &mut u32) -> Option<ClusterState> {
     let left = bound(&mut next.world.left);
     *left = left.checked_sub(1)?;
     Some(next)

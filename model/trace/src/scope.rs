@@ -16,31 +16,31 @@ use crate::step::path_name;
 #[serde(default)]
 pub struct Bounds {
     /// Client writes of any kind.
-    pub writes: u16,
+    pub writes: u32,
     /// How many of the writes may delete.
-    pub deletes: u16,
+    pub deletes: u32,
     /// How many of the writes may resolve a conflict, or restore its loser.
-    pub resolves: u16,
+    pub resolves: u32,
     /// How many requests may be sent again with the same id.
-    pub retries: u16,
+    pub retries: u32,
     /// Linearizable reads.
-    pub reads: u16,
+    pub reads: u32,
     /// Crashes of one node.
-    pub crashes: u16,
+    pub crashes: u32,
     /// Cuts that split the cluster in two.
-    pub partitions: u16,
+    pub partitions: u32,
     /// Election timeouts.
-    pub elections: u16,
+    pub elections: u32,
     /// Files that are written.
     pub paths: u16,
     /// Copies of a content that go bad.
-    pub rot: u16,
+    pub rot: u32,
     /// Heartbeats.
-    pub ticks: u16,
+    pub ticks: u32,
     /// Messages that are lost one by one.
-    pub drops: u16,
+    pub drops: u32,
     /// Messages that arrive twice.
-    pub duplicates: u16,
+    pub duplicates: u32,
 }
 
 /// How messages travel.
@@ -150,7 +150,7 @@ pub enum BoundsError {
         /// What was asked for.
         what: &'static str,
         /// How often.
-        count: u16,
+        count: u32,
         /// The network of the scope.
         network: Network,
     },
