@@ -51,7 +51,7 @@ impl Effort {
                 rarity_log2: 4,
                 rarity_of_much_log2: 4,
                 ways: 4,
-                gain_min: 24,
+                gain_min: 48,
                 patience: 64,
                 everywhere: true,
             }),
