@@ -43,7 +43,8 @@ pub(crate) fn replay(file: &Path) -> Result<ExitCode, Failure> {
     }
     let short: Vec<&str> = broken_before.iter().map(|it| it.short()).collect();
     if short == trace.breaks {
-        say(format_args!("\nAs recorded: the run breaks [{}].", short.join(", ")));
+        let breaks = if short.is_empty() { "nothing".to_owned() } else { short.join(", ") };
+        say(format_args!("\nAs recorded: the run breaks {breaks}."));
         return Ok(ExitCode::from(u8::from(!short.is_empty())));
     }
     Err(bad(format!("the run breaks {short:?}, but the trace says {:?}", trace.breaks)))

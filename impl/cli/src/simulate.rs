@@ -206,11 +206,13 @@ fn numbered(file: &Path, number: usize) -> PathBuf {
 }
 
 fn table(stories: &[Story], options: &Options) -> String {
-    let mut text = format!("{:<20} {:<52} {:>12}  verdict\n", "scenario", "about", "virtual time");
+    let width = stories.iter().map(|it| it.title.chars().count()).max().unwrap_or(0);
+    let mut text =
+        format!("{:<20} {:<width$} {:>12}  verdict\n", "scenario", "about", "virtual time");
     for story in stories {
         let verdict = if story.holds() { "as promised" } else { "NOT AS PROMISED" };
-        let about: String = story.title.chars().take(52).collect();
-        text += &format!("{:<20} {about:<52} {:>12}  {verdict}\n", story.scenario, story.simulated);
+        let (scenario, about, simulated) = (story.scenario, &story.title, story.simulated);
+        text += &format!("{scenario:<20} {about:<width$} {simulated:>12}  {verdict}\n");
     }
     let failed: Vec<&str> = stories.iter().filter(|it| !it.holds()).map(|it| it.scenario).collect();
     match failed.first() {
