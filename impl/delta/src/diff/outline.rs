@@ -3,7 +3,8 @@
 //! It runs along one alignment at the speed of memory comparison. At a difference it keeps the
 //! alignment while half of a window stays equal; else it looks, in this order, for a small shift
 //! nearby, for the same alignment behind a replaced stretch, for a larger shift, for a moved
-//! piece. Where the same alignment goes on, a shift must be equal for as long. What it leaves unmatched is the second pass's.
+//! piece. Where the same alignment goes on, a shift must be equal for as long. What it leaves
+//! unmatched is the second pass's.
 
 use super::coarse::Coarse;
 use super::near::Near;
