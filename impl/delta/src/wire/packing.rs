@@ -89,15 +89,15 @@ impl Packer {
     }
 }
 
-/// The best level of zstd that is worth its time.
-const LEVEL_MAX: i32 = 19;
-/// The tables that it may have, as binary logarithms of their entries of 4 bytes: its own would be
-/// of 80 MB, and hardly find more in a frame.
+/// From this level of zstd on its tables are large.
+const LEVEL_LARGE: i32 = 13;
+/// The tables that such a level may have, as binary logarithms of their entries of 4 bytes: its own
+/// would be of up to 80 MB, and hardly find more in a frame.
 const TABLES_MAX: [u32; 2] = [21, 20];
 
 /// The levels of zstd that are worth their time, and what they take for a byte, in nanoseconds.
 const LEVELS: [(i32, usize); 7] =
-    [(LEVEL_MAX, 330), (13, 100), (11, 38), (9, 22), (6, 15), (3, 6), (1, 3)];
+    [(19, 330), (13, 100), (11, 38), (9, 22), (6, 15), (3, 6), (1, 3)];
 
 /// The best level that takes no longer than `time` nanoseconds.
 fn level(length: usize, time: usize) -> i32 {
@@ -112,7 +112,7 @@ fn compress(
     level: i32,
 ) -> io::Result<Vec<u8>> {
     // Zero is what the level has.
-    let [chain, hash] = if level == LEVEL_MAX { TABLES_MAX } else { [0, 0] };
+    let [chain, hash] = if level >= LEVEL_LARGE { TABLES_MAX } else { [0, 0] };
     let window = (raw.len() + prefix_length).next_power_of_two().ilog2().clamp(10, WINDOW_LOG_MAX);
     for parameter in [
         CParameter::CompressionLevel(level),
