@@ -36,7 +36,7 @@ const REMOTE: &[Setting] = &[Setting::Cached, Setting::Cold];
 const COLD: &[Setting] = &[Setting::Cold];
 
 /// All peers.
-pub(super) const PEERS: [Peer; 24] = [
+pub(super) const PEERS: [Peer; 25] = [
     in_process("steadfast", LOCAL, steadfast::local),
     in_process("steadfast", REMOTE, steadfast::remote),
     in_process("steadfast fast", LOCAL, steadfast::local_fast),
@@ -50,6 +50,7 @@ pub(super) const PEERS: [Peer; 24] = [
     in_process("steadfast manifest carried", LOCAL, steadfast::manifest_carried),
     in_process("memcmp", LOCAL, memcmp::run),
     in_process("fast_rsync", &Setting::ALL, fast_rsync::run),
+    in_process("fast_rsync signed before", LOCAL, fast_rsync::signed),
     in_process("fastcdc+blake3", REMOTE, fastcdc::run),
     in_process("qbsdiff", LOCAL, qbsdiff::run).slow(),
     command("xdelta3 -1", "xdelta3", LOCAL, |pair, _| commands::xdelta3(pair, "-1")),

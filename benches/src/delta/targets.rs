@@ -28,6 +28,7 @@ fn t1(rows: &Rows<'_>) -> Target {
     let inputs = ["A", "B", "F", "G"];
     Judged::new("T1", "local encode A, B, F, G >= 16x fast_rsync and >= 0.5x memcmp")
         .at_least(16.0, "fast_rsync", rows.encode(&inputs, LOCAL, OURS, "fast_rsync"))
+        .told(SIGNED, rows.encode(&inputs, LOCAL, OURS, SIGNED))
         .at_least(0.5, "memcmp", rows.encode(&inputs, LOCAL, OURS, "memcmp"))
         .target()
 }
@@ -38,6 +39,7 @@ fn t2(rows: &Rows<'_>) -> Target {
         .at_least(8.0, "fast_rsync", than_fast_rsync(&["C", "D"]))
         .at_least(5.0, "fast_rsync", than_fast_rsync(&["E"]))
         .at_least(30.0, "fast_rsync", than_fast_rsync(&["H"]))
+        .told(SIGNED, rows.encode(&["C", "D", "E", "H"], LOCAL, OURS, SIGNED))
         .target()
 }
 
@@ -45,6 +47,7 @@ fn t3(rows: &Rows<'_>) -> Target {
     let inputs = ["J", "K"];
     Judged::new("T3", "J, K >= 10x fast_rsync and >= 15x xdelta3 -1, bytes <= xdelta3 -3")
         .at_least(10.0, "fast_rsync", rows.encode(&inputs, LOCAL, OURS, "fast_rsync"))
+        .told(SIGNED, rows.encode(&inputs, LOCAL, OURS, SIGNED))
         .at_least(15.0, "xdelta3 -1", rows.encode(&inputs, LOCAL, OURS, "xdelta3 -1"))
         .at_most(1.0, "bytes of xdelta3 -3", rows.bytes(&inputs, LOCAL, OURS, "xdelta3 -3"))
         .target()
@@ -148,6 +151,7 @@ fn t11(rows: &Rows<'_>) -> Target {
 const LOCAL: Setting = Setting::Local;
 const OURS: &str = "steadfast";
 const SMALL: &str = "steadfast small";
+const SIGNED: &str = "fast_rsync signed before";
 const CARRIED: &str = "steadfast manifest carried";
 const REHASHED: &str = "steadfast manifest";
 const IN_PLACE: &str = "steadfast in place";

@@ -7,10 +7,10 @@ use crate::delta::meter::measure;
 use crate::delta::row::Setting;
 
 pub(super) fn run(pair: &Pair, _: Setting) -> Result<Measured, PeerError> {
-    let (encode, patch) = measure(|| {
-        let mut patch = Vec::new();
-        Bsdiff::new(&pair.old, &pair.new).compression_level(9).compare(&mut patch)?;
-        Ok(patch)
+    let mut patch = Vec::new();
+    let (encode, _) = measure(|| {
+        patch.clear();
+        Ok(Bsdiff::new(&pair.old, &pair.new).compression_level(9).compare(&mut patch)?)
     })?;
     let (apply, result) = measure(|| {
         let mut result = Vec::with_capacity(pair.new.len());

@@ -31,16 +31,15 @@ pub(super) fn local_small(pair: &Pair, _: Setting) -> Result<Measured, PeerError
 }
 
 fn local_with(pair: &Pair, effort: Effort) -> Result<Measured, PeerError> {
-    let (encode, patch) = measure(|| patch(pair, effort))?;
+    let options = Options { effort, ..Options::default() };
+    let mut patch = Vec::new();
+    let (encode, _) = measure(|| {
+        patch.clear();
+        Ok(diff(&pair.old, &pair.new, options, &mut patch)?)
+    })?;
     let (apply, result) = measure(|| apply(&pair.old, &patch, u64::MAX).map_err(failed))?;
     pair.check(&result)?;
     Ok(Measured { encode, apply: Some(apply), bytes_up: 0, bytes_down: patch.len() as u64 })
-}
-
-fn patch(pair: &Pair, effort: Effort) -> Result<Vec<u8>, PeerError> {
-    let mut patch = Vec::new();
-    diff(&pair.old, &pair.new, Options { effort, ..Options::default() }, &mut patch)?;
-    Ok(patch)
 }
 
 /// Writes the patch of an input to a file: for [`streamed`], in a process of its own.
@@ -150,7 +149,8 @@ pub(super) fn manifest(pair: &Pair, _: Setting) -> Result<Measured, PeerError> {
 /// The same manifest, carried over from the old one along a patch.
 pub(super) fn manifest_carried(pair: &Pair, _: Setting) -> Result<Measured, PeerError> {
     let old = Manifest::of(&pair.old, Depth::Grains);
-    let patch = patch(pair, Effort::Default)?;
+    let mut patch = Vec::new();
+    diff(&pair.old, &pair.new, Options::default(), &mut patch)?;
     let (encode, manifest) = measure(|| {
         let kept = Kept::of_patch(&patch[..], u64::MAX).map_err(failed)?;
         Ok(old.carry(&pair.new, &kept))
