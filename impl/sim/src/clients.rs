@@ -186,7 +186,7 @@ impl Simulation {
             }
             Step::Retry { node, request } => {
                 let operation = self.history.operations().get(usize::from(request))?.clone();
-                let Operation { request, path, action: Action::Write { intent, .. }, .. } =
+                let Operation { request, path, action: Action::Write { intent, base, .. }, .. } =
                     operation
                 else {
                     return None;
@@ -197,8 +197,7 @@ impl Simulation {
                 if let Intent::Put(Content::Named(content)) = intent {
                     self.bring(node, content);
                 }
-                let write = WriteRequest { request, path, intent, base: Base::Visible };
-                self.drive(node, Input::Write(write));
+                self.drive(node, Input::Write(WriteRequest { request, path, intent, base }));
                 Some(())
             }
             _ => None,

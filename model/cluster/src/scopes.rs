@@ -124,8 +124,17 @@ scopes! {
         ["converged", "write-acknowledged"]
         |name| scope(name, 1, 1, Bounds { writes: 2, paths: 2, elections: 1, ..NOTHING });
     "retries" Default "E2W2: a client repeats a write through an election"
-        ["retry-recognised", "outcome-unknown"]
+        ["retry-recognised", "retry-renewed", "outcome-unknown"]
         |name| scope(name, 2, 2, Bounds { writes: 1, retries: 1, partitions: 1, elections: 1, ..NOTHING });
+    "retries-2" Default "two nodes, E1W2: a client repeats one of two writes through a cut and an election"
+        ["retry-recognised", "retry-renewed", "retry-overtaken"]
+        |name| {
+            let settings = Settings::new(2, 1, 2).unwrap_or_else(|error| unreachable!("{error}"));
+            Scope::new(name, settings, Bounds { writes: 2, retries: 1, partitions: 1, elections: 1, ..NOTHING })
+        };
+    "retries-3" Deep "E2W2: a client repeats one of two writes through an election"
+        ["retry-recognised", "retry-renewed", "retry-overtaken"]
+        |name| scope(name, 2, 2, Bounds { writes: 2, retries: 1, elections: 1, ..NOTHING });
     "contents" Default "E2W2: a write whose content travels beside it, with a read"
         ["entry-waits-for-content", "write-acknowledged", "converged"]
         |name| Scope { named_contents: true, ..scope(name, 2, 2, Bounds { writes: 1, reads: 1, elections: 1, ..NOTHING }) };

@@ -137,10 +137,11 @@ impl ClusterModel {
 
     fn retry(&self, before: &ClusterState, node: NodeId, number: u16) -> Option<ClusterState> {
         let operation = before.history().operations().get(usize::from(number))?.clone();
-        let Operation { request, path, action: Asked::Write { intent, .. }, .. } = operation else {
+        let Operation { request, path, action: Asked::Write { intent, base, .. }, .. } = operation
+        else {
             return None;
         };
-        let write = WriteRequest { request, path, intent, base: Base::Visible };
+        let write = WriteRequest { request, path, intent, base };
         let mut next = self.bring_and_write(before, node, write);
         next.actors.history.on_retried(request, node);
         spend(next, |left| &mut left.retries)

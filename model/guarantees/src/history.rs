@@ -22,7 +22,7 @@ pub enum Action {
         /// What it names to be replaced.
         base: Base,
         /// The entries that it made, each with the epoch of the leader that made it. More than one
-        /// only if a retry met a leader that did not know of the first.
+        /// only if a retry met a leader that did not know of the first, or wrote it anew.
         made: Vec<(Entry, Epoch)>,
         /// The one that was acknowledged.
         acked: Option<Dot>,
@@ -159,14 +159,15 @@ impl History {
         made.iter().find(|(made, _)| made == entry).map(|(_, epoch)| *epoch)
     }
 
-    /// Whether an entry takes the place of another one because its client named it: explicitly, or
-    /// as the one visible head that it overwrites.
+    /// Whether an entry takes the place of another one because its client named it: explicitly, as
+    /// the one visible head that it overwrites, or as what an earlier try of the same request wrote.
     #[must_use]
     pub fn names(&self, entry: &Entry, replaced: Dot) -> bool {
         let asked = self.operation(entry.request).map(|it| &it.action);
-        let Some(Action::Write { intent, base, .. }) = asked else {
+        let Some(Action::Write { intent, base, made, .. }) = asked else {
             return false;
         };
+        let is_renewed = made.iter().any(|(earlier, _)| earlier.dot == replaced);
         let is_restored = *intent == Intent::Restore(replaced);
         let is_named = match base {
             Base::Named(named) => named.contains(&replaced),
@@ -174,7 +175,7 @@ impl History {
                 entry.replaces.iter().all(|it| *it == replaced || *intent == Intent::Restore(*it))
             }
         };
-        entry.replaces.contains(&replaced) && (is_restored || is_named)
+        entry.replaces.contains(&replaced) && (is_renewed || is_restored || is_named)
     }
 
     /// Whether an entry was written by a client that named what it replaces.
@@ -182,12 +183,6 @@ impl History {
     pub fn has_named_base(&self, entry: &Entry) -> bool {
         let asked = self.operation(entry.request).map(|it| &it.action);
         matches!(asked, Some(Action::Write { base: Base::Named(_), .. }))
-    }
-
-    /// Whether the request that made an entry was sent more than once.
-    #[must_use]
-    pub fn is_retried(&self, entry: &Entry) -> bool {
-        self.operation(entry.request).is_some_and(|it| it.retried)
     }
 
     /// Whether an entry was acknowledged.

@@ -309,6 +309,14 @@ twins! {
         }
     }
 
+    OldCopiesCount "old-copies-count"
+    "a leader acknowledges a retry once there are copies enough of what an older leader wrote",
+    AckedWritesSurvive in "retries-2" {
+        fn renews(&self, _: Option<Epoch>, _: Epoch) -> bool {
+            false
+        }
+    }
+
     RefusedInsteadOfUnknown "refused-instead-of-unknown"
     "a deposed leader tells its clients that their unfinished writes were refused",
     NothingFromNowhere in "replicate" {

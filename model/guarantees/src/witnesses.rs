@@ -70,7 +70,11 @@ witnesses! {
     "outcome-unknown", "a client heard that the outcome of its write is unknown",
         |_, _, after| after.history().operations().iter().any(|it| it.status == Status::Unknown);
     "retry-recognised", "a retry was acknowledged with the entry of the first try",
-        |_, step, after| matches!(step, Step::Retry { .. }) && retry_is_recognised(after);
+        |_, _, after| retry_is_recognised(after);
+    "retry-renewed", "a retry was acknowledged with an entry in place of that of the first try",
+        |_, _, after| retry_is_renewed(after);
+    "retry-overtaken", "a retry was refused because another write had overtaken the first try",
+        |_, step, after| matches!(step, Step::Retry { .. }) && retry_is_overtaken(after);
     "entry-learned", "a leader holds an entry of an epoch before its own that it did not make",
         |_, _, after| after.replicas().any(|it| has_learned(it, after));
     "torn-in-one-direction", "one end of a session goes on while the other saw it end",
@@ -151,7 +155,24 @@ fn read_a_version(cluster: &dyn ClusterView) -> bool {
 
 fn retry_is_recognised(cluster: &dyn ClusterView) -> bool {
     let mut operations = cluster.history().operations().iter();
-    operations.any(|it| it.status == Status::Done && it.made().len() == 1)
+    operations.any(|it| it.retried && it.status == Status::Done && it.made().len() == 1)
+}
+
+fn retry_is_renewed(cluster: &dyn ClusterView) -> bool {
+    cluster.history().acknowledged().any(|(acked, _)| {
+        let made = cluster.history().operation(acked.request).map_or(&[][..], |it| it.made());
+        made.iter().any(|(first, _)| acked.replaces == [first.dot])
+    })
+}
+
+/// A retry that its leader neither keeps nor acknowledges, although it knows of the first try.
+fn retry_is_overtaken(cluster: &dyn ClusterView) -> bool {
+    let is_known = |leader: &Replica, request| leader.log().written_by(request).is_some();
+    let operations = cluster.history().operations().iter();
+    operations.filter(|it| it.retried && it.status == Status::Unknown).any(|it| {
+        let leader = cluster.node(it.node).replica;
+        leader.is_some_and(|leader| leader.leads() && is_known(leader, it.request))
+    })
 }
 
 fn has_learned(replica: &Replica, cluster: &dyn ClusterView) -> bool {

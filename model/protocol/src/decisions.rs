@@ -196,6 +196,15 @@ pub trait Decisions: Send + Sync {
         true
     }
 
+    /// Whether a leader writes a retried entry anew, in place of itself, before it acknowledges it:
+    /// one with an older fence, which a write between the two epochs may yet overrule however many
+    /// copies there are. The same holds for the entries of older terms in Raft (Ongaro and
+    /// Ousterhout, "In Search of an Understandable Consensus Algorithm", 2014, section 5.4.2).
+    // Ensures: G1, because what is acknowledged carries the fence of the leader that does it.
+    fn renews(&self, fence: Option<Epoch>, leading: Epoch) -> bool {
+        fence.is_some_and(|fence| fence < leading)
+    }
+
     /// Whether a deposed leader tells its clients that it does not know, instead of "refused".
     fn admits_unknown_outcomes(&self) -> bool {
         true

@@ -99,6 +99,15 @@ pub enum Refusal {
         /// The path.
         path: Path,
     },
+    /// A retry finds what its first try wrote under an older leader, and it is not visible: it has
+    /// been replaced, or has lost to a write that had not seen it and is kept as a conflict.
+    #[error("{dot}, which this request wrote, is not the visible version of {path}")]
+    Overtaken {
+        /// The version that the request wrote.
+        dot: Dot,
+        /// The path.
+        path: Path,
+    },
     /// There is nothing to delete.
     #[error("{path} does not exist")]
     NotFound {

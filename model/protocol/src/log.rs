@@ -16,6 +16,7 @@ pub struct Log {
     origins: Vec<Vec<Entry>>,
     vv: VersionVector,
     counter: Counter,
+    /// Per request the entry with the highest stamp that it wrote, whatever came first.
     requests: BTreeMap<RequestId, Dot>,
 }
 
@@ -62,7 +63,9 @@ impl Log {
         self.origins[origin].push(entry.clone());
         self.vv.insert(entry.dot);
         self.counter = self.counter.max(entry.stamp.counter);
-        self.requests.insert(entry.request, entry.dot);
+        if self.written_by(entry.request).is_none_or(|known| known.stamp < entry.stamp) {
+            self.requests.insert(entry.request, entry.dot);
+        }
     }
 
     /// The entry of this name, if it is logged.
@@ -73,7 +76,8 @@ impl Log {
         entries.get(at).filter(|entry| entry.dot == dot)
     }
 
-    /// The entry that a request wrote, if it is logged: a retry does not write twice.
+    /// The entry that a request wrote, if it is logged; the one with the highest stamp if retries
+    /// left several.
     #[must_use]
     pub fn written_by(&self, request: RequestId) -> Option<&Entry> {
         self.entry(*self.requests.get(&request)?)

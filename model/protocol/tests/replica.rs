@@ -174,12 +174,56 @@ fn only_a_leader_accepts_writes_and_others_say_who_leads() {
 
 #[test]
 fn a_retry_is_acknowledged_without_a_second_entry() {
+    for (elect, write, next) in [(2, 2, 0), (1, 1, 0), (1, 1, 1)] {
+        let mut cluster = Cluster::new(3, elect, write);
+        cluster.elect(0);
+        let first = cluster.put(0, 1, "a");
+        if next != 0 {
+            cluster.elect(next);
+        }
+        assert_eq!(cluster.put(next, 1, "a"), first);
+        assert_eq!(cluster.replicas[usize::from(next)].log().entries().count(), 1);
+    }
+}
+
+/// A put and a delete that only the first leader knows of, and another leader.
+fn outlived_writes() -> Cluster {
     let mut cluster = Cluster::new(3, 2, 2);
     cluster.elect(0);
-    let first = cluster.put(0, 1, "a");
+    cluster.put(0, 1, "b");
+    cluster.cut(0, 2);
+    cluster.cut(0, 1);
+    assert_eq!(cluster.put(0, 2, "a"), None);
+    assert_eq!(cluster.write(0, 3, "b", Intent::Delete, Base::Visible), None);
     cluster.elect(1);
-    assert_eq!(cluster.put(1, 1, "a"), first);
-    assert_eq!(cluster.replicas[1].log().entries().count(), 1);
+    cluster
+}
+
+#[test]
+fn a_retry_at_a_later_leader_takes_the_place_of_what_the_first_try_wrote() {
+    let mut cluster = outlived_writes();
+    cluster.link(0, 1);
+    for (number, path) in [(2, "a"), (3, "b")] {
+        let first = cluster.heads(1, path)[0].clone();
+        let intent = if number == 2 { Intent::Put(text(number)) } else { Intent::Delete };
+        let answer = cluster.write(1, number, path, intent, Base::Visible);
+        let heads = cluster.heads(1, path);
+        assert_eq!(answer, Some(Outcome::Acknowledged { dot: heads[0].dot }), "{path}");
+        assert_eq!((heads.len(), &heads[0].change), (1, &first.change), "{path}");
+        assert!(heads[0].stamp.fence > first.stamp.fence, "{path}");
+    }
+}
+
+#[test]
+fn a_retry_of_what_has_lost_to_a_later_leader_is_not_acknowledged() {
+    let mut cluster = outlived_writes();
+    assert!(matches!(cluster.put(1, 4, "a"), Some(Outcome::Acknowledged { .. })));
+    cluster.link(0, 1);
+    let heads = cluster.heads(1, "a");
+    let overtaken = Refusal::Overtaken { dot: heads[1].dot, path: Path::new("a") };
+    assert_eq!(heads[1].request.number, 2);
+    assert_eq!(cluster.put(1, 2, "a"), Some(Outcome::Refused(overtaken)));
+    assert_eq!(cluster.heads(1, "a"), heads);
 }
 
 #[test]

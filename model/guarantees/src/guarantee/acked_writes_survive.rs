@@ -16,8 +16,7 @@ impl Guarantee for AckedWritesSurvive {
     fn promise(&self) -> &'static str {
         "an acknowledged write is synced on at least W nodes and stays so; in every settled cluster \
          with a leader it is, on every node, visible, replaced by a write that named it, or a listed \
-         conflict (when E+W>N only by a client's doing: a later write that named other heads, or an \
-         acknowledged retry)"
+         conflict (when E+W>N only by a client's doing: a later write that named other heads)"
     }
 
     fn state(&self, cluster: &dyn ClusterView) -> bool {
@@ -53,9 +52,9 @@ fn is_accounted_for(
 }
 
 /// Whether a consistent store may list an acknowledged write as a conflict: a later write named
-/// other heads than this one, or a retry was acknowledged for an entry that had lost meanwhile.
+/// other heads than this one.
 fn is_listed_rightly(entry: &Entry, replica: &Replica, history: &History) -> bool {
     let is_later = |it: &&Entry| it.path == entry.path && it.stamp > entry.stamp;
     let mut later = replica.log().entries().filter(is_later);
-    history.is_retried(entry) || later.any(|it| history.has_named_base(it))
+    later.any(|it| history.has_named_base(it))
 }

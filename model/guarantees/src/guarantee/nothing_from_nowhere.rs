@@ -16,7 +16,7 @@ impl Guarantee for NothingFromNowhere {
 
     fn promise(&self) -> &'static str {
         "every visible version was written by a client to that path and was not refused; no node writes \
-         twice for one request"
+         twice for one request, but in place of what an older leader wrote for it"
     }
 
     fn step(&self, before: &dyn ClusterView, after: &dyn ClusterView, node: NodeId) -> bool {
@@ -41,10 +41,15 @@ impl Guarantee for NothingFromNowhere {
     }
 }
 
-/// Whether a node made an entry for a request of which it held one already.
+/// Whether a node made an entry for a request of which it held one already, and not in place of
+/// one that a leader of an older epoch had made.
 fn is_again(fresh: &Entry, node: NodeId, cluster: &dyn ClusterView) -> bool {
+    let history = cluster.history();
     let is_same = |it: &&Entry| it.request == fresh.request && fresh.context.covers(it.dot);
-    fresh.dot.origin == node && cluster.node(node).entries().any(|it| is_same(&it))
+    let is_renewed =
+        |it: &Entry| fresh.replaces == [it.dot] && history.epoch_of(it) < history.epoch_of(fresh);
+    let mut known = cluster.node(node).entries().filter(is_same).peekable();
+    fresh.dot.origin == node && known.peek().is_some() && !known.any(is_renewed)
 }
 
 /// Whether a client asked for this version of this path.

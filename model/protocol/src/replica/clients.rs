@@ -2,8 +2,8 @@
 
 use super::{PendingWrite, Replica, Role, Turn};
 use crate::{
-    Base, Change, Dot, Entry, EntryBody, Intent, NodeId, Outcome, Path, Record, Refusal, Sealed,
-    Stamp, WriteRequest, Writing,
+    Base, Change, Dot, Entry, EntryBody, Intent, NodeId, Outcome, Path, Record, Refusal, RequestId,
+    Sealed, Stamp, WriteRequest, Writing,
 };
 
 impl Replica {
@@ -12,59 +12,93 @@ impl Replica {
             let refusal = Refusal::NotLeader { leader: self.leader_hint() };
             return self.hold_answer(write.request, Outcome::Refused(refusal), turn);
         }
-        let known = self.log.written_by(write.request).map(|entry| entry.dot);
-        match known.filter(|_| turn.decisions.recognises_retries()) {
-            Some(dot) => self.await_copies(write, dot, turn),
-            None => match self.make_entry(&write, turn) {
-                Ok(entry) => self.accept(write, entry, turn),
-                Err(refusal) => self.hold_answer(write.request, Outcome::Refused(refusal), turn),
-            },
+        let known = self.log.written_by(write.request);
+        let made = match known.filter(|_| turn.decisions.recognises_retries()).cloned() {
+            None => self.make_entry(&write, turn),
+            Some(entry) if turn.decisions.renews(entry.stamp.fence, self.promise()) => {
+                self.renew(&entry, turn)
+            }
+            Some(entry) => return self.await_copies(write.request, entry.dot, turn),
+        };
+        match made {
+            Ok(entry) => self.accept(entry, turn),
+            Err(refusal) => self.hold_answer(write.request, Outcome::Refused(refusal), turn),
         }
     }
 
-    fn accept(&mut self, write: WriteRequest, entry: Entry, turn: &mut Turn<'_>) {
-        let dot = entry.dot;
+    fn accept(&mut self, entry: Entry, turn: &mut Turn<'_>) {
+        let (request, dot) = (entry.request, entry.dot);
         self.sequence = dot.sequence;
         self.append(vec![Record::Entry(entry)], turn);
-        self.await_copies(write, dot, turn);
+        self.await_copies(request, dot, turn);
     }
 
     /// Answers a write once W nodes have it; a retry asks for the answer once more.
-    fn await_copies(&mut self, write: WriteRequest, dot: Dot, turn: &mut Turn<'_>) {
+    fn await_copies(&mut self, request: RequestId, dot: Dot, turn: &mut Turn<'_>) {
         if let Role::Leader(leadership) = &mut self.role {
-            leadership.writes.retain(|pending| pending.request != write.request);
-            leadership.writes.push(PendingWrite { request: write.request, dot });
+            leadership.writes.retain(|pending| pending.request != request);
+            leadership.writes.push(PendingWrite { request, dot });
         }
         self.acknowledge_writes(turn);
     }
 
     fn make_entry(&self, write: &WriteRequest, turn: &Turn<'_>) -> Result<Entry, Refusal> {
         let heads = self.logged_heads(&write.path, turn);
-        let writing = Writing {
+        let writing = self.writing(&heads);
+        let mut replaces = self.base_of(write, &writing, turn)?;
+        let change = self.change_of(write, &writing, &mut replaces)?;
+        replaces.sort_unstable();
+        replaces.dedup();
+        self.entry_of(write.request, &write.path, replaces, change, &writing, turn)
+    }
+
+    /// What an older leader wrote, written anew in place of itself while it is visible.
+    fn renew(&self, entry: &Entry, turn: &Turn<'_>) -> Result<Entry, Refusal> {
+        let heads = self.logged_heads(&entry.path, turn);
+        if heads.first() != Some(entry) {
+            return Err(Refusal::Overtaken { dot: entry.dot, path: entry.path.clone() });
+        }
+        let (request, replaces, change) = (entry.request, vec![entry.dot], entry.change.clone());
+        self.entry_of(request, &entry.path, replaces, change, &self.writing(&heads), turn)
+    }
+
+    fn writing<'a>(&self, heads: &'a [Entry]) -> Writing<'a> {
+        Writing {
             settings: self.settings(),
             node: self.id(),
             epoch: self.promise(),
             highest: self.log.counter(),
             sequence: self.sequence,
-            heads: &heads,
-        };
-        let mut replaces = self.base_of(write, &writing, turn)?;
-        let change = self.change_of(write, &writing, &mut replaces)?;
-        replaces.sort_unstable();
-        replaces.dedup();
+            heads,
+        }
+    }
+
+    /// An entry whose content, if it names one, is stored here.
+    fn entry_of(
+        &self,
+        request: RequestId,
+        path: &Path,
+        replaces: Vec<Dot>,
+        change: Change,
+        writing: &Writing<'_>,
+        turn: &Turn<'_>,
+    ) -> Result<Entry, Refusal> {
+        if let Some(content) = change.named().filter(|content| !self.has_content(*content)) {
+            return Err(Refusal::ContentMissing { content });
+        }
         let origin = self.id();
         Ok(Sealed::new(EntryBody {
             dot: Dot { origin, sequence: turn.decisions.next_sequence(self.sequence) },
             stamp: Stamp {
-                fence: turn.decisions.fence(&writing),
-                counter: turn.decisions.next_counter(&writing),
+                fence: turn.decisions.fence(writing),
+                counter: turn.decisions.next_counter(writing),
                 origin,
             },
             context: *self.log.vv(),
             replaces,
-            path: write.path.clone(),
+            path: path.clone(),
             change,
-            request: write.request,
+            request,
         }))
     }
 
@@ -94,7 +128,7 @@ impl Replica {
         replaces: &mut Vec<Dot>,
     ) -> Result<Change, Refusal> {
         let path = || write.path.clone();
-        let change = match &write.intent {
+        Ok(match &write.intent {
             Intent::Put(content) => Change::Put(content.clone()),
             Intent::Delete => match writing.heads.first() {
                 Some(head) if head.change != Change::Delete || writing.heads.len() > 1 => {
@@ -107,11 +141,7 @@ impl Replica {
                 replaces.push(*dot);
                 head.ok_or(Refusal::NotAHead { dot: *dot, path: path() })?.change.clone()
             }
-        };
-        match change.named().filter(|content| !self.has_content(*content)) {
-            Some(content) => Err(Refusal::ContentMissing { content }),
-            None => Ok(change),
-        }
+        })
     }
 
     /// The heads of a path with everything logged, synced or not.
