@@ -11,7 +11,8 @@ use crate::Time;
 pub(crate) struct Flight {
     pub packet: Packet,
     pub number: u64,
-    /// It has travelled long enough, and waits for its receiver to hear of the connection.
+    /// It has travelled long enough, and waits for its receiver to hear of the connection, or for
+    /// the message before it.
     pub is_waiting: bool,
 }
 

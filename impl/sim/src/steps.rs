@@ -6,6 +6,7 @@ use steadfast_protocol::{ContentId, Input, Message, NodeId, NodeSet, Packet, Rep
 use steadfast_trace::{Bounds, Cut, Step, TraceStep};
 
 use crate::agenda::Event;
+use crate::channels::Channels;
 use crate::random::Chance;
 use crate::storage::Aftermath;
 use crate::{Simulation, narrate};
@@ -74,6 +75,24 @@ impl Simulation {
             self.agenda.add(again, Event::Arrival { from, to, flight });
         } else {
             self.take(Step::Deliver { from, to, nth });
+            self.wake_next(from, to);
+        }
+    }
+
+    /// Lets a message arrive that had travelled long enough and waited for the one before it: both
+    /// were due at the moment at which the receiver heard of the connection.
+    fn wake_next(&mut self, from: NodeId, to: NodeId) {
+        let is_waiting =
+            |channels: &Channels| channels.get(from, to, 0).is_some_and(|it| it.is_waiting);
+        if self.is_ordered() && is_waiting(&self.channels) {
+            self.wake(from, to);
+        }
+    }
+
+    /// Lets the waiting messages of a channel arrive.
+    fn wake(&mut self, from: NodeId, to: NodeId) {
+        for flight in self.channels.unpark(from, to) {
+            self.agenda.add(self.now, Event::Arrival { from, to, flight });
         }
     }
 
@@ -98,9 +117,7 @@ impl Simulation {
             self.plan_link_news(node, peer);
         } else {
             self.take(Step::LinkUp { node, peer });
-            for flight in self.channels.unpark(peer, node) {
-                self.agenda.add(self.now, Event::Arrival { from: peer, to: node, flight });
-            }
+            self.wake(peer, node);
         }
     }
 
