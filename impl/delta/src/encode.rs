@@ -92,7 +92,7 @@ impl<'a, W: Write> Encoder<'a, W> {
             summing,
             touched: TouchedSum::default(),
             effort,
-            packer: Packer::new()?,
+            packer: Packer::default(),
             framed: 0,
             out,
             written,

@@ -11,8 +11,13 @@ use crate::compare::word;
 /// The bytes of a key.
 const KEY: usize = 32;
 const ENTRIES_LOG2_MAX: u32 = 16;
+/// A table that could be larger has room for so many times the samples, so that they seldom share
+/// a slot.
+const SPARE_LOG2: u32 = 4;
 const STRIDE_MIN: usize = 256;
-const FILTER_LOG2: u32 = 20;
+/// The bits of the filter for an entry.
+const FILTER_BITS_LOG2: u32 = 4;
+const FILTER_LOG2_MAX: u32 = ENTRIES_LOG2_MAX + FILTER_BITS_LOG2;
 const NONE: u32 = u32::MAX;
 /// The bits of a slot that hold a sample's number; the stride keeps the samples about as few as the
 /// entries may be.
@@ -21,6 +26,7 @@ const SAMPLE_BITS: u32 = ENTRIES_LOG2_MAX + 1;
 /// Samples of the old content.
 pub(crate) struct Coarse {
     stride: usize,
+    entries_log2: u32,
     /// By hash the sample's number and, above it, other bits of the hash: to look at the old content
     /// in vain would cost a cache miss.
     slots: Vec<u32>,
@@ -31,17 +37,24 @@ pub(crate) struct Coarse {
 impl Coarse {
     pub(crate) fn new(old: &[u8]) -> Coarse {
         let stride = (old.len() >> ENTRIES_LOG2_MAX).next_power_of_two().max(STRIDE_MIN);
-        let slots = vec![NONE; 2 << ENTRIES_LOG2_MAX];
-        let mut coarse = Coarse { stride, slots, filter: vec![0; 1 << (FILTER_LOG2 - 6)] };
         let samples = old.len().saturating_sub(KEY - 1).div_ceil(stride);
+        let needed_log2 = samples.next_power_of_two().ilog2() + SPARE_LOG2;
+        let entries_log2 = needed_log2.min(ENTRIES_LOG2_MAX);
+        let mut coarse = Coarse {
+            stride,
+            entries_log2,
+            slots: vec![NONE; 2 << entries_log2],
+            filter: vec![0; 1 << (entries_log2 + FILTER_BITS_LOG2 - 6)],
+        };
         for sample in 0..samples {
             let key = &old[sample * stride..][..KEY];
             if key.iter().all(|it| *it == key[0]) {
                 continue;
             }
             let hash = hash(key);
-            coarse.filter[filter_word(hash)] |= filter_bit(hash);
-            coarse.slots[slot(hash)] = tag(hash) | sample as u32;
+            let (word, slot) = (coarse.filter_word(hash), coarse.slot(hash));
+            coarse.filter[word] |= filter_bit(hash);
+            coarse.slots[slot] = tag(hash) | sample as u32;
         }
         coarse
     }
@@ -56,10 +69,10 @@ impl Coarse {
         let end = (from + span).min(pair.new.len().saturating_sub(KEY - 1));
         for at in from..end {
             let hash = hash(&pair.new[at..]);
-            if self.filter[filter_word(hash)] & filter_bit(hash) == 0 {
+            if self.filter[self.filter_word(hash)] & filter_bit(hash) == 0 {
                 continue;
             }
-            let sample = self.slots[slot(hash)] ^ tag(hash);
+            let sample = self.slots[self.slot(hash)] ^ tag(hash);
             if sample >> SAMPLE_BITS != 0 {
                 continue;
             }
@@ -72,6 +85,14 @@ impl Coarse {
         }
         None
     }
+
+    fn slot(&self, hash: u64) -> usize {
+        (hash >> (63 - self.entries_log2)) as usize
+    }
+
+    fn filter_word(&self, hash: u64) -> usize {
+        (hash >> 6) as usize & (self.filter.len() - 1)
+    }
 }
 
 /// Mixes 16 of the 32 bytes of a key: eight at either end.
@@ -81,17 +102,9 @@ fn hash(bytes: &[u8]) -> u64 {
     mixed ^ (mixed >> 31)
 }
 
-fn slot(hash: u64) -> usize {
-    (hash >> (63 - ENTRIES_LOG2_MAX)) as usize
-}
-
 /// What a slot holds above the sample's number.
 fn tag(hash: u64) -> u32 {
-    (hash >> FILTER_LOG2) as u32 >> SAMPLE_BITS << SAMPLE_BITS
-}
-
-fn filter_word(hash: u64) -> usize {
-    ((hash >> 6) & ((1 << (FILTER_LOG2 - 6)) - 1)) as usize
+    (hash >> FILTER_LOG2_MAX) as u32 >> SAMPLE_BITS << SAMPLE_BITS
 }
 
 fn filter_bit(hash: u64) -> u64 {

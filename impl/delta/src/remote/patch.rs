@@ -33,7 +33,7 @@ pub(crate) fn write(pieces: &[Piece], content: &[u8], old_length: u64) -> io::Re
         out: header,
         frame: Frame::default(),
         alignments: Alignments::default(),
-        packer: Packer::new()?,
+        packer: Packer::default(),
         literal: 0,
         new_end: 0,
     };

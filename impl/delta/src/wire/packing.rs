@@ -33,18 +33,14 @@ impl Packing {
     }
 }
 
-/// Packs streams, with memory that it uses again.
+/// Packs streams, with memory that it uses again and does not take before it needs it: a small
+/// patch has nothing to pack.
+#[derive(Default)]
 pub(crate) struct Packer {
-    context: CCtx<'static>,
+    context: Option<CCtx<'static>>,
 }
 
 impl Packer {
-    /// # Errors
-    /// There is no memory.
-    pub(crate) fn new() -> io::Result<Packer> {
-        Ok(Packer { context: CCtx::try_create().ok_or(io::ErrorKind::OutOfMemory)? })
-    }
-
     /// Packs `raw` within about `time` nanoseconds, if zstd is as fast as that, or returns `None`
     /// where that does not make it shorter.
     ///
@@ -65,9 +61,9 @@ impl Packer {
             false => return Ok(None),
         };
         let (packing, packed) = if prefix.is_empty() {
-            (Packing::Zstd, compress(&mut self.context, raw, 0, level)?)
+            (Packing::Zstd, compress(self.context()?, raw, 0, level)?)
         } else {
-            let mut context = CCtx::try_create().ok_or(io::ErrorKind::OutOfMemory)?;
+            let mut context = new_context()?;
             context.ref_prefix(prefix).map_err(zstd_error)?;
             let packed = compress(&mut context, raw, prefix.len(), level)?;
             (Packing::ZstdBehindPrefix, packed)
@@ -84,9 +80,21 @@ impl Packer {
             let at = (raw.len() - SAMPLE) / (SAMPLES - 1) * part;
             sample.extend(&raw[at..at + SAMPLE]);
         }
-        let packed = compress(&mut self.context, &sample, 0, 1)?;
+        let packed = compress(self.context()?, &sample, 0, 1)?;
         Ok(packed.len() < sample.len() - sample.len() / 32)
     }
+
+    fn context(&mut self) -> io::Result<&mut CCtx<'static>> {
+        let context = match self.context.take() {
+            Some(context) => context,
+            None => new_context()?,
+        };
+        Ok(self.context.insert(context))
+    }
+}
+
+fn new_context() -> io::Result<CCtx<'static>> {
+    CCtx::try_create().ok_or_else(|| io::ErrorKind::OutOfMemory.into())
 }
 
 /// From this level of zstd on its tables are large.
