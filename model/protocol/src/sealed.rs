@@ -4,23 +4,37 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// An immutable value behind a shared pointer, with its 64-bit digest computed once.
+/// An immutable value behind a shared pointer, with its 64-bit digest computed once, when it is
+/// first asked for.
 ///
 /// Cloning copies the pointer and hashing writes the digest, so that a state space of millions of
 /// states that share their entries and messages is hashed at the cost of what differs. Equality
 /// and order are those of the value.
-pub struct Sealed<T>(Arc<(u64, T)>);
+pub struct Sealed<T>(Arc<Shared<T>>);
 
-impl<T: Hash> Sealed<T> {
+struct Shared<T> {
+    digest: OnceLock<u64>,
+    value: T,
+}
+
+impl<T> Sealed<T> {
     /// Seals a value.
     pub fn new(value: T) -> Self {
-        let mut hasher = DefaultHasher::new();
-        value.hash(&mut hasher);
-        Sealed(Arc::new((hasher.finish(), value)))
+        Sealed(Arc::new(Shared { digest: OnceLock::new(), value }))
+    }
+}
+
+impl<T: Hash> Shared<T> {
+    fn digest(&self) -> u64 {
+        *self.digest.get_or_init(|| {
+            let mut hasher = DefaultHasher::new();
+            self.value.hash(&mut hasher);
+            hasher.finish()
+        })
     }
 }
 
@@ -34,19 +48,19 @@ impl<T> Deref for Sealed<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        &self.0.1
+        &self.0.value
     }
 }
 
-impl<T> Hash for Sealed<T> {
+impl<T: Hash> Hash for Sealed<T> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.0.0);
+        state.write_u64(self.0.digest());
     }
 }
 
 impl<T: PartialEq> PartialEq for Sealed<T> {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || (self.0.0 == other.0.0 && self.0.1 == other.0.1)
+        Arc::ptr_eq(&self.0, &other.0) || self.0.value == other.0.value
     }
 }
 
@@ -60,29 +74,32 @@ impl<T: Ord> PartialOrd for Sealed<T> {
 
 impl<T: Ord> Ord for Sealed<T> {
     fn cmp(&self, other: &Self) -> Ordering {
-        if Arc::ptr_eq(&self.0, &other.0) { Ordering::Equal } else { self.0.1.cmp(&other.0.1) }
+        match Arc::ptr_eq(&self.0, &other.0) {
+            true => Ordering::Equal,
+            false => self.0.value.cmp(&other.0.value),
+        }
     }
 }
 
 impl<T: fmt::Debug> fmt::Debug for Sealed<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.1.fmt(f)
+        self.0.value.fmt(f)
     }
 }
 
 impl<T: fmt::Display> fmt::Display for Sealed<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.1.fmt(f)
+        self.0.value.fmt(f)
     }
 }
 
 impl<T: Serialize> Serialize for Sealed<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.1.serialize(serializer)
+        self.0.value.serialize(serializer)
     }
 }
 
-impl<'de, T: Hash + Deserialize<'de>> Deserialize<'de> for Sealed<T> {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Sealed<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         T::deserialize(deserializer).map(Sealed::new)
     }
