@@ -149,7 +149,18 @@ impl History {
     /// The operation of this request.
     #[must_use]
     pub fn operation(&self, request: RequestId) -> Option<&Operation> {
-        self.operations.iter().find(|it| it.request == request)
+        self.operations.get(self.position(request)?)
+    }
+
+    /// The place of an operation. Who numbers requests from 0, as drivers do, has it at the first
+    /// look.
+    fn position(&self, request: RequestId) -> Option<usize> {
+        let is_it = |it: &Operation| it.request == request;
+        let likely = usize::try_from(request.number).unwrap_or(usize::MAX);
+        match self.operations.get(likely) {
+            Some(it) if is_it(it) => Some(likely),
+            _ => self.operations.iter().position(is_it),
+        }
     }
 
     /// The epoch in which an entry was made, if a leader made it.
@@ -163,6 +174,9 @@ impl History {
     /// the one visible head that it overwrites, or as what an earlier try of the same request wrote.
     #[must_use]
     pub fn names(&self, entry: &Entry, replaced: Dot) -> bool {
+        if !entry.replaces.contains(&replaced) {
+            return false;
+        }
         let asked = self.operation(entry.request).map(|it| &it.action);
         let Some(Action::Write { intent, base, made, .. }) = asked else {
             return false;
@@ -175,7 +189,7 @@ impl History {
                 entry.replaces.iter().all(|it| *it == replaced || *intent == Intent::Restore(*it))
             }
         };
-        entry.replaces.contains(&replaced) && (is_renewed || is_restored || is_named)
+        is_renewed || is_restored || is_named
     }
 
     /// Whether an entry was written by a client that named what it replaces.
@@ -239,8 +253,7 @@ impl History {
     /// A client hears what became of its request; what it hears of a request that was answered
     /// before is ignored. An acknowledgement and a read's value are judged at once.
     pub fn on_answered(&mut self, request: RequestId, outcome: &Outcome) {
-        let is_pending = |it: &Operation| it.request == request && it.status == Status::Pending;
-        if !self.operations.iter().any(is_pending) {
+        if self.operation(request).is_none_or(|it| it.status != Status::Pending) {
             return;
         }
         let returned = self.clock.give_back();
@@ -280,7 +293,7 @@ impl History {
     }
 
     fn find(&mut self, request: RequestId) -> Option<&mut Operation> {
-        let at = self.operations.iter().position(|it| it.request == request)?;
+        let at = self.position(request)?;
         Arc::make_mut(&mut self.operations).get_mut(at)
     }
 
