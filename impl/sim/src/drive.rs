@@ -15,9 +15,9 @@ impl Simulation {
     pub(crate) fn drive(&mut self, node: NodeId, input: Input) {
         self.ledger.events += 1;
         let decisions = self.setup.decisions();
-        let mut inputs = VecDeque::from([input]);
-        let mut effects = Vec::new();
-        while let Some(input) = inputs.pop_front() {
+        let mut effects = std::mem::take(&mut self.effects);
+        let (mut next, mut inputs) = (Some(input), VecDeque::new());
+        while let Some(input) = next {
             let Some(replica) = &mut self.nodes[node.index()].replica else {
                 return;
             };
@@ -25,7 +25,9 @@ impl Simulation {
             for effect in effects.drain(..) {
                 self.perform_effect(node, effect, &mut inputs);
             }
+            next = inputs.pop_front();
         }
+        self.effects = effects;
         self.maybe_begin_sync(node);
         self.maybe_begin_storing(node);
     }
@@ -111,27 +113,30 @@ impl Simulation {
     }
 
     fn maybe_begin_sync(&mut self, node: NodeId) {
+        let storage = &self.nodes[node.index()].storage;
+        if storage.tail() == 0 || storage.is_syncing() {
+            return;
+        }
         let mut random = self.random(Chance::Sync, [node.0]);
         let at = &mut self.nodes[node.index()];
-        if at.storage.tail() > 0 && !at.storage.is_syncing() {
-            at.storage.begin_sync();
-            let takes = random.duration(&self.setup.sync);
-            self.agenda.add(self.now + takes, Event::SyncEnd { node, life: at.life });
-            if std::mem::take(&mut at.is_doomed) {
-                let moment = random.duration(&(Duration::ZERO..=takes));
-                self.agenda.add(self.now + moment, Event::Planned(Plan::Crash { node }));
-            }
+        at.storage.begin_sync();
+        let takes = random.duration(&self.setup.sync);
+        self.agenda.add(self.now + takes, Event::SyncEnd { node, life: at.life });
+        if std::mem::take(&mut at.is_doomed) {
+            let moment = random.duration(&(Duration::ZERO..=takes));
+            self.agenda.add(self.now + moment, Event::Planned(Plan::Crash { node }));
         }
     }
 
     fn maybe_begin_storing(&mut self, node: NodeId) {
-        let mut random = self.random(Chance::Store, [node.0]);
         let at = &mut self.nodes[node.index()];
-        if !at.storage.storing.is_empty() && !at.is_storing {
-            at.is_storing = true;
-            let end = self.now + random.duration(&self.setup.store);
-            self.agenda.add(end, Event::StoreEnd { node, life: at.life });
+        if at.storage.storing.is_empty() || at.is_storing {
+            return;
         }
+        at.is_storing = true;
+        let life = at.life;
+        let takes = self.random(Chance::Store, [node.0]).duration(&self.setup.store);
+        self.agenda.add(self.now + takes, Event::StoreEnd { node, life });
     }
 
     /// Lets a node crash in its next sync, or in the one that is under way.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use steadfast_guarantees::{GUARANTEES, GuaranteeId, History, holds};
 use steadfast_protocol::{
-    Change, Content, ContentId, Dot, Identity, Input, NodeId, NodeSet, Outcome, Path, Replica,
-    RequestId, Role,
+    Change, Content, ContentId, Dot, Effect, Identity, Input, NodeId, NodeSet, Outcome, Path,
+    Replica, RequestId, Role,
 };
 use steadfast_trace::{Bounds, Names, Network, Scope, Start, Step, Trace, TraceStep, World};
 
@@ -53,7 +53,7 @@ pub struct Simulation {
     pub(crate) catalogue: Library,
     pub(crate) history: History,
     pub(crate) names: Names,
-    pub(crate) steps: Vec<TraceStep>,
+    pub(crate) steps: Vec<Step>,
     pub(crate) timeline: Timeline,
     pub(crate) ledger: Ledger,
     /// The nodes as they were when the cluster was last judged while it was quiet.
@@ -64,6 +64,8 @@ pub struct Simulation {
     pub(crate) observer: Option<Observer>,
     /// What a crash that is about to be told of left.
     pub(crate) aftermath: Option<Aftermath>,
+    /// Memory for what a replica asks for; empty between inputs.
+    pub(crate) effects: Vec<Effect>,
 }
 
 /// How many timeouts of one node it takes at most to elect a leader once faults have stopped.
@@ -122,6 +124,7 @@ impl Simulation {
             broken: Vec::new(),
             observer: None,
             aftermath: None,
+            effects: Vec::new(),
             setup,
         };
         simulation.ledger.skewed =
@@ -381,14 +384,14 @@ impl Simulation {
         let breaks = GUARANTEES.iter().map(|it| it.id());
         let breaks = breaks.filter(|it| !holds(*it, &self.view())).map(|it| it.short().to_owned());
         let twin = self.setup.twin.map(|it| it.name.to_owned());
-        Trace::new(self.scope(), twin, breaks.collect(), self.steps.clone())
+        let steps = self.steps.iter().map(|it| TraceStep { step: *it, note: String::new() });
+        Trace::new(self.scope(), twin, breaks.collect(), steps.collect())
     }
 
     /// A digest of every step that was taken.
     #[must_use]
     pub fn digest(&self) -> u64 {
-        let steps: Vec<Step> = self.steps.iter().map(|it| it.step).collect();
-        let bytes = postcard::to_allocvec(&steps)
+        let bytes = postcard::to_allocvec(&self.steps)
             .unwrap_or_else(|error| panic!("steps-are-encodable: {error}"));
         let ContentId(name) = content_id(&bytes);
         name.iter().take(8).fold(0, |digest, byte| digest << 8 | u64::from(*byte))

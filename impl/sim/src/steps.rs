@@ -3,7 +3,7 @@
 
 use steadfast_guarantees::Copy;
 use steadfast_protocol::{ContentId, Input, Message, NodeId, NodeSet, Packet, Replica};
-use steadfast_trace::{Bounds, Cut, Step, TraceStep};
+use steadfast_trace::{Bounds, Cut, Step};
 
 use crate::agenda::Event;
 use crate::channels::Channels;
@@ -51,11 +51,14 @@ impl Simulation {
         let Some(mut at) = self.channels.position(from, to, flight) else {
             return;
         };
-        let Some(packet) = self.channels.get(from, to, at).map(|it| it.packet.clone()) else {
+        let Some(Packet { session, message }) =
+            self.channels.get(from, to, at).map(|it| &it.packet)
+        else {
             return;
         };
+        let kind = message.kind();
         let seen = self.replica(to).and_then(|it| it.session(from));
-        let waits = self.setup.decisions().waits_for_link_up() && seen != Some(packet.session);
+        let waits = self.setup.decisions().waits_for_link_up() && seen != Some(*session);
         let is_next = !self.is_ordered() || at == 0;
         if waits || !is_next || self.replica(to).is_none() {
             return self.channels.park(from, to, at);
@@ -64,18 +67,20 @@ impl Simulation {
             at = self.channels.first_equal(from, to, at);
         }
         let nth = u16::try_from(at).unwrap_or(u16::MAX);
-        let (lossy, setup) = (!self.is_ordered(), &self.setup);
-        let (loss, doubling) = (setup.loss_per_mille, setup.duplication_per_mille);
-        let mut random = self.random(Chance::Loss, [from.0, to.0, packet.message.kind()]);
-        if lossy && random.chance(loss) {
+        if self.is_ordered() {
+            self.take(Step::Deliver { from, to, nth });
+            return self.wake_next(from, to);
+        }
+        let (loss, doubling) = (self.setup.loss_per_mille, self.setup.duplication_per_mille);
+        let mut random = self.random(Chance::Loss, [from.0, to.0, kind]);
+        if random.chance(loss) {
             self.take(Step::Drop { from, to, nth });
-        } else if lossy && random.chance(doubling) {
+        } else if random.chance(doubling) {
             self.take(Step::Duplicate { from, to, nth });
             let again = self.now + random.duration(&self.setup.latency);
             self.agenda.add(again, Event::Arrival { from, to, flight });
         } else {
             self.take(Step::Deliver { from, to, nth });
-            self.wake_next(from, to);
         }
     }
 
@@ -84,7 +89,7 @@ impl Simulation {
     fn wake_next(&mut self, from: NodeId, to: NodeId) {
         let is_waiting =
             |channels: &Channels| channels.get(from, to, 0).is_some_and(|it| it.is_waiting);
-        if self.is_ordered() && is_waiting(&self.channels) {
+        if is_waiting(&self.channels) {
             self.wake(from, to);
         }
     }
@@ -165,7 +170,7 @@ impl Simulation {
         };
         self.connect(&step);
         self.follow_roles(led);
-        self.steps.push(TraceStep { step, note: String::new() });
+        self.steps.push(step);
         self.judge();
         self.narrate(&step, &before, &details);
         if let Some(mut observer) = self.observer.take() {
