@@ -23,7 +23,7 @@ pub(crate) struct Search {
     pub rarity_of_much_log2: u32,
     /// The candidates that are tried for an anchor.
     pub ways: usize,
-    /// A segment that saves no more literals than so many is not worth its operation: literals are
+    /// A segment that saves no more bytes than so many is not worth its operation: literals are
     /// packed, the better the longer they are.
     pub gain_min: isize,
     /// Behind a first find, a better one is looked for in so many bytes.
@@ -42,7 +42,7 @@ impl Effort {
                 rarity_log2: 5,
                 rarity_of_much_log2: 6,
                 ways: 2,
-                gain_min: 96,
+                gain_min: 64,
                 patience: 16,
                 everywhere: false,
             }),

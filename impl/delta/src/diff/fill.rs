@@ -137,12 +137,13 @@ fn grow(pair: Pair<'_>, place: Place, floor: usize, last: Option<Segment>) -> (S
     let before = pair.equal_run_before(place, floor);
     let start = Place { old: place.old - before, new: place.new - before };
     let more = pair.like_run_before(start, floor);
-    let length = more + before + pair.like_run(place, usize::MAX);
-    let (old_start, new_start) = (start.old - more, start.new - more);
+    let on = pair.like_run(place, usize::MAX);
+    let (old_start, new_start) = (start.old - more.length, start.new - more.length);
+    let length = more.length + before + on.length;
     let segment = Segment { old_start, new_start, length, exact: false };
     let aligned = last.is_some_and(|it| it.at(new_start) == Some(segment.start()));
     let cost = if aligned { 0 } else { OPERATION_COST };
-    (segment, length as isize - cost)
+    (segment, more.gain + before as isize + on.gain - cost)
 }
 
 /// The stretches of the new content between the segments.

@@ -101,7 +101,7 @@ impl<'a, 'b> Walk<'a, 'b> {
             let Some(next) = self.next(place) else { break };
             let before = self.pair.equal_run_before(next, place.new);
             let start = Place { old: next.old - before, new: next.new - before };
-            let more = self.pair.like_run_before(start, place.new);
+            let more = self.pair.like_run_before(start, place.new).length;
             let (old_start, new_start) = (start.old - more, start.new - more);
             self.push(Segment { old_start, new_start, length: more, exact: false });
             let length = before + self.summing.equal_run(self.pair, next);

@@ -29,6 +29,9 @@ impl Add<usize> for Place {
     }
 }
 
+/// What a different byte costs, in equal ones. It is sent as a gap and a difference, which together
+/// take about as many bytes as two or three literals once all are packed.
+const DIFFERENT_COST: isize = 2;
 /// A scan for likeness gives up once it is this much worse than at its best.
 const SLACK: isize = 48;
 
@@ -57,13 +60,12 @@ impl Pair<'_> {
         Some(equal_bytes(old, new))
     }
 
-    /// How far from `place` on, and at most to `limit` bytes, the contents are alike: the length
-    /// at which most bytes more are equal than different.
-    pub(crate) fn like_run(&self, place: Place, limit: usize) -> usize {
+    /// How far from `place` on, and at most to `limit` bytes, the contents are alike.
+    pub(crate) fn like_run(&self, place: Place, limit: usize) -> Alike {
         let (old, new) = (&self.old[place.old..], &self.new[place.new..]);
         let end = old.len().min(new.len()).min(limit);
         let (old, new) = (&old[..end], &new[..end]);
-        best_length(
+        most_alike(
             end,
             |at| old[at] == new[at],
             |at| common_prefix_in_block(&old[at..], &new[at..]),
@@ -71,12 +73,12 @@ impl Pair<'_> {
     }
 
     /// The same backward from `place`.
-    pub(crate) fn like_run_before(&self, place: Place, floor: usize) -> usize {
+    pub(crate) fn like_run_before(&self, place: Place, floor: usize) -> Alike {
         let (old, new) = (&self.old[..place.old], &self.new[floor..place.new]);
         let end = old.len().min(new.len());
         let (old, new) = (&old[old.len() - end..], &new[new.len() - end..]);
         let equal = |at: usize| old[end - 1 - at] == new[end - 1 - at];
-        best_length(end, equal, |at| common_suffix(&old[..end - at], &new[..end - at]))
+        most_alike(end, equal, |at| common_suffix(&old[..end - at], &new[..end - at]))
     }
 
     /// The segment without the tail in which fewer bytes are equal than differ.
@@ -84,24 +86,33 @@ impl Pair<'_> {
         let tail = segment.length.min(4 * WINDOW);
         let head = segment.length - tail;
         let place = Place { old: segment.old_start + head, new: segment.new_start + head };
-        let kept = self.like_run(place, tail);
+        let kept = self.like_run(place, tail).length;
         Segment { length: head + kept, ..segment }
     }
 }
 
+/// A stretch that is worth being a copy.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Alike {
+    /// Its bytes.
+    pub length: usize,
+    /// The equal ones of these, less what the different ones cost.
+    pub gain: isize,
+}
+
 /// Walks up to `end` bytes, of which `equal` judges one and `run` measures the equal ones from
-/// one on, and returns the length with the best score.
-fn best_length(end: usize, equal: impl Fn(usize) -> bool, run: impl Fn(usize) -> usize) -> usize {
-    let (mut best, mut at, mut score, mut best_score) = (0, 0, 0isize, 0isize);
-    while at < end && best_score - score <= SLACK {
+/// one on, and returns the stretch that gains most.
+fn most_alike(end: usize, equal: impl Fn(usize) -> bool, run: impl Fn(usize) -> usize) -> Alike {
+    let (mut best, mut at, mut gain) = (Alike::default(), 0, 0);
+    while at < end && best.gain - gain <= SLACK {
         if !equal(at) {
-            (at, score) = (at + 1, score - 1);
+            (at, gain) = (at + 1, gain - DIFFERENT_COST);
             continue;
         }
         let run = run(at);
-        (at, score) = (at + run, score + run as isize);
-        if score > best_score {
-            (best, best_score) = (at, score);
+        (at, gain) = (at + run, gain + run as isize);
+        if gain > best.gain {
+            best = Alike { length: at, gain };
         }
     }
     best
