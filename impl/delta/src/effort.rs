@@ -59,20 +59,15 @@ impl Effort {
     }
 
     /// The nanoseconds that packing a stream of a frame with so many new bytes may take: any other
-    /// than the literals, and these, of which there are so many.
-    pub(crate) fn packing_times(self, new_length: usize, literals: usize) -> [usize; 2] {
+    /// than the literals, and these.
+    pub(crate) fn packing_times(self, new_length: usize) -> [usize; 2] {
         match self {
             Effort::Fast => [new_length / 64, new_length / 16].map(|it| it.max(500_000)),
             Effort::Default => {
                 let start = (new_length / 4).clamp(1_000_000, 4_000_000);
-                // Many literals get an ordinary level, as long as comparing takes longer.
-                let ordinary = (literals * ORDINARY_TIME).min(new_length / 8);
-                [start / 8 + new_length / 256, ordinary.max(start + new_length / 32)]
+                [start / 8 + new_length / 256, start + new_length / 32]
             }
             Effort::Small => [new_length / 2, new_length * 3].map(|it| it.max(4_000_000)),
         }
     }
 }
-
-/// The nanoseconds for a byte that zstd takes at an ordinary level.
-const ORDINARY_TIME: usize = 15;

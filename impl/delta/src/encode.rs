@@ -286,7 +286,7 @@ impl<'a, W: Write> Encoder<'a, W> {
 
     fn write(&mut self, frame: &Frame<'_>, skipped: &[u8]) -> io::Result<()> {
         let length = self.new_end - self.framed;
-        let times = self.effort.packing_times(length, frame.literals.len());
+        let times = self.effort.packing_times(length);
         self.framed = self.new_end;
         let (body, literals) = frame.to_body(skipped, times, &mut self.packer)?;
         let mut head = Vec::new();

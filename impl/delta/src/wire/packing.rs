@@ -1,8 +1,12 @@
 //! How a stream is packed: raw, with zstd, or with zstd behind a prefix.
 
 use std::io;
+use std::ops::Range;
 
-use zstd::zstd_safe::{CCtx, CParameter, DCtx, DParameter, compress_bound, get_error_name};
+use zstd::zstd_safe::zstd_sys::ZSTD_EndDirective;
+use zstd::zstd_safe::{
+    CCtx, CParameter, DCtx, DParameter, InBuffer, OutBuffer, compress_bound, get_error_name,
+};
 
 /// Shorter streams are not worth a zstd header.
 const PACKED_MIN: usize = 24;
@@ -132,9 +136,58 @@ fn compress(
     ] {
         context.set_parameter(parameter).map_err(zstd_error)?;
     }
-    let mut packed = Vec::with_capacity(compress_bound(raw.len()));
-    context.compress2(&mut packed, raw).map_err(zstd_error)?;
+    let parts = parts(raw);
+    let mut packed = Vec::with_capacity(compress_bound(raw.len()) + parts.len() * BLOCK_COST);
+    if parts.len() <= 1 {
+        context.compress2(&mut packed, raw).map_err(zstd_error)?;
+        return Ok(packed);
+    }
+    context.set_pledged_src_size(Some(raw.len() as u64)).map_err(zstd_error)?;
+    let mut out = OutBuffer::around(&mut packed);
+    for part in parts {
+        let end = match part.end == raw.len() {
+            true => ZSTD_EndDirective::ZSTD_e_end,
+            false => ZSTD_EndDirective::ZSTD_e_flush,
+        };
+        let mut part = InBuffer::around(&raw[part]);
+        while context.compress_stream2(&mut out, &mut part, end).map_err(zstd_error)? > 0 {}
+    }
     Ok(packed)
+}
+
+/// What a block of zstd takes besides its content.
+const BLOCK_COST: usize = 16;
+/// Noise is told from the rest in pieces of so many bytes.
+const PIECE: usize = 512;
+/// A piece with more different bytes is noise: of random ones it has 221, of text about 60, of
+/// machine code about 130.
+const NOISE_MIN: u32 = 192;
+
+/// Where blocks of zstd should end: between noise and what is none. A block has one code for all
+/// its literals, and what is packed beside noise is hardly packed at all.
+fn parts(raw: &[u8]) -> Vec<Range<usize>> {
+    let mut parts: Vec<Range<usize>> = Vec::new();
+    let mut last = None;
+    for (index, piece) in raw.chunks(PIECE).enumerate() {
+        let start = index * PIECE;
+        let range = start..start + piece.len();
+        // The rest is too short to tell.
+        let is_noise = if piece.len() == PIECE { Some(is_noise(piece)) } else { last };
+        match parts.last_mut() {
+            Some(part) if is_noise == last => part.end = range.end,
+            _ => parts.push(range),
+        }
+        last = is_noise;
+    }
+    parts
+}
+
+fn is_noise(piece: &[u8]) -> bool {
+    let mut seen = [0; 256];
+    for byte in piece {
+        seen[usize::from(*byte)] = 1u8;
+    }
+    seen.iter().map(|it| u32::from(*it)).sum::<u32>() > NOISE_MIN
 }
 
 /// Unpacks exactly `length` bytes, which the caller has bounded, or returns `None` if `packed` is
@@ -152,4 +205,41 @@ pub(crate) fn unpack(packed: &[u8], prefix: &[u8], length: usize) -> Option<Vec<
 
 fn zstd_error(code: usize) -> io::Error {
     io::Error::other(get_error_name(code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn noise(length: usize) -> Vec<u8> {
+        let mut state = 1u64;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 56) as u8
+        };
+        (0..length).map(|_| next()).collect()
+    }
+
+    #[test]
+    fn noise_is_told_from_text_and_both_come_back() {
+        let text = b"what is said again and again, ".repeat(100);
+        let mixed = [&text[..2048], &noise(4096), &text[..1500], &noise(1024), b"end"].concat();
+        let mut packer = Packer::default();
+        for raw in [&mixed[..], &mixed[..7000], &mixed[100..], &text, &mixed[2048..6144]] {
+            let parts = parts(raw);
+            assert_eq!(parts.iter().flat_map(|it| it.clone()).collect::<Vec<_>>().len(), raw.len());
+            for prefix in [&[][..], &text] {
+                for time in [0, 1 << 30] {
+                    let Some((_, packed)) = packer.pack(raw, prefix, time).expect("memory") else {
+                        assert_eq!((raw, parts.len()), (&mixed[2048..6144], 1));
+                        continue;
+                    };
+                    assert!(packed.len() < 6000, "{} bytes", packed.len());
+                    assert_eq!(unpack(&packed, prefix, raw.len()).as_deref(), Some(raw));
+                }
+            }
+        }
+        assert_eq!(parts(&mixed), [0..2048, 2048..6144, 6144..7680, 7680..8671]);
+        assert_eq!(parts(&[]), []);
+    }
 }
