@@ -8,7 +8,7 @@ mod report;
 mod systems;
 mod targets;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ pub struct Options {
     #[arg(long, value_name = "COUNT", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
     /// The numbers of writers.
-    #[arg(long, value_name = "COUNT", value_delimiter = ',', default_values_t = [1, 8, 64])]
+    #[arg(long, value_name = "COUNT", value_delimiter = ',', default_values_t = [1, 8, 64], value_parser = writers)]
     writers: Vec<usize>,
     /// The lengths of records, in bytes.
     #[arg(long, value_name = "BYTES", value_delimiter = ',', default_values_t = [128, 4096, 65_536])]
@@ -59,8 +59,16 @@ const SAME_BLOCKS: &str = "direct, our blocks";
 /// What is compared.
 const SYSTEMS: [&str; 5] = ["steadfast", "raw", "raft-engine", "okaywal", "sqlite"];
 
+/// The most writers.
+const WRITERS_MAX: usize = 1024;
+
 /// How long the raw sync is measured before and after, in seconds.
 const RAW_SECONDS: f64 = 1.0;
+
+fn writers(text: &str) -> std::result::Result<usize, String> {
+    let count = text.parse().ok().filter(|it| (1..=WRITERS_MAX).contains(it));
+    count.ok_or_else(|| format!("there are 1 to {WRITERS_MAX} writers"))
+}
 
 /// Measures and judges.
 #[must_use]
@@ -86,6 +94,13 @@ fn measure(options: &Options) -> Result<Report> {
     let time = Duration::from_secs_f64(options.seconds);
     let raw = RawDisk::open(place)?;
     let raw_time = Duration::from_secs_f64(RAW_SECONDS);
+    let mut contenders = Vec::new();
+    if !options.payloads.is_empty() {
+        for system in &options.systems {
+            eprintln!("warming up {system}");
+            contenders.push(Contender::warm(system, place)?);
+        }
+    }
     let mut machine = Machine::of(place);
     machine.raw_sync_before_us = raw.loop_of(1, 4096, true, raw_time)?.p50_us;
     let mut report = Report::new(machine);
@@ -93,13 +108,13 @@ fn measure(options: &Options) -> Result<Report> {
     for &payload_bytes in &options.payloads {
         for &writers in &options.writers {
             eprintln!("measuring {writers} writers, {payload_bytes} bytes");
-            let systems = &options.systems;
-            let cell = Cell { place, raw: &raw, systems, writers, payload_bytes, time };
+            let cell = Cell { raw: &raw, contenders: &contenders, writers, payload_bytes, time };
             for _ in 0..options.rounds {
                 cell.measure(&mut report.appends)?;
             }
         }
     }
+    drop(contenders);
     report.take_medians();
     let bandwidth = raw.bandwidth(raw_time)?;
     let machine = &mut report.machine;
@@ -118,63 +133,65 @@ fn measure(options: &Options) -> Result<Report> {
     Ok(report)
 }
 
+/// What takes part. A log stays open from its warming up to the end, as one in use does.
+enum Contender {
+    Ours(Steadfast),
+    Other(&'static str, Box<dyn System>),
+    /// Its file was written over before anything is measured.
+    Raw,
+}
+
+impl Contender {
+    /// Opens a log and brings it to its steady state.
+    fn warm(system: &str, place: &Path) -> Result<Contender> {
+        let contender = match system {
+            "steadfast" => Contender::Ours(Steadfast::open(place)?),
+            "raw" => return Ok(Contender::Raw),
+            "raft-engine" => {
+                Contender::Other("raft-engine", Box::new(RaftEngine::open(place, WRITERS_MAX)?))
+            }
+            "okaywal" => Contender::Other("okaywal", Box::new(OkayWal::open(place)?)),
+            "sqlite" => Contender::Other("sqlite", Box::new(Sqlite::open(place)?)),
+            other => return Err(format!("there is no system {other:?}").into()),
+        };
+        match &contender {
+            Contender::Ours(ours) => load::warm_up(ours)?,
+            Contender::Other(_, other) => load::warm_up(&**other)?,
+            Contender::Raw => {}
+        }
+        Ok(contender)
+    }
+}
+
 /// One number of writers and one length of records.
 struct Cell<'a> {
-    place: &'a std::path::Path,
     raw: &'a RawDisk,
-    systems: &'a [String],
+    contenders: &'a [Contender],
     writers: usize,
     payload_bytes: usize,
     time: Duration,
 }
 
 impl Cell<'_> {
-    /// Measures all systems, one right after the other. What one leaves behind is gone before the
-    /// next one begins.
+    /// Measures all, one right after the other.
     fn measure(&self, rows: &mut Vec<Row>) -> Result<()> {
-        for system in self.systems {
-            match system.as_str() {
-                "steadfast" => self.steadfast(rows)?,
-                "raw" => self.raw_disk(rows)?,
-                "raft-engine" => {
-                    let raft = RaftEngine::open(self.place, self.writers)?;
-                    rows.push(self.row("raft-engine", "blocking", self.blocking(&raft)?));
+        for contender in self.contenders {
+            match contender {
+                Contender::Ours(ours) => self.steadfast(ours, rows)?,
+                Contender::Other(name, other) => {
+                    rows.push(self.row(name, "blocking", self.blocking(&**other)?));
                 }
-                "okaywal" => {
-                    let okay = OkayWal::open(self.place)?;
-                    rows.push(self.row("okaywal", "blocking", self.blocking(&okay)?));
-                }
-                "sqlite" => {
-                    let sqlite = Sqlite::open(self.place)?;
-                    rows.push(self.row("sqlite", "blocking", self.blocking(&sqlite)?));
-                }
-                other => return Err(format!("there is no system {other:?}").into()),
+                Contender::Raw => self.raw_disk(rows)?,
             }
-            self.clear()?;
         }
         Ok(())
     }
 
-    /// Removes what a system has written, and waits until the disk knows that.
-    fn clear(&self) -> Result<()> {
-        for entry in std::fs::read_dir(self.place)? {
-            let (path, name) = entry.map(|it| (it.path(), it.file_name()))?;
-            if path.is_dir() {
-                std::fs::remove_dir_all(path)?;
-            } else if name != raw::NAME {
-                std::fs::remove_file(path)?;
-            }
-        }
-        std::fs::File::open(self.place)?.sync_all()?;
-        Ok(())
-    }
-
-    fn steadfast(&self, rows: &mut Vec<Row>) -> Result<()> {
-        let ours = Steadfast::open(self.place)?;
-        rows.push(self.row("steadfast", "blocking", self.blocking(&ours)?));
+    fn steadfast(&self, ours: &Steadfast, rows: &mut Vec<Row>) -> Result<()> {
+        rows.push(self.row("steadfast", "blocking", self.blocking(ours)?));
         if self.writers > 1 {
             let outstanding = self.writers as u64;
-            let sample = load::asynchronous(&ours, outstanding, self.payload_bytes, self.time)?;
+            let sample = load::asynchronous(ours, outstanding, self.payload_bytes, self.time)?;
             rows.push(self.row("steadfast", "async", sample));
         }
         Ok(())

@@ -10,9 +10,21 @@ use super::systems::{Result, Steadfast, System, behind};
 
 /// Old records are given up about every so many bytes.
 const TRIM_BYTES: u64 = 128 << 20;
+/// A record counts as at least so many bytes, as one that is synced alone takes on most disks.
+const RECORD_BYTES_MIN: usize = 4096;
 
-/// How long a log is left alone after it was opened.
-const SETTLE: Duration = Duration::from_millis(700);
+/// How long to wait before looking again at what was written.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// So much is written to a log before anything is measured: more than any of them keeps, so that
+/// each has begun to use its files again, as one in use does, instead of getting new ones.
+const WARM_UP_BYTES: u64 = 1 << 30;
+/// No log is warmed up for longer.
+const WARM_UP: Duration = Duration::from_secs(10);
+/// How it is written: as a log takes the most at a time.
+const WARM_UP_WRITERS: usize = 64;
+/// See there.
+const WARM_UP_PAYLOAD_BYTES: usize = 65_536;
 
 /// What a run came to.
 #[derive(Clone, Debug, Serialize)]
@@ -74,17 +86,27 @@ pub(super) fn blocking(
     payload_bytes: usize,
     time: Duration,
 ) -> Result<Sample> {
-    // Files are made ready and caches filled before anything counts.
-    std::thread::sleep(SETTLE);
-    round(system, writers, payload_bytes, time / 4)?;
-    round(system, writers, payload_bytes, time)
+    // Threads and caches get used to the load before anything counts.
+    round(system, writers, payload_bytes, time / 4, u64::MAX)?;
+    round(system, writers, payload_bytes, time, u64::MAX)
 }
 
+/// Brings a log to its steady state.
+///
+/// # Errors
+/// When an append fails.
+pub(super) fn warm_up(system: &dyn System) -> Result<()> {
+    let (writers, payload_bytes) = (WARM_UP_WRITERS, WARM_UP_PAYLOAD_BYTES);
+    round(system, writers, payload_bytes, WARM_UP, WARM_UP_BYTES).map(drop)
+}
+
+/// Writers that go on for this long, or until so much is written.
 fn round(
     system: &dyn System,
     writers: usize,
     payload_bytes: usize,
     time: Duration,
+    bytes_max: u64,
 ) -> Result<Sample> {
     let (is_over, written) = (AtomicBool::new(false), AtomicU64::new(0));
     let all = Mutex::new((Vec::new(), None));
@@ -102,7 +124,7 @@ fn round(
                     let begin = Instant::now();
                     result = system.write(writer, &payload);
                     latencies.push(begin.elapsed());
-                    written.fetch_add(payload.len() as u64, Ordering::Relaxed);
+                    written.fetch_add(weight(&payload), Ordering::Relaxed);
                 }
                 let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
                 all.0.extend(latencies);
@@ -112,7 +134,9 @@ fn round(
         barrier.wait();
         let begin = Instant::now();
         scope.spawn(|| trim_until(system, &is_over, &written));
-        std::thread::sleep(time);
+        while begin.elapsed() < time && written.load(Ordering::Relaxed) < bytes_max {
+            std::thread::sleep((time - begin.elapsed().min(time)).min(PAUSE));
+        }
         is_over.store(true, Ordering::Relaxed);
         elapsed = begin.elapsed();
     });
@@ -146,12 +170,17 @@ pub(super) fn asynchronous(
             }
             result = append_one(system, &payload, outstanding);
             records += 1;
-            written.fetch_add(payload_bytes as u64, Ordering::Relaxed);
+            written.fetch_add(weight(&payload), Ordering::Relaxed);
         }
         let elapsed = begin.elapsed();
         is_over.store(true, Ordering::Relaxed);
         result.map(|()| Sample::of(records, payload_bytes, elapsed, Vec::new()))
     })
+}
+
+/// How many bytes a record counts as.
+fn weight(payload: &[u8]) -> u64 {
+    payload.len().max(RECORD_BYTES_MIN) as u64
 }
 
 fn append_one(system: &Steadfast, payload: &[u8], outstanding: u64) -> Result<()> {
@@ -164,7 +193,7 @@ fn append_one(system: &Steadfast, payload: &[u8], outstanding: u64) -> Result<()
 fn trim_until(system: &dyn System, is_over: &AtomicBool, written: &AtomicU64) {
     let mut trimmed = 0;
     while !is_over.load(Ordering::Relaxed) {
-        std::thread::sleep(Duration::from_millis(10));
+        std::thread::sleep(PAUSE);
         let now = written.load(Ordering::Relaxed);
         if now - trimmed > TRIM_BYTES {
             trimmed = now;
