@@ -115,3 +115,60 @@ impl Bells {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Nothing takes that long: who has not come back by then never will.
+    const NEVER: Duration = Duration::from_secs(20);
+
+    /// Lets this many threads wait for record 1 and does something; all must come back.
+    fn all_come_back(threads: usize, ring: impl FnOnce(&Bells)) {
+        // Threads that are never woken must not keep the test from failing.
+        let bells: &'static Bells = Box::leak(Box::new(Bells::new(Sequence(0))));
+        let (sender, receiver) = channel();
+        for _ in 0..threads {
+            let sender = sender.clone();
+            thread::spawn(move || {
+                while !bells.is_over(Sequence(1)) {
+                    bells.wait(Bell::FIRST, Sequence(1));
+                }
+                sender.send(())
+            });
+        }
+        // That they fall asleep first is likely, and needed for nothing but finding what is wrong.
+        thread::sleep(Duration::from_millis(30));
+        ring(bells);
+        for _ in 0..threads {
+            receiver.recv_timeout(NEVER).expect("all are woken");
+        }
+    }
+
+    #[test]
+    fn one_ring_wakes_all_who_wait_for_the_batch() {
+        for threads in [1, 2, 16] {
+            all_come_back(threads, |bells| {
+                bells.on_durable(Sequence(1));
+                bells.ring(Bell::FIRST);
+            });
+        }
+    }
+
+    #[test]
+    fn who_is_left_is_woken_before_the_bell_is_that_of_another_batch() {
+        all_come_back(16, |bells| {
+            bells.on_durable(Sequence(1));
+            bells.prepare(Bell::FIRST);
+        });
+    }
+
+    #[test]
+    fn a_failure_wakes_all() {
+        all_come_back(16, Bells::ring_all);
+    }
+}
