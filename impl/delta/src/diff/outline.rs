@@ -3,8 +3,8 @@
 //! It runs along one alignment at the speed of memory comparison. At a difference it keeps the
 //! alignment while half of a window stays equal; else it looks, in this order, for a small shift
 //! nearby, for the same alignment behind a replaced stretch, for a larger shift, for a moved
-//! piece. Where the same alignment goes on, a shift must be equal for as long. What it leaves
-//! unmatched is the second pass's.
+//! piece. Where the same alignment goes on for long, it is kept; where for less, a shift must be
+//! equal for as long. What it leaves unmatched is the second pass's.
 
 use super::coarse::Coarse;
 use super::near::Near;
@@ -25,8 +25,9 @@ const HOLE_MIN: usize = 4 << 10;
 const GO_BACK: usize = 4;
 const NEAR_EQUAL_MIN: usize = 20;
 const FAR_EQUAL_MIN: usize = 32;
-/// Where the same alignment goes on behind a replaced stretch, a small shift must be equal for as
-/// long as that, or for so many bytes: a page that was rewritten with text would else lead astray.
+/// Where the same alignment goes on behind a replaced stretch for so many bytes, no shift is looked
+/// for; where for fewer, a small shift must be equal for as long as that. A page that was rewritten
+/// with text would else lead astray.
 const SHIFTED_MIN: usize = 512;
 /// How many strides at most are passed over between two samples of what resembles nothing.
 const SKIP_STRIDES_MAX: usize = 64;
@@ -143,7 +144,9 @@ impl<'a, 'b> Walk<'a, 'b> {
         }
         let resumed = self.resume(place);
         let shifted_min = resumed.map_or(NEAR_EQUAL_MIN, |it| self.run_within(it, SHIFTED_MIN));
+        let goes_on = resumed.filter(|_| shifted_min == SHIFTED_MIN);
         self.go_back(place)
+            .or(goes_on)
             .or_else(|| self.search_near(place, NEAR_REACH, shifted_min))
             .or(resumed)
             .or_else(|| self.search_near(place, FAR_REACH, FAR_EQUAL_MIN))
