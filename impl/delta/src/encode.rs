@@ -291,8 +291,8 @@ impl<'a, W: Write> Encoder<'a, W> {
         let (body, literals) = frame.to_body(skipped, times, &mut self.packer)?;
         let mut head = Vec::new();
         varint::put(&mut head, (body.len() + literals.len()) as u64);
-        self.check = check(self.check, &[&body, literals]);
-        for part in [&head[..], &body, literals, &self.check.to_le_bytes()] {
+        self.check = check(self.check, &[&body, &literals]);
+        for part in [&head[..], &body, &literals, &self.check.to_le_bytes()] {
             self.out.write_all(part)?;
             self.written += part.len() as u64;
         }

@@ -110,8 +110,8 @@ impl<'a> Writer<'a> {
             frame.to_body(&[], [packing_time(frame.literals.len()); 2], &mut self.packer)?;
         varint::put(&mut self.out, (body.len() + literals.len()) as u64);
         self.out.extend_from_slice(&body);
-        self.out.extend_from_slice(literals);
-        self.check = check(self.check, &[&body, literals]);
+        self.out.extend_from_slice(&literals);
+        self.check = check(self.check, &[&body, &literals]);
         self.out.extend_from_slice(&self.check.to_le_bytes());
         Ok(())
     }

@@ -40,7 +40,7 @@ pub(crate) struct Frame<'a> {
 }
 
 impl Frame<'_> {
-    /// The body in two parts, the second of which is borrowed: literals that are not packed.
+    /// The body in two parts, the second of which are the bytes of the literals.
     /// `skipped` are the frame's skipped old bytes; `times` are about the nanoseconds that packing
     /// may take for another stream and for the literals.
     ///
@@ -51,7 +51,7 @@ impl Frame<'_> {
         skipped: &[u8],
         times: [usize; 2],
         packer: &mut Packer,
-    ) -> io::Result<(Vec<u8>, &[u8])> {
+    ) -> io::Result<(Vec<u8>, Cow<'_, [u8]>)> {
         let streams: [&[u8]; STREAMS] = [
             &self.literal_lengths,
             &self.copy_lengths,
@@ -62,33 +62,28 @@ impl Frame<'_> {
         ];
         let present = (0..STREAMS).filter(|it| !streams[*it].is_empty());
         let mut body = vec![present.clone().map(|it| 1 << it).sum()];
+        let mut tail = Cow::Borrowed(&[][..]);
         for index in present {
             let stream = streams[index];
             let literals = index == LITERALS;
             let time = times[usize::from(literals)];
             let resembled = literals && time / RESEMBLED_TIME >= stream.len();
             let prefix = if resembled { skipped } else { &[] };
-            match packer.pack(stream, prefix, time)? {
-                Some((packing, packed)) => {
-                    put_length(&mut body, stream.len(), packing);
-                    varint::put(&mut body, packed.len() as u64);
-                    body.extend(packed);
-                }
-                None => {
-                    put_length(&mut body, stream.len(), Packing::Raw);
-                    if literals {
-                        return Ok((body, stream));
-                    }
-                    body.extend(stream);
-                }
+            let (packing, bytes) = match packer.pack(stream, prefix, time)? {
+                Some((packing, packed)) => (packing, Cow::Owned(packed)),
+                None => (Packing::Raw, Cow::Borrowed(stream)),
+            };
+            varint::put(&mut body, (stream.len() as u64) << 2 | u64::from(packing.to_byte()));
+            if packing != Packing::Raw {
+                varint::put(&mut body, bytes.len() as u64);
+            }
+            match literals {
+                true => tail = bytes,
+                false => body.extend_from_slice(&bytes),
             }
         }
-        Ok((body, &[]))
+        Ok((body, tail))
     }
-}
-
-fn put_length(body: &mut Vec<u8>, length: usize, packing: Packing) {
-    varint::put(body, (length as u64) << 2 | u64::from(packing.to_byte()));
 }
 
 /// A body whose streams were found, none unpacked yet.
