@@ -143,6 +143,10 @@ fn dump(target: &Target) -> io::Result<ExitCode> {
     written?;
     out.flush()?;
     Ok(match result {
+        Ok(inspection) if inspection.tail.is_uncertain() => {
+            eprintln!("steadfast: {}", clean_or_uncertain(&inspection).message);
+            ExitCode::from(DAMAGED)
+        }
         Ok(_) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("steadfast: {}", explain(&error));
@@ -188,16 +192,28 @@ fn verify(target: &Target) -> io::Result<ExitCode> {
         (Ok(_), _) => ExitCode::from(DAMAGED),
         (Err(error), _) => exit_code(error),
     };
-    let mut out = io::stdout().lock();
-    if target.json {
-        serde_json::to_writer_pretty(&mut out, &verdict).map_err(io::Error::from)?;
-        writeln!(out)?;
-    } else if result.is_ok() {
-        writeln!(out, "{}: {} batches, {} records", verdict.message, batches, records)?;
-    } else {
-        eprintln!("steadfast: {}", verdict.message);
+    match verdict.show(target.json) {
+        // Nobody reads on; what the log is worth still shows in the exit code.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        result => result?,
     }
     Ok(code)
+}
+
+impl Verdict {
+    fn show(&self, is_json: bool) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        if is_json {
+            serde_json::to_writer_pretty(&mut out, self).map_err(io::Error::from)?;
+            writeln!(out)
+        } else if self.log.is_some() {
+            let (batches, records) = (self.batches, self.records);
+            writeln!(out, "{}: {batches} batches, {records} records", self.message)
+        } else {
+            eprintln!("steadfast: {}", self.message);
+            Ok(())
+        }
+    }
 }
 
 fn clean_or_uncertain(inspection: &Inspection) -> Verdict {

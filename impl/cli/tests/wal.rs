@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
 use steadfast_wal::{LogId, Opening, RealDisk, Settings};
@@ -66,6 +66,63 @@ fn damage_is_named_with_its_place() {
     let (code, out, _) = wal("dump", &log, &[]);
     assert_eq!(code, 1);
     assert!(out.contains("record 4:") && !out.contains("record 5:"), "what stands before: {out}");
+}
+
+#[test]
+fn a_lost_checkpoint_is_damage_and_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("log");
+    write_log(&log);
+    std::fs::remove_file(log.join("checkpoint")).unwrap();
+    let names = || std::fs::read_dir(&log).unwrap().count();
+    let before = names();
+    for verb in ["verify", "dump"] {
+        let (code, _, message) = wal(verb, &log, &[]);
+        assert_eq!(code, 1, "{message}");
+        assert!(message.contains("lost-checkpoint"), "{message}");
+    }
+    assert_eq!(names(), before);
+}
+
+#[test]
+fn an_uncertain_tail_is_said_by_dump_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("log");
+    write_log(&log);
+    // Record 20 and the batch that proves it.
+    let segment = log.join("segment-0000000000000003");
+    let mut bytes = std::fs::read(&segment).unwrap();
+    bytes[19 * 4096 + 100..21 * 4096].fill(0);
+    std::fs::write(&segment, bytes).unwrap();
+    for verb in ["verify", "dump"] {
+        let (code, out, message) = wal(verb, &log, &[]);
+        assert_eq!(code, 1, "{verb}: {out}{message}");
+        assert!(format!("{out}{message}").contains("the tail is uncertain"), "{out}{message}");
+    }
+}
+
+#[test]
+fn the_verdict_shows_in_the_exit_code_though_nobody_reads_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("log");
+    write_log(&log);
+    let verify = |stdout: Stdio| {
+        let directory = log.to_str().unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_steadfast"));
+        command.args(["wal", "verify", "--json", directory]).stdout(stdout);
+        command.stderr(Stdio::null()).status().unwrap().code()
+    };
+    let closed_pipe = || Stdio::from(std::io::pipe().unwrap().1);
+    assert_eq!(verify(closed_pipe()), Some(0));
+    let segment = log.join("segment-0000000000000003");
+    let mut bytes = std::fs::read(&segment).unwrap();
+    bytes[4 * 4096 + 100] ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+    assert_eq!(verify(closed_pipe()), Some(1));
+    if cfg!(target_os = "linux") {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        assert_eq!(verify(full.into()), Some(4), "a verdict that is not written is no verdict");
+    }
 }
 
 #[test]

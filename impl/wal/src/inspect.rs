@@ -4,7 +4,9 @@ use crate::disk::{Access, Call, Disk, DiskError};
 use crate::format::batch::Batch;
 use crate::format::checkpoint::Root;
 use crate::format::names::LOCK;
-use crate::recovery::{OpenError, ReadError, Segments, Tail, Walk, judge, read_root};
+use crate::recovery::{
+    OpenError, ReadError, Segments, Tail, Walk, judge, lost_checkpoint, read_root,
+};
 use crate::settings::Settings;
 use crate::{Position, Sequence};
 
@@ -36,9 +38,6 @@ pub fn inspect<D: Disk>(
 ) -> Result<Inspection, OpenError> {
     let settings = Settings::default();
     let segments = Segments::list(disk)?;
-    if !segments.has_checkpoint && segments.numbers.is_empty() {
-        return Err(OpenError::NoLog { place: disk.place() });
-    }
     // A log that nobody has locked yet is not given a lock file.
     let _lock = if segments.has_lock {
         let lock = disk.lock(LOCK, Access::Read).map_err(DiskError::of(Call::Lock, LOCK))?;
@@ -46,6 +45,13 @@ pub fn inspect<D: Disk>(
     } else {
         None
     };
+    if !segments.has_checkpoint {
+        let place = disk.place();
+        return Err(match lost_checkpoint(disk, settings, &segments)? {
+            Some(damage) => OpenError::Damaged { place, damage },
+            None => OpenError::NoLog { place },
+        });
+    }
     let (root, state) = read_root(disk, settings)?;
     let settings = Settings { block_bytes: root.block_bytes, ..settings };
     settings.validate()?;

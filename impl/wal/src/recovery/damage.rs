@@ -152,7 +152,7 @@ pub enum OpenError {
     /// The disk failed.
     #[error(transparent)]
     Disk(#[from] DiskError),
-    /// There is no such directory, or it is empty.
+    /// The directory is empty, or no more than the creation of a log was begun in it.
     #[error("{place} holds no log")]
     NoLog {
         /// The directory.

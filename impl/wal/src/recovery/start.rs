@@ -58,12 +58,8 @@ pub(crate) fn create<D: Disk>(
     settings: Settings,
     segments: &Segments,
 ) -> Result<(), OpenError> {
-    for &segment in &segments.numbers {
-        if segment != FIRST_SEGMENT || has_records(&**disk, segment, settings)? {
-            let place = Place::File(segment_name(segment));
-            let damage = Damage { case: Case::LostCheckpoint, place, lost: None };
-            return Err(OpenError::Damaged { place: disk.place(), damage });
-        }
+    if let Some(damage) = lost_checkpoint(&**disk, settings, segments)? {
+        return Err(OpenError::Damaged { place: disk.place(), damage });
     }
     remove_if_there(&**disk, &segment_name(FIRST_SEGMENT))?;
     for draft in &segments.drafts {
@@ -91,6 +87,22 @@ pub(crate) fn create<D: Disk>(
         store.write_checkpoint(&root, &[])?;
     }
     Ok(())
+}
+
+/// The damage that there is when a directory without a checkpoint is more than what a creation has
+/// left that was cut off.
+pub(crate) fn lost_checkpoint<D: Disk>(
+    disk: &D,
+    settings: Settings,
+    segments: &Segments,
+) -> Result<Option<Damage>, DiskError> {
+    for &segment in &segments.numbers {
+        if segment != FIRST_SEGMENT || has_records(disk, segment, settings)? {
+            let place = Place::File(segment_name(segment));
+            return Ok(Some(Damage { case: Case::LostCheckpoint, place, lost: None }));
+        }
+    }
+    Ok(None)
 }
 
 /// Whether a segment begins with a whole batch that has records, or goes on behind the first.
