@@ -7,6 +7,7 @@ mod replay;
 mod report;
 mod systems;
 mod targets;
+mod woken;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -55,6 +56,9 @@ pub struct Options {
 
 /// The raw loop that writes as many blocks as our log.
 const SAME_BLOCKS: &str = "direct, our blocks";
+
+/// The raw loop that writers wait for as they do for a log.
+const WOKEN: &str = "direct, woken writers";
 
 /// What is compared.
 const SYSTEMS: [&str; 5] = ["steadfast", "raw", "raft-engine", "okaywal", "sqlite"];
@@ -204,9 +208,14 @@ impl Cell<'_> {
             rows.push(self.row("raw", mode, sample));
         }
         // A record and what our log says about it: as many blocks as the log writes.
-        let bytes = bytes + records * RECORD_OVERHEAD_BYTES + HEADER_BYTES;
-        let sample = self.raw.loop_of(records, bytes, true, self.time)?;
+        let bytes_of =
+            |records| records * (self.payload_bytes + RECORD_OVERHEAD_BYTES) + HEADER_BYTES;
+        let sample = self.raw.loop_of(records, bytes_of(records), true, self.time)?;
         rows.push(self.row("raw", SAME_BLOCKS, sample));
+        if self.writers > 1 {
+            let sample = self.raw.woken(self.writers, self.payload_bytes, &bytes_of, self.time)?;
+            rows.push(self.row("raw", WOKEN, sample));
+        }
         Ok(())
     }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use steadfast_wal::disk::AlignedBuffer;
 
 use super::load::Sample;
+use super::woken;
 
 /// The name of the file.
 pub(super) const NAME: &str = "raw";
@@ -67,6 +68,22 @@ impl RawDisk {
         }
         let records = (latencies.len() * records) as u64;
         Ok(Sample::of(records, payload_bytes, begin.elapsed(), latencies))
+    }
+
+    /// Writes and syncs as many blocks as the records take that writers wait for, each for its own:
+    /// what any log can do at best whose writers are threads of this machine.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub(super) fn woken(
+        &self,
+        writers: usize,
+        payload_bytes: usize,
+        bytes_of: &dyn Fn(usize) -> usize,
+        time: Duration,
+    ) -> io::Result<Sample> {
+        let bytes_of = |records| bytes_of(records).next_multiple_of(BLOCK);
+        woken::write(&self.direct, FILE_BYTES, writers, &bytes_of, payload_bytes, time)
     }
 
     /// The bandwidth of sequential writes with one sync at the end, in bytes per second.

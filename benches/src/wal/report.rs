@@ -182,7 +182,8 @@ impl Report {
                 (None, true) => "met",
                 (None, false) => "MISSED",
             };
-            println!("{:<4} {:<62} {:>10.2}  {verdict}", it.id, it.must, it.measured);
+            let raw = it.raw.map(|it| format!(" (the raw loop: {it:.2})")).unwrap_or_default();
+            println!("{:<4} {:<62} {:>10.2}  {verdict}{raw}", it.id, it.must, it.measured);
         }
         if let Some(why) = &self.machine.not_judged {
             println!("\nNot judged: {why}.");
