@@ -1,5 +1,8 @@
 //! `steadfast simulate`, as a user meets it.
 
+use std::fs::{self, OpenOptions};
+use std::io::Read;
+use std::os::unix::fs::{FileTypeExt, symlink};
 use std::process::{Command, Output};
 
 fn simulate(arguments: &[&str]) -> Output {
@@ -68,4 +71,31 @@ fn of_several_stories_each_leaves_its_own_trace() {
         let text = std::fs::read_to_string(file).expect("a trace");
         assert!(text.contains("steadfast-trace"), "{number}");
     }
+}
+
+#[test]
+fn a_trace_is_written_to_a_pipe_and_to_what_a_link_names() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let [pipe, link, file] = ["pipe", "link", "file"].map(|it| directory.path().join(it));
+    let trace = |path: &std::path::Path| {
+        let name = path.to_str().expect("a name");
+        let output = simulate(&["basic-replication", "--trace", name]);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+    };
+
+    fs::write(&file, "old").expect("a file");
+    symlink(&file, &link).expect("a link");
+    trace(&link);
+    assert!(fs::symlink_metadata(&link).expect("a link").is_symlink());
+    let text = fs::read_to_string(&file).expect("a trace");
+    assert!(text.contains("steadfast-trace"), "{text}");
+
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs").success());
+    // Open at both ends, a pipe takes a short trace before anybody reads it.
+    let mut ends = OpenOptions::new().read(true).write(true).open(&pipe).expect("a pipe");
+    trace(&pipe);
+    assert!(fs::metadata(&pipe).expect("a pipe").file_type().is_fifo(), "it was replaced");
+    let mut bytes = vec![0; text.len()];
+    ends.read_exact(&mut bytes).expect("a trace");
+    assert_eq!(String::from_utf8_lossy(&bytes), text);
 }

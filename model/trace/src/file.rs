@@ -1,9 +1,11 @@
 //! Traces on disk.
 
-use std::io::{self, Read, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
 use thiserror::Error;
 
 use crate::{Scope, Step};
@@ -88,7 +90,7 @@ impl Trace {
     /// The file cannot be read or is no trace of this version.
     pub fn read(path: &Path) -> Result<Trace, ReadError> {
         let mut text = String::new();
-        let file = std::fs::File::open(path)?;
+        let file = File::open(path)?;
         let length = file.take(BYTES_MAX + 1).read_to_string(&mut text)?;
         if length as u64 > BYTES_MAX {
             return Err(ReadError::TooLarge);
@@ -112,19 +114,30 @@ impl Trace {
     }
 
     /// Writes the trace to a temporary file beside `path` and renames it, so that no half of a
-    /// trace is ever seen.
+    /// trace is ever seen. A pipe or a device is written to instead; what a link names is replaced,
+    /// and not the link.
     ///
     /// # Errors
-    /// The directory cannot be written to.
+    /// The directory or the device cannot be written to.
     pub fn write(&self, path: &Path) -> io::Result<()> {
-        let directory = path.parent().filter(|it| !it.as_os_str().is_empty());
+        let target = fs::canonicalize(path).unwrap_or(path.to_owned());
+        if fs::metadata(&target).is_ok_and(|it| !it.is_file()) {
+            return self.write_to(&OpenOptions::new().write(true).open(&target)?);
+        }
+        let directory = target.parent().filter(|it| !it.as_os_str().is_empty());
         let directory = directory.unwrap_or(Path::new("."));
-        std::fs::create_dir_all(directory)?;
-        let mut file = tempfile::NamedTempFile::new_in(directory)?;
-        serde_json::to_writer_pretty(&mut file, self)?;
-        file.write_all(b"\n")?;
+        fs::create_dir_all(directory)?;
+        let file = NamedTempFile::new_in(directory)?;
+        self.write_to(file.as_file())?;
         file.as_file().sync_all()?;
-        file.persist(path).map_err(|it| it.error)?;
+        file.persist(target).map_err(|it| it.error)?;
         Ok(())
+    }
+
+    fn write_to(&self, file: &File) -> io::Result<()> {
+        let mut out = BufWriter::new(file);
+        serde_json::to_writer_pretty(&mut out, self)?;
+        out.write_all(b"\n")?;
+        out.flush()
     }
 }
