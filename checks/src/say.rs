@@ -2,15 +2,19 @@
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
+use std::process::exit;
+
+use crate::verdict::IO;
 
 /// Prints a line. A reader that has seen enough (`check list | head`) ends the program quietly.
-///
-/// # Panics
-/// Standard output fails in another way.
+/// One that fails in another way, as a full disk does, ends it with an error.
 pub(crate) fn say(line: impl Display) {
     match writeln!(io::stdout(), "{line}") {
         Ok(()) => {}
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => std::process::exit(0),
-        Err(error) => panic!("cannot write to standard output: {error}"),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => exit(0),
+        Err(error) => {
+            eprintln!("check: cannot write to standard output: {error}");
+            exit(IO.into())
+        }
     }
 }

@@ -27,6 +27,16 @@ fn bad_input_is_named_and_the_accepted_ones_are_listed() {
 }
 
 #[test]
+fn standard_output_that_is_full_is_an_error_and_no_panic() {
+    let full = std::fs::File::options().write(true).open("/dev/full").expect("a full device");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_check"));
+    let output = command.arg("list").stdout(full).output().expect("check runs");
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(4), "{message}");
+    assert!(message.starts_with("check: cannot write to standard output: "), "{message}");
+}
+
+#[test]
 fn an_address_in_use_is_an_error_and_no_panic() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address").to_string();

@@ -9,7 +9,7 @@ const BROKEN: u8 = 1;
 /// The command was used in a way that cannot work.
 const USAGE: u8 = 2;
 /// Something could not be read or written.
-const IO: u8 = 4;
+pub(crate) const IO: u8 = 4;
 
 /// What failed, why, and what to do next.
 #[derive(Debug)]

@@ -2,16 +2,20 @@
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Write};
+use std::process::exit;
+
+use crate::failure::IO;
 
 /// Prints a line. A reader that has seen enough (`steadfast delta stats P | head`) ends the program
 /// quietly.
-///
-/// # Panics
-/// Standard output fails in another way.
+/// One that fails in another way, as a full disk does, ends it with an error.
 pub(crate) fn say(line: impl Display) {
     match writeln!(io::stdout(), "{line}") {
         Ok(()) => {}
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => std::process::exit(0),
-        Err(error) => panic!("cannot write to standard output: {error}"),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => exit(0),
+        Err(error) => {
+            eprintln!("steadfast: cannot write to standard output: {error}");
+            exit(IO.into())
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! `steadfast simulate`, as a user meets it.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::Read;
 use std::os::unix::fs::{FileTypeExt, symlink};
 use std::process::{Command, Output};
@@ -98,4 +98,15 @@ fn a_trace_is_written_to_a_pipe_and_to_what_a_link_names() {
     let mut bytes = vec![0; text.len()];
     ends.read_exact(&mut bytes).expect("a trace");
     assert_eq!(String::from_utf8_lossy(&bytes), text);
+}
+
+#[test]
+fn standard_output_that_is_full_is_an_error_and_no_panic() {
+    let full = File::options().write(true).open("/dev/full").expect("a full device");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_steadfast"));
+    command.args(["simulate", "basic-replication"]).stdout(full);
+    let output = command.output().expect("steadfast runs");
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(4), "{message}");
+    assert!(message.starts_with("steadfast: cannot write to standard output: "), "{message}");
 }
