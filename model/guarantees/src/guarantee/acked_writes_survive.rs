@@ -51,10 +51,11 @@ fn is_accounted_for(
     }
 }
 
-/// Whether a consistent store may list an acknowledged write as a conflict: a later write named
-/// other heads than this one.
+/// Whether a consistent store may list an acknowledged write as a conflict: a later write had seen
+/// it, and named other heads.
 fn is_listed_rightly(entry: &Entry, replica: &Replica, history: &History) -> bool {
-    let is_later = |it: &&Entry| it.path == entry.path && it.stamp > entry.stamp;
-    let mut later = replica.log().entries().filter(is_later);
-    later.any(|it| history.has_named_base(it))
+    let leaves = |it: &&Entry| {
+        it.path == entry.path && it.context.covers(entry.dot) && !it.replaces.contains(&entry.dot)
+    };
+    replica.log().entries().filter(leaves).any(|it| history.has_named_base(it))
 }

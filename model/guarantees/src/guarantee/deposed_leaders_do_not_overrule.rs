@@ -23,10 +23,18 @@ impl Guarantee for DeposedLeadersDoNotOverrule {
         settings.is_consistent()
     }
 
+    /// What a node logs or syncs may break it there, and an acknowledgement anywhere.
     fn step(&self, before: &dyn ClusterView, after: &dyn ClusterView, node: NodeId) -> bool {
+        if !after.settings().is_consistent() {
+            return true;
+        }
+        let acknowledged = |cluster: &dyn ClusterView| cluster.history().acknowledged().count();
+        if acknowledged(before) != acknowledged(after) {
+            return after.nodes().all(|(_, node)| keeps(node, after));
+        }
         let (old, new) = (before.node(node), after.node(node));
         let is_unchanged = old.records.len() == new.records.len() && old.synced == new.synced;
-        is_unchanged || !after.settings().is_consistent() || keeps(new, after)
+        is_unchanged || keeps(new, after)
     }
 }
 
