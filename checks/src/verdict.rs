@@ -17,6 +17,8 @@ pub(crate) enum Verdict {
 
 /// Wrong usage.
 pub(crate) const USAGE: u8 = 2;
+/// Not all was searched, or told.
+pub(crate) const INCOMPLETE: u8 = 3;
 /// Files or processes failed.
 pub(crate) const IO: u8 = 4;
 
@@ -37,7 +39,7 @@ impl Verdict {
         ExitCode::from(match self {
             Verdict::Kept => 0,
             Verdict::Broken => 1,
-            Verdict::Incomplete => 3,
+            Verdict::Incomplete => INCOMPLETE,
         })
     }
 }

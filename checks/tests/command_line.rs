@@ -27,6 +27,14 @@ fn bad_input_is_named_and_the_accepted_ones_are_listed() {
 }
 
 #[test]
+fn a_verdict_that_nobody_reads_is_not_taken_for_one_that_holds() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_check"));
+    let command = command.arg("list").stdout(std::io::pipe().expect("a pipe").1);
+    let output = command.output().expect("check runs");
+    assert_eq!((output.status.code(), output.stderr), (Some(3), Vec::new()));
+}
+
+#[test]
 fn standard_output_that_is_full_is_an_error_and_no_panic() {
     let full = std::fs::File::options().write(true).open("/dev/full").expect("a full device");
     let mut command = Command::new(env!("CARGO_BIN_EXE_check"));

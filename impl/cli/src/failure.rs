@@ -8,6 +8,8 @@ use std::process::ExitCode;
 const BROKEN: u8 = 1;
 /// The command was used in a way that cannot work.
 const USAGE: u8 = 2;
+/// Not all was told.
+pub(crate) const INCOMPLETE: u8 = 3;
 /// Something could not be read or written.
 pub(crate) const IO: u8 = 4;
 

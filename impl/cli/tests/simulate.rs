@@ -58,6 +58,9 @@ fn json_is_one_object_and_the_same_for_the_same_seed() {
     assert_eq!(output.stdout, again.stdout);
     let other = simulate(&["conflict-resolution", "--seed", "6", "--json"]);
     assert_ne!(output.stdout, other.stdout);
+    // The small set follows the seed too, so the outputs would differ if the cluster did not.
+    let title = report["stories"][0]["title"].as_str().expect("a title");
+    assert!(title.contains("seed 5"), "{title}");
 }
 
 #[test]
@@ -98,6 +101,14 @@ fn a_trace_is_written_to_a_pipe_and_to_what_a_link_names() {
     let mut bytes = vec![0; text.len()];
     ends.read_exact(&mut bytes).expect("a trace");
     assert_eq!(String::from_utf8_lossy(&bytes), text);
+}
+
+#[test]
+fn a_verdict_that_nobody_reads_is_not_taken_for_one_that_holds() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_steadfast"));
+    command.args(["simulate", "basic-replication"]).stdout(std::io::pipe().expect("a pipe").1);
+    let output = command.output().expect("steadfast runs");
+    assert_eq!((output.status.code(), output.stderr), (Some(3), Vec::new()));
 }
 
 #[test]
