@@ -154,6 +154,29 @@ fn a_refused_patch_leaves_the_output_as_it_was() {
 }
 
 #[test]
+fn a_patch_does_not_replace_what_it_was_made_from() {
+    let room = Room::new(b"old", b"new");
+    symlink("new", room.path("link")).expect("a link");
+    for (output, name) in [("old", "OLD"), ("./new", "NEW"), ("link", "NEW")] {
+        assert_refused(&room.run(&["diff", "old", "new", "-o", output]), 2, name);
+    }
+    assert_eq!((room.read("old"), room.read("new")), (b"old".to_vec(), b"new".to_vec()));
+}
+
+#[test]
+fn errors_name_what_the_user_knows_and_can_do() {
+    let room = Room::new(b"old", b"new");
+    let output = room.run(&["diff", "old", "new", "-o", "missing/patch"]);
+    assert_refused(&output, 4, "cannot create missing/patch: No such file or directory");
+    assert!(!String::from_utf8_lossy(&output.stderr).contains(".tmp"));
+    room.run(&["diff", "old", "new", "-o", "patch"]);
+    let mut newer = room.read("patch");
+    newer[4] += 1;
+    room.write("newer", &newer);
+    assert_refused(&room.run(&["patch", "old", "newer", "-o", "x"]), 1, "take a newer program");
+}
+
+#[test]
 fn what_a_link_names_is_replaced_and_keeps_its_permissions() {
     let room = Room::new(&lines(900, 1), &lines(900, 2));
     room.write("secret", b"precious");

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::input::{Whole, is_standard};
-use super::output::Output;
+use super::output::{Output, is_same_file};
 use super::progress::bar;
 use crate::failure::Failure;
 use crate::say::say;
@@ -57,6 +57,12 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     }
     if options.json && is_standard(&options.output) {
         return Err(Failure::usage("standard output cannot take both the patch and --json"));
+    }
+    for (name, input) in [("OLD", &options.old), ("NEW", &options.new)] {
+        if is_same_file(input, &options.output) {
+            let message = format!("{} is {name}, which the patch would replace", input.display());
+            return Err(Failure::usage(message).help("name another file with -o"));
+        }
     }
     let start = Instant::now();
     let (old, new) = (Whole::open(&options.old)?, Whole::open(&options.new)?);

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use tempfile::{Builder, NamedTempFile};
@@ -62,7 +62,10 @@ impl Sink {
         if replaced.as_ref().is_some_and(|it| !it.is_file()) {
             return OpenOptions::new().write(true).open(target).map(Sink::Device);
         }
-        let file = named_by_umask().tempfile_in(directory(target))?;
+        let directory = directory(target);
+        fs::metadata(directory)?;
+        // The error would name the temporary file, of which the user knows nothing.
+        let file = named_by_umask().tempfile_in(directory).map_err(|error| error.kind())?;
         if let Some(replaced) = replaced {
             file.as_file().set_permissions(replaced.permissions())?;
         }
@@ -93,6 +96,16 @@ fn named_by_umask() -> Builder<'static, 'static> {
     let mut builder = Builder::new();
     builder.permissions(Permissions::from_mode(0o666));
     builder
+}
+
+/// Whether two names are of one file. Standard input and output are none, nor is a device or a
+/// pipe, which is not replaced.
+pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
+    let identity = |path: &Path| {
+        let metadata = fs::metadata(path).ok().filter(|it| it.is_file() && !is_standard(path))?;
+        Some((metadata.dev(), metadata.ino()))
+    };
+    identity(one).is_some_and(|it| identity(other) == Some(it))
 }
 
 /// The directory that holds `path`.

@@ -116,6 +116,9 @@ pub(crate) fn refused(old: &Path, patch: &Path, error: &PatchError) -> Failure {
             Failure::broken(with_causes(what, error))
                 .help("take the version that the patch was made from")
         }
+        PatchError::OtherVersion { .. } | PatchError::UnknownFlags { .. } => {
+            Failure::broken(with_causes(what, error)).help("take a newer program")
+        }
         _ => Failure::broken(with_causes(what, error)).help("fetch the patch again"),
     }
 }
