@@ -107,15 +107,7 @@ fn mark_scalar(bytes: &[u8], rarity: Rarity, marks: &mut [u64]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn noise(length: usize) -> Vec<u8> {
-        let mut state = 1u64;
-        let mut next = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            (state >> 56) as u8
-        };
-        (0..length).map(|_| next()).collect()
-    }
+    use crate::noise::noise;
 
     #[test]
     fn every_cpu_finds_the_anchors_of_the_definition() {

@@ -49,6 +49,8 @@ mod encode;
 mod error;
 mod in_place;
 pub mod manifest;
+#[cfg(test)]
+mod noise;
 pub mod remote;
 mod skipped;
 mod stats;

@@ -210,15 +210,7 @@ fn zstd_error(code: usize) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn noise(length: usize) -> Vec<u8> {
-        let mut state = 1u64;
-        let mut next = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            (state >> 56) as u8
-        };
-        (0..length).map(|_| next()).collect()
-    }
+    use crate::noise::noise;
 
     #[test]
     fn noise_is_told_from_text_and_both_come_back() {
