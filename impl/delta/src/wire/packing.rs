@@ -102,7 +102,7 @@ fn new_context() -> io::Result<CCtx<'static>> {
 }
 
 /// From this level of zstd on its tables are large.
-const LEVEL_LARGE: i32 = 13;
+const LEVEL_LARGE: i32 = 11;
 /// The tables that such a level may have, as binary logarithms of their entries of 4 bytes: its own
 /// would be of up to 80 MB, and hardly find more in a frame.
 const TABLES_MAX: [u32; 2] = [21, 20];
