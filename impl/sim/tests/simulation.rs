@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use steadfast_guarantees::Status;
+use steadfast_guarantees::{GuaranteeId, Status};
 use steadfast_protocol::{NodeId, Settings};
-use steadfast_sim::{Schedule, Setup, Simulation};
+use steadfast_sim::{Failure, Schedule, Setup, Simulation};
 
 fn cluster(nodes: u8, elect: u8, write: u8, seed: u64) -> Simulation {
     Simulation::new(Setup::new(Settings::new(nodes, elect, write).expect("legal settings"), seed))
@@ -73,6 +73,16 @@ fn random_schedules_keep_every_promise_and_settle() {
         let outcome = Schedule::of(seed, None).run();
         assert_eq!(outcome.failure, None, "seed {seed}");
     }
+}
+
+/// In this seed an older write hides a newer one that is acknowledged only afterwards, where no node
+/// logs anything at that moment.
+#[test]
+fn an_acknowledgement_is_judged_on_every_node() {
+    let twin = steadfast_guarantees::twins::twin("no-fence");
+    let failure = Schedule::of(1_928, twin).run().failure;
+    let overruled = Failure::Broken(GuaranteeId::DeposedLeadersDoNotOverrule);
+    assert_eq!(failure, Some(overruled));
 }
 
 #[test]

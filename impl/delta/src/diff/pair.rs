@@ -81,7 +81,7 @@ impl Pair<'_> {
         most_alike(end, equal, |at| common_suffix(&old[..end - at], &new[..end - at]))
     }
 
-    /// The segment without the tail in which fewer bytes are equal than differ.
+    /// The segment without the tail that costs more than it saves.
     pub(crate) fn trimmed(&self, segment: Segment) -> Segment {
         let tail = segment.length.min(4 * WINDOW);
         let head = segment.length - tail;
