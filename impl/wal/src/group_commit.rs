@@ -254,6 +254,10 @@ impl GroupCommit {
             self.starts.push_back(write.start);
         }
         write.buffer.clear();
+        if self.filling.count() == 0 {
+            // The memory that was used last is nearer to the processor.
+            std::mem::swap(&mut self.filling, &mut write.buffer);
+        }
         self.idle = Some(write.buffer);
     }
 

@@ -10,6 +10,9 @@ use crate::{LogId, SegmentNumber, Sequence, WriterEpoch};
 pub const RECORD_OVERHEAD_BYTES: usize = 4;
 /// The longest body a batch may have, in bytes: what a decoder is ready to hold.
 pub const BODY_BYTES_MAX: u32 = 64 << 20;
+/// So much is checksummed at once, in bytes: much enough to do it at full speed, and little enough
+/// that what was just copied is still near the processor.
+const SUMMED_AT_ONCE_BYTES: usize = 16 << 10;
 
 /// A record as it lies in a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,12 +127,14 @@ pub struct Place {
 
 /// Memory in which a batch grows, aligned as direct I/O wants it.
 ///
-/// The checksum is computed record by record as they come, while another batch is being synced.
+/// The checksum is computed as records come, while another batch is being synced.
 pub struct BatchBuffer {
     memory: AlignedBuffer,
     filled: usize,
     count: u32,
+    /// Of the body up to `summed`.
     checksum: Running,
+    summed: usize,
     block_bytes: u64,
 }
 
@@ -144,6 +149,7 @@ impl BatchBuffer {
             filled: HEADER_BYTES,
             count: 0,
             checksum: Running::new(),
+            summed: HEADER_BYTES,
             block_bytes,
         }
     }
@@ -183,10 +189,11 @@ impl BatchBuffer {
     pub fn push(&mut self, payload: &[u8]) {
         assert!(self.has_room(payload.len()), "a batch has room for what is added to it");
         let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
-        let begin = self.filled;
         self.copy(&length.to_le_bytes());
         self.copy(payload);
-        self.checksum.update(&self.memory[begin..self.filled]);
+        if self.filled - self.summed >= SUMMED_AT_ONCE_BYTES {
+            self.sum();
+        }
         self.count += 1;
     }
 
@@ -196,8 +203,14 @@ impl BatchBuffer {
     /// When they have no room.
     pub fn push_body(&mut self, body: &[u8], count: u32) {
         self.copy(body);
-        self.checksum.update(body);
+        self.sum();
         self.count += count;
+    }
+
+    /// Checksums what has come since it was last done.
+    fn sum(&mut self) {
+        self.checksum.update(&self.memory[self.summed..self.filled]);
+        self.summed = self.filled;
     }
 
     fn copy(&mut self, bytes: &[u8]) {
@@ -210,9 +223,8 @@ impl BatchBuffer {
     pub fn seal(&mut self, place: Place) -> (Header, Checksum) {
         // The memory holds a whole number of blocks, so the padding has room.
         let end = self.filled.next_multiple_of(usize::try_from(self.block_bytes).unwrap_or(1));
-        let padding = &mut self.memory[self.filled..end];
-        padding.fill(0);
-        self.checksum.update(padding);
+        self.memory[self.filled..end].fill(0);
+        self.checksum.update(&self.memory[self.summed..end]);
         let header = Header {
             count: self.count,
             log: place.log,
@@ -241,5 +253,6 @@ impl BatchBuffer {
         self.filled = HEADER_BYTES;
         self.count = 0;
         self.checksum = Running::new();
+        self.summed = HEADER_BYTES;
     }
 }
