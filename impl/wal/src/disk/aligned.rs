@@ -31,6 +31,13 @@ impl AlignedBuffer {
     }
 }
 
+impl Default for AlignedBuffer {
+    /// No memory.
+    fn default() -> AlignedBuffer {
+        AlignedBuffer(Memory::Heap { memory: Vec::new(), begin: 0, length: 0 })
+    }
+}
+
 impl Deref for AlignedBuffer {
     type Target = [u8];
 

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::disk::{Access, Call, Disk, DiskError, DiskFile, read_full};
+use crate::disk::{Access, AlignedBuffer, Call, Disk, DiskError, DiskFile, read_full};
 use crate::format::batch::BODY_BYTES_MAX;
 use crate::format::header::{HEADER_BYTES, Header};
 use crate::format::names::segment_name;
@@ -16,7 +16,7 @@ const READ_BYTES: usize = 256 << 10;
 /// lengths was looked at.
 pub(super) struct Run {
     pub(super) position: Position,
-    memory: Vec<u8>,
+    memory: AlignedBuffer,
     length: usize,
 }
 
@@ -40,7 +40,7 @@ impl Run {
     }
 
     /// Gives its memory back, for another run.
-    pub(super) fn into_memory(self) -> Vec<u8> {
+    pub(super) fn into_memory(self) -> AlignedBuffer {
         self.memory
     }
 }
@@ -74,7 +74,7 @@ impl<F: DiskFile> Runs<F> {
     pub(super) fn next<D: Disk<File = F>>(
         &mut self,
         disk: &D,
-        mut memory: Vec<u8>,
+        mut memory: AlignedBuffer,
     ) -> Result<Option<Run>, DiskError> {
         loop {
             let mut file = match self.file.take() {
@@ -100,10 +100,14 @@ impl<F: DiskFile> Runs<F> {
 
     /// Reads into this memory what comes next in a file. Says how many bytes of it are whole
     /// batches, and whether more may follow.
-    fn fill(&mut self, file: &File<F>, memory: &mut Vec<u8>) -> Result<(usize, bool), DiskError> {
+    fn fill(
+        &mut self,
+        file: &File<F>,
+        memory: &mut AlignedBuffer,
+    ) -> Result<(usize, bool), DiskError> {
         let left = usize::try_from(file.length - file.offset).unwrap_or(usize::MAX);
         let mut filled = self.carried.len();
-        grow(memory, self.size().max(filled).min(left.max(filled)));
+        grow(memory, 0, self.size().max(filled).min(left.max(filled)));
         memory[..filled].copy_from_slice(&self.carried);
         let size = self.size().min(left);
         filled = file.read(memory, filled, size)?;
@@ -113,7 +117,7 @@ impl<F: DiskFile> Runs<F> {
                 Some(bytes) if length + bytes <= filled => length += bytes,
                 // One that is longer than what is read at once.
                 Some(bytes) if length == 0 => {
-                    grow(memory, bytes);
+                    grow(memory, filled, bytes);
                     let read = file.read(memory, filled, bytes)?;
                     if read < bytes {
                         return Ok((0, false));
@@ -152,9 +156,12 @@ impl<F: DiskFile> Runs<F> {
     }
 }
 
-fn grow(memory: &mut Vec<u8>, bytes: usize) {
+/// Makes memory this long, and keeps what it is filled with.
+fn grow(memory: &mut AlignedBuffer, filled: usize, bytes: usize) {
     if memory.len() < bytes {
-        memory.resize(bytes, 0);
+        let mut longer = AlignedBuffer::zeroed(bytes);
+        longer[..filled].copy_from_slice(&memory[..filled]);
+        *memory = longer;
     }
 }
 

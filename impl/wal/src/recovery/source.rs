@@ -5,17 +5,17 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use super::runs::{Run, Runs};
-use crate::disk::{Call, Disk, DiskError, DiskFile};
+use crate::disk::{AlignedBuffer, Call, Disk, DiskError, DiskFile};
 
 /// How many runs are read ahead.
-const RUNS_AHEAD: usize = 2;
+const RUNS_AHEAD: usize = 8;
 
 type Read = Result<Option<Run>, DiskError>;
 
 /// Where runs come from.
 pub(super) enum Source<F> {
     /// They are read when they are asked for.
-    Asked(Runs<F>, Vec<u8>),
+    Asked(Runs<F>, AlignedBuffer),
     /// Another thread reads them while those before are verified.
     Ahead(Ahead),
 }
@@ -24,7 +24,7 @@ pub(super) enum Source<F> {
 pub(super) struct Ahead {
     runs: Option<Receiver<Read>>,
     /// Memory to be used again: no more than what the runs that are about are in.
-    memory: Sender<Vec<u8>>,
+    memory: Sender<AlignedBuffer>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -35,7 +35,7 @@ impl<F: DiskFile> Source<F> {
         runs: Runs<F>,
     ) -> Result<Source<F>, DiskError> {
         if !disk.reads_ahead() {
-            return Ok(Source::Asked(runs, Vec::new()));
+            return Ok(Source::Asked(runs, AlignedBuffer::default()));
         }
         let (sender, receiver) = sync_channel(RUNS_AHEAD);
         let (memory, returned) = channel();
@@ -74,7 +74,7 @@ fn read_all<D: Disk>(
     disk: &D,
     mut runs: Runs<D::File>,
     sender: &SyncSender<Read>,
-    returned: &Receiver<Vec<u8>>,
+    returned: &Receiver<AlignedBuffer>,
 ) {
     loop {
         let read = runs.next(disk, returned.try_recv().unwrap_or_default());

@@ -9,7 +9,7 @@ use super::runs::{Run, Runs};
 use super::source::Source;
 use crate::chain::Chain;
 use crate::checksum::Checksum;
-use crate::disk::{Disk, DiskError, DiskFile};
+use crate::disk::{AlignedBuffer, Disk, DiskError, DiskFile};
 use crate::format::batch::{Batch, Records};
 use crate::format::checkpoint::{Root, Start};
 use crate::format::header::{HEADER_BYTES, Header};
@@ -76,7 +76,9 @@ impl<F: DiskFile> Walk<F> {
         root: &Root,
         segments: &Segments,
     ) -> Result<Walk<F>, ReadError> {
-        Walk::new(disk, settings, root, segments, |runs| Ok(Source::Asked(runs, Vec::new())))
+        Walk::new(disk, settings, root, segments, |runs| {
+            Ok(Source::Asked(runs, AlignedBuffer::default()))
+        })
     }
 
     fn new<D: Disk<File = F>>(
