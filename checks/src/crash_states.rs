@@ -4,10 +4,10 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Args;
+use steadfast_output::say;
 use steadfast_wal_crash::{Bounds, Report, run};
 
 use crate::Failure;
-use crate::say::say;
 use crate::verdict::Verdict;
 
 /// What is gone through, and how it is shown.

@@ -7,11 +7,12 @@ use stateright::{Checker, HasDiscoveries, Model, Path};
 use steadfast_cluster::{ClusterModel, replay, script};
 use steadfast_guarantees::twins::{Twin, twin};
 use steadfast_guarantees::{GUARANTEES, GuaranteeId};
+use steadfast_output::exit_code::IO;
+use steadfast_output::say;
 use steadfast_trace::{Scope, Trace};
 
 use crate::Failure;
 use crate::options::find_twin;
-use crate::say::say;
 
 /// How many states are searched for a counterexample where none is known to exist.
 const STATES_MAX: usize = 500_000;
@@ -26,7 +27,7 @@ pub(crate) fn explore(
     // The explorer itself would panic.
     TcpListener::bind(address).map_err(|error| Failure {
         message: format!("cannot serve at {address}: {error}; choose another with --address"),
-        code: crate::verdict::IO,
+        code: IO,
     })?;
     let model = || ClusterModel::new(scope.clone(), twin, &[]);
     eprintln!("searching for a counterexample");

@@ -9,22 +9,22 @@ mod matrix;
 mod options;
 mod replay;
 mod report;
-mod say;
 mod search;
 mod seeds;
 mod settling;
 mod suite;
 mod summary;
+mod traces;
 mod twins;
 mod verdict;
 
 use std::process::ExitCode;
 
 use clap::Parser;
+use steadfast_output::exit_code::{IO, USAGE};
 use steadfast_trace::Scope;
 
 use options::{Command, Options};
-use verdict::USAGE;
 
 fn main() -> ExitCode {
     let options = Options::parse();
@@ -78,6 +78,6 @@ impl Failure {
             message += &format!(": {cause}");
             source = cause.source();
         }
-        Failure { message, code: verdict::IO }
+        Failure { message, code: IO }
     }
 }

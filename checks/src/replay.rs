@@ -4,12 +4,12 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use steadfast_cluster::replay as begin;
+use steadfast_output::exit_code::IO;
+use steadfast_output::say;
 use steadfast_trace::Trace;
 
 use crate::Failure;
 use crate::options::find_twin;
-use crate::say::say;
-use crate::verdict::IO;
 
 /// Replays a trace step by step, and says where what breaks.
 pub(crate) fn replay(file: &Path) -> Result<ExitCode, Failure> {

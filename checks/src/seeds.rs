@@ -10,11 +10,12 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use steadfast_guarantees::twins::Twin;
+use steadfast_output::say;
 
 use crate::Failure;
 use crate::options::{SeedOptions, find_twin};
-use crate::say::say;
 use crate::suite::progress_bar;
+use crate::traces::Traces;
 use crate::verdict::Verdict;
 
 pub(crate) use swarm::Swarm;
@@ -57,6 +58,7 @@ struct Report {
 pub(crate) fn run(options: &SeedOptions) -> Result<ExitCode, Failure> {
     let seeds = seeds(options).map_err(Failure::usage)?;
     let twin = options.twin.as_deref().map(find_twin).transpose().map_err(Failure::usage)?;
+    let traces = Traces::into(options.traces.as_deref())?;
     let mut report = Report { ok: true, seeds: None, seed_twins: Vec::new(), speed: None };
     if options.speed {
         report.speed = Some(speed::measure());
@@ -64,7 +66,7 @@ pub(crate) fn run(options: &SeedOptions) -> Result<ExitCode, Failure> {
         report.seed_twins = find_twins(seeds);
     } else {
         let mut swarm = run_swarm(seeds, twin);
-        swarm.save_traces(options.traces.as_deref())?;
+        swarm.save_traces(&traces)?;
         report.ok = swarm.is_kept();
         report.seeds = Some(swarm);
     }

@@ -1,6 +1,5 @@
 //! The subcommands that search.
 
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -8,6 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use steadfast_cluster::{SHIPPED, Tier};
 use steadfast_guarantees::GUARANTEES;
 use steadfast_guarantees::twins::{TWINS, Twin};
+use steadfast_output::say;
 use steadfast_wal_crash::Bounds;
 
 use crate::Failure;
@@ -16,10 +16,10 @@ use crate::crash_states;
 use crate::job::{Job, Run, Search, TraceOrFile};
 use crate::matrix;
 use crate::options::{Output, RunOptions, find_twin};
-use crate::say::say;
 use crate::seeds;
 use crate::settling::{self, Settling};
 use crate::summary::Summary;
+use crate::traces::Traces;
 use crate::twins;
 
 /// `check`: the default suite.
@@ -141,6 +141,7 @@ fn walk_jobs(output: &Output) -> Vec<Job> {
 }
 
 fn search_jobs(jobs: &[Job], output: &Output) -> Result<Vec<Run>, Failure> {
+    let traces = Traces::into(output.traces.as_deref())?;
     let bar = progress_bar(jobs.len() as u64);
     let done = |_: usize, job: &Job| {
         let twin = job.twin.as_deref().map_or(String::new(), |it| format!(" as {it}"));
@@ -151,7 +152,7 @@ fn search_jobs(jobs: &[Job], output: &Output) -> Result<Vec<Run>, Failure> {
     bar.finish_and_clear();
     let mut runs = runs.map_err(Failure::io)?;
     for run in &mut runs {
-        save_traces(run, output.traces.as_deref())?;
+        save_traces(run, &traces)?;
     }
     Ok(runs)
 }
@@ -164,21 +165,15 @@ pub(crate) fn progress_bar(length: u64) -> ProgressBar {
     bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-/// Writes the counterexamples to files, if a directory is given.
-fn save_traces(run: &mut Run, directory: Option<&Path>) -> Result<(), Failure> {
-    let Some(directory) = directory else {
-        return Ok(());
-    };
+/// Writes the counterexamples to files, if that is asked for.
+fn save_traces(run: &mut Run, traces: &Traces) -> Result<(), Failure> {
     let who = run.twin.clone().unwrap_or_else(|| run.scope.clone());
     for finding in &mut run.guarantees {
         if let Some(TraceOrFile::Trace(trace)) = &finding.trace {
             let name = format!("{who}-e{}w{}-{}.json", run.elect, run.write, finding.id);
-            let file = directory.join(name);
-            trace.write(&file).map_err(|error| Failure {
-                message: format!("cannot write the trace {}: {error}", file.display()),
-                code: crate::verdict::IO,
-            })?;
-            finding.trace = Some(TraceOrFile::File(file.display().to_string()));
+            if let Some(file) = traces.save(&name, trace)? {
+                finding.trace = Some(TraceOrFile::File(file));
+            }
         }
     }
     Ok(())

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use serde::Serialize;
+use steadfast_output::say;
 use steadfast_wal_crash::Report as CrashStates;
 
 use crate::Failure;
@@ -11,7 +12,6 @@ use crate::job::{Run, Search};
 use crate::matrix::{self, Cell};
 use crate::options::Output;
 use crate::report;
-use crate::say::say;
 use crate::seeds::{self, FoundTwin, Swarm};
 use crate::settling::{self, Settling};
 use crate::twins::{self, Caught};

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use steadfast_output::exit_code::{BROKEN, INCOMPLETE};
+
 use crate::job::{Run, Search};
 
 /// The verdict, from best to worst.
@@ -14,13 +16,6 @@ pub(crate) enum Verdict {
     /// A promise is broken, or a check could not have failed.
     Broken,
 }
-
-/// Wrong usage.
-pub(crate) const USAGE: u8 = 2;
-/// Not all was searched, or told.
-pub(crate) const INCOMPLETE: u8 = 3;
-/// Files or processes failed.
-pub(crate) const IO: u8 = 4;
 
 impl Verdict {
     /// The verdict on a search of the protocol as it is.
@@ -38,7 +33,7 @@ impl Verdict {
     pub(crate) fn exit_code(self) -> ExitCode {
         ExitCode::from(match self {
             Verdict::Kept => 0,
-            Verdict::Broken => 1,
+            Verdict::Broken => BROKEN,
             Verdict::Incomplete => INCOMPLETE,
         })
     }

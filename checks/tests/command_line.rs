@@ -45,6 +45,14 @@ fn standard_output_that_is_full_is_an_error_and_no_panic() {
 }
 
 #[test]
+fn a_directory_for_traces_that_cannot_be_is_named_before_anything_is_searched() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let name = file.path().to_str().expect("a name");
+    fails_with(&["deep", "--traces", name], 4, "cannot write traces into");
+    fails_with(&["seeds", "--minutes", "9", "--traces", name], 4, name);
+}
+
+#[test]
 fn an_address_in_use_is_an_error_and_no_panic() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address").to_string();

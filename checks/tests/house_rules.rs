@@ -21,8 +21,8 @@ fn dependencies(manifest: &str) -> String {
 #[test]
 fn only_cluster_and_checks_see_stateright() {
     let model = ["protocol", "trace", "guarantees"].map(|it| format!("model/{it}/Cargo.toml"));
-    let others =
-        ["wal", "wal-crash", "delta", "sim", "cli"].map(|it| format!("impl/{it}/Cargo.toml"));
+    let others = ["wal", "wal-crash", "delta", "sim", "output", "cli"]
+        .map(|it| format!("impl/{it}/Cargo.toml"));
     for manifest in model.iter().chain(&others).map(String::as_str).chain(["benches/Cargo.toml"]) {
         let dependencies = dependencies(manifest);
         assert!(!dependencies.contains("stateright"), "{manifest}");
@@ -31,8 +31,8 @@ fn only_cluster_and_checks_see_stateright() {
 }
 
 #[test]
-fn log_and_delta_use_nothing_of_ours() {
-    for name in ["wal", "delta"] {
+fn log_delta_and_output_use_nothing_of_ours() {
+    for name in ["wal", "delta", "output"] {
         let dependencies = dependencies(&format!("impl/{name}/Cargo.toml"));
         assert!(!dependencies.contains("steadfast-"), "{name}");
     }

@@ -1,11 +1,11 @@
 //! Rows that outlive a run, so that an interrupted one goes on.
 
 use std::fs;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use tempfile::NamedTempFile;
+use steadfast_output::WholeFile;
 
 use super::Options;
 use super::row::{Machine, Row, Setting};
@@ -113,14 +113,9 @@ fn read(path: &Path) -> Result<Option<Kept>, SuiteError> {
     kept.map(Some).map_err(|error| SuiteError::NoRows(path.display().to_string(), error))
 }
 
-/// Beside its place and then into it, so that an interruption leaves the rows of before.
+/// An interruption leaves the rows of before.
 fn write(path: &Path, kept: &Kept) -> Result<(), SuiteError> {
-    let folder = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = NamedTempFile::new_in(folder)?;
-    serde_json::to_writer_pretty(&mut file, kept)?;
-    file.flush()?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
+    Ok(WholeFile::write(path, |out| Ok(serde_json::to_writer_pretty(out, kept)?))?)
 }
 
 #[cfg(test)]

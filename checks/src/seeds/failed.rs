@@ -1,7 +1,6 @@
 //! A seed that failed: how to see it again, and the shortest schedule that fails in the same way.
 
 use std::panic;
-use std::path::Path;
 
 use serde::Serialize;
 use steadfast_guarantees::twins::Twin;
@@ -9,7 +8,7 @@ use steadfast_sim::{Failure as Why, Schedule};
 use steadfast_trace::Trace;
 
 use crate::Failure;
-use crate::verdict::IO;
+use crate::traces::Traces;
 
 /// A seed that failed.
 #[derive(Debug, Serialize)]
@@ -55,14 +54,9 @@ impl FailedSeed {
         }
     }
 
-    /// Writes the trace of the shrunk schedule into a directory.
-    pub(super) fn save_trace(&mut self, directory: &Path) -> Result<(), Failure> {
-        let file = directory.join(format!("seed-{}.json", self.seed));
-        self.recorded.write(&file).map_err(|error| Failure {
-            message: format!("cannot write the trace {}: {error}", file.display()),
-            code: IO,
-        })?;
-        self.trace = Some(file.display().to_string());
+    /// Writes the trace of the shrunk schedule.
+    pub(super) fn save_trace(&mut self, traces: &Traces) -> Result<(), Failure> {
+        self.trace = traces.save(&format!("seed-{}.json", self.seed), &self.recorded)?;
         Ok(())
     }
 

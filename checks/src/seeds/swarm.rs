@@ -2,7 +2,6 @@
 //! on how many cores there are.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Instant;
@@ -15,6 +14,7 @@ use steadfast_sim::{Failure as Why, Ledger, Schedule};
 use super::Seeds;
 use super::failed::FailedSeed;
 use crate::Failure;
+use crate::traces::Traces;
 
 /// How many seeds that failed are shrunk and described; of the others only the number is told.
 const DESCRIBED_MAX: usize = 3;
@@ -164,11 +164,8 @@ impl Swarm {
     }
 
     /// Writes the traces of the seeds that are described, if a directory is given.
-    pub(super) fn save_traces(&mut self, directory: Option<&Path>) -> Result<(), Failure> {
-        let Some(directory) = directory else {
-            return Ok(());
-        };
-        self.failed.iter_mut().try_for_each(|it| it.save_trace(directory))
+    pub(super) fn save_traces(&mut self, traces: &Traces) -> Result<(), Failure> {
+        self.failed.iter_mut().try_for_each(|it| it.save_trace(traces))
     }
 
     /// What was injected and reached, and what failed.

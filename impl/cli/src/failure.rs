@@ -4,14 +4,7 @@ use std::error::Error;
 use std::fmt::Display;
 use std::process::ExitCode;
 
-/// A promise is broken: a patch or a file is not what it should be.
-const BROKEN: u8 = 1;
-/// The command was used in a way that cannot work.
-const USAGE: u8 = 2;
-/// Not all was told.
-pub(crate) const INCOMPLETE: u8 = 3;
-/// Something could not be read or written.
-pub(crate) const IO: u8 = 4;
+use steadfast_output::exit_code::{BROKEN, IO, USAGE};
 
 /// What failed, why, and what to do next.
 #[derive(Debug)]

@@ -3,7 +3,6 @@
 mod delta;
 mod failure;
 mod mapped;
-mod say;
 mod scratch;
 mod simulate;
 mod wal;
@@ -14,8 +13,8 @@ use clap::{Parser, Subcommand};
 
 /// A replicated file store whose protocol is exhaustively checked.
 ///
-/// Exit codes: 0 all is well, 1 something is damaged or a promise broken, 2 usage, 4 input or
-/// output.
+/// Exit codes: 0 all is well, 1 something is damaged or a promise broken, 2 usage, 3 not all
+/// was told, because nobody reads standard output, 4 input or output.
 #[derive(Parser)]
 #[command(name = "steadfast", version)]
 struct Options {

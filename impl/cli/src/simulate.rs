@@ -7,13 +7,13 @@ use std::process::ExitCode;
 
 use clap::Args;
 use serde_json::{Value, json};
+use steadfast_output::{WholeFile, say};
 use steadfast_sim::scenario::{
     Cast, SCENARIOS, Scenario, ScenarioError, Source, Story, default_sources,
 };
 use steadfast_trace::Scope;
 
 use crate::failure::Failure;
-use crate::say::say;
 use crate::scratch::MappedFiles;
 
 /// What `steadfast simulate` can be told.
@@ -187,7 +187,7 @@ fn save_traces(stories: &[Story], file: Option<&Path>) -> Result<(), Failure> {
             1 => file.to_owned(),
             _ => numbered(file, number),
         };
-        let written = story.trace.write(&file);
+        let written = WholeFile::write(&file, |out| story.trace.write(out));
         written.map_err(|error| {
             Failure::io(format!("cannot write the trace {}", file.display()), &error)
         })?;

@@ -7,14 +7,12 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
+use steadfast_output::StandardOutput;
+use steadfast_output::exit_code::{BROKEN, IO};
 use steadfast_wal::{Batch, Damage, Inspection, OpenError, Place, Position, RealDisk, inspect};
 
 /// How many bytes of a record `dump` shows.
 const SHOWN_BYTES: usize = 16;
-/// The exit code for a log that is damaged.
-const DAMAGED: u8 = 1;
-/// The exit code for a directory that cannot be read as a log.
-const IO: u8 = 4;
 
 /// Looks into a write-ahead log.
 #[derive(Debug, Subcommand)]
@@ -43,9 +41,6 @@ pub(crate) fn run(command: &Command) -> ExitCode {
         Command::Verify(target) => verify(target),
     };
     result.unwrap_or_else(|error| {
-        if error.kind() == io::ErrorKind::BrokenPipe {
-            return ExitCode::SUCCESS;
-        }
         eprintln!("steadfast: cannot write to standard output: {error}");
         ExitCode::from(IO)
     })
@@ -126,7 +121,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn dump(target: &Target) -> io::Result<ExitCode> {
-    let mut out = io::BufWriter::new(io::stdout().lock());
+    let mut out = io::BufWriter::new(StandardOutput);
     let mut written = Ok(());
     let result = inspect_directory(&target.directory, &mut |position, batch| {
         if written.is_ok() {
@@ -145,7 +140,7 @@ fn dump(target: &Target) -> io::Result<ExitCode> {
     Ok(match result {
         Ok(inspection) if inspection.tail.is_uncertain() => {
             eprintln!("steadfast: {}", clean_or_uncertain(&inspection).message);
-            ExitCode::from(DAMAGED)
+            ExitCode::from(BROKEN)
         }
         Ok(_) => ExitCode::SUCCESS,
         Err(error) => {
@@ -189,7 +184,7 @@ fn verify(target: &Target) -> io::Result<ExitCode> {
     (verdict.batches, verdict.records) = (batches, records);
     let code = match (&result, verdict.verdict) {
         (Ok(_), "clean") => ExitCode::SUCCESS,
-        (Ok(_), _) => ExitCode::from(DAMAGED),
+        (Ok(_), _) => ExitCode::from(BROKEN),
         (Err(error), _) => exit_code(error),
     };
     match verdict.show(target.json) {
@@ -275,7 +270,7 @@ fn damage_of(error: &OpenError) -> Option<&Damage> {
 }
 
 fn exit_code(error: &OpenError) -> ExitCode {
-    ExitCode::from(if damage_of(error).is_some() { DAMAGED } else { IO })
+    ExitCode::from(if damage_of(error).is_some() { BROKEN } else { IO })
 }
 
 /// What failed and why, down to the last cause.

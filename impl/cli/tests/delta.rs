@@ -206,6 +206,16 @@ fn a_pipe_is_written_to_and_not_replaced() {
 }
 
 #[test]
+fn a_patch_that_nobody_reads_is_incomplete() {
+    let room = Room::new(&lines(100, 1), &lines(100, 2));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_steadfast"));
+    let command = command.args(["delta", "diff", "old", "new", "-o", "-"]);
+    let closed = std::io::pipe().expect("a pipe").1;
+    let output = command.current_dir(room.path("")).stdout(closed).output().expect("a command");
+    assert_eq!((output.status.code(), output.stderr), (Some(3), Vec::new()));
+}
+
+#[test]
 fn folders_are_no_files() {
     let room = Room::new(&lines(900, 1), &lines(900, 2));
     assert_refused(&room.run(&["diff", "old", "new", "-o", "."]), 4, "cannot create .: Is a");

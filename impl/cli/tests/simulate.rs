@@ -1,8 +1,8 @@
 //! `steadfast simulate`, as a user meets it.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::Read;
-use std::os::unix::fs::{FileTypeExt, symlink};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
 use std::process::{Command, Output};
 
 fn simulate(arguments: &[&str]) -> Output {
@@ -87,9 +87,11 @@ fn a_trace_is_written_to_a_pipe_and_to_what_a_link_names() {
     };
 
     fs::write(&file, "old").expect("a file");
+    fs::set_permissions(&file, Permissions::from_mode(0o640)).expect("a file");
     symlink(&file, &link).expect("a link");
     trace(&link);
     assert!(fs::symlink_metadata(&link).expect("a link").is_symlink());
+    assert_eq!(fs::metadata(&file).expect("a trace").permissions().mode() & 0o777, 0o640);
     let text = fs::read_to_string(&file).expect("a trace");
     assert!(text.contains("steadfast-trace"), "{text}");
 

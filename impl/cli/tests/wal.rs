@@ -126,6 +126,16 @@ fn the_verdict_shows_in_the_exit_code_though_nobody_reads_it() {
 }
 
 #[test]
+fn a_dump_that_nobody_reads_to_its_end_is_incomplete() {
+    let directory = tempfile::tempdir().unwrap();
+    write_log(directory.path());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_steadfast"));
+    command.args(["wal", "dump"]).arg(directory.path()).stdout(std::io::pipe().unwrap().1);
+    let output = command.output().unwrap();
+    assert_eq!((output.status.code(), output.stderr), (Some(3), Vec::new()));
+}
+
+#[test]
 fn what_is_no_log_is_named_and_left_alone() {
     let directory = tempfile::tempdir().unwrap();
     let place = directory.path();

@@ -1,11 +1,10 @@
-//! Traces on disk.
+//! Traces as text.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Read, Write};
+use std::fs::File;
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use tempfile::NamedTempFile;
 use thiserror::Error;
 
 use crate::{Scope, Step};
@@ -113,31 +112,12 @@ impl Trace {
         Ok(serde_json::from_str(text)?)
     }
 
-    /// Writes the trace to a temporary file beside `path` and renames it, so that no half of a
-    /// trace is ever seen. A pipe or a device is written to instead; what a link names is replaced,
-    /// and not the link.
+    /// Writes the trace as text, as [`Trace::parse`] reads it.
     ///
     /// # Errors
-    /// The directory or the device cannot be written to.
-    pub fn write(&self, path: &Path) -> io::Result<()> {
-        let target = fs::canonicalize(path).unwrap_or(path.to_owned());
-        if fs::metadata(&target).is_ok_and(|it| !it.is_file()) {
-            return self.write_to(&OpenOptions::new().write(true).open(&target)?);
-        }
-        let directory = target.parent().filter(|it| !it.as_os_str().is_empty());
-        let directory = directory.unwrap_or(Path::new("."));
-        fs::create_dir_all(directory)?;
-        let file = NamedTempFile::new_in(directory)?;
-        self.write_to(file.as_file())?;
-        file.as_file().sync_all()?;
-        file.persist(target).map_err(|it| it.error)?;
-        Ok(())
-    }
-
-    fn write_to(&self, file: &File) -> io::Result<()> {
-        let mut out = BufWriter::new(file);
+    /// `out` cannot be written to.
+    pub fn write(&self, mut out: impl Write) -> io::Result<()> {
         serde_json::to_writer_pretty(&mut out, self)?;
-        out.write_all(b"\n")?;
-        out.flush()
+        out.write_all(b"\n")
     }
 }

@@ -5,12 +5,12 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
+use steadfast_output::say;
 
 use super::input::{Whole, is_standard};
 use super::output::{Output, is_same_file};
 use super::progress::bar;
 use crate::failure::Failure;
-use crate::say::say;
 
 /// Write the patch that makes NEW from OLD.
 #[derive(Args)]

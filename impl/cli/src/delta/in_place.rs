@@ -8,12 +8,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use steadfast_delta::{InPlacePlan, JOURNAL_MAX, OldContent, PatchedFile, Verify};
+use steadfast_output::{directory_of, say, sync_directory_of};
 
 use super::input::reader;
-use super::output::{directory, sync_directory};
 use super::patch::{OldFile, refused};
 use crate::failure::Failure;
-use crate::say::say;
 
 /// Changes `old` into what `patch` makes of it, or finishes a change that was interrupted.
 pub(crate) fn run(old: &Path, patch: &Path, verify: Verify, json: bool) -> Result<(), Failure> {
@@ -57,7 +56,7 @@ fn journal_beside(path: &Path) -> PathBuf {
     let mut name = OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
     name.push(".steadfast-journal");
-    directory(path).join(name)
+    directory_of(path).join(name)
 }
 
 /// The plan that a whole journal holds. A torn one is removed: nothing of it was done.
@@ -84,7 +83,7 @@ fn write_journal(plan: &InPlacePlan, journal: &Path) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).open(journal)?;
     file.write_all(&plan.to_journal())?;
     file.sync_all()?;
-    sync_directory(journal)
+    sync_directory_of(journal)
 }
 
 fn perform(plan: &InPlacePlan, file: &mut OldFile, journal: &Path) -> io::Result<()> {
@@ -94,7 +93,7 @@ fn perform(plan: &InPlacePlan, file: &mut OldFile, journal: &Path) -> io::Result
 
 fn remove(journal: &Path) -> io::Result<()> {
     std::fs::remove_file(journal)?;
-    sync_directory(journal)
+    sync_directory_of(journal)
 }
 
 fn tell(json: bool, plan: &InPlacePlan, replayed: bool) {

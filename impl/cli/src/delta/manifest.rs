@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use steadfast_delta::manifest::{self, Manifest, ManifestBuilder};
+use steadfast_output::say;
 
 use super::input::{is_standard, reader, shown};
 use super::output::Output;
 use super::progress::bar;
 use crate::failure::Failure;
-use crate::say::say;
 
 /// Tell a file's name and what it consists of.
 #[derive(Args)]

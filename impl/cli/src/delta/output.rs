@@ -1,11 +1,11 @@
 //! What a command writes: a file that appears when it is complete, or standard output.
 
-use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use tempfile::{Builder, NamedTempFile};
+use steadfast_output::{StandardOutput, WholeFile};
 
 use super::input::is_standard;
 use crate::failure::Failure;
@@ -17,59 +17,29 @@ pub(crate) struct Output {
 }
 
 enum Sink {
-    Standard(io::StdoutLock<'static>),
-    /// A pipe or a device, which must not be replaced by a file.
-    Device(File),
-    Temporary(BufWriter<NamedTempFile>),
+    Standard(StandardOutput),
+    File(WholeFile),
 }
 
 impl Output {
-    /// A temporary file beside `path`, or standard output.
+    /// What is to be at `path`, or standard output.
     pub(crate) fn create(path: &Path) -> Result<Output, Failure> {
-        if is_standard(path) {
-            let sink = Sink::Standard(io::stdout().lock());
-            return Ok(Output { path: path.to_owned(), sink });
-        }
-        // What a link names is replaced, and not the link.
-        let target = fs::canonicalize(path).unwrap_or(path.to_owned());
         let cannot = |error| Failure::io(format!("cannot create {}", path.display()), &error);
-        let sink = Sink::beside(&target).map_err(cannot)?;
-        Ok(Output { path: target, sink })
-    }
-
-    /// Syncs the file and gives it its name.
-    pub(crate) fn finish(self) -> Result<(), Failure> {
-        let path = self.path;
-        let finish = || -> io::Result<()> {
-            match self.sink {
-                Sink::Standard(mut standard) => standard.flush(),
-                Sink::Device(mut device) => device.flush(),
-                Sink::Temporary(file) => {
-                    let file = file.into_inner().map_err(|it| it.into_error())?;
-                    file.as_file().sync_all()?;
-                    file.persist(&path).map_err(|it| it.error)?;
-                    sync_directory(&path)
-                }
-            }
+        let sink = match is_standard(path) {
+            true => Sink::Standard(StandardOutput),
+            false => Sink::File(WholeFile::create(path).map_err(cannot)?),
         };
-        finish().map_err(|error| Failure::io(format!("cannot write {}", path.display()), &error))
+        Ok(Output { path: path.to_owned(), sink })
     }
-}
 
-impl Sink {
-    fn beside(target: &Path) -> io::Result<Sink> {
-        let replaced = fs::metadata(target).ok();
-        if replaced.as_ref().is_some_and(|it| !it.is_file()) {
-            return OpenOptions::new().write(true).open(target).map(Sink::Device);
-        }
-        let directory = directory(target);
-        fs::metadata(directory)?;
-        // The error would name the temporary file, of which the user knows nothing.
-        let file = named_by_umask().tempfile_in(directory).map_err(|error| error.kind())?;
-        if let Some(replaced) = replaced {
-            file.as_file().set_permissions(replaced.permissions())?;
-        }
-        Ok(Sink::Temporary(BufWriter::new(file)))
+    /// Makes it complete.
+    pub(crate) fn finish(self) -> Result<(), Failure> {
+        let finished = match self.sink {
+            Sink::Standard(mut standard) => standard.flush(),
+            Sink::File(file) => file.finish(),
+        };
+        let path = self.path.display();
+        finished.map_err(|error| Failure::io(format!("cannot write {path}"), &error))
     }
 }
 
@@ -77,25 +47,16 @@ impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.sink {
             Sink::Standard(standard) => standard.write(bytes),
-            Sink::Device(device) => device.write(bytes),
-            Sink::Temporary(file) => file.write(bytes),
+            Sink::File(file) => file.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match &mut self.sink {
             Sink::Standard(standard) => standard.flush(),
-            Sink::Device(device) => device.flush(),
-            Sink::Temporary(file) => file.flush(),
+            Sink::File(file) => file.flush(),
         }
     }
-}
-
-/// A temporary file that is as readable as any new file, because it becomes one.
-fn named_by_umask() -> Builder<'static, 'static> {
-    let mut builder = Builder::new();
-    builder.permissions(Permissions::from_mode(0o666));
-    builder
 }
 
 /// Whether two names are of one file. Standard input and output are none, nor is a device or a
@@ -106,14 +67,4 @@ pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
         Some((metadata.dev(), metadata.ino()))
     };
     identity(one).is_some_and(|it| identity(other) == Some(it))
-}
-
-/// The directory that holds `path`.
-pub(crate) fn directory(path: &Path) -> &Path {
-    path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// Makes durable which files the directory of `path` holds.
-pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
-    File::open(directory(path))?.sync_all()
 }

@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use steadfast_delta::{Applied, OldContent, PatchError, apply_stream};
+use steadfast_output::say;
 
 use super::in_place;
 use super::input::{is_standard, reader, shown};
 use super::output::Output;
 use super::progress::{Observed, bar};
 use crate::failure::{Failure, with_causes};
-use crate::say::say;
 
 /// Without a limit, a patch may make so many times the bytes of OLD,
 const LIMIT_FACTOR: u64 = 64;

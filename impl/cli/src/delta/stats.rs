@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Map, Value, json};
 use steadfast_delta::{PatchError, STREAM_NAMES, Stats, stats};
+use steadfast_output::say;
 
 use super::input::{reader, shown};
 use crate::failure::{Failure, with_causes};
-use crate::say::say;
 
 /// Tell what a patch consists of.
 #[derive(Args)]

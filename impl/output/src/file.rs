@@ -1,0 +1,120 @@
+//! Files that appear when they are complete.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use tempfile::{Builder, NamedTempFile};
+
+/// A file under construction. Dropped before [`WholeFile::finish`], it leaves what was there before.
+///
+/// A pipe or a device is written to at once and not replaced by a file; what a link names is
+/// replaced, and not the link. A file that is replaced passes on its permissions.
+#[derive(Debug)]
+pub struct WholeFile {
+    target: PathBuf,
+    sink: Sink,
+}
+
+#[derive(Debug)]
+enum Sink {
+    Device(BufWriter<File>),
+    Temporary(BufWriter<NamedTempFile>),
+}
+
+impl WholeFile {
+    /// Makes the file at `path` of what `write` writes.
+    ///
+    /// # Errors
+    /// It cannot be created or written.
+    pub fn write(
+        path: &Path,
+        write: impl FnOnce(&mut WholeFile) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let mut file = WholeFile::create(path)?;
+        write(&mut file)?;
+        file.finish()
+    }
+
+    /// Begins the file that is to be at `path`.
+    ///
+    /// # Errors
+    /// There is no such directory, or it or the device cannot be written to.
+    pub fn create(path: &Path) -> io::Result<WholeFile> {
+        let target = fs::canonicalize(path).unwrap_or(path.to_owned());
+        let sink = Sink::of(&target)?;
+        Ok(WholeFile { target, sink })
+    }
+
+    /// Syncs the file and gives it its name.
+    ///
+    /// # Errors
+    /// What remains cannot be written.
+    pub fn finish(self) -> io::Result<()> {
+        match self.sink {
+            Sink::Device(mut device) => device.flush(),
+            Sink::Temporary(file) => {
+                let file = file.into_inner().map_err(|it| it.into_error())?;
+                file.as_file().sync_all()?;
+                file.persist(&self.target).map_err(|it| it.error)?;
+                sync_directory_of(&self.target)
+            }
+        }
+    }
+}
+
+impl Sink {
+    fn of(target: &Path) -> io::Result<Sink> {
+        let replaced = fs::metadata(target).ok();
+        if replaced.as_ref().is_some_and(|it| !it.is_file()) {
+            let device = OpenOptions::new().write(true).open(target)?;
+            return Ok(Sink::Device(BufWriter::new(device)));
+        }
+        let directory = directory_of(target);
+        fs::metadata(directory)?;
+        // The error would name the temporary file, of which the user knows nothing.
+        let file = named_by_umask().tempfile_in(directory).map_err(|error| error.kind())?;
+        if let Some(replaced) = replaced {
+            file.as_file().set_permissions(replaced.permissions())?;
+        }
+        Ok(Sink::Temporary(BufWriter::new(file)))
+    }
+}
+
+impl Write for WholeFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.sink {
+            Sink::Device(device) => device.write(bytes),
+            Sink::Temporary(file) => file.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match &mut self.sink {
+            Sink::Device(device) => device.flush(),
+            Sink::Temporary(file) => file.flush(),
+        }
+    }
+}
+
+/// A temporary file that is as readable as any new file, because it becomes one.
+fn named_by_umask() -> Builder<'static, 'static> {
+    let mut builder = Builder::new();
+    builder.permissions(Permissions::from_mode(0o666));
+    builder
+}
+
+/// The directory that holds `path`.
+#[must_use]
+pub fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Makes durable which files the directory of `path` holds.
+///
+/// # Errors
+/// The directory cannot be opened or synced.
+pub fn sync_directory_of(path: &Path) -> io::Result<()> {
+    File::open(directory_of(path))?.sync_all()
+}
