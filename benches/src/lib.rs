@@ -2,4 +2,6 @@
 //! judged are ratios.
 
 pub mod delta;
+mod machine;
+mod target;
 pub mod wal;

@@ -1,7 +1,7 @@
 //! `versus wal`: our log beside others and beside the raw disk.
 
+mod conditions;
 mod load;
-mod machine;
 mod raw;
 mod replay;
 mod report;
@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use clap::Args;
 
+use conditions::Conditions;
 use load::Sample;
-use machine::Machine;
 use raw::RawDisk;
 pub use replay::{ReplayOne, replay_one};
 use report::{Report, Row};
@@ -105,10 +105,10 @@ fn measure(options: &Options) -> Result<Report> {
             contenders.push(Contender::warm(system, place)?);
         }
     }
-    let mut machine = Machine::of(place);
-    machine.raw_sync_before_us = raw.loop_of(1, 4096, true, raw_time)?.p50_us;
-    let mut report = Report::new(machine);
-    report.machine.sequential_bytes_per_s = raw.bandwidth(raw_time)?;
+    let mut conditions = Conditions::of(place);
+    conditions.raw_sync_before_us = raw.loop_of(1, 4096, true, raw_time)?.p50_us;
+    let mut report = Report::new(conditions);
+    report.conditions.sequential_bytes_per_s = raw.bandwidth(raw_time)?;
     for &payload_bytes in &options.payloads {
         for &writers in &options.writers {
             eprintln!("measuring {writers} writers, {payload_bytes} bytes");
@@ -121,8 +121,8 @@ fn measure(options: &Options) -> Result<Report> {
     drop(contenders);
     report.take_medians();
     let bandwidth = raw.bandwidth(raw_time)?;
-    let machine = &mut report.machine;
-    machine.sequential_bytes_per_s = machine.sequential_bytes_per_s.max(bandwidth);
+    let conditions = &mut report.conditions;
+    conditions.sequential_bytes_per_s = conditions.sequential_bytes_per_s.max(bandwidth);
     // An eighth of the bytes in short records, which are four times as many still.
     for (payload_bytes, mib) in [(128, options.replay / 8), (4096, options.replay)] {
         if mib > 0 {
@@ -131,7 +131,7 @@ fn measure(options: &Options) -> Result<Report> {
             report.replays.extend(replays);
         }
     }
-    report.machine.raw_sync_after_us = raw.loop_of(1, 4096, true, raw_time)?.p50_us;
+    report.conditions.raw_sync_after_us = raw.loop_of(1, 4096, true, raw_time)?.p50_us;
     report.judge();
     report.take_rows();
     Ok(report)

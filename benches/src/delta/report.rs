@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
-use super::row::{Machine, Row, Target};
+use super::row::Row;
+use crate::machine::Machine;
+use crate::target::Target;
 
 /// The peer that the others are divided by.
 const OURS: &str = "steadfast";
@@ -11,11 +13,15 @@ const OURS: &str = "steadfast";
 struct Json<'a> {
     machine: Machine,
     rows: &'a [Row],
-    targets: &'a [Target],
+    targets: &'a [Target<String>],
 }
 
 /// Prints everything on stdout.
-pub(super) fn print(json: bool, rows: &[Row], targets: &[Target]) -> Result<(), serde_json::Error> {
+pub(super) fn print(
+    json: bool,
+    rows: &[Row],
+    targets: &[Target<String>],
+) -> Result<(), serde_json::Error> {
     if json {
         let json = Json { machine: Machine::this(), rows, targets };
         println!("{}", serde_json::to_string_pretty(&json)?);
@@ -70,15 +76,10 @@ fn print_row(row: &Row, ours: Option<&Row>) {
     );
 }
 
-fn print_targets(targets: &[Target]) {
+fn print_targets(targets: &[Target<String>]) {
     println!();
     for target in targets {
-        let verdict = match target.met {
-            Some(true) => "met",
-            Some(false) => "NOT MET",
-            None => "not judged",
-        };
-        println!("{:<4}{verdict:<11}{}", target.id, target.must);
+        println!("{:<4}{:<11}{}", target.id, target.verdict(), target.must);
         println!("{:15}{}", "", target.measured);
     }
 }

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use steadfast_output::WholeFile;
 
 use super::Options;
-use super::row::{Machine, Row, Setting};
+use super::row::{Row, Setting};
 use super::suite::SuiteError;
+use crate::machine::Machine;
 
 /// The rows measured so far, input by input.
 pub(super) struct RowsFile {

@@ -11,6 +11,7 @@ use super::peers::{PEERS, PairFiles, Peer, PeerError};
 use super::row::{Row, Setting};
 use super::rows_file::RowsFile;
 use super::{Options, peers, report, targets};
+use crate::target::exit_code;
 
 /// Why nothing was measured.
 #[derive(Debug, Error)]
@@ -72,13 +73,7 @@ pub(super) fn run(options: &Options) -> Result<u8, SuiteError> {
     let rows = rows.into_rows();
     let targets = targets::judge(&rows);
     report::print(options.json, &rows, &targets)?;
-    Ok(if targets.iter().any(|target| target.met == Some(false)) {
-        1
-    } else if targets.iter().any(|target| target.met.is_none()) {
-        3
-    } else {
-        0
-    })
+    Ok(exit_code(targets.iter().map(|it| it.met)))
 }
 
 /// Measures one peer on one input in this process and prints the row as JSON.

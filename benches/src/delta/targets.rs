@@ -1,12 +1,13 @@
 //! The targets T1 to T11, judged on the rows of one run.
 
-use super::row::{Row, Setting, Target};
+use super::row::{Row, Setting};
+use crate::target::Target;
 
 const SIMPLE: &[&str] = &["A", "B", "C", "D", "E", "F", "G"];
 const ALL: &[&str] = &["A", "B", "C", "D", "E", "F", "G", "H", "J", "K", "L", "M"];
 
 /// Judges all targets.
-pub(super) fn judge(rows: &[Row]) -> Vec<Target> {
+pub(super) fn judge(rows: &[Row]) -> Vec<Target<String>> {
     let rows = &Rows(rows);
     let pairs = rows.pairs();
     vec![
@@ -24,7 +25,7 @@ pub(super) fn judge(rows: &[Row]) -> Vec<Target> {
     ]
 }
 
-fn t1(rows: &Rows<'_>) -> Target {
+fn t1(rows: &Rows<'_>) -> Target<String> {
     let inputs = ["A", "B", "F", "G"];
     Judged::new("T1", "local encode A, B, F, G >= 16x fast_rsync and >= 0.5x memcmp")
         .at_least(16.0, "fast_rsync", rows.encode(&inputs, LOCAL, OURS, "fast_rsync"))
@@ -33,7 +34,7 @@ fn t1(rows: &Rows<'_>) -> Target {
         .target()
 }
 
-fn t2(rows: &Rows<'_>) -> Target {
+fn t2(rows: &Rows<'_>) -> Target<String> {
     let than_fast_rsync = |inputs: &[&'static str]| rows.encode(inputs, LOCAL, OURS, "fast_rsync");
     Judged::new("T2", "local encode C, D >= 8x, E >= 5x, H >= 30x fast_rsync")
         .at_least(8.0, "fast_rsync", than_fast_rsync(&["C", "D"]))
@@ -43,7 +44,7 @@ fn t2(rows: &Rows<'_>) -> Target {
         .target()
 }
 
-fn t3(rows: &Rows<'_>) -> Target {
+fn t3(rows: &Rows<'_>) -> Target<String> {
     let inputs = ["J", "K"];
     Judged::new("T3", "J, K >= 10x fast_rsync and >= 15x xdelta3 -1, bytes <= xdelta3 -3")
         .at_least(10.0, "fast_rsync", rows.encode(&inputs, LOCAL, OURS, "fast_rsync"))
@@ -53,7 +54,7 @@ fn t3(rows: &Rows<'_>) -> Target {
         .target()
 }
 
-fn t4(rows: &Rows<'_>, pairs: &[&str]) -> Target {
+fn t4(rows: &Rows<'_>, pairs: &[&str]) -> Target<String> {
     const ZSTD: &str = "zstd -1 --patch-from";
     let (executables, others): (Vec<_>, Vec<_>) =
         pairs.iter().copied().partition(|pair| *pair == "I/ruff");
@@ -67,14 +68,14 @@ fn t4(rows: &Rows<'_>, pairs: &[&str]) -> Target {
     .target()
 }
 
-fn t5(rows: &Rows<'_>, pairs: &[&str]) -> Target {
+fn t5(rows: &Rows<'_>, pairs: &[&str]) -> Target<String> {
     Judged::new("T5", "real pairs, effort small: bytes <= 1.1x qbsdiff, >= 20x its speed")
         .at_most(1.1, "bytes of qbsdiff", rows.bytes(pairs, LOCAL, SMALL, "qbsdiff"))
         .at_least(20.0, "qbsdiff", rows.encode(pairs, LOCAL, SMALL, "qbsdiff"))
         .target()
 }
 
-fn t6(rows: &Rows<'_>) -> Target {
+fn t6(rows: &Rows<'_>) -> Target<String> {
     let most = [("A", 100.0), ("B", 2500.0), ("C", 1100.0), ("E", 100.0), ("G", 64.0)];
     most.iter()
         .fold(
@@ -87,7 +88,7 @@ fn t6(rows: &Rows<'_>) -> Target {
         .target()
 }
 
-fn t7(rows: &Rows<'_>) -> Target {
+fn t7(rows: &Rows<'_>) -> Target<String> {
     let cached = |peer| rows.encode(SIMPLE, Setting::Cached, OURS, peer);
     Judged::new("T7", "cached manifest, A-G: >= 3x fast_rsync and >= 1.5x fastcdc+blake3")
         .at_least(3.0, "fast_rsync", cached("fast_rsync"))
@@ -95,7 +96,7 @@ fn t7(rows: &Rows<'_>) -> Target {
         .target()
 }
 
-fn t8(rows: &Rows<'_>, pairs: &[&str]) -> Target {
+fn t8(rows: &Rows<'_>, pairs: &[&str]) -> Target<String> {
     let of = |inputs: &[&'static str], peer| rows.bytes(inputs, Setting::Cold, OURS, peer);
     let identical = rows.find("G", Setting::Cold, OURS).map(|row| row.bytes() as f64);
     Judged::new(
@@ -110,7 +111,7 @@ fn t8(rows: &Rows<'_>, pairs: &[&str]) -> Target {
     .target()
 }
 
-fn t9(rows: &Rows<'_>) -> Target {
+fn t9(rows: &Rows<'_>) -> Target<String> {
     Judged::new("T9", "manifest after a local diff <= 2% of a full rehash on A-G")
         .at_least(50.0, "full rehash", rows.encode(SIMPLE, LOCAL, CARRIED, REHASHED))
         .target()
@@ -118,7 +119,7 @@ fn t9(rows: &Rows<'_>) -> Target {
 
 /// The pairs are told only: some are so short that the allocator hands a peer the memory of the
 /// run before, which is not fresh.
-fn t10(rows: &Rows<'_>, pairs: &[&str]) -> Target {
+fn t10(rows: &Rows<'_>, pairs: &[&str]) -> Target<String> {
     let judged = Judged::new(
         "T10",
         "apply with verification >= 3x any peer; in place A, B at the cost of the change",
@@ -136,7 +137,7 @@ fn t10(rows: &Rows<'_>, pairs: &[&str]) -> Target {
         .target()
 }
 
-fn t11(rows: &Rows<'_>) -> Target {
+fn t11(rows: &Rows<'_>) -> Target<String> {
     let peak = |peer| {
         let megabytes = |row: &Row| row.peak_rss_bytes as f64 / 1e6;
         ALL.iter().map(|input| (*input, rows.find(input, LOCAL, peer).map(megabytes))).collect()
@@ -269,7 +270,7 @@ impl Judged {
         self
     }
 
-    fn target(self) -> Target {
+    fn target(self) -> Target<String> {
         let met = if !self.is_met {
             Some(false)
         } else if self.is_complete {
@@ -277,7 +278,7 @@ impl Judged {
         } else {
             None
         };
-        Target { id: self.id, must: self.must, measured: self.found.join("; "), met }
+        Target { id: self.id, must: self.must.to_owned(), measured: self.found.join("; "), met }
     }
 }
 

@@ -4,10 +4,11 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
+use super::conditions::Conditions;
 use super::load::Sample;
-use super::machine::Machine;
 use super::replay::Replayed;
-use super::targets::{self, Target};
+use super::targets::{self, Figure};
+use crate::target::exit_code;
 
 /// One measurement.
 #[derive(Clone, Debug, Serialize)]
@@ -29,7 +30,8 @@ pub(super) struct Row {
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Report {
     /// What was measured on.
-    pub(super) machine: Machine,
+    #[serde(rename = "machine")]
+    pub(super) conditions: Conditions,
     /// Appends.
     #[serde(skip)]
     pub(super) appends: Vec<Row>,
@@ -38,11 +40,8 @@ pub(super) struct Report {
     pub(super) replays: Vec<Replayed>,
     /// Both.
     rows: Vec<AnyRow>,
-    /// The verdicts; none if nothing could be judged.
-    pub(super) targets: Vec<Target>,
-    /// What the verdicts rest on, or would.
-    #[serde(skip)]
-    figures: Vec<Target>,
+    /// The verdicts.
+    targets: Vec<Figure>,
 }
 
 /// A measurement as JSON shows it.
@@ -56,14 +55,13 @@ enum AnyRow {
 impl Report {
     /// Nothing yet.
     #[must_use]
-    pub(super) fn new(machine: Machine) -> Report {
+    pub(super) fn new(conditions: Conditions) -> Report {
         Report {
-            machine,
+            conditions,
             appends: Vec::new(),
             replays: Vec::new(),
             rows: Vec::new(),
             targets: Vec::new(),
-            figures: Vec::new(),
         }
     }
 
@@ -114,32 +112,28 @@ impl Report {
 
     /// Judges what was measured, if the machine allows it.
     pub(super) fn judge(&mut self) {
-        self.machine.not_judged = self.machine.why_not_judged();
-        self.figures = targets::judge(self);
-        if self.machine.not_judged.is_none() {
-            self.targets.clone_from(&self.figures);
+        self.targets = targets::judge(self);
+        self.conditions.not_judged = self.conditions.why_not_judged();
+        if self.conditions.not_judged.is_some() {
+            self.targets.iter_mut().for_each(|it| it.target.met = None);
         }
     }
 
     /// 0 when every target is met, 1 when some are not, 3 when nothing was judged.
     #[must_use]
     pub(super) fn exit_code(&self) -> ExitCode {
-        if self.targets.is_empty() {
-            return ExitCode::from(3);
-        }
-        let is_met = self.targets.iter().all(|it| it.met);
-        if is_met { ExitCode::SUCCESS } else { ExitCode::from(1) }
+        ExitCode::from(exit_code(self.targets.iter().map(|it| it.target.met)))
     }
 
     /// Prints the tables.
     pub(super) fn show(&self) {
-        let machine = &self.machine;
-        println!("{} x {}", machine.processors, machine.processor);
+        let conditions = &self.conditions;
+        println!("{} x {}", conditions.machine.cpus, conditions.machine.cpu);
         println!(
             "raw write and sync of 4 KiB: p50 {:.0} us before, {:.0} us after; sequential writes {:.2} GB/s\n",
-            machine.raw_sync_before_us,
-            machine.raw_sync_after_us,
-            machine.sequential_bytes_per_s / 1e9
+            conditions.raw_sync_before_us,
+            conditions.raw_sync_after_us,
+            conditions.sequential_bytes_per_s / 1e9
         );
         println!(
             "{:>7} {:>7}  {:<24} {:>11} {:>9} {:>9} {:>9}",
@@ -176,16 +170,13 @@ impl Report {
             );
         }
         println!();
-        for it in &self.figures {
-            let verdict = match (&self.machine.not_judged, it.met) {
-                (Some(_), _) => "not judged",
-                (None, true) => "met",
-                (None, false) => "MISSED",
-            };
-            let raw = it.raw.map(|it| format!(" (the raw loop: {it:.2})")).unwrap_or_default();
-            println!("{:<4} {:<62} {:>10.2}  {verdict}{raw}", it.id, it.must, it.measured);
+        for Figure { target, raw } in &self.targets {
+            let raw = raw.map(|it| format!(" (the raw loop: {it:.2})")).unwrap_or_default();
+            let (id, must, measured, verdict) =
+                (target.id, &target.must, target.measured, target.verdict());
+            println!("{id:<4} {must:<62} {measured:>10.2}  {verdict}{raw}");
         }
-        if let Some(why) = &self.machine.not_judged {
+        if let Some(why) = &self.conditions.not_judged {
             println!("\nNot judged: {why}.");
         }
     }

@@ -5,25 +5,20 @@ use serde::Serialize;
 use super::replay::Replayed;
 use super::report::Report;
 use super::{SAME_BLOCKS, WOKEN};
+use crate::target::Target;
 
-/// One target.
+/// A target, and what stands beside it.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Target {
-    /// Its name.
-    pub(super) id: &'static str,
-    /// What is asked for.
-    pub(super) must: String,
-    /// What came out.
-    pub(super) measured: f64,
-    /// Whether that is enough.
-    pub(super) met: bool,
+pub(super) struct Figure {
+    #[serde(flatten)]
+    pub(super) target: Target<f64>,
     /// What comes out when the raw loop does the same instead of our log.
     pub(super) raw: Option<f64>,
 }
 
 /// Judges everything that was measured.
 #[must_use]
-pub(super) fn judge(report: &Report) -> Vec<Target> {
+pub(super) fn judge(report: &Report) -> Vec<Figure> {
     let mut targets = Vec::new();
     writers(report, &mut targets);
     disk(report, &mut targets);
@@ -31,12 +26,16 @@ pub(super) fn judge(report: &Report) -> Vec<Target> {
     targets
 }
 
-fn at_least(id: &'static str, what: &str, least: f64, measured: f64) -> Target {
-    Target { id, must: format!("{what} >= {least}"), measured, met: measured >= least, raw: None }
+fn at_least(id: &'static str, what: &str, least: f64, measured: f64) -> Figure {
+    judged(id, format!("{what} >= {least}"), measured, measured >= least)
 }
 
-fn at_most(id: &'static str, what: &str, most: f64, measured: f64) -> Target {
-    Target { id, must: format!("{what} <= {most}"), measured, met: measured <= most, raw: None }
+fn at_most(id: &'static str, what: &str, most: f64, measured: f64) -> Figure {
+    judged(id, format!("{what} <= {most}"), measured, measured <= most)
+}
+
+fn judged(id: &'static str, must: String, measured: f64, met: bool) -> Figure {
+    Figure { target: Target { id, must, measured, met: Some(met) }, raw: None }
 }
 
 /// The throughput of one row over that of another, if both were measured.
@@ -51,19 +50,19 @@ fn ratio(
     Some(ours.appends_per_s / other.appends_per_s)
 }
 
-fn writers(report: &Report, targets: &mut Vec<Target>) {
+fn writers(report: &Report, targets: &mut Vec<Figure>) {
     let raft = ("raft-engine", "blocking");
     for (bytes, least) in [(4096, 2.5), (128, 1.6), (65_536, 2.2)] {
         let what = format!("64 writers of {bytes} B over raft-engine");
         let measured = ratio(report, ("steadfast", "blocking"), raft, bytes);
         let raw = ratio(report, ("raw", WOKEN), raft, bytes);
-        targets.extend(measured.map(|it| Target { raw, ..at_least("W1", &what, least, it) }));
+        targets.extend(measured.map(|it| Figure { raw, ..at_least("W1", &what, least, it) }));
     }
     for (bytes, least) in [(4096, 6.0), (128, 4.0)] {
         let what = format!("64 outstanding of {bytes} B over raft-engine");
         let measured = ratio(report, ("steadfast", "async"), raft, bytes);
         let raw = ratio(report, ("raw", SAME_BLOCKS), raft, bytes);
-        targets.extend(measured.map(|it| Target { raw, ..at_least("W2", &what, least, it) }));
+        targets.extend(measured.map(|it| Figure { raw, ..at_least("W2", &what, least, it) }));
     }
     for mode in ["buffered", "direct"] {
         let what = format!("64 outstanding of 4096 B over the raw loop, {mode}");
@@ -72,15 +71,15 @@ fn writers(report: &Report, targets: &mut Vec<Target>) {
     }
 }
 
-fn disk(report: &Report, targets: &mut Vec<Target>) {
+fn disk(report: &Report, targets: &mut Vec<Figure>) {
     let modes = ["blocking", "async"];
     let rows = modes.iter().filter_map(|it| report.row("steadfast", it, 64, 65_536));
     let best = rows.map(|it| it.bytes_per_s).reduce(f64::max);
-    let share = best.map(|it| it / report.machine.sequential_bytes_per_s);
+    let share = best.map(|it| it / report.conditions.sequential_bytes_per_s);
     let what = "64 KiB over the sequential write bandwidth";
     let raw = report.row("raw", SAME_BLOCKS, 64, 65_536);
-    let raw = raw.map(|it| it.bytes_per_s / report.machine.sequential_bytes_per_s);
-    targets.extend(share.map(|it| Target { raw, ..at_least("W3", what, 0.7, it) }));
+    let raw = raw.map(|it| it.bytes_per_s / report.conditions.sequential_bytes_per_s);
+    targets.extend(share.map(|it| Figure { raw, ..at_least("W3", what, 0.7, it) }));
     // A record of 128 B takes one block with its header, one of 4096 B two; the raw loop too.
     for bytes in [128, 4096] {
         let ours = report.row("steadfast", "blocking", 1, bytes);
@@ -99,10 +98,10 @@ fn disk(report: &Report, targets: &mut Vec<Target>) {
     let spread = many.map(|it| it.p99_us / it.p50_us);
     let raw = report.row("raw", WOKEN, 64, 4096).map(|it| it.p99_us / it.p50_us);
     let what = "64 writers of 4096 B: p99 over p50";
-    targets.extend(spread.map(|it| Target { raw, ..at_most("W4", what, 2.0, it) }));
+    targets.extend(spread.map(|it| Figure { raw, ..at_most("W4", what, 2.0, it) }));
 }
 
-fn replays(report: &Report, targets: &mut Vec<Target>) {
+fn replays(report: &Report, targets: &mut Vec<Figure>) {
     for bytes in [4096, 128] {
         let ours = report.replay("steadfast", bytes).map(Replayed::bytes_per_s_in_all);
         let raft = report.replay("raft-engine", bytes).map(Replayed::bytes_per_s_in_all);

@@ -1,17 +1,17 @@
-//! What is measured on.
+//! Under which conditions is measured.
 
 use std::path::Path;
 
 use nix::sys::statfs::{TMPFS_MAGIC, statfs};
 use serde::Serialize;
 
-/// The machine and its disk.
+use crate::machine::Machine;
+
+/// The machine, and what its disk does.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Machine {
-    /// How many processors there are.
-    pub(super) processors: usize,
-    /// The model of the processor.
-    pub(super) processor: String,
+pub(super) struct Conditions {
+    #[serde(flatten)]
+    pub(super) machine: Machine,
     /// Whether what is written gets to a disk at all.
     pub(super) has_disk: bool,
     /// The median time of a raw write and sync of 4 KiB before everything, in microseconds.
@@ -24,16 +24,12 @@ pub(super) struct Machine {
     pub(super) not_judged: Option<String>,
 }
 
-impl Machine {
+impl Conditions {
     /// The machine that this runs on, with the disk below a directory.
     #[must_use]
-    pub(super) fn of(directory: &Path) -> Machine {
-        let information = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-        let model = information.lines().find_map(|it| it.strip_prefix("model name"));
-        let model = model.unwrap_or_default().trim_start_matches([' ', '\t', ':']).to_owned();
-        Machine {
-            processors: std::thread::available_parallelism().map_or(1, usize::from),
-            processor: model,
+    pub(super) fn of(directory: &Path) -> Conditions {
+        Conditions {
+            machine: Machine::this(),
             has_disk: statfs(directory).is_ok_and(|it| it.filesystem_type() != TMPFS_MAGIC),
             raw_sync_before_us: 0.0,
             raw_sync_after_us: 0.0,
@@ -42,7 +38,7 @@ impl Machine {
         }
     }
 
-    /// Why nothing can be judged on it, if so.
+    /// Why nothing can be judged under them, if so.
     #[must_use]
     pub(super) fn why_not_judged(&self) -> Option<String> {
         if !self.has_disk {
