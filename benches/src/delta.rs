@@ -2,6 +2,7 @@
 //!
 //! Every figure is taken in a process of its own, in CPU time, on the same files.
 
+mod executable;
 pub mod inputs;
 mod meter;
 mod peers;

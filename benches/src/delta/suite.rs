@@ -6,6 +6,7 @@ use std::{env, fs, io};
 
 use thiserror::Error;
 
+use super::executable::is_executable;
 use super::inputs::{INPUTS, Input, InputError};
 use super::peers::{PEERS, PairFiles, Peer, PeerError};
 use super::row::{Row, Setting};
@@ -71,7 +72,7 @@ pub(super) fn run(options: &Options) -> Result<u8, SuiteError> {
         }
     }
     let rows = rows.into_rows();
-    let targets = targets::judge(&rows);
+    let targets = targets::judge(&rows, &executables()?);
     report::print(options.json, &rows, &targets)?;
     Ok(exit_code(targets.iter().map(|it| it.met)))
 }
@@ -147,10 +148,29 @@ fn measure_in_child(
 
 const PAIR_PREFIX: &str = "I/";
 
+/// Where inputs are kept.
+fn store() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/benches")
+}
+
+/// The names of the pairs that are executables.
+fn executables() -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for (name, folder) in fetched_pairs(&store().join("pairs"))? {
+        if is_executable(&folder.join("new"))? {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
 /// The names of the inputs, and the folders that hold their versions.
 fn chosen_inputs(options: &Options) -> Result<Vec<(String, PathBuf)>, SuiteError> {
-    let store = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/benches");
+    let store = store();
     let pairs = fetched_pairs(&store.join("pairs"))?;
+    if pairs.is_empty() {
+        eprintln!("no real pairs: `benches/fetch-pairs` fetches them");
+    }
     let names: Vec<String> = if options.inputs.is_empty() {
         let made = INPUTS.iter().map(|input| input.name.to_owned());
         made.chain(pairs.iter().map(|(name, _)| name.clone())).collect()
@@ -177,7 +197,6 @@ fn chosen_inputs(options: &Options) -> Result<Vec<(String, PathBuf)>, SuiteError
 
 fn fetched_pairs(folder: &Path) -> io::Result<Vec<(String, PathBuf)>> {
     if !folder.exists() {
-        eprintln!("no real pairs: `benches/fetch-pairs` fetches them");
         return Ok(Vec::new());
     }
     let mut pairs = Vec::new();

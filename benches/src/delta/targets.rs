@@ -6,15 +6,15 @@ use crate::target::Target;
 const SIMPLE: &[&str] = &["A", "B", "C", "D", "E", "F", "G"];
 const ALL: &[&str] = &["A", "B", "C", "D", "E", "F", "G", "H", "J", "K", "L", "M"];
 
-/// Judges all targets.
-pub(super) fn judge(rows: &[Row]) -> Vec<Target<String>> {
+/// Judges all targets. Pairs of executables, whose names these are, are judged apart.
+pub(super) fn judge(rows: &[Row], executables: &[String]) -> Vec<Target<String>> {
     let rows = &Rows(rows);
     let pairs = rows.pairs();
     vec![
         t1(rows),
         t2(rows),
         t3(rows),
-        t4(rows, &pairs),
+        t4(rows, &pairs, executables),
         t5(rows, &pairs),
         t6(rows),
         t7(rows),
@@ -54,10 +54,10 @@ fn t3(rows: &Rows<'_>) -> Target<String> {
         .target()
 }
 
-fn t4(rows: &Rows<'_>, pairs: &[&str]) -> Target<String> {
+fn t4(rows: &Rows<'_>, pairs: &[&str], executables: &[String]) -> Target<String> {
     const ZSTD: &str = "zstd -1 --patch-from";
     let (executables, others): (Vec<_>, Vec<_>) =
-        pairs.iter().copied().partition(|pair| *pair == "I/ruff");
+        pairs.iter().copied().partition(|pair| executables.iter().any(|it| it == pair));
     Judged::new(
         "T4",
         "real pairs: bytes <= xdelta3 -3, >= 5x zstd -1 --patch-from (executables 1.5x)",
