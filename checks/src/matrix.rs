@@ -20,6 +20,8 @@ pub(crate) struct Cell {
     pub guarantees: Vec<Finding>,
     /// Every promise is kept, and linearizability is violated where it is not promised.
     pub as_promised: bool,
+    #[serde(skip)]
+    verdict: Verdict,
 }
 
 /// The searches of the matrix. Where linearizability is not promised, the first counterexample is
@@ -47,6 +49,11 @@ pub(crate) fn cells(runs: &[Run]) -> Vec<Cell> {
         let consistent = run.elect + run.write > usize::from(run.nodes);
         let linearizable = run.finding(GuaranteeId::Linearizable);
         let is_violated = linearizable.is_some_and(Finding::is_violated);
+        // Where it is not promised, a search that does not find the violation could not have failed.
+        let verdict = match Verdict::of(run) {
+            Verdict::Kept if is_violated == consistent => Verdict::Broken,
+            verdict => verdict,
+        };
         let mut guarantees = run.guarantees.clone();
         let is_expected =
             |it: &&mut Finding| !consistent && it.id == GuaranteeId::Linearizable.short();
@@ -62,7 +69,8 @@ pub(crate) fn cells(runs: &[Run]) -> Vec<Cell> {
             unique: run.unique,
             cpu_s: run.cpu_s,
             guarantees,
-            as_promised: run.broken().next().is_none() && is_violated != consistent,
+            as_promised: verdict == Verdict::Kept,
+            verdict,
         }
     };
     runs.iter().map(cell).collect()
@@ -70,13 +78,7 @@ pub(crate) fn cells(runs: &[Run]) -> Vec<Cell> {
 
 /// The verdict on the matrix.
 pub(crate) fn verdict(cells: &[Cell]) -> Verdict {
-    if cells.iter().any(|it| !it.as_promised) {
-        Verdict::Broken
-    } else if cells.iter().any(|it| !it.complete) {
-        Verdict::Incomplete
-    } else {
-        Verdict::Kept
-    }
+    cells.iter().map(|it| it.verdict).max().unwrap_or(Verdict::Kept)
 }
 
 /// The matrix as a table.
@@ -93,6 +95,7 @@ pub(crate) fn table(cells: &[Cell]) -> String {
             let found = match (finding.is_violated(), finding.is_promised(), finding.steps) {
                 (true, true, Some(steps)) => format!("!{steps}"),
                 (true, false, Some(steps)) => format!("x{steps}"),
+                _ if !cell.complete => "?".to_owned(),
                 (_, true, _) => "yes".to_owned(),
                 (_, false, _) => "-".to_owned(),
             };
@@ -101,7 +104,8 @@ pub(crate) fn table(cells: &[Cell]) -> String {
         text += &format!(" {:>10} {:>6.2}\n", cell.unique, cell.cpu_s);
     }
     text += "yes: holds within the bounds. xK: not promised, and violated in K steps (the shortest).\n\
-             -: not promised and not violated here. !K: PROMISED and violated in K steps.\n";
+             -: not promised and not violated here. !K: PROMISED and violated in K steps.\n\
+             ?: not violated in what was searched, but the search did not end.\n";
     text + &cells.iter().filter_map(counterexample).collect::<String>()
 }
 
