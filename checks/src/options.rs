@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -59,7 +60,7 @@ pub(crate) enum Command {
         #[arg(long)]
         write: Option<u8>,
         /// Where to serve it.
-        #[arg(long, default_value = "127.0.0.1:3000")]
+        #[arg(long, default_value = "127.0.0.1:3000", value_parser = address)]
         address: SocketAddr,
     },
     /// Runs random clusters, workloads and faults in the simulator.
@@ -145,8 +146,8 @@ pub(crate) struct RunOptions {
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// How many states random walks visit.
-    #[arg(long, value_name = "COUNT", default_value_t = 1_000_000)]
-    pub states: usize,
+    #[arg(long, value_name = "COUNT", default_value = "1000000")]
+    pub states: NonZeroUsize,
     #[command(flatten)]
     pub output: Output,
 }
@@ -177,6 +178,11 @@ pub(crate) struct SeedOptions {
     /// Write the traces of seeds that fail into this directory.
     #[arg(long, value_name = "DIR")]
     pub traces: Option<PathBuf>,
+}
+
+/// The address that a text tells.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "an address is an IP address and a port, as 127.0.0.1:3000".to_owned())
 }
 
 /// The shipped scope of this name, or who there is instead.
@@ -211,7 +217,7 @@ impl RunOptions {
         job.search = self.search;
         job.threads = usize::from(self.threads);
         job.seed = self.seed;
-        job.states_max = self.states;
+        job.states_max = self.states.get();
         job.limits = self.output.limits();
         Ok(job)
     }

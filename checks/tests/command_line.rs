@@ -22,7 +22,8 @@ fn bad_input_is_named_and_the_accepted_ones_are_listed() {
     fails_with(&["run", "cold", "--nodes", "0"], 2, "0 nodes: a cluster has 1 to 7 nodes");
     fails_with(&["run", "cold", "--paths", "0"], 2, "0 paths: there must be 1 to 1000");
     fails_with(&["run", "cold", "--network", "pigeon"], 2, "there are fifo, unordered, lossy");
-    fails_with(&["explore", "cold", "--address", "nowhere"], 2, "--address");
+    fails_with(&["run", "cold", "--search", "walk", "--states", "0"], 2, "--states");
+    fails_with(&["explore", "cold", "--address", "nowhere"], 2, "port, as 127.0.0.1:3000");
     fails_with(&["replay", "no-such-file.json"], 4, "no-such-file.json: cannot read it");
 }
 
@@ -72,6 +73,8 @@ fn a_damaged_or_foreign_trace_is_named() {
         std::fs::write(&file, text).expect("a file");
         fails_with(&["replay", name], 4, says);
     }
+    std::fs::write(&file, b"\xFF").expect("a file");
+    fails_with(&["replay", name], 4, "damaged or not a trace");
 }
 
 #[test]
@@ -79,6 +82,16 @@ fn a_search_that_did_not_end_is_incomplete_and_exits_with_3() {
     let output = check(&["run", "elections", "--timeout", "1"]);
     assert_eq!(output.status.code(), Some(3));
     assert!(String::from_utf8_lossy(&output.stdout).contains("INCOMPLETE"));
+}
+
+#[test]
+fn a_matrix_that_did_not_end_is_incomplete_and_nothing_holds_in_it() {
+    let output = check(&["matrix", "--timeout", "0"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{text}");
+    let (table, _) = text.split_once("yes: holds").expect("a legend");
+    let unended = table.lines().filter(|it| it.contains('?'));
+    assert!(unended.clone().count() > 1 && unended.clone().all(|it| !it.contains("yes")), "{text}");
 }
 
 #[test]

@@ -154,13 +154,19 @@ fn a_refused_patch_leaves_the_output_as_it_was() {
 }
 
 #[test]
-fn a_patch_does_not_replace_what_it_was_made_from() {
+fn an_output_does_not_replace_what_it_was_made_from() {
     let room = Room::new(b"old", b"new");
     symlink("new", room.path("link")).expect("a link");
     for (output, name) in [("old", "OLD"), ("./new", "NEW"), ("link", "NEW")] {
         assert_refused(&room.run(&["diff", "old", "new", "-o", output]), 2, name);
     }
     assert_eq!((room.read("old"), room.read("new")), (b"old".to_vec(), b"new".to_vec()));
+    room.run(&["diff", "old", "new", "-o", "patch"]);
+    assert_refused(&room.run(&["patch", "old", "patch", "-o", "patch"]), 2, "PATCH");
+    assert_refused(&room.run(&["manifest", "old", "-o", "old"]), 2, "FILE");
+    assert_eq!(room.read("old"), b"old");
+    assert_code(&room.run(&["patch", "old", "patch", "-o", "old"]), 0);
+    assert_eq!(room.read("old"), b"new", "a new version may take the place of the old one");
 }
 
 #[test]
@@ -174,6 +180,16 @@ fn errors_name_what_the_user_knows_and_can_do() {
     newer[4] += 1;
     room.write("newer", &newer);
     assert_refused(&room.run(&["patch", "old", "newer", "-o", "x"]), 1, "take a newer program");
+    room.write("text", b"no patch begins like this");
+    let swapped = room.run(&["patch", "patch", "text", "-o", "x"]);
+    assert_refused(&swapped, 1, "OLD comes first, and then PATCH");
+    let verify = room.run(&["patch", "old", "patch", "-o", "x", "--verify", "whole"]);
+    assert_refused(&verify, 2, "cannot be used with");
+    for old in [&["patch", "-", "-", "-o", "x"][..], &["patch", "-", "patch", "--in-place"]] {
+        assert_refused(&room.run(old), 2, "OLD cannot be standard input");
+        assert_refused(&room.run(old), 2, "PATCH can be -");
+    }
+    assert_refused(&room.run(&["stats", "."]), 4, "cannot read .: Is a directory");
 }
 
 #[test]

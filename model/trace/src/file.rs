@@ -88,28 +88,29 @@ impl Trace {
     /// # Errors
     /// The file cannot be read or is no trace of this version.
     pub fn read(path: &Path) -> Result<Trace, ReadError> {
-        let mut text = String::new();
+        let mut text = Vec::new();
         let file = File::open(path)?;
-        let length = file.take(BYTES_MAX + 1).read_to_string(&mut text)?;
+        let length = file.take(BYTES_MAX + 1).read_to_end(&mut text)?;
         if length as u64 > BYTES_MAX {
             return Err(ReadError::TooLarge);
         }
-        Trace::parse(&text)
+        Trace::parse(text)
     }
 
     /// Reads a trace from text.
     ///
     /// # Errors
     /// The text is no trace of this version.
-    pub fn parse(text: &str) -> Result<Trace, ReadError> {
-        let header: Header = serde_json::from_str(text)?;
+    pub fn parse(text: impl AsRef<[u8]>) -> Result<Trace, ReadError> {
+        let text = text.as_ref();
+        let header: Header = serde_json::from_slice(text)?;
         if header.format != FORMAT {
             return Err(ReadError::OtherFormat { found: header.format });
         }
         if header.version != VERSION {
             return Err(ReadError::OtherVersion { found: header.version });
         }
-        Ok(serde_json::from_str(text)?)
+        Ok(serde_json::from_slice(text)?)
     }
 
     /// Writes the trace as text, as [`Trace::parse`] reads it.

@@ -8,7 +8,7 @@ use serde_json::json;
 use steadfast_output::say;
 
 use super::input::{Whole, is_standard};
-use super::output::{Output, is_same_file};
+use super::output::{Output, refuse_to_replace};
 use super::progress::bar;
 use crate::failure::Failure;
 
@@ -58,12 +58,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     if options.json && is_standard(&options.output) {
         return Err(Failure::usage("standard output cannot take both the patch and --json"));
     }
-    for (name, input) in [("OLD", &options.old), ("NEW", &options.new)] {
-        if is_same_file(input, &options.output) {
-            let message = format!("{} is {name}, which the patch would replace", input.display());
-            return Err(Failure::usage(message).help("name another file with -o"));
-        }
-    }
+    refuse_to_replace("OLD", &options.old, &options.output)?;
+    refuse_to_replace("NEW", &options.new, &options.output)?;
     let start = Instant::now();
     let (old, new) = (Whole::open(&options.old)?, Whole::open(&options.new)?);
     let mut output = Output::create(&options.output)?;

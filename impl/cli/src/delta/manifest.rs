@@ -9,7 +9,7 @@ use steadfast_delta::manifest::{self, Manifest, ManifestBuilder};
 use steadfast_output::say;
 
 use super::input::{is_standard, reader, shown};
-use super::output::Output;
+use super::output::{Output, refuse_to_replace};
 use super::progress::bar;
 use crate::failure::Failure;
 
@@ -51,6 +51,9 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let to_standard = options.output.as_deref().is_some_and(is_standard);
     if options.json && to_standard {
         return Err(Failure::usage("standard output cannot take both the manifest and --json"));
+    }
+    if let Some(path) = &options.output {
+        refuse_to_replace("FILE", &options.file, path)?;
     }
     let manifest = read(&options.file, options.depth.into())?;
     if let Some(path) = &options.output {

@@ -59,9 +59,18 @@ impl Write for Output {
     }
 }
 
+/// Fails if the output would replace an input, which has this name in the usage.
+pub(crate) fn refuse_to_replace(name: &str, input: &Path, output: &Path) -> Result<(), Failure> {
+    if !is_same_file(input, output) {
+        return Ok(());
+    }
+    let message = format!("{} is {name}, which the output would replace", input.display());
+    Err(Failure::usage(message).help("name another file with -o"))
+}
+
 /// Whether two names are of one file. Standard input and output are none, nor is a device or a
 /// pipe, which is not replaced.
-pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
+fn is_same_file(one: &Path, other: &Path) -> bool {
     let identity = |path: &Path| {
         let metadata = fs::metadata(path).ok().filter(|it| it.is_file() && !is_standard(path))?;
         Some((metadata.dev(), metadata.ino()))

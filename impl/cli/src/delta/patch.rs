@@ -12,7 +12,7 @@ use steadfast_output::say;
 
 use super::in_place;
 use super::input::{is_standard, reader, shown};
-use super::output::Output;
+use super::output::{Output, refuse_to_replace};
 use super::progress::{Observed, bar};
 use crate::failure::{Failure, with_causes};
 
@@ -36,8 +36,8 @@ pub(crate) struct Options {
     /// change that was interrupted, and then does nothing else.
     #[arg(long, conflicts_with = "output")]
     in_place: bool,
-    /// What to verify before OLD is changed in place.
-    #[arg(long, value_enum, default_value_t = Verify::Whole, requires = "in_place")]
+    /// What to verify before OLD is changed with --in-place.
+    #[arg(long, value_enum, default_value_t = Verify::Whole, conflicts_with = "output")]
     verify: Verify,
     /// Refuse a patch that makes more bytes; by default 64 times those of OLD and a GiB.
     #[arg(long, value_name = "BYTES")]
@@ -66,6 +66,10 @@ impl From<Verify> for steadfast_delta::Verify {
 
 /// Runs the command.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
+    if is_standard(&options.old) {
+        let message = "OLD cannot be standard input, because it is read where the patch says";
+        return Err(Failure::usage(message).help("name a file; PATCH can be -"));
+    }
     match &options.output {
         None => in_place::run(&options.old, &options.patch, options.verify.into(), options.json),
         Some(output) => {
@@ -73,6 +77,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
                 let both = "standard output cannot take both the new version and --json";
                 return Err(Failure::usage(both));
             }
+            refuse_to_replace("PATCH", &options.patch, output)?;
             let applied = make(options, output)?;
             if options.json {
                 let Applied { length, verified } = applied;
@@ -116,6 +121,8 @@ pub(crate) fn refused(old: &Path, patch: &Path, error: &PatchError) -> Failure {
             Failure::broken(with_causes(what, error))
                 .help("take the version that the patch was made from")
         }
+        PatchError::NotAPatch => Failure::broken(with_causes(what, error))
+            .help("OLD comes first, and then PATCH, which `steadfast delta diff` made"),
         PatchError::OtherVersion { .. } | PatchError::UnknownFlags { .. } => {
             Failure::broken(with_causes(what, error)).help("take a newer program")
         }

@@ -25,7 +25,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let stats = stats(reader(&options.patch)?).map_err(|error| {
         let what = format!("cannot read {}", shown(&options.patch));
         match error {
-            PatchError::Io(_) => Failure::io(what, &error),
+            PatchError::Io(error) => Failure::io(what, &error),
             _ => Failure::broken(with_causes(what, &error)),
         }
     })?;
