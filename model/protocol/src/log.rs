@@ -124,3 +124,34 @@ impl Log {
         heads
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Change, EntryBody, Path, Sealed, Stamp};
+
+    /// What a node wrote for the same request, with this counter.
+    fn retried(origin: u8, counter: u64) -> Entry {
+        let origin = NodeId(origin);
+        Sealed::new(EntryBody {
+            dot: Dot { origin, sequence: Sequence(1) },
+            stamp: Stamp { fence: None, counter: Counter(counter), origin },
+            context: VersionVector::default(),
+            replaces: Vec::new(),
+            path: Path::new("a"),
+            change: Change::Delete,
+            request: RequestId { client: 1, number: 1 },
+        })
+    }
+
+    #[test]
+    fn of_several_entries_for_a_request_the_one_with_the_highest_stamp_is_known() {
+        let [low, high, higher_origin] = [retried(2, 1), retried(0, 2), retried(1, 2)];
+        for order in [[&low, &high, &higher_origin], [&higher_origin, &high, &low]] {
+            let mut log = Log::default();
+            order.into_iter().for_each(|it| log.push(&Record::Entry(it.clone())));
+            assert_eq!(log.written_by(low.request), Some(&higher_origin));
+            assert_eq!(log.written_by(RequestId { client: 2, number: 1 }), None);
+        }
+    }
+}
