@@ -118,7 +118,7 @@ fn explore(model: &ClusterModel) -> Graph {
 /// Whether a step needs no fault, no client and no bound.
 fn is_progress(model: &ClusterModel, state: &ClusterState, action: &Action) -> bool {
     match action.step {
-        Step::Tick { node } => model.due_tick(state) == Some(node),
+        Step::Tick { node } => model.due_ticks(state).any(|it| it == node),
         step => step.is_progress(),
     }
 }

@@ -86,9 +86,8 @@ impl ClusterModel {
                 actions.push(Action::new(Step::Scrub { node, content }));
             }
         }
-        if let Some(node) = self.due_tick(state) {
-            actions.push(Action::new(Step::Tick { node }));
-        }
+        let ticks = self.due_ticks(state).map(|node| Action::new(Step::Tick { node }));
+        actions.extend(ticks);
         if self.scope().link_events_apart {
             for (node, peer, up) in state.link_events() {
                 let step =
@@ -98,17 +97,14 @@ impl ClusterModel {
         }
     }
 
-    /// A node whose next tick must carry something to somebody, on a network where nothing is under
+    /// The nodes whose next tick must carry something to somebody, on a network where nothing is under
     /// way or unsynced but messages may have been lost or refused: a leader's entries, its question
     /// whether it still leads, or a question for a content. Such a tick is progress and needs no
     /// bound: it always comes.
-    #[must_use]
-    pub fn due_tick(&self, state: &ClusterState) -> Option<NodeId> {
+    pub fn due_ticks(&self, state: &ClusterState) -> impl Iterator<Item = NodeId> {
         let is_busy = state.channels().next().is_some()
             || state.nodes().any(|(_, it)| it.disk.tail() > 0 || !it.disk.storing.is_empty());
-        if self.scope().network == Network::Fifo || is_busy {
-            return None;
-        }
+        let is_due = self.scope().network != Network::Fifo && !is_busy;
         let lacks = |leader: &Replica| match leader.role() {
             Role::Leader(leadership) => {
                 let acked = |peer: NodeId| leadership.peers[peer.index()].acked.as_ref();
@@ -117,7 +113,8 @@ impl ClusterModel {
             }
             Role::Follower | Role::Candidate(_) => false,
         };
-        state.replicas().find(|it| lacks(it) || !it.wants().is_empty()).map(Replica::id)
+        let replicas = is_due.then(|| state.replicas()).into_iter().flatten();
+        replicas.filter(move |it| lacks(it) || !it.wants().is_empty()).map(Replica::id)
     }
 
     /// The contents whose copies are bad while the node believes them good.

@@ -172,6 +172,6 @@ impl ClusterView for View<'_> {
             })
             && state.link_events().is_empty()
             && state.nodes().all(|(_, node)| self.model.scrubs(node).next().is_none())
-            && self.model.due_tick(state).is_none()
+            && self.model.due_ticks(state).next().is_none()
     }
 }

@@ -31,7 +31,7 @@ impl ClusterModel {
             Step::Timeout { node } => {
                 spend(hear(node, Input::ElectionTimeout), |left| &mut left.elections)
             }
-            Step::Tick { node } => match self.due_tick(before) == Some(node) {
+            Step::Tick { node } => match self.due_ticks(before).any(|it| it == node) {
                 true => Some(hear(node, Input::Tick)),
                 false => spend(hear(node, Input::Tick), |left| &mut left.ticks),
             },

@@ -4,8 +4,8 @@ use std::collections::{HashSet, VecDeque};
 
 use stateright::{Checker, Model};
 use steadfast_cluster::{ClusterModel, shipped};
-use steadfast_protocol::Settings;
-use steadfast_trace::{Bounds, Scope};
+use steadfast_protocol::{NodeId, Settings};
+use steadfast_trace::{Bounds, Network, Scope, Step};
 
 fn small() -> Scope {
     let settings = Settings::new(2, 1, 1).expect("legal settings");
@@ -49,6 +49,32 @@ fn the_sizes_of_small_scopes_are_pinned() {
         format!("{name} {unique} {generated}")
     });
     assert_eq!(sizes, PINNED);
+}
+
+#[test]
+fn every_node_that_lags_ticks() {
+    let bounds = Bounds { elections: 2, drops: 3, ..Bounds::default() };
+    let model = ClusterModel::new(
+        Scope { network: Network::Lossy, ..Scope::new("lagging", small().settings, bounds) },
+        None,
+        &[],
+    );
+    let mut pending: VecDeque<_> = model.init_states().into();
+    let mut visited: HashSet<_> = pending.iter().cloned().collect();
+    while let Some(state) = pending.pop_front() {
+        let lagging: Vec<NodeId> = model.due_ticks(&state).collect();
+        if lagging.len() == 2 {
+            let mut actions = Vec::new();
+            model.collect_progress(&state, &mut actions);
+            let ticks = actions.iter().map(|it| it.step);
+            let expected = lagging.into_iter().map(|node| Step::Tick { node });
+            assert!(ticks.eq(expected), "{actions:?}");
+            return;
+        }
+        let next = model.next_states(&state).into_iter();
+        pending.extend(next.filter(|it| visited.insert(it.clone())));
+    }
+    panic!("two leaders of which nobody heard lag both");
 }
 
 const PINNED: [&str; 4] =
