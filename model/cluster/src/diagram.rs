@@ -313,7 +313,7 @@ impl Picture {
         let Picture { shapes, words, width, .. } = self;
         format!(
             r##"<svg xmlns="http://www.w3.org/2000/svg" class="steadfast-run" width="{width}" height="{height}" viewBox="0 0 {width} {height}">
-<style>.steadfast-run text {{ font: 11px sans-serif; paint-order: stroke; stroke: #ffffff; stroke-width: 3px; }}</style>
+<style>.steadfast-run text {{ font: 11px sans-serif; paint-order: stroke; stroke: #ffffff; stroke-width: 6px; stroke-linejoin: round; }}</style>
 <defs><marker id="steadfast-tip" viewBox="0 0 10 10" refX="10" refY="5" markerWidth="8" markerHeight="8" orient="auto"><path d="M0 0L10 5L0 10z" fill="#222222"/></marker></defs>
 <rect width="{width}" height="{height}" fill="#ffffff"/>
 {shapes}{words}</svg>
