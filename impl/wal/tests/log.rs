@@ -146,26 +146,6 @@ fn many_threads_append_to_a_real_disk() {
 }
 
 #[test]
-fn a_future_is_ready_when_its_record_is_durable() {
-    use std::future::Future;
-    use std::task::{Context, Wake, Waker};
-    struct Unpark(std::thread::Thread);
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let log = threaded(&simulated(), small());
-    let sequence = log.append(b"x").unwrap();
-    let mut future = std::pin::pin!(log.synced(sequence));
-    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
-    while future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
-        std::thread::park();
-    }
-    assert!(log.durable() >= sequence);
-}
-
-#[test]
 fn what_came_before_anybody_waits_is_one_batch() {
     let disk = simulated();
     let log = threaded(&disk, large());
@@ -190,23 +170,6 @@ fn much_is_written_before_anybody_waits() {
     while log.durable() < Sequence(100) {
         std::thread::yield_now();
     }
-}
-
-#[test]
-fn a_future_that_is_dropped_or_polled_again_leaves_nothing_behind() {
-    use std::future::Future;
-    use std::task::{Context, Waker};
-    let log = threaded(&simulated(), small());
-    let mut context = Context::from_waker(Waker::noop());
-    for _ in 0..100 {
-        let sequence = log.append(b"x").unwrap();
-        let mut future = std::pin::pin!(log.synced(sequence));
-        for _ in 0..3 {
-            let _ = future.as_mut().poll(&mut context);
-        }
-    }
-    log.wait(Sequence(100)).unwrap();
-    assert_eq!(log.close().unwrap(), Sequence(100));
 }
 
 /// How many batches are in the segments.
