@@ -4,19 +4,22 @@ use super::pair::{Pair, Place};
 use crate::compare::word;
 
 const SLOTS_LOG2: u32 = 12;
-const EMPTY: u16 = u16::MAX;
+/// The bits of a slot that hold a position. The others are some of the key's hash: of the slots of
+/// a full table that a search looks at, half would else be a wrong guess of the CPU.
+const POSITION_BITS: u32 = u16::BITS;
+const EMPTY: u32 = u32::MAX;
 /// Old positions are remembered at this distance.
 const STRIDE: usize = 4;
 
 /// A table of the old bytes nearby, used again for every search.
 pub(crate) struct Near {
-    slots: Vec<u16>,
+    slots: Box<[u32; 1 << SLOTS_LOG2]>,
     filled: Vec<u16>,
 }
 
 impl Near {
     pub(crate) fn new() -> Near {
-        Near { slots: vec![EMPTY; 1 << SLOTS_LOG2], filled: Vec::new() }
+        Near { slots: Box::new([EMPTY; 1 << SLOTS_LOG2]), filled: Vec::new() }
     }
 
     /// The nearest place behind `place`, in new order, from which at least `equal_min` bytes are
@@ -31,13 +34,13 @@ impl Near {
         reach: usize,
         equal_min: usize,
     ) -> Option<Place> {
-        assert!(reach < usize::from(EMPTY), "near means near");
+        assert!(reach + 8 < 1 << POSITION_BITS, "near means near");
         let old = &pair.old[place.old..];
         let new = &pair.new[place.new..];
         let old = &old[..old.len().min(reach + 8)];
         let new = &new[..new.len().min(reach + 8)];
         self.fill(old);
-        let found = self.probe(pair, place, new, equal_min);
+        let found = self.probe(pair, place, (old, new), equal_min);
         for slot in self.filled.drain(..) {
             self.slots[usize::from(slot)] = EMPTY;
         }
@@ -45,23 +48,31 @@ impl Near {
     }
 
     fn fill(&mut self, old: &[u8]) {
-        for at in (0..old.len().saturating_sub(7)).step_by(STRIDE) {
-            let key = word(&old[at..]);
-            let slot = slot_of(key);
+        for (index, key) in old.windows(8).step_by(STRIDE).enumerate() {
+            let key = word(key);
+            let (slot, tag) = hash(key);
             if !is_uniform(key) && self.slots[slot] == EMPTY {
-                self.slots[slot] = u16::try_from(at).expect("bounded by the reach");
-                self.filled.push(u16::try_from(slot).expect("bounded by the slots"));
+                self.slots[slot] = tag | (index * STRIDE) as u32;
+                self.filled.push(slot as u16);
             }
         }
     }
 
-    fn probe(&self, pair: Pair<'_>, place: Place, new: &[u8], equal_min: usize) -> Option<Place> {
-        for at in 0..new.len().saturating_sub(7) {
-            let candidate = self.slots[slot_of(word(&new[at..]))];
-            if candidate == EMPTY {
+    fn probe(
+        &self,
+        pair: Pair<'_>,
+        place: Place,
+        (old, new): (&[u8], &[u8]),
+        equal_min: usize,
+    ) -> Option<Place> {
+        for (at, key) in new.windows(8).enumerate() {
+            let (slot, tag) = hash(word(key));
+            let candidate = (self.slots[slot] ^ tag) as usize;
+            // Of another key, or of none.
+            if candidate >= old.len() {
                 continue;
             }
-            let hit = Place { old: place.old + usize::from(candidate), new: place.new + at };
+            let hit = Place { old: place.old + candidate, new: place.new + at };
             if !pair.are_equal(hit, 8) {
                 continue;
             }
@@ -75,8 +86,12 @@ impl Near {
     }
 }
 
-fn slot_of(key: u64) -> usize {
-    (key.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - SLOTS_LOG2)) as usize
+/// The slot of a key and the bits of its hash that stand there above the position.
+fn hash(key: u64) -> (usize, u32) {
+    let hash = key.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let slot = hash >> (64 - SLOTS_LOG2);
+    let tag = (hash >> (32 - SLOTS_LOG2)) as u32 >> POSITION_BITS << POSITION_BITS;
+    (slot as usize, tag)
 }
 
 /// Eight times the same byte says nothing about where one is.
