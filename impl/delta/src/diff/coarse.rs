@@ -36,7 +36,7 @@ pub(crate) struct Coarse {
 
 impl Coarse {
     pub(crate) fn new(old: &[u8]) -> Coarse {
-        let stride = (old.len() >> ENTRIES_LOG2_MAX).next_power_of_two().max(STRIDE_MIN);
+        let stride = Coarse::stride_of(old);
         let samples = old.len().saturating_sub(KEY - 1).div_ceil(stride);
         let needed_log2 = samples.next_power_of_two().ilog2() + SPARE_LOG2;
         let entries_log2 = needed_log2.min(ENTRIES_LOG2_MAX);
@@ -60,8 +60,8 @@ impl Coarse {
     }
 
     /// The new bytes that must be searched to find a piece, wherever it was sampled.
-    pub(crate) fn stride(&self) -> usize {
-        self.stride
+    pub(crate) fn stride_of(old: &[u8]) -> usize {
+        (old.len() >> ENTRIES_LOG2_MAX).next_power_of_two().max(STRIDE_MIN)
     }
 
     /// The first place in `new[from..from + span]` where a sample of the old content begins.

@@ -17,6 +17,9 @@ use crate::compare::{WINDOW, common_prefix_in_block};
 const NEAR_REACH: usize = 512;
 /// How far a larger shift, or the end of a replaced stretch, is looked for.
 const FAR_REACH: usize = 8 << 10;
+/// How far the end of pages that were rewritten in place is looked for.
+const PAGES_REACH: usize = 64 << 10;
+const PAGE: usize = 4 << 10;
 /// Shorter equal runs between changes are compared again by the encoder.
 const EXACT_MIN: usize = 4 << 10;
 /// A byte that repeats so often may be a hole in a sparse file.
@@ -178,24 +181,25 @@ impl<'a, 'b> Walk<'a, 'b> {
         self.near.search(self.pair, place, reach, equal_min)
     }
 
-    /// The same alignment behind a stretch that was replaced.
+    /// The same alignment behind a stretch that was replaced, be it pages in place.
     fn resume(&mut self, place: Place) -> Option<Place> {
         let Pair { old, new } = self.pair;
         let reach = FAR_REACH.min(old.len() - place.old).min(new.len() - place.new);
-        let mut windows = (WINDOW..(reach + 1).saturating_sub(WINDOW)).step_by(WINDOW);
-        windows.find_map(|skip| {
-            let (old_at, new_at) = (place.old + skip, place.new + skip);
-            let window = &new[new_at..new_at + WINDOW];
-            let equal = old[old_at..old_at + WINDOW] == *window;
-            equal.then_some(Place { old: old_at, new: new_at })
-        })
+        let windows = (WINDOW..(reach + 1).saturating_sub(WINDOW)).step_by(WINDOW);
+        let behind_pages = (place.new + FAR_REACH).next_multiple_of(PAGE) - place.new;
+        let pages = (behind_pages..PAGES_REACH).step_by(PAGE).filter(|_| place.old == place.new);
+        let mut places = windows.chain(pages).map(|it| place + it);
+        places.find(|it| self.pair.are_equal(*it, WINDOW))
     }
 
     /// A moved piece. What resembles nothing is searched in ever larger steps; a piece found is
     /// prolonged backward, so the steps lose only pieces that are shorter than they.
     fn search_coarse(&mut self, place: Place) -> Option<Place> {
+        let stride = Coarse::stride_of(self.pair.old);
+        if self.pair.new.len() - place.new <= stride {
+            return None;
+        }
         let coarse = self.coarse.get_or_insert_with(|| Coarse::new(self.pair.old));
-        let stride = coarse.stride();
         let (mut at, mut skip) = (place.new, 1);
         while at < self.pair.new.len() {
             self.coarse_credit = self.coarse_credit.checked_sub(stride)?;
@@ -207,5 +211,48 @@ impl<'a, 'b> Walk<'a, 'b> {
             skip = (skip * 2).min(SKIP_STRIDES_MAX);
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::noise::noise;
+
+    /// Phrases in any order: what was rewritten resembles all that is nearby.
+    fn text(seed: usize, length: usize) -> Vec<u8> {
+        let phrases = noise(256 * 24);
+        let order = noise(length + seed);
+        let text = order[seed..].iter().flat_map(|it| &phrases[usize::from(*it) * 24..][..24]);
+        text.take(length).copied().collect()
+    }
+
+    #[test]
+    fn pages_that_were_rewritten_in_place_do_not_lead_astray() {
+        let old = text(0, 64 * PAGE);
+        for pages in 1..PAGES_REACH / PAGE - 1 {
+            let mut new = old.clone();
+            let at = 20 * PAGE;
+            new[at..at + pages * PAGE].copy_from_slice(&text(7, pages * PAGE));
+            *new.last_mut().expect("there is one") ^= 1;
+            let pair = Pair { old: &old, new: &new };
+            let segments = outline(pair, &mut Summing::new(&new, true, &|_| ()));
+            assert!(segments.iter().all(|it| it.old_start == it.new_start), "{pages} pages");
+            let matched: usize = segments.iter().map(|it| it.length).sum();
+            assert!(matched >= old.len() - pages * PAGE - 1, "{pages} pages");
+        }
+    }
+
+    #[test]
+    fn nothing_that_moved_is_looked_for_in_less_than_a_stride() {
+        let old = noise(1 << 20);
+        let stride = Coarse::stride_of(&old);
+        for (rest, is_looked_for) in [(stride, false), (stride + 1, true)] {
+            let new = noise(2 << 20).split_off((2 << 20) - rest);
+            let mut summing = Summing::new(&new, false, &|_| ());
+            let mut walk = Walk::new(Pair { old: &old, new: &new }, &mut summing);
+            walk.run(0);
+            assert_eq!(walk.coarse.is_some(), is_looked_for, "{rest} of {stride} bytes");
+        }
     }
 }
