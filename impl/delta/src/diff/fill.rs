@@ -38,7 +38,7 @@ pub(crate) fn fill(
     let mut gaps = gaps(pair.new.len(), &outline);
     gaps.retain(|it| it.len() >= GAP_MIN);
     let places = places(pair, &outline, &gaps, search);
-    if gaps.is_empty() || places.is_empty() || !sample::is_related(pair, &gaps, search) {
+    if gaps.is_empty() || places.is_empty() || !sample::is_related(pair, &gaps, &places, search) {
         return outline.into_iter().try_for_each(emit);
     }
     let dense = Dense::new(pair, &gaps, &places, search);

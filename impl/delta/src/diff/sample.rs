@@ -1,4 +1,4 @@
-//! Whether what is unmatched resembles the old content at all, judged by a sample.
+//! Whether it is worth looking for what is unmatched in the old content, judged by a sample.
 
 use std::ops::Range;
 
@@ -7,7 +7,13 @@ use super::pair::Pair;
 use crate::effort::Search;
 
 /// Less is searched without a sample.
-const SAMPLED_MIN: usize = 4 << 20;
+const SAMPLED_MIN: usize = 1 << 20;
+/// Of less, pieces are looked up everywhere; of more, stripes in stripes of the old content.
+const STRIPED_MIN: usize = 4 << 20;
+/// A piece of the gaps is sampled at this distance,
+const PIECE_DISTANCE: usize = 4 << 10;
+/// so long.
+const PIECE: usize = 1 << 10;
 /// A stripe of the old content is sampled at this distance,
 const DISTANCE: usize = 512 << 10;
 /// so wide,
@@ -16,39 +22,128 @@ const OLD_STRIPE: usize = 64 << 10;
 const NEW_STRIPE: usize = 4 << 10;
 /// One anchor in `2^RARER_LOG2` is enough for a sample.
 const RARER_LOG2: u32 = 2;
-/// One anchor of the sample in so many has its like, or nothing is searched.
-const RELATED_SHARE: usize = 512;
+/// An anchor is related if it saves more bytes than so many,
+const SAVED_MIN: isize = 64;
+/// in the next ones.
+const LOOK: usize = 256;
+/// If no more than one anchor of the sample in so many is related, nothing is searched.
+const RELATED_SHARE: usize = 256;
 
-/// Whether some of the `gaps` in the new content resemble some of the old one.
+/// Whether enough of the `gaps` in the new content resembles some of the `places` in the old one.
 ///
-/// A sample of 1% of the new content is looked up in one of 12% of the old one. Contents that have
-/// nothing but rare small pieces in common, each moved far, are taken for unrelated; larger pieces
-/// were found by the first pass.
-pub(crate) fn is_related(pair: Pair<'_>, gaps: &[Range<usize>], search: Search) -> bool {
-    if gaps.iter().map(|it| it.len()).sum::<usize>() < SAMPLED_MIN {
-        return true;
-    }
+/// A quarter of the gaps is sampled; of large ones 1% of the new content, which is looked up in 12%
+/// of the old one. That keys are equal is not enough: lines of a log have phrases in common, which
+/// are packed as well as they are copied. Contents that have nothing but rare small pieces in
+/// common are taken for unrelated; large pieces were found by the first pass.
+pub(crate) fn is_related(
+    pair: Pair<'_>,
+    gaps: &[Range<usize>],
+    places: &[Range<usize>],
+    search: Search,
+) -> bool {
+    let is_striped = match total(gaps) {
+        ..SAMPLED_MIN => return true,
+        ..STRIPED_MIN if total(places) > STRIPED_MIN => return true,
+        unmatched => unmatched >= STRIPED_MIN,
+    };
     let search = Search {
         rarity_log2: search.rarity_log2 + RARER_LOG2,
         rarity_of_much_log2: search.rarity_of_much_log2 + RARER_LOG2,
         ..search
     };
-    let before = (OLD_STRIPE - NEW_STRIPE) / 2;
-    let sampled = gaps.iter().flat_map(|gap| {
-        let stripes = (before..gap.end).step_by(DISTANCE).map(|it| it..it + NEW_STRIPE);
-        stripes.map(|it| it.start.max(gap.start)..it.end.min(gap.end)).filter(|it| !it.is_empty())
-    });
-    let sampled: Vec<_> = sampled.collect();
-    let starts = (0..pair.old.len()).step_by(DISTANCE);
-    let places: Vec<_> = starts.map(|it| it..(it + OLD_STRIPE).min(pair.old.len())).collect();
-    let dense = Dense::new(pair, &sampled, &places, search);
+    match is_striped {
+        true => resemble(pair, &new_stripes(gaps), &old_stripes(pair.old), search),
+        false => resemble(pair, &pieces(gaps), places, search),
+    }
+}
+
+/// Whether enough anchors of `gaps` are related to `places`.
+fn resemble(
+    pair: Pair<'_>,
+    gaps: &[Range<usize>],
+    places: &[Range<usize>],
+    search: Search,
+) -> bool {
+    let dense = Dense::new(pair, gaps, places, search);
     let (mut anchors, mut related) = (0, 0);
-    for stripe in sampled {
-        let inside = Pair { new: &pair.new[..stripe.end], ..pair };
-        for lookup in dense.lookups(inside, stripe.start) {
+    for gap in gaps {
+        let inside = Pair { new: &pair.new[..gap.end], ..pair };
+        for lookup in dense.lookups(inside, gap.start) {
             anchors += 1;
-            related += usize::from(lookup.places(&dense, inside).next().is_some());
+            let mut saved = lookup.places(&dense, inside).map(|it| inside.like_run(it, LOOK).gain);
+            related += usize::from(saved.any(|it| it > SAVED_MIN));
         }
     }
     related * RELATED_SHARE > anchors
+}
+
+fn pieces(gaps: &[Range<usize>]) -> Vec<Range<usize>> {
+    let starts = gaps
+        .iter()
+        .flat_map(|gap| gap.clone().step_by(PIECE_DISTANCE).map(|it| it..gap.end.min(it + PIECE)));
+    starts.collect()
+}
+
+fn new_stripes(gaps: &[Range<usize>]) -> Vec<Range<usize>> {
+    let before = (OLD_STRIPE - NEW_STRIPE) / 2;
+    let stripes = gaps.iter().flat_map(|gap| {
+        let stripes = (before..gap.end).step_by(DISTANCE).map(|it| it..it + NEW_STRIPE);
+        stripes.map(|it| it.start.max(gap.start)..it.end.min(gap.end)).filter(|it| !it.is_empty())
+    });
+    stripes.collect()
+}
+
+fn old_stripes(old: &[u8]) -> Vec<Range<usize>> {
+    let starts = (0..old.len()).step_by(DISTANCE);
+    starts.map(|it| it..(it + OLD_STRIPE).min(old.len())).collect()
+}
+
+fn total(ranges: &[Range<usize>]) -> usize {
+    ranges.iter().map(|it| it.len()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::effort::Effort;
+    use crate::noise::noise;
+
+    /// Lines that begin with one of a few phrases, longer than a key, and end each on its own.
+    fn log(seed: u64, length: usize) -> Vec<u8> {
+        let own = noise(length + seed as usize);
+        let phrases = noise(64 * 40);
+        let lines = own[seed as usize..].chunks_exact(40).flat_map(|own| {
+            let phrase = usize::from(own[0] % 64) * 40;
+            phrases[phrase..phrase + 40].iter().chain(own).copied()
+        });
+        lines.take(length).collect()
+    }
+
+    fn is_worth_it(old: &[u8], new: &[u8], effort: Effort) -> bool {
+        let search = effort.search().expect("there is a second pass");
+        let whole = |bytes: &[u8]| std::iter::once(0..bytes.len()).collect::<Vec<_>>();
+        is_related(Pair { old, new }, &whole(new), &whole(old), search)
+    }
+
+    #[test]
+    fn gaps_are_searched_if_that_saves_something() {
+        for length in [SAMPLED_MIN + 3, 2 * STRIPED_MIN] {
+            let (old, mut new) = (log(1, length), log(20_021, length));
+            for effort in [Effort::Default, Effort::Small] {
+                assert!(!is_worth_it(&old, &new, effort), "{effort:?}, {length} of phrases");
+            }
+            let moved = length / 16;
+            let to = length / 2;
+            new[to..to + moved].copy_from_slice(&old[to - moved - 77..to - 77]);
+            for effort in [Effort::Default, Effort::Small] {
+                assert!(is_worth_it(&old, &new, effort), "{effort:?}, {length} with a moved run");
+            }
+        }
+    }
+
+    #[test]
+    fn small_gaps_are_searched_without_a_sample() {
+        let (old, new) = (noise(SAMPLED_MIN), log(1, SAMPLED_MIN - 1));
+        assert!(is_worth_it(&old, &new, Effort::Default));
+    }
 }
