@@ -3,7 +3,7 @@
 use std::io;
 use std::ops::{Deref, Range};
 
-use memmap2::{Advice, MmapMut};
+use steadfast_huge_pages::HugePages;
 
 use super::driver::{Failure, Target, judge, run};
 use crate::error::PatchError;
@@ -13,12 +13,9 @@ use crate::wire::reader::PatchReader;
 use crate::wire::source::InMemory;
 
 /// Shorter contents are not worth a mapping.
-const MAPPED_MIN: usize = 4 << 20;
+const HUGE_MIN: usize = 4 << 20;
 /// Copied before it is changed and summed, so that both work in the cache.
 const STEP: usize = 8 * SUM_BLOCK;
-
-/// The bytes of a huge page. Where they are larger, the advice is of no use and does no harm.
-const HUGE_PAGE: usize = 2 << 20;
 
 /// A content in memory of its own. What is long lies in huge pages where the system has them:
 /// page faults would take longer than copying.
@@ -30,15 +27,14 @@ pub struct Content {
 #[derive(Debug)]
 enum Memory {
     Heap(Vec<u8>),
-    /// These bytes of a mapping, which begin with a huge page.
-    Mapped(MmapMut, Range<usize>),
+    Huge(HugePages),
 }
 
 impl Content {
     fn zeroed(length: usize) -> io::Result<Content> {
         let memory = match length {
-            0..MAPPED_MIN => Memory::Heap(vec![0; length]),
-            _ => Memory::mapped(length)?,
+            0..HUGE_MIN => Memory::Heap(vec![0; length]),
+            _ => Memory::Huge(HugePages::zeroed(length)?),
         };
         Ok(Content { memory })
     }
@@ -46,22 +42,8 @@ impl Content {
     fn bytes(&mut self) -> &mut [u8] {
         match &mut self.memory {
             Memory::Heap(bytes) => bytes,
-            Memory::Mapped(bytes, range) => &mut bytes[range.clone()],
+            Memory::Huge(bytes) => bytes,
         }
-    }
-}
-
-impl Memory {
-    /// The system maps small pages up to the first boundary of huge ones, so the mapping is longer
-    /// than the content; what is not touched takes no memory.
-    fn mapped(length: usize) -> io::Result<Memory> {
-        let room = length.checked_add(HUGE_PAGE).ok_or(io::ErrorKind::OutOfMemory)?;
-        let mapped = MmapMut::map_anon(room)?;
-        let start = mapped.as_ptr().align_offset(HUGE_PAGE).min(HUGE_PAGE);
-        // Only of whole huge pages, so that the last one takes no more than the content needs. A
-        // system without huge pages refuses, and takes small ones.
-        let _ = mapped.advise_range(Advice::HugePage, start, length - length % HUGE_PAGE);
-        Ok(Memory::Mapped(mapped, start..start + length))
     }
 }
 
@@ -71,7 +53,7 @@ impl Deref for Content {
     fn deref(&self) -> &[u8] {
         match &self.memory {
             Memory::Heap(bytes) => bytes,
-            Memory::Mapped(bytes, range) => &bytes[range.clone()],
+            Memory::Huge(bytes) => bytes,
         }
     }
 }
@@ -160,15 +142,18 @@ impl Target for Fresh<'_> {
 
 #[cfg(test)]
 mod tests {
+    use steadfast_huge_pages::HUGE_PAGE_BYTES;
+
     use super::*;
 
     #[test]
     fn contents_of_every_length_begin_as_zeros_and_long_ones_with_a_huge_page() {
-        for length in [0, 1, MAPPED_MIN - 1, MAPPED_MIN, MAPPED_MIN + 1, 3 * HUGE_PAGE + 4097] {
+        for length in [0, 1, HUGE_MIN - 1, HUGE_MIN, HUGE_MIN + 4097] {
             let mut content = Content::zeroed(length).expect("there is memory");
             assert_eq!(content.bytes().len(), length);
             assert!(content.iter().all(|it| *it == 0));
-            assert!(length < MAPPED_MIN || content.as_ptr().addr().is_multiple_of(HUGE_PAGE));
+            let begins_with_one = content.as_ptr().addr().is_multiple_of(HUGE_PAGE_BYTES);
+            assert!(length < HUGE_MIN || begins_with_one);
         }
         assert!(Content::zeroed(usize::MAX).is_err());
     }
