@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::checksum::Checksum;
 use crate::decisions::Stage;
 use crate::disk::DiskError;
-use crate::format::batch::{BatchBuffer, Place};
+use crate::format::batch::{BatchBuffer, Payload, Place};
 use crate::format::checkpoint::Start;
 use crate::settings::Settings;
 use crate::{LogId, Position, SegmentNumber, Sequence, WriterEpoch};
@@ -157,24 +157,25 @@ impl GroupCommit {
     ///
     /// # Errors
     /// When it is not accepted; nothing has changed then.
-    pub fn append(&mut self, record: &[u8]) -> Result<Sequence, AppendError> {
+    pub fn append(&mut self, payload: Payload<'_>) -> Result<Sequence, AppendError> {
         if let Some(failure) = &self.failure {
             return Err(failure.clone().into());
         }
         let bytes_max = self.settings.record_bytes_max();
-        if record.len() > bytes_max {
-            return Err(AppendError::TooLong { bytes: record.len(), bytes_max });
+        let bytes = payload.bytes.len();
+        if bytes > bytes_max {
+            return Err(AppendError::TooLong { bytes, bytes_max });
         }
-        if !self.filling.has_room(record.len()) {
+        if !self.filling.has_room(bytes) {
             return Err(AppendError::Busy);
         }
-        if !self.has_space(self.filling.padded_bytes_with(record.len())) {
+        if !self.has_space(self.filling.padded_bytes_with(bytes)) {
             // Said once: whoever appends again makes the log try again.
             let failure = self.out_of_space.take();
             return Err(failure.map_or(AppendError::Busy, AppendError::OutOfSpace));
         }
         let sequence = self.next;
-        self.filling.push(record);
+        self.filling.push(payload);
         self.next = sequence.next();
         Ok(sequence)
     }

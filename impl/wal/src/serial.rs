@@ -2,6 +2,7 @@
 
 use crate::Sequence;
 use crate::disk::{Disk, DiskError};
+use crate::format::batch::Payload;
 use crate::format::checkpoint::Root;
 use crate::group_commit::{AppendError, BatchWrite, Failure, GroupCommit};
 use crate::opening::Parts;
@@ -50,18 +51,19 @@ impl<D: Disk> SerialLog<D> {
     /// # Errors
     /// When it is not accepted.
     pub fn append(&mut self, record: &[u8]) -> Result<Sequence, AppendError> {
-        match self.commit.append(record) {
+        let payload = Payload::of(record);
+        match self.commit.append(payload) {
             Err(AppendError::Busy) => {}
             result => return result,
         }
         self.make_segments()?;
-        match self.commit.append(record) {
+        match self.commit.append(payload) {
             Err(AppendError::Busy) => {}
             result => return result,
         }
         self.sync()?;
         self.make_segments()?;
-        self.commit.append(record)
+        self.commit.append(payload)
     }
 
     /// Writes and syncs what was accepted. Says what is durable.

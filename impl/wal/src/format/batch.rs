@@ -1,7 +1,7 @@
 //! A batch: building one, and the records of one.
 
 use super::header::{HEADER_BYTES, Header, NoHeader, padded};
-use crate::checksum::{Checksum, Running};
+use crate::checksum::Checksum;
 use crate::decisions::Decisions;
 use crate::disk::AlignedBuffer;
 use crate::{LogId, SegmentNumber, Sequence, WriterEpoch};
@@ -13,6 +13,24 @@ pub const BODY_BYTES_MAX: u32 = 64 << 20;
 /// So much is checksummed at once, in bytes: much enough to do it at full speed, and little enough
 /// that what was just copied is still near the processor.
 const SUMMED_AT_ONCE_BYTES: usize = 16 << 10;
+
+/// What a record is to hold.
+#[derive(Clone, Copy, Debug)]
+pub struct Payload<'a> {
+    /// The bytes.
+    pub bytes: &'a [u8],
+    /// Their checksum, if they are many: who appends computes it before anybody has to wait.
+    checksum: Option<Checksum>,
+}
+
+impl<'a> Payload<'a> {
+    /// These bytes.
+    #[must_use]
+    pub fn of(bytes: &'a [u8]) -> Payload<'a> {
+        let is_long = bytes.len() >= SUMMED_AT_ONCE_BYTES;
+        Payload { bytes, checksum: is_long.then(|| Checksum::of(bytes)) }
+    }
+}
 
 /// A record as it lies in a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,7 +151,7 @@ pub struct BatchBuffer {
     filled: usize,
     count: u32,
     /// Of the body up to `summed`.
-    checksum: Running,
+    checksum: Checksum,
     summed: usize,
     block_bytes: u64,
 }
@@ -148,7 +166,7 @@ impl BatchBuffer {
             memory: AlignedBuffer::zeroed(usize::try_from(bytes).unwrap_or(usize::MAX)),
             filled: HEADER_BYTES,
             count: 0,
-            checksum: Running::new(),
+            checksum: Checksum::default(),
             summed: HEADER_BYTES,
             block_bytes,
         }
@@ -186,11 +204,17 @@ impl BatchBuffer {
     ///
     /// # Panics
     /// When it has no room.
-    pub fn push(&mut self, payload: &[u8]) {
-        assert!(self.has_room(payload.len()), "a batch has room for what is added to it");
-        let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+    pub fn push(&mut self, payload: Payload<'_>) {
+        let Payload { bytes, checksum } = payload;
+        assert!(self.has_room(bytes.len()), "a batch has room for what is added to it");
+        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         self.copy(&length.to_le_bytes());
-        self.copy(payload);
+        if let Some(checksum) = checksum {
+            self.sum();
+            self.checksum = self.checksum.joined(checksum, bytes.len());
+            self.summed += bytes.len();
+        }
+        self.copy(bytes);
         if self.filled - self.summed >= SUMMED_AT_ONCE_BYTES {
             self.sum();
         }
@@ -209,7 +233,7 @@ impl BatchBuffer {
 
     /// Checksums what has come since it was last done.
     fn sum(&mut self) {
-        self.checksum.update(&self.memory[self.summed..self.filled]);
+        self.checksum = self.checksum.and(&self.memory[self.summed..self.filled]);
         self.summed = self.filled;
     }
 
@@ -224,7 +248,7 @@ impl BatchBuffer {
         // The memory holds a whole number of blocks, so the padding has room.
         let end = self.filled.next_multiple_of(usize::try_from(self.block_bytes).unwrap_or(1));
         self.memory[self.filled..end].fill(0);
-        self.checksum.update(&self.memory[self.summed..end]);
+        let body = self.checksum.and(&self.memory[self.summed..end]);
         let header = Header {
             count: self.count,
             log: place.log,
@@ -234,7 +258,7 @@ impl BatchBuffer {
             durable: place.durable,
             length: u32::try_from(self.filled - HEADER_BYTES).unwrap_or(u32::MAX),
             previous: place.previous,
-            body: self.checksum.finish(),
+            body,
         };
         let (bytes, checksum) = header.encode();
         self.memory[..HEADER_BYTES].copy_from_slice(&bytes);
@@ -252,7 +276,53 @@ impl BatchBuffer {
     pub fn clear(&mut self) {
         self.filled = HEADER_BYTES;
         self.count = 0;
-        self.checksum = Running::new();
+        self.checksum = Checksum::default();
         self.summed = HEADER_BYTES;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decisions::Steadfast;
+
+    const BLOCK_BYTES: u64 = 4096;
+
+    fn place() -> Place {
+        Place {
+            log: LogId(1),
+            segment: SegmentNumber(2),
+            epoch: WriterEpoch(3),
+            first: Sequence(4),
+            durable: Sequence(3),
+            previous: Checksum(5),
+        }
+    }
+
+    /// A buffer is filled with records of these lengths, sealed, read back, and used again.
+    #[test]
+    fn records_of_every_length_come_back_from_one_batch() {
+        let long = SUMMED_AT_ONCE_BYTES;
+        let lengths =
+            [0, 5, long - 5, long - 1, long, 3, long + 1, 3 * long, 100, 100_000, long, long, 7];
+        let contents: Vec<u8> =
+            (0..100_000_u32).map(|it| (it.wrapping_mul(0x9e37_79b9) >> 24) as u8).collect();
+        let mut buffer = BatchBuffer::new(1 << 20, BLOCK_BYTES);
+        for count in 0..=lengths.len() {
+            for &length in &lengths[..count] {
+                buffer.push(Payload::of(&contents[..length]));
+            }
+            let (header, _) = buffer.seal(place());
+            let batch = Batch::decode(buffer.bytes(), BLOCK_BYTES, &Steadfast)
+                .unwrap_or_else(|what| panic!("{count} records: {what:?}"));
+            assert_eq!(batch.header, header);
+            let found: Vec<&[u8]> = batch.records().map(|it| it.payload).collect();
+            let expected: Vec<&[u8]> = lengths[..count].iter().map(|it| &contents[..*it]).collect();
+            assert!(found == expected, "{count} records");
+            let mut again = BatchBuffer::new(1 << 20, BLOCK_BYTES);
+            again.push_body(batch.body(), header.count);
+            assert_eq!(again.seal(place()).0, header);
+            buffer.clear();
+        }
     }
 }

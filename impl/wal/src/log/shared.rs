@@ -6,6 +6,7 @@ use std::task::Waker;
 
 use super::bells::{Bell, Bells};
 use crate::disk::{Disk, DiskError};
+use crate::format::batch::Payload;
 use crate::group_commit::{AppendError, BatchWrite, Failure, GroupCommit, Opened};
 use crate::settings::Settings;
 use crate::store::{BatchWriter, Store, make_draft};
@@ -142,9 +143,10 @@ impl<D: Disk> Shared<D> {
         &self,
         record: &[u8],
     ) -> Result<(MutexGuard<'_, State>, Sequence), AppendError> {
+        let payload = Payload::of(record);
         let mut state = self.state();
         loop {
-            match state.commit.append(record) {
+            match state.commit.append(payload) {
                 Ok(sequence) => return Ok((state, sequence)),
                 Err(AppendError::Busy) => {}
                 Err(error) => {
