@@ -21,7 +21,7 @@ fn dependencies(manifest: &str) -> String {
 #[test]
 fn only_cluster_and_checks_see_stateright() {
     let model = ["protocol", "trace", "guarantees"].map(|it| format!("model/{it}/Cargo.toml"));
-    let others = ["wal", "wal-crash", "delta", "sim", "output", "cli"]
+    let others = ["wal", "wal-crash", "delta", "huge-pages", "sim", "output", "cli"]
         .map(|it| format!("impl/{it}/Cargo.toml"));
     for manifest in model.iter().chain(&others).map(String::as_str).chain(["benches/Cargo.toml"]) {
         let dependencies = dependencies(manifest);
@@ -31,10 +31,12 @@ fn only_cluster_and_checks_see_stateright() {
 }
 
 #[test]
-fn log_delta_and_output_use_nothing_of_ours() {
-    for name in ["wal", "delta", "output"] {
+fn log_and_delta_use_nothing_of_ours_but_huge_pages() {
+    for (name, allowed) in [("wal", 1), ("delta", 1), ("huge-pages", 0), ("output", 0)] {
         let dependencies = dependencies(&format!("impl/{name}/Cargo.toml"));
-        assert!(!dependencies.contains("steadfast-"), "{name}");
+        let ours: Vec<&str> = dependencies.lines().filter(|it| it.contains("steadfast-")).collect();
+        let expected = &["steadfast-huge-pages.workspace = true"][..allowed];
+        assert_eq!(ours, expected, "{name}");
     }
 }
 
