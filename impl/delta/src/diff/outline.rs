@@ -188,8 +188,16 @@ impl<'a, 'b> Walk<'a, 'b> {
         let windows = (WINDOW..(reach + 1).saturating_sub(WINDOW)).step_by(WINDOW);
         let behind_pages = (place.new + FAR_REACH).next_multiple_of(PAGE) - place.new;
         let pages = (behind_pages..PAGES_REACH).step_by(PAGE).filter(|_| place.old == place.new);
+        let pages = pages.filter(|it| !self.is_hole(place + *it));
         let mut places = windows.chain(pages).map(|it| place + it);
         places.find(|it| self.pair.are_equal(*it, WINDOW))
+    }
+
+    /// Whether one byte repeats in the window at `place`: the alignment of a hole says nothing of
+    /// what is before and behind it.
+    fn is_hole(&self, place: Place) -> bool {
+        let window = self.pair.new.get(place.new..place.new + WINDOW);
+        window.is_some_and(|it| it.iter().all(|byte| *byte == it[0]))
     }
 
     /// A moved piece. What resembles nothing is searched in ever larger steps; a piece found is
@@ -241,6 +249,20 @@ mod tests {
             let matched: usize = segments.iter().map(|it| it.length).sum();
             assert!(matched >= old.len() - pages * PAGE - 1, "{pages} pages");
         }
+    }
+
+    #[test]
+    fn holes_do_not_hide_that_all_between_them_is_shifted() {
+        let noise = noise(16 * 13 * PAGE);
+        let piece = |it: &[u8]| [it, &[0; 3 * PAGE]].concat();
+        let old: Vec<u8> = noise.chunks(13 * PAGE).flat_map(piece).collect();
+        let at = 2 * PAGE;
+        let mut new = [&old[..at], &old[at + 100..]].concat();
+        *new.last_mut().expect("there is one") ^= 1;
+        let pair = Pair { old: &old, new: &new };
+        let segments = outline(pair, &mut Summing::new(&new, true, &|_| ()));
+        let matched: usize = segments.iter().map(|it| it.length).sum();
+        assert!(matched >= new.len() - PAGE, "{matched} of {} bytes", new.len());
     }
 
     #[test]
