@@ -31,8 +31,8 @@ const RELATED_SHARE: usize = 256;
 
 /// Whether enough of the `gaps` in the new content resembles some of the `places` in the old one.
 ///
-/// A quarter of the gaps is sampled; of large ones 1% of the new content, which is looked up in 12%
-/// of the old one. That keys are equal is not enough: lines of a log have phrases in common, which
+/// A quarter of the gaps is sampled, or more where they are short; of large ones 1% of the new
+/// content, which is looked up in 12% of the old one. That keys are equal is not enough: lines of a log have phrases in common, which
 /// are packed as well as they are copied. Contents that have nothing but rare small pieces in
 /// common are taken for unrelated; large pieces were found by the first pass.
 pub(crate) fn is_related(
@@ -87,7 +87,8 @@ fn pieces(gaps: &[Range<usize>]) -> Vec<Range<usize>> {
 fn new_stripes(gaps: &[Range<usize>]) -> Vec<Range<usize>> {
     let before = (OLD_STRIPE - NEW_STRIPE) / 2;
     let stripes = gaps.iter().flat_map(|gap| {
-        let stripes = (before..gap.end).step_by(DISTANCE).map(|it| it..it + NEW_STRIPE);
+        let first = before + gap.start.saturating_sub(before) / DISTANCE * DISTANCE;
+        let stripes = (first..gap.end).step_by(DISTANCE).map(|it| it..it + NEW_STRIPE);
         stripes.map(|it| it.start.max(gap.start)..it.end.min(gap.end)).filter(|it| !it.is_empty())
     });
     stripes.collect()
