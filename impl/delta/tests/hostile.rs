@@ -138,8 +138,11 @@ fn more_than_the_caller_accepts_is_refused_before_it_is_made() {
 
 #[test]
 fn what_is_no_patch_is_refused() {
-    assert_complains("not a Steadfast patch", b"BSDIFF40 and so on");
+    for other in [&b"BSDIFF40 and so on"[..], b"text", b"Sf\n", b"\n"] {
+        assert_complains("not a Steadfast patch", other);
+    }
     assert_complains("version 9", b"Sf\xCE\x94\x09\x00\x00");
+    assert_complains("cut short", b"Sf\xCE");
     assert_complains("cut short", b"");
     assert_complains("flags 0x80", &Craft::new(1000, 0).trailer(&[0x80]));
 }

@@ -44,9 +44,14 @@ impl<S: Source> PatchReader<S> {
     pub(crate) fn open(patch: S) -> Result<PatchReader<S>, PatchError> {
         let header = Header { old_length: 0, new_length: 0 };
         let mut reader = PatchReader { patch, header, frame: 0, check: 0, read: 0, buffer: vec![] };
-        if reader.array()? != MAGIC {
+        let magic = reader.patch.piece(MAGIC.len(), &mut reader.buffer)?;
+        if !MAGIC.starts_with(magic) {
             return Err(PatchError::NotAPatch);
         }
+        if magic.len() < MAGIC.len() {
+            return Err(PatchError::CutShort);
+        }
+        reader.read += MAGIC.len() as u64;
         let [version] = reader.array()?;
         if version != VERSION {
             return Err(PatchError::OtherVersion { found: version });
