@@ -40,9 +40,14 @@ impl WholeFile {
     /// Begins the file that is to be at `path`.
     ///
     /// # Errors
-    /// There is no such directory, or it or the device cannot be written to.
+    /// There is no such directory, it or the device cannot be written to, or a link names nothing.
     pub fn create(path: &Path) -> io::Result<WholeFile> {
-        let target = fs::canonicalize(path).unwrap_or(path.to_owned());
+        let target = match fs::canonicalize(path) {
+            Ok(target) => target,
+            // What it names cannot be replaced, and the link itself must not be.
+            Err(error) if path.is_symlink() => return Err(error),
+            Err(_) => path.to_owned(),
+        };
         let sink = Sink::of(&target)?;
         Ok(WholeFile { target, sink })
     }
@@ -117,4 +122,37 @@ pub fn directory_of(path: &Path) -> &Path {
 /// The directory cannot be opened or synced.
 pub fn sync_directory_of(path: &Path) -> io::Result<()> {
     File::open(directory_of(path))?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_link_that_names_nothing_is_refused_and_kept() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let link = directory.path().join("link");
+        symlink("nowhere", &link).expect("a link");
+        let error = WholeFile::create(&link).expect_err("it names nothing");
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        assert!(link.is_symlink());
+    }
+
+    #[test]
+    fn what_was_there_stays_until_the_file_is_complete_and_nothing_else_is_left() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("file");
+        fs::write(&path, "before").expect("a file");
+        let failed = WholeFile::write(&path, |out| {
+            out.write_all(b"half")?;
+            Err(io::ErrorKind::StorageFull.into())
+        });
+        assert!(failed.is_err());
+        assert_eq!(fs::read(&path).expect("a file"), b"before");
+        WholeFile::write(&path, |out| out.write_all(b"whole")).expect("it can be written");
+        assert_eq!(fs::read(&path).expect("a file"), b"whole");
+        assert_eq!(fs::read_dir(directory.path()).expect("a directory").count(), 1);
+    }
 }
