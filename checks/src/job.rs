@@ -77,6 +77,13 @@ pub(crate) struct Limits {
     pub memory_bytes: u64,
 }
 
+impl Default for Limits {
+    /// Two hours and 8 GiB.
+    fn default() -> Limits {
+        Limits { time_s: 7_200, memory_bytes: 8 << 30 }
+    }
+}
+
 /// Why a search did not visit every state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -102,7 +109,7 @@ impl Job {
             threads: 1,
             seed: 1,
             states_max: 300_000,
-            limits: Limits { time_s: 7_200, memory_bytes: 8 << 30 },
+            limits: Limits::default(),
             stop_at: None,
         }
     }

@@ -80,7 +80,7 @@ fn watch(job: &Job, twin: Option<&'static Twin>, mut checker: impl Checker<Clust
 }
 
 /// The limit that this process has reached.
-fn exceeded(limits: Limits, elapsed: Duration) -> Option<Stopped> {
+pub(crate) fn exceeded(limits: Limits, elapsed: Duration) -> Option<Stopped> {
     if elapsed >= Duration::from_secs(limits.time_s) {
         return Some(Stopped::Time);
     }

@@ -8,6 +8,7 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::time::Instant;
 
 use ahash::RandomState;
 use serde::Serialize;
@@ -18,10 +19,16 @@ use steadfast_guarantees::{ClusterView, GuaranteeId};
 use steadfast_protocol::{NodeId, Replica};
 use steadfast_trace::{Scope, Step};
 
+use crate::job::Limits;
+use crate::search::exceeded;
+use crate::verdict::Verdict;
+
 /// What the graph of one scope showed.
 #[derive(Debug, Serialize)]
 pub(crate) struct Settling {
     pub scope: String,
+    /// Whether the graph is whole and all of it was judged.
+    pub complete: bool,
     pub states: usize,
     /// Edges of the fault-free continuation.
     pub edges: usize,
@@ -36,8 +43,12 @@ pub(crate) struct Settling {
 }
 
 impl Settling {
-    pub(crate) fn is_kept(&self) -> bool {
-        self.cyclic == 0 && self.stuck == 0
+    pub(crate) fn verdict(&self) -> Verdict {
+        match self.cyclic + self.stuck {
+            0 if self.complete => Verdict::Kept,
+            0 => Verdict::Incomplete,
+            _ => Verdict::Broken,
+        }
     }
 }
 
@@ -48,13 +59,17 @@ fn fingerprint(value: &impl Hash) -> u64 {
     RandomState::with_seeds(5, 6, 7, 8).hash_one(value)
 }
 
-/// Builds the graph of a scope, of a twin or of the protocol as it is, and judges it.
-pub(crate) fn judge(scope: Scope, twin: Option<&'static Twin>) -> Settling {
+/// Builds the graph of a scope, of a twin or of the protocol as it is, and judges it. Each graph has
+/// the limits to itself.
+pub(crate) fn judge(scope: Scope, twin: Option<&'static Twin>, limits: Limits) -> Settling {
+    let begun = Instant::now();
+    let is_exceeded = || exceeded(limits, begun.elapsed()).is_some();
     let name = scope.name.clone();
     let model = ClusterModel::new(scope, twin, &[]);
-    let graph = explore(&model);
+    let graph = explore(&model, &is_exceeded);
     let mut settling = Settling {
         scope: name,
+        complete: graph.is_whole,
         states: graph.successors.len(),
         edges: graph.successors.iter().map(Vec::len).sum(),
         cyclic: unpeeled(&graph.successors),
@@ -63,6 +78,10 @@ pub(crate) fn judge(scope: Scope, twin: Option<&'static Twin>) -> Settling {
         timeouts: 0,
     };
     for state in graph.leaderless.values() {
+        if is_exceeded() {
+            settling.complete = false;
+            break;
+        }
         for node in NodeId::all(model.scope().settings.nodes()) {
             match timeouts_needed(&model, state, node) {
                 Some(timeouts) => settling.timeouts = settling.timeouts.max(timeouts),
@@ -74,6 +93,7 @@ pub(crate) fn judge(scope: Scope, twin: Option<&'static Twin>) -> Settling {
 }
 
 struct Graph {
+    is_whole: bool,
     /// Per state the states that progress leads to.
     successors: Vec<Vec<u32>>,
     /// The quiet states without a leader, by what the nodes are: history and bounds do not matter
@@ -81,8 +101,9 @@ struct Graph {
     leaderless: HashMap<u64, ClusterState>,
 }
 
-fn explore(model: &ClusterModel) -> Graph {
-    let mut graph = Graph { successors: Vec::new(), leaderless: HashMap::new() };
+/// Builds the graph, or as much of it as the limits allow.
+fn explore(model: &ClusterModel, is_exceeded: &dyn Fn() -> bool) -> Graph {
+    let mut graph = Graph { is_whole: true, successors: Vec::new(), leaderless: HashMap::new() };
     let mut numbers: HashMap<u64, u32> = HashMap::new();
     let mut pending = Vec::new();
     let mut number = |state: ClusterState, pending: &mut Vec<(u32, ClusterState)>| {
@@ -96,6 +117,10 @@ fn explore(model: &ClusterModel) -> Graph {
         number(state, &mut pending);
     }
     while let Some((at, state)) = pending.pop() {
+        if is_exceeded() {
+            graph.is_whole = false;
+            break;
+        }
         let mut progress = Vec::new();
         for (action, next) in model.next_steps(&state) {
             let to = number(next, &mut pending);
@@ -112,6 +137,8 @@ fn explore(model: &ClusterModel) -> Graph {
             graph.leaderless.entry(fingerprint(&nodes)).or_insert(state);
         }
     }
+    // Those that were found and not gone on from.
+    graph.successors.resize(numbers.len(), Vec::new());
     graph
 }
 
@@ -197,8 +224,15 @@ pub(crate) fn table(graphs: &[Settling]) -> String {
     );
     for it in graphs {
         text += &format!(
-            "{:<16} {:>9} {:>10} {:>8} {:>11} {:>6} {:>9}\n",
-            it.scope, it.states, it.edges, it.cyclic, it.leaderless, it.stuck, it.timeouts
+            "{:<16} {:>9} {:>10} {:>8} {:>11} {:>6} {:>9}{}\n",
+            it.scope,
+            it.states,
+            it.edges,
+            it.cyclic,
+            it.leaderless,
+            it.stuck,
+            it.timeouts,
+            if it.complete { "" } else { "  INCOMPLETE" }
         );
     }
     text
@@ -214,7 +248,7 @@ mod tests {
     #[test]
     fn timeouts_do_not_help_a_leader_that_keeps_what_it_learned_to_itself() {
         let cold = shipped("cold").expect("a shipped scope").scope();
-        let settling = judge(cold, twin("no-forwarding"));
+        let settling = judge(cold, twin("no-forwarding"), Limits::default());
         assert!(settling.stuck > 0 && settling.cyclic == 0, "{settling:?}");
     }
 

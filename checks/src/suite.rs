@@ -39,7 +39,7 @@ pub(crate) fn run_default(output: &Output) -> Result<ExitCode, Failure> {
         runs,
         matrix: cells,
         twins: twins::caught(&chosen, &twin_runs),
-        settling: settlings(),
+        settling: settlings(output),
         crash_states: Some(crash_states::judge(Bounds::Small)),
         seeds: Some(swarm),
         seed_twins,
@@ -91,14 +91,14 @@ const SETTLING: [&str; 11] = [
     "lossy-reads",
 ];
 
-fn settlings() -> Vec<Settling> {
+fn settlings(output: &Output) -> Vec<Settling> {
     let scopes: Vec<_> = SHIPPED.iter().filter(|it| SETTLING.contains(&it.name)).collect();
-    scopes.iter().map(|it| settling::judge(it.scope(), None)).collect()
+    scopes.iter().map(|it| settling::judge(it.scope(), None, output.limits())).collect()
 }
 
 /// `check settle`.
 pub(crate) fn run_settle(output: &Output) -> Result<ExitCode, Failure> {
-    Summary { settling: settlings(), ..Summary::default() }.finish(output)
+    Summary { settling: settlings(output), ..Summary::default() }.finish(output)
 }
 
 /// `check list`.

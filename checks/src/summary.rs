@@ -55,7 +55,7 @@ impl Summary {
         verdicts
             .chain((!self.matrix.is_empty()).then(|| matrix::verdict(&self.matrix)))
             .chain((!self.twins.is_empty()).then(|| twins::verdict(&self.twins)))
-            .chain(self.settling.iter().map(|it| kept(it.is_kept())))
+            .chain(self.settling.iter().map(Settling::verdict))
             .chain(self.crash_states.iter().map(crash_states::verdict))
             .chain(self.seeds.iter().map(|it| kept(it.is_kept())))
             .max()
@@ -97,7 +97,7 @@ impl Summary {
             parts.push(format!("{caught} of {} twins were caught", self.twins.len()));
         }
         if !self.settling.is_empty() {
-            let kept = self.settling.iter().filter(|it| it.is_kept()).count();
+            let kept = self.settling.iter().filter(|it| it.verdict() == Verdict::Kept).count();
             parts.push(format!("{kept} of {} fault-free graphs settle", self.settling.len()));
         }
         if let Some(report) = &self.crash_states {

@@ -95,6 +95,14 @@ fn a_matrix_that_did_not_end_is_incomplete_and_nothing_holds_in_it() {
 }
 
 #[test]
+fn graphs_that_were_not_built_to_their_ends_are_incomplete() {
+    let output = check(&["settle", "--timeout", "0"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{text}");
+    assert!(text.contains("INCOMPLETE, this proves nothing: 0 of"), "{text}");
+}
+
+#[test]
 fn a_walk_is_sampled_and_never_complete() {
     let output = check(&["run", "cold", "--search", "walk", "--states", "20000", "--json"]);
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
