@@ -2,15 +2,19 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, value_parser};
 use steadfast_cluster::{SHIPPED, Shipped, shipped};
-use steadfast_protocol::Settings;
+use steadfast_protocol::{NODES_MAX, Settings};
 use steadfast_trace::{Network, Scope};
 
 use crate::crash_states::CrashStates;
 use crate::job::{Job, Limits, Search};
+
+/// How many nodes there may be, and E and W at most.
+const NODES: RangeInclusive<i64> = 1..=NODES_MAX as i64;
 
 /// Searches every reachable state of the Steadfast protocol within named bounds, and says what
 /// holds, within which bounds, and what does not.
@@ -54,10 +58,10 @@ pub(crate) enum Command {
         #[arg(long)]
         twin: Option<String>,
         /// E: votes needed to lead.
-        #[arg(long)]
+        #[arg(long, value_parser = value_parser!(u8).range(NODES))]
         elect: Option<u8>,
         /// W: synced copies needed to acknowledge.
-        #[arg(long)]
+        #[arg(long, value_parser = value_parser!(u8).range(NODES))]
         write: Option<u8>,
         /// Where to serve it.
         #[arg(long, default_value = "127.0.0.1:3000", value_parser = address)]
@@ -104,13 +108,13 @@ pub(crate) struct RunOptions {
     #[arg(required = true)]
     pub scopes: Vec<String>,
     /// E: votes needed to lead.
-    #[arg(long)]
+    #[arg(long, value_parser = value_parser!(u8).range(NODES))]
     pub elect: Option<u8>,
     /// W: synced copies needed to acknowledge.
-    #[arg(long)]
+    #[arg(long, value_parser = value_parser!(u8).range(NODES))]
     pub write: Option<u8>,
     /// N: nodes.
-    #[arg(long)]
+    #[arg(long, value_parser = value_parser!(u8).range(NODES))]
     pub nodes: Option<u8>,
     /// Client writes.
     #[arg(long)]
@@ -140,7 +144,7 @@ pub(crate) struct RunOptions {
     #[arg(long, default_value_t = Search::Dfs)]
     pub search: Search,
     /// With how many threads.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
+    #[arg(long, default_value_t = 1, value_parser = value_parser!(u8).range(1..=64))]
     pub threads: u8,
     /// Where random walks begin.
     #[arg(long, default_value_t = 1)]
@@ -155,13 +159,13 @@ pub(crate) struct RunOptions {
 #[derive(Args, Clone, Debug)]
 pub(crate) struct SeedOptions {
     /// How many seeds [default: 1000; with --minutes as many as there is time for].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
     pub count: Option<u64>,
     /// The first seed.
     #[arg(long, value_name = "SEED", default_value_t = 0)]
     pub from: u64,
     /// Stop after this many minutes.
-    #[arg(long, value_name = "M", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "M", value_parser = value_parser!(u64).range(1..))]
     pub minutes: Option<u64>,
     /// Run this twin instead of the protocol as it is.
     #[arg(long, value_name = "TWIN")]

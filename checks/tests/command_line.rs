@@ -18,8 +18,10 @@ fn bad_input_is_named_and_the_accepted_ones_are_listed() {
     fails_with(&["run", "nowhere"], 2, "no scope is called \"nowhere\": there are replicate,");
     fails_with(&["twins", "nobody"], 2, "no twin is called \"nobody\": there are ack-before-sync,");
     fails_with(&["run", "cold", "--elect", "4"], 2, "E = 4: the votes needed to lead are 1 to 3");
-    fails_with(&["run", "cold", "--write", "0"], 2, "W = 0");
-    fails_with(&["run", "cold", "--nodes", "0"], 2, "0 nodes: a cluster has 1 to 7 nodes");
+    for option in ["--elect", "--write", "--nodes"] {
+        fails_with(&["run", "cold", option, "0"], 2, "0 is not in 1..=7");
+        fails_with(&["run", "cold", option, "300"], 2, "300 is not in 1..=7");
+    }
     fails_with(&["run", "cold", "--paths", "0"], 2, "0 paths: there must be 1 to 1000");
     fails_with(&["run", "cold", "--network", "pigeon"], 2, "there are fifo, unordered, lossy");
     fails_with(&["run", "cold", "--search", "walk", "--states", "0"], 2, "--states");

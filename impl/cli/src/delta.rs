@@ -10,6 +10,7 @@ mod progress;
 mod stats;
 
 use clap::Subcommand;
+pub(crate) use input::is_standard;
 
 use crate::failure::Failure;
 

@@ -2,19 +2,25 @@
 
 use std::fs;
 use std::io;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Args, value_parser};
 use serde_json::{Value, json};
 use steadfast_output::{WholeFile, say};
+use steadfast_protocol::NODES_MAX;
 use steadfast_sim::scenario::{
     Cast, SCENARIOS, Scenario, ScenarioError, Source, Story, default_sources,
 };
 use steadfast_trace::Scope;
 
+use crate::delta::is_standard;
 use crate::failure::Failure;
 use crate::scratch::MappedFiles;
+
+/// How many nodes there may be, and E and W at most.
+const NODES: RangeInclusive<i64> = 1..=NODES_MAX as i64;
 
 /// What `steadfast simulate` can be told.
 #[derive(Args, Debug)]
@@ -29,13 +35,13 @@ pub(crate) struct Options {
     #[arg(long, value_name = "DIR")]
     files: Option<PathBuf>,
     /// N: nodes.
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 3, value_parser = value_parser!(u8).range(NODES))]
     nodes: u8,
     /// E: votes needed to lead.
-    #[arg(long)]
+    #[arg(long, value_parser = value_parser!(u8).range(NODES))]
     elect: Option<u8>,
     /// W: synced copies needed to acknowledge.
-    #[arg(long)]
+    #[arg(long, value_parser = value_parser!(u8).range(NODES))]
     write: Option<u8>,
     /// Print one JSON object instead of the stories.
     #[arg(long)]
@@ -49,6 +55,10 @@ pub(crate) struct Options {
 /// Tells the stories.
 pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
     let scenarios = chosen(&options.scenario)?;
+    if options.trace.as_deref().is_some_and(is_standard) {
+        let message = "a trace cannot go to standard output, which the stories take";
+        return Err(Failure::usage(message).help("name a file with --trace"));
+    }
     let files = MappedFiles::default();
     let sources = match &options.files {
         Some(directory) => read(directory, &files)?,

@@ -24,7 +24,11 @@ fn bad_input_is_named_and_the_accepted_ones_are_listed() {
         2,
         "no scenario is called \"nowhere\": there are all, basic-replication,",
     );
-    fails_with(&["all", "--nodes", "0"], 2, "0 nodes: a cluster has 1 to 7 nodes");
+    for number in ["0", "8", "300"] {
+        fails_with(&["all", "--nodes", number], 2, &format!("{number} is not in 1..=7"));
+        fails_with(&["all", "--write", number], 2, &format!("{number} is not in 1..=7"));
+    }
+    fails_with(&["all", "--trace", "-"], 2, "name a file with --trace");
     fails_with(&["all", "--elect", "4"], 2, "E = 4: the votes needed to lead are 1 to 3");
     fails_with(&["all", "--seed", "x"], 2, "--seed");
     fails_with(&["all", "--files", "no-such-directory"], 4, "cannot read no-such-directory");
