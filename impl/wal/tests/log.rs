@@ -56,6 +56,20 @@ fn is_run(records: &[(u64, Vec<u8>)], from: u64, to: u64) {
 }
 
 #[test]
+fn batches_longer_than_what_is_read_at_once_are_read_whole() {
+    let disk = simulated();
+    let mut log = serial(&disk, large());
+    let payload = |number: u8| vec![number; 290_000 * usize::from(number)];
+    for number in 1..=3 {
+        log.append(&payload(number)).unwrap();
+        log.sync().unwrap();
+    }
+    log.close().unwrap();
+    let expected: Vec<_> = (1..=3).map(|it| (u64::from(it), payload(it))).collect();
+    assert!(records(&mut open(&disk, large())) == expected);
+}
+
+#[test]
 fn what_was_synced_is_there_when_the_log_is_opened_again() {
     let disk = simulated();
     for round in 0..20 {
