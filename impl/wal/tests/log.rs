@@ -70,6 +70,31 @@ fn batches_longer_than_what_is_read_at_once_are_read_whole() {
 }
 
 #[test]
+fn reading_ahead_of_long_batches_ends_where_they_do_or_nobody_reads_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let disk = Arc::new(RealDisk::new(directory.path().join("log")));
+    let mut log = serial(&disk, Settings::default());
+    let payload = |number: u64| vec![number as u8; 3 << 20];
+    for number in 1..=12 {
+        log.append(&payload(number)).unwrap();
+        log.sync().unwrap();
+    }
+    log.close().unwrap();
+    let mut begun = open(&disk, Settings::default());
+    assert!(begun.next_batch().unwrap().is_some());
+    drop(begun);
+    let mut count = 0;
+    open(&disk, Settings::default())
+        .for_each(|record| {
+            count += 1;
+            assert_eq!(record.sequence, Sequence(count));
+            assert!(record.payload == payload(count), "record {count}");
+        })
+        .unwrap();
+    assert_eq!(count, 12);
+}
+
+#[test]
 fn what_was_synced_is_there_when_the_log_is_opened_again() {
     let disk = simulated();
     for round in 0..20 {

@@ -9,8 +9,9 @@ use crate::format::names::segment_name;
 use crate::settings::Settings;
 use crate::{Position, SegmentNumber};
 
-/// How much is read at once, in bytes: what stays in a processor's cache until it is verified.
-const READ_BYTES: usize = 256 << 10;
+/// How much is read at once, in bytes, or one batch if that is longer: little enough that what was
+/// read ahead is in a processor's cache until it is verified.
+pub(super) const READ_BYTES: usize = 256 << 10;
 
 /// Batches as they lie on disk, one after the other. Only what their headers say about their
 /// lengths was looked at.
@@ -37,6 +38,11 @@ impl Run {
             && (self.position.offset..self.end()).contains(&position.offset);
         let at = usize::try_from(position.offset - self.position.offset.min(position.offset));
         self.bytes().get(at.ok().filter(|_| is_in)?..)
+    }
+
+    /// How much memory it takes, in bytes.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.memory.len()
     }
 
     /// Gives its memory back, for another run.

@@ -4,11 +4,15 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::{self, JoinHandle};
 
-use super::runs::{Run, Runs};
+use super::runs::{READ_BYTES, Run, Runs};
 use crate::disk::{AlignedBuffer, Call, Disk, DiskError, DiskFile};
 
 /// How many runs are read ahead.
 const RUNS_AHEAD: usize = 8;
+/// No more is read while runs of so many bytes are about, unless verifying may wait for more.
+const ABOUT_BYTES: usize = (RUNS_AHEAD + RUNS_HELD) * READ_BYTES;
+/// So many runs at most are held by who verifies, for as long as it likes.
+const RUNS_HELD: usize = 3;
 
 type Read = Result<Option<Run>, DiskError>;
 
@@ -24,7 +28,7 @@ pub(super) enum Source<F> {
 pub(super) struct Ahead {
     runs: Option<Receiver<Read>>,
     /// Memory to be used again: no more than what the runs that are about are in.
-    memory: Sender<AlignedBuffer>,
+    memory: Option<Sender<AlignedBuffer>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -43,7 +47,7 @@ impl<F: DiskFile> Source<F> {
         let body = move || read_all(&*disk, runs, &sender, &returned);
         let thread = thread::Builder::new().name("wal-reader".to_owned()).spawn(body);
         let thread = Some(thread.map_err(DiskError::of(Call::Open, "thread wal-reader"))?);
-        Ok(Source::Ahead(Ahead { runs: Some(receiver), memory, thread }))
+        Ok(Source::Ahead(Ahead { runs: Some(receiver), memory: Some(memory), thread }))
     }
 
     /// The next run; `None` at the end.
@@ -63,7 +67,7 @@ impl<F: DiskFile> Source<F> {
             Source::Asked(_, memory) => *memory = run.into_memory(),
             Source::Ahead(ahead) => {
                 // The thread may have read all there is.
-                let _ = ahead.memory.send(run.into_memory());
+                let _ = ahead.memory.as_ref().map(|it| it.send(run.into_memory()));
             }
         }
     }
@@ -76,9 +80,26 @@ fn read_all<D: Disk>(
     sender: &SyncSender<Read>,
     returned: &Receiver<AlignedBuffer>,
 ) {
+    let (mut about, mut about_bytes) = (0, 0);
     loop {
-        let read = runs.next(disk, returned.try_recv().unwrap_or_default());
+        let mut memory = AlignedBuffer::default();
+        loop {
+            let is_much = about > RUNS_HELD && about_bytes >= ABOUT_BYTES;
+            let back = if is_much { returned.recv().ok() } else { returned.try_recv().ok() };
+            let Some(back) = back else { break };
+            about -= 1;
+            about_bytes -= back.len();
+            memory = back;
+            if !is_much {
+                break;
+            }
+        }
+        let read = runs.next(disk, memory);
         let is_last = !matches!(read, Ok(Some(_)));
+        if let Ok(Some(run)) = &read {
+            about += 1;
+            about_bytes += run.memory_bytes();
+        }
         if sender.send(read).is_err() || is_last {
             return;
         }
@@ -87,7 +108,8 @@ fn read_all<D: Disk>(
 
 impl Drop for Ahead {
     fn drop(&mut self) {
-        self.runs = None;
+        // It waits for neither any more then.
+        (self.runs, self.memory) = (None, None);
         if let Some(thread) = self.thread.take() {
             // A thread that panicked has said so.
             let _ = thread.join();
