@@ -9,7 +9,7 @@ use crate::effort::Search;
 /// Less is searched without a sample.
 const SAMPLED_MIN: usize = 1 << 20;
 /// Of less, pieces are looked up everywhere; of more, stripes in stripes of the old content.
-const STRIPED_MIN: usize = 4 << 20;
+const STRIPED_MIN: usize = 16 << 20;
 /// A piece of the gaps is sampled at this distance,
 const PIECE_DISTANCE: usize = 4 << 10;
 /// so long.
@@ -32,8 +32,8 @@ const RELATED_SHARE: usize = 256;
 /// Whether enough of the `gaps` in the new content resembles some of the `places` in the old one.
 ///
 /// A quarter of the gaps is sampled, or more where they are short; of large ones 1% of the new
-/// content, which is looked up in 12% of the old one. That keys are equal is not enough: lines of a log have phrases in common, which
-/// are packed as well as they are copied. Contents that have nothing but rare small pieces in
+/// content, which is looked up in 12% of the old one. That keys are equal is not enough: lines of a
+/// log have phrases in common, which are packed as well as they are copied. Contents that have nothing but rare small pieces in
 /// common are taken for unrelated; large pieces were found by the first pass.
 pub(crate) fn is_related(
     pair: Pair<'_>,
