@@ -74,7 +74,7 @@ fn reading_ahead_of_long_batches_ends_where_they_do_or_nobody_reads_on() {
     let directory = tempfile::tempdir().unwrap();
     let disk = Arc::new(RealDisk::new(directory.path().join("log")));
     let mut log = serial(&disk, Settings::default());
-    let payload = |number: u64| vec![number as u8; 3 << 20];
+    let payload = |number: u64| vec![u8::try_from(number).unwrap(); 3 << 20];
     for number in 1..=12 {
         log.append(&payload(number)).unwrap();
         log.sync().unwrap();
@@ -82,6 +82,8 @@ fn reading_ahead_of_long_batches_ends_where_they_do_or_nobody_reads_on() {
     log.close().unwrap();
     let mut begun = open(&disk, Settings::default());
     assert!(begun.next_batch().unwrap().is_some());
+    // As much as may be is read by then.
+    std::thread::sleep(std::time::Duration::from_millis(100));
     drop(begun);
     let mut count = 0;
     open(&disk, Settings::default())
