@@ -79,5 +79,5 @@ fn bad_input_is_named() {
     let file = tempfile::NamedTempFile::new().expect("a file");
     let traces = file.path().to_str().expect("a name");
     let arguments = ["seeds", "--twin", "gap-accepted", "--count", "20", "--traces", traces];
-    fails_with(&arguments, 4, "cannot write the trace");
+    fails_with(&arguments, 4, "cannot write traces into");
 }
