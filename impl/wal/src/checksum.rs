@@ -34,7 +34,7 @@ impl Checksum {
     /// The checksum of what this one is of and, behind it, so many bytes that have this checksum.
     ///
     /// Checksums are remainders of polynomials, so one of what has `n` more bytes behind it is the
-    /// product with `x^(8 * n)`.
+    /// product with `x^(8 * n)`, as in zlib's `crc32_combine`.
     #[must_use]
     pub fn joined(self, next: Checksum, bytes: usize) -> Checksum {
         let moved = (0..MOVES.len())
