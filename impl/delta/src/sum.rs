@@ -9,9 +9,14 @@
 //! Because addition knows no order, the sum is taken while a block is still in the cache from
 //! being compared or written, from either end; and a change of a few blocks is checked by those.
 
+mod compared;
+
 use std::ops::Range;
 
 use twox_hash::XxHash3_128;
+
+use crate::cpu::Cpu;
+use compared::Compared;
 
 /// The bytes of a block.
 pub(crate) const SUM_BLOCK: usize = 16 << 10;
@@ -37,6 +42,19 @@ impl Sum {
         for (index, block) in (first..).zip(content[bytes].chunks(SUM_BLOCK)) {
             self.add(index, block);
         }
+    }
+
+    /// Adds block `index`, a whole one, and tells whether it equals `old`. The old bytes that
+    /// are compared `next` are asked for in time.
+    pub(crate) fn add_compared(
+        &mut self,
+        index: u64,
+        [old, new]: [&[u8; SUM_BLOCK]; 2],
+        next: &[u8],
+    ) -> bool {
+        let (sum, are_equal) = Cpu::best().run(Compared { seed: index, new, old, next });
+        self.0 = self.0.wrapping_add(sum);
+        are_equal
     }
 
     pub(crate) fn to_bytes(self) -> [u8; Sum::BYTES] {

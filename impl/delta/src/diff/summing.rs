@@ -4,8 +4,6 @@ use super::pair::{Pair, Place};
 use crate::compare::{common_prefix, common_suffix};
 use crate::sum::{SUM_BLOCK, Sum};
 
-/// Compared before it is summed, so that the sum reads from the cache.
-const STEP: usize = 2 * SUM_BLOCK;
 /// Equal bytes between two observations.
 const OBSERVED: usize = 1 << 20;
 
@@ -32,15 +30,22 @@ impl<'a> Summing<'a> {
             return pair.equal_run(place);
         }
         (self.observe)(place.new);
+        self.advance(place.new);
         let (old, new) = (&pair.old[place.old..], &pair.new[place.new..]);
         let both = old.len().min(new.len());
         let mut at = 0;
         while at < both {
-            let step = STEP.min(both - at);
-            let run = common_prefix(&old[at..at + step], &new[at..at + step]);
+            let here = place.new + at;
+            let step = (SUM_BLOCK - here % SUM_BLOCK).min(both - at);
+            let (old_part, new_part) = (&old[at..at + step], &new[at..at + step]);
+            let next = &old[at + step..];
+            let run = match self.sum_compared(here, [old_part, new_part], next) {
+                Some(true) => step,
+                _ => common_prefix(old_part, new_part),
+            };
             at += run;
             self.advance(place.new + at);
-            if at.is_multiple_of(OBSERVED) {
+            if (place.new + at).is_multiple_of(OBSERVED) {
                 (self.observe)(place.new + at);
             }
             if run < step {
@@ -60,8 +65,14 @@ impl<'a> Summing<'a> {
         let (old, new) = (&old[old.len() - both..], &new[new.len() - both..]);
         let mut left = both;
         while left > 0 {
-            let step = STEP.min(left);
-            let run = common_suffix(&old[left - step..left], &new[left - step..left]);
+            let here = pair.new.len() - both + left;
+            let step = (here - (here - 1) / SUM_BLOCK * SUM_BLOCK).min(left);
+            let (old_part, new_part) = (&old[left - step..left], &new[left - step..left]);
+            let next = left.saturating_sub(2 * step)..left - step;
+            let run = match self.sum_compared(here - step, [old_part, new_part], &old[next]) {
+                Some(true) => step,
+                _ => common_suffix(old_part, new_part),
+            };
             left -= run;
             self.retreat(pair.new.len() - both + left);
             if run < step {
@@ -84,6 +95,23 @@ impl<'a> Summing<'a> {
             self.add(self.low..to);
             self.low = to;
         }
+    }
+
+    /// Sums the new bytes from `start` on, if they are the whole block that is next at either end, and
+    /// tells whether they equal the old ones. The old bytes that are compared `next` are asked for.
+    fn sum_compared(&mut self, start: usize, [old, new]: [&[u8]; 2], next: &[u8]) -> Option<bool> {
+        let (old, new) = (old.try_into().ok()?, new.try_into().ok()?);
+        if self.low == self.high {
+            return None;
+        } else if start == self.low {
+            self.low += SUM_BLOCK;
+        } else if start + SUM_BLOCK == self.high {
+            self.high -= SUM_BLOCK;
+        } else {
+            return None;
+        }
+        let sum = self.sum.as_mut()?;
+        Some(sum.add_compared((start / SUM_BLOCK) as u64, [old, new], next))
     }
 
     fn retreat(&mut self, to: usize) {
