@@ -42,6 +42,7 @@ mod anchors;
 mod apply;
 mod bytes;
 mod compare;
+mod copy;
 mod cpu;
 mod diff;
 mod effort;

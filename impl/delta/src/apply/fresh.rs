@@ -6,6 +6,7 @@ use std::ops::{Deref, Range};
 use steadfast_huge_pages::HugePages;
 
 use super::driver::{Failure, Target, judge, run};
+use crate::copy::copy;
 use crate::error::PatchError;
 use crate::sum::{SUM_BLOCK, Sum};
 use crate::wire::operations::Changes;
@@ -118,7 +119,7 @@ impl Fresh<'_> {
 impl Target for Fresh<'_> {
     fn literals(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         for bytes in bytes.chunks(STEP) {
-            self.new[self.filled..self.filled + bytes.len()].copy_from_slice(bytes);
+            copy(bytes, &mut self.new[self.filled..self.filled + bytes.len()]);
             self.advance(bytes.len());
         }
         Ok(())
@@ -127,7 +128,7 @@ impl Target for Fresh<'_> {
     fn copy(&mut self, old: Range<u64>, changes: &mut Changes<'_>) -> Result<(), Failure> {
         for old in self.old[old.start as usize..old.end as usize].chunks(STEP) {
             let new = &mut self.new[self.filled..self.filled + old.len()];
-            new.copy_from_slice(old);
+            copy(old, new);
             changes.apply(new)?;
             self.advance(old.len());
         }
