@@ -5,6 +5,8 @@
 //! their pages by 1 to 31 (see glibc's bug 30994): such as all that lies behind an insertion of 20
 //! bytes.
 
+use std::ops::{Deref, DerefMut};
+
 /// The bytes of a page.
 const PAGE: usize = 4 << 10;
 /// How far bytes move forward at least where copying is as fast as everywhere.
@@ -22,10 +24,51 @@ pub(crate) fn copy(from: &[u8], to: &mut [u8]) {
     }
 }
 
+/// Memory into which a file's bytes are read. The system copies them from pages that begin where
+/// the file's do. This memory begins in the middle of one, so that what stays in its place, or
+/// moves by little, goes half a page forward.
+pub(crate) struct FileBuffer {
+    memory: Vec<u8>,
+    start: usize,
+    length: usize,
+}
+
+impl FileBuffer {
+    /// A buffer of so many bytes, all zero.
+    pub(crate) fn zeroed(length: usize) -> FileBuffer {
+        let memory = vec![0; length + PAGE];
+        let start = (PAGE / 2).wrapping_sub(memory.as_ptr().addr()) % PAGE;
+        FileBuffer { memory, start, length }
+    }
+}
+
+impl Deref for FileBuffer {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.memory[self.start..self.start + self.length]
+    }
+}
+
+impl DerefMut for FileBuffer {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        &mut self.memory[self.start..self.start + self.length]
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::noise::noise;
+
+    #[test]
+    fn a_buffer_for_files_begins_in_the_middle_of_a_page() {
+        for length in [0, 1, PAGE, 100_000] {
+            let buffer = FileBuffer::zeroed(length);
+            assert_eq!(buffer.as_ptr().addr() % PAGE, PAGE / 2);
+            assert_eq!(*buffer, *vec![0; length]);
+        }
+    }
 
     #[test]
     fn bytes_arrive_however_far_they_move_within_their_pages() {

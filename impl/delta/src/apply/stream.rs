@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::ops::Range;
 
 use super::driver::{Failure, Target, judge, run};
+use crate::copy::{FileBuffer, copy};
 use crate::error::PatchError;
 use crate::sum::{SUM_BLOCK, Sum};
 use crate::wire::operations::Changes;
@@ -52,8 +53,8 @@ pub fn apply_stream(
 ) -> Result<Applied, PatchError> {
     let mut reader = PatchReader::open(patch)?;
     judge(&mut reader, old.length()?, limit)?;
-    let buffer = Vec::with_capacity(BUFFER);
-    let mut target = Stream { old, new, buffer, block: 0, sum: Sum::default() };
+    let buffer = FileBuffer::zeroed(BUFFER);
+    let mut target = Stream { old, new, buffer, filled: 0, block: 0, sum: Sum::default() };
     let trailer = run(&mut reader, &mut target)?;
     let sum = target.finish()?;
     let applied = Applied { length: reader.header().new_length, verified: trailer.sum.is_some() };
@@ -66,30 +67,34 @@ pub fn apply_stream(
 struct Stream<'a, O, W> {
     old: &'a O,
     new: W,
-    /// What was made and not yet written: from a block's start on, at most [`BUFFER`] bytes.
-    buffer: Vec<u8>,
+    /// Begins with what was made and not yet written, from a block's start on.
+    buffer: FileBuffer,
+    /// The bytes of it.
+    filled: usize,
     /// The number of the block with which the buffer begins.
     block: u64,
     sum: Sum,
 }
 
 impl<O: OldContent, W: Write> Stream<'_, O, W> {
-    /// Room in the buffer, at least a byte and at most `wanted`.
-    fn room(&mut self, wanted: u64) -> io::Result<usize> {
-        if self.buffer.len() == BUFFER {
+    /// Room behind what was made, for at least a byte and at most `wanted`.
+    fn room(&mut self, wanted: u64) -> io::Result<&mut [u8]> {
+        if self.filled == BUFFER {
             self.flush()?;
         }
-        let room = BUFFER - self.buffer.len();
-        Ok(usize::try_from(wanted).map_or(room, |it| it.min(room)))
+        let room = &mut self.buffer[self.filled..];
+        let length = usize::try_from(wanted).map_or(room.len(), |it| it.min(room.len()));
+        Ok(&mut room[..length])
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        for block in self.buffer.chunks(SUM_BLOCK) {
+        let made = &self.buffer[..self.filled];
+        for block in made.chunks(SUM_BLOCK) {
             self.sum.add(self.block, block);
             self.block += 1;
         }
-        self.new.write_all(&self.buffer)?;
-        self.buffer.clear();
+        self.new.write_all(made)?;
+        self.filled = 0;
         Ok(())
     }
 
@@ -104,21 +109,23 @@ impl<O: OldContent, W: Write> Target for Stream<'_, O, W> {
     fn literals(&mut self, mut bytes: &[u8]) -> Result<(), Failure> {
         while !bytes.is_empty() {
             let room = self.room(bytes.len() as u64)?;
-            let (now, rest) = bytes.split_at(room);
-            self.buffer.extend_from_slice(now);
+            let (now, rest) = bytes.split_at(room.len());
+            copy(now, room);
+            self.filled += now.len();
             bytes = rest;
         }
         Ok(())
     }
 
     fn copy(&mut self, mut old: Range<u64>, changes: &mut Changes<'_>) -> Result<(), Failure> {
+        let content = self.old;
         while !old.is_empty() {
             let room = self.room(old.end - old.start)?;
-            let from = self.buffer.len();
-            self.buffer.resize(from + room, 0);
-            self.old.read_exact_at(&mut self.buffer[from..], old.start)?;
-            changes.apply(&mut self.buffer[from..])?;
-            old.start += room as u64;
+            content.read_exact_at(room, old.start)?;
+            changes.apply(room)?;
+            let length = room.len();
+            self.filled += length;
+            old.start += length as u64;
         }
         Ok(())
     }
