@@ -27,8 +27,9 @@ impl Spent {
 /// Repeats what is quick until it was done so often or took a second altogether. With five repeats
 /// the least of them still differed by a quarter from run to run.
 const REPEATS_MAX: u32 = 25;
-/// What is slow is repeated, too: where memory comes from a host, the first to touch it waits.
-const REPEATS_MIN: u32 = 2;
+/// What is slow is repeated, too: where memory comes from a host, the first to touch it waits, and
+/// the second may get other memory.
+const REPEATS_MIN: u32 = 5;
 /// What has to be prepared each time takes long.
 const REPEATS_PREPARED_MAX: u32 = 5;
 const REPEAT_UNTIL: Duration = Duration::from_secs(1);
