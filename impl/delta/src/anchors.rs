@@ -4,10 +4,12 @@
 //! judged alone, without a rolling state, so that many are judged at once, with the same result on
 //! every CPU.
 
+use std::ops::Range;
+
 mod vector;
 
 /// The bytes that decide whether a position is an anchor.
-const ANCHOR_BYTES: usize = 8;
+pub(crate) const ANCHOR_BYTES: usize = 8;
 /// The positions of a mark word.
 const MARKED: usize = 64;
 
@@ -33,57 +35,84 @@ impl Rarity {
 pub(crate) struct Anchors<'a> {
     bytes: &'a [u8],
     rarity: Rarity,
-    /// Where the next mark word begins.
-    at: usize,
-    /// Computed in advance, the current one first.
-    marks: [u64; WORDS],
-    word: usize,
-    words: usize,
+    /// The positions that were judged last.
+    judged: Range<usize>,
+    /// The anchors among them, from the first judged position on.
+    offsets: [u16; WORDS * MARKED + STEP],
+    /// Those of them that are still to be taken.
+    left: Range<usize>,
 }
 
 /// Mark words computed at once.
-const WORDS: usize = 4;
+const WORDS: usize = 16;
+/// Offsets written at once.
+const STEP: usize = 4;
 
 impl<'a> Anchors<'a> {
     /// The anchors from `at` on. The last seven positions are never anchors.
     pub(crate) fn new(bytes: &'a [u8], at: usize, rarity: Rarity) -> Anchors<'a> {
-        Anchors { bytes, rarity, at, marks: [0; WORDS], word: 0, words: 0 }
+        let offsets = [0; WORDS * MARKED + STEP];
+        Anchors { bytes, rarity, judged: at..at, offsets, left: 0..0 }
     }
 
-    fn refill(&mut self) -> bool {
-        let start = self.at + self.words * MARKED;
-        let positions = self.bytes.len().saturating_sub(start + ANCHOR_BYTES - 1);
-        self.at = start;
-        self.word = 0;
-        self.words = positions.div_ceil(MARKED).min(WORDS);
-        if self.words == 0 {
-            return false;
+    /// Puts the next anchors into `taken`, as many as it has room for or fewer, and returns how
+    /// many: none only behind the last one.
+    pub(crate) fn take(&mut self, taken: &mut [usize]) -> usize {
+        while self.left.is_empty() {
+            if !self.judge() {
+                return 0;
+            }
         }
-        let end = (start + self.words * MARKED + ANCHOR_BYTES - 1).min(self.bytes.len());
-        vector::mark(&self.bytes[start..end], self.rarity, &mut self.marks[..self.words]);
-        true
+        let count = self.left.len().min(taken.len());
+        for (taken, offset) in taken.iter_mut().zip(&self.offsets[self.left.clone()]) {
+            *taken = self.judged.start + usize::from(*offset);
+        }
+        self.left.start += count;
+        count
+    }
+
+    /// Goes on with the first anchor from `at` on.
+    pub(crate) fn seek(&mut self, at: usize) {
+        if !self.judged.contains(&at) {
+            (self.judged, self.left) = (at..at, 0..0);
+            return;
+        }
+        let before = |it: &u16| self.judged.start + usize::from(*it) < at;
+        self.left.start = self.offsets[..self.left.end].partition_point(before);
+    }
+
+    /// Judges the next positions, if there are any.
+    fn judge(&mut self) -> bool {
+        let start = self.judged.end;
+        let positions = self.bytes.len().saturating_sub(start + ANCHOR_BYTES - 1);
+        let words = positions.div_ceil(MARKED).min(WORDS);
+        let end = start + words * MARKED;
+        let bytes = self.bytes.get(start..self.bytes.len().min(end + ANCHOR_BYTES - 1));
+        let mut marks = [0; WORDS];
+        vector::mark(bytes.unwrap_or_default(), self.rarity, &mut marks[..words]);
+        self.judged = start..end;
+        self.left = 0..put_offsets(&marks[..words], &mut self.offsets);
+        words > 0
     }
 }
 
-impl Iterator for Anchors<'_> {
-    type Item = usize;
-
-    fn next(&mut self) -> Option<usize> {
-        loop {
-            while self.word < self.words {
-                let marks = &mut self.marks[self.word];
-                if *marks != 0 {
-                    let bit = marks.trailing_zeros() as usize;
-                    *marks &= *marks - 1;
-                    return Some(self.at + self.word * MARKED + bit);
-                }
-                self.word += 1;
-            }
-            if !self.refill() {
-                return None;
+/// Puts the positions of the marks to the front of `offsets` and returns how many they are.
+///
+/// A CPU would guess wrong how many marks a word has: some offsets more are written than there are
+/// marks, and written over.
+fn put_offsets(marks: &[u64], offsets: &mut [u16; WORDS * MARKED + STEP]) -> usize {
+    let mut end = 0;
+    for (word, mut marks) in marks.iter().copied().enumerate() {
+        let start = end;
+        end += marks.count_ones() as usize;
+        for at in (start..end.max(start + 1)).step_by(STEP) {
+            for offset in &mut offsets[at..at + STEP] {
+                *offset = (word * MARKED) as u16 + marks.trailing_zeros() as u16;
+                marks &= marks.wrapping_sub(1);
             }
         }
     }
+    end
 }
 
 /// Whether a position with these bytes is an anchor.
@@ -109,6 +138,15 @@ mod tests {
     use super::*;
     use crate::noise::noise;
 
+    /// The anchors that are left, taken so many at once.
+    fn rest(anchors: &mut Anchors<'_>, at_once: usize) -> Vec<usize> {
+        let (mut all, mut taken) = (Vec::new(), vec![0; at_once]);
+        while let count @ 1.. = anchors.take(&mut taken) {
+            all.extend(&taken[..count]);
+        }
+        all
+    }
+
     #[test]
     fn every_cpu_finds_the_anchors_of_the_definition() {
         let bytes = noise(70_000);
@@ -119,7 +157,9 @@ mod tests {
                 let expected: Vec<usize> = (0..bytes.len().saturating_sub(7))
                     .filter(|at| is_anchor(bytes[*at..*at + 8].try_into().expect("8"), rarity))
                     .collect();
-                assert_eq!(Anchors::new(bytes, 0, rarity).collect::<Vec<_>>(), expected);
+                for at_once in [1, 7, 2000] {
+                    assert_eq!(rest(&mut Anchors::new(bytes, 0, rarity), at_once), expected);
+                }
                 let words = bytes.len().saturating_sub(7).div_ceil(MARKED);
                 let (mut scalar, mut vector) = (vec![0; words], vec![0; words]);
                 mark_scalar(bytes, rarity, &mut scalar);
@@ -130,13 +170,30 @@ mod tests {
     }
 
     #[test]
+    fn anchors_go_on_where_they_are_sought() {
+        let bytes = noise(20_000);
+        let rarity = Rarity::one_in(4);
+        let all = rest(&mut Anchors::new(&bytes, 0, rarity), 100);
+        let mut anchors = Anchors::new(&bytes, 0, rarity);
+        for at in [0, 100, all[9], all[8], 1023, 1024, 9000, 9500, 9100, 50, 20_000, 30_000, 3] {
+            anchors.seek(at);
+            let mut next = [0; 5];
+            let count = anchors.take(&mut next);
+            let expected = &all[all.partition_point(|it| *it < at)..];
+            assert_eq!(next[..count], expected[..count], "from {at}");
+            assert_eq!(count == 0, expected.is_empty(), "from {at}");
+        }
+    }
+
+    #[test]
     fn anchors_are_as_rare_as_asked_and_zeros_are_none() {
         let bytes = noise(1 << 20);
         for log2 in [3, 6, 10] {
-            let found = Anchors::new(&bytes, 0, Rarity::one_in(log2)).count();
+            let found = rest(&mut Anchors::new(&bytes, 0, Rarity::one_in(log2)), 100).len();
             let expected = bytes.len() >> log2;
             assert!(found.abs_diff(expected) < expected / 5, "{found} of {expected}");
         }
-        assert_eq!(Anchors::new(&[0; 5000], 0, Rarity::one_in(1)).count(), 0);
+        let zeros = &mut Anchors::new(&[0; 5000], 0, Rarity::one_in(1));
+        assert_eq!(rest(zeros, 100), []);
     }
 }

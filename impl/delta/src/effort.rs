@@ -15,8 +15,6 @@ pub enum Effort {
 /// What the second pass may spend.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Search {
-    /// The equal bytes from an anchor on that make a candidate: a multiple of eight.
-    pub key: usize,
     /// One position in `2^rarity_log2` is looked at, fewer if much is unmatched:
     pub rarity_log2: u32,
     /// from 8 MiB on, one in `2^rarity_of_much_log2`, and fewer yet where the table is full.
@@ -38,7 +36,6 @@ impl Effort {
         match self {
             Effort::Fast => None,
             Effort::Default => Some(Search {
-                key: 24,
                 rarity_log2: 5,
                 rarity_of_much_log2: 6,
                 ways: 2,
@@ -47,7 +44,6 @@ impl Effort {
                 everywhere: false,
             }),
             Effort::Small => Some(Search {
-                key: 24,
                 rarity_log2: 4,
                 rarity_of_much_log2: 4,
                 ways: 4,

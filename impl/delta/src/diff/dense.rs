@@ -8,10 +8,12 @@ use std::ops::Range;
 
 use super::lookups::Lookups;
 use super::pair::{Pair, Place};
-use crate::anchors::{Anchors, Rarity};
+use crate::anchors::{ANCHOR_BYTES, Anchors, Rarity};
 use crate::compare::{are_equal_words, word};
 use crate::effort::Search;
 
+/// The equal bytes from an anchor on that make a candidate.
+pub(super) const KEY: usize = 24;
 /// The candidates that are kept for a hash: the last ones.
 pub(crate) const WAYS: usize = 4;
 const BUCKETS_LOG2: std::ops::RangeInclusive<u32> = 6..=20;
@@ -22,6 +24,10 @@ const FILTER_BITS_LOG2: u32 = 3;
 const FILTER_LOG2_MAX: u32 = 23;
 /// No position.
 pub(super) const NONE: u32 = u32::MAX;
+/// Anchors taken at once.
+const BATCH: usize = 64;
+/// The bits of a hash from here on, up to those of the largest table's bucket, mark a position.
+const MARK_SHIFT: u32 = 64 - *BUCKETS_LOG2.end() - u32::BITS;
 
 /// The wanted anchors of the old content, by the bytes that follow them.
 pub(crate) struct Dense {
@@ -32,6 +38,9 @@ pub(crate) struct Dense {
     buckets_log2: u32,
     /// A position is kept without its lowest bits, of which there are so many.
     dropped_bits: u32,
+    /// The bits of a kept position. Those above are some of its key's hash: to look at the old
+    /// content in vain would cost a cache miss.
+    position_mask: u32,
 }
 
 impl Dense {
@@ -54,13 +63,16 @@ impl Dense {
         let buckets_log2 = wanted_log2.saturating_sub(WAYS.ilog2());
         let buckets_log2 = buckets_log2.clamp(*BUCKETS_LOG2.start(), *BUCKETS_LOG2.end());
         let filter_log2 = (wanted_log2 + FILTER_BITS_LOG2).clamp(10, FILTER_LOG2_MAX);
+        let dropped_bits = (pair.old.len() as u64 >> 32).checked_ilog2().map_or(0, |it| it + 1);
+        let position_bits = (pair.old.len() >> dropped_bits).checked_ilog2().map_or(0, |it| it + 1);
         let mut dense = Dense {
             search,
             filter: vec![0; 1 << (filter_log2 - 6)],
             filter_log2,
             buckets: vec![[NONE; WAYS]; 1 << buckets_log2],
             buckets_log2,
-            dropped_bits: (pair.old.len() as u64 >> 32).checked_ilog2().map_or(0, |it| it + 1),
+            dropped_bits,
+            position_mask: ((1u64 << position_bits) - 1) as u32,
         };
         gaps.iter().for_each(|gap| dense.want(pair.new, gap.clone()));
         places.iter().for_each(|place| dense.index(pair.old, place.clone()));
@@ -69,33 +81,46 @@ impl Dense {
 
     fn want(&mut self, new: &[u8], gap: Range<usize>) {
         let new = &new[..gap.end];
-        for at in self.anchors(new, gap.start) {
-            let Some(key) = new.get(at..at + self.search.key) else { break };
-            let bit = self.filter_bit(hash(key));
-            self.filter[bit / 64] |= 1 << (bit % 64);
-        }
-    }
-
-    fn index(&mut self, old: &[u8], place: Range<usize>) {
-        let old = &old[..(place.end + self.search.key).min(old.len())];
-        for at in self.anchors(old, place.start) {
-            let Some(key) = old.get(at..at + self.search.key) else { break };
-            let hash = hash(key);
-            let bit = self.filter_bit(hash);
-            if self.filter[bit / 64] >> (bit % 64) & 1 == 1 {
-                let position = u32::try_from(at >> self.dropped_bits).unwrap_or(NONE);
-                let bucket = self.bucket(hash);
-                let bucket = &mut self.buckets[bucket];
-                if bucket[0] != position {
-                    bucket.copy_within(..WAYS - 1, 1);
-                    bucket[0] = position;
-                }
+        let mut anchors = self.anchors(new, gap.start);
+        let mut batch = [0; BATCH];
+        while let count @ 1.. = anchors.take(&mut batch) {
+            for at in &batch[..count] {
+                let bit = self.filter_bit(hash(&new[*at..*at + KEY]));
+                self.filter[bit / 64] |= 1 << (bit % 64);
             }
         }
     }
 
-    /// The anchors of `bytes` from `at` on.
+    fn index(&mut self, old: &[u8], place: Range<usize>) {
+        let old = &old[..(place.end + KEY).min(old.len())];
+        let mut anchors = self.anchors(old, place.start);
+        let mut batch = [0; BATCH];
+        while let count @ 1.. = anchors.take(&mut batch) {
+            // Which ones are wanted is hard to guess.
+            let (mut wanted, mut end) = ([(0, 0); BATCH], 0);
+            for at in &batch[..count] {
+                let hash = hash(&old[*at..*at + KEY]);
+                let bit = self.filter_bit(hash);
+                wanted[end] = (hash, *at);
+                end += (self.filter[bit / 64] >> (bit % 64) & 1) as usize;
+            }
+            wanted[..end].iter().for_each(|(hash, at)| self.keep(*hash, *at));
+        }
+    }
+
+    fn keep(&mut self, hash: u64, at: usize) {
+        let position = (at >> self.dropped_bits) as u32 | self.mark(hash);
+        let bucket = self.bucket(hash);
+        let bucket = &mut self.buckets[bucket];
+        if bucket[0] != position {
+            bucket.copy_within(..WAYS - 1, 1);
+            bucket[0] = position;
+        }
+    }
+
+    /// The anchors of `bytes` from `at` on that a whole key follows.
     fn anchors<'a>(&self, bytes: &'a [u8], at: usize) -> Anchors<'a> {
+        let bytes = &bytes[..bytes.len().saturating_sub(KEY - ANCHOR_BYTES)];
         Anchors::new(bytes, at, Rarity::one_in(self.search.rarity_log2))
     }
 
@@ -104,10 +129,12 @@ impl Dense {
         Lookups::new(self, pair, self.anchors(pair.new, at))
     }
 
-    /// The kept positions for the key at `at`, most recent first, or `None` at the end.
-    pub(super) fn kept(&self, new: &[u8], at: usize) -> Option<[u32; WAYS]> {
-        let key = new.get(at..at + self.search.key)?;
-        Some(self.buckets[self.bucket(hash(key))])
+    /// The kept positions for the key at `at`, most recent first.
+    pub(super) fn kept(&self, new: &[u8], at: usize) -> [u32; WAYS] {
+        let hash = hash(&new[at..at + KEY]);
+        let (bucket, mark) = (self.buckets[self.bucket(hash)], self.mark(hash));
+        let kept = bucket.map(|it| it ^ mark);
+        kept.map(|it| if it <= self.position_mask { it } else { NONE })
     }
 
     /// Whether positions are kept whole.
@@ -123,10 +150,10 @@ impl Dense {
         kept: u32,
     ) -> impl Iterator<Item = Place> + 'a {
         let first = (kept as usize) << self.dropped_bits;
-        let (last, length) = (first + (1 << self.dropped_bits), self.search.key);
-        let key = pair.new.get(at..at + length);
+        let last = first + (1 << self.dropped_bits);
+        let key = pair.new.get(at..at + KEY);
         let equal = move |old: &usize| {
-            let old = pair.old.get(*old..*old + length);
+            let old = pair.old.get(*old..*old + KEY);
             old.zip(key).is_some_and(|(old, key)| are_equal_words(old, key))
         };
         (first..last).filter(equal).map(move |old| Place { old, new: at })
@@ -138,6 +165,11 @@ impl Dense {
 
     fn bucket(&self, hash: u64) -> usize {
         (hash >> (64 - self.buckets_log2)) as usize
+    }
+
+    /// What stands above a position whose key has this hash.
+    fn mark(&self, hash: u64) -> u32 {
+        (hash >> MARK_SHIFT) as u32 & !self.position_mask
     }
 
     fn filter_bit(&self, hash: u64) -> usize {
@@ -155,6 +187,6 @@ fn hash(key: &[u8]) -> u64 {
     hash ^ hash >> 32
 }
 
-/// Odd numbers without a pattern, one for each word of the longest key.
-const FACTORS: [u64; 4] =
-    [0xC2B2_AE3D_27D4_EB4F, 0x1656_67B1_9E37_79F9, 0x85EB_CA77_C2B2_AE63, 0x27D4_EB2F_1656_67C5];
+/// Odd numbers without a pattern, one for each word of a key.
+const FACTORS: [u64; KEY / 8] =
+    [0xC2B2_AE3D_27D4_EB4F, 0x1656_67B1_9E37_79F9, 0x85EB_CA77_C2B2_AE63];

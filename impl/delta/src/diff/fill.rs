@@ -4,6 +4,7 @@ use std::io;
 use std::ops::Range;
 
 use super::dense::Dense;
+use super::lookups::Lookups;
 use super::pair::{Pair, Place};
 use super::sample;
 use super::segment::Segment;
@@ -42,7 +43,7 @@ pub(crate) fn fill(
         return outline.into_iter().try_for_each(emit);
     }
     let dense = Dense::new(pair, &gaps, &places, search);
-    let mut filling = Filling { pair, dense, search, last: None, emit };
+    let mut filling = Filling { pair, dense: &dense, search, last: None, emit };
     let mut gaps = gaps.into_iter().peekable();
     for segment in outline {
         if let Some(gap) = gaps.next_if(|it| it.start < segment.new_start) {
@@ -81,7 +82,7 @@ fn places(
 
 struct Filling<'a> {
     pair: Pair<'a>,
-    dense: Dense,
+    dense: &'a Dense,
     search: Search,
     last: Option<Segment>,
     emit: &'a mut dyn FnMut(Segment) -> io::Result<()>,
@@ -91,9 +92,11 @@ impl Filling<'_> {
     /// Finds segments in a gap; `next` is the one that follows it.
     fn fill(&mut self, gap: Range<usize>, next: Option<Segment>) -> io::Result<()> {
         let pair = Pair { old: self.pair.old, new: &self.pair.new[..gap.end] };
+        let mut lookups = self.dense.lookups(pair, gap.start);
         let mut floor = gap.start;
-        while let Some(found) = self.best_from(pair, floor, next) {
+        while let Some(found) = self.best_from(pair, &mut lookups, floor, next) {
             floor = found.new_end();
+            lookups.seek(floor);
             self.emit(found)?;
         }
         Ok(())
@@ -105,18 +108,24 @@ impl Filling<'_> {
     }
 
     /// The first segment behind `floor` that saves enough, or a better one that begins soon after.
-    fn best_from(&self, pair: Pair<'_>, floor: usize, next: Option<Segment>) -> Option<Segment> {
+    fn best_from(
+        &self,
+        pair: Pair<'_>,
+        lookups: &mut Lookups<'_>,
+        floor: usize,
+        next: Option<Segment>,
+    ) -> Option<Segment> {
         let last = self.last;
         let mut best: Option<(Segment, isize)> = None;
         let mut until = usize::MAX;
-        for lookup in self.dense.lookups(pair, floor) {
+        for lookup in lookups {
             let at = lookup.at;
             if at >= until || best.is_some_and(|(_, gain)| gain >= GAIN_PLENTY) {
                 break;
             }
             let expected = [last, next].into_iter().flatten().filter_map(|it| it.at(at));
             let expected = expected.filter(|it| pair.are_equal(*it, EXPECTED_MIN));
-            for place in expected.chain(lookup.places(&self.dense, pair)) {
+            for place in expected.chain(lookup.places(self.dense, pair)) {
                 let covers = |it: Segment| it.at(at) == Some(place) && it.new_end() > at;
                 if best.is_some_and(|(it, gain)| covers(it) || gain >= GAIN_PLENTY) {
                     continue;

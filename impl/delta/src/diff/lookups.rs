@@ -3,13 +3,17 @@
 //! A lookup waits twice for memory: for the bucket and for the old bytes that it names. The loads of
 //! a batch do not depend on each other, so that the CPU waits for all of them together.
 
+use std::ops::Range;
+
 use super::dense::{Dense, NONE, WAYS};
 use super::pair::{Pair, Place};
 use crate::anchors::Anchors;
 use crate::compare::word;
 
-/// Anchors looked up at once.
-const BATCH: usize = 8;
+/// Anchors looked up at once,
+const BATCH: usize = 16;
+/// and behind a find: what follows it will not be needed if another one covers it.
+const FIRST_BATCH: usize = 4;
 
 /// The anchors of a new content with their candidates in the old one.
 pub(crate) struct Lookups<'a> {
@@ -17,8 +21,10 @@ pub(crate) struct Lookups<'a> {
     pair: Pair<'a>,
     anchors: Anchors<'a>,
     batch: [Lookup; BATCH],
+    /// Those of the batch that are still to be returned.
+    left: Range<usize>,
+    /// How many are looked up next.
     next: usize,
-    length: usize,
 }
 
 /// An anchor, and where the same bytes may be in the old content.
@@ -44,19 +50,32 @@ impl Lookup {
 
 impl<'a> Lookups<'a> {
     pub(super) fn new(dense: &'a Dense, pair: Pair<'a>, anchors: Anchors<'a>) -> Lookups<'a> {
-        Lookups { dense, pair, anchors, batch: [Lookup::default(); BATCH], next: 0, length: 0 }
+        let batch = [Lookup::default(); BATCH];
+        Lookups { dense, pair, anchors, batch, left: 0..0, next: FIRST_BATCH }
+    }
+
+    /// Goes on with the first anchor from `at` on, in either direction.
+    pub(crate) fn seek(&mut self, at: usize) {
+        let batch = &self.batch[..self.left.end];
+        let is_ahead = batch.first().is_some_and(|it| it.at <= at);
+        self.left.start = batch.partition_point(|it| it.at < at);
+        if !is_ahead || self.left.is_empty() {
+            self.left = 0..0;
+            self.next = FIRST_BATCH;
+            self.anchors.seek(at);
+        }
     }
 
     fn refill(&mut self) {
-        (self.next, self.length) = (0, 0);
-        while self.length < BATCH
-            && let Some(at) = self.anchors.next()
-            && let Some(kept) = self.dense.kept(self.pair.new, at)
-        {
-            self.batch[self.length] = Lookup { at, kept };
-            self.length += 1;
+        let mut positions = [0; BATCH];
+        let count = self.anchors.take(&mut positions[..self.next]);
+        self.next = BATCH.min(2 * self.next);
+        self.left = 0..count;
+        let batch = &mut self.batch[..count];
+        for (lookup, at) in batch.iter_mut().zip(positions) {
+            *lookup = Lookup { at, kept: self.dense.kept(self.pair.new, at) };
         }
-        for lookup in &mut self.batch[..self.length] {
+        for lookup in batch {
             lookup.kept[self.dense.ways()..].fill(NONE);
             if self.dense.is_exact() {
                 lookup.drop_unlike(self.pair);
@@ -70,7 +89,8 @@ impl Lookup {
     fn drop_unlike(&mut self, pair: Pair<'_>) {
         let expected = word(&pair.new[self.at..]);
         for kept in &mut self.kept {
-            if *kept != NONE && word(&pair.old[*kept as usize..]) != expected {
+            let old = pair.old.get(*kept as usize..).filter(|it| it.len() >= 8);
+            if old.is_none_or(|it| word(it) != expected) {
                 *kept = NONE;
             }
         }
@@ -81,11 +101,37 @@ impl Iterator for Lookups<'_> {
     type Item = Lookup;
 
     fn next(&mut self) -> Option<Lookup> {
-        if self.next == self.length {
+        if self.left.is_empty() {
             self.refill();
         }
-        let lookup = self.batch[..self.length].get(self.next).copied();
-        self.next += 1;
-        lookup
+        self.left.next().map(|it| self.batch[it])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::effort::Effort;
+    use crate::noise::noise;
+
+    #[test]
+    fn lookups_go_on_where_they_are_sought() {
+        let new = noise(60_000);
+        let pair = Pair { old: &new[300..40_000], new: &new };
+        let whole = |bytes: &[u8]| std::iter::once(0..bytes.len()).collect::<Vec<_>>();
+        let search = Effort::Small.search().expect("there is a second pass");
+        let dense = Dense::new(pair, &whole(pair.new), &whole(pair.old), search);
+        let next = |lookups: &mut Lookups<'_>, count| {
+            let next = lookups.take(count).map(|it| (it.at, it.places(&dense, pair).collect()));
+            next.collect::<Vec<(usize, Vec<Place>)>>()
+        };
+        let mut lookups = dense.lookups(pair, 0);
+        for (at, count) in [(500, 3), (570, 20), (590, 2), (30_000, 9), (29_000, 1), (29_010, 40)] {
+            lookups.seek(at);
+            let expected = next(&mut dense.lookups(pair, at), count);
+            assert_eq!(expected.len(), count);
+            assert!(expected.iter().any(|(new, old)| old.iter().any(|it| it.old + 300 == *new)));
+            assert_eq!(next(&mut lookups, count), expected, "from {at}");
+        }
     }
 }
