@@ -8,6 +8,7 @@ use crate::compare::common_prefix;
 use crate::diff::pair::Pair;
 use crate::diff::segment::Segment;
 use crate::diff::summing::Summing;
+use crate::differing::{COMPARED, differing};
 use crate::effort::Effort;
 use crate::skipped::Skipped;
 use crate::touched::TouchedSum;
@@ -188,43 +189,66 @@ impl<'a, W: Write> Encoder<'a, W> {
         while at.new < segment.new_end() {
             let left = segment.new_end() - at.new;
             let (old, new) = (&old[at.old..at.old + left], &new[at.new..at.new + left]);
-            let equal = common_prefix(old, new);
-            let replaced = replaced(&old[equal..], &new[equal..]);
-            self.unchanged += equal;
-            self.advance(equal);
-            at = at + equal;
-            let (old, new) = (&old[equal..equal + replaced], &new[equal..equal + replaced]);
-            if replaced < REPLACED_MIN || has_few_differences(old, new) {
-                self.change(old, new)?;
-            } else {
-                self.literals(at.new + replaced)?;
-                self.copy = at.old + replaced..at.old + replaced;
-            }
-            at = at + replaced;
+            let block = left.min(COMPARED);
+            let differing = differing(&old[..block], &new[..block]);
+            let described = match before_replaced(differing) {
+                0 => self.replaced(old, new)?,
+                length => {
+                    let length = length.min(block);
+                    self.change(&old[..length], &new[..length], differing)?;
+                    length
+                }
+            };
+            at = at + described;
         }
         Ok(())
     }
 
-    fn change(&mut self, old: &[u8], new: &[u8]) -> io::Result<()> {
+    /// Describes what is equal up to the first stretch that was replaced, and this; returns how many
+    /// bytes.
+    fn replaced(&mut self, old: &[u8], new: &[u8]) -> io::Result<usize> {
+        let equal = common_prefix(old, new);
+        self.unchanged += equal;
+        self.advance(equal);
+        let replaced = replaced(&old[equal..], &new[equal..]);
+        let end = equal + replaced;
+        let (old, new) = (&old[equal..end], &new[equal..end]);
+        if replaced < REPLACED_MIN || has_few_differences(old, new) {
+            for (old, new) in old.chunks(COMPARED).zip(new.chunks(COMPARED)) {
+                self.change(old, new, differing(old, new))?;
+            }
+        } else {
+            let old_end = self.copy.end + replaced;
+            self.literals(self.new_end + replaced)?;
+            self.copy = old_end..old_end;
+        }
+        Ok(end)
+    }
+
+    /// Goes on with the copy over at most as many bytes as are compared at once, of which these
+    /// differ.
+    fn change(&mut self, old: &[u8], new: &[u8], mut differing: u64) -> io::Result<()> {
         if self.streams.gaps.len() + old.len() + 10 > CHANGES_FULL {
             let at = self.copy.end;
             self.end_operation();
             self.flush()?;
             self.copy = at..at;
         }
-        for (at, (old, new)) in old.iter().zip(new).enumerate() {
-            if old == new {
-                self.unchanged += 1;
-            } else {
-                let at = self.new_end + at;
-                self.touched.touch(self.pair.old, at..at + 1);
-                let gap = self.unchanged as u64;
-                let column = column(gap, self.column);
-                varint::put(&mut self.streams.gaps, gap);
-                self.streams.differences[column].push(new.wrapping_sub(*old));
-                (self.unchanged, self.column) = (0, Some(column));
+        let mut next = 0;
+        while differing != 0 {
+            let at = differing.trailing_zeros() as usize;
+            if at >= old.len() {
+                break;
             }
+            differing &= differing - 1;
+            self.touched.touch(self.pair.old, self.new_end + at..self.new_end + at + 1);
+            let gap = (self.unchanged + at - next) as u64;
+            let column = column(gap, self.column);
+            varint::put(&mut self.streams.gaps, gap);
+            self.streams.differences[column].push(new[at].wrapping_sub(old[at]));
+            (self.unchanged, self.column, next) = (0, Some(column), at + 1);
         }
+        self.unchanged += old.len() - next;
         self.advance(old.len());
         Ok(())
     }
@@ -300,6 +324,23 @@ impl<'a, W: Write> Encoder<'a, W> {
     }
 }
 
+/// How many of the bytes that were compared come before a stretch that may be long enough to be
+/// replaced: up to behind the last [`REPLACED_END`] equal ones, if no stretch before is that long.
+fn before_replaced(differing: u64) -> usize {
+    let ends = !(differing | differing >> 1 | differing >> 2 | differing >> 3) & ENDS;
+    let Some(last) = ends.checked_ilog2() else { return 0 };
+    let before = differing & ((1 << last) - 1);
+    // Stretches grow by the equal bytes that would not end them.
+    let mut run = before | before << 1 | before << 2 | before << 3;
+    for shift in [1, 2, 4, 8, REPLACED_END as u32 - 1] {
+        run &= run >> shift;
+    }
+    if run == 0 { last as usize + REPLACED_END } else { 0 }
+}
+
+/// Where in a comparison [`REPLACED_END`] equal bytes may begin.
+const ENDS: u64 = u64::MAX >> (REPLACED_END - 1);
+
 /// The bytes at the front that were replaced by others, but for a few.
 fn replaced(old: &[u8], new: &[u8]) -> usize {
     let (mut end, mut equal) = (0, 0);
@@ -327,4 +368,50 @@ fn has_few_differences(old: &[u8], new: &[u8]) -> bool {
     }
     let count = |set: [u64; 4]| set.iter().map(|it| it.count_ones()).sum::<u32>();
     count(differences) < count(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::noise::noise;
+
+    /// As [`before_replaced`], byte by byte.
+    fn before_replaced_simply(differing: u64) -> usize {
+        let differs: Vec<bool> = (0..COMPARED).map(|it| differing >> it & 1 == 1).collect();
+        let mut ends = (0..=COMPARED - REPLACED_END).rev();
+        let last = ends.find(|it| !differs[*it..*it + REPLACED_END].contains(&true));
+        let Some(last) = last else { return 0 };
+        let mut at = 0;
+        while at < last {
+            if !differs[at] {
+                at += 1;
+                continue;
+            }
+            let old: Vec<u8> = differs[at..].iter().map(|it| u8::from(*it)).collect();
+            let replaced = replaced(&old, &[0; COMPARED][at..]);
+            if replaced >= REPLACED_MIN {
+                return 0;
+            }
+            at += replaced;
+        }
+        last + REPLACED_END
+    }
+
+    #[test]
+    fn a_comparison_goes_on_up_to_what_may_be_replaced() {
+        let words = noise(64 * 4096);
+        for (index, words) in words.chunks_exact(64).enumerate() {
+            // Bits that are set as often as not, more often, or seldom.
+            let word = |at: usize| crate::compare::word(&words[at * 8..]);
+            let some = (0..index % 8).fold(word(7), |bits, it| match index % 3 {
+                0 => bits | word(it),
+                1 => bits & word(it),
+                _ => bits ^ word(it),
+            });
+            for differing in [some, some & word(3) << 32, some | 0xFFFF << (index % 50), 0] {
+                let expected = before_replaced_simply(differing);
+                assert_eq!(before_replaced(differing), expected, "{differing:b}");
+            }
+        }
+    }
 }

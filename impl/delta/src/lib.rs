@@ -45,6 +45,7 @@ mod compare;
 mod copy;
 mod cpu;
 mod diff;
+mod differing;
 mod effort;
 mod encode;
 mod error;

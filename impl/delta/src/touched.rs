@@ -40,10 +40,14 @@ pub(crate) struct TouchedSum {
 
 impl TouchedSum {
     /// Notes that the new bytes in this range are not the old ones.
+    #[inline]
     pub(crate) fn touch(&mut self, old: &[u8], bytes: Range<usize>) {
-        if self.given_up {
-            return;
+        if !self.given_up {
+            self.add(old, bytes);
         }
+    }
+
+    fn add(&mut self, old: &[u8], bytes: Range<usize>) {
         self.touched += bytes.len() as u64 + WRITE_COST;
         if self.touched > IN_PLACE_MAX {
             return self.give_up();

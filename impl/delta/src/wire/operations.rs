@@ -112,6 +112,7 @@ const OUTSIDE: Broken = "a copy lies outside the old content";
 pub(crate) const COLUMNS: usize = 3;
 
 /// The column of a changed byte behind one of column `last`, or of the first one in a frame.
+#[inline]
 pub(crate) fn column(gap: u64, last: Option<usize>) -> usize {
     match last {
         Some(last) if gap == 0 => (last + 1).min(COLUMNS - 1),

@@ -1,6 +1,7 @@
 //! Numbers of variable length: unsigned LEB128.
 
 /// Appends `value`.
+#[inline]
 pub(crate) fn put(bytes: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         bytes.push((value as u8 & 0x7F) | 0x80);
