@@ -64,17 +64,18 @@ impl Packer {
             false if raw.len() <= TRIED_MAX => 1,
             false => return Ok(None),
         };
+        let parts = parts(raw);
         let mut best = if prefix.is_empty() {
-            (Packing::Zstd, compress(self.context()?, raw, 0, level)?)
+            (Packing::Zstd, compress(self.context()?, raw, &parts, 0, level)?)
         } else {
             let mut context = new_context()?;
             context.ref_prefix(prefix).map_err(zstd_error)?;
-            let packed = compress(&mut context, raw, prefix.len(), level)?;
+            let packed = compress(&mut context, raw, &parts, prefix.len(), level)?;
             (Packing::ZstdBehindPrefix, packed)
         };
         // A log's digits are packed better without the short matches that other levels find.
         if level > 1 {
-            let packed = compress(self.context()?, raw, 0, 1)?;
+            let packed = compress(self.context()?, raw, &parts, 0, 1)?;
             if packed.len() < best.1.len() {
                 best = (Packing::Zstd, packed);
             }
@@ -91,7 +92,7 @@ impl Packer {
             let at = (raw.len() - SAMPLE) / (SAMPLES - 1) * part;
             sample.extend(&raw[at..at + SAMPLE]);
         }
-        let packed = compress(self.context()?, &sample, 0, 1)?;
+        let packed = compress(self.context()?, &sample, &parts(&sample), 0, 1)?;
         Ok(packed.len() < sample.len() - sample.len() / 32)
     }
 
@@ -127,6 +128,7 @@ fn level(length: usize, time: usize) -> i32 {
 fn compress(
     context: &mut CCtx<'_>,
     raw: &[u8],
+    parts: &[Range<usize>],
     prefix_length: usize,
     level: i32,
 ) -> io::Result<Vec<u8>> {
@@ -143,7 +145,6 @@ fn compress(
     ] {
         context.set_parameter(parameter).map_err(zstd_error)?;
     }
-    let parts = parts(raw);
     let mut packed = Vec::with_capacity(compress_bound(raw.len()) + parts.len() * BLOCK_COST);
     if parts.len() <= 1 {
         context.compress2(&mut packed, raw).map_err(zstd_error)?;
@@ -156,7 +157,7 @@ fn compress(
             true => ZSTD_EndDirective::ZSTD_e_end,
             false => ZSTD_EndDirective::ZSTD_e_flush,
         };
-        let mut part = InBuffer::around(&raw[part]);
+        let mut part = InBuffer::around(&raw[part.clone()]);
         while context.compress_stream2(&mut out, &mut part, end).map_err(zstd_error)? > 0 {}
     }
     Ok(packed)
@@ -169,6 +170,10 @@ const PIECE: usize = 512;
 /// A piece with more different bytes is noise: of random ones it has 221, of text about 60, of
 /// machine code about 130.
 const NOISE_MIN: u32 = 192;
+/// So many bytes of most pieces show that they are no noise,
+const HEAD: usize = 128;
+/// which has 101 different ones there.
+const HEAD_NOISE_MIN: u32 = 76;
 
 /// Where blocks of zstd should end: between noise and what is none. A block has one code for all
 /// its literals, and what is packed beside noise is hardly packed at all.
@@ -190,11 +195,15 @@ fn parts(raw: &[u8]) -> Vec<Range<usize>> {
 }
 
 fn is_noise(piece: &[u8]) -> bool {
+    different_bytes(&piece[..HEAD]) > HEAD_NOISE_MIN && different_bytes(piece) > NOISE_MIN
+}
+
+fn different_bytes(piece: &[u8]) -> u32 {
     let mut seen = [0; 256];
     for byte in piece {
         seen[usize::from(*byte)] = 1u8;
     }
-    seen.iter().map(|it| u32::from(*it)).sum::<u32>() > NOISE_MIN
+    seen.iter().map(|it| u32::from(*it)).sum()
 }
 
 /// Unpacks exactly `length` bytes, which the caller has bounded, or returns `None` if `packed` is
