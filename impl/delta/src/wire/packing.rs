@@ -14,8 +14,13 @@ const PACKED_MIN: usize = 24;
 const SAMPLED_MIN: usize = 16 << 10;
 const SAMPLE: usize = 1 << 10;
 const SAMPLES: usize = 8;
-/// Longer streams whose sample does not compress are left raw; shorter ones are tried fast.
+/// Longer streams whose sample does not compress are left raw; shorter ones are tried fast. Whether
+/// a level does better than the fastest one is tried, too, or else judged by a larger sample,
 const TRIED_MAX: usize = 256 << 10;
+/// one byte in so many,
+const GAIN_SHARE: usize = 32;
+/// in so many pieces.
+const GAIN_SAMPLES: usize = 4;
 /// No window is larger, and so no decoder's memory.
 const WINDOW_LOG_MAX: u32 = 23;
 
@@ -59,11 +64,14 @@ impl Packer {
         if raw.len() < PACKED_MIN {
             return Ok(None);
         }
-        let level = match self.sample_compresses(raw)? {
+        let mut level = match self.sample_compresses(raw)? {
             true => level(raw.len() + prefix.len(), time),
             false if raw.len() <= TRIED_MAX => 1,
             false => return Ok(None),
         };
+        if raw.len() > TRIED_MAX && level > 1 && !self.sample_gains(raw, level)? {
+            level = 1;
+        }
         let parts = parts(raw);
         let mut best = if prefix.is_empty() {
             (Packing::Zstd, compress(self.context()?, raw, &parts, 0, level)?)
@@ -73,8 +81,7 @@ impl Packer {
             let packed = compress(&mut context, raw, &parts, prefix.len(), level)?;
             (Packing::ZstdBehindPrefix, packed)
         };
-        // A log's digits are packed better without the short matches that other levels find.
-        if level > 1 {
+        if raw.len() <= TRIED_MAX && level > 1 {
             let packed = compress(self.context()?, raw, &parts, 0, 1)?;
             if packed.len() < best.1.len() {
                 best = (Packing::Zstd, packed);
@@ -87,13 +94,19 @@ impl Packer {
         if raw.len() < SAMPLED_MIN {
             return Ok(true);
         }
-        let mut sample = Vec::with_capacity(SAMPLE * SAMPLES);
-        for part in 0..SAMPLES {
-            let at = (raw.len() - SAMPLE) / (SAMPLES - 1) * part;
-            sample.extend(&raw[at..at + SAMPLE]);
-        }
+        let sample = sample::<SAMPLES>(raw, SAMPLE);
         let packed = compress(self.context()?, &sample, &parts(&sample), 0, 1)?;
         Ok(packed.len() < sample.len() - sample.len() / 32)
+    }
+
+    /// Whether `level` makes a sample shorter than the fastest one does. The digits of a log are packed
+    /// better without the short matches that other levels find.
+    fn sample_gains(&mut self, raw: &[u8], level: i32) -> io::Result<bool> {
+        let sample = sample::<GAIN_SAMPLES>(raw, raw.len() / GAIN_SHARE / GAIN_SAMPLES);
+        let parts = parts(&sample);
+        let fast = compress(self.context()?, &sample, &parts, 0, 1)?;
+        let packed = compress(self.context()?, &sample, &parts, 0, level)?;
+        Ok(packed.len() < fast.len())
     }
 
     fn context(&mut self) -> io::Result<&mut CCtx<'static>> {
@@ -103,6 +116,12 @@ impl Packer {
         };
         Ok(self.context.insert(context))
     }
+}
+
+/// `COUNT` pieces of `raw` of so many bytes, evenly spread.
+fn sample<const COUNT: usize>(raw: &[u8], piece: usize) -> Vec<u8> {
+    let distance = (raw.len() - piece) / (COUNT - 1);
+    (0..COUNT).flat_map(|it| &raw[it * distance..][..piece]).copied().collect()
 }
 
 fn new_context() -> io::Result<CCtx<'static>> {
