@@ -38,7 +38,7 @@ pub(crate) struct Anchors<'a> {
     /// The positions that were judged last.
     judged: Range<usize>,
     /// The anchors among them, from the first judged position on.
-    offsets: [u16; WORDS * MARKED + STEP],
+    offsets: Offsets,
     /// Those of them that are still to be taken.
     left: Range<usize>,
 }
@@ -47,6 +47,8 @@ pub(crate) struct Anchors<'a> {
 const WORDS: usize = 16;
 /// Offsets written at once.
 const STEP: usize = 4;
+/// The anchors of so many mark words, and room for what is written over.
+type Offsets = [u16; WORDS * MARKED + STEP];
 
 impl<'a> Anchors<'a> {
     /// The anchors from `at` on. The last seven positions are never anchors.
@@ -88,19 +90,27 @@ impl<'a> Anchors<'a> {
         let words = positions.div_ceil(MARKED).min(WORDS);
         let end = start + words * MARKED;
         let bytes = self.bytes.get(start..self.bytes.len().min(end + ANCHOR_BYTES - 1));
-        let mut marks = [0; WORDS];
-        vector::mark(bytes.unwrap_or_default(), self.rarity, &mut marks[..words]);
+        let bytes = bytes.unwrap_or_default();
         self.judged = start..end;
-        self.left = 0..put_offsets(&marks[..words], &mut self.offsets);
+        self.left = 0..vector::find(bytes, self.rarity, words, &mut self.offsets);
         words > 0
     }
+}
+
+/// Puts the anchors of the first mark words of `bytes` to the front of `offsets`, without any vector
+/// instruction, and returns how many they are.
+fn find_scalar(bytes: &[u8], rarity: Rarity, words: usize, offsets: &mut Offsets) -> usize {
+    let mut marks = [0; WORDS];
+    mark_scalar(bytes, rarity, &mut marks[..words]);
+    put_offsets(&marks[..words], offsets)
 }
 
 /// Puts the positions of the marks to the front of `offsets` and returns how many they are.
 ///
 /// A CPU would guess wrong how many marks a word has: some offsets more are written than there are
 /// marks, and written over.
-fn put_offsets(marks: &[u64], offsets: &mut [u16; WORDS * MARKED + STEP]) -> usize {
+#[inline(always)]
+fn put_offsets(marks: &[u64], offsets: &mut Offsets) -> usize {
     let mut end = 0;
     for (word, mut marks) in marks.iter().copied().enumerate() {
         let start = end;
@@ -160,11 +170,11 @@ mod tests {
                 for at_once in [1, 7, 2000] {
                     assert_eq!(rest(&mut Anchors::new(bytes, 0, rarity), at_once), expected);
                 }
-                let words = bytes.len().saturating_sub(7).div_ceil(MARKED);
-                let (mut scalar, mut vector) = (vec![0; words], vec![0; words]);
-                mark_scalar(bytes, rarity, &mut scalar);
-                vector::mark(bytes, rarity, &mut vector);
-                assert_eq!(scalar, vector, "one in 2^{log2} of {} bytes", bytes.len());
+                let words = bytes.len().saturating_sub(7).div_ceil(MARKED).min(WORDS);
+                let (mut scalar, mut vector) = ([0; _], [0; _]);
+                let count = find_scalar(bytes, rarity, words, &mut scalar);
+                assert_eq!(vector::find(bytes, rarity, words, &mut vector), count);
+                assert_eq!(scalar[..count], vector[..count], "1 in 2^{log2} of {}", bytes.len());
             }
         }
     }

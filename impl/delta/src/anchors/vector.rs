@@ -4,21 +4,24 @@
 //! pieces is bound by it. The only unsafe step is to call a function that was compiled for
 //! instructions which the build does not assume; it follows the test that the CPU has them.
 
-use super::{Rarity, mark_scalar};
+use super::{Offsets, Rarity, find_scalar};
 
-/// As [`mark_scalar`], faster where the CPU can.
-pub(super) fn mark(bytes: &[u8], rarity: Rarity, marks: &mut [u64]) {
+/// As [`find_scalar`], faster where the CPU can.
+pub(super) fn find(bytes: &[u8], rarity: Rarity, words: usize, offsets: &mut Offsets) -> usize {
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi2") {
+    if is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("bmi1")
+        && is_x86_feature_detected!("bmi2")
+        && is_x86_feature_detected!("popcnt")
+    {
         #[allow(unsafe_code)]
-        // SAFETY: the CPU has AVX2 and BMI2, as the line above found out; the function needs
-        // nothing else to be sound.
+        // SAFETY: the CPU has AVX2, BMI1, BMI2 and POPCNT, as the lines above found out; the
+        // function needs nothing else to be sound.
         unsafe {
-            avx2::mark(bytes, rarity, marks);
+            return avx2::find(bytes, rarity, words, offsets);
         }
-        return;
     }
-    mark_scalar(bytes, rarity, marks);
+    find_scalar(bytes, rarity, words, offsets)
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -28,21 +31,26 @@ mod avx2 {
         _mm256_movemask_ps, _mm256_mullo_epi32, _mm256_set1_epi32, _mm256_setr_epi64x, _pdep_u64,
     };
 
-    use super::super::{ANCHOR_BYTES, HIGH, LOW, MARKED, OFFSET, Rarity, mark_scalar};
+    use super::super::{
+        ANCHOR_BYTES, HIGH, LOW, MARKED, OFFSET, Offsets, Rarity, WORDS, mark_scalar, put_offsets,
+    };
 
     /// The bits of the positions 0, 4, 8 and so on.
     const PHASE: u64 = 0x1111_1111_1111_1111;
 
-    #[target_feature(enable = "avx2,bmi2")]
-    pub(super) fn mark(bytes: &[u8], rarity: Rarity, marks: &mut [u64]) {
+    #[target_feature(enable = "avx2,bmi1,bmi2,popcnt")]
+    pub(super) fn find(bytes: &[u8], rarity: Rarity, words: usize, offsets: &mut Offsets) -> usize {
         let needed = MARKED + ANCHOR_BYTES - 1;
+        let mut marks = [0; WORDS];
+        let marks = &mut marks[..words];
         let mut done = 0;
-        while done < marks.len() && bytes.len() >= done * MARKED + needed {
+        while done < words && bytes.len() >= done * MARKED + needed {
             marks[done] = mark_word(&bytes[done * MARKED..][..needed], rarity);
             done += 1;
         }
         let rest = (done * MARKED).min(bytes.len());
         mark_scalar(&bytes[rest..], rarity, &mut marks[done..]);
+        put_offsets(marks, offsets)
     }
 
     /// Lane `i` of a vector at offset `phase` holds the four bytes of position `4 i + phase`, so
