@@ -15,17 +15,11 @@ pub enum Effort {
 /// What the second pass may spend.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Search {
-    /// One position in `2^rarity_log2` is looked at, fewer if much is unmatched:
-    pub rarity_log2: u32,
-    /// from 8 MiB on, one in `2^rarity_of_much_log2`, and fewer yet where the table is full.
-    pub rarity_of_much_log2: u32,
+    /// One position in two to the power of these is looked at: where less than 256 KiB are unmatched,
+    /// less than 8 MiB, and more. Fewer yet where the table is full.
+    pub rarities_log2: [u32; 3],
     /// The candidates that are tried for an anchor.
     pub ways: usize,
-    /// A segment that saves no more bytes than so many is not worth its operation: literals are
-    /// packed, the better the longer they are.
-    pub gain_min: isize,
-    /// Behind a first find, a better one is looked for in so many bytes.
-    pub patience: usize,
     /// Whether the old bytes that are already used are searched in any case.
     pub everywhere: bool,
 }
@@ -35,22 +29,10 @@ impl Effort {
     pub(crate) fn search(self) -> Option<Search> {
         match self {
             Effort::Fast => None,
-            Effort::Default => Some(Search {
-                rarity_log2: 5,
-                rarity_of_much_log2: 6,
-                ways: 2,
-                gain_min: 64,
-                patience: 16,
-                everywhere: false,
-            }),
-            Effort::Small => Some(Search {
-                rarity_log2: 4,
-                rarity_of_much_log2: 4,
-                ways: 4,
-                gain_min: 48,
-                patience: 64,
-                everywhere: true,
-            }),
+            Effort::Default => {
+                Some(Search { rarities_log2: [4, 5, 6], ways: 2, everywhere: false })
+            }
+            Effort::Small => Some(Search { rarities_log2: [4, 4, 4], ways: 4, everywhere: true }),
         }
     }
 

@@ -17,6 +17,8 @@ pub(super) const KEY: usize = 24;
 /// The candidates that are kept for a hash: the last ones.
 pub(crate) const WAYS: usize = 4;
 const BUCKETS_LOG2: std::ops::RangeInclusive<u32> = 6..=20;
+/// For fewer unmatched bytes a closer look takes hardly any time.
+const LITTLE: usize = 256 << 10;
 /// From so many unmatched bytes on, a closer look takes more time than it saves bytes.
 const MUCH: usize = 8 << 20;
 /// Bits of the filter for every wanted anchor.
@@ -31,7 +33,9 @@ const MARK_SHIFT: u32 = 64 - *BUCKETS_LOG2.end() - u32::BITS;
 
 /// The wanted anchors of the old content, by the bytes that follow them.
 pub(crate) struct Dense {
-    search: Search,
+    rarity: Rarity,
+    /// The candidates that are tried for an anchor.
+    ways: usize,
     filter: Vec<u64>,
     filter_log2: u32,
     buckets: Vec<[u32; WAYS]>,
@@ -53,20 +57,23 @@ impl Dense {
     ) -> Dense {
         let unmatched = gaps.iter().map(|it| it.len()).sum::<usize>().max(1);
         let unmatched_log2 = unmatched.ilog2() + 1;
+        let [of_little, of_some, of_much] = search.rarities_log2;
         let asked = match unmatched {
-            ..MUCH => search.rarity_log2,
-            _ => search.rarity_of_much_log2,
+            ..LITTLE => of_little,
+            LITTLE..MUCH => of_some,
+            _ => of_much,
         };
         let full = unmatched_log2.saturating_sub(*BUCKETS_LOG2.end() + 1);
-        let search = Search { rarity_log2: asked.max(full), ..search };
-        let wanted_log2 = unmatched_log2.saturating_sub(search.rarity_log2);
+        let rarity_log2 = asked.max(full);
+        let wanted_log2 = unmatched_log2.saturating_sub(rarity_log2);
         let buckets_log2 = wanted_log2.saturating_sub(WAYS.ilog2());
         let buckets_log2 = buckets_log2.clamp(*BUCKETS_LOG2.start(), *BUCKETS_LOG2.end());
         let filter_log2 = (wanted_log2 + FILTER_BITS_LOG2).clamp(10, FILTER_LOG2_MAX);
         let dropped_bits = (pair.old.len() as u64 >> 32).checked_ilog2().map_or(0, |it| it + 1);
         let position_bits = (pair.old.len() >> dropped_bits).checked_ilog2().map_or(0, |it| it + 1);
         let mut dense = Dense {
-            search,
+            rarity: Rarity::one_in(rarity_log2),
+            ways: search.ways,
             filter: vec![0; 1 << (filter_log2 - 6)],
             filter_log2,
             buckets: vec![[NONE; WAYS]; 1 << buckets_log2],
@@ -121,7 +128,7 @@ impl Dense {
     /// The anchors of `bytes` from `at` on that a whole key follows.
     fn anchors<'a>(&self, bytes: &'a [u8], at: usize) -> Anchors<'a> {
         let bytes = &bytes[..bytes.len().saturating_sub(KEY - ANCHOR_BYTES)];
-        Anchors::new(bytes, at, Rarity::one_in(self.search.rarity_log2))
+        Anchors::new(bytes, at, self.rarity)
     }
 
     /// The candidates for the anchors of `pair.new` from `at` on.
@@ -160,7 +167,7 @@ impl Dense {
     }
 
     pub(super) fn ways(&self) -> usize {
-        self.search.ways
+        self.ways
     }
 
     fn bucket(&self, hash: u64) -> usize {

@@ -17,8 +17,16 @@ const GAP_MIN: usize = 24;
 const STRONG_MIN: usize = 1024;
 /// What an operation takes in a patch, about, if it does not go on with the last alignment.
 const OPERATION_COST: isize = 8;
+/// A segment that saves no more bytes than so many is not worth its operation: literals are packed,
+/// the better the longer they are.
+const GAIN_MIN: isize = 48;
+/// Behind a first find, a better one is looked for in so many bytes.
+const PATIENCE: usize = 64;
 /// With so much saved, nothing better is looked for.
 const GAIN_PLENTY: isize = 4 << 10;
+/// A better segment replaces one that was found before if it leaves fewer bytes of its head out.
+/// Both are taken else, as of lines that are packed badly and were put into another order.
+const HEAD_MAX: usize = 24;
 /// What is a real share of the new content: one byte in so many.
 const REAL_SHARE: usize = 16;
 /// So many bytes that go on in an alignment nearby make a candidate, too.
@@ -43,7 +51,7 @@ pub(crate) fn fill(
         return outline.into_iter().try_for_each(emit);
     }
     let dense = Dense::new(pair, &gaps, &places, search);
-    let mut filling = Filling { pair, dense: &dense, search, last: None, emit };
+    let mut filling = Filling { pair, dense: &dense, last: None, emit };
     let mut gaps = gaps.into_iter().peekable();
     for segment in outline {
         if let Some(gap) = gaps.next_if(|it| it.start < segment.new_start) {
@@ -83,7 +91,6 @@ fn places(
 struct Filling<'a> {
     pair: Pair<'a>,
     dense: &'a Dense,
-    search: Search,
     last: Option<Segment>,
     emit: &'a mut dyn FnMut(Segment) -> io::Result<()>,
 }
@@ -131,9 +138,12 @@ impl Filling<'_> {
                     continue;
                 }
                 let (segment, gain) = grow(pair, place, floor, last);
-                if gain > best.map_or(self.search.gain_min, |it| it.1) {
+                let is_better = |(it, least): (Segment, isize)| {
+                    gain > least && segment.new_start < it.new_start + HEAD_MAX
+                };
+                if best.map_or(gain > GAIN_MIN, is_better) {
                     best = Some((segment, gain));
-                    until = until.min(at + self.search.patience);
+                    until = until.min(at + PATIENCE);
                 }
             }
         }
@@ -187,4 +197,30 @@ fn unused(length: usize, segments: &[Segment]) -> Vec<Range<usize>> {
         unused.push(end..length);
     }
     unused
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::effort::Effort;
+    use crate::noise::noise;
+
+    #[test]
+    fn of_lines_in_another_order_none_is_left_out_for_a_longer_one() {
+        let noise = noise(300 * 90);
+        let line = |index: usize| {
+            let own = &noise[index * 90..][..56 + index % 2 * 34];
+            [b"package/module.py,sha256=", own, b"\n"].concat()
+        };
+        let old: Vec<u8> = (0..300).flat_map(line).collect();
+        let new: Vec<u8> = (0..300).map(|it| it * 131 % 300).flat_map(line).collect();
+        let search = Effort::Small.search().expect("there is a second pass");
+        let mut found = 0;
+        let mut emit = |segment: Segment| {
+            found += segment.length;
+            Ok(())
+        };
+        fill(Pair { old: &old, new: &new }, Vec::new(), search, &mut emit).expect("no error");
+        assert!(found > new.len() / 100 * 96, "{found} of {}", new.len());
+    }
 }

@@ -46,11 +46,8 @@ pub(crate) fn is_related(
         ..STRIPED_MIN if total(places) > STRIPED_MIN => return true,
         unmatched => unmatched >= STRIPED_MIN,
     };
-    let search = Search {
-        rarity_log2: search.rarity_log2 + RARER_LOG2,
-        rarity_of_much_log2: search.rarity_of_much_log2 + RARER_LOG2,
-        ..search
-    };
+    let rarities_log2 = search.rarities_log2.map(|it| it + RARER_LOG2);
+    let search = Search { rarities_log2, ..search };
     match is_striped {
         true => resemble(pair, &new_stripes(gaps), &old_stripes(pair.old), search),
         false => resemble(pair, &pieces(gaps), places, search),
