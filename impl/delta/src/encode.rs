@@ -73,6 +73,15 @@ struct Streams {
     literals: Vec<u8>,
 }
 
+impl Streams {
+    /// Leaves them empty, with the memory that they have.
+    fn clear(&mut self) {
+        let lengths = [&mut self.literal_lengths, &mut self.copy_lengths, &mut self.shifts];
+        let others = [&mut self.gaps, &mut self.literals];
+        lengths.into_iter().chain(others).chain(&mut self.differences).for_each(Vec::clear);
+    }
+}
+
 impl<'a, W: Write> Encoder<'a, W> {
     /// Writes the header.
     ///
@@ -286,7 +295,7 @@ impl<'a, W: Write> Encoder<'a, W> {
     /// Writes the frame, if there is anything in it.
     fn flush(&mut self) -> io::Result<()> {
         self.end_operation();
-        let streams = std::mem::take(&mut self.streams);
+        let mut streams = std::mem::take(&mut self.streams);
         let ranges = self.skipped.take();
         (self.unchanged, self.column) = (0, None);
         if streams.literal_lengths.is_empty() {
@@ -298,14 +307,17 @@ impl<'a, W: Write> Encoder<'a, W> {
             skipped.extend_from_slice(&old[range.start as usize..range.end as usize]);
         }
         let frame = Frame {
-            literal_lengths: Cow::Owned(streams.literal_lengths),
-            copy_lengths: Cow::Owned(streams.copy_lengths),
-            shifts: Cow::Owned(streams.shifts),
-            gaps: Cow::Owned(streams.gaps),
+            literal_lengths: Cow::Borrowed(&streams.literal_lengths),
+            copy_lengths: Cow::Borrowed(&streams.copy_lengths),
+            shifts: Cow::Borrowed(&streams.shifts),
+            gaps: Cow::Borrowed(&streams.gaps),
             differences: Cow::Owned(streams.differences.concat()),
-            literals: Cow::Owned(streams.literals),
+            literals: Cow::Borrowed(&streams.literals),
         };
-        self.write(&frame, &skipped)
+        self.write(&frame, &skipped)?;
+        streams.clear();
+        self.streams = streams;
+        Ok(())
     }
 
     fn write(&mut self, frame: &Frame<'_>, skipped: &[u8]) -> io::Result<()> {

@@ -24,6 +24,10 @@ const GAIN_SAMPLES: usize = 4;
 /// No window is larger, and so no decoder's memory.
 const WINDOW_LOG_MAX: u32 = 23;
 
+/// What is packed in parts is copied into a window first. The small tables of the fastest level
+/// hardly find what lies further back.
+const WINDOW_LOG_FAST: u32 = 19;
+
 /// How the bytes of a stream are packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Packing {
@@ -153,7 +157,11 @@ fn compress(
 ) -> io::Result<Vec<u8>> {
     // Zero is what the level has.
     let [chain, hash] = if level >= LEVEL_LARGE { TABLES_MAX } else { [0, 0] };
-    let window = (raw.len() + prefix_length).next_power_of_two().ilog2().clamp(10, WINDOW_LOG_MAX);
+    let window_max = match (level, parts.len()) {
+        (..=1, 2..) => WINDOW_LOG_FAST,
+        _ => WINDOW_LOG_MAX,
+    };
+    let window = (raw.len() + prefix_length).next_power_of_two().ilog2().clamp(10, window_max);
     for parameter in [
         CParameter::CompressionLevel(level),
         CParameter::WindowLog(window),
