@@ -1,5 +1,7 @@
 //! From segments to frames.
 
+mod literals;
+
 use std::borrow::Cow;
 use std::io::{self, Write};
 use std::ops::Range;
@@ -19,6 +21,7 @@ use crate::wire::operations::{COLUMNS, column};
 use crate::wire::packing::Packer;
 use crate::wire::reader::check;
 use crate::wire::varint;
+use literals::Literals;
 
 /// No operation adds more bytes to a stream of the operations than a varint has.
 const OPERATIONS_FULL: usize = STREAM_MAX[0] - 16;
@@ -70,15 +73,16 @@ struct Streams {
     gaps: Vec<u8>,
     /// By column.
     differences: [Vec<u8>; COLUMNS],
-    literals: Vec<u8>,
+    literals: Literals,
 }
 
 impl Streams {
     /// Leaves them empty, with the memory that they have.
     fn clear(&mut self) {
         let lengths = [&mut self.literal_lengths, &mut self.copy_lengths, &mut self.shifts];
-        let others = [&mut self.gaps, &mut self.literals];
-        lengths.into_iter().chain(others).chain(&mut self.differences).for_each(Vec::clear);
+        let changes = [&mut self.gaps].into_iter().chain(&mut self.differences);
+        lengths.into_iter().chain(changes).for_each(Vec::clear);
+        self.literals.clear();
     }
 }
 
@@ -184,7 +188,7 @@ impl<'a, W: Write> Encoder<'a, W> {
         if self.streams.literals.len() + literals.len() > LITERALS_MAX {
             self.flush()?;
         }
-        self.streams.literals.extend(literals);
+        self.streams.literals.extend(literals)?;
         self.literal = literals.len();
         self.copy = 0..0;
         self.new_end = end;
