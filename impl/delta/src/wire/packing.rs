@@ -197,10 +197,12 @@ const PIECE: usize = 512;
 /// A piece with more different bytes is noise: of random ones it has 221, of text about 60, of
 /// machine code about 130.
 const NOISE_MIN: u32 = 192;
-/// So many bytes of most pieces show that they are no noise,
+/// So many bytes of most pieces show it already: random ones have 101 different ones there,
 const HEAD: usize = 128;
-/// which has 101 different ones there.
+/// no noise has as few,
 const HEAD_NOISE_MIN: u32 = 76;
+/// and nothing else has more.
+const HEAD_OTHER_MAX: u32 = 92;
 
 /// Where blocks of zstd should end: between noise and what is none. A block has one code for all
 /// its literals, and what is packed beside noise is hardly packed at all.
@@ -222,7 +224,8 @@ fn parts(raw: &[u8]) -> Vec<Range<usize>> {
 }
 
 fn is_noise(piece: &[u8]) -> bool {
-    different_bytes(&piece[..HEAD]) > HEAD_NOISE_MIN && different_bytes(piece) > NOISE_MIN
+    let head = different_bytes(&piece[..HEAD]);
+    head > HEAD_OTHER_MAX || head > HEAD_NOISE_MIN && different_bytes(piece) > NOISE_MIN
 }
 
 fn different_bytes(piece: &[u8]) -> u32 {
