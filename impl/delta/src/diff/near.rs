@@ -3,7 +3,10 @@
 use super::pair::{Pair, Place};
 use crate::compare::word;
 
-const SLOTS_LOG2: u32 = 12;
+const SLOTS_LOG2_MAX: u32 = 12;
+/// A table that could be larger has room for so many times the keys, so that they seldom share a
+/// slot.
+const SPARE_LOG2: u32 = 4;
 /// The bits of a slot that hold a position. The others are some of the key's hash: of the slots of
 /// a full table that a search looks at, half would else be a wrong guess of the CPU.
 const POSITION_BITS: u32 = u16::BITS;
@@ -13,13 +16,12 @@ const STRIDE: usize = 4;
 
 /// A table of the old bytes nearby, used again for every search.
 pub(crate) struct Near {
-    slots: Box<[u32; 1 << SLOTS_LOG2]>,
-    filled: Vec<u16>,
+    slots: Box<[u32; 1 << SLOTS_LOG2_MAX]>,
 }
 
 impl Near {
     pub(crate) fn new() -> Near {
-        Near { slots: Box::new([EMPTY; 1 << SLOTS_LOG2]), filled: Vec::new() }
+        Near { slots: Box::new([EMPTY; 1 << SLOTS_LOG2_MAX]) }
     }
 
     /// The nearest place behind `place`, in new order, from which at least `equal_min` bytes are
@@ -39,58 +41,58 @@ impl Near {
         let new = &pair.new[place.new..];
         let old = &old[..old.len().min(reach + 8)];
         let new = &new[..new.len().min(reach + 8)];
-        self.fill(old);
-        let found = self.probe(pair, place, (old, new), equal_min);
-        for slot in self.filled.drain(..) {
-            self.slots[usize::from(slot)] = EMPTY;
-        }
-        found
-    }
-
-    fn fill(&mut self, old: &[u8]) {
-        for (index, key) in old.windows(8).step_by(STRIDE).enumerate() {
-            let key = word(key);
-            let (slot, tag) = hash(key);
-            if !is_uniform(key) && self.slots[slot] == EMPTY {
-                self.slots[slot] = tag | (index * STRIDE) as u32;
-                self.filled.push(slot as u16);
-            }
-        }
-    }
-
-    fn probe(
-        &self,
-        pair: Pair<'_>,
-        place: Place,
-        (old, new): (&[u8], &[u8]),
-        equal_min: usize,
-    ) -> Option<Place> {
-        for (at, key) in new.windows(8).enumerate() {
-            let (slot, tag) = hash(word(key));
-            let candidate = (self.slots[slot] ^ tag) as usize;
-            // Of another key, or of none.
-            if candidate >= old.len() {
-                continue;
-            }
-            let hit = Place { old: place.old + candidate, new: place.new + at };
-            if !pair.are_equal(hit, 8) {
-                continue;
-            }
-            let before = pair.equal_run_before(hit, place.new).min(hit.old - place.old);
-            let start = Place { old: hit.old - before, new: hit.new - before };
-            if pair.are_equal(start, equal_min) {
-                return Some(start);
-            }
-        }
-        None
+        let needed_log2 = (reach / STRIDE).next_power_of_two().ilog2() + SPARE_LOG2;
+        let slots = &mut self.slots[..1 << needed_log2.min(SLOTS_LOG2_MAX)];
+        fill(slots, old);
+        probe(slots, pair, place, (old, new), equal_min)
     }
 }
 
-/// The slot of a key and the bits of its hash that stand there above the position.
+/// Puts the keys of the old bytes into the table, the first ones last: of those that share a slot
+/// the nearest is remembered.
+fn fill(slots: &mut [u32], old: &[u8]) {
+    slots.fill(EMPTY);
+    for (index, key) in old.windows(8).step_by(STRIDE).enumerate().rev() {
+        let key = word(key);
+        let (slot, tag) = hash(key);
+        if !is_uniform(key) {
+            slots[slot & (slots.len() - 1)] = tag | (index * STRIDE) as u32;
+        }
+    }
+}
+
+fn probe(
+    slots: &[u32],
+    pair: Pair<'_>,
+    place: Place,
+    (old, new): (&[u8], &[u8]),
+    equal_min: usize,
+) -> Option<Place> {
+    for (at, key) in new.windows(8).enumerate() {
+        let (slot, tag) = hash(word(key));
+        let candidate = (slots[slot & (slots.len() - 1)] ^ tag) as usize;
+        // Of another key, or of none.
+        if candidate >= old.len() {
+            continue;
+        }
+        let hit = Place { old: place.old + candidate, new: place.new + at };
+        if !pair.are_equal(hit, 8) {
+            continue;
+        }
+        let before = pair.equal_run_before(hit, place.new).min(hit.old - place.old);
+        let start = Place { old: hit.old - before, new: hit.new - before };
+        if pair.are_equal(start, equal_min) {
+            return Some(start);
+        }
+    }
+    None
+}
+
+/// The slot of a key, in the largest table, and the bits of its hash that stand there above the position.
 fn hash(key: u64) -> (usize, u32) {
     let hash = key.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    let slot = hash >> (64 - SLOTS_LOG2);
-    let tag = (hash >> (32 - SLOTS_LOG2)) as u32 >> POSITION_BITS << POSITION_BITS;
+    let slot = hash >> (64 - SLOTS_LOG2_MAX);
+    let tag = (hash >> (32 - SLOTS_LOG2_MAX)) as u32 >> POSITION_BITS << POSITION_BITS;
     (slot as usize, tag)
 }
 
