@@ -66,11 +66,6 @@ pub(crate) fn are_equal_words(a: &[u8], b: &[u8]) -> bool {
     a.chunks_exact(8).zip(b.chunks_exact(8)).all(|(a, b)| word(a) == word(b))
 }
 
-/// How many bytes are equal, position by position.
-pub(crate) fn equal_bytes(a: &[u8], b: &[u8]) -> usize {
-    a.iter().zip(b).map(|(a, b)| usize::from(a == b)).sum()
-}
-
 /// Eight bytes as a little-endian number.
 ///
 /// # Panics

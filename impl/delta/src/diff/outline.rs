@@ -11,7 +11,7 @@ use super::near::Near;
 use super::pair::{Pair, Place};
 use super::segment::Segment;
 use super::summing::Summing;
-use crate::compare::{WINDOW, common_prefix_in_block};
+use crate::compare::{WINDOW, common_prefix_in_block, word};
 
 /// How far a small shift is looked for.
 const NEAR_REACH: usize = 512;
@@ -185,11 +185,14 @@ impl<'a, 'b> Walk<'a, 'b> {
     fn resume(&mut self, place: Place) -> Option<Place> {
         let Pair { old, new } = self.pair;
         let reach = FAR_REACH.min(old.len() - place.old).min(new.len() - place.new);
-        let windows = (WINDOW..(reach + 1).saturating_sub(WINDOW)).step_by(WINDOW);
+        let windows = [&old[place.old..][..reach], &new[place.new..][..reach]];
+        let [old, new] = windows.map(|it| it.chunks_exact(WINDOW).skip(1));
+        if let Some(equal) = old.zip(new).position(|(old, new)| are_equal_windows(old, new)) {
+            return Some(place + (equal + 1) * WINDOW);
+        }
         let behind_pages = (place.new + FAR_REACH).next_multiple_of(PAGE) - place.new;
         let pages = (behind_pages..PAGES_REACH).step_by(PAGE).filter(|_| place.old == place.new);
-        let pages = pages.filter(|it| !self.is_hole(place + *it));
-        let mut places = windows.chain(pages).map(|it| place + it);
+        let mut places = pages.map(|it| place + it).filter(|it| !self.is_hole(*it));
         places.find(|it| self.pair.are_equal(*it, WINDOW))
     }
 
@@ -220,6 +223,11 @@ impl<'a, 'b> Walk<'a, 'b> {
         }
         None
     }
+}
+
+/// Whether both windows are equal. Most differ in their first bytes.
+fn are_equal_windows(old: &[u8], new: &[u8]) -> bool {
+    word(old) == word(new) && old == new
 }
 
 #[cfg(test)]

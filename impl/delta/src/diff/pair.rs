@@ -3,9 +3,8 @@
 use std::ops::Add;
 
 use super::segment::Segment;
-use crate::compare::{
-    WINDOW, common_prefix, common_prefix_in_block, common_suffix, equal_bytes, word,
-};
+use crate::compare::{WINDOW, common_prefix, common_prefix_in_block, common_suffix, word};
+use crate::differing::differing;
 
 /// The two versions of a content.
 #[derive(Clone, Copy)]
@@ -57,7 +56,7 @@ impl Pair<'_> {
     pub(crate) fn window_likeness(&self, place: Place) -> Option<usize> {
         let old = self.old.get(place.old..place.old + WINDOW)?;
         let new = self.new.get(place.new..place.new + WINDOW)?;
-        Some(equal_bytes(old, new))
+        Some(WINDOW - differing(old, new).count_ones() as usize)
     }
 
     /// How far from `place` on, and at most to `limit` bytes, the contents are alike.
