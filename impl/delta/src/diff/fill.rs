@@ -15,6 +15,11 @@ const GAP_MIN: usize = 24;
 /// An outline's stretch of one alignment that is shorter may hide a better one, which only the
 /// second pass sees.
 const STRONG_MIN: usize = 1024;
+/// A stretch that is dropped and longer shows that the gap around it has something in common with
+/// the old content.
+const RELATED_MIN: usize = 128;
+/// No sample is taken if such stretches are one byte of the gaps in so many.
+const DROPPED_SHARE: usize = 32;
 /// What an operation takes in a patch, about, if it does not go on with the last alignment.
 const OPERATION_COST: isize = 8;
 /// A segment that saves no more bytes than so many is not worth its operation: literals are packed,
@@ -43,11 +48,14 @@ pub(crate) fn fill(
     search: Search,
     emit: &mut dyn FnMut(Segment) -> io::Result<()>,
 ) -> io::Result<()> {
-    drop_weak(&mut outline);
+    let dropped = drop_weak(&mut outline);
     let mut gaps = gaps(pair.new.len(), &outline);
     gaps.retain(|it| it.len() >= GAP_MIN);
     let places = places(pair, &outline, &gaps, search);
-    if gaps.is_empty() || places.is_empty() || !sample::is_related(pair, &gaps, &places, search) {
+    let is_related = || {
+        dropped > total(&gaps) / DROPPED_SHARE || sample::is_related(pair, &gaps, &places, search)
+    };
+    if gaps.is_empty() || places.is_empty() || !is_related() {
         return outline.into_iter().try_for_each(emit);
     }
     let dense = Dense::new(pair, &gaps, &places, search);
@@ -62,11 +70,23 @@ pub(crate) fn fill(
     gaps.try_for_each(|gap| filling.fill(gap, None))
 }
 
-/// Drops short stretches of one alignment.
-fn drop_weak(segments: &mut Vec<Segment>) {
-    let stretches = segments.chunk_by(|a, b| a.at(b.new_start) == Some(b.start()));
-    let strong = |it: &&[Segment]| it.iter().map(|it| it.length).sum::<usize>() >= STRONG_MIN;
-    *segments = stretches.filter(strong).flatten().copied().collect();
+/// Drops short stretches of one alignment, and returns how many bytes there are in those that a
+/// sample would take for related.
+fn drop_weak(segments: &mut Vec<Segment>) -> usize {
+    let (mut strong, mut dropped) = (Vec::new(), 0);
+    for stretch in segments.chunk_by(|a, b| a.at(b.new_start) == Some(b.start())) {
+        match stretch.iter().map(|it| it.length).sum::<usize>() {
+            STRONG_MIN.. => strong.extend_from_slice(stretch),
+            length @ RELATED_MIN.. => dropped += length,
+            _ => {}
+        }
+    }
+    *segments = strong;
+    dropped
+}
+
+fn total(ranges: &[Range<usize>]) -> usize {
+    ranges.iter().map(|it| it.len()).sum()
 }
 
 /// Where to look for what is unmatched: in the unused stretches of the old content, and everywhere
@@ -77,7 +97,6 @@ fn places(
     gaps: &[Range<usize>],
     search: Search,
 ) -> Vec<Range<usize>> {
-    let total = |ranges: &[Range<usize>]| ranges.iter().map(|it| it.len()).sum::<usize>();
     let mut unused = unused(pair.old.len(), outline);
     let unmatched = total(gaps);
     let real_share = unmatched > pair.new.len() / REAL_SHARE && total(&unused) < unmatched / 2;
