@@ -1,8 +1,8 @@
 //! Files that appear when they are complete.
 
-use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::fs::{self, File, Metadata, OpenOptions, Permissions};
+use std::io::{self, BufWriter, ErrorKind, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use tempfile::{Builder, NamedTempFile};
@@ -10,7 +10,12 @@ use tempfile::{Builder, NamedTempFile};
 /// A file under construction. Dropped before [`WholeFile::finish`], it leaves what was there before.
 ///
 /// A pipe or a device is written to at once and not replaced by a file; what a link names is
-/// replaced, and not the link. A file that is replaced passes on its permissions.
+/// replaced, and not the link. A file that may not be written to is not replaced either, although
+/// its directory would allow it: as `cp` has it, who makes a file read-only wants to keep it.
+///
+/// A file that is replaced passes on its permissions, and its owner and group as far as this process
+/// may give files away; access lists and other attributes it does not. Its other names, if it has
+/// any, go on naming what was there before.
 #[derive(Debug)]
 pub struct WholeFile {
     target: PathBuf,
@@ -40,7 +45,8 @@ impl WholeFile {
     /// Begins the file that is to be at `path`.
     ///
     /// # Errors
-    /// There is no such directory, it or the device cannot be written to, or a link names nothing.
+    /// There is no such directory; it, the device or the file that is there cannot be written to; or
+    /// a link names nothing.
     pub fn create(path: &Path) -> io::Result<WholeFile> {
         let target = match fs::canonicalize(path) {
             Ok(target) => target,
@@ -76,12 +82,15 @@ impl Sink {
             let device = OpenOptions::new().write(true).open(target)?;
             return Ok(Sink::Device(BufWriter::new(device)));
         }
+        if replaced.is_some() {
+            assert_writable(target)?;
+        }
         let directory = directory_of(target);
         fs::metadata(directory)?;
         // The error would name the temporary file, of which the user knows nothing.
         let file = named_by_umask().tempfile_in(directory).map_err(|error| error.kind())?;
         if let Some(replaced) = replaced {
-            file.as_file().set_permissions(replaced.permissions())?;
+            inherit(file.as_file(), &replaced)?;
         }
         Ok(Sink::Temporary(BufWriter::new(file)))
     }
@@ -101,6 +110,26 @@ impl Write for WholeFile {
             Sink::Temporary(file) => file.flush(),
         }
     }
+}
+
+fn assert_writable(target: &Path) -> io::Result<()> {
+    match OpenOptions::new().write(true).open(target).map_err(|it| (it.kind(), it)) {
+        // A program that runs can be replaced, though not changed.
+        Ok(_) | Err((ErrorKind::ExecutableFileBusy, _)) => Ok(()),
+        Err((kind @ ErrorKind::PermissionDenied, _)) => {
+            Err(io::Error::new(kind, "the file that is there may not be written to"))
+        }
+        Err((_, error)) => Err(error),
+    }
+}
+
+/// Gives a file what the one that it replaces passes on.
+fn inherit(file: &File, replaced: &Metadata) -> io::Result<()> {
+    // Few may give a file to another owner, and its own may give it to a group of theirs. First, as
+    // it takes back what permissions say of running as the owner.
+    let _ = fchown(file, Some(replaced.uid()), None);
+    let _ = fchown(file, None, Some(replaced.gid()));
+    file.set_permissions(replaced.permissions())
 }
 
 /// A temporary file that is as readable as any new file, because it becomes one.
@@ -126,7 +155,7 @@ pub fn sync_directory_of(path: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{chown, symlink};
 
     use super::*;
 
@@ -155,4 +184,41 @@ mod tests {
         assert_eq!(fs::read(&path).expect("a file"), b"whole");
         assert_eq!(fs::read_dir(directory.path()).expect("a directory").count(), 1);
     }
+
+    #[test]
+    fn a_file_passes_on_its_permissions_and_its_owner() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("file");
+        fs::write(&path, "before").expect("a file");
+        fs::set_permissions(&path, Permissions::from_mode(0o640)).expect("it is ours");
+        // Where we may, which root does.
+        let _ = chown(&path, Some(NOBODY), Some(NOBODY));
+        let of = |path: &Path| {
+            let it = fs::metadata(path).expect("a file");
+            (it.uid(), it.gid(), it.mode())
+        };
+        let before = of(&path);
+        WholeFile::write(&path, |out| out.write_all(b"after")).expect("it can be replaced");
+        assert_eq!(fs::read(&path).expect("a file"), b"after");
+        assert_eq!(of(&path), before);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_that_is_read_only_is_kept() {
+        let unprivileged = || {
+            // Of this thread only. Permissions say nothing to root; others stay who they are.
+            nix::unistd::setfsuid(NOBODY.into());
+            let directory = tempfile::tempdir().expect("a directory");
+            let path = directory.path().join("file");
+            fs::write(&path, "before").expect("a file");
+            fs::set_permissions(&path, Permissions::from_mode(0o444)).expect("it is ours");
+            let error = WholeFile::create(&path).expect_err("it may not be written to");
+            assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+            assert_eq!(fs::read(&path).expect("a file"), b"before");
+        };
+        std::thread::spawn(unprivileged).join().expect("no assertion fails");
+    }
+
+    const NOBODY: u32 = 65_534;
 }
