@@ -43,16 +43,15 @@ impl Room {
         self.run_with(arguments, b"")
     }
 
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(Path::new(env!("CARGO_BIN_EXE_steadfast")));
+        command.arg("delta").args(arguments).current_dir(self.0.path());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
     fn run_with(&self, arguments: &[&str], input: &[u8]) -> Output {
-        let mut child = Command::new(Path::new(env!("CARGO_BIN_EXE_steadfast")))
-            .arg("delta")
-            .args(arguments)
-            .current_dir(self.0.path())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
+        let mut child = self.command(arguments).spawn().expect("the program starts");
         // A program that fails early does not read its input.
         let _ = child.stdin.take().expect("a pipe").write_all(input);
         child.wait_with_output().expect("the program ends")
@@ -313,5 +312,59 @@ impl steadfast_delta::OldContent for Slice {
         let start = usize::try_from(offset).expect("64 bits");
         bytes.copy_from_slice(&self.0[start..start + bytes.len()]);
         Ok(())
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod signals {
+    use std::os::unix::fs::OpenOptionsExt;
+    use std::os::unix::process::ExitStatusExt;
+
+    use nix::sys::signal::{Signal, kill};
+    use nix::unistd::Pid;
+
+    use super::*;
+
+    #[test]
+    fn a_signal_in_the_middle_leaves_what_was_there_and_nothing_else() {
+        let room = Room::new(&lines(90_000, 1), &vec![7; 1 << 20]);
+        let patch = room.diff();
+        room.write("made", b"before");
+        if !knows_nameless_files(&room) {
+            return;
+        }
+        for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGKILL] {
+            let mut child =
+                room.command(&["patch", "old", "-", "-o", "made"]).spawn().expect("starts");
+            let mut input = child.stdin.take().expect("a pipe");
+            input.write_all(&patch[..patch.len() / 2]).expect("it is read");
+            let id = Pid::from_raw(child.id().try_into().expect("an id"));
+            while !writes_in(&room, id) {
+                assert!(child.try_wait().expect("our child").is_none(), "it waits for the rest");
+                std::thread::yield_now();
+            }
+            kill(id, signal).expect("it runs");
+            let status = child.wait().expect("it ends");
+            assert_eq!(status.signal(), Some(signal as i32));
+            assert_eq!(room.read("made"), b"before");
+            assert_eq!(room.names(), ["made", "new", "old", "patch"]);
+        }
+    }
+
+    /// Whether the file system can keep a file without a name; where it cannot, a name is left behind.
+    fn knows_nameless_files(room: &Room) -> bool {
+        let flags = nix::libc::O_TMPFILE;
+        OpenOptions::new().write(true).custom_flags(flags).open(room.path(".")).is_ok()
+    }
+
+    /// Whether a process has a file of this room open that is none of those with names.
+    fn writes_in(room: &Room, process: Pid) -> bool {
+        let files = fs::read_dir(format!("/proc/{process}/fd")).expect("it runs");
+        let files = files.filter_map(|it| fs::read_link(it.expect("an entry").path()).ok());
+        let mut files = files.filter(|it| it.starts_with(room.0.path()));
+        files.any(|it| {
+            !it.exists()
+                || it.file_name().is_some_and(|it| it.to_string_lossy().starts_with(".tmp"))
+        })
     }
 }

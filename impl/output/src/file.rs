@@ -2,12 +2,18 @@
 
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, BufWriter, ErrorKind, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
-use tempfile::{Builder, NamedTempFile};
+use nix::fcntl::{AT_FDCWD, AtFlags};
+use nix::unistd::linkat;
+use tempfile::{Builder, TempPath};
 
 /// A file under construction. Dropped before [`WholeFile::finish`], it leaves what was there before.
+///
+/// So does a process that is killed: until it is complete, the file has no name, where the file
+/// system knows such files. Elsewhere a signal leaves the temporary file behind.
 ///
 /// A pipe or a device is written to at once and not replaced by a file; what a link names is
 /// replaced, and not the link. A file that may not be written to is not replaced either, although
@@ -19,13 +25,19 @@ use tempfile::{Builder, NamedTempFile};
 #[derive(Debug)]
 pub struct WholeFile {
     target: PathBuf,
-    sink: Sink,
+    file: BufWriter<File>,
+    name: Name,
 }
 
+/// What names the bytes that are written.
 #[derive(Debug)]
-enum Sink {
-    Device(BufWriter<File>),
-    Temporary(BufWriter<NamedTempFile>),
+enum Name {
+    /// The target: it is a pipe or a device.
+    Target,
+    /// Nothing yet.
+    None,
+    /// A temporary name beside the target.
+    Temporary(TempPath),
 }
 
 impl WholeFile {
@@ -54,8 +66,8 @@ impl WholeFile {
             Err(error) if path.is_symlink() => return Err(error),
             Err(_) => path.to_owned(),
         };
-        let sink = Sink::of(&target)?;
-        Ok(WholeFile { target, sink })
+        let (file, name) = open(&target)?;
+        Ok(WholeFile { target, file: BufWriter::new(file), name })
     }
 
     /// Syncs the file and gives it its name.
@@ -63,53 +75,94 @@ impl WholeFile {
     /// # Errors
     /// What remains cannot be written.
     pub fn finish(self) -> io::Result<()> {
-        match self.sink {
-            Sink::Device(mut device) => device.flush(),
-            Sink::Temporary(file) => {
-                let file = file.into_inner().map_err(|it| it.into_error())?;
-                file.as_file().sync_all()?;
-                file.persist(&self.target).map_err(|it| it.error)?;
-                sync_directory_of(&self.target)
+        let file = self.file.into_inner().map_err(|it| it.into_error())?;
+        let temporary = match self.name {
+            Name::Target => return Ok(()),
+            Name::Temporary(path) => {
+                file.sync_all()?;
+                path
             }
-        }
-    }
-}
-
-impl Sink {
-    fn of(target: &Path) -> io::Result<Sink> {
-        let replaced = fs::metadata(target).ok();
-        if replaced.as_ref().is_some_and(|it| !it.is_file()) {
-            let device = OpenOptions::new().write(true).open(target)?;
-            return Ok(Sink::Device(BufWriter::new(device)));
-        }
-        if replaced.is_some() {
-            assert_writable(target)?;
-        }
-        let directory = directory_of(target);
-        fs::metadata(directory)?;
-        // The error would name the temporary file, of which the user knows nothing.
-        let file = named_by_umask().tempfile_in(directory).map_err(|error| error.kind())?;
-        if let Some(replaced) = replaced {
-            inherit(file.as_file(), &replaced)?;
-        }
-        Ok(Sink::Temporary(BufWriter::new(file)))
+            Name::None => {
+                file.sync_all()?;
+                // Only what has a name can replace what is there. It keeps this one for a moment.
+                name(&file, directory_of(&self.target))?
+            }
+        };
+        temporary.persist(&self.target).map_err(|it| it.error)?;
+        sync_directory_of(&self.target)
     }
 }
 
 impl Write for WholeFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.sink {
-            Sink::Device(device) => device.write(bytes),
-            Sink::Temporary(file) => file.write(bytes),
-        }
+        self.file.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        match &mut self.sink {
-            Sink::Device(device) => device.flush(),
-            Sink::Temporary(file) => file.flush(),
-        }
+        self.file.flush()
     }
+}
+
+/// Opens what is written to before it is at `target`.
+fn open(target: &Path) -> io::Result<(File, Name)> {
+    let replaced = fs::metadata(target).ok();
+    if replaced.as_ref().is_some_and(|it| !it.is_file()) {
+        return Ok((OpenOptions::new().write(true).open(target)?, Name::Target));
+    }
+    if replaced.is_some() {
+        assert_writable(target)?;
+    }
+    let directory = directory_of(target);
+    fs::metadata(directory)?;
+    let (file, name) = match nameless_in(directory) {
+        Some(file) => (file, Name::None),
+        None => {
+            let (file, path) = named_in(directory)?;
+            (file, Name::Temporary(path))
+        }
+    };
+    if let Some(replaced) = replaced {
+        inherit(&file, &replaced)?;
+    }
+    Ok((file, name))
+}
+
+/// What anybody may do with a new file; the umask takes its part of it.
+const MODE: u32 = 0o666;
+
+/// A file of this directory without a name, as readable as any new file; `None` where there are none.
+fn nameless_in(directory: &Path) -> Option<File> {
+    let mut options = OpenOptions::new();
+    let file = options.write(true).mode(MODE).custom_flags(NAMELESS?).open(directory).ok()?;
+    // Without this it would stay nameless.
+    open_file(&file).exists().then_some(file)
+}
+
+#[cfg(target_os = "linux")]
+const NAMELESS: Option<i32> = Some(nix::libc::O_TMPFILE);
+#[cfg(not(target_os = "linux"))]
+const NAMELESS: Option<i32> = None;
+
+/// A file of this directory with a temporary name, and that name.
+fn named_in(directory: &Path) -> io::Result<(File, TempPath)> {
+    let mut builder = Builder::new();
+    let file = builder.permissions(Permissions::from_mode(MODE)).tempfile_in(directory);
+    // The error would name the temporary file, of which the user knows nothing.
+    Ok(file.map_err(|error| error.kind())?.into_parts())
+}
+
+/// Gives a file without a name a temporary one.
+fn name(file: &File, directory: &Path) -> io::Result<TempPath> {
+    let link = |path: &Path| {
+        let (file, follow) = (open_file(file), AtFlags::AT_SYMLINK_FOLLOW);
+        linkat(AT_FDCWD, &file, AT_FDCWD, path, follow).map_err(io::Error::from)
+    };
+    Ok(Builder::new().make_in(directory, link).map_err(|error| error.kind())?.into_temp_path())
+}
+
+/// Where the system lists a file that is open.
+fn open_file(file: &File) -> PathBuf {
+    format!("/proc/self/fd/{}", file.as_raw_fd()).into()
 }
 
 fn assert_writable(target: &Path) -> io::Result<()> {
@@ -130,13 +183,6 @@ fn inherit(file: &File, replaced: &Metadata) -> io::Result<()> {
     let _ = fchown(file, Some(replaced.uid()), None);
     let _ = fchown(file, None, Some(replaced.gid()));
     file.set_permissions(replaced.permissions())
-}
-
-/// A temporary file that is as readable as any new file, because it becomes one.
-fn named_by_umask() -> Builder<'static, 'static> {
-    let mut builder = Builder::new();
-    builder.permissions(Permissions::from_mode(0o666));
-    builder
 }
 
 /// The directory that holds `path`.
@@ -182,6 +228,24 @@ mod tests {
         assert_eq!(fs::read(&path).expect("a file"), b"before");
         WholeFile::write(&path, |out| out.write_all(b"whole")).expect("it can be written");
         assert_eq!(fs::read(&path).expect("a file"), b"whole");
+        assert_eq!(fs::read_dir(directory.path()).expect("a directory").count(), 1);
+    }
+
+    #[test]
+    fn where_a_file_must_have_a_name_it_appears_complete_too() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let target = directory.path().join("file");
+        let begin = || {
+            let (file, name) = named_in(directory.path()).expect("a file");
+            let (file, name) = (BufWriter::new(file), Name::Temporary(name));
+            WholeFile { target: target.clone(), file, name }
+        };
+        begin().write_all(b"half").expect("it can be written");
+        assert_eq!(fs::read_dir(directory.path()).expect("a directory").count(), 0);
+        let mut whole = begin();
+        whole.write_all(b"whole").expect("it can be written");
+        whole.finish().expect("it can be named");
+        assert_eq!(fs::read(&target).expect("a file"), b"whole");
         assert_eq!(fs::read_dir(directory.path()).expect("a directory").count(), 1);
     }
 
