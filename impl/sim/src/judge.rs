@@ -4,8 +4,8 @@ use steadfast_guarantees::{
     ClusterView, Copy, GUARANTEES, GuaranteeSet, History, NodeView, broken_by_step, holds,
 };
 use steadfast_protocol::{
-    ContentId, Decisions, Entry, Epoch, Leadership, NodeId, NodeSet, Outcome, Position, Record,
-    Replica, Role, Settings,
+    ContentId, Decisions, Entry, Epoch, NodeId, NodeSet, Outcome, Position, Record, Replica, Role,
+    Settings,
 };
 
 use crate::Simulation;
@@ -194,19 +194,9 @@ impl Simulation {
         peers.all(|peer| replica.session(peer) == self.world.session(replica.id(), peer))
     }
 
-    /// Whether a node's next tick must carry something, where messages may be lost: a leader's
-    /// entries or its question whether it still leads, or a question for a content.
+    /// Whether a node's next tick is progress: where messages are neither lost nor refused, none is.
     pub(crate) fn lags(&self, replica: &Replica) -> bool {
-        let has_all = |leader: &Leadership, peer: NodeId| {
-            leader.peers[peer.index()].acked.as_ref() == Some(replica.synced_vv())
-        };
-        let lacks = match replica.role() {
-            Role::Leader(leader) => {
-                !leader.reads.is_empty() || replica.linked().any(|peer| !has_all(leader, peer))
-            }
-            Role::Follower | Role::Candidate(_) => false,
-        };
-        !self.is_ordered() && (lacks || !replica.wants().is_empty())
+        !self.is_ordered() && replica.lags()
     }
 
     /// Brings the history up to date and judges what changed.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use steadfast_guarantees::{Action as Asked, Copy, Status};
-use steadfast_protocol::{Change, ContentId, NodeId, NodeSet, Packet, Replica, Role};
+use steadfast_protocol::{Change, ContentId, NodeId, NodeSet, Packet, Replica};
 use steadfast_trace::{Network, Step, WriteKind};
 
 use crate::{ClusterModel, ClusterState, Node};
@@ -97,24 +97,14 @@ impl ClusterModel {
         }
     }
 
-    /// The nodes whose next tick must carry something to somebody, on a network where nothing is under
-    /// way or unsynced but messages may have been lost or refused: a leader's entries, its question
-    /// whether it still leads, or a question for a content. Such a tick is progress and needs no
-    /// bound: it always comes.
+    /// The nodes that lag, on a network where nothing is under way or unsynced but messages may have
+    /// been lost or refused. Their next tick is progress and needs no bound: it always comes.
     pub fn due_ticks(&self, state: &ClusterState) -> impl Iterator<Item = NodeId> {
         let is_busy = state.channels().next().is_some()
             || state.nodes().any(|(_, it)| it.disk.tail() > 0 || !it.disk.storing.is_empty());
         let is_due = self.scope().network != Network::Fifo && !is_busy;
-        let lacks = |leader: &Replica| match leader.role() {
-            Role::Leader(leadership) => {
-                let acked = |peer: NodeId| leadership.peers[peer.index()].acked.as_ref();
-                !leadership.reads.is_empty()
-                    || leader.linked().any(|peer| acked(peer) != Some(leader.synced_vv()))
-            }
-            Role::Follower | Role::Candidate(_) => false,
-        };
         let replicas = is_due.then(|| state.replicas()).into_iter().flatten();
-        replicas.filter(move |it| lacks(it) || !it.wants().is_empty()).map(Replica::id)
+        replicas.filter(|it| it.lags()).map(Replica::id)
     }
 
     /// The contents whose copies are bad while the node believes them good.

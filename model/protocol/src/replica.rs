@@ -168,6 +168,22 @@ impl Replica {
         self.synced == self.log.length() && self.outbox.is_empty() && self.contents.is_idle()
     }
 
+    /// Whether this node's next tick must carry something to somebody where messages are lost: a
+    /// leader's entries, its question whether it still leads, or a question for a content.
+    #[must_use]
+    pub fn lags(&self) -> bool {
+        let lacks = |leader: &Leadership, peer: NodeId| {
+            leader.peers[peer.index()].acked.as_ref() != Some(self.synced_vv())
+        };
+        let leads_laggards = match &self.role {
+            Role::Leader(leader) => {
+                !leader.reads.is_empty() || self.linked().any(|peer| lacks(leader, peer))
+            }
+            Role::Follower | Role::Candidate(_) => false,
+        };
+        leads_laggards || !self.wants().is_empty()
+    }
+
     fn nodes(&self) -> u8 {
         self.settings().nodes()
     }
