@@ -20,6 +20,7 @@ use load::Sample;
 use raw::RawDisk;
 pub use replay::{ReplayOne, replay_one};
 use report::{Report, Row};
+use steadfast_output::duration;
 use steadfast_wal::format::batch::RECORD_OVERHEAD_BYTES;
 use steadfast_wal::format::header::HEADER_BYTES;
 use systems::{OkayWal, RaftEngine, Result, Sqlite, Steadfast, System};
@@ -32,8 +33,8 @@ pub struct Options {
     #[arg(long, value_name = "DIR", default_value = ".")]
     directory: PathBuf,
     /// How long each measurement takes.
-    #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
-    seconds: f64,
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = duration::seconds)]
+    seconds: Duration,
     /// How often each is repeated; the median counts.
     #[arg(long, value_name = "COUNT", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
@@ -95,7 +96,7 @@ fn measure(options: &Options) -> Result<Report> {
     let directory =
         tempfile::Builder::new().prefix("versus-wal-").tempdir_in(&options.directory)?;
     let place = directory.path();
-    let time = Duration::from_secs_f64(options.seconds);
+    let time = options.seconds;
     let raw = RawDisk::open(place)?;
     let raw_time = Duration::from_secs_f64(RAW_SECONDS);
     let mut contenders = Vec::new();

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use steadfast_guarantees::GuaranteeId;
@@ -71,8 +72,8 @@ pub(crate) struct Job {
 /// What a search may use up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Limits {
-    /// Wall seconds.
-    pub time_s: u64,
+    /// By the clock.
+    pub time: Duration,
     /// Resident memory of its process.
     pub memory_bytes: u64,
 }
@@ -80,7 +81,7 @@ pub(crate) struct Limits {
 impl Default for Limits {
     /// Two hours and 8 GiB.
     fn default() -> Limits {
-        Limits { time_s: 7_200, memory_bytes: 8 << 30 }
+        Limits { time: Duration::from_secs(7_200), memory_bytes: 8 << 30 }
     }
 }
 

@@ -4,9 +4,11 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, value_parser};
 use steadfast_cluster::{SHIPPED, Shipped, shipped};
+use steadfast_output::duration;
 use steadfast_protocol::{NODES_MAX, Settings};
 use steadfast_trace::{Network, Scope};
 
@@ -88,8 +90,8 @@ pub(crate) struct Output {
     #[arg(long, value_name = "DIR")]
     pub traces: Option<PathBuf>,
     /// Give up on a search after this many seconds, and report it incomplete.
-    #[arg(long, value_name = "SECONDS", default_value_t = 7_200)]
-    pub timeout: u64,
+    #[arg(long, value_name = "SECONDS", default_value = "7200", value_parser = duration::seconds)]
+    pub timeout: Duration,
     /// Give up on a search that needs more memory, and report it incomplete.
     #[arg(long, value_name = "MIB", default_value_t = 8_192)]
     pub memory: u64,
@@ -98,7 +100,7 @@ pub(crate) struct Output {
 impl Output {
     /// What a search may use up.
     pub(crate) fn limits(&self) -> Limits {
-        Limits { time_s: self.timeout, memory_bytes: self.memory.saturating_mul(1 << 20) }
+        Limits { time: self.timeout, memory_bytes: self.memory.saturating_mul(1 << 20) }
     }
 }
 
@@ -165,8 +167,8 @@ pub(crate) struct SeedOptions {
     #[arg(long, value_name = "SEED", default_value_t = 0)]
     pub from: u64,
     /// Stop after this many minutes.
-    #[arg(long, value_name = "M", value_parser = value_parser!(u64).range(1..))]
-    pub minutes: Option<u64>,
+    #[arg(long, value_name = "M", value_parser = duration::minutes)]
+    pub minutes: Option<Duration>,
     /// Run this twin instead of the protocol as it is.
     #[arg(long, value_name = "TWIN")]
     pub twin: Option<String>,

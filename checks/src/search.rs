@@ -81,7 +81,7 @@ fn watch(job: &Job, twin: Option<&'static Twin>, mut checker: impl Checker<Clust
 
 /// The limit that this process has reached.
 pub(crate) fn exceeded(limits: Limits, elapsed: Duration) -> Option<Stopped> {
-    if elapsed >= Duration::from_secs(limits.time_s) {
+    if elapsed >= limits.time {
         return Some(Stopped::Time);
     }
     (usage().1 > limits.memory_bytes).then_some(Stopped::Memory)

@@ -6,7 +6,7 @@ mod swarm;
 mod twins;
 
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde::Serialize;
 use steadfast_guarantees::twins::Twin;
@@ -82,8 +82,7 @@ pub(crate) fn run_in_suite() -> (Swarm, Vec<FoundTwin>) {
 }
 
 fn seeds(options: &SeedOptions) -> Result<Seeds, String> {
-    let minutes = options.minutes.map(|it| Duration::from_secs(it.saturating_mul(60)));
-    let deadline = minutes.and_then(|it| Instant::now().checked_add(it));
+    let deadline = options.minutes.and_then(|it| Instant::now().checked_add(it));
     let endless = u64::MAX - options.from;
     let count = options.count.unwrap_or(if deadline.is_some() { endless } else { COUNT });
     match options.from.checked_add(count) {

@@ -25,6 +25,9 @@ fn bad_input_is_named_and_the_accepted_ones_are_listed() {
     fails_with(&["run", "cold", "--paths", "0"], 2, "0 paths: there must be 1 to 1000");
     fails_with(&["run", "cold", "--network", "pigeon"], 2, "there are fifo, unordered, lossy");
     fails_with(&["run", "cold", "--search", "walk", "--states", "0"], 2, "--states");
+    let seconds = "expected a number of seconds, such as 30 or 0.5";
+    fails_with(&["run", "cold", "--timeout", "soon"], 2, seconds);
+    fails_with(&["seeds", "--minutes", "-"], 2, "expected a number of minutes, such as 30 or 0.5");
     fails_with(&["explore", "cold", "--address", "nowhere"], 2, "port, as 127.0.0.1:3000");
     fails_with(&["replay", "no-such-file.json"], 4, "no-such-file.json: cannot read it");
 }
@@ -81,7 +84,7 @@ fn a_damaged_or_foreign_trace_is_named() {
 
 #[test]
 fn a_search_that_did_not_end_is_incomplete_and_exits_with_3() {
-    let output = check(&["run", "elections", "--timeout", "1"]);
+    let output = check(&["run", "elections", "--timeout", "0.5"]);
     assert_eq!(output.status.code(), Some(3));
     assert!(String::from_utf8_lossy(&output.stdout).contains("INCOMPLETE"));
 }

@@ -103,13 +103,17 @@ fn tally(
     let next = AtomicU64::new(0);
     let work = || {
         let mut tally = Tally::default();
-        while !seeds.is_late() {
+        loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
             if at >= seeds.count {
                 break;
             }
             tally.run(seeds.first + at, twin);
             done();
+            // Not before, because no seeds would prove nothing.
+            if seeds.is_late() {
+                break;
+            }
         }
         (tally, thread_cpu_s())
     };

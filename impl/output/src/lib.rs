@@ -1,6 +1,7 @@
-//! What the programs write: standard output, which may be closed by whoever reads it, files that
-//! appear when they are complete, and exit codes.
+//! What the programs have in common: standard output, which may be closed by whoever reads it, files
+//! that appear when they are complete, exit codes, and options that are durations.
 
+pub mod duration;
 pub mod exit_code;
 mod file;
 mod standard;
