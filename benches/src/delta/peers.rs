@@ -4,6 +4,7 @@ mod commands;
 mod fast_rsync;
 mod fastcdc;
 mod memcmp;
+mod memcpy;
 mod qbsdiff;
 pub(super) mod steadfast;
 
@@ -36,7 +37,7 @@ const REMOTE: &[Setting] = &[Setting::Cached, Setting::Cold];
 const COLD: &[Setting] = &[Setting::Cold];
 
 /// All peers.
-pub(super) const PEERS: [Peer; 25] = [
+pub(super) const PEERS: [Peer; 26] = [
     in_process("steadfast", LOCAL, steadfast::local),
     in_process("steadfast", REMOTE, steadfast::remote),
     in_process("steadfast fast", LOCAL, steadfast::local_fast),
@@ -49,6 +50,7 @@ pub(super) const PEERS: [Peer; 25] = [
     in_process("steadfast manifest", LOCAL, steadfast::manifest),
     in_process("steadfast manifest carried", LOCAL, steadfast::manifest_carried),
     in_process("memcmp", LOCAL, memcmp::run),
+    in_process("memcpy", LOCAL, memcpy::run),
     in_process("fast_rsync", &Setting::ALL, fast_rsync::run),
     in_process("fast_rsync signed before", LOCAL, fast_rsync::signed),
     in_process("fastcdc+blake3", REMOTE, fastcdc::run),
@@ -108,9 +110,9 @@ const fn command(
 
 /// What a peer took.
 pub(super) struct Measured {
-    /// To make what is sent.
-    pub encode: Spent,
-    /// To make the new version of it.
+    /// To make what is sent; nothing for what only bounds the other step, or has but one.
+    pub encode: Option<Spent>,
+    /// To make the new version of it; the same.
     pub apply: Option<Spent>,
     /// From the receiver to the sender.
     pub bytes_up: u64,
@@ -237,7 +239,7 @@ impl Peer {
             input: files.name.clone(),
             setting,
             peer: self.name.to_owned(),
-            encode_mb_s: measured.encode.mb_s(files.length_new),
+            encode_mb_s: measured.encode.map(|spent| spent.mb_s(files.length_new)),
             apply_mb_s: measured.apply.map(|spent| spent.mb_s(files.length_new)),
             bytes_up: measured.bytes_up,
             bytes_down: measured.bytes_down,

@@ -58,18 +58,18 @@ fn ours<'a>(rows: &'a [Row], like: &Row) -> Option<&'a Row> {
 }
 
 fn print_row(row: &Row, ours: Option<&Row>) {
-    let ratio = |ours: Option<f64>, theirs: f64| match ours {
-        Some(ours) if theirs > 0.0 => format!("({:.1}x)", ours / theirs),
-        _ => String::new(),
+    let speed = |of: fn(&Row) -> Option<f64>| match (of(row), ours.and_then(of)) {
+        (None, _) => format!("{:>10}{:9}", "-", ""),
+        (Some(it), Some(ours)) if it > 0.0 => {
+            format!("{it:>10.0}{:>9}", format!("({:.1}x)", ours / it))
+        }
+        (Some(it), _) => format!("{it:>10.0}{:9}", ""),
     };
-    let apply = row.apply_mb_s.map_or("-".to_owned(), |apply| format!("{apply:.0}"));
     println!(
-        "  {:<24}{:>10.0}{:>9}{:>10}{:>9}{:>14}{:>12}{:>10.1}",
+        "  {:<24}{}{}{:>14}{:>12}{:>10.1}",
         row.peer,
-        row.encode_mb_s,
-        ratio(ours.map(|ours| ours.encode_mb_s), row.encode_mb_s),
-        apply,
-        ratio(ours.and_then(|ours| ours.apply_mb_s), row.apply_mb_s.unwrap_or(0.0)),
+        speed(|it| it.encode_mb_s),
+        speed(|it| it.apply_mb_s),
         row.bytes_down,
         row.bytes_up,
         row.peak_rss_bytes as f64 / 1e6,

@@ -41,7 +41,7 @@ pub(super) struct Row {
     pub peer: String,
     /// Millions of bytes of the new version per second of CPU time that it takes to make what is
     /// sent; for rsync, whose ends run as one, to do everything.
-    pub encode_mb_s: f64,
+    pub encode_mb_s: Option<f64>,
     /// The same to make the new version from the old one and what was sent.
     pub apply_mb_s: Option<f64>,
     /// Bytes from the receiver to the sender.

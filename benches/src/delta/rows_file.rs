@@ -140,7 +140,7 @@ mod tests {
             input: input.to_owned(),
             setting: Setting::Local,
             peer: "steadfast".to_owned(),
-            encode_mb_s: 1.0,
+            encode_mb_s: Some(1.0),
             apply_mb_s: None,
             bytes_up: 0,
             bytes_down: 1,

@@ -198,7 +198,7 @@ impl<'a> Rows<'a> {
         ours: &str,
         theirs: &str,
     ) -> Ratios<'i> {
-        self.ratios(inputs, setting, (ours, theirs), |row| Some(row.encode_mb_s))
+        self.ratios(inputs, setting, (ours, theirs), |row| row.encode_mb_s)
     }
 
     fn apply<'i>(

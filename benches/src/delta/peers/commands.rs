@@ -24,7 +24,12 @@ pub(super) fn xdelta3(pair: &PairFiles, level: &str) -> Result<Measured, PeerErr
         run(Command::new("xdelta3").arg("-d").args(common).arg("-s"), [old, &patch, &result])
     })?;
     pair.check(&result)?;
-    Ok(Measured { encode, apply: Some(apply), bytes_up: 0, bytes_down: length(&patch)? })
+    Ok(Measured {
+        encode: Some(encode),
+        apply: Some(apply),
+        bytes_up: 0,
+        bytes_down: length(&patch)?,
+    })
 }
 
 /// With a window that reaches all of both versions.
@@ -42,7 +47,12 @@ pub(super) fn zstd(pair: &PairFiles, level: &str) -> Result<Measured, PeerError>
         run(Command::new("zstd").arg("-d").args(common).arg("-o"), [&result, &patch])
     })?;
     pair.check(&result)?;
-    Ok(Measured { encode, apply: Some(apply), bytes_up: 0, bytes_down: length(&patch)? })
+    Ok(Measured {
+        encode: Some(encode),
+        apply: Some(apply),
+        bytes_up: 0,
+        bytes_down: length(&patch)?,
+    })
 }
 
 /// librsync's own command.
@@ -59,7 +69,7 @@ pub(super) fn rdiff(pair: &PairFiles, setting: Setting) -> Result<Measured, Peer
     pair.check(&result)?;
     let is_cold = setting == Setting::Cold;
     Ok(Measured {
-        encode: if is_cold { sign.and(encode) } else { encode },
+        encode: Some(if is_cold { sign.and(encode) } else { encode }),
         apply: Some(apply),
         bytes_up: if is_cold { length(&signature)? } else { 0 },
         bytes_down: length(&patch)?,
@@ -84,7 +94,7 @@ pub(super) fn rsync(pair: &PairFiles, compression: &str) -> Result<Measured, Pee
         digits.parse().map_err(|_| PeerError::Failed(format!("rsync says nothing of {label:?}")))
     };
     Ok(Measured {
-        encode,
+        encode: Some(encode),
         apply: None,
         bytes_up: count("Total bytes received:")?,
         bytes_down: count("Total bytes sent:")?,

@@ -16,14 +16,11 @@ pub(super) fn run(pair: &Pair, setting: Setting) -> Result<Measured, PeerError> 
     let (sign, signature) = measure(|| Ok(Signature::calculate(&pair.old, OPTIONS)))?;
     let (index, indexed) = measure(|| Ok(signature.index()))?;
     let rest = run_signed(pair, &indexed)?;
+    let encode = rest.encode.map(|it| sign.and(index).and(it));
     Ok(match setting {
-        Setting::Local => Measured { encode: sign.and(index).and(rest.encode), ..rest },
+        Setting::Local => Measured { encode, ..rest },
         Setting::Cached => rest,
-        Setting::Cold => Measured {
-            encode: sign.and(index).and(rest.encode),
-            bytes_up: signature.serialized().len() as u64,
-            ..rest
-        },
+        Setting::Cold => Measured { encode, bytes_up: signature.serialized().len() as u64, ..rest },
     })
 }
 
@@ -45,7 +42,12 @@ fn run_signed(pair: &Pair, index: &IndexedSignature<'_>) -> Result<Measured, Pee
         Ok(result)
     })?;
     pair.check(&result)?;
-    Ok(Measured { encode, apply: Some(apply), bytes_up: 0, bytes_down: delta.len() as u64 })
+    Ok(Measured {
+        encode: Some(encode),
+        apply: Some(apply),
+        bytes_up: 0,
+        bytes_down: delta.len() as u64,
+    })
 }
 
 fn failed(error: impl std::fmt::Debug) -> PeerError {

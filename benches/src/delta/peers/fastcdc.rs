@@ -44,7 +44,7 @@ pub(super) fn run(pair: &Pair, setting: Setting) -> Result<Measured, PeerError> 
     });
     let is_cold = setting == Setting::Cold;
     Ok(Measured {
-        encode: if is_cold { know.and(encode) } else { encode },
+        encode: Some(if is_cold { know.and(encode) } else { encode }),
         apply: Some(apply),
         bytes_up: if is_cold { known.len() as u64 * HASH_BYTES } else { 0 },
         bytes_down: bytes.sum(),

@@ -13,5 +13,5 @@ pub(super) fn run(pair: &Pair, _: Setting) -> Result<Measured, PeerError> {
         let pieces = pair.old.chunks(PIECE).zip(pair.new.chunks(PIECE));
         Ok(black_box(pieces.filter(|(old, new)| old == new).count()))
     })?;
-    Ok(Measured { encode, apply: None, bytes_up: 0, bytes_down: 0 })
+    Ok(Measured { encode: Some(encode), apply: None, bytes_up: 0, bytes_down: 0 })
 }

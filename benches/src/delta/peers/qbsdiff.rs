@@ -18,5 +18,10 @@ pub(super) fn run(pair: &Pair, _: Setting) -> Result<Measured, PeerError> {
         Ok(result)
     })?;
     pair.check(&result)?;
-    Ok(Measured { encode, apply: Some(apply), bytes_up: 0, bytes_down: patch.len() as u64 })
+    Ok(Measured {
+        encode: Some(encode),
+        apply: Some(apply),
+        bytes_up: 0,
+        bytes_down: patch.len() as u64,
+    })
 }

@@ -39,7 +39,12 @@ fn local_with(pair: &Pair, effort: Effort) -> Result<Measured, PeerError> {
     })?;
     let (apply, result) = measure(|| apply(&pair.old, &patch, u64::MAX).map_err(failed))?;
     pair.check(&result)?;
-    Ok(Measured { encode, apply: Some(apply), bytes_up: 0, bytes_down: patch.len() as u64 })
+    Ok(Measured {
+        encode: Some(encode),
+        apply: Some(apply),
+        bytes_up: 0,
+        bytes_down: patch.len() as u64,
+    })
 }
 
 /// Writes the patch of an input to a file: for [`streamed`], in a process of its own.
@@ -62,7 +67,7 @@ pub(super) fn encode_only_small(pair: &Pair, _: Setting) -> Result<Measured, Pee
 fn encoded_with(pair: &Pair, effort: Effort) -> Result<Measured, PeerError> {
     let options = Options { effort, ..Options::default() };
     let (encode, bytes) = measure(|| Ok(diff(&pair.old, &pair.new, options, sink())?))?;
-    Ok(Measured { encode, apply: None, bytes_up: 0, bytes_down: bytes })
+    Ok(Measured { encode: Some(encode), apply: None, bytes_up: 0, bytes_down: bytes })
 }
 
 /// From one file through a patch to another, with none of them in memory.
@@ -77,7 +82,7 @@ pub(super) fn streamed(files: &PairFiles, _: Setting) -> Result<Measured, PeerEr
     })?;
     files.check(&result)?;
     let bytes_down = fs::metadata(&patch)?.len();
-    Ok(Measured { encode, apply: Some(apply), bytes_up: 0, bytes_down })
+    Ok(Measured { encode: Some(encode), apply: Some(apply), bytes_up: 0, bytes_down })
 }
 
 /// In a file, verifying what is changed.
@@ -110,7 +115,7 @@ fn patched_in_place(files: &PairFiles, verify: Verify) -> Result<Measured, PeerE
     })?;
     files.check(&result)?;
     let bytes_down = fs::metadata(&patch)?.len();
-    Ok(Measured { encode, apply: Some(apply), bytes_up: 0, bytes_down })
+    Ok(Measured { encode: Some(encode), apply: Some(apply), bytes_up: 0, bytes_down })
 }
 
 struct OldFile(File);
@@ -143,7 +148,7 @@ impl OldContent for OldFile {
 pub(super) fn manifest(pair: &Pair, _: Setting) -> Result<Measured, PeerError> {
     let (encode, manifest) = measure(|| Ok(Manifest::of(&pair.new, Depth::Grains)))?;
     let bytes_down = manifest.to_bytes().len() as u64;
-    Ok(Measured { encode, apply: None, bytes_up: 0, bytes_down })
+    Ok(Measured { encode: Some(encode), apply: None, bytes_up: 0, bytes_down })
 }
 
 /// The same manifest, carried over from the old one along a patch.
@@ -159,7 +164,7 @@ pub(super) fn manifest_carried(pair: &Pair, _: Setting) -> Result<Measured, Peer
         return Err(PeerError::Wrong);
     }
     let bytes_down = manifest.to_bytes().len() as u64;
-    Ok(Measured { encode, apply: None, bytes_up: 0, bytes_down })
+    Ok(Measured { encode: Some(encode), apply: None, bytes_up: 0, bytes_down })
 }
 
 /// Only the receiver has the old version; both ends know its manifest, or only the receiver. The
@@ -194,7 +199,7 @@ pub(super) fn remote(pair: &Pair, setting: Setting) -> Result<Measured, PeerErro
     pair.check(&result)?;
     let bytes = |messages: &[Vec<u8>]| messages.iter().map(|message| message.len() as u64).sum();
     Ok(Measured {
-        encode: if is_cold { sign.and(encode) } else { encode },
+        encode: Some(if is_cold { sign.and(encode) } else { encode }),
         apply: Some(apply),
         bytes_up: bytes(&transcript.answers),
         bytes_down: bytes(&transcript.messages),
