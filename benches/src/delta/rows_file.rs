@@ -42,7 +42,7 @@ impl RowsFile {
     /// The rows in the file that the options name; none if there is no file yet.
     ///
     /// # Errors
-    /// The file cannot be read, or its rows cannot be judged together with those to come.
+    /// The file cannot be read or written, or its rows cannot be judged together with those to come.
     pub(super) fn open(options: &Options) -> Result<RowsFile, SuiteError> {
         let origin = Origin::of(options)?;
         let mut kept = Kept { origin, rows: Vec::new() };
@@ -53,6 +53,10 @@ impl RowsFile {
                 return Err(SuiteError::OtherRows { file: path.display().to_string(), what });
             }
             kept = found;
+        }
+        if let Some(path) = &options.rows {
+            // What is measured would be lost without it.
+            WholeFile::create(path).map_err(|error| cannot("write", path, error))?;
         }
         Ok(RowsFile { path: options.rows.clone(), kept })
     }
@@ -108,7 +112,7 @@ fn read(path: &Path) -> Result<Option<Kept>, SuiteError> {
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(cannot("read", path, error)),
     };
     let kept = serde_json::from_slice(&bytes);
     kept.map(Some).map_err(|error| SuiteError::NoRows(path.display().to_string(), error))
@@ -116,7 +120,12 @@ fn read(path: &Path) -> Result<Option<Kept>, SuiteError> {
 
 /// An interruption leaves the rows of before.
 fn write(path: &Path, kept: &Kept) -> Result<(), SuiteError> {
-    Ok(WholeFile::write(path, |out| Ok(serde_json::to_writer_pretty(out, kept)?))?)
+    WholeFile::write(path, |out| Ok(serde_json::to_writer_pretty(out, kept)?))
+        .map_err(|error| cannot("write", path, error))
+}
+
+fn cannot(what: &'static str, path: &Path, error: io::Error) -> SuiteError {
+    SuiteError::Rows { what, file: path.display().to_string(), error }
 }
 
 #[cfg(test)]
@@ -163,5 +172,12 @@ mod tests {
         let larger = Options { mib: 2, ..options };
         let refused = RowsFile::open(&larger).err().map(|error| error.code());
         assert_eq!(refused, Some(2));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_named_before_anything_is_measured() {
+        let error = RowsFile::open(&options(Path::new("/no/such/rows.json"))).err();
+        let said = error.expect("there is no such folder").to_string();
+        assert_eq!(said, "cannot write /no/such/rows.json");
     }
 }

@@ -17,12 +17,21 @@ use crate::target::exit_code;
 /// Why nothing was measured.
 #[derive(Debug, Error)]
 pub(super) enum SuiteError {
-    #[error("there is no input {0:?}: there are A to M and the fetched pairs ({1})")]
+    #[error("there is no input {0:?}: there are A to M, of which I is all pairs; {1}")]
     NoInput(String, String),
     #[error("there is no peer {0:?}: there are {1}")]
     NoPeer(String, String),
     #[error("cannot make input {0}")]
     Input(&'static str, #[source] InputError),
+    #[error("cannot read {file}: {error}; {help}")]
+    Version { file: String, error: io::Error, help: &'static str },
+    #[error("cannot {what} {file}")]
+    Rows {
+        what: &'static str,
+        file: String,
+        #[source]
+        error: io::Error,
+    },
     #[error("cannot read or write")]
     Io(#[from] io::Error),
     #[error("{file} holds rows of another {what}: name another file, or delete this one")]
@@ -64,7 +73,9 @@ pub(super) fn with_sources(error: &dyn std::error::Error) -> String {
 pub(super) fn run(options: &Options) -> Result<u8, SuiteError> {
     let peers = chosen_peers(options)?;
     let mut rows = RowsFile::open(options)?;
-    for (name, folder) in chosen_inputs(options)? {
+    let pairs = fetched_pairs(&store().join("pairs"))?;
+    let inputs = chosen_inputs(options, &store(), &pairs)?;
+    for (name, folder) in inputs {
         if rows.has(&name) {
             eprintln!("{name}: measured before");
         } else {
@@ -72,7 +83,7 @@ pub(super) fn run(options: &Options) -> Result<u8, SuiteError> {
         }
     }
     let rows = rows.into_rows();
-    let targets = targets::judge(&rows, &executables()?);
+    let targets = targets::judge(&rows, &executables(&pairs));
     report::print(options.json, &rows, &targets)?;
     Ok(exit_code(targets.iter().map(|it| it.met)))
 }
@@ -153,56 +164,104 @@ fn store() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/benches")
 }
 
-/// The names of the pairs that are executables.
-fn executables() -> io::Result<Vec<String>> {
-    let mut names = Vec::new();
-    for (name, folder) in fetched_pairs(&store().join("pairs"))? {
-        if is_executable(&folder.join("new"))? {
-            names.push(name);
-        }
-    }
-    Ok(names)
+/// A folder that holds two versions, by the name of the input.
+type Named = (String, PathBuf);
+
+/// The names of the pairs that are executables. Those that cannot be read were not asked for.
+fn executables(pairs: &[Named]) -> Vec<String> {
+    let is_one = |folder: &Path| is_executable(&folder.join("new")).unwrap_or(false);
+    pairs.iter().filter(|(_, folder)| is_one(folder)).map(|(name, _)| name.clone()).collect()
 }
 
-/// The names of the inputs, and the folders that hold their versions.
-fn chosen_inputs(options: &Options) -> Result<Vec<(String, PathBuf)>, SuiteError> {
-    let store = store();
-    let pairs = fetched_pairs(&store.join("pairs"))?;
+/// The inputs that are asked for. Both versions of each are there and can be read.
+fn chosen_inputs(
+    options: &Options,
+    store: &Path,
+    pairs: &[Named],
+) -> Result<Vec<Named>, SuiteError> {
     if pairs.is_empty() {
         eprintln!("no real pairs: `benches/fetch-pairs` fetches them");
     }
-    let names: Vec<String> = if options.inputs.is_empty() {
-        let made = INPUTS.iter().map(|input| input.name.to_owned());
-        made.chain(pairs.iter().map(|(name, _)| name.clone())).collect()
-    } else {
-        options.inputs.clone()
-    };
-    let made = store.join(format!("inputs-{}-mib", options.mib));
-    let find = |name: String| {
-        if let Some(input) = Input::named(&name) {
-            eprintln!("{}: {}", input.name, input.what);
-            let folder = input
-                .make_in(&made, options.mib << 20)
-                .map_err(|error| SuiteError::Input(input.name, error))?;
-            return Ok((name, folder));
+    let names = chosen_names(options, pairs);
+    let pair_of = |name: &String| pairs.iter().find(|(pair, _)| pair == name);
+    // Before what is made, which takes minutes.
+    for name in &names {
+        match pair_of(name) {
+            Some((_, folder)) => assert_readable(folder, PAIR_HELP)?,
+            None if Input::named(name).is_some() => {}
+            None => return Err(no_input(name, pairs)),
         }
-        let pair = pairs.iter().find(|(pair, _)| *pair == name).cloned();
-        pair.ok_or_else(|| {
-            let pairs: Vec<_> = pairs.iter().map(|(name, _)| name.as_str()).collect();
-            SuiteError::NoInput(name, pairs.join(", "))
-        })
+    }
+    let made = store.join(format!("inputs-{}-mib", options.mib));
+    let folder_of = |name: String| match Input::named(&name) {
+        Some(input) => Ok((name, make(input, &made, options.mib)?)),
+        None => pair_of(&name).cloned().ok_or_else(|| no_input(&name, pairs)),
     };
-    names.into_iter().map(find).collect()
+    names.into_iter().map(folder_of).collect()
 }
 
-fn fetched_pairs(folder: &Path) -> io::Result<Vec<(String, PathBuf)>> {
+fn chosen_names(options: &Options, pairs: &[Named]) -> Vec<String> {
+    let made = INPUTS.iter().map(|input| input.name.to_owned());
+    let all_pairs = || pairs.iter().map(|(name, _)| name.clone());
+    if options.inputs.is_empty() {
+        return made.chain(all_pairs()).collect();
+    }
+    let asked = options.inputs.iter();
+    let named = |name: &String| match name.as_str() {
+        ALL_PAIRS if !pairs.is_empty() => all_pairs().collect(),
+        _ => vec![name.clone()],
+    };
+    asked.flat_map(named).collect()
+}
+
+/// Makes an input unless it is there, and answers its folder.
+fn make(input: Input, made: &Path, mib: usize) -> Result<PathBuf, SuiteError> {
+    eprintln!("{}: {}", input.name, input.what);
+    let folder = input.make_in(made, mib << 20);
+    let folder = folder.map_err(|error| SuiteError::Input(input.name, error))?;
+    assert_readable(&folder, MADE_HELP)?;
+    Ok(folder)
+}
+
+/// Stands for all pairs.
+const ALL_PAIRS: &str = "I";
+const PAIR_HELP: &str = "`benches/fetch-pairs` fetches its pairs anew where a version is missing";
+const MADE_HELP: &str = "delete its folder, and the input is made anew";
+
+/// Fails unless both versions in a folder can be read.
+fn assert_readable(folder: &Path, help: &'static str) -> Result<(), SuiteError> {
+    for version in ["old", "new"] {
+        let path = folder.join(version);
+        // Without opening what is no file, such as a pipe, which would wait for its other end.
+        let opened = match fs::metadata(&path) {
+            Ok(found) if !found.is_file() => Err(io::Error::other("it is no file")),
+            found => found.and_then(|_| fs::File::open(&path)),
+        };
+        let file = path.display().to_string();
+        opened.map_err(|error| SuiteError::Version { file, error, help })?;
+    }
+    Ok(())
+}
+
+fn no_input(name: &str, pairs: &[Named]) -> SuiteError {
+    let pairs: Vec<_> = pairs.iter().map(|(name, _)| name.as_str()).collect();
+    let pairs = match pairs.is_empty() {
+        true => "none is here, `benches/fetch-pairs` fetches some".to_owned(),
+        false => format!("here are {}", pairs.join(", ")),
+    };
+    SuiteError::NoInput(name.to_owned(), pairs)
+}
+
+/// All pairs, also such as lack a version, but not what was left of an interrupted fetch.
+fn fetched_pairs(folder: &Path) -> io::Result<Vec<Named>> {
     if !folder.exists() {
         return Ok(Vec::new());
     }
     let mut pairs = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        if path.join("new").exists()
+        if path.is_dir()
+            && path.extension().is_none_or(|it| it != "part")
             && let Some(name) = path.file_name()
         {
             pairs.push((format!("{PAIR_PREFIX}{}", name.to_string_lossy()), path));
@@ -233,4 +292,63 @@ fn chosen_peers(options: &Options) -> Result<Vec<&'static Peer>, SuiteError> {
 fn no_peer(name: &str) -> SuiteError {
     let names: Vec<_> = PEERS.iter().map(|peer| peer.name).collect();
     SuiteError::NoPeer(name.to_owned(), names.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(store: &Path, inputs: &[&str]) -> Result<Vec<String>, String> {
+        let options = Options {
+            json: false,
+            inputs: inputs.iter().map(|it| (*it).to_owned()).collect(),
+            peers: vec![],
+            settings: vec![],
+            mib: 1,
+            rows: None,
+            one: None,
+        };
+        let pairs = fetched_pairs(&store.join("pairs")).expect("a folder");
+        let chosen = chosen_inputs(&options, store, &pairs).map_err(|it| with_sources(&it))?;
+        Ok(chosen.into_iter().map(|(name, _)| name).collect())
+    }
+
+    #[test]
+    fn a_version_that_cannot_be_read_is_named_before_anything_is_made_or_measured() {
+        let store = tempfile::tempdir().expect("a folder");
+        let (store, file) = (store.path(), |name: &str| store.path().join("pairs").join(name));
+        for folder in ["whole", "half", "left.part"] {
+            fs::create_dir_all(file(folder)).expect("a folder");
+        }
+        for name in ["whole/old", "whole/new", "half/new"] {
+            fs::write(file(name), name).expect("a file");
+        }
+        let missing = format!("cannot read {}: No such file", file("half/old").display());
+        for inputs in [&["G", "I/half"][..], &["G", "I"], &[]] {
+            let refused = chosen(store, inputs).expect_err("a version is missing");
+            assert!(refused.starts_with(&missing) && refused.contains("fetch-pairs"), "{refused}");
+        }
+        assert!(!store.join("inputs-1-mib").exists());
+        assert_eq!(chosen(store, &["I/whole"]), Ok(vec!["I/whole".to_owned()]));
+
+        fs::create_dir(file("half/old")).expect("a folder");
+        assert!(chosen(store, &["I"]).expect_err("no file").contains("half/old: it is no file"));
+        fs::remove_dir(file("half/old")).expect("it is empty");
+        fs::write(file("half/old"), "old").expect("a file");
+        let all = ["G", "I/half", "I/whole"].map(str::to_owned).to_vec();
+        assert_eq!(chosen(store, &["G", "I"]), Ok(all));
+
+        fs::remove_file(store.join("inputs-1-mib/G/new")).expect("it was made");
+        assert!(chosen(store, &["G"]).expect_err("it is gone").contains("delete its folder"));
+    }
+
+    #[test]
+    fn an_input_that_there_is_not_is_told_which_there_are() {
+        let store = tempfile::tempdir().expect("a folder");
+        let refused = chosen(store.path(), &["I"]).expect_err("there are no pairs");
+        assert!(refused.ends_with("`benches/fetch-pairs` fetches some"), "{refused}");
+        fs::create_dir_all(store.path().join("pairs/django")).expect("a folder");
+        let refused = chosen(store.path(), &["I/djngo"]).expect_err("there is no such pair");
+        assert!(refused.ends_with("here are I/django"), "{refused}");
+    }
 }
