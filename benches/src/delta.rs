@@ -20,6 +20,9 @@ use std::process::ExitCode;
 
 use row::Setting;
 
+/// The largest inputs that are made.
+const MIB_MAX: i64 = 4096;
+
 /// What to measure.
 #[derive(clap::Args)]
 pub struct Options {
@@ -38,8 +41,8 @@ pub struct Options {
     #[arg(long, value_delimiter = ',')]
     settings: Vec<Setting>,
     /// The size of the inputs that are made, in MiB.
-    #[arg(long, default_value_t = 256)]
-    mib: usize,
+    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=MIB_MAX))]
+    mib: u32,
     /// Keeps the rows of each input in this file once it is measured, skips the inputs that are in
     /// it, and judges all its rows: a run that was interrupted goes on, and a long one can be
     /// done input by input. The rows of one input are always of one run.

@@ -20,7 +20,7 @@ use load::Sample;
 use raw::RawDisk;
 pub use replay::{ReplayOne, replay_one};
 use report::{Report, Row};
-use steadfast_output::duration;
+use steadfast_output::{duration, say};
 use steadfast_wal::format::batch::RECORD_OVERHEAD_BYTES;
 use steadfast_wal::format::header::HEADER_BYTES;
 use systems::{OkayWal, RaftEngine, Result, Sqlite, Steadfast, System};
@@ -45,7 +45,7 @@ pub struct Options {
     #[arg(long, value_name = "BYTES", value_delimiter = ',', default_values_t = [128, 4096, 65_536])]
     payloads: Vec<usize>,
     /// Only these systems.
-    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_values_t = SYSTEMS.map(str::to_owned))]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_values_t = SYSTEMS.map(str::to_owned), value_parser = SYSTEMS)]
     systems: Vec<String>,
     /// How much is replayed, in MiB; 0 for nothing.
     #[arg(long, value_name = "MIB", default_value_t = 1024, value_parser = clap::value_parser!(u64).range(0..=65536))]
@@ -80,7 +80,7 @@ fn writers(text: &str) -> std::result::Result<usize, String> {
 pub fn run(options: &Options) -> ExitCode {
     let result = measure(options).and_then(|report| {
         if options.json {
-            println!("{}", serde_json::to_string_pretty(&report)?);
+            say(serde_json::to_string_pretty(&report)?);
         } else {
             report.show();
         }
@@ -93,8 +93,11 @@ pub fn run(options: &Options) -> ExitCode {
 }
 
 fn measure(options: &Options) -> Result<Report> {
-    let directory =
-        tempfile::Builder::new().prefix("versus-wal-").tempdir_in(&options.directory)?;
+    let directory = tempfile::Builder::new().prefix("versus-wal-").tempdir_in(&options.directory);
+    // The error would name the temporary directory, of which the user knows nothing.
+    let directory = directory.map_err(|error| {
+        format!("cannot write into {}: {}", options.directory.display(), error.kind())
+    })?;
     let place = directory.path();
     let time = options.seconds;
     let raw = RawDisk::open(place)?;

@@ -1,6 +1,7 @@
 //! The rows and targets for people and for programs.
 
 use serde::Serialize;
+use steadfast_output::say;
 
 use super::row::Row;
 use crate::machine::Machine;
@@ -24,14 +25,14 @@ pub(super) fn print(
 ) -> Result<(), serde_json::Error> {
     if json {
         let json = Json { machine: Machine::this(), rows, targets };
-        println!("{}", serde_json::to_string_pretty(&json)?);
+        say(serde_json::to_string_pretty(&json)?);
         return Ok(());
     }
     let machine = Machine::this();
-    println!(
+    say(format_args!(
         "{}, {} CPUs. MB/s of CPU time; in brackets ours divided by it",
         machine.cpu, machine.cpus
-    );
+    ));
     print_rows(rows);
     print_targets(targets);
     Ok(())
@@ -42,11 +43,11 @@ fn print_rows(rows: &[Row]) {
     for row in rows {
         if of != Some((&row.input, row.setting)) {
             of = Some((&row.input, row.setting));
-            println!("\n{}, {}", row.input, row.setting.name());
-            println!(
+            say(format_args!("\n{}, {}", row.input, row.setting.name()));
+            say(format_args!(
                 "  {:<24}{:>10}{:>9}{:>10}{:>9}{:>14}{:>12}{:>10}",
                 "", "encode", "", "apply", "", "bytes down", "bytes up", "peak MB"
-            );
+            ));
         }
         print_row(row, ours(rows, row));
     }
@@ -65,7 +66,7 @@ fn print_row(row: &Row, ours: Option<&Row>) {
         }
         (Some(it), _) => format!("{it:>10.0}{:9}", ""),
     };
-    println!(
+    say(format_args!(
         "  {:<24}{}{}{:>14}{:>12}{:>10.1}",
         row.peer,
         speed(|it| it.encode_mb_s),
@@ -73,13 +74,13 @@ fn print_row(row: &Row, ours: Option<&Row>) {
         row.bytes_down,
         row.bytes_up,
         row.peak_rss_bytes as f64 / 1e6,
-    );
+    ));
 }
 
 fn print_targets(targets: &[Target<String>]) {
-    println!();
+    say("");
     for target in targets {
-        println!("{:<4}{:<11}{}", target.id, target.verdict(), target.must);
-        println!("{:15}{}", "", target.measured);
+        say(format_args!("{:<4}{:<11}{}", target.id, target.verdict(), target.must));
+        say(format_args!("{:15}{}", "", target.measured));
     }
 }

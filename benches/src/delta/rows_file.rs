@@ -32,7 +32,7 @@ struct Origin {
     machine: Machine,
     /// BLAKE3 of the program that measures.
     program: String,
-    mib: usize,
+    mib: u32,
     /// Those asked for; all if empty.
     settings: Vec<Setting>,
     peers: Vec<String>,

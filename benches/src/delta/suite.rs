@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{env, fs, io};
 
+use steadfast_output::say;
 use thiserror::Error;
 
 use super::executable::is_executable;
@@ -103,7 +104,7 @@ pub(super) fn measure_one(
         input: name.to_owned(),
         error,
     })?;
-    println!("{}", serde_json::to_string(&row)?);
+    say(serde_json::to_string(&row)?);
     Ok(())
 }
 
@@ -215,9 +216,9 @@ fn chosen_names(options: &Options, pairs: &[Named]) -> Vec<String> {
 }
 
 /// Makes an input unless it is there, and answers its folder.
-fn make(input: Input, made: &Path, mib: usize) -> Result<PathBuf, SuiteError> {
+fn make(input: Input, made: &Path, mib: u32) -> Result<PathBuf, SuiteError> {
     eprintln!("{}: {}", input.name, input.what);
-    let folder = input.make_in(made, mib << 20);
+    let folder = input.make_in(made, (mib as usize) << 20);
     let folder = folder.map_err(|error| SuiteError::Input(input.name, error))?;
     assert_readable(&folder, MADE_HELP)?;
     Ok(folder)
@@ -290,7 +291,9 @@ fn chosen_peers(options: &Options) -> Result<Vec<&'static Peer>, SuiteError> {
 }
 
 fn no_peer(name: &str) -> SuiteError {
-    let names: Vec<_> = PEERS.iter().map(|peer| peer.name).collect();
+    let mut names: Vec<_> = PEERS.iter().map(|peer| peer.name).collect();
+    // Where one works otherwise in another setting, it is there twice.
+    names.dedup();
     SuiteError::NoPeer(name.to_owned(), names.join(", "))
 }
 

@@ -9,6 +9,7 @@ use std::time::Instant;
 use clap::Args;
 use raft_engine::{Engine, LogBatch};
 use serde::{Deserialize, Serialize};
+use steadfast_output::say;
 use steadfast_wal::{Opening, RealDisk, inspect};
 
 use super::load::payload;
@@ -225,7 +226,7 @@ pub fn replay_one(options: &ReplayOne) -> ExitCode {
             idle_rss_bytes,
             disk_per_payload: 0.0,
         };
-        println!("{}", serde_json::to_string(&replayed)?);
+        say(serde_json::to_string(&replayed)?);
         Ok(())
     });
     match printed {

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use serde::Serialize;
+use steadfast_output::say;
 
 use super::conditions::Conditions;
 use super::load::Sample;
@@ -128,20 +129,20 @@ impl Report {
     /// Prints the tables.
     pub(super) fn show(&self) {
         let conditions = &self.conditions;
-        println!("{} x {}", conditions.machine.cpus, conditions.machine.cpu);
-        println!(
+        say(format_args!("{} x {}", conditions.machine.cpus, conditions.machine.cpu));
+        say(format_args!(
             "raw write and sync of 4 KiB: p50 {:.0} us before, {:.0} us after; sequential writes {:.2} GB/s\n",
             conditions.raw_sync_before_us,
             conditions.raw_sync_after_us,
             conditions.sequential_bytes_per_s / 1e9
-        );
-        println!(
+        ));
+        say(format_args!(
             "{:>7} {:>7}  {:<24} {:>11} {:>9} {:>9} {:>9}",
             "bytes", "writers", "", "appends/s", "MB/s", "p50 us", "p99 us"
-        );
+        ));
         for row in &self.appends {
             let sample = &row.sample;
-            println!(
+            say(format_args!(
                 "{:>7} {:>7}  {:<24} {:>11.0} {:>9.1} {:>9.0} {:>9.0}",
                 row.payload_bytes,
                 row.writers,
@@ -150,14 +151,14 @@ impl Report {
                 sample.bytes_per_s / 1e6,
                 sample.p50_us,
                 sample.p99_us
-            );
+            ));
         }
-        println!(
+        say(format_args!(
             "\n{:>7}  {:<14} {:>8} {:>9} {:>8} {:>12} {:>9} {:>10}",
             "bytes", "replay", "open s", "replay s", "GB/s", "records/s", "peak MB", "disk/byte"
-        );
+        ));
         for it in &self.replays {
-            println!(
+            say(format_args!(
                 "{:>7}  {:<14} {:>8.3} {:>9.3} {:>8.2} {:>12.0} {:>9.1} {:>10.3}",
                 it.payload_bytes,
                 it.system,
@@ -167,17 +168,17 @@ impl Report {
                 it.records as f64 / it.replay_s,
                 it.peak_rss_bytes as f64 / 1e6,
                 it.disk_per_payload
-            );
+            ));
         }
-        println!();
+        say("");
         for Figure { target, raw } in &self.targets {
             let raw = raw.map(|it| format!(" (the raw loop: {it:.2})")).unwrap_or_default();
             let (id, must, measured, verdict) =
                 (target.id, &target.must, target.measured, target.verdict());
-            println!("{id:<4} {must:<62} {measured:>10.2}  {verdict}{raw}");
+            say(format_args!("{id:<4} {must:<62} {measured:>10.2}  {verdict}{raw}"));
         }
         if let Some(why) = &self.conditions.not_judged {
-            println!("\nNot judged: {why}.");
+            say(format_args!("\nNot judged: {why}."));
         }
     }
 }

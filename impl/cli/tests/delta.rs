@@ -231,6 +231,15 @@ fn a_patch_that_nobody_reads_is_incomplete() {
 }
 
 #[test]
+fn an_output_that_is_full_is_named() {
+    let room = Room::new(&lines(9000, 0), &lines(9000, 5000));
+    room.diff();
+    let full = "cannot write /dev/full: No space left";
+    assert_refused(&room.run(&["patch", "old", "patch", "-o", "/dev/full"]), 4, full);
+    assert_refused(&room.run(&["diff", "old", "new", "-o", "/dev/full"]), 4, full);
+}
+
+#[test]
 fn folders_are_no_files() {
     let room = Room::new(&lines(900, 1), &lines(900, 2));
     assert_refused(&room.run(&["diff", "old", "new", "-o", "."]), 4, "cannot create .: Is a");

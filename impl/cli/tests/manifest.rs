@@ -70,6 +70,14 @@ fn a_file_that_is_not_there_is_named() {
 }
 
 #[test]
+fn an_output_that_cannot_be_is_named_before_the_file_is_read() {
+    let output = run(&folder(), &["absent", "-o", "no/such"], &[]);
+    assert_eq!(output.status.code(), Some(4));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("cannot create no/such"), "{said}");
+}
+
+#[test]
 fn two_things_for_standard_output_are_refused() {
     let output = run(&folder(), &["file", "--json", "-o", "-"], &[]);
     assert_eq!(output.status.code(), Some(2));

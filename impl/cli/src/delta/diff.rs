@@ -73,8 +73,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     // First, because what was cut off can also not be written.
     old.assert_unchanged()?;
     new.assert_unchanged()?;
-    let cannot = |error| Failure::io(format!("cannot write {}", options.output.display()), &error);
-    let length = length.map_err(cannot)?;
+    let length = length.map_err(|error| Failure::io("the patch is not complete", &error))?;
     output.finish()?;
     if options.json {
         say(json!({

@@ -55,9 +55,11 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     if let Some(path) = &options.output {
         refuse_to_replace("FILE", &options.file, path)?;
     }
+    // First, because reading takes long.
+    let output = options.output.as_deref().map(Output::create).transpose()?;
     let manifest = read(&options.file, options.depth.into())?;
-    if let Some(path) = &options.output {
-        write(path, &manifest)?;
+    if let Some(output) = output {
+        write(output, &manifest)?;
     }
     if options.json {
         say(as_json(&manifest));
@@ -91,10 +93,9 @@ fn read(path: &Path, depth: manifest::Depth) -> Result<Manifest, Failure> {
     Ok(builder.finish())
 }
 
-fn write(path: &Path, manifest: &Manifest) -> Result<(), Failure> {
-    let mut output = Output::create(path)?;
-    let cannot = |error| Failure::io(format!("cannot write {}", path.display()), &error);
-    output.write_all(&manifest.to_bytes()).map_err(cannot)?;
+fn write(mut output: Output, manifest: &Manifest) -> Result<(), Failure> {
+    let written = output.write_all(&manifest.to_bytes());
+    written.map_err(|error| Failure::io("the manifest is not complete", &error))?;
     output.finish()
 }
 

@@ -32,6 +32,11 @@ impl Output {
         Ok(Output { path: path.to_owned(), sink })
     }
 
+    /// An error that says what it is about: to whoever writes here, it is one of many files.
+    fn cannot(&self, error: &io::Error) -> io::Error {
+        io::Error::new(error.kind(), format!("cannot write {}: {error}", self.path.display()))
+    }
+
     /// Makes it complete.
     pub(crate) fn finish(self) -> Result<(), Failure> {
         let finished = match self.sink {
@@ -47,14 +52,14 @@ impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.sink {
             Sink::Standard(standard) => standard.write(bytes),
-            Sink::File(file) => file.write(bytes),
+            Sink::File(file) => file.write(bytes).map_err(|error| self.cannot(&error)),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match &mut self.sink {
             Sink::Standard(standard) => standard.flush(),
-            Sink::File(file) => file.flush(),
+            Sink::File(file) => file.flush().map_err(|error| self.cannot(&error)),
         }
     }
 }
