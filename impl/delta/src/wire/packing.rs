@@ -15,7 +15,8 @@ const SAMPLED_MIN: usize = 16 << 10;
 const SAMPLE: usize = 1 << 10;
 const SAMPLES: usize = 8;
 /// Longer streams whose sample does not compress are left raw; shorter ones are tried fast. Whether
-/// a level does better than the fastest one is tried, too, or else judged by a larger sample,
+/// a level does better than the fastest one is tried, too, with any prefix, of which a sample would
+/// know nothing; or else judged by a larger sample,
 const TRIED_MAX: usize = 256 << 10;
 /// one byte in so many,
 const GAIN_SHARE: usize = 32;
@@ -73,7 +74,8 @@ impl Packer {
             false if raw.len() <= TRIED_MAX => 1,
             false => return Ok(None),
         };
-        if raw.len() > TRIED_MAX && level > 1 && !self.sample_gains(raw, level)? {
+        let is_tried = raw.len() <= TRIED_MAX || !prefix.is_empty();
+        if !is_tried && level > 1 && !self.sample_gains(raw, level)? {
             level = 1;
         }
         let parts = parts(raw);
@@ -85,7 +87,7 @@ impl Packer {
             let packed = compress(&mut context, raw, &parts, prefix.len(), level)?;
             (Packing::ZstdBehindPrefix, packed)
         };
-        if raw.len() <= TRIED_MAX && level > 1 {
+        if is_tried && level > 1 {
             let packed = compress(self.context()?, raw, &parts, 0, 1)?;
             if packed.len() < best.1.len() {
                 best = (Packing::Zstd, packed);
@@ -273,6 +275,21 @@ mod tests {
         let fast = packed(0);
         for (_, cost) in LEVELS {
             assert!(packed(cost * log.len()) <= fast, "{cost} nanoseconds a byte");
+        }
+    }
+
+    #[test]
+    fn what_is_like_its_prefix_is_packed_behind_it() {
+        let digits: Vec<u8> = noise(400_000).iter().map(|it| b'0' + it % 10).collect();
+        // Of each number the first two digits are dropped, and two others appended.
+        let like = digits.chunks_exact(23).flat_map(|it| [&it[2..], &it[..2]].concat());
+        let like: Vec<u8> = like.collect();
+        for raw in [&like[..TRIED_MAX / 2], &like] {
+            let packed = |prefix| Packer::default().pack(raw, prefix, 40 * raw.len());
+            let packed = |prefix| packed(prefix).expect("memory").expect("it is shorter");
+            let ((packing, behind), (_, alone)) = (packed(&digits[..raw.len()]), packed(&[]));
+            assert_eq!(packing, Packing::ZstdBehindPrefix);
+            assert!(behind.len() < alone.len() / 2, "{} of {}", behind.len(), alone.len());
         }
     }
 
