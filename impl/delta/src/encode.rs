@@ -299,12 +299,12 @@ impl<'a, W: Write> Encoder<'a, W> {
     /// Writes the frame, if there is anything in it.
     fn flush(&mut self) -> io::Result<()> {
         self.end_operation();
-        let mut streams = std::mem::take(&mut self.streams);
         let ranges = self.skipped.take();
         (self.unchanged, self.column) = (0, None);
-        if streams.literal_lengths.is_empty() {
+        if self.streams.literal_lengths.is_empty() {
             return Ok(());
         }
+        let mut streams = std::mem::take(&mut self.streams);
         let old = self.pair.old;
         let mut skipped = Vec::new();
         for range in ranges {
