@@ -100,6 +100,7 @@ impl<'a> Summing<'a> {
     /// Sums the new bytes from `start` on, if they are the whole block that is next at either end, and
     /// tells whether they equal the old ones. The old bytes that are compared `next` are asked for.
     fn sum_compared(&mut self, start: usize, [old, new]: [&[u8]; 2], next: &[u8]) -> Option<bool> {
+        let sum = self.sum.as_mut()?;
         let (old, new) = (old.try_into().ok()?, new.try_into().ok()?);
         if self.low == self.high {
             return None;
@@ -110,7 +111,6 @@ impl<'a> Summing<'a> {
         } else {
             return None;
         }
-        let sum = self.sum.as_mut()?;
         Some(sum.add_compared((start / SUM_BLOCK) as u64, [old, new], next))
     }
 

@@ -159,10 +159,8 @@ fn compress(
 ) -> io::Result<Vec<u8>> {
     // Zero is what the level has.
     let [chain, hash] = if level >= LEVEL_LARGE { TABLES_MAX } else { [0, 0] };
-    let window_max = match (level, parts.len()) {
-        (..=1, 2..) => WINDOW_LOG_FAST,
-        _ => WINDOW_LOG_MAX,
-    };
+    let is_fast = level <= 1 && parts.len() > 1 && prefix_length == 0;
+    let window_max = if is_fast { WINDOW_LOG_FAST } else { WINDOW_LOG_MAX };
     let window = (raw.len() + prefix_length).next_power_of_two().ilog2().clamp(10, window_max);
     for parameter in [
         CParameter::CompressionLevel(level),
