@@ -33,8 +33,9 @@ const RELATED_SHARE: usize = 256;
 ///
 /// A quarter of the gaps is sampled, or more where they are short; of large ones 1% of the new
 /// content, which is looked up in 12% of the old one. That keys are equal is not enough: lines of a
-/// log have phrases in common, which are packed as well as they are copied. Contents that have nothing but rare small pieces in
-/// common are taken for unrelated; large pieces were found by the first pass.
+/// log have phrases in common, which are packed as well as they are copied. Contents that have
+/// nothing but rare small pieces in common are taken for unrelated; large pieces were found by the
+/// first pass.
 pub(crate) fn is_related(
     pair: Pair<'_>,
     gaps: &[Range<usize>],
