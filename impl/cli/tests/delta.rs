@@ -342,7 +342,8 @@ mod signals {
         if !knows_nameless_files(&room) {
             return;
         }
-        for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGKILL] {
+        // SIGINT would do the same, but a background job is born ignoring it, and so are these tests.
+        for signal in [Signal::SIGTERM, Signal::SIGKILL] {
             let mut child =
                 room.command(&["patch", "old", "-", "-o", "made"]).spawn().expect("starts");
             let mut input = child.stdin.take().expect("a pipe");
