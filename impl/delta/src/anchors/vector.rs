@@ -1,8 +1,9 @@
 //! Marks with the vector instructions of the CPU at hand.
 //!
 //! Marking alone was measured on a Xeon with AVX2: 5.3 GB/s against 0.5 of the scalar marks, and the
-//! search for small pieces is bound by it. The only unsafe step is to call a function that was compiled for
-//! instructions which the build does not assume; it follows the test that the CPU has them.
+//! search for small pieces is bound by it. The only unsafe step is to call a function that was
+//! compiled for instructions which the build does not assume; it follows the test that the CPU has
+//! them.
 
 use super::{Offsets, Rarity, find_scalar};
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::dense::Dense;
 use super::lookups::Lookups;
 use super::pair::{Pair, Place};
-use super::sample;
+use super::sample::{self, total};
 use super::segment::Segment;
 use crate::effort::Search;
 
@@ -83,10 +83,6 @@ fn drop_weak(segments: &mut Vec<Segment>) -> usize {
     }
     *segments = strong;
     dropped
-}
-
-fn total(ranges: &[Range<usize>]) -> usize {
-    ranges.iter().map(|it| it.len()).sum()
 }
 
 /// Where to look for what is unmatched: in the unused stretches of the old content, and everywhere

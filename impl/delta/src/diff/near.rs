@@ -88,7 +88,8 @@ fn probe(
     None
 }
 
-/// The slot of a key, in the largest table, and the bits of its hash that stand there above the position.
+/// The slot of a key, in the largest table, and the bits of its hash that stand there above the
+/// position.
 fn hash(key: u64) -> (usize, u32) {
     let hash = key.wrapping_mul(0x9E37_79B9_7F4A_7C15);
     let slot = hash >> (64 - SLOTS_LOG2_MAX);

@@ -11,7 +11,7 @@ use super::near::Near;
 use super::pair::{Pair, Place};
 use super::segment::Segment;
 use super::summing::Summing;
-use crate::compare::{WINDOW, common_prefix_in_block, word};
+use crate::compare::{WINDOW, are_equal_words, common_prefix_in_block};
 
 /// How far a small shift is looked for.
 const NEAR_REACH: usize = 512;
@@ -187,7 +187,7 @@ impl<'a, 'b> Walk<'a, 'b> {
         let reach = FAR_REACH.min(old.len() - place.old).min(new.len() - place.new);
         let windows = [&old[place.old..][..reach], &new[place.new..][..reach]];
         let [old, new] = windows.map(|it| it.chunks_exact(WINDOW).skip(1));
-        if let Some(equal) = old.zip(new).position(|(old, new)| are_equal_windows(old, new)) {
+        if let Some(equal) = old.zip(new).position(|(old, new)| are_equal_words(old, new)) {
             return Some(place + (equal + 1) * WINDOW);
         }
         let behind_pages = (place.new + FAR_REACH).next_multiple_of(PAGE) - place.new;
@@ -223,11 +223,6 @@ impl<'a, 'b> Walk<'a, 'b> {
         }
         None
     }
-}
-
-/// Whether both windows are equal. Most differ in their first bytes.
-fn are_equal_windows(old: &[u8], new: &[u8]) -> bool {
-    word(old) == word(new) && old == new
 }
 
 #[cfg(test)]

@@ -97,7 +97,8 @@ fn old_stripes(old: &[u8]) -> Vec<Range<usize>> {
     starts.map(|it| it..(it + OLD_STRIPE).min(old.len())).collect()
 }
 
-fn total(ranges: &[Range<usize>]) -> usize {
+/// The bytes of all ranges.
+pub(super) fn total(ranges: &[Range<usize>]) -> usize {
     ranges.iter().map(|it| it.len()).sum()
 }
 

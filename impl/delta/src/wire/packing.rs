@@ -14,9 +14,9 @@ const PACKED_MIN: usize = 24;
 const SAMPLED_MIN: usize = 16 << 10;
 const SAMPLE: usize = 1 << 10;
 const SAMPLES: usize = 8;
-/// Longer streams whose sample does not compress are left raw; shorter ones are tried fast. Whether
-/// a level does better than the fastest one is tried, too, with any prefix, of which a sample would
-/// know nothing; or else judged by a larger sample,
+/// Longer streams whose sample does not compress are left raw; shorter ones are tried with the
+/// fastest level. Shorter ones, and those behind a prefix, of which a sample would know nothing,
+/// are packed with their level and the fastest one; of others a larger sample tells which to take:
 const TRIED_MAX: usize = 256 << 10;
 /// one byte in so many,
 const GAIN_SHARE: usize = 32;
@@ -24,7 +24,6 @@ const GAIN_SHARE: usize = 32;
 const GAIN_SAMPLES: usize = 4;
 /// No window is larger, and so no decoder's memory.
 const WINDOW_LOG_MAX: u32 = 23;
-
 /// What is packed in parts is copied into a window first. The small tables of the fastest level
 /// hardly find what lies further back.
 const WINDOW_LOG_FAST: u32 = 19;
