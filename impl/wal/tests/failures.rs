@@ -66,8 +66,10 @@ fn everyone_who_waits_hears_of_a_failure() {
     let opening = Opening::begin(Arc::new(disk.clone()), ID, small()).unwrap();
     let (log, _) = opening.into_log().unwrap();
     log.write(b"first").unwrap();
-    for call in 0..400 {
-        disk.fail_at(disk.calls() + call, Fault::Error(EIO));
+    // The maker of segments is at work: without gaps for whatever comes next.
+    let next = disk.calls();
+    for call in next..next + 400 {
+        disk.fail_at(call, Fault::Error(EIO));
     }
     std::thread::scope(|scope| {
         let waiters: Vec<_> = (0..8).map(|_| scope.spawn(|| log.write(b"waiting"))).collect();

@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use steadfast_wal::disk::simulated::{DiskModel, EIO, Fault, SimulatedDisk, SimulatedFile};
+use steadfast_wal::disk::simulated::{DiskModel, EIO, SimulatedDisk, SimulatedFile};
 use steadfast_wal::disk::{Access, Disk, DiskFile};
 use steadfast_wal::{Log, LogId, Opening, Sequence, Settings};
 
@@ -33,6 +33,8 @@ struct Gate {
 struct GateState {
     is_held: bool,
     is_reached: bool,
+    /// Whether the sync fails.
+    is_failing: bool,
 }
 
 impl Gate {
@@ -50,9 +52,13 @@ impl Gate {
     }
 
     /// Where a batch comes to be synced.
-    fn pass(&self) {
+    fn pass(&self) -> io::Result<()> {
         self.change(|it| it.is_reached = true);
         self.wait_while(|it| it.is_held);
+        if self.state.lock().unwrap().is_failing {
+            return Err(io::Error::from_raw_os_error(EIO));
+        }
+        Ok(())
     }
 }
 
@@ -67,6 +73,11 @@ impl Hold {
 
     fn release(&self) {
         self.0.change(|it| it.is_held = false);
+    }
+
+    /// Releases the batch into a sync that fails.
+    fn release_to_fail(&self) {
+        self.0.change(|it| *it = GateState { is_held: false, is_failing: true, ..*it });
     }
 
     fn is_released(&self) -> bool {
@@ -147,7 +158,7 @@ impl DiskFile for HeldFile {
 
     fn sync(&self) -> io::Result<()> {
         if self.has_batch.load(Ordering::Relaxed) {
-            self.gate.pass();
+            self.gate.pass()?;
         }
         self.file.sync()
     }
@@ -161,16 +172,16 @@ impl DiskFile for HeldFile {
     }
 }
 
-/// A log whose next batch is held, its disk, and a record that was accepted.
-fn held_log() -> (Log<HeldDisk>, SimulatedDisk, Hold, Sequence) {
-    let disk = SimulatedDisk::new(DiskModel::default());
+/// A log whose next batch is held, and a record that was accepted.
+fn held_log() -> (Log<HeldDisk>, Hold, Sequence) {
     let gate = Arc::new(Gate::default());
-    let held = HeldDisk { disk: disk.clone(), gate: gate.clone() };
-    let opening = Opening::begin(Arc::new(held), LogId(42), Settings::default()).unwrap();
+    let disk = SimulatedDisk::new(DiskModel::default());
+    let disk = HeldDisk { disk, gate: gate.clone() };
+    let opening = Opening::begin(Arc::new(disk), LogId(42), Settings::default()).unwrap();
     let (log, _) = opening.into_log().unwrap();
-    gate.change(|it| *it = GateState { is_held: true, is_reached: false });
+    gate.change(|it| *it = GateState { is_held: true, ..GateState::default() });
     let sequence = log.append(b"x").unwrap();
-    (log, disk, Hold(gate), sequence)
+    (log, Hold(gate), sequence)
 }
 
 struct Bell(Sender<()>);
@@ -190,7 +201,7 @@ fn waker() -> (Waker, Receiver<()>, Arc<Bell>) {
 
 #[test]
 fn a_record_is_durable_when_its_sync_has_ended_and_no_sooner() {
-    let (log, _, hold, sequence) = held_log();
+    let (log, hold, sequence) = held_log();
     let (waker, woken, _) = waker();
     let mut context = Context::from_waker(&waker);
     let mut future = pin!(log.synced(sequence));
@@ -208,7 +219,7 @@ fn a_record_is_durable_when_its_sync_has_ended_and_no_sooner() {
 
 #[test]
 fn a_thread_that_waits_goes_on_when_the_sync_has_ended() {
-    let (log, _, hold, sequence) = held_log();
+    let (log, hold, sequence) = held_log();
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| {
             log.wait(sequence).unwrap();
@@ -223,7 +234,7 @@ fn a_thread_that_waits_goes_on_when_the_sync_has_ended() {
 
 #[test]
 fn a_future_wakes_whoever_polled_it_last() {
-    let (log, _, hold, sequence) = held_log();
+    let (log, hold, sequence) = held_log();
     let [(first, first_woken, _), (last, last_woken, _)] = [waker(), waker()];
     let mut future = pin!(log.synced(sequence));
     for waker in [&first, &last] {
@@ -236,7 +247,7 @@ fn a_future_wakes_whoever_polled_it_last() {
 
 #[test]
 fn a_future_keeps_one_waker_and_gives_it_back_when_it_is_dropped() {
-    let (log, _, hold, sequence) = held_log();
+    let (log, hold, sequence) = held_log();
     let (waker, _, bell) = waker();
     let before = Arc::strong_count(&bell);
     for _ in 0..10 {
@@ -253,17 +264,13 @@ fn a_future_keeps_one_waker_and_gives_it_back_when_it_is_dropped() {
 
 #[test]
 fn a_future_hears_that_the_log_has_failed() {
-    let (log, disk, hold, sequence) = held_log();
+    let (log, hold, sequence) = held_log();
     let (waker, woken, _) = waker();
     let mut context = Context::from_waker(&waker);
     let mut future = pin!(log.synced(sequence));
     assert!(future.as_mut().poll(&mut context).is_pending());
     hold.wait_until_reached();
-    // The maker of segments may come first.
-    for call in 0..100 {
-        disk.fail_at(disk.calls() + call, Fault::Error(EIO));
-    }
-    hold.release();
+    hold.release_to_fail();
     woken.recv_timeout(NEVER).expect("the future is woken");
     assert!(matches!(future.as_mut().poll(&mut context), Poll::Ready(Err(_))));
     assert!(log.durable() < sequence);
