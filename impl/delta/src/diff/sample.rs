@@ -28,6 +28,8 @@ const SAVED_MIN: isize = 64;
 const LOOK: usize = 256;
 /// If no more than one anchor of the sample in so many is related, nothing is searched.
 const RELATED_SHARE: usize = 256;
+/// Nor if so few are related to a quarter of the places.
+const HINT_SHARE: usize = 8 * RELATED_SHARE;
 
 /// Whether enough of the `gaps` in the new content resembles some of the `places` in the old one.
 ///
@@ -49,18 +51,21 @@ pub(crate) fn is_related(
     };
     let rarities_log2 = search.rarities_log2.map(|it| it + RARER_LOG2);
     let search = Search { rarities_log2, ..search };
-    match is_striped {
-        true => resemble(pair, &new_stripes(gaps), &old_stripes(pair.old), search),
-        false => resemble(pair, &pieces(gaps), places, search),
-    }
+    let (gaps, places) = match is_striped {
+        true => (new_stripes(gaps), &old_stripes(pair.old)[..]),
+        false => (pieces(gaps), places),
+    };
+    let has_hint = is_striped || are_related(pair, &gaps, &pieces(places), search, HINT_SHARE);
+    has_hint && are_related(pair, &gaps, places, search, RELATED_SHARE)
 }
 
-/// Whether enough anchors of `gaps` are related to `places`.
-fn resemble(
+/// Whether more than one anchor of `gaps` in `share` is related to `places`.
+fn are_related(
     pair: Pair<'_>,
     gaps: &[Range<usize>],
     places: &[Range<usize>],
     search: Search,
+    share: usize,
 ) -> bool {
     let dense = Dense::new(pair, gaps, places, search);
     let (mut anchors, mut related) = (0, 0);
@@ -72,7 +77,7 @@ fn resemble(
             related += usize::from(saved.any(|it| it > SAVED_MIN));
         }
     }
-    related * RELATED_SHARE > anchors
+    related * share > anchors
 }
 
 fn pieces(gaps: &[Range<usize>]) -> Vec<Range<usize>> {
