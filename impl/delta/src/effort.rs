@@ -43,7 +43,7 @@ impl Effort {
             Effort::Fast => [new_length / 64, new_length / 16].map(|it| it.max(500_000)),
             Effort::Default => {
                 let start = (new_length / 4).clamp(1_000_000, 4_000_000);
-                [start / 8 + new_length / 256, start + new_length / 32]
+                [125_000 + new_length / 1024, start + new_length / 32]
             }
             Effort::Small => [new_length / 2, new_length * 3].map(|it| it.max(4_000_000)),
         }

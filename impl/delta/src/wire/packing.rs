@@ -198,8 +198,8 @@ const PIECE: usize = 512;
 const NOISE_MIN: u32 = 192;
 /// So many bytes of most pieces show that they are no noise,
 const HEAD: usize = 128;
-/// which has 101 different ones there. More are no proof of noise: a record that is repeated has
-/// as many.
+/// which has 101 different ones there, and one in two from 0x80 on. More are no proof of noise: a
+/// record that is repeated has as many.
 const HEAD_NOISE_MIN: u32 = 76;
 
 /// Where blocks of zstd should end: between noise and what is none. A block has one code for all
@@ -211,7 +211,10 @@ fn parts(raw: &[u8]) -> Vec<Range<usize>> {
         let start = index * PIECE;
         let range = start..start + piece.len();
         // The rest is too short to tell.
-        let is_noise = if piece.len() == PIECE { Some(is_noise(piece)) } else { last };
+        let is_noise = match piece.len() {
+            PIECE => Some(is_noise(piece, last == Some(true))),
+            _ => last,
+        };
         match parts.last_mut() {
             Some(part) if is_noise == last => part.end = range.end,
             _ => parts.push(range),
@@ -221,15 +224,20 @@ fn parts(raw: &[u8]) -> Vec<Range<usize>> {
     parts
 }
 
-fn is_noise(piece: &[u8]) -> bool {
-    different_bytes(&piece[..HEAD]) > HEAD_NOISE_MIN && different_bytes(piece) > NOISE_MIN
+/// Whether the bytes of a piece are noise. Behind other noise its head is proof enough.
+fn is_noise(piece: &[u8], follows_noise: bool) -> bool {
+    let (head, rest) = piece.split_at(HEAD);
+    let high = head.iter().filter(|it| **it >= 0x80).count();
+    if high.abs_diff(HEAD / 2) > HEAD / 4 {
+        return false;
+    }
+    let mut seen = [0; 256];
+    see(&mut seen, head) > HEAD_NOISE_MIN && (follows_noise || see(&mut seen, rest) > NOISE_MIN)
 }
 
-fn different_bytes(piece: &[u8]) -> u32 {
-    let mut seen = [0; 256];
-    for byte in piece {
-        seen[usize::from(*byte)] = 1u8;
-    }
+/// Marks these bytes as seen, and counts all that are.
+fn see(seen: &mut [u8; 256], bytes: &[u8]) -> u32 {
+    bytes.iter().for_each(|it| seen[usize::from(*it)] = 1);
     seen.iter().map(|it| u32::from(*it)).sum()
 }
 
@@ -309,7 +317,19 @@ mod tests {
         }
         assert_eq!(parts(&mixed), [0..2048, 2048..6144, 6144..7680, 7680..8671]);
         assert_eq!(parts(&[]), []);
+    }
+
+    #[test]
+    fn noise_has_most_bytes_and_high_ones_as_often_as_low_ones() {
+        let random = noise(PIECE);
         let records = noise(150).repeat(100);
-        assert!(!records.chunks_exact(PIECE).any(is_noise));
+        let sorted: Vec<u8> = (0..=255).chain(0..=255).collect();
+        let half = [&random[..HEAD], &[0; PIECE - HEAD]].concat();
+        assert!(is_noise(&random, false));
+        assert!(!records.chunks_exact(PIECE).any(|it| is_noise(it, false)));
+        for follows in [false, true] {
+            assert!(!is_noise(&sorted, follows));
+            assert_eq!(is_noise(&half, follows), follows, "the head is enough behind other noise");
+        }
     }
 }
