@@ -43,7 +43,7 @@ const REPLACED_END: usize = 4;
 pub(crate) struct Encoder<'a, W> {
     pair: Pair<'a>,
     summing: Summing<'a>,
-    touched: TouchedSum,
+    touched: TouchedSum<'a>,
     effort: Effort,
     packer: Packer,
     out: W,
@@ -93,7 +93,7 @@ impl<'a, W: Write> Encoder<'a, W> {
     /// `out` cannot be written to.
     pub(crate) fn new(
         pair: Pair<'a>,
-        summing: Summing<'a>,
+        mut summing: Summing<'a>,
         effort: Effort,
         mut out: W,
     ) -> io::Result<Self> {
@@ -103,8 +103,8 @@ impl<'a, W: Write> Encoder<'a, W> {
         let (written, check) = (header.len() as u64, check(0, &[&header]));
         Ok(Encoder {
             pair,
+            touched: TouchedSum::new(pair.old, summing.take_differing()),
             summing,
-            touched: TouchedSum::default(),
             effort,
             packer: Packer::default(),
             framed: 0,
@@ -152,7 +152,7 @@ impl<'a, W: Write> Encoder<'a, W> {
         self.literals(self.pair.new.len())?;
         self.flush()?;
         let Pair { old, new } = self.pair;
-        self.touched.touch(old, new.len()..old.len().max(new.len()));
+        self.touched.touch(new.len()..old.len().max(new.len()));
         let touched = self.touched.finish();
         let bytes = Trailer { sum: self.summing.finish(), touched }.to_bytes();
         self.out.write_all(&bytes)?;
@@ -165,7 +165,7 @@ impl<'a, W: Write> Encoder<'a, W> {
         if self.new_end == end {
             return Ok(());
         }
-        self.touched.touch(self.pair.old, self.new_end..end);
+        self.touched.touch(self.new_end..end);
         self.end_operation();
         self.make_room()?;
         while end - self.new_end >= OWN_FRAME_MIN {
@@ -254,7 +254,7 @@ impl<'a, W: Write> Encoder<'a, W> {
                 break;
             }
             differing &= differing - 1;
-            self.touched.touch(self.pair.old, self.new_end + at..self.new_end + at + 1);
+            self.touched.touch(self.new_end + at..self.new_end + at + 1);
             let gap = (self.unchanged + at - next) as u64;
             let column = column(gap, self.column);
             varint::put(&mut self.streams.gaps, gap);
@@ -305,11 +305,6 @@ impl<'a, W: Write> Encoder<'a, W> {
             return Ok(());
         }
         let mut streams = std::mem::take(&mut self.streams);
-        let old = self.pair.old;
-        let mut skipped = Vec::new();
-        for range in ranges {
-            skipped.extend_from_slice(&old[range.start as usize..range.end as usize]);
-        }
         let frame = Frame {
             literal_lengths: Cow::Borrowed(&streams.literal_lengths),
             copy_lengths: Cow::Borrowed(&streams.copy_lengths),
@@ -318,17 +313,21 @@ impl<'a, W: Write> Encoder<'a, W> {
             differences: Cow::Owned(streams.differences.concat()),
             literals: Cow::Borrowed(&streams.literals),
         };
-        self.write(&frame, &skipped)?;
+        self.write(&frame, &ranges)?;
         streams.clear();
         self.streams = streams;
         Ok(())
     }
 
-    fn write(&mut self, frame: &Frame<'_>, skipped: &[u8]) -> io::Result<()> {
+    /// Writes a frame; `skipped` are the ranges of its skipped old bytes.
+    fn write(&mut self, frame: &Frame<'_>, skipped: &[Range<u64>]) -> io::Result<()> {
         let length = self.new_end - self.framed;
         let times = self.effort.packing_times(length);
         self.framed = self.new_end;
-        let (body, literals) = frame.to_body(skipped, times, &mut self.packer)?;
+        let old = self.pair.old;
+        let skipped = skipped.iter().map(|it| &old[it.start as usize..it.end as usize]);
+        let skipped: Vec<_> = skipped.collect();
+        let (body, literals) = frame.to_body(&skipped, times, &mut self.packer)?;
         let mut head = Vec::new();
         varint::put(&mut head, (body.len() + literals.len()) as u64);
         self.check = check(self.check, &[&body, &literals]);

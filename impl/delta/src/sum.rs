@@ -29,9 +29,19 @@ impl Sum {
     /// The bytes that travel.
     pub(crate) const BYTES: usize = 16;
 
+    /// The sum of block `index` alone.
+    pub(crate) fn of(index: u64, block: &[u8]) -> Sum {
+        Sum(XxHash3_128::oneshot_with_seed(index, block))
+    }
+
     /// Adds block `index`.
     pub(crate) fn add(&mut self, index: u64, block: &[u8]) {
-        self.0 = self.0.wrapping_add(XxHash3_128::oneshot_with_seed(index, block));
+        self.merge(Sum::of(index, block));
+    }
+
+    /// Adds the blocks of another sum, which are others.
+    pub(crate) fn merge(&mut self, other: Sum) {
+        self.0 = self.0.wrapping_add(other.0);
     }
 
     /// Adds the blocks of `content` that lie in `bytes`, a range that begins at a block's start
@@ -53,7 +63,7 @@ impl Sum {
         next: &[u8],
     ) -> bool {
         let (sum, are_equal) = Cpu::best().run(Compared { seed: index, new, old, next });
-        self.0 = self.0.wrapping_add(sum);
+        self.merge(Sum(sum));
         are_equal
     }
 

@@ -1,5 +1,6 @@
 //! Which old blocks an application in place changes.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 
 use crate::sum::{SUM_BLOCK, Sum};
@@ -29,34 +30,65 @@ impl TouchedBlocks {
     }
 }
 
+/// The sums of some blocks of an old content, in ascending order.
+#[derive(Default)]
+pub(crate) struct OldBlocks(VecDeque<(u64, Sum)>);
+
+impl OldBlocks {
+    /// Sums a block, unless there are too many for an application in place.
+    pub(crate) fn push(&mut self, index: u64, block: &[u8]) {
+        if (self.0.len() * SUM_BLOCK) < IN_PLACE_MAX as usize {
+            self.0.push_back((index, Sum::of(index, block)));
+        }
+    }
+
+    /// The sum of a block, if it is known; those before it are forgotten.
+    fn take(&mut self, index: u64) -> Option<Sum> {
+        while self.0.front().is_some_and(|it| it.0 < index) {
+            self.0.pop_front();
+        }
+        self.0.pop_front_if(|it| it.0 == index).map(|it| it.1)
+    }
+}
+
 /// Sums the touched blocks of an old content in memory, as long as they are few.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct TouchedSum {
+pub(crate) struct TouchedSum<'a> {
+    old: &'a [u8],
+    known: OldBlocks,
     blocks: TouchedBlocks,
     sum: Sum,
     touched: u64,
     given_up: bool,
 }
 
-impl TouchedSum {
+impl<'a> TouchedSum<'a> {
+    /// Nothing touched yet. Some blocks of `old` are `known` already.
+    pub(crate) fn new(old: &'a [u8], known: OldBlocks) -> TouchedSum<'a> {
+        let blocks = TouchedBlocks::default();
+        TouchedSum { old, known, blocks, sum: Sum::default(), touched: 0, given_up: false }
+    }
+
     /// Notes that the new bytes in this range are not the old ones.
     #[inline]
-    pub(crate) fn touch(&mut self, old: &[u8], bytes: Range<usize>) {
+    pub(crate) fn touch(&mut self, bytes: Range<usize>) {
         if !self.given_up {
-            self.add(old, bytes);
+            self.add(bytes);
         }
     }
 
-    fn add(&mut self, old: &[u8], bytes: Range<usize>) {
+    fn add(&mut self, bytes: Range<usize>) {
         self.touched += bytes.len() as u64 + WRITE_COST;
         if self.touched > IN_PLACE_MAX {
             return self.give_up();
         }
-        let end = bytes.end.min(old.len());
+        let end = bytes.end.min(self.old.len());
         for block in self.blocks.touch(bytes.start.min(end) as u64..end as u64) {
             self.touched += SUM_BLOCK as u64;
-            let start = block as usize * SUM_BLOCK;
-            self.sum.add(block, &old[start..old.len().min(start + SUM_BLOCK)]);
+            let sum = self.known.take(block).unwrap_or_else(|| {
+                let start = block as usize * SUM_BLOCK;
+                Sum::of(block, &self.old[start..self.old.len().min(start + SUM_BLOCK)])
+            });
+            self.sum.merge(sum);
         }
     }
 
@@ -68,5 +100,36 @@ impl TouchedSum {
     /// The sum, unless the patch moves bytes or changes too much.
     pub(crate) fn finish(self) -> Option<Sum> {
         (!self.given_up && self.touched <= IN_PLACE_MAX).then_some(self.sum)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::noise::noise;
+
+    #[test]
+    fn a_block_that_is_known_is_not_summed_again() {
+        let old = noise(5 * SUM_BLOCK + 7);
+        let touched = |known: &[u64]| {
+            let mut blocks = OldBlocks::default();
+            known.iter().for_each(|it| blocks.push(*it, b"another content"));
+            let mut touched = TouchedSum::new(&old, blocks);
+            for at in [SUM_BLOCK + 3, SUM_BLOCK + 9, 3 * SUM_BLOCK, old.len() - 1] {
+                touched.touch(at..at + 1);
+            }
+            touched.finish()
+        };
+        let sum = |known: &[u64]| {
+            let mut sum = Sum::default();
+            for index in [1, 3, 5] {
+                let block = old.chunks(SUM_BLOCK).nth(index as usize).expect("there is one");
+                sum.add(index, if known.contains(&index) { b"another content" } else { block });
+            }
+            Some(sum)
+        };
+        for known in [&[][..], &[0, 2, 3, 4], &[1, 5]] {
+            assert_eq!(touched(known), sum(known), "{known:?}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 use super::pair::{Pair, Place};
 use crate::compare::{common_prefix, common_suffix};
 use crate::sum::{SUM_BLOCK, Sum};
+use crate::touched::OldBlocks;
 
 /// Equal bytes between two observations.
 const OBSERVED: usize = 1 << 20;
@@ -13,6 +14,8 @@ pub(crate) struct Summing<'a> {
     low: usize,
     high: usize,
     sum: Option<Sum>,
+    /// The old blocks that were seen to differ from the new ones in their place.
+    differing: OldBlocks,
     /// Told how far the comparison has come.
     observe: &'a dyn Fn(usize),
 }
@@ -21,7 +24,8 @@ impl<'a> Summing<'a> {
     /// Nothing summed yet, and never anything unless `asked`.
     pub(crate) fn new(new: &'a [u8], asked: bool, observe: &'a dyn Fn(usize)) -> Summing<'a> {
         let high = new.len().next_multiple_of(SUM_BLOCK);
-        Summing { new, low: 0, high, sum: asked.then(Sum::default), observe }
+        let sum = asked.then(Sum::default);
+        Summing { new, low: 0, high, sum, differing: OldBlocks::default(), observe }
     }
 
     /// The equal bytes from `place` on in `pair`, whose new content is a prefix of the summed one.
@@ -41,6 +45,10 @@ impl<'a> Summing<'a> {
             let next = &old[at + step..];
             let run = match self.sum_compared(here, [old_part, new_part], next) {
                 Some(true) => step,
+                Some(false) if place.old == place.new => {
+                    self.differing.push((here / SUM_BLOCK) as u64, old_part);
+                    common_prefix(old_part, new_part)
+                }
                 _ => common_prefix(old_part, new_part),
             };
             at += run;
@@ -80,6 +88,11 @@ impl<'a> Summing<'a> {
             }
         }
         both - left
+    }
+
+    /// The old blocks that were seen to differ in place, summed while they were in the cache.
+    pub(crate) fn take_differing(&mut self) -> OldBlocks {
+        std::mem::take(&mut self.differing)
     }
 
     /// The sum, with the blocks added that nobody passed.

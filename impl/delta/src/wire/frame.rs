@@ -41,14 +41,14 @@ pub(crate) struct Frame<'a> {
 
 impl Frame<'_> {
     /// The body in two parts, the second of which are the bytes of the literals.
-    /// `skipped` are the frame's skipped old bytes; `times` are about the nanoseconds that packing
+    /// `skipped` are the stretches of its skipped old bytes; `times` are about the nanoseconds that packing
     /// may take for another stream and for the literals.
     ///
     /// # Errors
     /// zstd has no memory.
     pub(crate) fn to_body(
         &self,
-        skipped: &[u8],
+        skipped: &[&[u8]],
         times: [usize; 2],
         packer: &mut Packer,
     ) -> io::Result<(Vec<u8>, Cow<'_, [u8]>)> {
@@ -68,8 +68,8 @@ impl Frame<'_> {
             let literals = index == LITERALS;
             let time = times[usize::from(literals)];
             let resembled = literals && time / RESEMBLED_TIME >= stream.len();
-            let prefix = if resembled { skipped } else { &[] };
-            let (packing, bytes) = match packer.pack(stream, prefix, time)? {
+            let prefix = if resembled { skipped.concat() } else { Vec::new() };
+            let (packing, bytes) = match packer.pack(stream, &prefix, time)? {
                 Some((packing, packed)) => (packing, Cow::Owned(packed)),
                 None => (Packing::Raw, Cow::Borrowed(stream)),
             };
