@@ -54,15 +54,15 @@ impl Sum {
         }
     }
 
-    /// Adds block `index`, a whole one, and tells whether it equals `old`. The old bytes that
-    /// are compared `next` are asked for in time.
+    /// Adds block `index`, a whole one, and tells whether it equals `old`. The bytes that are compared
+    /// `next` are asked for in time.
     pub(crate) fn add_compared(
         &mut self,
         index: u64,
         [old, new]: [&[u8; SUM_BLOCK]; 2],
-        next: &[u8],
+        next: [&[u8]; 2],
     ) -> bool {
-        let (sum, are_equal) = Cpu::best().run(Compared { seed: index, new, old, next });
+        let (sum, are_equal) = Cpu::best().run(Compared { seed: index, old, new, next });
         self.merge(Sum(sum));
         are_equal
     }

@@ -42,7 +42,7 @@ impl<'a> Summing<'a> {
             let here = place.new + at;
             let step = (SUM_BLOCK - here % SUM_BLOCK).min(both - at);
             let (old_part, new_part) = (&old[at..at + step], &new[at..at + step]);
-            let next = &old[at + step..];
+            let next = [&old[at + step..], &new[at + step..]];
             let run = match self.sum_compared(here, [old_part, new_part], next) {
                 Some(true) => step,
                 Some(false) if place.old == place.new => {
@@ -77,7 +77,8 @@ impl<'a> Summing<'a> {
             let step = (here - (here - 1) / SUM_BLOCK * SUM_BLOCK).min(left);
             let (old_part, new_part) = (&old[left - step..left], &new[left - step..left]);
             let next = left.saturating_sub(2 * step)..left - step;
-            let run = match self.sum_compared(here - step, [old_part, new_part], &old[next]) {
+            let next = [&old[next.clone()], &new[next]];
+            let run = match self.sum_compared(here - step, [old_part, new_part], next) {
                 Some(true) => step,
                 _ => common_suffix(old_part, new_part),
             };
@@ -111,8 +112,13 @@ impl<'a> Summing<'a> {
     }
 
     /// Sums the new bytes from `start` on, if they are the whole block that is next at either end, and
-    /// tells whether they equal the old ones. The old bytes that are compared `next` are asked for.
-    fn sum_compared(&mut self, start: usize, [old, new]: [&[u8]; 2], next: &[u8]) -> Option<bool> {
+    /// tells whether they equal the old ones. What is compared `next` is asked for.
+    fn sum_compared(
+        &mut self,
+        start: usize,
+        [old, new]: [&[u8]; 2],
+        next: [&[u8]; 2],
+    ) -> Option<bool> {
         let sum = self.sum.as_mut()?;
         let (old, new) = (old.try_into().ok()?, new.try_into().ok()?);
         if self.low == self.high {
