@@ -7,6 +7,9 @@ use crate::touched::OldBlocks;
 
 /// Equal bytes between two observations.
 const OBSERVED: usize = 1 << 20;
+/// The end of both contents is compared backward in stretches of so many bytes, and forward in
+/// each, as memory is read faster.
+const STRETCH: usize = 256 << 10;
 
 /// The sum of the new content, taken on the way: blocks before `low` and from `high` on are in.
 pub(crate) struct Summing<'a> {
@@ -65,30 +68,50 @@ impl<'a> Summing<'a> {
 
     /// The equal bytes at the end of both, without the first `prefix`.
     pub(crate) fn equal_suffix(&mut self, pair: Pair<'_>, prefix: usize) -> usize {
-        let (old, new) = (&pair.old[prefix..], &pair.new[prefix..]);
+        let Pair { old, new } = pair;
         if self.sum.is_none() {
-            return common_suffix(old, new);
+            return common_suffix(&old[prefix..], &new[prefix..]);
         }
-        let both = old.len().min(new.len());
-        let (old, new) = (&old[old.len() - both..], &new[new.len() - both..]);
-        let mut left = both;
-        while left > 0 {
-            let here = pair.new.len() - both + left;
-            let step = (here - (here - 1) / SUM_BLOCK * SUM_BLOCK).min(left);
-            let (old_part, new_part) = (&old[left - step..left], &new[left - step..left]);
-            let next = left.saturating_sub(2 * step)..left - step;
-            let next = [&old[next.clone()], &new[next]];
-            let run = match self.sum_compared(here - step, [old_part, new_part], next) {
-                Some(true) => step,
-                _ => common_suffix(old_part, new_part),
+        let first = new.len() - (old.len().min(new.len()) - prefix);
+        let mut end = new.len();
+        while end > first {
+            let part = ((end - 1) / SUM_BLOCK * SUM_BLOCK).max(first);
+            let stretch = ((end - 1) / STRETCH * STRETCH).max(first.next_multiple_of(SUM_BLOCK));
+            let stretch = stretch.max(self.low);
+            let is_whole = end == self.high && stretch < end;
+            let start = if is_whole { stretch } else { part };
+            let old_end = old.len() - (new.len() - end);
+            let parts = [&old[old_end - (end - start)..old_end], &new[start..end]];
+            let run = match is_whole {
+                true => self.equal_suffix_of_blocks(start, parts),
+                false => common_suffix(parts[0], parts[1]),
             };
-            left -= run;
-            self.retreat(pair.new.len() - both + left);
-            if run < step {
+            end -= run;
+            self.retreat(end);
+            if end > start {
                 break;
             }
         }
-        both - left
+        new.len() - end
+    }
+
+    /// Sums the new bytes from `start` on, which are the last whole blocks that were not summed yet,
+    /// and returns how many at their end equal the old ones.
+    fn equal_suffix_of_blocks(&mut self, start: usize, [old, new]: [&[u8]; 2]) -> usize {
+        let first = start / SUM_BLOCK;
+        let blocks = old.as_chunks::<SUM_BLOCK>().0.iter().zip(new.as_chunks().0);
+        let mut unlike = 0;
+        for (index, (old_block, new_block)) in blocks.enumerate() {
+            let end = (index + 1) * SUM_BLOCK;
+            let next = [&old[end..], &new[end..]];
+            let sum = self.sum.as_mut().expect("a sum is asked for");
+            if !sum.add_compared((first + index) as u64, [old_block, new_block], next) {
+                unlike = end;
+            }
+        }
+        self.high = start;
+        let last = unlike.saturating_sub(SUM_BLOCK)..unlike;
+        new.len() - unlike + common_suffix(&old[last.clone()], &new[last])
     }
 
     /// The old blocks that were seen to differ in place, summed while they were in the cache.
@@ -111,8 +134,8 @@ impl<'a> Summing<'a> {
         }
     }
 
-    /// Sums the new bytes from `start` on, if they are the whole block that is next at either end, and
-    /// tells whether they equal the old ones. What is compared `next` is asked for.
+    /// Sums the new bytes from `start` on, if they are the whole block that is next, and tells whether
+    /// they equal the old ones. What is compared `next` is asked for.
     fn sum_compared(
         &mut self,
         start: usize,
@@ -121,15 +144,10 @@ impl<'a> Summing<'a> {
     ) -> Option<bool> {
         let sum = self.sum.as_mut()?;
         let (old, new) = (old.try_into().ok()?, new.try_into().ok()?);
-        if self.low == self.high {
-            return None;
-        } else if start == self.low {
-            self.low += SUM_BLOCK;
-        } else if start + SUM_BLOCK == self.high {
-            self.high -= SUM_BLOCK;
-        } else {
+        if start != self.low || self.low == self.high {
             return None;
         }
+        self.low += SUM_BLOCK;
         Some(sum.add_compared((start / SUM_BLOCK) as u64, [old, new], next))
     }
 
@@ -152,21 +170,36 @@ impl<'a> Summing<'a> {
 mod tests {
     use super::*;
 
+    /// Compares from either end, and checks both runs and the sum.
+    fn compare(old: &[u8], new: &[u8]) {
+        let both = old.len().min(new.len());
+        let alike = |(old, new): &(&u8, &u8)| old == new;
+        let prefix = old.iter().zip(new).take_while(alike).count();
+        let rest = old.iter().rev().zip(new.iter().rev()).take(both - prefix);
+        let suffix = rest.take_while(alike).count();
+
+        let pair = Pair { old, new };
+        let mut summing = Summing::new(new, true, &|_| ());
+        let found = summing.equal_run(pair, Place { old: 0, new: 0 });
+        assert_eq!((found, summing.equal_suffix(pair, prefix)), (prefix, suffix));
+        let mut whole = Sum::default();
+        whole.add_blocks(new, 0..new.len());
+        assert_eq!(summing.finish(), Some(whole));
+    }
+
     #[test]
-    fn the_sum_is_that_of_the_whole_wherever_the_difference_lies() {
-        for length in [0, 1, SUM_BLOCK - 1, SUM_BLOCK, 5 * SUM_BLOCK + 77] {
+    fn the_sum_is_that_of_the_whole_wherever_the_differences_lie() {
+        for length in [0, 1, SUM_BLOCK - 1, SUM_BLOCK, 5 * SUM_BLOCK + 77, 3 * STRETCH + 5] {
             let old: Vec<u8> = (0..length).map(|it| (it * 31 % 251) as u8).collect();
-            for at in [0, 100, SUM_BLOCK, 3 * SUM_BLOCK + 5].into_iter().filter(|it| *it < length) {
-                let mut new = old.clone();
-                new[at] ^= 1;
-                let pair = Pair { old: &old, new: &new };
-                let mut summing = Summing::new(&new, true, &|_| ());
-                let prefix = summing.equal_run(pair, Place { old: 0, new: 0 });
-                let suffix = summing.equal_suffix(pair, prefix);
-                assert_eq!((prefix, suffix), (at, length - at - 1));
-                let mut whole = Sum::default();
-                whole.add_blocks(&new, 0..length);
-                assert_eq!(summing.finish(), Some(whole));
+            for at in [0, 100, SUM_BLOCK, 3 * SUM_BLOCK + 5, STRETCH, 2 * STRETCH - 1] {
+                for other in [0, 1, 2 * SUM_BLOCK, STRETCH] {
+                    let mut new = old.clone();
+                    new.iter_mut().skip(at).step_by(other.max(1)).take(2).for_each(|it| *it ^= 1);
+                    compare(&old, &new);
+                    compare(&old, &[&new[..], b"more"].concat());
+                    compare(&[b"more", &old[..]].concat(), &new);
+                    compare(&old[..length / 3], &new);
+                }
             }
         }
     }
