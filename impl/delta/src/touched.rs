@@ -43,7 +43,7 @@ impl OldBlocks {
     }
 
     /// The sum of a block, if it is known; those before it are forgotten.
-    fn take(&mut self, index: u64) -> Option<Sum> {
+    pub(crate) fn take(&mut self, index: u64) -> Option<Sum> {
         while self.0.front().is_some_and(|it| it.0 < index) {
             self.0.pop_front();
         }

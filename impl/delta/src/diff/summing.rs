@@ -203,4 +203,17 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn an_old_block_is_known_if_it_was_compared_in_its_place() {
+        let old = crate::noise::noise(3 * SUM_BLOCK);
+        for (moved, known) in [(0, Some(Sum::of(1, &old[SUM_BLOCK..2 * SUM_BLOCK]))), (8, None)] {
+            let mut new = old[moved..].to_vec();
+            new[2 * SUM_BLOCK - 1] ^= 1;
+            let pair = Pair { old: &old, new: &new };
+            let mut summing = Summing::new(&new, true, &|_| ());
+            let run = summing.equal_run(pair, Place { old: moved, new: 0 });
+            assert_eq!((run, summing.take_differing().take(1)), (2 * SUM_BLOCK - 1, known));
+        }
+    }
 }
