@@ -62,6 +62,8 @@ impl Cpu {
     }
 }
 
+const CACHE_LINE: usize = 64;
+
 /// Asks for the cache line of a byte that is going to be read.
 #[inline(always)]
 pub(crate) fn prefetch(byte: &u8) {
@@ -74,6 +76,11 @@ pub(crate) fn prefetch(byte: &u8) {
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = byte;
+}
+
+/// Asks for all cache lines of bytes that are going to be read.
+pub(crate) fn prefetch_all(bytes: &[u8]) {
+    bytes.iter().step_by(CACHE_LINE).for_each(prefetch);
 }
 
 #[cfg(target_arch = "x86_64")]
