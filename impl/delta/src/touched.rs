@@ -32,9 +32,9 @@ impl TouchedBlocks {
 
 /// The sums of some blocks of an old content, in ascending order.
 #[derive(Default)]
-pub(crate) struct OldBlocks(VecDeque<(u64, Sum)>);
+pub(crate) struct BlockSums(VecDeque<(u64, Sum)>);
 
-impl OldBlocks {
+impl BlockSums {
     /// Sums a block, unless there are too many for an application in place.
     pub(crate) fn push(&mut self, index: u64, block: &[u8]) {
         if (self.0.len() * SUM_BLOCK) < IN_PLACE_MAX as usize {
@@ -54,7 +54,7 @@ impl OldBlocks {
 /// Sums the touched blocks of an old content in memory, as long as they are few.
 pub(crate) struct TouchedSum<'a> {
     old: &'a [u8],
-    known: OldBlocks,
+    known: BlockSums,
     blocks: TouchedBlocks,
     sum: Sum,
     touched: u64,
@@ -63,7 +63,7 @@ pub(crate) struct TouchedSum<'a> {
 
 impl<'a> TouchedSum<'a> {
     /// Nothing touched yet. Some blocks of `old` are `known` already.
-    pub(crate) fn new(old: &'a [u8], known: OldBlocks) -> TouchedSum<'a> {
+    pub(crate) fn new(old: &'a [u8], known: BlockSums) -> TouchedSum<'a> {
         let blocks = TouchedBlocks::default();
         TouchedSum { old, known, blocks, sum: Sum::default(), touched: 0, given_up: false }
     }
@@ -112,7 +112,7 @@ mod tests {
     fn a_block_that_is_known_is_not_summed_again() {
         let old = noise(5 * SUM_BLOCK + 7);
         let touched = |known: &[u64]| {
-            let mut blocks = OldBlocks::default();
+            let mut blocks = BlockSums::default();
             known.iter().for_each(|it| blocks.push(*it, b"another content"));
             let mut touched = TouchedSum::new(&old, blocks);
             for at in [SUM_BLOCK + 3, SUM_BLOCK + 9, 3 * SUM_BLOCK, old.len() - 1] {

@@ -28,7 +28,7 @@ const SAVED_MIN: isize = 64;
 const LOOK: usize = 256;
 /// If no more than one anchor of the sample in so many is related, nothing is searched.
 const RELATED_SHARE: usize = 256;
-/// Nor if so few are related to a quarter of the places.
+/// Nor if no more than one in so many is related to a quarter of the places.
 const HINT_SHARE: usize = 8 * RELATED_SHARE;
 
 /// Whether enough of the `gaps` in the new content resembles some of the `places` in the old one.

@@ -3,7 +3,7 @@
 use super::pair::{Pair, Place};
 use crate::compare::{common_prefix, common_suffix};
 use crate::sum::{SUM_BLOCK, Sum};
-use crate::touched::OldBlocks;
+use crate::touched::BlockSums;
 
 /// Equal bytes between two observations.
 const OBSERVED: usize = 1 << 20;
@@ -18,7 +18,7 @@ pub(crate) struct Summing<'a> {
     high: usize,
     sum: Option<Sum>,
     /// The old blocks that were seen to differ from the new ones in their place.
-    differing: OldBlocks,
+    differing: BlockSums,
     /// Told how far the comparison has come.
     observe: &'a dyn Fn(usize),
 }
@@ -28,7 +28,7 @@ impl<'a> Summing<'a> {
     pub(crate) fn new(new: &'a [u8], asked: bool, observe: &'a dyn Fn(usize)) -> Summing<'a> {
         let high = new.len().next_multiple_of(SUM_BLOCK);
         let sum = asked.then(Sum::default);
-        Summing { new, low: 0, high, sum, differing: OldBlocks::default(), observe }
+        Summing { new, low: 0, high, sum, differing: BlockSums::default(), observe }
     }
 
     /// The equal bytes from `place` on in `pair`, whose new content is a prefix of the summed one.
@@ -115,7 +115,7 @@ impl<'a> Summing<'a> {
     }
 
     /// The old blocks that were seen to differ in place, summed while they were in the cache.
-    pub(crate) fn take_differing(&mut self) -> OldBlocks {
+    pub(crate) fn take_differing(&mut self) -> BlockSums {
         std::mem::take(&mut self.differing)
     }
 

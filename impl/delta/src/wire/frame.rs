@@ -41,8 +41,8 @@ pub(crate) struct Frame<'a> {
 
 impl Frame<'_> {
     /// The body in two parts, the second of which are the bytes of the literals.
-    /// `skipped` are the stretches of its skipped old bytes; `times` are about the nanoseconds that packing
-    /// may take for another stream and for the literals.
+    /// `skipped` are the stretches of its skipped old bytes; `times` are about the nanoseconds that
+    /// packing may take for another stream and for the literals.
     ///
     /// # Errors
     /// zstd has no memory.
