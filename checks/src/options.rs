@@ -135,7 +135,7 @@ pub(crate) struct RunOptions {
     pub elections: Option<u32>,
     /// Files.
     #[arg(long)]
-    pub paths: Option<u16>,
+    pub paths: Option<u32>,
     /// Copies that go bad.
     #[arg(long)]
     pub rot: Option<u32>,

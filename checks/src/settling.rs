@@ -13,7 +13,7 @@ use std::time::Instant;
 use ahash::RandomState;
 use serde::Serialize;
 use stateright::Model;
-use steadfast_cluster::{Action, ClusterModel, ClusterState, View};
+use steadfast_cluster::{ClusterModel, ClusterState, View};
 use steadfast_guarantees::twins::Twin;
 use steadfast_guarantees::{ClusterView, GuaranteeId};
 use steadfast_protocol::{NodeId, Replica};
@@ -124,7 +124,7 @@ fn explore(model: &ClusterModel, is_exceeded: &dyn Fn() -> bool) -> Graph {
         let mut progress = Vec::new();
         for (action, next) in model.next_steps(&state) {
             let to = number(next, &mut pending);
-            if is_progress(model, &state, &action) {
+            if model.is_progress(&state, &action.step) {
                 progress.push(to);
             }
         }
@@ -133,21 +133,12 @@ fn explore(model: &ClusterModel, is_exceeded: &dyn Fn() -> bool) -> Graph {
         graph.successors[at as usize] = progress;
         let view = View { model, state: &state };
         if view.is_quiet() && !state.replicas().any(Replica::leads) {
-            let nodes: Vec<_> = state.nodes().map(|(_, node)| node).collect();
-            graph.leaderless.entry(fingerprint(&nodes)).or_insert(state);
+            graph.leaderless.entry(fingerprint(&state.actor_nodes())).or_insert(state);
         }
     }
     // Those that were found and not gone on from.
     graph.successors.resize(numbers.len(), Vec::new());
     graph
-}
-
-/// Whether a step needs no fault, no client and no bound.
-fn is_progress(model: &ClusterModel, state: &ClusterState, action: &Action) -> bool {
-    match action.step {
-        Step::Tick { node } => model.due_ticks(state).any(|it| it == node),
-        step => step.is_progress(),
-    }
 }
 
 /// How many states are left when those whose successors are all peeled are peeled.

@@ -36,7 +36,7 @@ fn workload(seed: u64) -> Schedule {
     let setup = Setup { narrated: false, ..Setup::new(settings, seed) };
     let count = u32::try_from(LENGTH.as_micros() / WRITE_EVERY.as_micros()).unwrap_or(0);
     let plans = (1..count).flat_map(|nth| {
-        let path = u16::try_from(nth % 5).unwrap_or(0);
+        let path = nth % 5;
         let bytes = if nth % 2 == 0 { 12 } else { 2_000 };
         let at = WRITE_EVERY * nth;
         [(at, Plan::Put { path, bytes }), (at + WRITE_EVERY / 2, Plan::Read { path })]

@@ -1,8 +1,9 @@
 //! What is done to a cluster from outside: clients and faults.
 
-use steadfast_guarantees::{Action, Copy, Operation, Status};
+use steadfast_guarantees::{Action, Operation, Status};
+use steadfast_node::{Cluster, ContentCopy, NodeStorage};
 use steadfast_protocol::{
-    Base, Change, Consistency, Content, ContentId, Dot, Input, Intent, NodeId, NodeSet, Path,
+    Change, Consistency, Content, ContentId, Dot, Input, Intent, NodeId, NodeSet, Path,
     ReadRequest, RequestId, WriteRequest,
 };
 use steadfast_trace::{Step, WriteKind};
@@ -41,13 +42,13 @@ impl Simulation {
         kind: WriteKind,
         bytes: Option<Bytes>,
     ) -> RequestId {
-        let request = self.next_request();
+        let request = self.world.next_request();
         let path = self.path_number(path);
         if let Some(bytes) = bytes {
             let shown = self.replica(node).and_then(|it| it.files().visible(&self.path(path)));
             let base = shown.and_then(|it| it.change.named());
             let content = self.name_content(bytes, base);
-            self.names.contents.insert(self.world.requests, content);
+            self.names.contents.insert(self.world.next_number(), content);
         }
         self.take(Step::Write { node, path, kind });
         request
@@ -55,7 +56,7 @@ impl Simulation {
 
     /// A client reads a file linearizably, at a node that leads.
     pub fn read(&mut self, node: NodeId, path: &str) -> RequestId {
-        let request = self.next_request();
+        let request = self.world.next_request();
         let path = self.path_number(path);
         self.take(Step::Read { node, path });
         request
@@ -63,8 +64,7 @@ impl Simulation {
 
     /// A client sends a request again, under the same id.
     pub fn retry(&mut self, node: NodeId, request: RequestId) {
-        let request = u16::try_from(request.number).unwrap_or(u16::MAX);
-        self.take(Step::Retry { node, request });
+        self.take(Step::Retry { node, request: request.number });
     }
 
     /// What became of a request, as far as its client knows.
@@ -99,21 +99,21 @@ impl Simulation {
         let decisions = self.setup.decisions();
         let mut random = self.random(Chance::Crash, [node.0]);
         let at = &mut self.nodes[node.index()];
-        at.shadow.keep_records(at.storage.records());
-        let aftermath = at.storage.crash(&mut random, decisions, &is_wanted);
+        at.shadow.keep_records(at.node.storage().records());
+        let aftermath = at.node.storage_mut().crash(&mut random, decisions, &is_wanted);
         let is_lost = aftermath.kept < aftermath.of;
         let torn = is_lost && (aftermath.tail.is_uncertain() || decisions.trusts_torn_record());
         self.ledger.crashes += 1;
         self.ledger.tails_lost += u64::from(is_lost);
         self.ledger.torn += u64::from(torn);
         self.aftermath = Some(aftermath);
-        let kept = u16::try_from(aftermath.kept).unwrap_or(u16::MAX);
+        let kept = u32::try_from(aftermath.kept).unwrap_or(u32::MAX);
         self.take(Step::Crash { node, kept, torn });
     }
 
     /// A node that stopped starts again.
     pub fn recover(&mut self, node: NodeId) {
-        let is_down = self.nodes.get(node.index()).is_some_and(|it| it.replica.is_none());
+        let is_down = self.nodes.get(node.index()).is_some_and(|it| !it.node.is_up());
         if is_down {
             self.take(Step::Recover { node });
         }
@@ -152,9 +152,9 @@ impl Simulation {
 
     /// A copy of a content goes bad, if another node has a good one; it is found out later.
     pub fn rot(&mut self, node: NodeId, content: ContentId) {
-        let storage = &self.nodes[node.index()].storage;
-        let is_good = storage.copy(content) == Copy::Exact;
-        if is_good && self.has_another_good_copy(node, content) {
+        let storage = self.nodes[node.index()].node.storage();
+        let is_good = storage.copy(content) == ContentCopy::Exact;
+        if is_good && self.may_rot(node, content) {
             self.take(Step::Rot { node, content });
             let mut random = self.random(Chance::Scrub, [node.0]);
             let found = self.now + random.duration(&self.setup.latency) * 20;
@@ -164,7 +164,8 @@ impl Simulation {
 
     /// Finds the bad copies.
     pub(crate) fn scrub(&mut self) {
-        for (node, content) in self.scrubs() {
+        let found: Vec<(NodeId, ContentId)> = self.undetected_rot().collect();
+        for (node, content) in found {
             self.take(Step::Scrub { node, content });
         }
     }
@@ -175,73 +176,51 @@ impl Simulation {
             Step::Write { node, path, kind } => self.ask_to_write(node, path, kind),
             Step::Read { node, path } => {
                 self.replica(node)?;
-                self.spend(|left| &mut left.reads)?;
-                let request = self.count_request();
+                self.world.spend(|left| &mut left.reads)?;
+                let request = self.world.count_request();
                 let path = self.path(path);
                 self.history.on_invoked(request, path.clone(), node, Action::read());
                 let consistency = Consistency::Linearizable;
                 self.ledger.reads += 1;
-                self.drive(node, Input::Read(ReadRequest { request, path, consistency }));
+                self.hear(node, Input::Read(ReadRequest { request, path, consistency }));
                 Some(())
             }
             Step::Retry { node, request } => {
-                let operation = self.history.operations().get(usize::from(request))?.clone();
-                let Operation { request, path, action: Action::Write { intent, base, .. }, .. } =
-                    operation
-                else {
-                    return None;
-                };
+                let write = self.history.retry(request)?;
                 self.replica(node)?;
-                self.spend(|left| &mut left.retries)?;
-                self.history.on_retried(request, node);
-                if let Intent::Put(Content::Named(content)) = intent {
-                    self.bring(node, content);
-                }
-                self.drive(node, Input::Write(WriteRequest { request, path, intent, base }));
+                self.world.spend(|left| &mut left.retries)?;
+                self.history.on_retried(write.request, node);
+                self.bring_and_write(node, write);
                 Some(())
             }
             _ => None,
         }
     }
 
-    fn ask_to_write(&mut self, node: NodeId, path: u16, kind: WriteKind) -> Option<()> {
+    fn ask_to_write(&mut self, node: NodeId, path: u32, kind: WriteKind) -> Option<()> {
         let path = self.path(path);
         let heads = self.replica(node)?.files().heads(&path);
-        let base = match kind {
-            WriteKind::Resolve => Base::Named(heads.iter().map(|head| head.dot).collect()),
-            _ => Base::Visible,
-        };
-        let named = self.names.contents.get(&self.world.requests).cloned();
-        let intent = match kind {
-            WriteKind::Put | WriteKind::Resolve => Intent::Put(named?),
-            WriteKind::Delete => Intent::Delete,
-            WriteKind::Restore(dot) => Intent::Restore(dot),
-        };
-        self.spend(|left| &mut left.writes)?;
-        match kind {
-            WriteKind::Put => {}
-            WriteKind::Delete => self.spend(|left| &mut left.deletes)?,
-            WriteKind::Resolve | WriteKind::Restore(_) => {
-                self.spend(|left| &mut left.resolves)?;
-            }
-        }
-        let request = self.count_request();
-        if let Intent::Put(Content::Named(content)) = intent {
-            self.bring(node, content);
-        }
+        let content = self.names.contents.get(&self.world.next_number()).cloned();
+        let (intent, base) = kind.intent(heads, content)?;
+        self.world.spend_write(kind)?;
+        let request = self.world.count_request();
         self.ledger.writes += 1;
         let action = Action::write(intent.clone(), base.clone());
         self.history.on_invoked(request, path.clone(), node, action);
-        self.drive(node, Input::Write(WriteRequest { request, path, intent, base }));
+        self.bring_and_write(node, WriteRequest { request, path, intent, base });
         Some(())
     }
 
-    /// Makes a content durable before the write that names it.
-    fn bring(&mut self, node: NodeId, content: ContentId) {
-        if let Some(bytes) = self.catalogue.get(content) {
-            self.nodes[node.index()].storage.put(content, Stored { bytes, is_exact: true });
+    /// A client makes the content durable that its write names, and then writes.
+    fn bring_and_write(&mut self, node: NodeId, write: WriteRequest) {
+        if let Intent::Put(Content::Named(content)) = write.intent {
+            if let Some(bytes) = self.catalogue.get(content) {
+                let stored = Stored { bytes, is_exact: true };
+                self.nodes[node.index()].node.storage_mut().put(content, stored);
+            }
+            self.hear(node, Input::Stored { content });
         }
-        self.drive(node, Input::Stored { content });
+        self.hear(node, Input::Write(write));
     }
 
     /// Short contents are written into the log, others are named there.
@@ -252,28 +231,18 @@ impl Simulation {
         }
     }
 
-    fn next_request(&self) -> RequestId {
-        RequestId { client: 1, number: u64::from(self.world.requests) }
-    }
-
-    fn count_request(&mut self) -> RequestId {
-        let request = self.next_request();
-        self.world.requests = self.world.requests.saturating_add(1);
-        request
-    }
-
     /// The number of a path, which it is given when it is first heard of.
-    fn path_number(&mut self, name: &str) -> u16 {
+    fn path_number(&mut self, name: &str) -> u32 {
         let known = self.names.paths.iter().position(|it| it.as_str() == name);
         let at = known.unwrap_or_else(|| {
             self.names.paths.push(Path::new(name));
             self.names.paths.len() - 1
         });
-        u16::try_from(at).unwrap_or(u16::MAX)
+        u32::try_from(at).unwrap_or(u32::MAX)
     }
 
-    pub(crate) fn path(&self, number: u16) -> Path {
-        let named = self.names.paths.get(usize::from(number));
+    pub(crate) fn path(&self, number: u32) -> Path {
+        let named = self.names.paths.get(number as usize);
         named.cloned().unwrap_or_else(|| Path::new(""))
     }
 
@@ -300,7 +269,7 @@ impl Simulation {
 
     /// Asks a node that believes that it leads.
     fn ask_planned(&mut self, node: NodeId, plan: &Plan, random: &mut Random) {
-        let name = |path: u16| format!("file-{path}");
+        let name = |path: u32| format!("file-{path}");
         match *plan {
             Plan::Put { path, bytes } => {
                 let bytes = self.next_version(node, &name(path), bytes, random);
@@ -366,8 +335,7 @@ impl Simulation {
     }
 
     fn rot_any(&mut self, node: NodeId) {
-        let contents = self.nodes[node.index()].storage.contents();
-        let contents: Vec<ContentId> = contents.map(|(content, _)| content).collect();
+        let contents: Vec<ContentId> = self.nodes[node.index()].node.storage().contents().collect();
         let mut random = self.random(Chance::Rot, [node.0]);
         if let Some(content) = random.pick(&contents).copied() {
             self.rot(node, content);

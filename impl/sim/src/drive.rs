@@ -1,74 +1,32 @@
 //! Inputs and effects: what a server does around its replica.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
-use steadfast_guarantees::Copy;
-use steadfast_protocol::{ContentId, Effect, Input, NodeId, Packet, Payload, Sealed};
+use steadfast_node::{Cluster, NodeStorage, Output};
+use steadfast_protocol::{Input, NodeId, Packet, Payload};
 
 use crate::agenda::Event;
 use crate::random::Chance;
 use crate::{Plan, Simulation};
 
 impl Simulation {
-    /// Feeds a replica an input and performs the effects, until nothing is left to do at once.
-    pub(crate) fn drive(&mut self, node: NodeId, input: Input) {
+    /// Lets a node hear an input, and puts under way what leaves it.
+    pub(crate) fn hear(&mut self, node: NodeId, input: Input) {
         self.ledger.events += 1;
         let decisions = self.setup.decisions();
-        let mut effects = std::mem::take(&mut self.effects);
-        let (mut next, mut inputs) = (Some(input), VecDeque::new());
-        while let Some(input) = next {
-            let Some(replica) = &mut self.nodes[node.index()].replica else {
-                return;
-            };
-            replica.step(decisions, input, &mut effects);
-            for effect in effects.drain(..) {
-                self.perform_effect(node, effect, &mut inputs);
+        let mut outputs = std::mem::take(&mut self.outputs);
+        self.nodes[node.index()].node.hear(input, decisions, &mut outputs);
+        for output in outputs.drain(..) {
+            match output {
+                Output::Send { to, packet } => self.send(node, to, packet),
+                Output::Answer { request, outcome } => {
+                    self.nodes[node.index()].answers.push((request, outcome));
+                }
             }
-            next = inputs.pop_front();
         }
-        self.effects = effects;
+        self.outputs = outputs;
         self.maybe_begin_sync(node);
         self.maybe_begin_storing(node);
-    }
-
-    fn perform_effect(&mut self, node: NodeId, effect: Effect, inputs: &mut VecDeque<Input>) {
-        let at = &mut self.nodes[node.index()];
-        match effect {
-            Effect::Append { records } => at.storage.append(records),
-            Effect::Send { to, packet } => {
-                let packet = self.with_readable_payloads(node, packet, inputs);
-                self.send(node, to, packet);
-            }
-            Effect::Answer { request, outcome } => at.answers.push((request, outcome)),
-            Effect::Store { payload, .. } => at.storage.storing.push_back(payload),
-            Effect::Fetch { content } => inputs.push_back(match at.storage.copy(content) {
-                Copy::Exact => Input::Fetched { content },
-                Copy::Missing | Copy::Wrong => Input::Bad { content },
-            }),
-        }
-    }
-
-    /// Leaves out the payloads that a node has no good copy of, and says which they are.
-    fn with_readable_payloads(
-        &mut self,
-        node: NodeId,
-        packet: Packet,
-        inputs: &mut VecDeque<Input>,
-    ) -> Packet {
-        let storage = &self.nodes[node.index()].storage;
-        let payloads = packet.message.payloads().iter();
-        let bad = payloads.filter(|it| storage.copy(it.content) != Copy::Exact);
-        let bad: Vec<ContentId> = bad.map(|it| it.content).collect();
-        if bad.is_empty() {
-            return packet;
-        }
-        let mut message = (*packet.message).clone();
-        for content in bad {
-            message = message.without_payload(content);
-            inputs.push_back(Input::Bad { content });
-        }
-        Packet { message: Sealed::new(message), ..packet }
     }
 
     /// Puts a message under way, if its connection still carries it.
@@ -92,7 +50,7 @@ impl Simulation {
     }
 
     fn encode(&mut self, from: NodeId, payload: Payload) {
-        let storage = &self.nodes[from.index()].storage;
+        let storage = self.nodes[from.index()].node.storage();
         let Some(content) = storage.content(payload.content) else {
             return;
         };
@@ -103,23 +61,14 @@ impl Simulation {
         self.ledger.bytes_whole += cost.whole;
     }
 
-    /// Whether a message gets through, and its receiver will take it: it is of the session that the
-    /// receiver has seen begin and not end, or will see begin.
-    pub(crate) fn carries(&self, from: NodeId, to: NodeId, packet: &Packet) -> bool {
-        let seen = self.replica(to).and_then(|it| it.session(from));
-        let is_taken = self.setup.decisions().is_of_session(packet.session, seen);
-        let alive = self.world.session(from, to);
-        self.world.reaches(from, to) && (is_taken || alive == Some(packet.session))
-    }
-
     fn maybe_begin_sync(&mut self, node: NodeId) {
-        let storage = &self.nodes[node.index()].storage;
+        let storage = self.nodes[node.index()].node.storage();
         if storage.tail() == 0 || storage.is_syncing() {
             return;
         }
         let mut random = self.random(Chance::Sync, [node.0]);
         let at = &mut self.nodes[node.index()];
-        at.storage.begin_sync();
+        at.node.storage_mut().begin_sync();
         let takes = random.duration(&self.setup.sync);
         self.agenda.add(self.now + takes, Event::SyncEnd { node, life: at.life });
         if std::mem::take(&mut at.is_doomed) {
@@ -130,7 +79,7 @@ impl Simulation {
 
     fn maybe_begin_storing(&mut self, node: NodeId) {
         let at = &mut self.nodes[node.index()];
-        if at.storage.storing.is_empty() || at.is_storing {
+        if !at.node.storage().is_storing() || at.is_storing {
             return;
         }
         at.is_storing = true;
@@ -141,7 +90,7 @@ impl Simulation {
 
     /// Lets a node crash in its next sync, or in the one that is under way.
     pub(crate) fn doom(&mut self, node: NodeId) {
-        if self.nodes[node.index()].storage.is_syncing() {
+        if self.nodes[node.index()].node.storage().is_syncing() {
             return self.crash(node);
         }
         self.nodes[node.index()].is_doomed = true;
@@ -150,8 +99,8 @@ impl Simulation {
     /// Turns the oldest received payload into a content, and says whether it can be used.
     pub(crate) fn store(&mut self, node: NodeId) -> Option<Input> {
         let decisions = self.setup.decisions();
-        let storage = &mut self.nodes[node.index()].storage;
-        let payload = storage.storing.pop_front()?;
+        let storage = self.nodes[node.index()].node.storage_mut();
+        let payload = storage.take_received()?;
         let content = payload.content;
         let trusts = decisions.trusts_unverified_content();
         // A base is read as any content is: a bad copy is none, even where the delta would replace

@@ -1,27 +1,19 @@
 //! The cluster as the guarantees see it, and when they look.
 
 use steadfast_guarantees::{
-    ClusterView, Copy, GUARANTEES, GuaranteeSet, History, NodeView, broken_by_step, holds,
+    ClusterView, GUARANTEES, GuaranteeSet, History, NodeView, broken_by_step, holds,
 };
+use steadfast_node::{ContentCopy, NodeStorage};
 use steadfast_protocol::{
-    ContentId, Decisions, Entry, Epoch, NodeId, NodeSet, Outcome, Position, Record, Replica, Role,
-    Settings,
+    ContentId, Decisions, Entry, Epoch, NodeId, NodeSet, Position, Record, Replica, Role, Settings,
 };
 
 use crate::Simulation;
-use crate::simulation::Node;
+use crate::simulation::SimulatedNode;
 
 /// A simulated cluster as the guarantees see it.
 #[derive(Clone, Copy)]
 pub struct View<'a>(pub(crate) &'a Simulation);
-
-pub(crate) fn node_view(node: &Node) -> NodeView<'_> {
-    NodeView {
-        replica: node.replica.as_ref(),
-        records: node.storage.records(),
-        synced: node.storage.synced(),
-    }
-}
 
 impl ClusterView for View<'_> {
     fn settings(&self) -> Settings {
@@ -37,11 +29,11 @@ impl ClusterView for View<'_> {
     }
 
     fn node(&self, node: NodeId) -> NodeView<'_> {
-        node_view(&self.0.nodes[node.index()])
+        NodeView::of(&self.0.nodes[node.index()].node)
     }
 
-    fn copy(&self, node: NodeId, content: ContentId) -> Copy {
-        self.0.nodes[node.index()].storage.copy(content)
+    fn copy(&self, node: NodeId, content: ContentId) -> ContentCopy {
+        self.0.nodes[node.index()].node.storage().copy(content)
     }
 
     fn is_quiet(&self) -> bool {
@@ -74,16 +66,16 @@ pub(crate) struct Mark {
 }
 
 impl Mark {
-    fn of(node: &Node) -> Mark {
-        let replica = node.replica.as_ref();
+    fn of(node: &SimulatedNode) -> Mark {
+        let replica = node.node.replica();
         Mark {
             life: node.life,
             is_up: replica.is_some(),
-            length: node.storage.records().len(),
-            synced: node.storage.synced(),
+            length: node.node.storage().records().len(),
+            synced: node.node.storage().synced(),
             promise: replica.map(Replica::promise).unwrap_or_default(),
             leads: replica.is_some_and(Replica::leads),
-            copies: node.storage.copies(),
+            copies: node.node.storage().copies(),
         }
     }
 }
@@ -91,8 +83,8 @@ impl Mark {
 /// What is judged besides in a quiet cluster: whether a node is idle and has answered its clients.
 pub(crate) type Rest = (Mark, bool, bool);
 
-fn rest(node: &Node) -> Rest {
-    let replica = node.replica.as_ref();
+fn rest(node: &SimulatedNode) -> Rest {
+    let replica = node.node.replica();
     let has_answered = match replica.map(Replica::role) {
         Some(Role::Leader(leader)) => leader.writes.is_empty() && leader.reads.is_empty(),
         _ => true,
@@ -112,12 +104,12 @@ pub(crate) struct Shadow {
 }
 
 impl Shadow {
-    pub(crate) fn of(node: &Node) -> Shadow {
+    pub(crate) fn of(node: &SimulatedNode) -> Shadow {
         Shadow {
             mark: Mark::of(node),
-            replica: node.replica.clone(),
-            length: node.storage.records().len(),
-            synced: node.storage.synced(),
+            replica: node.node.replica().cloned(),
+            length: node.node.storage().records().len(),
+            synced: node.node.storage().synced(),
             records: None,
         }
     }
@@ -127,16 +119,16 @@ impl Shadow {
         self.records = Some(records[..self.length.min(records.len())].to_vec());
     }
 
-    fn view<'a>(&'a self, node: &'a Node) -> NodeView<'a> {
+    fn view<'a>(&'a self, node: &'a SimulatedNode) -> NodeView<'a> {
         let records = self.records.as_deref().unwrap_or_else(|| {
-            let now = node.storage.records();
+            let now = node.node.storage().records();
             now.get(..self.length).unwrap_or(now)
         });
         NodeView { replica: self.replica.as_ref(), records, synced: self.synced }
     }
 
     /// Whether a node has changed in what guarantees look at.
-    fn differs(&self, node: &Node) -> bool {
+    fn differs(&self, node: &SimulatedNode) -> bool {
         self.records.is_some() || !node.answers.is_empty() || self.mark != Mark::of(node)
     }
 }
@@ -163,10 +155,10 @@ impl ClusterView for Before<'_> {
 
     fn node(&self, node: NodeId) -> NodeView<'_> {
         let at = &self.now.0.nodes[node.index()];
-        if node == self.node { at.shadow.view(at) } else { node_view(at) }
+        if node == self.node { at.shadow.view(at) } else { NodeView::of(&at.node) }
     }
 
-    fn copy(&self, node: NodeId, content: ContentId) -> Copy {
+    fn copy(&self, node: NodeId, content: ContentId) -> ContentCopy {
         self.now.copy(node, content)
     }
 
@@ -176,29 +168,6 @@ impl ClusterView for Before<'_> {
 }
 
 impl Simulation {
-    /// Whether nothing can happen any more but faults, time and clients.
-    #[must_use]
-    pub fn is_quiet(&self) -> bool {
-        self.world.cut.is_none()
-            && self.channels.is_empty()
-            && self.nodes.iter().all(|it| {
-                it.replica.is_some() && it.storage.tail() == 0 && it.storage.storing.is_empty()
-            })
-            && self.replicas().all(|it| self.has_heard_of_its_links(it) && !self.lags(it))
-            && self.scrubs().is_empty()
-    }
-
-    fn has_heard_of_its_links(&self, replica: &Replica) -> bool {
-        let peers = NodeId::all(self.setup.settings.nodes()).filter(|it| *it != replica.id());
-        let mut peers = peers;
-        peers.all(|peer| replica.session(peer) == self.world.session(replica.id(), peer))
-    }
-
-    /// Whether a node's next tick is progress: where messages are neither lost nor refused, none is.
-    pub(crate) fn lags(&self, replica: &Replica) -> bool {
-        !self.is_ordered() && replica.lags()
-    }
-
     /// Brings the history up to date and judges what changed.
     pub(crate) fn judge(&mut self) {
         let ids = NodeId::all(self.setup.settings.nodes()).zip(&self.nodes);
@@ -247,37 +216,24 @@ impl Simulation {
         }
     }
 
-    /// Notes in the history what one node did: entries made, leaderships begun, clients answered.
+    /// Notes in history and ledger what one node did.
     fn chronicle(&mut self, node: NodeId) {
         let at = &mut self.nodes[node.index()];
         let answers = std::mem::take(&mut at.answers);
-        let fresh = at.storage.records().get(at.shadow.length..).unwrap_or_default();
-        if let Some(replica) = &at.replica {
-            for record in fresh {
-                if let Record::Entry(entry) = record
-                    && entry.dot.origin == node
-                {
-                    self.history.on_made(entry, replica.promise());
-                }
-            }
-            self.history.on_stepped(at.shadow.replica.as_ref(), replica);
-            self.ledger.conflicts += at.shadow.replica.as_ref().map_or(0, |was| {
-                let paths = replica.files().changed_since(was.files());
-                let fresh = paths.iter().map(|path| {
-                    let losers = |it: &Replica| it.files().heads(path).len().saturating_sub(1);
-                    losers(replica).saturating_sub(losers(was))
-                });
-                fresh.sum::<usize>() as u64
-            });
-        }
-        for (request, outcome) in answers {
-            self.history.on_answered(request, &outcome);
-            match outcome {
-                Outcome::Acknowledged { .. } => self.ledger.acknowledged += 1,
-                Outcome::Refused(_) => self.ledger.refused += 1,
-                Outcome::Unknown => self.ledger.unknown += 1,
-                Outcome::Value { .. } => self.ledger.answered += 1,
-            }
-        }
+        let (before, after) = (at.shadow.view(at), NodeView::of(&at.node));
+        self.ledger.conflicts += new_conflicts(before.replica, after.replica);
+        answers.iter().for_each(|(_, outcome)| self.ledger.count_answer(outcome));
+        self.history.on_stepped(&before, &after, answers);
     }
+}
+
+/// How many versions have become conflicts.
+fn new_conflicts(before: Option<&Replica>, after: Option<&Replica>) -> u64 {
+    let (Some(before), Some(after)) = (before, after) else {
+        return 0;
+    };
+    let losers = |it: &Replica, path| it.files().heads(path).len().saturating_sub(1);
+    let paths = after.files().changed_since(before.files());
+    let fresh = paths.iter().map(|it| losers(after, it).saturating_sub(losers(before, it)));
+    fresh.sum::<usize>() as u64
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::AddAssign;
 
+use steadfast_protocol::Outcome;
+
 macro_rules! ledger {
     ($($(#[$doc:meta])* $field:ident $words:literal;)*) => {
         /// Counts of what was injected into a run and what it reached.
@@ -83,6 +85,18 @@ ledger! {
     bytes_sent "content bytes sent";
     /// Bytes that whole copies would have been.
     bytes_whole "content bytes as whole copies";
+}
+
+impl Ledger {
+    /// Counts an answer to a client.
+    pub(crate) fn count_answer(&mut self, outcome: &Outcome) {
+        match outcome {
+            Outcome::Acknowledged { .. } => self.acknowledged += 1,
+            Outcome::Refused(_) => self.refused += 1,
+            Outcome::Unknown => self.unknown += 1,
+            Outcome::Value { .. } => self.answered += 1,
+        }
+    }
 }
 
 impl fmt::Display for Ledger {

@@ -1,6 +1,7 @@
 //! Which steps are worth a line, and in which words.
 
 use steadfast_guarantees::{Action, Operation, Status};
+use steadfast_node::Cluster;
 use steadfast_protocol::{
     Change, Content, Dot, Entry, Epoch, Files, Message, NodeId, Path, Replica, Role, VersionVector,
 };
@@ -38,7 +39,7 @@ impl Before {
             files: replica.files().clone(),
         };
         Before {
-            nodes: simulation.nodes.iter().map(|it| it.replica.as_ref().map(node)).collect(),
+            nodes: simulation.nodes.iter().map(|it| it.node.replica().map(node)).collect(),
             statuses: simulation.history.operations().iter().map(|it| it.status).collect(),
             broken: simulation.broken.len(),
         }
@@ -89,7 +90,7 @@ impl Simulation {
                 Some((Some(node), format!("a client reads {}", self.path(path))))
             }
             Step::Retry { node, request } => {
-                let operation = self.history.operations().get(usize::from(request))?;
+                let operation = self.history.operations().get(request as usize)?;
                 Some((Some(node), format!("the client asks again: {}", request_of(operation))))
             }
             Step::Timeout { node } => {
@@ -148,7 +149,7 @@ impl Simulation {
         Some((Some(node), what))
     }
 
-    fn asked(&self, path: u16, kind: WriteKind) -> String {
+    fn asked(&self, path: u32, kind: WriteKind) -> String {
         let path = self.path(path);
         match kind {
             WriteKind::Put => format!("a client puts {path}{}", self.newest_content()),
@@ -162,7 +163,7 @@ impl Simulation {
 
     /// What the newest request puts.
     fn newest_content(&self) -> String {
-        let number = self.world.requests.saturating_sub(1);
+        let number = self.world.next_number().saturating_sub(1);
         self.names.contents.get(&number).map_or(String::new(), |it| format!(": {}", self.size(it)))
     }
 

@@ -10,29 +10,29 @@ pub enum Plan {
     /// A client puts a content of this many random bytes, at whoever leads.
     Put {
         /// The number of the file.
-        path: u16,
+        path: u32,
         /// How long the content is.
         bytes: usize,
     },
     /// A client deletes a file.
     Delete {
         /// The number of the file.
-        path: u16,
+        path: u32,
     },
     /// A client resolves the conflict of a file, if there is one.
     Resolve {
         /// The number of the file.
-        path: u16,
+        path: u32,
     },
     /// A client restores the loser of a conflict, if there is one.
     Restore {
         /// The number of the file.
-        path: u16,
+        path: u32,
     },
     /// A client reads a file, linearizably.
     Read {
         /// The number of the file.
-        path: u16,
+        path: u32,
     },
     /// A client repeats a write whose outcome it does not know.
     Retry,

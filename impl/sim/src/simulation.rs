@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use steadfast_guarantees::{GUARANTEES, GuaranteeId, History, holds};
+use steadfast_node::{Cluster, Node, Output};
 use steadfast_protocol::{
-    Change, Content, ContentId, Dot, Effect, Identity, Input, NodeId, NodeSet, Outcome, Path,
+    Change, Content, ContentId, Decisions, Dot, Identity, Input, NodeId, NodeSet, Outcome, Path,
     Replica, RequestId, Role,
 };
 use steadfast_trace::{Bounds, Names, Network, Scope, Start, Step, Trace, TraceStep, World};
@@ -18,10 +19,9 @@ use crate::storage::{Aftermath, Storage};
 use crate::timeline::Timeline;
 use crate::{Ledger, Plan, Random, Setup, Time};
 
-/// A node: its replica while it is up, its disk, and its clock.
-pub(crate) struct Node {
-    pub replica: Option<Replica>,
-    pub storage: Storage,
+/// A node with its clock, and how it was when it was last judged.
+pub(crate) struct SimulatedNode {
+    pub node: Node<Storage>,
     /// How often it has started: what was on the agenda of an earlier life is void.
     pub life: u64,
     /// How often it has begun to wait for a leader.
@@ -47,7 +47,7 @@ pub struct Simulation {
     pub(crate) setup: Setup,
     pub(crate) now: Time,
     pub(crate) agenda: Agenda,
-    pub(crate) nodes: Vec<Node>,
+    pub(crate) nodes: Vec<SimulatedNode>,
     pub(crate) channels: Channels,
     pub(crate) world: World,
     pub(crate) catalogue: Library,
@@ -64,8 +64,8 @@ pub struct Simulation {
     pub(crate) observer: Option<Observer>,
     /// What a crash that is about to be told of left.
     pub(crate) aftermath: Option<Aftermath>,
-    /// Memory for what a replica asks for; empty between inputs.
-    pub(crate) effects: Vec<Effect>,
+    /// Memory for what leaves a node; empty between inputs.
+    pub(crate) outputs: Vec<Output>,
 }
 
 /// How many timeouts of one node it takes at most to elect a leader once faults have stopped.
@@ -91,7 +91,7 @@ impl Simulation {
     #[must_use]
     pub fn new(setup: Setup) -> Simulation {
         let nodes = NodeId::all(setup.settings.nodes()).map(|it| new_node(it, &setup));
-        let nodes: Vec<Node> = nodes.collect();
+        let nodes: Vec<SimulatedNode> = nodes.collect();
         let unbounded = Bounds {
             writes: u32::MAX,
             deletes: u32::MAX,
@@ -124,7 +124,7 @@ impl Simulation {
             broken: Vec::new(),
             observer: None,
             aftermath: None,
-            effects: Vec::new(),
+            outputs: Vec::new(),
             setup,
         };
         simulation.ledger.skewed =
@@ -145,7 +145,7 @@ impl Simulation {
         for node in NodeId::all(self.setup.settings.nodes()) {
             for peer in NodeId::all(self.setup.settings.nodes()).filter(|it| *it != node) {
                 if let Some(session) = self.world.session(node, peer) {
-                    self.drive(node, Input::LinkUp { peer, session });
+                    self.hear(node, Input::LinkUp { peer, session });
                 }
             }
             self.wait_for_leader(node);
@@ -169,17 +169,13 @@ impl Simulation {
     /// The state machine of a node that is up.
     #[must_use]
     pub fn replica(&self, node: NodeId) -> Option<&Replica> {
-        self.nodes.get(node.index())?.replica.as_ref()
+        self.nodes.get(node.index())?.node.replica()
     }
 
     /// The nodes that are up.
     #[must_use]
     pub fn up(&self) -> NodeSet {
         self.replicas().map(Replica::id).collect()
-    }
-
-    pub(crate) fn replicas(&self) -> impl Iterator<Item = &Replica> {
-        self.nodes.iter().filter_map(|it| it.replica.as_ref())
     }
 
     /// The node that leads the newest epoch, of those that are up and believe that they lead.
@@ -198,7 +194,7 @@ impl Simulation {
     /// How many records a node has appended and not synced.
     #[must_use]
     pub fn unsynced(&self, node: NodeId) -> usize {
-        self.nodes.get(node.index()).map_or(0, |it| it.storage.tail())
+        self.nodes.get(node.index()).map_or(0, |it| it.node.storage().tail())
     }
 
     /// How often a node has started again.
@@ -241,7 +237,7 @@ impl Simulation {
     /// copy.
     #[must_use]
     pub fn read_content(&self, node: NodeId, content: ContentId) -> Option<&[u8]> {
-        let stored = self.nodes.get(node.index())?.storage.content(content)?;
+        let stored = self.nodes.get(node.index())?.node.storage().content(content)?;
         stored.is_exact.then_some(&*stored.bytes)
     }
 
@@ -343,8 +339,7 @@ impl Simulation {
         let mut heartbeats_left = if is_lossy { LOSSY_ROUNDS_MAX } else { 0 };
         loop {
             self.run_out()?;
-            let lagging = self.replicas().filter(|it| self.lags(it)).map(Replica::id);
-            let lagging: NodeSet = lagging.collect();
+            let lagging: NodeSet = self.due_ticks().collect();
             if !lagging.is_empty() && heartbeats_left > 0 {
                 heartbeats_left -= 1;
                 lagging.iter().for_each(|node| self.take(Step::Tick { node }));
@@ -367,6 +362,12 @@ impl Simulation {
             }
         }
         Err(Unsettled::NeverEnds)
+    }
+
+    /// Whether nothing can happen any more but faults, time and clients.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        Cluster::is_quiet(self)
     }
 
     /// Whether the cluster has one leader and nothing is left to do.
@@ -401,7 +402,7 @@ impl Simulation {
     fn scope(&self) -> Scope {
         let left = self.world.left;
         let used = |left: u32| u32::MAX - left;
-        let paths = u16::try_from(self.names.paths.len().max(1)).unwrap_or(u16::MAX);
+        let paths = u32::try_from(self.names.paths.len().max(1)).unwrap_or(u32::MAX);
         let bounds = Bounds {
             writes: used(left.writes),
             deletes: used(left.deletes),
@@ -442,15 +443,43 @@ impl Simulation {
     }
 }
 
-fn new_node(node: NodeId, setup: &Setup) -> Node {
+impl Cluster for Simulation {
+    type Storage = Storage;
+
+    fn world(&self) -> &World {
+        &self.world
+    }
+
+    fn network(&self) -> Network {
+        self.setup.network
+    }
+
+    fn decisions(&self) -> &dyn Decisions {
+        self.setup.decisions()
+    }
+
+    fn nodes(&self) -> impl Iterator<Item = &Node<Storage>> {
+        self.nodes.iter().map(|it| &it.node)
+    }
+
+    fn node(&self, node: NodeId) -> &Node<Storage> {
+        &self.nodes[node.index()].node
+    }
+
+    fn has_messages(&self) -> bool {
+        !self.channels.is_empty()
+    }
+}
+
+fn new_node(node: NodeId, setup: &Setup) -> SimulatedNode {
     let identity = Identity { node, settings: setup.settings };
     let storage = Storage::new(identity, setup.records_per_batch);
-    let replica = Replica::recover(identity, storage.records(), [], setup.decisions()).ok();
+    let mut started = Node::new(identity, storage);
+    let _ = started.start(setup.decisions());
     let drift = u64::from(setup.clock_drift_per_mille);
     let mut random = Random::of(setup.seed, [Chance::Clock as u64, node.0.into()]);
-    Node {
-        replica,
-        storage,
+    SimulatedNode {
+        node: started,
         life: 0,
         wait: 0,
         tick: 0,

@@ -1,9 +1,9 @@
 //! What happens, step by step. Every change of the cluster is a [`Step`], so that whoever has the
 //! steps can do the same again.
 
-use steadfast_guarantees::Copy;
+use steadfast_node::{Cluster, LinkEvent};
 use steadfast_protocol::{ContentId, Input, Message, NodeId, NodeSet, Packet, Replica};
-use steadfast_trace::{Bounds, Cut, Step};
+use steadfast_trace::{Cut, Step};
 
 use crate::agenda::Event;
 use crate::channels::Channels;
@@ -44,21 +44,18 @@ impl Simulation {
 
     fn lives(&self, node: NodeId, life: u64) -> bool {
         let node = &self.nodes[node.index()];
-        node.replica.is_some() && node.life == life
+        node.node.is_up() && node.life == life
     }
 
     fn on_arrival(&mut self, from: NodeId, to: NodeId, flight: u64) {
         let Some(mut at) = self.channels.position(from, to, flight) else {
             return;
         };
-        let Some(Packet { session, message }) =
-            self.channels.get(from, to, at).map(|it| &it.packet)
-        else {
+        let Some(packet) = self.channels.get(from, to, at).map(|it| &it.packet) else {
             return;
         };
-        let kind = message.kind();
-        let seen = self.replica(to).and_then(|it| it.session(from));
-        let waits = self.setup.decisions().waits_for_link_up() && seen != Some(*session);
+        let kind = packet.message.kind();
+        let waits = self.waits_for_link_up(from, to, packet);
         let is_next = !self.is_ordered() || at == 0;
         if waits || !is_next || self.replica(to).is_none() {
             return self.channels.park(from, to, at);
@@ -66,7 +63,7 @@ impl Simulation {
         if !self.is_ordered() {
             at = self.channels.first_equal(from, to, at);
         }
-        let nth = u16::try_from(at).unwrap_or(u16::MAX);
+        let nth = u32::try_from(at).unwrap_or(u32::MAX);
         if self.is_ordered() {
             self.take(Step::Deliver { from, to, nth });
             return self.wake_next(from, to);
@@ -102,9 +99,9 @@ impl Simulation {
     }
 
     fn on_sync_end(&mut self, node: NodeId) {
-        let ends = self.nodes[node.index()].storage.end_sync();
+        let ends = self.nodes[node.index()].node.storage_mut().end_sync();
         for end in ends {
-            self.nodes[node.index()].storage.ending = Some(end);
+            self.nodes[node.index()].node.storage_mut().ending = Some(end);
             self.take(Step::Sync { node });
         }
     }
@@ -154,7 +151,7 @@ impl Simulation {
         if self.nodes[node.index()].tick != tick {
             return;
         }
-        if replica.leads() || !replica.wants().is_empty() {
+        if replica.needs_ticks() {
             self.ledger.heartbeats += 1;
             self.take(Step::Tick { node });
         }
@@ -201,15 +198,15 @@ impl Simulation {
         match *step {
             Step::Deliver { from, to, nth } => return self.deliver(from, to, nth),
             Step::Sync { node } => {
-                let storage = &mut self.nodes[node.index()].storage;
+                let storage = self.nodes[node.index()].node.storage_mut();
                 let end = storage.ending.take()?;
                 let position = storage.note_synced(end);
                 self.ledger.syncs += 1;
-                self.drive(node, Input::Synced(position));
+                self.hear(node, Input::Synced(position));
             }
             Step::Store { node } => {
                 let input = self.store(node)?;
-                self.drive(node, input.clone());
+                self.hear(node, input.clone());
                 let stored = match input {
                     Input::Stored { content } => Some((content, true)),
                     Input::Unusable { content } => Some((content, false)),
@@ -219,61 +216,54 @@ impl Simulation {
             }
             Step::LinkUp { node, peer } => {
                 let session = self.world.session(node, peer)?;
-                self.drive(node, Input::LinkUp { peer, session });
+                self.hear(node, Input::LinkUp { peer, session });
             }
-            Step::LinkDown { node, peer } => self.drive(node, Input::LinkDown { peer }),
+            Step::LinkDown { node, peer } => self.hear(node, Input::LinkDown { peer }),
             Step::Write { .. } | Step::Read { .. } | Step::Retry { .. } => self.ask(step)?,
             Step::Timeout { node } => {
-                self.spend(|left| &mut left.elections)?;
+                self.world.spend(|left| &mut left.elections)?;
                 self.ledger.timeouts += 1;
-                self.drive(node, Input::ElectionTimeout);
+                self.hear(node, Input::ElectionTimeout);
             }
             Step::Tick { node } => {
-                self.spend(|left| &mut left.ticks)?;
-                self.drive(node, Input::Tick);
+                self.world.spend(|left| &mut left.ticks)?;
+                self.hear(node, Input::Tick);
             }
             Step::Crash { .. } | Step::Recover { .. } => return self.stop_or_start(step),
             Step::Cut { side, one_way } => {
-                self.spend(|left| &mut left.partitions)?;
+                self.world.spend(|left| &mut left.partitions)?;
                 self.world.cut = Some(Cut { side, one_way });
             }
             Step::Heal => self.world.cut = None,
             Step::Rot { node, content } => {
-                self.spend(|left| &mut left.rot)?;
+                self.world.spend(|left| &mut left.rot)?;
                 let mut random = self.random(Chance::Flip, [node.0]);
-                self.nodes[node.index()].storage.rot(content, &mut random);
+                self.nodes[node.index()].node.storage_mut().rot(content, &mut random);
                 self.ledger.rotten += 1;
             }
             Step::Scrub { node, content } => {
                 self.ledger.scrubbed += 1;
-                self.drive(node, Input::Bad { content });
+                self.hear(node, Input::Bad { content });
             }
             Step::Drop { from, to, nth } => {
-                self.spend(|left| &mut left.drops)?;
+                self.world.spend(|left| &mut left.drops)?;
                 self.ledger.dropped += 1;
-                let packet = self.channels.take(from, to, usize::from(nth));
+                let packet = self.channels.take(from, to, nth as usize);
                 return Some(Details { packet, ..Details::default() });
             }
             Step::Duplicate { from, to, nth } => {
-                self.spend(|left| &mut left.duplicates)?;
+                self.world.spend(|left| &mut left.duplicates)?;
                 self.ledger.doubled += 1;
-                let packet = self.channels.get(from, to, usize::from(nth))?.packet.clone();
+                let packet = self.channels.get(from, to, nth as usize)?.packet.clone();
                 return Some(self.receive(from, to, packet));
             }
         }
         Some(Details::default())
     }
 
-    /// Uses up one of what a bound allows; `None` when nothing is left.
-    pub(crate) fn spend(&mut self, bound: impl Fn(&mut Bounds) -> &mut u32) -> Option<()> {
-        let left = bound(&mut self.world.left);
-        *left = left.checked_sub(1)?;
-        Some(())
-    }
-
-    fn deliver(&mut self, from: NodeId, to: NodeId, nth: u16) -> Option<Details> {
-        let overtakes = self.channels.overtakes(from, to, usize::from(nth));
-        let packet = self.channels.take(from, to, usize::from(nth))?;
+    fn deliver(&mut self, from: NodeId, to: NodeId, nth: u32) -> Option<Details> {
+        let overtakes = self.channels.overtakes(from, to, nth as usize);
+        let packet = self.channels.take(from, to, nth as usize)?;
         self.ledger.overtakings += u64::from(overtakes);
         Some(self.receive(from, to, packet))
     }
@@ -281,7 +271,7 @@ impl Simulation {
     fn receive(&mut self, from: NodeId, to: NodeId, packet: Packet) -> Details {
         self.ledger.deliveries += 1;
         let promise = self.replica(to).map(Replica::promise);
-        self.drive(to, Input::Receive { from, packet: packet.clone() });
+        self.hear(to, Input::Receive { from, packet: packet.clone() });
         let now = self.replica(to).map(Replica::promise);
         let is_heard = match &*packet.message {
             Message::Append(append) => now == Some(append.epoch),
@@ -298,24 +288,20 @@ impl Simulation {
         let mut details = Details::default();
         match *step {
             Step::Crash { node, .. } => {
-                self.spend(|left| &mut left.crashes)?;
+                self.world.spend(|left| &mut left.crashes)?;
                 details.aftermath = self.aftermath.take();
                 let at = &mut self.nodes[node.index()];
-                at.replica = None;
+                at.node.stop();
                 at.answers.clear();
                 self.history.on_crashed(node);
             }
             Step::Recover { node } => {
                 let decisions = self.setup.decisions();
                 let at = &mut self.nodes[node.index()];
-                at.storage.restart();
+                at.node.storage_mut().restart();
                 at.life += 1;
                 at.is_storing = false;
-                let identity = steadfast_protocol::Identity { node, settings: self.setup.settings };
-                let contents = at.storage.contents().map(|(content, _)| content);
-                let contents: Vec<ContentId> = contents.collect();
-                at.replica =
-                    Replica::recover(identity, at.storage.records(), contents, decisions).ok();
+                let _ = at.node.start(decisions);
                 self.wait_for_leader(node);
                 self.plan_tick(node);
                 let mut random = self.random(Chance::Scrub, [node.0]);
@@ -344,45 +330,13 @@ impl Simulation {
             self.plan_all_link_news();
         }
         let mut channels = std::mem::take(&mut self.channels);
-        self.ledger.lost +=
-            channels.retain(|from, to, packet| self.carries(from, to, packet)) as u64;
+        let lost = channels.retain(|from, to, packet| self.carries(from, to, packet));
+        self.ledger.lost += lost as u64;
         self.channels = channels;
     }
 
     fn plan_all_link_news(&mut self) {
-        let nodes = self.setup.settings.nodes();
-        for node in NodeId::all(nodes) {
-            for peer in NodeId::all(nodes).filter(|it| *it != node) {
-                let seen = self.replica(node).map(|it| it.session(peer));
-                if seen.is_some_and(|seen| seen != self.world.session(node, peer)) {
-                    self.plan_link_news(node, peer);
-                }
-            }
-        }
-    }
-
-    /// The copies that are bad while their node believes them good.
-    pub(crate) fn scrubs(&self) -> Vec<(NodeId, ContentId)> {
-        if self.setup.decisions().trusts_unverified_content() {
-            return Vec::new();
-        }
-        let mut found = Vec::new();
-        for replica in self.replicas() {
-            let wrong = self.nodes[replica.id().index()].storage.wrong();
-            let believed = wrong.filter(|content| replica.has_content(*content));
-            found.extend(believed.map(|content| (replica.id(), content)));
-        }
-        found
-    }
-
-    /// Whether another node that synced an entry naming a content has a good copy of it.
-    pub(crate) fn has_another_good_copy(&self, node: NodeId, content: ContentId) -> bool {
-        let nodes = NodeId::all(self.setup.settings.nodes()).zip(&self.nodes);
-        let mut others = nodes.filter(|(id, _)| *id != node);
-        others.any(|(_, other)| {
-            let view = crate::judge::node_view(other);
-            other.storage.copy(content) == Copy::Exact
-                && view.synced_entries().any(|it| it.change.named() == Some(content))
-        })
+        let events: Vec<LinkEvent> = self.link_events().collect();
+        events.iter().for_each(|it| self.plan_link_news(it.node, it.peer));
     }
 }

@@ -3,10 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use steadfast_guarantees::Copy;
-use steadfast_protocol::{
-    Change, Content, ContentId, Decisions, EntryBody, Identity, Payload, Position, Record, Sealed,
-};
+use steadfast_node::{ContentCopy, NodeStorage, garbled};
+use steadfast_protocol::{ContentId, Decisions, Identity, NodeId, Payload, Position, Record};
 use steadfast_wal::disk::simulated::{CrashModel, DiskModel, SimulatedDisk};
 use steadfast_wal::{LogId, Opening, SerialLog, Settings, Tail};
 
@@ -51,7 +49,7 @@ pub(crate) struct Aftermath {
 }
 
 /// The disk of a node, and what runs on it as long as the node is up.
-pub(crate) struct Storage {
+pub struct Storage {
     disk: Arc<SimulatedDisk>,
     id: LogId,
     log: Option<SerialLog<SimulatedDisk>>,
@@ -75,7 +73,7 @@ pub(crate) struct Storage {
     /// How many copies are bad.
     wrong: usize,
     /// Received payloads that are not stored yet, oldest first.
-    pub storing: VecDeque<Payload>,
+    storing: VecDeque<Payload>,
 }
 
 fn settings() -> Settings {
@@ -139,23 +137,9 @@ impl Storage {
         (count, recovered.tail)
     }
 
-    pub(crate) fn records(&self) -> &[Record] {
-        &self.records
-    }
-
-    pub(crate) fn synced(&self) -> Position {
-        Position(self.synced as u64)
-    }
-
     /// How many records are not synced.
     pub(crate) fn tail(&self) -> usize {
         self.records.len() - self.synced
-    }
-
-    /// Appends records that a crash may take.
-    pub(crate) fn append(&mut self, records: Vec<Record>) {
-        self.records.extend(records);
-        self.batches.push_back(self.records.len());
     }
 
     /// Whether a sync is under way.
@@ -261,32 +245,18 @@ impl Storage {
         self.open();
     }
 
-    /// What is held of a content.
-    pub(crate) fn copy(&self, content: ContentId) -> Copy {
-        match self.contents.get(&content) {
-            None => Copy::Missing,
-            Some(stored) if stored.is_exact => Copy::Exact,
-            Some(_) => Copy::Wrong,
-        }
-    }
-
     pub(crate) fn content(&self, content: ContentId) -> Option<&Stored> {
         self.contents.get(&content)
-    }
-
-    pub(crate) fn contents(&self) -> impl Iterator<Item = (ContentId, &Stored)> {
-        self.contents.iter().map(|(content, stored)| (*content, stored))
-    }
-
-    /// The contents whose copies are bad.
-    pub(crate) fn wrong(&self) -> impl Iterator<Item = ContentId> {
-        let looks = self.contents().take(if self.wrong > 0 { usize::MAX } else { 0 });
-        looks.filter(|(_, stored)| !stored.is_exact).map(|(content, _)| content)
     }
 
     /// How often a copy of a content was made or went bad.
     pub(crate) fn copies(&self) -> u64 {
         self.copies
+    }
+
+    /// Takes the oldest received payload that is not stored yet.
+    pub(crate) fn take_received(&mut self) -> Option<Payload> {
+        self.storing.pop_front()
     }
 
     pub(crate) fn put(&mut self, content: ContentId, stored: Stored) {
@@ -309,13 +279,43 @@ impl Storage {
     }
 }
 
-/// A half-written record read as if it were whole.
-fn garbled(record: &Record) -> Record {
-    match record {
-        Record::Entry(entry) => {
-            let change = Change::Put(Content::Inline(b"half".as_slice().into()));
-            Record::Entry(Sealed::new(EntryBody { change, ..(**entry).clone() }))
+impl NodeStorage for Storage {
+    fn records(&self) -> &[Record] {
+        &self.records
+    }
+
+    fn synced(&self) -> Position {
+        Position(self.synced as u64)
+    }
+
+    fn append(&mut self, records: Vec<Record>) {
+        self.records.extend(records);
+        self.batches.push_back(self.records.len());
+    }
+
+    fn copy(&self, content: ContentId) -> ContentCopy {
+        match self.contents.get(&content) {
+            None => ContentCopy::Missing,
+            Some(stored) if stored.is_exact => ContentCopy::Exact,
+            Some(_) => ContentCopy::Wrong,
         }
-        Record::Identity(_) | Record::Promise(_) => record.clone(),
+    }
+
+    fn contents(&self) -> impl Iterator<Item = ContentId> {
+        self.contents.keys().copied()
+    }
+
+    /// Looks only if there is a bad copy: this is asked after every step.
+    fn wrong_contents(&self) -> impl Iterator<Item = ContentId> {
+        let looks = self.contents.iter().take(if self.wrong > 0 { usize::MAX } else { 0 });
+        looks.filter(|(_, stored)| !stored.is_exact).map(|(content, _)| *content)
+    }
+
+    fn store(&mut self, payload: Payload, _: NodeId) {
+        self.storing.push_back(payload);
+    }
+
+    fn is_storing(&self) -> bool {
+        !self.storing.is_empty()
     }
 }

@@ -92,7 +92,7 @@ fn choose_network(setup: &mut Setup, random: &mut Random) {
 }
 
 /// What clients may ask for besides puts.
-type Request = fn(u16) -> Plan;
+type Request = fn(u32) -> Plan;
 
 const REQUESTS: [Request; 6] = [
     |path| Plan::Read { path },
@@ -177,7 +177,7 @@ impl Draft {
         let others: Vec<Request> =
             REQUESTS.into_iter().filter(|_| self.random.chance(500)).collect();
         for _ in 0..self.random.within(5..=60) {
-            let path = u16::try_from(self.random.below(paths)).unwrap_or(0);
+            let path = u32::try_from(self.random.below(paths)).unwrap_or(0);
             let bytes = sizes[self.random.below(sizes.len())];
             let other = self.random.pick(&others).copied().filter(|_| self.random.chance(500));
             let plan = other.map_or(Plan::Put { path, bytes }, |request| request(path));

@@ -2,11 +2,12 @@
 
 use std::fmt;
 
-use steadfast_guarantees::{Action as Asked, Copy, Status};
-use steadfast_protocol::{Change, ContentId, NodeId, NodeSet, Packet, Replica};
+use steadfast_guarantees::{Action as Asked, Status};
+use steadfast_node::{Cluster, ContentCopy, NodeStorage};
+use steadfast_protocol::{Change, NodeId, NodeSet, Packet, Replica};
 use steadfast_trace::{Network, Step, WriteKind};
 
-use crate::{ClusterModel, ClusterState, Node};
+use crate::{ClusterModel, ClusterState, View};
 
 /// A step of the model, with the message that it delivers, loses or doubles.
 #[derive(Clone, PartialEq)]
@@ -75,53 +76,40 @@ impl ClusterModel {
     /// Collects what happens by itself once no fault and no client acts any more.
     pub fn collect_progress(&self, state: &ClusterState, actions: &mut Vec<Action>) {
         self.collect_deliveries(state, actions);
-        for (node, it) in state.nodes() {
-            if it.replica.is_some() && it.disk.tail() > 0 {
+        let view = View { model: self, state };
+        for it in state.nodes().filter(|it| it.is_up()) {
+            let node = it.id();
+            if it.storage().tail() > 0 {
                 actions.push(Action::new(Step::Sync { node }));
             }
-            if it.replica.is_some() && !it.disk.storing.is_empty() {
+            if it.storage().is_storing() {
                 actions.push(Action::new(Step::Store { node }));
             }
-            for content in self.scrubs(it) {
+            for content in it.undetected_rot(self.decisions()) {
                 actions.push(Action::new(Step::Scrub { node, content }));
             }
         }
-        let ticks = self.due_ticks(state).map(|node| Action::new(Step::Tick { node }));
-        actions.extend(ticks);
+        actions.extend(view.due_ticks().map(|node| Action::new(Step::Tick { node })));
         if self.scope().link_events_apart {
-            for (node, peer, up) in state.link_events() {
-                let step =
-                    if up { Step::LinkUp { node, peer } } else { Step::LinkDown { node, peer } };
-                actions.push(Action::new(step));
-            }
+            actions.extend(view.link_events().map(|it| Action::new(it.step())));
         }
     }
 
-    /// The nodes that lag, on a network where nothing is under way or unsynced but messages may have
-    /// been lost or refused. Their next tick is progress and needs no bound: it always comes.
-    pub fn due_ticks(&self, state: &ClusterState) -> impl Iterator<Item = NodeId> {
-        let is_busy = state.channels().next().is_some()
-            || state.nodes().any(|(_, it)| it.disk.tail() > 0 || !it.disk.storing.is_empty());
-        let is_due = self.scope().network != Network::Fifo && !is_busy;
-        let replicas = is_due.then(|| state.replicas()).into_iter().flatten();
-        replicas.filter(|it| it.lags()).map(Replica::id)
-    }
-
-    /// The contents whose copies are bad while the node believes them good.
-    pub(crate) fn scrubs(&self, node: &Node) -> impl Iterator<Item = ContentId> {
-        let wrong = node.disk.contents().iter().filter(|(_, copy)| *copy == Copy::Wrong);
-        let is_found = !self.decisions().trusts_unverified_content();
-        wrong.map(|(content, _)| *content).filter(move |content| {
-            is_found && node.replica.as_ref().is_some_and(|it| it.has_content(*content))
-        })
+    /// Whether a step needs no fault, no client and no bound.
+    #[must_use]
+    pub fn is_progress(&self, state: &ClusterState, step: &Step) -> bool {
+        match *step {
+            Step::Tick { node } => View { model: self, state }.due_ticks().any(|it| it == node),
+            ref step => step.is_progress(),
+        }
     }
 
     fn collect_deliveries(&self, state: &ClusterState, actions: &mut Vec<Action>) {
+        let view = View { model: self, state };
         for ((from, to), packets) in state.channels() {
-            let seen = state.seen(to, from);
             let mut previous = None;
             for (nth, packet) in (0..).zip(packets) {
-                let waits = self.decisions().waits_for_link_up() && seen != Some(packet.session);
+                let waits = view.waits_for_link_up(from, to, packet);
                 let is_down = state.replica(to).is_none();
                 if !waits && !is_down && previous != Some(packet) {
                     let step = Step::Deliver { from, to, nth };
@@ -163,7 +151,7 @@ impl ClusterModel {
         &self,
         state: &ClusterState,
         leader: &Replica,
-        path: u16,
+        path: u32,
         actions: &mut Vec<Action>,
     ) {
         let (node, left) = (leader.id(), state.world.left);
@@ -185,18 +173,19 @@ impl ClusterModel {
             if state.world.left.elections > 0 && !replica.leads() {
                 actions.push(Action::new(Step::Timeout { node }));
             }
-            if state.world.left.ticks > 0 && ticks(replica) {
+            if state.world.left.ticks > 0 && replica.needs_ticks() {
                 actions.push(Action::new(Step::Tick { node }));
             }
         }
     }
 
     fn collect_crashes(&self, state: &ClusterState, actions: &mut Vec<Action>) {
-        for (node, it) in state.nodes() {
-            if it.replica.is_none() {
+        for it in state.nodes() {
+            let node = it.id();
+            if !it.is_up() {
                 actions.push(Action::new(Step::Recover { node }));
             } else if state.world.left.crashes > 0 {
-                let tail = u16::try_from(it.disk.tail()).unwrap_or(u16::MAX);
+                let tail = u32::try_from(it.storage().tail()).unwrap_or(u32::MAX);
                 for kept in 0..=tail {
                     actions.push(Action::new(Step::Crash { node, kept, torn: false }));
                     if kept < tail {
@@ -250,22 +239,13 @@ impl ClusterModel {
         if state.world.left.rot == 0 {
             return;
         }
-        for (node, it) in state.nodes() {
-            for (content, _) in it.disk.contents().iter().filter(|(_, copy)| *copy == Copy::Exact) {
-                let is_good = |other: &Node| {
-                    let mut synced = other.view().synced_entries();
-                    other.disk.copy(*content) == Copy::Exact
-                        && synced.any(|entry| entry.change.named() == Some(*content))
-                };
-                if state.nodes().any(|(other, it)| other != node && is_good(it)) {
-                    actions.push(Action::new(Step::Rot { node, content: *content }));
-                }
+        let view = View { model: self, state };
+        for it in state.nodes() {
+            let node = it.id();
+            let good = it.storage().copies().iter().filter(|it| it.1 == ContentCopy::Exact);
+            for content in good.map(|it| it.0).filter(|content| view.may_rot(node, *content)) {
+                actions.push(Action::new(Step::Rot { node, content }));
             }
         }
     }
-}
-
-/// Whether the passing of time makes a node say something.
-fn ticks(replica: &Replica) -> bool {
-    replica.leads() || !replica.wants().is_empty()
 }

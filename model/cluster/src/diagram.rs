@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use steadfast_guarantees::Status;
+use steadfast_node::Node;
 use steadfast_protocol::{Message, NodeId, Packet};
 use steadfast_trace::Step;
 
@@ -161,7 +162,7 @@ impl Picture {
 
     /// One vertical line per node, dashed and red while it is down.
     fn lifelines(&mut self, steps: &[(ClusterState, Option<Action>)]) {
-        let nodes: Vec<NodeId> = steps[0].0.nodes().map(|(node, _)| node).collect();
+        let nodes: Vec<NodeId> = steps[0].0.nodes().map(Node::id).collect();
         for node in nodes {
             self.say(x(node), TOP - 24, BLACK, "middle", &node.to_string());
             for (row, (state, _)) in steps.iter().enumerate() {
@@ -190,7 +191,7 @@ impl Picture {
             }
             Step::Crash { node, kept, torn } => {
                 self.cross((x(node), y(self.row)), 8);
-                let tail = before.node(node).disk().tail();
+                let tail = before.node(node).storage().tail();
                 let torn = if torn { ", next torn" } else { "" };
                 self.note(node, RED, &format!("CRASH, kept {kept}/{tail} unsynced{torn}"));
             }
@@ -205,7 +206,7 @@ impl Picture {
                 self.client(node, &asked.map(text::request).unwrap_or_default());
             }
             Step::Retry { node, request } => {
-                let asked = after.history().operations().get(usize::from(request));
+                let asked = after.history().operations().get(request as usize);
                 self.client(
                     node,
                     &format!("again {}", asked.map(text::request).unwrap_or_default()),

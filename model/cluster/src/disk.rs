@@ -2,60 +2,42 @@
 
 use std::sync::Arc;
 
-use steadfast_guarantees::Copy;
-use steadfast_protocol::{
-    Change, Content, ContentId, Decisions, Entry, EntryBody, Payload, Position, Record, Sealed,
-};
+use steadfast_node::{ContentCopy, NodeStorage, garbled};
+use steadfast_protocol::{ContentId, Decisions, Input, NodeId, Payload, Position, Record};
 
 /// What a crash leaves, and what it may take.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Disk {
     records: Arc<Vec<Record>>,
     synced: usize,
+    /// Whether syncs end one by one.
+    is_pipelined: bool,
     /// Where each unsynced batch ends; kept only where syncs end one by one.
     batches: Vec<usize>,
     /// The contents with a copy, good or bad, in order.
-    contents: Vec<(ContentId, Copy)>,
+    contents: Vec<(ContentId, ContentCopy)>,
     /// Received payloads that are not stored yet, oldest first. Volatile.
-    pub(crate) storing: Vec<Payload>,
+    storing: Vec<Payload>,
 }
 
 impl Disk {
-    /// A disk with these synced records.
+    /// A disk with these synced records, and whether its syncs end one by one.
     #[must_use]
-    pub fn new(records: Vec<Record>) -> Self {
+    pub fn new(records: Vec<Record>, is_pipelined: bool) -> Self {
         Disk {
             synced: records.len(),
             records: Arc::new(records),
+            is_pipelined,
             batches: Vec::new(),
             contents: Vec::new(),
             storing: Vec::new(),
         }
     }
 
-    /// All records, synced or not.
-    #[must_use]
-    pub fn records(&self) -> &[Record] {
-        &self.records
-    }
-
-    /// How many records are synced.
-    #[must_use]
-    pub fn synced(&self) -> Position {
-        Position(self.synced as u64)
-    }
-
     /// How many records are not synced.
     #[must_use]
     pub fn tail(&self) -> usize {
         self.records.len() - self.synced
-    }
-
-    pub(crate) fn append(&mut self, records: Vec<Record>, pipelined: bool) {
-        Arc::make_mut(&mut self.records).extend(records);
-        if pipelined {
-            self.batches.push(self.records.len());
-        }
     }
 
     /// Ends a sync: of the oldest batch where syncs end one by one, else of everything.
@@ -69,8 +51,8 @@ impl Disk {
 
     /// Loses what a crash takes: of the unsynced records the first `kept` survive. The next one is
     /// half written when `torn`; recovery drops it, unless the decision is to trust it.
-    pub(crate) fn crash(&mut self, kept: u16, torn: bool, decisions: &dyn Decisions) {
-        let survivors = (self.synced + usize::from(kept)).min(self.records.len());
+    pub(crate) fn crash(&mut self, kept: u32, torn: bool, decisions: &dyn Decisions) {
+        let survivors = (self.synced + kept as usize).min(self.records.len());
         let half_written = self.records.get(survivors).filter(|_| torn).map(garbled);
         let records = Arc::make_mut(&mut self.records);
         records.truncate(survivors);
@@ -80,48 +62,69 @@ impl Disk {
         self.storing.clear();
     }
 
-    /// What is held of a content.
-    #[must_use]
-    pub fn copy(&self, content: ContentId) -> Copy {
-        let at = self.contents.binary_search_by_key(&content, |it| it.0);
-        at.map_or(Copy::Missing, |at| self.contents[at].1)
+    /// The received payloads that are not stored yet, oldest first.
+    pub(crate) fn storing(&self) -> &[Payload] {
+        &self.storing
     }
 
     /// The contents with a copy, good or bad.
     #[must_use]
-    pub fn contents(&self) -> &[(ContentId, Copy)] {
+    pub fn copies(&self) -> &[(ContentId, ContentCopy)] {
         &self.contents
     }
 
     /// Replaces the copy of a content.
-    pub(crate) fn put(&mut self, content: ContentId, copy: Copy) {
+    pub(crate) fn put(&mut self, content: ContentId, copy: ContentCopy) {
         match self.contents.binary_search_by_key(&content, |it| it.0) {
             Ok(at) => self.contents[at].1 = copy,
             Err(at) => self.contents.insert(at, (content, copy)),
         }
     }
 
-    /// Turns a payload into a content. A result whose hash is not the named one is not used,
-    /// unless the decision is to trust it.
-    pub(crate) fn store(&mut self, payload: Payload, decisions: &dyn Decisions) -> bool {
-        let is_exact = payload.base.is_none_or(|base| self.copy(base) == Copy::Exact);
-        let is_used = is_exact || decisions.trusts_unverified_content();
-        if is_used {
-            self.put(payload.content, if is_exact { Copy::Exact } else { Copy::Wrong });
+    /// Turns the oldest received payload into a content, and says what the replica hears of it. A
+    /// result whose hash is not the named one is not used, unless the decision is to trust it.
+    pub(crate) fn store_next(&mut self, decisions: &dyn Decisions) -> Option<Input> {
+        let payload = (!self.storing.is_empty()).then(|| self.storing.remove(0))?;
+        let content = payload.content;
+        let is_exact = payload.base.is_none_or(|base| self.copy(base) == ContentCopy::Exact);
+        if !is_exact && !decisions.trusts_unverified_content() {
+            return Some(Input::Unusable { content });
         }
-        is_used
+        self.put(content, if is_exact { ContentCopy::Exact } else { ContentCopy::Wrong });
+        Some(Input::Stored { content })
     }
 }
 
-/// A half-written record read as if it were whole.
-fn garbled(record: &Record) -> Record {
-    match record {
-        Record::Entry(entry) => Record::Entry(garbled_entry(entry)),
-        Record::Identity(_) | Record::Promise(_) => record.clone(),
+impl NodeStorage for Disk {
+    fn records(&self) -> &[Record] {
+        &self.records
     }
-}
 
-fn garbled_entry(entry: &Entry) -> Entry {
-    let change = Change::Put(Content::Inline(b"half".as_slice().into()));
-    Sealed::new(EntryBody { change, ..(**entry).clone() })
+    fn synced(&self) -> Position {
+        Position(self.synced as u64)
+    }
+
+    fn append(&mut self, records: Vec<Record>) {
+        Arc::make_mut(&mut self.records).extend(records);
+        if self.is_pipelined {
+            self.batches.push(self.records.len());
+        }
+    }
+
+    fn copy(&self, content: ContentId) -> ContentCopy {
+        let at = self.contents.binary_search_by_key(&content, |it| it.0);
+        at.map_or(ContentCopy::Missing, |at| self.contents[at].1)
+    }
+
+    fn contents(&self) -> impl Iterator<Item = ContentId> {
+        self.contents.iter().map(|(content, _)| *content)
+    }
+
+    fn store(&mut self, payload: Payload, _: NodeId) {
+        self.storing.push(payload);
+    }
+
+    fn is_storing(&self) -> bool {
+        !self.storing.is_empty()
+    }
 }

@@ -17,7 +17,7 @@ mod steps;
 mod text;
 
 pub use actions::Action;
-pub use actor::{Event, Node, ReplicaActor};
+pub use actor::{ActorNode, Event, ReplicaActor};
 pub use disk::Disk;
 pub use model::{ClusterModel, Coverage};
 pub use replay::{IllegalStep, Replay, record, replay, script};

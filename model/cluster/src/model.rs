@@ -7,8 +7,8 @@ use stateright::actor::{ActorModel, Network};
 use stateright::{Model, Path as Run, Property};
 use steadfast_guarantees::twins::Twin;
 use steadfast_guarantees::witnesses::{Witness, witness};
-use steadfast_guarantees::{GUARANTEES, GuaranteeId, History, broken_by_step, holds};
-use steadfast_protocol::{Decisions, Identity, NodeId, Path, Record, Steadfast};
+use steadfast_guarantees::{GUARANTEES, GuaranteeId, History, NodeView, broken_by_step, holds};
+use steadfast_protocol::{Decisions, Identity, NodeId, Path, Steadfast};
 use steadfast_trace::{Network as Delivery, Scope, Start, Step, World};
 
 use crate::steps::sort_channels;
@@ -86,8 +86,8 @@ impl ClusterModel {
 
     /// A path by number.
     #[must_use]
-    pub fn path(&self, number: u16) -> &Path {
-        &self.paths[usize::from(number)]
+    pub fn path(&self, number: u32) -> &Path {
+        &self.paths[number as usize]
     }
 
     /// Whether a guarantee holds in a state.
@@ -161,24 +161,10 @@ impl ClusterModel {
 
     /// Notes in the history what one node did: entries made, leaderships begun, clients answered.
     fn chronicle(&self, before: &ClusterState, node: NodeId, next: &mut ClusterState) {
-        let state = Arc::make_mut(&mut next.actors.actor_states[node.index()]);
-        let answers = std::mem::take(&mut state.answers);
-        let history = &mut next.actors.history;
-        let old = before.node(node);
-        let fresh = state.disk.records().get(old.disk.records().len()..).unwrap_or_default();
-        if let Some(replica) = &state.replica {
-            for record in fresh {
-                if let Record::Entry(entry) = record
-                    && entry.dot.origin == node
-                {
-                    history.on_made(entry, replica.promise());
-                }
-            }
-            history.on_stepped(old.replica.as_ref(), replica);
-        }
-        for (request, outcome) in answers {
-            history.on_answered(request, &outcome);
-        }
+        let after = Arc::make_mut(&mut next.actors.actor_states[node.index()]);
+        let answers = std::mem::take(&mut after.answers);
+        let (before, after) = (NodeView::of(before.node(node)), NodeView::of(&after.node));
+        next.actors.history.on_stepped(&before, &after, answers);
     }
 
     /// A cluster whose connections have begun, and in which node 0 leads if the scope says so: it

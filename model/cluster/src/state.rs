@@ -2,16 +2,16 @@
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use stateright::actor::{ActorModelState, Id, Network};
-use steadfast_guarantees::{ClusterView, Copy, History, NodeView};
-use steadfast_protocol::{
-    ContentId, Decisions, NodeId, NodeSet, Packet, Replica, SessionId, Settings,
-};
+use steadfast_guarantees::{ClusterView, History, NodeView};
+use steadfast_node::{Cluster, ContentCopy, Node, NodeStorage};
+use steadfast_protocol::{ContentId, Decisions, NodeId, NodeSet, Packet, Replica, Settings};
 
-use steadfast_trace::World;
+use steadfast_trace::{Network as Delivery, World};
 
-use crate::{ClusterModel, Node, ReplicaActor, text};
+use crate::{ActorNode, ClusterModel, Disk, ReplicaActor, text};
 
 /// Everything that the model knows: the actors with the network between them, the ghost history,
 /// and the world.
@@ -46,24 +46,30 @@ impl fmt::Debug for ClusterState {
 impl ClusterState {
     /// One node.
     #[must_use]
-    pub fn node(&self, node: NodeId) -> &Node {
-        &self.actors.actor_states[node.index()]
+    pub fn node(&self, node: NodeId) -> &Node<Disk> {
+        &self.actors.actor_states[node.index()].node
+    }
+
+    /// All nodes as stateright keeps them, each with its hash.
+    #[must_use]
+    pub fn actor_nodes(&self) -> &[Arc<ActorNode>] {
+        &self.actors.actor_states
     }
 
     /// All nodes.
-    pub fn nodes(&self) -> impl Iterator<Item = (NodeId, &Node)> {
-        (0..).map(NodeId).zip(self.actors.actor_states.iter().map(|it| &**it))
+    pub fn nodes(&self) -> impl Iterator<Item = &Node<Disk>> {
+        self.actors.actor_states.iter().map(|it| &it.node)
     }
 
     /// The replica of a node that is up.
     #[must_use]
     pub fn replica(&self, node: NodeId) -> Option<&Replica> {
-        self.node(node).replica.as_ref()
+        self.node(node).replica()
     }
 
     /// The replicas of the nodes that are up.
     pub fn replicas(&self) -> impl Iterator<Item = &Replica> {
-        self.nodes().filter_map(|(_, node)| node.replica.as_ref())
+        self.nodes().filter_map(Node::replica)
     }
 
     /// The same state with this many election timeouts left.
@@ -106,30 +112,11 @@ impl ClusterState {
 
     /// A message that is under way.
     #[must_use]
-    pub fn packet(&self, from: NodeId, to: NodeId, nth: u16) -> Option<&Packet> {
+    pub fn packet(&self, from: NodeId, to: NodeId, nth: u32) -> Option<&Packet> {
         let Network::Ordered(channels) = &self.actors.network else {
             return None;
         };
-        channels.get(&(Id::from(from.index()), Id::from(to.index())))?.get(usize::from(nth))
-    }
-
-    /// The session that an end has seen begin and not end.
-    pub(crate) fn seen(&self, end: NodeId, peer: NodeId) -> Option<SessionId> {
-        self.replica(end).and_then(|it| it.session(peer))
-    }
-
-    /// The link events that ends have not seen yet: (end, peer, whether it came up).
-    pub(crate) fn link_events(&self) -> Vec<(NodeId, NodeId, bool)> {
-        let mut events = Vec::new();
-        for replica in self.replicas() {
-            for (peer, _) in self.nodes().filter(|(peer, _)| *peer != replica.id()) {
-                let (seen, now) = (replica.session(peer), self.world.session(replica.id(), peer));
-                if seen != now {
-                    events.push((replica.id(), peer, seen.is_none()));
-                }
-            }
-        }
-        events
+        channels.get(&(Id::from(from.index()), Id::from(to.index())))?.get(nth as usize)
     }
 }
 
@@ -156,22 +143,42 @@ impl ClusterView for View<'_> {
     }
 
     fn node(&self, node: NodeId) -> NodeView<'_> {
-        self.state.node(node).view()
+        NodeView::of(self.state.node(node))
     }
 
-    fn copy(&self, node: NodeId, content: ContentId) -> Copy {
-        self.state.node(node).disk.copy(content)
+    fn copy(&self, node: NodeId, content: ContentId) -> ContentCopy {
+        self.state.node(node).storage().copy(content)
     }
 
     fn is_quiet(&self) -> bool {
-        let state = self.state;
-        state.world.cut.is_none()
-            && state.channels().next().is_none()
-            && state.nodes().all(|(_, node)| {
-                node.replica.is_some() && node.disk.tail() == 0 && node.disk.storing.is_empty()
-            })
-            && state.link_events().is_empty()
-            && state.nodes().all(|(_, node)| self.model.scrubs(node).next().is_none())
-            && self.model.due_ticks(state).next().is_none()
+        Cluster::is_quiet(self)
+    }
+}
+
+impl Cluster for View<'_> {
+    type Storage = Disk;
+
+    fn world(&self) -> &World {
+        &self.state.world
+    }
+
+    fn network(&self) -> Delivery {
+        self.model.scope().network
+    }
+
+    fn decisions(&self) -> &dyn Decisions {
+        self.model.decisions()
+    }
+
+    fn nodes(&self) -> impl Iterator<Item = &Node<Disk>> {
+        self.state.nodes()
+    }
+
+    fn node(&self, node: NodeId) -> &Node<Disk> {
+        self.state.node(node)
+    }
+
+    fn has_messages(&self) -> bool {
+        self.state.channels().next().is_some()
     }
 }

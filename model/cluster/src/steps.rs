@@ -2,15 +2,15 @@
 
 use stateright::Model;
 use stateright::actor::{ActorModelAction, Id, Network};
-use steadfast_guarantees::{Action as Asked, Operation};
+use steadfast_guarantees::Action as Asked;
+use steadfast_node::{Cluster, LinkEvent};
 use steadfast_protocol::{
-    Base, Consistency, Content, Input, Intent, NodeId, NodeSet, ReadRequest, RequestId,
-    WriteRequest,
+    Consistency, Content, Input, Intent, NodeId, NodeSet, ReadRequest, WriteRequest,
 };
 use steadfast_trace::{Bounds, Cut, Step, WriteKind};
 
 use crate::actor::node_id;
-use crate::{ClusterModel, ClusterState, Event};
+use crate::{ClusterModel, ClusterState, Event, View};
 
 impl ClusterModel {
     /// The cluster after a step, before connections and history follow.
@@ -31,7 +31,7 @@ impl ClusterModel {
             Step::Timeout { node } => {
                 spend(hear(node, Input::ElectionTimeout), |left| &mut left.elections)
             }
-            Step::Tick { node } => match self.due_ticks(before).any(|it| it == node) {
+            Step::Tick { node } => match self.is_progress(before, step) {
                 true => Some(hear(node, Input::Tick)),
                 false => spend(hear(node, Input::Tick), |left| &mut left.ticks),
             },
@@ -53,7 +53,7 @@ impl ClusterModel {
         before: &ClusterState,
         from: NodeId,
         to: NodeId,
-        nth: u16,
+        nth: u32,
     ) -> Option<ClusterState> {
         let msg = before.packet(from, to, nth)?.clone();
         let (src, dst) = (Id::from(from.index()), Id::from(to.index()));
@@ -68,7 +68,7 @@ impl ClusterModel {
         before: &ClusterState,
         from: NodeId,
         to: NodeId,
-        nth: u16,
+        nth: u32,
     ) -> Option<ClusterState> {
         let packet = before.packet(from, to, nth)?.clone();
         let mut next = spend(self.deliver(before, from, to, nth)?, |left| &mut left.duplicates)?;
@@ -90,7 +90,7 @@ impl ClusterModel {
         &self,
         before: &ClusterState,
         node: NodeId,
-        kept: u16,
+        kept: u32,
         torn: bool,
     ) -> Option<ClusterState> {
         let next = self.tell(before, node, Event::Crash { kept, torn });
@@ -105,43 +105,27 @@ impl ClusterModel {
         &self,
         before: &ClusterState,
         node: NodeId,
-        path: u16,
+        path: u32,
         kind: WriteKind,
     ) -> Option<ClusterState> {
-        let request = next_request(before);
         let path = self.path(path).clone();
         let heads = before.replica(node)?.files().heads(&path);
-        let base = match kind {
-            WriteKind::Resolve => Base::Named(heads.iter().map(|head| head.dot).collect()),
-            _ => Base::Visible,
-        };
-        let intent = match kind {
-            WriteKind::Put | WriteKind::Resolve => {
-                Intent::Put(self.scope().content(before.world.requests))
-            }
-            WriteKind::Delete => Intent::Delete,
-            WriteKind::Restore(dot) => Intent::Restore(dot),
-        };
+        let content = self.scope().content(before.world.next_number());
+        let (intent, base) = kind.intent(heads, Some(content))?;
         let asked = Asked::write(intent.clone(), base.clone());
+        let mut world = before.world.clone();
+        world.spend_write(kind)?;
+        let request = world.count_request();
         let write = WriteRequest { request, path: path.clone(), intent, base };
         let mut next = self.bring_and_write(before, node, write);
         next.actors.history.on_invoked(request, path, node, asked);
-        next.world.requests = next.world.requests.saturating_add(1);
-        next = spend(next, |left| &mut left.writes)?;
-        match kind {
-            WriteKind::Put => Some(next),
-            WriteKind::Delete => spend(next, |left| &mut left.deletes),
-            WriteKind::Resolve | WriteKind::Restore(_) => spend(next, |left| &mut left.resolves),
-        }
+        next.world = world;
+        Some(next)
     }
 
-    fn retry(&self, before: &ClusterState, node: NodeId, number: u16) -> Option<ClusterState> {
-        let operation = before.history().operations().get(usize::from(number))?.clone();
-        let Operation { request, path, action: Asked::Write { intent, base, .. }, .. } = operation
-        else {
-            return None;
-        };
-        let write = WriteRequest { request, path, intent, base };
+    fn retry(&self, before: &ClusterState, node: NodeId, number: u64) -> Option<ClusterState> {
+        let write = before.history().retry(number)?;
+        let request = write.request;
         let mut next = self.bring_and_write(before, node, write);
         next.actors.history.on_retried(request, node);
         spend(next, |left| &mut left.retries)
@@ -164,25 +148,29 @@ impl ClusterModel {
         self.tell(brought.as_ref().unwrap_or(before), node, event)
     }
 
-    fn read(&self, before: &ClusterState, node: NodeId, path: u16) -> Option<ClusterState> {
-        let request = next_request(before);
+    fn read(&self, before: &ClusterState, node: NodeId, path: u32) -> Option<ClusterState> {
+        let mut world = before.world.clone();
+        world.spend(|left| &mut left.reads)?;
+        let request = world.count_request();
         let path = self.path(path).clone();
         let consistency = Consistency::Linearizable;
         let read = ReadRequest { request, path: path.clone(), consistency };
         let mut next = self.tell(before, node, Event::Input(Input::Read(read)));
         next.actors.history.on_invoked(request, path, node, Asked::read());
-        next.world.requests = next.world.requests.saturating_add(1);
-        spend(next, |left| &mut left.reads)
+        next.world = world;
+        Some(next)
     }
 
     /// Lets both ends of every connection see at once what became of it: ends before beginnings.
     pub(crate) fn show_links(&self, state: &mut ClusterState) {
         for comes_up in [false, true] {
-            for (node, peer, up) in state.link_events() {
-                let input = match (comes_up, up, state.world.session(node, peer)) {
-                    (false, false, _) => Input::LinkDown { peer },
-                    (true, true, Some(session)) => Input::LinkUp { peer, session },
-                    _ => continue,
+            let events = View { model: self, state }.link_events().collect::<Vec<_>>();
+            for LinkEvent { node, peer, .. } in events.into_iter().filter(|it| it.is_up == comes_up)
+            {
+                let input = match (comes_up, state.world.session(node, peer)) {
+                    (false, _) => Input::LinkDown { peer },
+                    (true, Some(session)) => Input::LinkUp { peer, session },
+                    (true, None) => continue,
                 };
                 *state = self.tell(state, node, Event::Input(input));
             }
@@ -192,32 +180,22 @@ impl ClusterModel {
     /// Drops what its receiver will never take: messages of a session that the receiver has seen
     /// end, or that ended before the receiver saw it begin.
     pub(crate) fn lose_what_no_session_carries(&self, state: &mut ClusterState) {
-        let seen = |from, to| (state.seen(to, from), state.world.session(from, to));
-        let mut ends = std::collections::BTreeMap::new();
-        for ((from, to), _) in state.channels() {
-            ends.insert((from, to), seen(from, to));
-        }
-        let decisions = self.decisions();
-        let world = state.world.clone();
         let Network::Ordered(channels) = &mut state.actors.network else {
             return;
         };
-        for ((from, to), packets) in channels.iter_mut() {
-            let (from, to) = (node_id(*from), node_id(*to));
-            let (seen, alive) = ends[&(from, to)];
-            packets.retain(|packet| {
-                let is_taken = decisions.is_of_session(packet.session, seen);
-                world.reaches(from, to) && (is_taken || alive == Some(packet.session))
-            });
+        let mut channels = std::mem::take(channels);
+        let view = View { model: self, state };
+        for ((from, to), packets) in &mut channels {
+            packets.retain(|packet| view.carries(node_id(*from), node_id(*to), packet));
         }
         channels.retain(|_, packets| !packets.is_empty());
+        state.actors.network = Network::Ordered(channels);
     }
 }
 
 /// Uses up one of what a bound allows; `None` when nothing is left.
 fn spend(mut next: ClusterState, bound: impl Fn(&mut Bounds) -> &mut u32) -> Option<ClusterState> {
-    let left = bound(&mut next.world.left);
-    *left = left.checked_sub(1)?;
+    next.world.spend(bound)?;
     Some(next)
 }
 
@@ -235,13 +213,13 @@ fn heal(before: &ClusterState) -> ClusterState {
     next
 }
 
-fn lose(before: &ClusterState, from: NodeId, to: NodeId, nth: u16) -> Option<ClusterState> {
+fn lose(before: &ClusterState, from: NodeId, to: NodeId, nth: u32) -> Option<ClusterState> {
     let mut next = spend(before.clone(), |left| &mut left.drops)?;
     let Network::Ordered(channels) = &mut next.actors.network else {
         return None;
     };
     let packets = channels.get_mut(&channel(from, to))?;
-    packets.remove(usize::from(nth))?;
+    packets.remove(nth as usize)?;
     if packets.is_empty() {
         channels.remove(&channel(from, to));
     }
@@ -250,10 +228,6 @@ fn lose(before: &ClusterState, from: NodeId, to: NodeId, nth: u16) -> Option<Clu
 
 fn channel(from: NodeId, to: NodeId) -> (Id, Id) {
     (Id::from(from.index()), Id::from(to.index()))
-}
-
-fn next_request(state: &ClusterState) -> RequestId {
-    RequestId { client: 1, number: u64::from(state.world.requests) }
 }
 
 fn retain_channels(state: &mut ClusterState, keeps: impl Fn(NodeId, NodeId) -> bool) {

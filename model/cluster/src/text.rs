@@ -2,16 +2,15 @@
 
 use std::fmt;
 
-use steadfast_guarantees::{
-    Action as Asked, Copy, GUARANTEES, GuaranteeId, Operation, Status, holds,
-};
+use steadfast_guarantees::{Action as Asked, GUARANTEES, GuaranteeId, Operation, Status, holds};
+use steadfast_node::{ContentCopy, Node, NodeStorage};
 use steadfast_protocol::{
     ContentId, Entry, Epoch, HeldEffect, Intent, Leadership, NodeId, Outcome, Packet, Position,
     Progress, Record, Replica, RequestId, Role, Waiting, Want,
 };
 use steadfast_trace::Bounds;
 
-use crate::{Action, ClusterModel, ClusterState, Disk, Node, View};
+use crate::{Action, ClusterModel, ClusterState, Disk, View};
 
 /// A state for somebody who knows the protocol and not the code.
 pub(crate) fn state(state: &ClusterState, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -108,7 +107,8 @@ impl Line {
 /// What outlasts a step, without the messages under way.
 fn lines(state: &ClusterState) -> Vec<Line> {
     let mut lines = Vec::new();
-    for (id, node) in state.nodes() {
+    for node in state.nodes() {
+        let id = node.id();
         let of_node = node_lines(node);
         lines.extend(of_node.into_iter().map(|(label, text)| Line::new(Some(id), label, text)));
     }
@@ -127,8 +127,8 @@ fn lines(state: &ClusterState) -> Vec<Line> {
     lines
 }
 
-fn node_lines(node: &Node) -> Vec<(&'static str, String)> {
-    let disk = node.disk();
+fn node_lines(node: &Node<Disk>) -> Vec<(&'static str, String)> {
+    let disk = node.storage();
     let log = ("log", log(disk));
     let copies = ("copies", copies(disk));
     let Some(replica) = node.replica() else {
@@ -142,7 +142,7 @@ fn node_lines(node: &Node) -> Vec<(&'static str, String)> {
         ("", format!("{}  synced {}/{}", role(replica), disk.synced(), disk.records().len())),
         log,
         copies,
-        ("stores", join(disk.storing.iter().map(|it| format!("content {}", it.content)))),
+        ("stores", join(disk.storing().iter().map(|it| format!("content {}", it.content)))),
         ("shows", shows(replica)),
         ("peers", peers),
         ("waits", waits),
@@ -190,12 +190,12 @@ fn log(disk: &Disk) -> String {
 }
 
 fn copies(disk: &Disk) -> String {
-    let copy = |(content, copy): &(ContentId, Copy)| match copy {
-        Copy::Exact => format!("{content} good"),
-        Copy::Wrong => format!("{content} BAD"),
-        Copy::Missing => format!("{content} missing"),
+    let copy = |(content, copy): &(ContentId, ContentCopy)| match copy {
+        ContentCopy::Exact => format!("{content} good"),
+        ContentCopy::Wrong => format!("{content} BAD"),
+        ContentCopy::Missing => format!("{content} missing"),
     };
-    join(disk.contents().iter().map(copy))
+    join(disk.copies().iter().map(copy))
 }
 
 fn shows(replica: &Replica) -> String {
@@ -269,7 +269,7 @@ fn want(want: &Want) -> String {
 }
 
 fn links(state: &ClusterState) -> String {
-    let nodes = || state.nodes().map(|(id, _)| id);
+    let nodes = || state.nodes().map(Node::id);
     let pairs = nodes().flat_map(|high| nodes().take(high.index()).map(move |low| (low, high)));
     pairs.map(|(low, high)| link(state, low, high)).collect::<Vec<_>>().join(", ")
 }
@@ -278,7 +278,8 @@ fn link(state: &ClusterState, low: NodeId, high: NodeId) -> String {
     let session = state.world().link(low, high).session;
     let alive = state.world().session(low, high);
     let broken = if alive.is_none() { " BROKEN" } else { "" };
-    let views = [(low, state.seen(low, high)), (high, state.seen(high, low))];
+    let seen = |end, peer| state.replica(end).and_then(|it| it.session(peer));
+    let views = [(low, seen(low, high)), (high, seen(high, low))];
     let is_behind = |(end, seen): &(NodeId, _)| *seen != alive && state.replica(*end).is_some();
     let views: Vec<String> = views
         .into_iter()
@@ -348,7 +349,7 @@ type Channel<'a> = ((NodeId, NodeId), Vec<&'a Packet>, Vec<&'a Packet>);
 
 /// What is under way before and after, per ordered pair of nodes for which that differs.
 fn changed_channels<'a>(before: &'a ClusterState, after: &'a ClusterState) -> Vec<Channel<'a>> {
-    let nodes = || before.nodes().map(|(id, _)| id);
+    let nodes = || before.nodes().map(Node::id);
     let pairs = nodes().flat_map(|from| nodes().map(move |to| (from, to)));
     let both = pairs.map(|pair| (pair, under_way(before, pair), under_way(after, pair)));
     both.filter(|(_, old, new)| old != new).collect()

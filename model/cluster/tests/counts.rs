@@ -3,7 +3,8 @@
 use std::collections::{HashSet, VecDeque};
 
 use stateright::{Checker, Model};
-use steadfast_cluster::{ClusterModel, shipped};
+use steadfast_cluster::{ClusterModel, View, shipped};
+use steadfast_node::Cluster;
 use steadfast_protocol::{NodeId, Settings};
 use steadfast_trace::{Bounds, Network, Scope, Step};
 
@@ -62,7 +63,7 @@ fn every_node_that_lags_ticks() {
     let mut pending: VecDeque<_> = model.init_states().into();
     let mut visited: HashSet<_> = pending.iter().cloned().collect();
     while let Some(state) = pending.pop_front() {
-        let lagging: Vec<NodeId> = model.due_ticks(&state).collect();
+        let lagging: Vec<NodeId> = View { model: &model, state: &state }.due_ticks().collect();
         if lagging.len() == 2 {
             let mut actions = Vec::new();
             model.collect_progress(&state, &mut actions);

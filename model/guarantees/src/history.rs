@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use steadfast_protocol::{
-    Base, Dot, Entry, Epoch, Intent, NodeId, Outcome, Path, Replica, RequestId,
+    Base, Dot, Entry, Epoch, Intent, NodeId, Outcome, Path, Record, Replica, RequestId,
+    WriteRequest,
 };
 
 use crate::linearizability::{self, Time};
-use crate::{GuaranteeId, GuaranteeSet};
+use crate::{GuaranteeId, GuaranteeSet, NodeView};
 
 /// The number of an operation in its history, from 0.
 pub type OperationId = usize;
@@ -242,8 +243,38 @@ impl History {
         }
     }
 
-    /// A node logged an entry of its own.
-    pub fn on_made(&mut self, entry: &Entry, epoch: Epoch) {
+    /// The write that a client sends again when it repeats the `number`th request; `None` if there
+    /// is no such request or it was a read.
+    #[must_use]
+    pub fn retry(&self, number: u64) -> Option<WriteRequest> {
+        let operation = self.operations.get(usize::try_from(number).ok()?)?;
+        let Action::Write { intent, base, .. } = &operation.action else {
+            return None;
+        };
+        let (request, path) = (operation.request, operation.path.clone());
+        Some(WriteRequest { request, path, intent: intent.clone(), base: base.clone() })
+    }
+
+    /// One node did something: it logged entries of its own, began to lead, or answered clients.
+    pub fn on_stepped(
+        &mut self,
+        before: &NodeView<'_>,
+        after: &NodeView<'_>,
+        answers: impl IntoIterator<Item = (RequestId, Outcome)>,
+    ) {
+        if let Some(replica) = after.replica {
+            let fresh = after.records.get(before.records.len()..).unwrap_or_default();
+            for entry in fresh.iter().filter_map(Record::entry) {
+                if entry.dot.origin == replica.id() {
+                    self.note_made(entry, replica.promise());
+                }
+            }
+            self.note_leader(before.replica, replica);
+        }
+        answers.into_iter().for_each(|(request, outcome)| self.note_answer(request, &outcome));
+    }
+
+    fn note_made(&mut self, entry: &Entry, epoch: Epoch) {
         if let Some(Action::Write { made, .. }) = self.find(entry.request).map(|it| &mut it.action)
         {
             made.push((entry.clone(), epoch));
@@ -252,7 +283,7 @@ impl History {
 
     /// A client hears what became of its request; what it hears of a request that was answered
     /// before is ignored. An acknowledgement and a read's value are judged at once.
-    pub fn on_answered(&mut self, request: RequestId, outcome: &Outcome) {
+    fn note_answer(&mut self, request: RequestId, outcome: &Outcome) {
         if self.operation(request).is_none_or(|it| it.status != Status::Pending) {
             return;
         }
@@ -279,7 +310,7 @@ impl History {
     }
 
     /// Notes who leads. An epoch that is led a second time breaks a guarantee.
-    pub fn on_stepped(&mut self, before: Option<&Replica>, after: &Replica) {
+    fn note_leader(&mut self, before: Option<&Replica>, after: &Replica) {
         let led = before.is_some_and(|it| it.leads() && it.promise() == after.promise());
         if !after.leads() || led {
             return;

@@ -15,4 +15,4 @@ pub mod witnesses;
 
 pub use guarantee::{GUARANTEES, Guarantee, GuaranteeId, GuaranteeSet, broken_by_step, holds};
 pub use history::{Action, History, Operation, OperationId, Status};
-pub use view::{ClusterView, Copy, NodeView};
+pub use view::{ClusterView, NodeView};

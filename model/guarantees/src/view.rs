@@ -1,5 +1,6 @@
 //! What a cluster must show to be judged.
 
+use steadfast_node::{ContentCopy, Node, NodeStorage};
 use steadfast_protocol::{
     ContentId, Decisions, Entry, Files, NodeId, Position, Record, Replica, Settings,
 };
@@ -17,17 +18,6 @@ pub struct NodeView<'a> {
     pub synced: Position,
 }
 
-/// A node's copy of a content, seen from outside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Copy {
-    /// There is none.
-    Missing,
-    /// Its bytes are those that its name says.
-    Exact,
-    /// Its bytes are others.
-    Wrong,
-}
-
 /// A cluster that can be judged: what its driver knows beyond what its nodes know.
 pub trait ClusterView {
     /// N, E and W.
@@ -43,16 +33,16 @@ pub trait ClusterView {
     fn node(&self, node: NodeId) -> NodeView<'_>;
 
     /// What the disk of a node holds of a content.
-    fn copy(&self, node: NodeId, content: ContentId) -> Copy;
+    fn copy(&self, node: NodeId, content: ContentId) -> ContentCopy;
 
     /// What a client that reads a content of a node gets: nothing rather than a bad copy.
-    fn served(&self, node: NodeId, content: ContentId) -> Copy {
+    fn served(&self, node: NodeId, content: ContentId) -> ContentCopy {
         let decisions = self.decisions();
         match self.copy(node, content) {
-            Copy::Wrong if decisions.serves_bad_copies() => Copy::Wrong,
-            Copy::Wrong if decisions.trusts_unverified_content() => Copy::Wrong,
-            Copy::Wrong | Copy::Missing => Copy::Missing,
-            Copy::Exact => Copy::Exact,
+            ContentCopy::Wrong if decisions.serves_bad_copies() => ContentCopy::Wrong,
+            ContentCopy::Wrong if decisions.trusts_unverified_content() => ContentCopy::Wrong,
+            ContentCopy::Wrong | ContentCopy::Missing => ContentCopy::Missing,
+            ContentCopy::Exact => ContentCopy::Exact,
         }
     }
 
@@ -67,6 +57,13 @@ pub trait ClusterView {
 }
 
 impl<'a> NodeView<'a> {
+    /// The view of a node.
+    #[must_use]
+    pub fn of(node: &'a Node<impl NodeStorage>) -> NodeView<'a> {
+        let storage = node.storage();
+        NodeView { replica: node.replica(), records: storage.records(), synced: storage.synced() }
+    }
+
     /// The records that no crash can take.
     #[must_use]
     pub fn synced_records(&self) -> &'a [Record] {
@@ -103,10 +100,7 @@ impl<'a> NodeView<'a> {
 }
 
 fn entries(records: &[Record]) -> impl Iterator<Item = &Entry> {
-    records.iter().filter_map(|record| match record {
-        Record::Entry(entry) => Some(entry),
-        Record::Identity(_) | Record::Promise(_) => None,
-    })
+    records.iter().filter_map(Record::entry)
 }
 
 /// Helpers that every driver gets.
@@ -138,10 +132,9 @@ impl dyn ClusterView + '_ {
     fn has_good_contents(&self) -> bool {
         self.nodes().all(|(id, node)| {
             let files = node.shown(self.decisions());
-            files
-                .iter()
-                .flat_map(|(_, heads)| heads)
-                .all(|head| head.change.named().is_none_or(|it| self.copy(id, it) == Copy::Exact))
+            files.iter().flat_map(|(_, heads)| heads).all(|head| {
+                head.change.named().is_none_or(|it| self.copy(id, it) == ContentCopy::Exact)
+            })
         })
     }
 }

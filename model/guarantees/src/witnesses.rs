@@ -3,7 +3,9 @@
 use steadfast_protocol::{Change, NodeId, Replica, Role};
 use steadfast_trace::Step;
 
-use crate::{Action, ClusterView, Copy, Status};
+use steadfast_node::ContentCopy;
+
+use crate::{Action, ClusterView, Status};
 
 /// Something that must be reached.
 #[derive(Clone, Copy)]
@@ -204,9 +206,9 @@ fn replaced(before: &dyn ClusterView, step: &Step, after: &dyn ClusterView) -> b
         return false;
     };
     let named = after.node(*node).entries().filter_map(|it| it.change.named());
-    named
-        .into_iter()
-        .any(|it| before.copy(*node, it) == Copy::Wrong && after.copy(*node, it) == Copy::Exact)
+    named.into_iter().any(|it| {
+        before.copy(*node, it) == ContentCopy::Wrong && after.copy(*node, it) == ContentCopy::Exact
+    })
 }
 
 #[cfg(test)]

@@ -27,6 +27,17 @@ pub enum Record {
     Entry(Entry),
 }
 
+impl Record {
+    /// The entry, if the record is one.
+    #[must_use]
+    pub fn entry(&self) -> Option<&Entry> {
+        match self {
+            Record::Entry(entry) => Some(entry),
+            Record::Identity(_) | Record::Promise(_) => None,
+        }
+    }
+}
+
 impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

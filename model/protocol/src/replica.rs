@@ -168,6 +168,13 @@ impl Replica {
         self.synced == self.log.length() && self.outbox.is_empty() && self.contents.is_idle()
     }
 
+    /// Whether the passing of time makes this node say something: a leader's heartbeats, or the
+    /// question for a content that it lacks.
+    #[must_use]
+    pub fn needs_ticks(&self) -> bool {
+        self.leads() || !self.wants().is_empty()
+    }
+
     /// Whether this node's next tick must carry something to somebody where messages are lost: a
     /// leader's entries, its question whether it still leads, or a question for a content.
     #[must_use]
@@ -188,7 +195,8 @@ impl Replica {
         self.settings().nodes()
     }
 
-    fn peers(&self) -> impl Iterator<Item = NodeId> + use<> {
+    /// The other nodes of the cluster.
+    pub fn peers(&self) -> impl Iterator<Item = NodeId> + use<> {
         let own = self.id();
         NodeId::all(self.nodes()).filter(move |node| *node != own)
     }

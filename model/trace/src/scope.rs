@@ -32,7 +32,7 @@ pub struct Bounds {
     /// Election timeouts.
     pub elections: u32,
     /// Files that are written.
-    pub paths: u16,
+    pub paths: u32,
     /// Copies of a content that go bad.
     pub rot: u32,
     /// Heartbeats.
@@ -127,7 +127,7 @@ pub struct Names {
     /// The files, by number.
     pub paths: Vec<Path>,
     /// What was put, by the number of the request.
-    pub contents: BTreeMap<u16, Content>,
+    pub contents: BTreeMap<u64, Content>,
 }
 
 impl Names {
@@ -143,7 +143,7 @@ impl Names {
 pub enum BoundsError {
     /// Writes without a path to write to, or more paths than there are names for.
     #[error("{0} paths: there must be 1 to {max}", max = Scope::PATHS_MAX)]
-    Paths(u16),
+    Paths(u32),
     /// Messages can be lost or doubled one by one only where the network does that.
     #[error("{what} = {count}: only the lossy network does that, this is the {network} one")]
     NotLossy {
@@ -158,7 +158,7 @@ pub enum BoundsError {
 
 impl Scope {
     /// The largest number of paths.
-    pub const PATHS_MAX: u16 = 1_000;
+    pub const PATHS_MAX: u32 = 1_000;
 
     /// A scope of this name and these bounds, with everything else as by default.
     #[must_use]
@@ -179,19 +179,19 @@ impl Scope {
 
     /// A path by its number.
     #[must_use]
-    pub fn path(&self, number: u16) -> Path {
-        let named = self.names.paths.get(usize::from(number)).cloned();
+    pub fn path(&self, number: u32) -> Path {
+        let named = self.names.paths.get(number as usize).cloned();
         named.unwrap_or_else(|| Path::new(path_name(number)))
     }
 
     /// What a request puts.
     #[must_use]
-    pub fn content(&self, request: u16) -> Content {
+    pub fn content(&self, request: u64) -> Content {
         let named = self.names.contents.get(&request).cloned();
         named.unwrap_or_else(|| match self.named_contents {
             true => {
                 let number = request.wrapping_add(1).to_le_bytes();
-                Content::Named(ContentId(std::array::from_fn(|at| number[at % 2])))
+                Content::Named(ContentId(std::array::from_fn(|at| number[at % number.len()])))
             }
             false => Content::Inline(format!("v{request}").into_bytes().into()),
         })

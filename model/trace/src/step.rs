@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use steadfast_protocol::{ContentId, Dot, NodeId, NodeSet};
+use steadfast_protocol::{Base, Content, ContentId, Dot, Entry, Intent, NodeId, NodeSet};
 
 /// What a client does to a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -19,6 +19,23 @@ pub enum WriteKind {
     Restore(Dot),
 }
 
+impl WriteKind {
+    /// What a client asks for that sees these heads of the path, the visible one first. `content`
+    /// is the new content of a put or a resolve; `None` if one of these has none.
+    #[must_use]
+    pub fn intent(self, heads: &[Entry], content: Option<Content>) -> Option<(Intent, Base)> {
+        Some(match self {
+            WriteKind::Put => (Intent::Put(content?), Base::Visible),
+            WriteKind::Delete => (Intent::Delete, Base::Visible),
+            WriteKind::Resolve => {
+                let named = heads.iter().map(|head| head.dot).collect();
+                (Intent::Put(content?), Base::Named(named))
+            }
+            WriteKind::Restore(dot) => (Intent::Restore(dot), Base::Visible),
+        })
+    }
+}
+
 /// One thing that happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -30,7 +47,7 @@ pub enum Step {
         /// The receiver.
         to: NodeId,
         /// Which one, from 0; in a FIFO network always the first.
-        nth: u16,
+        nth: u32,
     },
     /// A sync ends.
     Sync {
@@ -61,7 +78,7 @@ pub enum Step {
         /// To whom.
         node: NodeId,
         /// The number of the path, from 0.
-        path: u16,
+        path: u32,
         /// What.
         kind: WriteKind,
     },
@@ -70,14 +87,14 @@ pub enum Step {
         /// To whom.
         node: NodeId,
         /// The number of the request.
-        request: u16,
+        request: u64,
     },
     /// A client asks for a linearizable read.
     Read {
         /// Of whom.
         node: NodeId,
         /// The number of the path, from 0.
-        path: u16,
+        path: u32,
     },
     /// An election timeout expires.
     Timeout {
@@ -95,7 +112,7 @@ pub enum Step {
         /// Who.
         node: NodeId,
         /// How many unsynced records survive.
-        kept: u16,
+        kept: u32,
         /// Whether the next one is half written.
         torn: bool,
     },
@@ -134,7 +151,7 @@ pub enum Step {
         /// The receiver.
         to: NodeId,
         /// Which one, from 0.
-        nth: u16,
+        nth: u32,
     },
     /// A message arrives and is still under way.
     Duplicate {
@@ -143,7 +160,7 @@ pub enum Step {
         /// The receiver.
         to: NodeId,
         /// Which one, from 0.
-        nth: u16,
+        nth: u32,
     },
 }
 
@@ -205,7 +222,7 @@ impl Step {
 
 /// The name of a path by number: a, b, ... z, and then p26, p27, ...
 #[must_use]
-pub(crate) fn path_name(path: u16) -> String {
+pub(crate) fn path_name(path: u32) -> String {
     match u8::try_from(path) {
         Ok(path) if path < 26 => char::from(b'a' + path).to_string(),
         _ => format!("p{path}"),

@@ -1,8 +1,8 @@
 //! What surrounds the nodes: connections, cuts and what is left of the bounds.
 
-use steadfast_protocol::{NodeId, NodeSet, SessionId};
+use steadfast_protocol::{NodeId, NodeSet, RequestId, SessionId};
 
-use crate::Bounds;
+use crate::{Bounds, WriteKind};
 
 /// A connection between two nodes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -41,7 +41,7 @@ pub struct World {
     /// What is left of the bounds.
     pub left: Bounds,
     /// How many requests clients have made.
-    pub requests: u16,
+    requests: u64,
 }
 
 fn pair(one: NodeId, other: NodeId) -> usize {
@@ -55,6 +55,42 @@ impl World {
     pub fn new(nodes: u8, bounds: Bounds) -> Self {
         let pairs = usize::from(nodes) * usize::from(nodes.saturating_sub(1)) / 2;
         World { links: vec![Link::default(); pairs], cut: None, left: bounds, requests: 0 }
+    }
+
+    /// The number of the next request, from 0.
+    #[must_use]
+    pub fn next_number(&self) -> u64 {
+        self.requests
+    }
+
+    /// The name of the next request.
+    #[must_use]
+    pub fn next_request(&self) -> RequestId {
+        RequestId { client: 1, number: self.requests }
+    }
+
+    /// Counts a request that a client makes, and says its name.
+    pub fn count_request(&mut self) -> RequestId {
+        let request = self.next_request();
+        self.requests += 1;
+        request
+    }
+
+    /// Uses up one of what a bound allows; `None` when nothing is left.
+    pub fn spend(&mut self, bound: impl Fn(&mut Bounds) -> &mut u32) -> Option<()> {
+        let left = bound(&mut self.left);
+        *left = left.checked_sub(1)?;
+        Some(())
+    }
+
+    /// Uses up one write of a kind; `None` when none is left.
+    pub fn spend_write(&mut self, kind: WriteKind) -> Option<()> {
+        self.spend(|left| &mut left.writes)?;
+        match kind {
+            WriteKind::Put => Some(()),
+            WriteKind::Delete => self.spend(|left| &mut left.deletes),
+            WriteKind::Resolve | WriteKind::Restore(_) => self.spend(|left| &mut left.resolves),
+        }
     }
 
     /// The connection between two nodes.

@@ -1,7 +1,9 @@
 //! G10 content-is-exact.
 
 use super::{Guarantee, GuaranteeId};
-use crate::{ClusterView, Copy};
+use steadfast_node::ContentCopy;
+
+use crate::ClusterView;
 
 /// G10: what is read is what was written, or nothing.
 pub(super) struct ContentIsExact;
@@ -20,7 +22,7 @@ impl Guarantee for ContentIsExact {
         cluster.nodes().filter_map(|(id, node)| Some((id, node.replica?))).all(|(id, replica)| {
             let heads = replica.files().iter().flat_map(|(_, heads)| heads);
             let named = heads.filter_map(|head| head.change.named());
-            named.into_iter().all(|content| cluster.served(id, content) != Copy::Wrong)
+            named.into_iter().all(|content| cluster.served(id, content) != ContentCopy::Wrong)
         })
     }
 }

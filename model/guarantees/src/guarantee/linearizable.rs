@@ -5,7 +5,7 @@ use steadfast_protocol::Settings;
 use super::{Guarantee, GuaranteeId};
 
 /// G5: the store behaves like one register per path (Herlihy and Wing, "Linearizability", ACM
-/// TOPLAS 12(3), 1990). Judged by [`History::on_answered`](crate::History) when a read or an
+/// TOPLAS 12(3), 1990). Judged by [`History::on_stepped`](crate::History) when a read or an
 /// acknowledgement returns.
 pub(super) struct Linearizable;
 

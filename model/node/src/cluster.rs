@@ -1,0 +1,117 @@
+//! The rules of the surroundings that concern several nodes.
+
+use steadfast_protocol::{ContentId, Decisions, NodeId, Packet, Replica};
+use steadfast_trace::{Network, Step, World};
+
+use crate::{Node, NodeStorage};
+
+/// One end of a connection has not heard yet that it began or ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkEvent {
+    /// The end.
+    pub node: NodeId,
+    /// The other end.
+    pub peer: NodeId,
+    /// Whether a session begins; otherwise the one that the end has seen is over.
+    pub is_up: bool,
+}
+
+impl LinkEvent {
+    /// The step in which the end hears of it.
+    #[must_use]
+    pub fn step(self) -> Step {
+        let LinkEvent { node, peer, is_up } = self;
+        if is_up { Step::LinkUp { node, peer } } else { Step::LinkDown { node, peer } }
+    }
+}
+
+/// Nodes with a network between them.
+pub trait Cluster {
+    /// What the nodes keep their data on.
+    type Storage: NodeStorage;
+
+    /// Connections, cuts and bounds.
+    fn world(&self) -> &World;
+
+    /// How messages travel.
+    fn network(&self) -> Network;
+
+    /// The decisions that the nodes run with.
+    fn decisions(&self) -> &dyn Decisions;
+
+    /// All nodes, in the order of their ids.
+    fn nodes(&self) -> impl Iterator<Item = &Node<Self::Storage>>;
+
+    /// The node with this id.
+    fn node(&self, node: NodeId) -> &Node<Self::Storage>;
+
+    /// Whether a message is under way.
+    fn has_messages(&self) -> bool;
+
+    /// The replicas of the nodes that are up.
+    fn replicas(&self) -> impl Iterator<Item = &Replica> {
+        self.nodes().filter_map(Node::replica)
+    }
+
+    /// The link events that their ends have not heard yet.
+    fn link_events(&self) -> impl Iterator<Item = LinkEvent> {
+        self.replicas().flat_map(|replica| {
+            replica.peers().filter_map(|peer| {
+                let (node, seen) = (replica.id(), replica.session(peer));
+                let is_news = seen != self.world().session(node, peer);
+                is_news.then_some(LinkEvent { node, peer, is_up: seen.is_none() })
+            })
+        })
+    }
+
+    /// Whether a message gets through and its receiver will take it: no cut loses it, and it is of
+    /// the session that the receiver has seen begin and not end, or will see begin.
+    fn carries(&self, from: NodeId, to: NodeId, packet: &Packet) -> bool {
+        let seen = self.node(to).replica().and_then(|it| it.session(from));
+        let is_taken = self.decisions().is_of_session(packet.session, seen);
+        let alive = self.world().session(from, to);
+        self.world().reaches(from, to) && (is_taken || alive == Some(packet.session))
+    }
+
+    /// Whether a message that arrives must wait until its receiver has heard of the connection.
+    fn waits_for_link_up(&self, from: NodeId, to: NodeId, packet: &Packet) -> bool {
+        let seen = self.node(to).replica().and_then(|it| it.session(from));
+        self.decisions().waits_for_link_up() && seen != Some(packet.session)
+    }
+
+    /// The nodes whose next tick is progress and needs no bound: where messages may be lost or
+    /// refused, a node that lags while nothing is under way or unsynced.
+    fn due_ticks(&self) -> impl Iterator<Item = NodeId> {
+        let is_due = self.network() != Network::Fifo
+            && !self.has_messages()
+            && self.nodes().all(|it| it.storage().is_at_rest());
+        let replicas = is_due.then(|| self.replicas()).into_iter().flatten();
+        replicas.filter(|it| it.lags()).map(Replica::id)
+    }
+
+    /// The copies of contents that a scrub finds bad, each with its node.
+    fn undetected_rot(&self) -> impl Iterator<Item = (NodeId, ContentId)> {
+        self.nodes().flat_map(|it| {
+            let node = it.id();
+            it.undetected_rot(self.decisions()).map(move |content| (node, content))
+        })
+    }
+
+    /// Whether a good copy may go bad: another node that has synced an entry naming the content has
+    /// a good one.
+    fn may_rot(&self, node: NodeId, content: ContentId) -> bool {
+        let mut others = self.nodes().filter(|it| it.id() != node);
+        others.any(|it| it.vouches_for(content))
+    }
+
+    /// Whether nothing can happen any more but faults, time and clients: every node is up and at
+    /// rest, no cut lasts, and no message, link event, due tick or undetected rot is left.
+    fn is_quiet(&self) -> bool {
+        self.world().cut.is_none()
+            && !self.has_messages()
+            && self.nodes().all(|it| it.is_up() && it.storage().is_at_rest())
+            && self.link_events().next().is_none()
+            && self.undetected_rot().next().is_none()
+            && self.due_ticks().next().is_none()
+    }
+}

@@ -1,0 +1,178 @@
+//! One node.
+
+use std::collections::VecDeque;
+
+use steadfast_protocol::{
+    ContentId, Decisions, Effect, Identity, Input, NodeId, Outcome, Packet, RecoverError, Replica,
+    RequestId, Sealed,
+};
+
+use crate::{ContentCopy, NodeStorage};
+
+/// What leaves a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// A message to a peer, with no payload that this node could not read.
+    Send {
+        /// The peer.
+        to: NodeId,
+        /// The message in its session.
+        packet: Packet,
+    },
+    /// An answer to a client.
+    Answer {
+        /// The client's request.
+        request: RequestId,
+        /// What became of it.
+        outcome: Outcome,
+    },
+}
+
+/// A replica and its storage.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node<S> {
+    identity: Identity,
+    /// `None` while the node is down.
+    replica: Option<Replica>,
+    storage: S,
+}
+
+impl<S: NodeStorage> Node<S> {
+    /// A node that is down, with its storage.
+    #[must_use]
+    pub fn new(identity: Identity, storage: S) -> Node<S> {
+        Node { identity, replica: None, storage }
+    }
+
+    /// The node's id.
+    #[must_use]
+    pub fn id(&self) -> NodeId {
+        self.identity.node
+    }
+
+    /// The node's id and the cluster's settings.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    /// The state machine; `None` while the node is down.
+    #[must_use]
+    pub fn replica(&self) -> Option<&Replica> {
+        self.replica.as_ref()
+    }
+
+    /// Whether the node is up.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        self.replica.is_some()
+    }
+
+    /// The storage.
+    #[must_use]
+    pub fn storage(&self) -> &S {
+        &self.storage
+    }
+
+    /// The storage, on which surroundings act: a sync ends, a content arrives or rots, a crash
+    /// takes its part.
+    pub fn storage_mut(&mut self) -> &mut S {
+        &mut self.storage
+    }
+
+    /// Starts the node from its storage, as a follower without sessions.
+    ///
+    /// # Errors
+    /// The log is of another node or cluster, or no node could have written it. The node stays
+    /// down.
+    pub fn start(&mut self, decisions: &dyn Decisions) -> Result<(), RecoverError> {
+        let (records, contents) = (self.storage.records(), self.storage.contents());
+        self.replica = Some(Replica::recover(self.identity, records, contents, decisions)?);
+        Ok(())
+    }
+
+    /// Stops the node: its memory is gone. What a crash takes from the storage is up to the
+    /// surroundings.
+    pub fn stop(&mut self) {
+        self.replica = None;
+    }
+
+    /// Feeds the replica an input and performs the effects, until nothing is left to do at once.
+    /// Appends `outputs` in the order in which they must leave. A node that is down hears nothing.
+    pub fn hear(&mut self, input: Input, decisions: &dyn Decisions, outputs: &mut Vec<Output>) {
+        let Some(replica) = &mut self.replica else {
+            return;
+        };
+        let storage = &mut self.storage;
+        let mut inputs = VecDeque::new();
+        let mut effects = Vec::new();
+        let mut next = Some(input);
+        while let Some(input) = next {
+            replica.step(decisions, input, &mut effects);
+            for effect in effects.drain(..) {
+                perform(effect, storage, &mut inputs, outputs);
+            }
+            next = inputs.pop_front();
+        }
+    }
+
+    /// The contents whose copies are bad while the replica believes them good: a scrub finds them.
+    pub fn undetected_rot(&self, decisions: &dyn Decisions) -> impl Iterator<Item = ContentId> {
+        let is_found = !decisions.trusts_unverified_content();
+        let replica = self.replica.as_ref().filter(|_| is_found);
+        replica.into_iter().flat_map(|replica| {
+            self.storage.wrong_contents().filter(|content| replica.has_content(*content))
+        })
+    }
+
+    /// Whether an entry that the node has synced names a content of which it has a good copy.
+    #[must_use]
+    pub fn vouches_for(&self, content: ContentId) -> bool {
+        let synced = usize::try_from(self.storage.synced().0).unwrap_or(usize::MAX);
+        let records = self.storage.records();
+        let mut records = records.get(..synced).unwrap_or(records).iter();
+        self.storage.copy(content) == ContentCopy::Exact
+            && records.any(|it| it.entry().is_some_and(|it| it.change.named() == Some(content)))
+    }
+}
+
+fn perform(
+    effect: Effect,
+    storage: &mut impl NodeStorage,
+    inputs: &mut VecDeque<Input>,
+    outputs: &mut Vec<Output>,
+) {
+    match effect {
+        Effect::Append { records } => storage.append(records),
+        Effect::Send { to, packet } => {
+            let packet = with_readable_payloads(packet, storage, inputs);
+            outputs.push(Output::Send { to, packet });
+        }
+        Effect::Answer { request, outcome } => outputs.push(Output::Answer { request, outcome }),
+        Effect::Store { payload, from } => storage.store(payload, from),
+        Effect::Fetch { content } => inputs.push_back(match storage.copy(content) {
+            ContentCopy::Exact => Input::Fetched { content },
+            ContentCopy::Missing | ContentCopy::Wrong => Input::Bad { content },
+        }),
+    }
+}
+
+/// Leaves out the payloads of which there is no good copy, and tells the replica which they are.
+fn with_readable_payloads(
+    packet: Packet,
+    storage: &impl NodeStorage,
+    inputs: &mut VecDeque<Input>,
+) -> Packet {
+    let payloads = packet.message.payloads().iter().map(|it| it.content);
+    let bad: Vec<ContentId> =
+        payloads.filter(|it| storage.copy(*it) != ContentCopy::Exact).collect();
+    if bad.is_empty() {
+        return packet;
+    }
+    let mut message = (*packet.message).clone();
+    for content in bad {
+        message = message.without_payload(content);
+        inputs.push_back(Input::Bad { content });
+    }
+    Packet { message: Sealed::new(message), ..packet }
+}
