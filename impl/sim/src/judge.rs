@@ -69,6 +69,7 @@ pub(crate) struct Mark {
     synced: Position,
     promise: Epoch,
     leads: bool,
+    has_stopped: bool,
     /// How often a copy of a content was made or went bad.
     copies: u64,
 }
@@ -83,6 +84,7 @@ impl Mark {
             synced: node.storage.synced(),
             promise: replica.map(Replica::promise).unwrap_or_default(),
             leads: replica.is_some_and(Replica::leads),
+            has_stopped: replica.is_some_and(|it| it.halted().is_some()),
             copies: node.storage.copies(),
         }
     }

@@ -106,6 +106,7 @@ impl Simulation {
             ticks: u32::MAX,
             drops: u32::MAX,
             duplicates: u32::MAX,
+            rollbacks: u32::MAX,
         };
         let mut simulation = Simulation {
             timeline: Timeline::new(setup.narrated),
@@ -176,6 +177,17 @@ impl Simulation {
     #[must_use]
     pub fn up(&self) -> NodeSet {
         self.replicas().map(Replica::id).collect()
+    }
+
+    /// The nodes that are up and have not stopped taking part.
+    #[must_use]
+    pub fn taking_part(&self) -> NodeSet {
+        self.replicas().filter(|it| it.halted().is_none()).map(Replica::id).collect()
+    }
+
+    /// Whether so many nodes have stopped that no leader can be elected until one is replaced.
+    fn is_beyond_election(&self) -> bool {
+        self.taking_part().len() < self.setup.settings.elect()
     }
 
     pub(crate) fn replicas(&self) -> impl Iterator<Item = &Replica> {
@@ -338,20 +350,24 @@ impl Simulation {
     }
 
     fn come_to_rest(&mut self) -> Result<(), Unsettled> {
-        let is_lossy = !self.is_ordered();
+        let is_lossy = !self.is_ordered() || !self.history.rolled_back().is_empty();
         let mut timeouts_left = if is_lossy { LOSSY_ROUNDS_MAX } else { TIMEOUTS_MAX };
         let mut heartbeats_left = if is_lossy { LOSSY_ROUNDS_MAX } else { 0 };
         loop {
             self.run_out()?;
-            let lagging = self.replicas().filter(|it| self.lags(it)).map(Replica::id);
+            let lagging =
+                self.replicas().filter(|it| self.lags(it) || self.is_deposed(it)).map(Replica::id);
             let lagging: NodeSet = lagging.collect();
             if !lagging.is_empty() && heartbeats_left > 0 {
                 heartbeats_left -= 1;
                 lagging.iter().for_each(|node| self.take(Step::Tick { node }));
             } else if self.leader().is_none() && timeouts_left > 0 {
                 timeouts_left -= 1;
-                self.take(Step::Timeout { node: NodeId(0) });
-            } else if self.is_settled() {
+                self.taking_part()
+                    .iter()
+                    .take(1)
+                    .for_each(|node| self.take(Step::Timeout { node }));
+            } else if self.is_settled() || (self.is_beyond_election() && self.is_idle()) {
                 return Ok(());
             } else {
                 return Err(Unsettled::NotAtRest);
@@ -369,13 +385,22 @@ impl Simulation {
         Err(Unsettled::NeverEnds)
     }
 
+    /// Whether a leader has yet to hear, at its next heartbeat, that a newer epoch was promised: the
+    /// node that led it has forgotten that together with a part of its log.
+    fn is_deposed(&self, leader: &Replica) -> bool {
+        let mut others = self.replicas().filter(|it| it.halted().is_none());
+        leader.leads() && others.any(|it| it.promise() > leader.promise())
+    }
+
+    fn is_idle(&self) -> bool {
+        self.is_quiet() && self.replicas().all(Replica::is_idle)
+    }
+
     /// Whether the cluster has one leader and nothing is left to do.
     #[must_use]
     pub fn is_settled(&self) -> bool {
         let is_led = |it: &&Replica| matches!(it.role(), Role::Leader(_));
-        self.is_quiet()
-            && self.replicas().filter(is_led).count() == 1
-            && self.replicas().all(Replica::is_idle)
+        self.is_idle() && self.replicas().filter(is_led).count() == 1
     }
 
     /// What happened, for whoever wants to replay it.
@@ -416,6 +441,7 @@ impl Simulation {
             ticks: used(left.ticks),
             drops: used(left.drops),
             duplicates: used(left.duplicates),
+            rollbacks: used(left.rollbacks),
         };
         Scope {
             network: self.setup.network,

@@ -32,6 +32,11 @@ pub enum Event {
         /// Whether the next one is half written.
         torn: bool,
     },
+    /// The log loses synced records.
+    Rollback {
+        /// How many remain.
+        kept: u32,
+    },
     /// The node starts again.
     Recover,
     /// A copy goes bad unnoticed.
@@ -149,6 +154,7 @@ impl ReplicaActor {
                 node.replica = None;
                 node.disk.crash(*kept, *torn, self.decisions);
             }
+            Event::Rollback { kept } => node.disk.roll_back(*kept),
             Event::Recover => node.replica = self.recover(&node.disk),
             Event::Rot(content) => node.disk.put(*content, Copy::Wrong),
         }

@@ -194,6 +194,9 @@ impl Picture {
                 let torn = if torn { ", next torn" } else { "" };
                 self.note(node, RED, &format!("CRASH, kept {kept}/{tail} unsynced{torn}"));
             }
+            Step::Rollback { node, kept } => {
+                self.note(node, RED, &format!("LOG ROLLED BACK to {kept} records"));
+            }
             Step::Recover { node } => {
                 self.circle(node, GREEN);
                 self.note(node, GREEN, "recovers");

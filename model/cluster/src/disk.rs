@@ -80,6 +80,13 @@ impl Disk {
         self.storing.clear();
     }
 
+    /// Loses records at its end, although they were synced.
+    pub(crate) fn roll_back(&mut self, kept: u32) {
+        let records = Arc::make_mut(&mut self.records);
+        records.truncate(usize::try_from(kept).unwrap_or(usize::MAX));
+        self.synced = records.len();
+    }
+
     /// What is held of a content.
     #[must_use]
     pub fn copy(&self, content: ContentId) -> Copy {

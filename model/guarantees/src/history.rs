@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use steadfast_protocol::{
-    Base, Dot, Entry, Epoch, Intent, NodeId, Outcome, Path, Replica, RequestId,
+    Base, Dot, Entry, Epoch, Intent, NodeId, NodeSet, Outcome, Path, Replica, RequestId,
 };
 
 use crate::linearizability::{self, Time};
@@ -88,6 +88,8 @@ pub struct History {
     leaders: Vec<(Epoch, NodeId)>,
     /// The guarantees that some step so far broke.
     broken: GuaranteeSet,
+    /// The nodes whose logs lost synced records.
+    rolled_back: NodeSet,
     clock: Clock,
 }
 
@@ -216,6 +218,17 @@ impl History {
         self.broken.insert(guarantee);
     }
 
+    /// The nodes whose logs lost synced records. Some guarantees are not promised from then on.
+    #[must_use]
+    pub fn rolled_back(&self) -> NodeSet {
+        self.rolled_back
+    }
+
+    /// The log of a node lost synced records.
+    pub fn on_rolled_back(&mut self, node: NodeId) {
+        self.rolled_back.insert(node);
+    }
+
     /// Who led which epoch, in order.
     #[must_use]
     pub fn leaders(&self) -> &[(Epoch, NodeId)] {
@@ -261,7 +274,7 @@ impl History {
             operation.answer(outcome, returned);
         }
         let is_done = matches!(outcome, Outcome::Acknowledged { .. } | Outcome::Value { .. });
-        if is_done && !self.is_linearizable(request) {
+        if is_done && self.rolled_back.is_empty() && !self.is_linearizable(request) {
             self.broken.insert(GuaranteeId::Linearizable);
         }
     }
@@ -285,7 +298,7 @@ impl History {
             return;
         }
         let epoch = after.promise();
-        if self.leaders.iter().any(|(led, _)| *led == epoch) {
+        if self.rolled_back.is_empty() && self.leaders.iter().any(|(led, _)| *led == epoch) {
             self.broken.insert(GuaranteeId::OneLeaderPerEpoch);
         }
         let at = self.leaders.partition_point(|it| *it <= (epoch, after.id()));
