@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use steadfast_guarantees::{GUARANTEES, GuaranteeId, History, holds};
+use steadfast_guarantees::{Copy, GUARANTEES, GuaranteeId, History, holds};
 use steadfast_protocol::{
     Change, Content, ContentId, Dot, Effect, Identity, Input, NodeId, NodeSet, Outcome, Path,
     Replica, RequestId, Role,
@@ -72,6 +72,9 @@ pub struct Simulation {
 const TIMEOUTS_MAX: u32 = 2;
 /// How many heartbeats or timeouts may be needed where messages are lost.
 const LOSSY_ROUNDS_MAX: u32 = 1_000;
+/// After how many heartbeats or timeouts a cluster is left as it is that cannot finish until a node
+/// that has stopped is replaced.
+const ROUNDS_WITHOUT_REPLACEMENT: u32 = 50;
 /// How many events may be under way once faults have stopped.
 const EVENTS_MAX: u32 = 1_000_000;
 
@@ -185,9 +188,17 @@ impl Simulation {
         self.replicas().filter(|it| it.halted().is_none()).map(Replica::id).collect()
     }
 
-    /// Whether so many nodes have stopped that no leader can be elected until one is replaced.
-    fn is_beyond_election(&self) -> bool {
-        self.taking_part().len() < self.setup.settings.elect()
+    /// Whether a node has stopped without which the others cannot finish until it is replaced: they
+    /// are too few to elect or to acknowledge, or one of them wants a content that none of them has.
+    fn needs_replacement(&self) -> bool {
+        let (settings, remaining) = (self.setup.settings, self.taking_part());
+        let quorum = settings.elect().max(settings.write());
+        let has =
+            |node: NodeId, content| self.nodes[node.index()].storage.copy(content) == Copy::Exact;
+        let is_lost = |content| !remaining.iter().any(|node| has(node, content));
+        let mut wants = self.replicas().flat_map(|it| it.wants());
+        remaining.len() < self.up().len()
+            && (remaining.len() < quorum || wants.any(|it| is_lost(it.content)))
     }
 
     pub(crate) fn replicas(&self) -> impl Iterator<Item = &Replica> {
@@ -353,8 +364,13 @@ impl Simulation {
         let is_lossy = !self.is_ordered() || !self.history.rolled_back().is_empty();
         let mut timeouts_left = if is_lossy { LOSSY_ROUNDS_MAX } else { TIMEOUTS_MAX };
         let mut heartbeats_left = if is_lossy { LOSSY_ROUNDS_MAX } else { 0 };
+        let mut rounds = 0;
         loop {
             self.run_out()?;
+            rounds += 1;
+            if rounds > ROUNDS_WITHOUT_REPLACEMENT && self.needs_replacement() {
+                return Ok(());
+            }
             let lagging =
                 self.replicas().filter(|it| self.lags(it) || self.is_deposed(it)).map(Replica::id);
             let lagging: NodeSet = lagging.collect();
@@ -367,7 +383,7 @@ impl Simulation {
                     .iter()
                     .take(1)
                     .for_each(|node| self.take(Step::Timeout { node }));
-            } else if self.is_settled() || (self.is_beyond_election() && self.is_idle()) {
+            } else if self.is_settled() || self.needs_replacement() {
                 return Ok(());
             } else {
                 return Err(Unsettled::NotAtRest);
