@@ -234,7 +234,25 @@ impl Draft {
         let down = self.random.duration(&(Duration::from_millis(1)..=self.outage));
         self.add(one.max(other), Plan::RollBack { node });
         self.add(one.max(other) + down, Plan::Recover { node });
+        if self.random.chance(700) {
+            self.add_reuse(node, one.max(other) + down);
+        }
         std::mem::swap(&mut self.random, &mut random);
+    }
+
+    /// A node whose log was rolled back starts again where nobody can tell it so, and writes: with E=1
+    /// it leads and uses numbers twice.
+    fn add_reuse(&mut self, node: NodeId, starts: Duration) {
+        let side = [node].into_iter().collect();
+        self.add(
+            starts.saturating_sub(Duration::from_micros(1)),
+            Plan::Cut { side, one_way: false },
+        );
+        self.add(starts + self.rush, Plan::Timeout { node });
+        for after in 2..8 {
+            self.add(starts + self.rush * after, Plan::Put { path: 0, bytes: 12 });
+        }
+        self.add(starts + self.rush * 10, Plan::Heal);
     }
 
     fn add_timeouts(&mut self) {
