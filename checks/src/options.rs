@@ -127,6 +127,9 @@ pub(crate) struct RunOptions {
     /// Crashes.
     #[arg(long)]
     pub crashes: Option<u32>,
+    /// Logs that lose synced records.
+    #[arg(long)]
+    pub rollbacks: Option<u32>,
     /// Cuts.
     #[arg(long)]
     pub partitions: Option<u32>,
@@ -235,6 +238,7 @@ impl RunOptions {
             (&mut bounds.writes, self.writes),
             (&mut bounds.reads, self.reads),
             (&mut bounds.crashes, self.crashes),
+            (&mut bounds.rollbacks, self.rollbacks),
             (&mut bounds.partitions, self.partitions),
             (&mut bounds.elections, self.elections),
             (&mut bounds.rot, self.rot),

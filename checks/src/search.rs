@@ -225,6 +225,7 @@ fn possible(scope: &Scope) -> [bool; Step::KINDS.len()] {
         rots,
         is_lossy && bounds.drops > 0,
         is_lossy && bounds.duplicates > 0,
+        bounds.crashes > 0 && bounds.rollbacks > 0,
     ]
 }
 

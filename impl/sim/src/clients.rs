@@ -111,6 +111,25 @@ impl Simulation {
         self.take(Step::Crash { node, kept, torn });
     }
 
+    /// The disk of a node is copied while the node runs, to be restored later.
+    pub fn back_up(&mut self, node: NodeId) {
+        self.nodes[node.index()].node.storage_mut().back_up();
+    }
+
+    /// A node stops, and the last copy of its log takes the log's place: what was synced since is
+    /// gone. Without a copy the disk is wiped but for its identity. Contents beside the log stay.
+    pub fn roll_back(&mut self, node: NodeId) {
+        self.crash(node);
+        let mut random = self.random(Chance::Rollback, [node.0]);
+        let at = &mut self.nodes[node.index()];
+        at.shadow.keep_records(at.node.storage().records());
+        if let Some(kept) = at.node.storage_mut().roll_back(&mut random) {
+            self.ledger.rollbacks += 1;
+            let kept = u32::try_from(kept).unwrap_or(u32::MAX);
+            self.take(Step::Rollback { node, kept });
+        }
+    }
+
     /// A node that stopped starts again.
     pub fn recover(&mut self, node: NodeId) {
         let is_down = self.nodes.get(node.index()).is_some_and(|it| !it.node.is_up());
@@ -251,6 +270,8 @@ impl Simulation {
         match *plan {
             Plan::Crash { node } => return self.crash(node),
             Plan::CrashInSync { node } => return self.doom(node),
+            Plan::BackUp { node } => return self.nodes[node.index()].node.storage_mut().back_up(),
+            Plan::RollBack { node } => return self.roll_back(node),
             Plan::Recover { node } => return self.recover(node),
             Plan::Cut { side, one_way } => return self.begin_cut(side, one_way),
             Plan::Heal => return self.heal(),

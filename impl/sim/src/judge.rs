@@ -61,6 +61,7 @@ pub(crate) struct Mark {
     synced: Position,
     promise: Epoch,
     leads: bool,
+    has_stopped: bool,
     /// How often a copy of a content was made or went bad.
     copies: u64,
 }
@@ -75,6 +76,7 @@ impl Mark {
             synced: node.node.storage().synced(),
             promise: replica.map(Replica::promise).unwrap_or_default(),
             leads: replica.is_some_and(Replica::leads),
+            has_stopped: replica.is_some_and(|it| it.halted().is_some()),
             copies: node.node.storage().copies(),
         }
     }

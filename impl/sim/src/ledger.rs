@@ -55,6 +55,10 @@ ledger! {
     tails_lost "crashes that lost a tail";
     /// Crashes that left a torn batch.
     torn "crashes that tore a batch";
+    /// Logs that lost synced records.
+    rollbacks "logs rolled back";
+    /// Nodes that stopped because of one.
+    halts "nodes that stopped because of it";
     /// Cuts in both directions.
     cuts "cuts";
     /// Cuts in one direction.

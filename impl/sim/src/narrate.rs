@@ -22,6 +22,7 @@ pub(crate) struct Before {
 #[derive(Clone, Debug)]
 struct NodeBefore {
     leads: bool,
+    has_stopped: bool,
     promise: Epoch,
     synced: VersionVector,
     files: Files,
@@ -34,6 +35,7 @@ impl Before {
         }
         let node = |replica: &Replica| NodeBefore {
             leads: replica.leads(),
+            has_stopped: replica.halted().is_some(),
             promise: replica.promise(),
             synced: *replica.synced_vv(),
             files: replica.files().clone(),
@@ -90,7 +92,7 @@ impl Simulation {
                 Some((Some(node), format!("a client reads {}", self.path(path))))
             }
             Step::Retry { node, request } => {
-                let operation = self.history.operations().get(request as usize)?;
+                let operation = self.history.numbered(request)?;
                 Some((Some(node), format!("the client asks again: {}", request_of(operation))))
             }
             Step::Timeout { node } => {
@@ -109,6 +111,10 @@ impl Simulation {
                 let tail = format!("{} of {} unsynced records survive", after.kept, after.of);
                 Some((Some(node), format!("CRASHES: {tail}{torn}")))
             }
+            Step::Rollback { node, kept } => Some((
+                Some(node),
+                format!("an older copy of its disk is restored: {kept} records remain"),
+            )),
             Step::Recover { node } => {
                 let replica = self.replica(node)?;
                 let (records, files) = (replica.log().length(), replica.files().len());
@@ -238,13 +244,16 @@ impl Simulation {
         let mut changes = Vec::new();
         match (old.leads, new.role()) {
             (false, Role::Leader(_)) => changes.push(format!("LEADS {}", new.promise())),
-            (true, Role::Follower | Role::Candidate(_)) => {
+            (true, Role::Follower | Role::Candidate(_)) if new.halted().is_none() => {
                 changes.push(format!("leads no more: it promised {}", new.promise()));
             }
             (false, Role::Follower) if old.promise != new.promise() => {
                 changes.push(format!("promises to follow {}", new.promise()));
             }
             _ => {}
+        }
+        if let Some(halt) = new.halted().filter(|_| !old.has_stopped) {
+            changes.push(format!("STOPS taking part: {halt}"));
         }
         for path in new.files().changed_since(&old.files) {
             changes.extend(conflict(&path, new.files()));

@@ -46,6 +46,17 @@ pub enum Plan {
         /// Who.
         node: NodeId,
     },
+    /// The disk of a node is copied while the node runs.
+    BackUp {
+        /// Whose.
+        node: NodeId,
+    },
+    /// A node stops, and the last copy of its disk takes the disk's place; without one, that of a new
+    /// node.
+    RollBack {
+        /// Who.
+        node: NodeId,
+    },
     /// A node starts again.
     Recover {
         /// Who.
@@ -83,6 +94,8 @@ impl fmt::Display for Plan {
             Plan::Retry => write!(f, "retry"),
             Plan::Crash { node } => write!(f, "{node} crashes"),
             Plan::CrashInSync { node } => write!(f, "{node} crashes in its next sync"),
+            Plan::BackUp { node } => write!(f, "the disk of {node} is copied"),
+            Plan::RollBack { node } => write!(f, "{node} crashes and gets the copy of its disk"),
             Plan::Recover { node } => write!(f, "{node} recovers"),
             Plan::Cut { side, one_way: false } => write!(f, "cut around {side}"),
             Plan::Cut { side, one_way: true } => write!(f, "one-way cut, nothing leaves {side}"),

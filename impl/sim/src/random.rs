@@ -88,4 +88,7 @@ pub(crate) enum Chance {
     Scrub,
     /// Whom a client asks, and for what.
     Client,
+    /// Whether and when a log is rolled back, and what the copy of a disk holds that was taken while
+    /// the node ran.
+    Rollback,
 }

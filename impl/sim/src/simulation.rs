@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use steadfast_guarantees::{GUARANTEES, GuaranteeId, History, holds};
-use steadfast_node::{Cluster, Node, Output};
+use steadfast_node::{Cluster, ContentCopy, Node, NodeStorage, Output};
 use steadfast_protocol::{
     Change, Content, ContentId, Decisions, Dot, Identity, Input, NodeId, NodeSet, Outcome, Path,
     Replica, RequestId, Role,
@@ -72,6 +72,9 @@ pub struct Simulation {
 const TIMEOUTS_MAX: u32 = 2;
 /// How many heartbeats or timeouts may be needed where messages are lost.
 const LOSSY_ROUNDS_MAX: u32 = 1_000;
+/// After how many heartbeats or timeouts a cluster is left as it is that cannot finish until a node
+/// that has stopped is replaced.
+const ROUNDS_WITHOUT_REPLACEMENT: u32 = 50;
 /// How many events may be under way once faults have stopped.
 const EVENTS_MAX: u32 = 1_000_000;
 
@@ -106,6 +109,7 @@ impl Simulation {
             ticks: u32::MAX,
             drops: u32::MAX,
             duplicates: u32::MAX,
+            rollbacks: u32::MAX,
         };
         let mut simulation = Simulation {
             timeline: Timeline::new(setup.narrated),
@@ -176,6 +180,25 @@ impl Simulation {
     #[must_use]
     pub fn up(&self) -> NodeSet {
         self.replicas().map(Replica::id).collect()
+    }
+
+    /// The nodes that are up and have not stopped taking part.
+    #[must_use]
+    pub fn taking_part(&self) -> NodeSet {
+        self.replicas().filter(|it| it.halted().is_none()).map(Replica::id).collect()
+    }
+
+    /// Whether a node has stopped without which the others cannot finish until it is replaced: they
+    /// are too few to elect or to acknowledge, or one of them wants a content that none of them has.
+    fn needs_replacement(&self) -> bool {
+        let (settings, remaining) = (self.setup.settings, self.taking_part());
+        let quorum = settings.elect().max(settings.write());
+        let has =
+            |node: NodeId, content| self.node(node).storage().copy(content) == ContentCopy::Exact;
+        let is_lost = |content| !remaining.iter().any(|node| has(node, content));
+        let mut wants = self.replicas().flat_map(|it| it.wants());
+        remaining.len() < self.up().len()
+            && (remaining.len() < quorum || wants.any(|it| is_lost(it.content)))
     }
 
     /// The node that leads the newest epoch, of those that are up and believe that they lead.
@@ -334,19 +357,28 @@ impl Simulation {
     }
 
     fn come_to_rest(&mut self) -> Result<(), Unsettled> {
-        let is_lossy = !self.is_ordered();
+        let is_lossy = !self.is_ordered() || !self.history.rolled_back().is_empty();
         let mut timeouts_left = if is_lossy { LOSSY_ROUNDS_MAX } else { TIMEOUTS_MAX };
         let mut heartbeats_left = if is_lossy { LOSSY_ROUNDS_MAX } else { 0 };
+        let mut rounds = 0;
         loop {
             self.run_out()?;
-            let lagging: NodeSet = self.due_ticks().collect();
+            rounds += 1;
+            if rounds > ROUNDS_WITHOUT_REPLACEMENT && self.needs_replacement() {
+                return Ok(());
+            }
+            let deposed = self.replicas().filter(|it| self.is_deposed(it)).map(Replica::id);
+            let lagging: NodeSet = self.due_ticks().chain(deposed).collect();
             if !lagging.is_empty() && heartbeats_left > 0 {
                 heartbeats_left -= 1;
                 lagging.iter().for_each(|node| self.take(Step::Tick { node }));
             } else if self.leader().is_none() && timeouts_left > 0 {
                 timeouts_left -= 1;
-                self.take(Step::Timeout { node: NodeId(0) });
-            } else if self.is_settled() {
+                self.taking_part()
+                    .iter()
+                    .take(1)
+                    .for_each(|node| self.take(Step::Timeout { node }));
+            } else if self.is_settled() || self.needs_replacement() {
                 return Ok(());
             } else {
                 return Err(Unsettled::NotAtRest);
@@ -370,13 +402,22 @@ impl Simulation {
         Cluster::is_quiet(self)
     }
 
+    /// Whether a leader has yet to hear, at its next heartbeat, that a newer epoch was promised: the
+    /// node that led it has forgotten that together with a part of its log.
+    fn is_deposed(&self, leader: &Replica) -> bool {
+        let mut others = self.replicas().filter(|it| it.halted().is_none());
+        leader.leads() && others.any(|it| it.promise() > leader.promise())
+    }
+
+    fn is_idle(&self) -> bool {
+        self.is_quiet() && self.replicas().all(Replica::is_idle)
+    }
+
     /// Whether the cluster has one leader and nothing is left to do.
     #[must_use]
     pub fn is_settled(&self) -> bool {
         let is_led = |it: &&Replica| matches!(it.role(), Role::Leader(_));
-        self.is_quiet()
-            && self.replicas().filter(is_led).count() == 1
-            && self.replicas().all(Replica::is_idle)
+        self.is_idle() && self.replicas().filter(is_led).count() == 1
     }
 
     /// What happened, for whoever wants to replay it.
@@ -417,6 +458,7 @@ impl Simulation {
             ticks: used(left.ticks),
             drops: used(left.drops),
             duplicates: used(left.duplicates),
+            rollbacks: used(left.rollbacks),
         };
         Scope {
             network: self.setup.network,

@@ -42,6 +42,11 @@ impl Simulation {
         }
     }
 
+    /// Whether a node is up and takes no part any more.
+    fn has_stopped(&self, node: NodeId) -> bool {
+        self.replica(node).is_some_and(|it| it.halted().is_some())
+    }
+
     fn lives(&self, node: NodeId, life: u64) -> bool {
         let node = &self.nodes[node.index()];
         node.node.is_up() && node.life == life
@@ -137,7 +142,7 @@ impl Simulation {
 
     /// A node that does not lead has waited long enough for somebody who does.
     pub(crate) fn time_out(&mut self, node: NodeId) {
-        if self.replica(node).is_some_and(|it| !it.leads()) {
+        if self.replica(node).is_some_and(|it| !it.leads() && it.halted().is_none()) {
             self.take(Step::Timeout { node });
             self.wait_for_leader(node);
         }
@@ -161,12 +166,15 @@ impl Simulation {
     /// Takes a step: changes the cluster, records, judges and tells it.
     pub(crate) fn take(&mut self, step: Step) {
         let led: NodeSet = self.leaders().collect();
+        let took_part = self.taking_part();
         let before = narrate::Before::of(self);
         let Some(details) = self.perform(&step) else {
             return;
         };
-        self.connect(&step);
+        self.connect(&step, took_part);
         self.follow_roles(led);
+        let stopped = took_part.iter().filter(|it| self.has_stopped(*it)).count();
+        self.ledger.halts += stopped as u64;
         self.steps.push(step);
         self.judge();
         self.narrate(&step, &before, &details);
@@ -230,6 +238,10 @@ impl Simulation {
                 self.hear(node, Input::Tick);
             }
             Step::Crash { .. } | Step::Recover { .. } => return self.stop_or_start(step),
+            Step::Rollback { node, .. } => {
+                self.world.spend(|left| &mut left.rollbacks)?;
+                self.history.on_rolled_back(node);
+            }
             Step::Cut { side, one_way } => {
                 self.world.spend(|left| &mut left.partitions)?;
                 self.world.cut = Some(Cut { side, one_way });
@@ -314,11 +326,13 @@ impl Simulation {
     }
 
     /// Lets connections follow what happened, and loses what none of them carries any more.
-    fn connect(&mut self, step: &Step) {
-        let is_fault = matches!(
-            step,
-            Step::Cut { .. } | Step::Heal | Step::Crash { .. } | Step::Recover { .. }
-        );
+    fn connect(&mut self, step: &Step, took_part: NodeSet) {
+        let has_stopped = took_part.iter().any(|it| self.has_stopped(it));
+        let is_fault = has_stopped
+            || matches!(
+                step,
+                Step::Cut { .. } | Step::Heal | Step::Crash { .. } | Step::Recover { .. }
+            );
         if !is_fault && !matches!(step, Step::LinkUp { .. } | Step::LinkDown { .. }) {
             return;
         }
@@ -326,7 +340,7 @@ impl Simulation {
             self.ledger.lost += self.channels.retain(|_, to, _| to != node) as u64;
         }
         if is_fault {
-            self.world.refresh_links(self.up());
+            self.world.refresh_links(self.taking_part());
             self.plan_all_link_news();
         }
         let mut channels = std::mem::take(&mut self.channels);

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use steadfast_node::{ContentCopy, NodeStorage, garbled};
-use steadfast_protocol::{ContentId, Decisions, Identity, NodeId, Payload, Position, Record};
+use steadfast_protocol::{
+    ContentId, Decisions, Identity, NodeId, Payload, Position, Record, Steadfast,
+};
 use steadfast_wal::disk::simulated::{CrashModel, DiskModel, SimulatedDisk};
 use steadfast_wal::{LogId, Opening, SerialLog, Settings, Tail};
 
@@ -48,9 +50,17 @@ pub(crate) struct Aftermath {
     pub tail: Tail,
 }
 
+/// A copy of a disk with its log, and how many records the log holds.
+struct Backup {
+    disk: DiskModel,
+    length: usize,
+}
+
 /// The disk of a node, and what runs on it as long as the node is up.
 pub struct Storage {
     disk: Arc<SimulatedDisk>,
+    /// What a rollback restores.
+    backup: Option<Backup>,
     id: LogId,
     log: Option<SerialLog<SimulatedDisk>>,
     /// What the log holds, decoded; the log's bytes are compared with it at each recovery.
@@ -90,6 +100,7 @@ impl Storage {
     pub(crate) fn new(identity: Identity, records_per_batch: usize) -> Storage {
         let mut storage = Storage {
             disk: Arc::new(SimulatedDisk::new(DiskModel::default())),
+            backup: None,
             id: LogId(u128::from(identity.node.0) + 1),
             log: None,
             records: Vec::new(),
@@ -106,6 +117,7 @@ impl Storage {
         };
         storage.open();
         storage.append_synced(Record::Identity(identity));
+        storage.back_up();
         storage
     }
 
@@ -238,6 +250,23 @@ impl Storage {
             self.append_synced(record);
         }
         self.log = None;
+    }
+
+    /// Copies the disk as it is.
+    pub(crate) fn back_up(&mut self) {
+        self.backup = Some(Backup { disk: self.disk.model(), length: self.written });
+    }
+
+    /// Restores the copy of the disk of a node that is down, if records were synced since it was
+    /// made, and says how many remain. A copy of a disk in use holds what a crash at that moment would
+    /// have left.
+    pub(crate) fn roll_back(&mut self, random: &mut Random) -> Option<usize> {
+        let backup = self.backup.as_ref().filter(|it| it.length < self.records.len())?;
+        let copy = CRASHES.crash(&backup.disk, &mut |count| random.below(count));
+        self.disk = Arc::new(SimulatedDisk::new(copy));
+        let (survivors, _) = self.open();
+        self.forget_after(survivors, &Steadfast);
+        Some(survivors)
     }
 
     /// The node starts again.

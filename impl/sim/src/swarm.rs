@@ -11,7 +11,11 @@ use steadfast_guarantees::twins::Twin;
 use steadfast_protocol::{NodeId, NodeSet, Settings};
 use steadfast_trace::Network;
 
+use crate::random::Chance;
 use crate::{Plan, Random, Schedule, Setup};
+
+/// In how many runs of a thousand a log is rolled back.
+const ROLLBACK_PER_MILLE: u16 = 50;
 
 /// The schedule of a seed.
 pub(crate) fn schedule(seed: u64, twin: Option<&'static Twin>) -> Schedule {
@@ -30,6 +34,7 @@ pub(crate) fn schedule(seed: u64, twin: Option<&'static Twin>) -> Schedule {
         }
     }
     draft.add_requests();
+    draft.maybe_add_rollback(seed);
     draft.schedule.plans.sort();
     draft.schedule
 }
@@ -210,6 +215,44 @@ impl Draft {
             let side = NodeSet::from_bits(side);
             self.add_outage(Plan::Cut { side, one_way }, Plan::Heal);
         }
+    }
+
+    /// In few runs a log is rolled back, once, to what it held some time before or to nothing: from
+    /// then on much is not promised any more. It is left to chance of its own, so that a seed does
+    /// the same as without it until then.
+    fn maybe_add_rollback(&mut self, seed: u64) {
+        let mut random = Random::of(seed, [Chance::Rollback as u64]);
+        if !random.chance(ROLLBACK_PER_MILLE) {
+            return;
+        }
+        std::mem::swap(&mut self.random, &mut random);
+        let (node, is_wiped) = (self.node(), self.random.chance(300));
+        let [one, other] = [self.moment(), self.moment()];
+        if !is_wiped {
+            self.add(one.min(other), Plan::BackUp { node });
+        }
+        let down = self.random.duration(&(Duration::from_millis(1)..=self.outage));
+        self.add(one.max(other), Plan::RollBack { node });
+        self.add(one.max(other) + down, Plan::Recover { node });
+        if self.random.chance(700) {
+            self.add_reuse(node, one.max(other) + down);
+        }
+        std::mem::swap(&mut self.random, &mut random);
+    }
+
+    /// A node whose log was rolled back starts again where nobody can tell it so, and writes: with E=1
+    /// it leads and uses numbers twice.
+    fn add_reuse(&mut self, node: NodeId, starts: Duration) {
+        let side = [node].into_iter().collect();
+        self.add(
+            starts.saturating_sub(Duration::from_micros(1)),
+            Plan::Cut { side, one_way: false },
+        );
+        self.add(starts + self.rush, Plan::Timeout { node });
+        for after in 2..8 {
+            self.add(starts + self.rush * after, Plan::Put { path: 0, bytes: 12 });
+        }
+        self.add(starts + self.rush * 10, Plan::Heal);
     }
 
     fn add_timeouts(&mut self) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use steadfast_guarantees::{GuaranteeId, Status};
-use steadfast_protocol::{NodeId, Settings};
+use steadfast_protocol::{Halt, NodeId, Settings};
 use steadfast_sim::{Failure, Schedule, Setup, Simulation};
 
 fn cluster(nodes: u8, elect: u8, write: u8, seed: u64) -> Simulation {
@@ -109,4 +109,54 @@ fn the_same_seed_takes_the_same_steps_and_others_take_others() {
     let first = digests();
     assert_eq!(first, digests());
     assert!((1..first.len()).all(|at| !first[..at].contains(&first[at])), "{first:x?}");
+}
+
+/// A cluster of three with E=W=1 whose leader is rolled back to before its last writes.
+fn rolled_back(backs_up: bool) -> (Simulation, NodeId) {
+    let (mut cluster, leader) = led(3, 1, 1, 11);
+    if backs_up {
+        cluster.put(leader, "a", b"old");
+        cluster.run_for(Duration::from_millis(100));
+        cluster.back_up(leader);
+    }
+    cluster.put(leader, "a", b"lost");
+    cluster.put(leader, "b", b"lost too");
+    cluster.run_for(Duration::from_millis(100));
+    cluster.roll_back(leader);
+    (cluster, leader)
+}
+
+#[test]
+fn a_node_whose_disk_was_restored_from_an_older_copy_or_wiped_stops_and_says_why() {
+    for backs_up in [true, false] {
+        let (mut cluster, node) = rolled_back(backs_up);
+        cluster.run_for(Duration::from_secs(1));
+        cluster.recover(node);
+        cluster.settle().expect("the others go on");
+        let halt = cluster.replica(node).and_then(|it| it.halted());
+        assert!(matches!(halt, Some(Halt::RolledBack { .. })), "{halt:?}");
+        let leader = cluster.leader().expect("one of the others leads");
+        assert_eq!(cluster.shown(leader, "b"), Some(&b"lost too"[..]));
+        let write = cluster.put(leader, "b", b"new");
+        cluster.run_for(Duration::from_millis(100));
+        assert_eq!(cluster.status(write), Some(Status::Done));
+        assert_eq!(cluster.taking_part().len(), 2);
+        assert!(cluster.broken().is_empty(), "{:?}", cluster.broken());
+        assert!(cluster.timeline().to_string().contains("STOPS taking part"));
+    }
+}
+
+#[test]
+fn nodes_that_used_a_number_for_two_writes_do_not_both_go_on() {
+    let (mut cluster, node) = rolled_back(true);
+    // Alone it cannot know, and leads.
+    cluster.cut([node]);
+    cluster.recover(node);
+    assert!(cluster.run_until(Duration::from_secs(2), |it| it.leads(node)));
+    cluster.put(node, "a", b"another");
+    cluster.put(node, "b", b"another");
+    cluster.run_for(Duration::from_millis(100));
+    cluster.settle().expect("whoever takes part comes to rest");
+    assert!(cluster.taking_part().len() < 3, "somebody stopped");
+    assert!(cluster.broken().is_empty(), "{:?}", cluster.broken());
 }

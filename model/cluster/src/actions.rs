@@ -168,7 +168,7 @@ impl ClusterModel {
     }
 
     fn collect_time(&self, state: &ClusterState, actions: &mut Vec<Action>) {
-        for replica in state.replicas() {
+        for replica in state.replicas().filter(|it| it.halted().is_none()) {
             let node = replica.id();
             if state.world.left.elections > 0 && !replica.leads() {
                 actions.push(Action::new(Step::Timeout { node }));
@@ -184,6 +184,11 @@ impl ClusterModel {
             let node = it.id();
             if !it.is_up() {
                 actions.push(Action::new(Step::Recover { node }));
+                if state.world.left.rollbacks > 0 {
+                    let length = u32::try_from(it.storage().records().len()).unwrap_or(u32::MAX);
+                    let kept = 1..length;
+                    actions.extend(kept.map(|kept| Action::new(Step::Rollback { node, kept })));
+                }
             } else if state.world.left.crashes > 0 {
                 let tail = u32::try_from(it.storage().tail()).unwrap_or(u32::MAX);
                 for kept in 0..=tail {

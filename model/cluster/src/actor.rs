@@ -30,6 +30,11 @@ pub enum Event {
         /// Whether the next one is half written.
         torn: bool,
     },
+    /// The log loses synced records.
+    Rollback {
+        /// How many remain.
+        kept: u32,
+    },
     /// The node starts again.
     Recover,
     /// A copy goes bad unnoticed.
@@ -104,6 +109,7 @@ impl ReplicaActor {
                 disk.crash(*kept, *torn, self.decisions);
                 actor.node.stop();
             }
+            Event::Rollback { kept } => disk.roll_back(*kept),
             Event::Recover => self.start(&mut actor.node),
             Event::Rot(content) => disk.put(*content, ContentCopy::Wrong),
         }

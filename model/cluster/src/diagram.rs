@@ -195,6 +195,9 @@ impl Picture {
                 let torn = if torn { ", next torn" } else { "" };
                 self.note(node, RED, &format!("CRASH, kept {kept}/{tail} unsynced{torn}"));
             }
+            Step::Rollback { node, kept } => {
+                self.note(node, RED, &format!("LOG ROLLED BACK to {kept} records"));
+            }
             Step::Recover { node } => {
                 self.circle(node, GREEN);
                 self.note(node, GREEN, "recovers");
@@ -206,7 +209,7 @@ impl Picture {
                 self.client(node, &asked.map(text::request).unwrap_or_default());
             }
             Step::Retry { node, request } => {
-                let asked = after.history().operations().get(request as usize);
+                let asked = after.history().numbered(request);
                 self.client(
                     node,
                     &format!("again {}", asked.map(text::request).unwrap_or_default()),

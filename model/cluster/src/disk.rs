@@ -62,6 +62,13 @@ impl Disk {
         self.storing.clear();
     }
 
+    /// Loses records at its end, although they were synced.
+    pub(crate) fn roll_back(&mut self, kept: u32) {
+        let records = Arc::make_mut(&mut self.records);
+        records.truncate(kept as usize);
+        self.synced = records.len();
+    }
+
     /// The received payloads that are not stored yet, oldest first.
     pub(crate) fn storing(&self) -> &[Payload] {
         &self.storing

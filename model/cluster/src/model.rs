@@ -116,8 +116,9 @@ impl ClusterModel {
             step,
             Step::Cut { .. } | Step::Heal | Step::Crash { .. } | Step::Recover { .. }
         );
+        let links_change = links_change || next.taking_part() != before.taking_part();
         if links_change {
-            next.world.refresh_links(next.up());
+            next.world.refresh_links(next.taking_part());
         }
         if links_change && !self.scope.link_events_apart {
             self.show_links(&mut next);

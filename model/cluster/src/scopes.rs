@@ -55,6 +55,7 @@ const NOTHING: Bounds = Bounds {
     ticks: 0,
     drops: 0,
     duplicates: 0,
+    rollbacks: 0,
 };
 
 fn scope(name: &str, elect: u8, write: u8, bounds: Bounds) -> Scope {
@@ -153,6 +154,15 @@ scopes! {
     "lossy-reads" Default "E2W2: a read over a network that loses and doubles"
         ["read-answered", "write-acknowledged", "converged"]
         |name| Scope { network: Network::Lossy, ..scope(name, 2, 2, Bounds { writes: 1, reads: 1, drops: 1, duplicates: 1, ..NOTHING }) };
+    "rollback" Default "two nodes, E1W1: a log that loses synced records between two writes"
+        ["rollback-noticed", "other-entry-met", "other-entries-met", "write-acknowledged"]
+        |name| {
+            let settings = Settings::new(2, 1, 1).unwrap_or_else(|error| unreachable!("{error}"));
+            Scope::new(name, settings, Bounds { writes: 2, crashes: 1, rollbacks: 1, elections: 2, ..NOTHING })
+        };
+    "rollback-3" Deep "E2W2: a log that loses synced records between two writes"
+        ["rollback-noticed", "stopped-among-settled", "write-acknowledged", "leader-change"]
+        |name| scope(name, 2, 2, Bounds { writes: 2, crashes: 1, rollbacks: 1, elections: 1, ..NOTHING });
     "consistent-2" Deep "E2W2: two writes, a crash, a cut and an election"
         ["write-acknowledged", "leader-change", "crash-keeps-part", "entry-learned"]
         |name| scope(name, 2, 2, Bounds { writes: 2, crashes: 1, partitions: 1, elections: 1, ..NOTHING });

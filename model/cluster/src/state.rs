@@ -86,6 +86,12 @@ impl ClusterState {
         self.replicas().map(Replica::id).collect()
     }
 
+    /// The nodes that are up and have not stopped taking part: those that keep connections.
+    #[must_use]
+    pub fn taking_part(&self) -> NodeSet {
+        self.replicas().filter(|it| it.halted().is_none()).map(Replica::id).collect()
+    }
+
     /// The world around the nodes.
     #[must_use]
     pub fn world(&self) -> &World {

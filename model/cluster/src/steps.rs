@@ -36,6 +36,7 @@ impl ClusterModel {
                 false => spend(hear(node, Input::Tick), |left| &mut left.ticks),
             },
             Step::Crash { node, kept, torn } => self.crash(before, node, kept, torn),
+            Step::Rollback { node, kept } => self.roll_back(before, node, kept),
             Step::Recover { node } => Some(self.tell(before, node, Event::Recover)),
             Step::Cut { side, one_way } => cut(before, side, one_way),
             Step::Heal => Some(heal(before)),
@@ -98,6 +99,13 @@ impl ClusterModel {
         let apart = self.scope().link_events_apart;
         retain_channels(&mut next, |from, to| to != node && (apart || from != node));
         next.actors.history.on_crashed(node);
+        Some(next)
+    }
+
+    fn roll_back(&self, before: &ClusterState, node: NodeId, kept: u32) -> Option<ClusterState> {
+        let next = self.tell(before, node, Event::Rollback { kept });
+        let mut next = spend(next, |left| &mut left.rollbacks)?;
+        next.actors.history.on_rolled_back(node);
         Some(next)
     }
 

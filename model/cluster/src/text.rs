@@ -154,6 +154,9 @@ fn node_lines(node: &Node<Disk>) -> Vec<(&'static str, String)> {
 
 fn role(replica: &Replica) -> String {
     let promise = replica.promise();
+    if let Some(halt) = replica.halted() {
+        return format!("STOPPED: {halt}");
+    }
     match replica.role() {
         Role::Leader(it) => format!("LEADS {promise} (tag {})", it.tag),
         Role::Follower if promise == Epoch::ZERO => "FOLLOWS nobody".to_owned(),
@@ -313,6 +316,7 @@ fn left(left: Bounds) -> String {
         ("ticks", left.ticks),
         ("drops", left.drops),
         ("duplicates", left.duplicates),
+        ("rollbacks", left.rollbacks),
     ];
     let some = budgets.iter().filter(|(_, count)| *count > 0);
     some.map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ")

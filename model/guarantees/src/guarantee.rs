@@ -34,6 +34,11 @@ pub trait Guarantee: Sync {
         true
     }
 
+    /// Whether it is promised also after a log has lost synced records.
+    fn outlives_rollback(&self) -> bool {
+        false
+    }
+
     /// Whether a state keeps it.
     fn state(&self, cluster: &dyn ClusterView) -> bool {
         let _ = cluster;
@@ -165,7 +170,14 @@ pub static GUARANTEES: [&dyn Guarantee; 12] = [
 /// Whether a guarantee holds in a state: no step so far broke it, and the state keeps it.
 #[must_use]
 pub fn holds(guarantee: GuaranteeId, cluster: &dyn ClusterView) -> bool {
-    !cluster.history().broken().contains(guarantee) && guarantee.guarantee().state(cluster)
+    let is_kept =
+        || is_void(guarantee.guarantee(), cluster) || guarantee.guarantee().state(cluster);
+    !cluster.history().broken().contains(guarantee) && is_kept()
+}
+
+/// Whether a guarantee is not promised any more, because a log has lost synced records.
+fn is_void(guarantee: &dyn Guarantee, cluster: &dyn ClusterView) -> bool {
+    !cluster.history().rolled_back().is_empty() && !guarantee.outlives_rollback()
 }
 
 /// The guarantees that a step in which `node` changed breaks. The driver notes them in its
@@ -178,7 +190,7 @@ pub fn broken_by_step(
 ) -> GuaranteeSet {
     let mut broken = GuaranteeSet::default();
     for guarantee in GUARANTEES {
-        if !guarantee.step(before, after, node) {
+        if !is_void(guarantee, after) && !guarantee.step(before, after, node) {
             broken.insert(guarantee.id());
         }
     }

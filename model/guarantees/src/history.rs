@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use steadfast_protocol::{
-    Base, Dot, Entry, Epoch, Intent, NodeId, Outcome, Path, Record, Replica, RequestId,
+    Base, Dot, Entry, Epoch, Intent, NodeId, NodeSet, Outcome, Path, Record, Replica, RequestId,
     WriteRequest,
 };
 
@@ -89,6 +89,8 @@ pub struct History {
     leaders: Vec<(Epoch, NodeId)>,
     /// The guarantees that some step so far broke.
     broken: GuaranteeSet,
+    /// The nodes whose logs lost synced records.
+    rolled_back: NodeSet,
     clock: Clock,
 }
 
@@ -217,6 +219,17 @@ impl History {
         self.broken.insert(guarantee);
     }
 
+    /// The nodes whose logs lost synced records. Some guarantees are not promised from then on.
+    #[must_use]
+    pub fn rolled_back(&self) -> NodeSet {
+        self.rolled_back
+    }
+
+    /// The log of a node lost synced records.
+    pub fn on_rolled_back(&mut self, node: NodeId) {
+        self.rolled_back.insert(node);
+    }
+
     /// Who led which epoch, in order.
     #[must_use]
     pub fn leaders(&self) -> &[(Epoch, NodeId)] {
@@ -243,11 +256,17 @@ impl History {
         }
     }
 
+    /// The operation with a number, from 0 in the order in which clients asked.
+    #[must_use]
+    pub fn numbered(&self, number: u64) -> Option<&Operation> {
+        self.operations.get(usize::try_from(number).ok()?)
+    }
+
     /// The write that a client sends again when it repeats the `number`th request; `None` if there
     /// is no such request or it was a read.
     #[must_use]
     pub fn retry(&self, number: u64) -> Option<WriteRequest> {
-        let operation = self.operations.get(usize::try_from(number).ok()?)?;
+        let operation = self.numbered(number)?;
         let Action::Write { intent, base, .. } = &operation.action else {
             return None;
         };
@@ -292,7 +311,7 @@ impl History {
             operation.answer(outcome, returned);
         }
         let is_done = matches!(outcome, Outcome::Acknowledged { .. } | Outcome::Value { .. });
-        if is_done && !self.is_linearizable(request) {
+        if is_done && self.rolled_back.is_empty() && !self.is_linearizable(request) {
             self.broken.insert(GuaranteeId::Linearizable);
         }
     }
@@ -316,7 +335,7 @@ impl History {
             return;
         }
         let epoch = after.promise();
-        if self.leaders.iter().any(|(led, _)| *led == epoch) {
+        if self.rolled_back.is_empty() && self.leaders.iter().any(|(led, _)| *led == epoch) {
             self.broken.insert(GuaranteeId::OneLeaderPerEpoch);
         }
         let at = self.leaders.partition_point(|it| *it <= (epoch, after.id()));

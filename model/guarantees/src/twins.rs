@@ -1,8 +1,8 @@
 //! Twins: the protocol with one decision deliberately wrong, which a guarantee must catch.
 
 use steadfast_protocol::{
-    Counter, Decisions, Dot, Entry, Epoch, NodeId, Position, Record, Sequence, SessionId, Settings,
-    VersionVector, Writing,
+    Counter, Decisions, Digest, Dot, Entry, Epoch, NodeId, Position, Record, Sequence, SessionId,
+    Settings, VersionVector, Writing,
 };
 
 use crate::GuaranteeId;
@@ -159,6 +159,41 @@ twins! {
     NoGaps in "available-crash" {
         fn recovered_sequence(&self, _: Sequence) -> Sequence {
             Sequence(0)
+        }
+    }
+
+    DifferingEntriesIgnored "differing-entries-ignored"
+    "a node goes on when a peer holds another entry under a dot that it holds too",
+    ReplicasConverge in "rollback" {
+        fn stops_at_another_entry(&self) -> bool {
+            false
+        }
+        fn tells_apart(&self, _: Digest, _: Digest) -> bool {
+            false
+        }
+    }
+
+    DigestsIgnored "digests-ignored"
+    "a node looks at the entries that it is sent, and takes equal vectors for equal entries",
+    ReplicasConverge in "rollback" {
+        fn tells_apart(&self, _: Digest, _: Digest) -> bool {
+            false
+        }
+    }
+
+    LowerAckIgnored "lower-ack-ignored"
+    "a leader takes a peer to have what it once acknowledged, whatever the peer says",
+    ReplicasConverge in "rollback" {
+        fn believes_lower_ack(&self) -> bool {
+            false
+        }
+    }
+
+    RolledBackGoesOn "rolled-back-node-goes-on"
+    "a node goes on when peers hold entries of its own that it has lost",
+    NoGaps in "rollback" {
+        fn is_rolled_back(&self, _: Sequence, _: Sequence) -> bool {
+            false
         }
     }
 

@@ -115,10 +115,28 @@ impl dyn ClusterView + '_ {
         self.nodes().filter_map(|(_, node)| node.replica)
     }
 
+    /// The nodes that are up and have not stopped taking part.
+    pub fn taking_part(&self) -> impl Iterator<Item = &Replica> {
+        self.replicas().filter(|it| it.halted().is_none())
+    }
+
     /// Whether some node believes that it leads.
     #[must_use]
     pub fn has_leader(&self) -> bool {
         self.replicas().any(Replica::leads)
+    }
+
+    /// Whether some node leads, as far as messages alone can tell. A node whose promise was rolled back
+    /// may have led a newer epoch than the leader's; those that followed it tell the leader so at its
+    /// next heartbeat.
+    #[must_use]
+    pub fn is_led(&self) -> bool {
+        let highest = self.taking_part().map(Replica::promise).max();
+        let is_current = |it: &Replica| it.leads() && Some(it.promise()) == highest;
+        match self.history().rolled_back().is_empty() {
+            true => self.has_leader(),
+            false => self.taking_part().any(is_current),
+        }
     }
 
     /// All nodes up, every link event seen, nothing in flight, held, awaited or unsynced, no bad
@@ -128,9 +146,10 @@ impl dyn ClusterView + '_ {
         self.is_quiet() && self.replicas().all(Replica::is_idle) && self.has_good_contents()
     }
 
-    /// Whether every node has a good copy of every content that it shows.
+    /// Whether every node that takes part has a good copy of every content that it shows.
     fn has_good_contents(&self) -> bool {
-        self.nodes().all(|(id, node)| {
+        let has_stopped = |it: &NodeView<'_>| it.replica.is_some_and(|it| it.halted().is_some());
+        self.nodes().filter(|(_, node)| !has_stopped(node)).all(|(id, node)| {
             let files = node.shown(self.decisions());
             files.iter().flat_map(|(_, heads)| heads).all(|head| {
                 head.change.named().is_none_or(|it| self.copy(id, it) == ContentCopy::Exact)

@@ -1,6 +1,6 @@
 //! Witnesses: the interesting things that a run must have reached, or its passing means nothing.
 
-use steadfast_protocol::{Change, NodeId, Replica, Role};
+use steadfast_protocol::{Change, Halt, NodeId, Replica, Role};
 use steadfast_trace::Step;
 
 use steadfast_node::ContentCopy;
@@ -91,6 +91,14 @@ witnesses! {
         |_, _, after| after.replicas().any(|it| !it.waiting().is_empty());
     "converged", "a settled cluster with a leader holds an entry",
         |_, _, after| after.is_settled() && after.has_leader() && after.replicas().all(|it| !it.files().is_empty());
+    "rollback-noticed", "a node stopped because its log was rolled back",
+        |_, _, after| after.replicas().any(|it| matches!(it.halted(), Some(Halt::RolledBack { .. })));
+    "other-entry-met", "a node stopped because it was sent another entry under a dot that it holds",
+        |_, _, after| after.replicas().any(|it| matches!(it.halted(), Some(Halt::EntryDiffers { .. })));
+    "other-entries-met", "a node stopped because a peer holds other entries under an equal vector",
+        |_, _, after| after.replicas().any(|it| matches!(it.halted(), Some(Halt::EntriesDiffer { .. })));
+    "stopped-among-settled", "a settled cluster with a leader goes on without a node that stopped",
+        |_, _, after| after.is_settled() && after.has_leader() && after.replicas().any(|it| it.halted().is_some());
     "message-lost", "a message was lost", |_, step, _| matches!(step, Step::Drop { .. });
     "message-doubled", "a message arrived twice",
         |_, step, _| matches!(step, Step::Duplicate { .. });

@@ -6,7 +6,7 @@
 use std::cmp::Reverse;
 
 use crate::{
-    Counter, Dot, Entry, Epoch, NodeId, Position, Record, Sequence, SessionId, Settings,
+    Counter, Digest, Dot, Entry, Epoch, NodeId, Position, Record, Sequence, SessionId, Settings,
     VersionVector,
 };
 
@@ -143,6 +143,30 @@ pub trait Decisions: Send + Sync {
     fn closes_no_gap(&self, entry: &Entry, logged: &VersionVector) -> bool {
         entry.dot.sequence == logged.sequence(entry.dot.origin).next()
             && logged.includes(&entry.context)
+    }
+
+    // Logs that were rolled back: who goes on.
+
+    /// Whether a node of which a peer holds this many own entries has lost records of its log: it
+    /// has fewer. An entry is synced before it leaves its node.
+    fn is_rolled_back(&self, held: Sequence, logged: Sequence) -> bool {
+        held > logged
+    }
+
+    /// Whether a node stops when it is sent another entry under a dot that it holds, too.
+    fn stops_at_another_entry(&self) -> bool {
+        true
+    }
+
+    /// Whether a peer holds other entries up to a vector than this node: their digests differ.
+    fn tells_apart(&self, told: Digest, expected: Digest) -> bool {
+        told != expected
+    }
+
+    /// Whether a leader believes a peer that says it has less than it acknowledged in an earlier
+    /// session of this epoch, and sends it the rest again.
+    fn believes_lower_ack(&self) -> bool {
+        true
     }
 
     // Replication: who is told what.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{ContentId, Dot, Entry, NodeId, Packet, Path, Payload, Record, RequestId};
+use crate::{ContentId, Dot, Entry, Halt, NodeId, Packet, Path, Payload, Record, RequestId};
 
 /// One effect. Effects are performed in the order in which they are returned.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -107,6 +107,12 @@ pub enum Refusal {
         dot: Dot,
         /// The path.
         path: Path,
+    },
+    /// The node takes no further part.
+    #[error("this node has stopped: {halt}")]
+    Halted {
+        /// Why.
+        halt: Halt,
     },
     /// There is nothing to delete.
     #[error("{path} does not exist")]

@@ -55,6 +55,11 @@ counter!(
     SessionId
 );
 
+impl SessionId {
+    /// The first session between two nodes: neither has started again since they met.
+    pub const FIRST: SessionId = SessionId(1);
+}
+
 /// A member of the cluster, counted from 0.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,

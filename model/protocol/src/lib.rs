@@ -8,9 +8,11 @@
 //! [`Effect::Fetch`], and hears [`Input::Stored`] and [`Input::Bad`].
 
 mod decisions;
+mod digest;
 mod effect;
 mod entry;
 mod files;
+mod halt;
 mod ids;
 mod input;
 mod log;
@@ -22,9 +24,11 @@ mod settings;
 mod version_vector;
 
 pub use decisions::{Decisions, Steadfast, Writing};
+pub use digest::Digest;
 pub use effect::{Effect, Outcome, Refusal};
 pub use entry::{Change, Content, Entry, EntryBody, Stamp};
 pub use files::Files;
+pub use halt::Halt;
 pub use ids::{
     ContentId, Counter, Dot, Epoch, NodeId, NodeSet, Path, Position, RequestId, Round, Sequence,
     SessionId, Tag,

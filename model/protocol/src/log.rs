@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::decisions::sort_heads;
 use crate::{
-    Counter, Dot, Entry, Epoch, NodeId, Position, Record, RequestId, Sequence, VersionVector,
+    Counter, Digest, Dot, Entry, Epoch, NODES_MAX, NodeId, Position, Record, RequestId, Sequence,
+    VersionVector,
 };
 
 /// The logged records, indexed: the promise, and the entries by origin.
@@ -14,6 +15,8 @@ pub struct Log {
     promise: Epoch,
     /// Invariant (G8, no-gaps): an origin's entries are a prefix of those it made, in order.
     origins: Vec<Vec<Entry>>,
+    /// Per entry in `origins` the digest of the origin's entries up to it.
+    digests: Vec<Vec<Digest>>,
     vv: VersionVector,
     counter: Counter,
     /// Per request the entry with the highest stamp that it wrote, whatever came first.
@@ -59,7 +62,10 @@ impl Log {
         let origin = entry.dot.origin.index();
         if self.origins.len() <= origin {
             self.origins.resize_with(origin + 1, Vec::new);
+            self.digests.resize_with(origin + 1, Vec::new);
         }
+        let before = self.digests[origin].last().copied().unwrap_or_default();
+        self.digests[origin].push(before.then(entry));
         self.origins[origin].push(entry.clone());
         self.vv.insert(entry.dot);
         self.counter = self.counter.max(entry.stamp.counter);
@@ -98,6 +104,40 @@ impl Log {
             lacking.extend(entries.get(from..to).unwrap_or_default().iter().cloned());
         }
         lacking
+    }
+
+    /// The digest of the entries that `vv` covers; `None` if not all of them are logged.
+    #[must_use]
+    pub fn digest(&self, vv: &VersionVector) -> Option<Digest> {
+        self.digest_with(vv, &[])
+    }
+
+    /// The digest of the entries that `vv` covers, where those that are not logged are taken from
+    /// `more`, which holds an origin's entries in order; `None` if some are in neither.
+    #[must_use]
+    pub fn digest_with(&self, vv: &VersionVector, more: &[Entry]) -> Option<Digest> {
+        let mut digest = Digest::default();
+        for origin in NodeId::all(NODES_MAX).filter(|it| vv.sequence(*it) > Sequence(0)) {
+            digest = digest.with(self.digest_of(origin, vv.sequence(origin), more)?);
+        }
+        Some(digest)
+    }
+
+    /// The digest of an origin's entries up to a sequence number.
+    fn digest_of(&self, origin: NodeId, to: Sequence, more: &[Entry]) -> Option<Digest> {
+        let logged = self.digests.get(origin.index()).map_or(&[][..], Vec::as_slice);
+        let place = usize::try_from(to.0).ok()?.checked_sub(1)?;
+        if let Some(digest) = logged.get(place) {
+            return Some(*digest);
+        }
+        let mut at = Sequence(logged.len() as u64);
+        let mut digest = logged.last().copied().unwrap_or_default();
+        for entry in more.iter().filter(|it| it.dot.origin == origin) {
+            if at < to && entry.dot.sequence == at.next() {
+                (at, digest) = (at.next(), digest.then(entry));
+            }
+        }
+        (at == to).then_some(digest)
     }
 
     /// The newest logged entry of an origin.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ContentId, Entry, Epoch, Sealed, SessionId, Tag, VersionVector};
+use crate::{ContentId, Digest, Entry, Epoch, Sealed, SessionId, Tag, VersionVector};
 
 /// A content that travels with a message. The bytes are the driver's; the protocol knows what
 /// they are.
@@ -28,6 +28,8 @@ pub struct Append {
     pub entries: Vec<Entry>,
     /// What the leader has synced.
     pub vv: VersionVector,
+    /// What stands for the entries that `vv` covers, so that whoever holds others notices.
+    pub digest: Digest,
     /// The contents that the entries name.
     pub payloads: Vec<Payload>,
 }
@@ -41,6 +43,8 @@ pub struct Ack {
     pub tag: Tag,
     /// What the sender has synced.
     pub vv: VersionVector,
+    /// What stands for the entries that `vv` covers, so that whoever holds others notices.
+    pub digest: Digest,
     /// What the sender has and the leader lacks, in stamp order.
     pub entries: Vec<Entry>,
     /// The contents that the entries name.
@@ -61,6 +65,8 @@ pub struct VoteRequest {
     pub epoch: Epoch,
     /// What the candidate has synced.
     pub vv: VersionVector,
+    /// What stands for the entries that `vv` covers, so that whoever holds others notices.
+    pub digest: Digest,
 }
 
 /// The answer of a voter, once its promise is synced.
@@ -70,6 +76,8 @@ pub struct Vote {
     pub epoch: Epoch,
     /// What the voter has synced.
     pub vv: VersionVector,
+    /// What stands for the entries that `vv` covers, so that whoever holds others notices.
+    pub digest: Digest,
     /// What the voter has and the candidate lacks, in stamp order.
     pub entries: Vec<Entry>,
     /// The contents that the entries name.
@@ -166,6 +174,18 @@ impl Message {
                     && (new.vv.includes(&old.vv) && are_among(&old.entries, &new.entries))
             }
             _ => self == older,
+        }
+    }
+
+    /// What the message says its sender holds, and what stands for these entries.
+    #[must_use]
+    pub fn held(&self) -> Option<(VersionVector, Digest)> {
+        match self {
+            Message::Append(it) => Some((it.vv, it.digest)),
+            Message::Ack(it) => Some((it.vv, it.digest)),
+            Message::VoteRequest(it) => Some((it.vv, it.digest)),
+            Message::Vote(it) => Some((it.vv, it.digest)),
+            Message::Reject(_) | Message::Need(_) | Message::Content(_) => None,
         }
     }
 

@@ -4,6 +4,7 @@ mod appends;
 mod clients;
 mod contents;
 mod elections;
+mod halting;
 mod outbox;
 mod reads;
 mod recovery;
@@ -13,7 +14,7 @@ mod sessions;
 use std::sync::Arc;
 
 use crate::{
-    Decisions, Effect, Entry, Epoch, Files, Identity, Input, Log, Message, NodeId, Packet,
+    Decisions, Effect, Entry, Epoch, Files, Halt, Identity, Input, Log, Message, NodeId, Packet,
     Position, Record, Sequence, SessionId, Settings, VersionVector,
 };
 
@@ -48,6 +49,9 @@ pub struct Replica {
     /// Output held until the log records that explain it are synced, oldest first.
     outbox: Vec<Held>,
     contents: Contents,
+    /// Why this node takes no further part, if it does not. Volatile: after a restart it is noticed
+    /// again.
+    halted: Option<Halt>,
 }
 
 /// One input being handled: who decides, and where the effects go.
@@ -62,6 +66,9 @@ impl Replica {
     /// Never panics: an input that makes no sense here changes nothing.
     pub fn step(&mut self, decisions: &dyn Decisions, input: Input, effects: &mut Vec<Effect>) {
         let turn = &mut Turn { decisions, effects };
+        if let Some(halt) = self.halted {
+            return self.step_halted(halt, input, turn);
+        }
         match input {
             Input::Write(write) => self.on_write(write, turn),
             Input::Read(read) => self.on_read(read, turn),
@@ -124,6 +131,14 @@ impl Replica {
     #[must_use]
     pub fn role(&self) -> &Role {
         &self.role
+    }
+
+    /// Why this node takes no further part; `None` as long as it does. It refuses clients with this
+    /// reason, sends and acknowledges nothing and does not vote. Its driver ends its connections and
+    /// begins no others.
+    #[must_use]
+    pub fn halted(&self) -> Option<&Halt> {
+        self.halted.as_ref()
     }
 
     /// Whether this node believes that it leads.
@@ -220,6 +235,12 @@ impl Replica {
     }
 
     fn on_message(&mut self, from: NodeId, message: &crate::SealedMessage, turn: &mut Turn<'_>) {
+        if self.halted.is_some() {
+            return;
+        }
+        if let Some(halt) = self.contradiction(from, message, turn) {
+            return self.halt(halt, turn);
+        }
         if self.must_wait(from, message, turn) {
             return self.wait(from, message, turn);
         }
@@ -260,11 +281,6 @@ impl Replica {
                 break;
             }
             logged.insert(entry.dot);
-            if entry.dot.origin == self.id() {
-                // Nobody should know of more own entries than this node; if somebody does, their
-                // numbers are used.
-                self.sequence = self.sequence.max(entry.dot.sequence);
-            }
             fresh.push(entry.clone());
         }
         self.append(turn.decisions.batch(promise, fresh), turn);
@@ -273,10 +289,17 @@ impl Replica {
     /// The log is on disk up to `position`: apply what is, release what it explains, go on.
     // Ensures: G3, because what is applied is exactly what is synced.
     fn on_synced(&mut self, position: Position, turn: &mut Turn<'_>) {
+        if self.note_synced(position, turn).is_some() {
+            self.release(turn);
+            self.maybe_lead(turn);
+            self.replicate(turn);
+        }
+    }
+
+    /// Applies what is on disk; `None` if it was known to be there.
+    fn note_synced(&mut self, position: Position, turn: &Turn<'_>) -> Option<()> {
         let position = position.min(self.log.length());
-        let Some(count) = position.0.checked_sub(self.synced.0) else {
-            return;
-        };
+        let count = position.0.checked_sub(self.synced.0)?;
         self.synced = position;
         self.apply(turn.decisions);
         let count = usize::try_from(count).unwrap_or(usize::MAX).min(self.tail.len());
@@ -285,9 +308,7 @@ impl Replica {
                 self.synced_vv.insert(entry.dot);
             }
         }
-        self.release(turn);
-        self.maybe_lead(turn);
-        self.replicate(turn);
+        Some(())
     }
 
     /// Applies what the decision allows of what is logged; `tail` still holds all that is not

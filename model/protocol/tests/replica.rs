@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 
 use steadfast_protocol::{
-    Append, Base, Change, Consistency, Content, ContentId, ContentReply, Counter, Dot, Effect,
-    Entry, EntryBody, Epoch, Identity, Input, Intent, Message, NodeId, Outcome, Packet, Path,
-    Payload, ReadRequest, Record, RecoverError, Refusal, Replica, RequestId, Round, Sealed,
+    Append, Base, Change, Consistency, Content, ContentId, ContentReply, Counter, Digest, Dot,
+    Effect, Entry, EntryBody, Epoch, Identity, Input, Intent, Message, NodeId, Outcome, Packet,
+    Path, Payload, ReadRequest, Record, RecoverError, Refusal, Replica, RequestId, Round, Sealed,
     Sequence, SessionId, Settings, Stamp, Steadfast, Tag, VersionVector, WriteRequest,
 };
 
@@ -375,8 +375,8 @@ fn a_peer_whose_answer_came_while_a_delta_was_stored_is_asked_again() {
     // 1. By the way comes a delta, for another entry that names the same content.
     let delta = Payload { content, base: Some(ContentId([8; 32])) };
     let (entries, payloads) = (vec![naming(2, content)], vec![delta]);
-    let vv = VersionVector::default();
-    let append = Append { epoch, tag: Tag(1), entries, vv, payloads };
+    let (vv, digest) = (VersionVector::default(), Digest::default());
+    let append = Append { epoch, tag: Tag(1), entries, vv, digest, payloads };
     assert!(!hear(receive(Message::Append(append))));
     // 2. The answer comes while it is being stored, and is not taken.
     let whole = Some(Payload { content, base: None });
@@ -400,7 +400,8 @@ fn follower_that_heard(appends: impl IntoIterator<Item = (u64, u8)>) -> Replica 
             (1..=count).map(|it| naming(it.into(), ContentId([it; 32]))).collect();
         let mut vv = VersionVector::default();
         entries.iter().for_each(|it| vv.insert(it.dot));
-        let append = Append { epoch, tag: Tag(tag), entries, vv, payloads: Vec::new() };
+        let digest = entries.iter().fold(Digest::default(), |digest, it| digest.then(it));
+        let append = Append { epoch, tag: Tag(tag), entries, vv, digest, payloads: Vec::new() };
         let packet = Packet { session, message: Sealed::new(Message::Append(append)) };
         replica.step(&Steadfast, Input::Receive { from: leader, packet }, effects);
     }

@@ -41,6 +41,8 @@ pub struct Bounds {
     pub drops: u32,
     /// Messages that arrive twice.
     pub duplicates: u32,
+    /// Logs that lose synced records while their node is down.
+    pub rollbacks: u32,
 }
 
 /// How messages travel.

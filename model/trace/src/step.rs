@@ -162,11 +162,19 @@ pub enum Step {
         /// Which one, from 0.
         nth: u32,
     },
+    /// The log of a node that is down loses synced records at its end, as when an older copy of the
+    /// disk is restored.
+    Rollback {
+        /// Where.
+        node: NodeId,
+        /// How many records remain; one, which says whose log it is, on a wiped disk.
+        kept: u32,
+    },
 }
 
 impl Step {
     /// The names of all kinds of steps, in the order of [`kind`](Step::kind).
-    pub const KINDS: [&'static str; 18] = [
+    pub const KINDS: [&'static str; 19] = [
         "deliver",
         "sync",
         "store",
@@ -185,6 +193,7 @@ impl Step {
         "scrub",
         "drop",
         "duplicate",
+        "rollback",
     ];
 
     /// The place of this step's kind in [`KINDS`](Step::KINDS).
@@ -209,6 +218,7 @@ impl Step {
             Step::Scrub { .. } => 15,
             Step::Drop { .. } => 16,
             Step::Duplicate { .. } => 17,
+            Step::Rollback { .. } => 18,
         }
     }
 
@@ -266,6 +276,9 @@ impl fmt::Display for Step {
             Step::Rot { node, content } => write!(f, "content {content} ROTS on {node}"),
             Step::Scrub { node, content } => write!(f, "{node} finds its content {content} bad"),
             Step::Drop { from, to, nth } => write!(f, "LOST {from} -> {to} (number {nth})"),
+            Step::Rollback { node, kept } => {
+                write!(f, "the log of {node} is ROLLED BACK to its first {kept} records")
+            }
             Step::Duplicate { from, to, nth } => write!(f, "TWICE {from} -> {to} (number {nth})"),
         }
     }

@@ -18,6 +18,10 @@ impl Guarantee for ContentIsExact {
          is not served"
     }
 
+    fn outlives_rollback(&self) -> bool {
+        true
+    }
+
     fn state(&self, cluster: &dyn ClusterView) -> bool {
         cluster.nodes().filter_map(|(id, node)| Some((id, node.replica?))).all(|(id, replica)| {
             let heads = replica.files().iter().flat_map(|(_, heads)| heads);

@@ -17,6 +17,10 @@ impl Guarantee for EffectBeatsCause {
         "a write that saw another always has the higher stamp"
     }
 
+    fn outlives_rollback(&self) -> bool {
+        true
+    }
+
     fn step(&self, before: &dyn ClusterView, after: &dyn ClusterView, node: NodeId) -> bool {
         let new = after.node(node);
         fresh_entries(&before.node(node), &new).all(|effect| {

@@ -17,6 +17,10 @@ impl Guarantee for LogBeforeApply {
         "a node's applied state is exactly the replay of its synced log, at every moment"
     }
 
+    fn outlives_rollback(&self) -> bool {
+        true
+    }
+
     fn step(&self, before: &dyn ClusterView, after: &dyn ClusterView, node: NodeId) -> bool {
         let (old, new) = (before.node(node), after.node(node));
         let Some(replica) = new.replica else {

@@ -14,14 +14,22 @@ impl Guarantee for NoGaps {
     }
 
     fn promise(&self) -> &'static str {
-        "per origin every node holds a prefix; a dot names one entry for ever; whoever holds an \
-         entry holds its context"
+        "per origin every node holds a prefix; a dot names one entry for ever, unless a log was rolled \
+         back; whoever holds an entry holds its context"
+    }
+
+    fn outlives_rollback(&self) -> bool {
+        true
     }
 
     fn step(&self, before: &dyn ClusterView, after: &dyn ClusterView, node: NodeId) -> bool {
         let new = after.node(node);
         let fresh: Vec<&Entry> = fresh_entries(&before.node(node), &new).collect();
-        fresh.is_empty() || (is_prefix_closed(new) && fresh.iter().all(|it| is_unique(it, after)))
+        // A log that was rolled back names its next entries as those that it lost.
+        let are_unique = |it: &[&Entry]| {
+            !after.history().rolled_back().is_empty() || it.iter().all(|it| is_unique(it, after))
+        };
+        fresh.is_empty() || (is_prefix_closed(new) && are_unique(&fresh))
     }
 }
 

@@ -19,6 +19,10 @@ impl Guarantee for NothingFromNowhere {
          twice for one request, but in place of what an older leader wrote for it"
     }
 
+    fn outlives_rollback(&self) -> bool {
+        true
+    }
+
     fn step(&self, before: &dyn ClusterView, after: &dyn ClusterView, node: NodeId) -> bool {
         if fresh_entries(&before.node(node), &after.node(node)).any(|it| is_again(it, node, after))
         {

@@ -13,14 +13,18 @@ impl Guarantee for ReplicasConverge {
 
     fn promise(&self) -> &'static str {
         "in every settled cluster with a leader all nodes hold the same files, versions, heads and \
-         content"
+         content, but those that say why they have stopped"
+    }
+
+    fn outlives_rollback(&self) -> bool {
+        true
     }
 
     fn state(&self, cluster: &dyn ClusterView) -> bool {
-        if !cluster.is_settled() || !cluster.has_leader() {
+        if !cluster.is_settled() || !cluster.is_led() {
             return true;
         }
-        let mut replicas = cluster.replicas();
+        let mut replicas = cluster.taking_part();
         let Some(first) = replicas.next() else {
             return true;
         };

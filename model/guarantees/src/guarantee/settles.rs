@@ -21,8 +21,12 @@ impl Guarantee for Settles {
          timeouts of any one node"
     }
 
+    fn outlives_rollback(&self) -> bool {
+        true
+    }
+
     fn state(&self, cluster: &dyn ClusterView) -> bool {
-        !cluster.is_quiet() || !cluster.has_leader() || is_at_rest(cluster)
+        !cluster.is_quiet() || !cluster.is_led() || is_at_rest(cluster)
     }
 }
 
@@ -32,9 +36,11 @@ fn is_at_rest(cluster: &dyn ClusterView) -> bool {
         Role::Leader(leadership) => leadership.writes.is_empty() && leadership.reads.is_empty(),
         Role::Follower | Role::Candidate(_) => true,
     };
+    // With too few nodes left to acknowledge, writes wait until one is replaced.
+    let can_acknowledge = cluster.taking_part().count() >= cluster.settings().write();
     let leaders = cluster.replicas().filter(|it| it.leads()).count();
     cluster.is_settled()
         && leaders == 1
-        && cluster.replicas().all(|it| is_answered(it.role()))
+        && (!can_acknowledge || cluster.replicas().all(|it| is_answered(it.role())))
         && GuaranteeId::ReplicasConverge.guarantee().state(cluster)
 }

@@ -14,10 +14,18 @@ impl Guarantee for VersionsNeverGoBack {
     }
 
     fn promise(&self) -> &'static str {
-        "per node and path the visible version's stamp never decreases, across crashes too"
+        "per node and path the visible version's stamp never decreases, across crashes too; but on a node \
+         whose log was rolled back"
+    }
+
+    fn outlives_rollback(&self) -> bool {
+        true
     }
 
     fn step(&self, before: &dyn ClusterView, after: &dyn ClusterView, node: NodeId) -> bool {
+        if after.history().rolled_back().contains(node) {
+            return true;
+        }
         let (old, new) = (before.node(node), after.node(node));
         if let (Some(old), Some(new)) = (old.replica, new.replica)
             && old.files() == new.files()

@@ -1,7 +1,7 @@
 //! Replication: Appends, Acks and heartbeats.
 
 use super::{Replica, Role, Turn};
-use crate::{Ack, Append, Entry, Message, NodeId, VersionVector};
+use crate::{Ack, Append, Digest, Entry, Message, NodeId, SessionId, VersionVector};
 
 impl Replica {
     /// Time passed: a leader keeps its followers and retransmits; everybody asks again for what
@@ -31,7 +31,8 @@ impl Replica {
         let entries = self.lacking(&append.vv, turn);
         let payloads = self.payloads_of(&entries, &append.vv);
         let vv = *self.log.vv();
-        let ack = Ack { epoch: append.epoch, tag: append.tag, vv, entries, payloads };
+        let (epoch, tag, digest) = (append.epoch, append.tag, self.digest(&vv));
+        let ack = Ack { epoch, tag, vv, digest, entries, payloads };
         self.hold_message(from, Message::Ack(ack), turn);
     }
 
@@ -41,18 +42,23 @@ impl Replica {
         if !self.leads() || !turn.decisions.ack_counts(ack.epoch, self.promise()) {
             return;
         }
-        self.note_progress(from, &ack.vv);
+        self.note_progress(from, &ack.vv, turn);
         self.learn(None, &ack.entries, turn);
         self.confirm_reads(from, ack, turn);
         self.replicate(turn);
     }
 
     /// Notes that a peer has synced this much in this epoch.
-    pub(super) fn note_progress(&mut self, from: NodeId, vv: &VersionVector) {
+    pub(super) fn note_progress(&mut self, from: NodeId, vv: &VersionVector, turn: &Turn<'_>) {
+        let has_met_before = self.session(from) > Some(SessionId::FIRST);
+        let may_have_lost = has_met_before && turn.decisions.believes_lower_ack();
         if let Role::Leader(leadership) = &mut self.role
             && let Some(progress) = leadership.peers.get_mut(from.index())
         {
-            progress.note(vv, &leadership.base);
+            match may_have_lost {
+                true => progress.note_again(vv, &leadership.base),
+                false => progress.note(vv, &leadership.base),
+            }
         }
     }
 
@@ -94,10 +100,17 @@ impl Replica {
         let payloads = self.payloads_of(&entries, &leadership.peers[peer.index()].sent);
         let sent = entries.iter().map(|entry| entry.dot).collect::<Vec<_>>();
         let (epoch, vv) = (self.promise(), self.synced_vv);
-        self.send(peer, Message::Append(Append { epoch, tag, entries, vv, payloads }), turn);
+        let digest = self.digest(&vv);
+        let append = Append { epoch, tag, entries, vv, digest, payloads };
+        self.send(peer, Message::Append(append), turn);
         if let Role::Leader(leadership) = &mut self.role {
             sent.into_iter().for_each(|dot| leadership.peers[peer.index()].sent.insert(dot));
         }
+    }
+
+    /// What stands for the logged entries that a version vector of this node covers.
+    pub(super) fn digest(&self, vv: &VersionVector) -> Digest {
+        self.log.digest(vv).unwrap_or_default()
     }
 
     /// The logged entries that somebody with `known` lacks, in the order in which they are sent.

@@ -71,6 +71,19 @@ impl Contents {
         self.wants.is_empty() && self.waiting.is_empty()
     }
 
+    /// Forgets everything but what is held: nothing is asked for, answered or awaited any more.
+    pub(super) fn give_up(&mut self) {
+        *self = Contents { held: std::mem::take(&mut self.held), ..Contents::default() };
+    }
+
+    /// Notes whether a content has a good copy.
+    pub(super) fn note(&mut self, content: ContentId, is_good: bool) {
+        match is_good {
+            true => self.held.insert(content),
+            false => self.held.remove(&content),
+        };
+    }
+
     fn want(&mut self, content: ContentId) -> &mut Want {
         let at = match self.wants.iter().position(|want| want.content == content) {
             Some(at) => at,

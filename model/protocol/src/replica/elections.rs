@@ -25,7 +25,8 @@ impl Replica {
 
     /// Asks a peer for its vote, once the candidate's own promise is synced.
     pub(super) fn request_vote(&mut self, peer: NodeId, turn: &mut Turn<'_>) {
-        let request = VoteRequest { epoch: self.promise(), vv: *self.log.vv() };
+        let vv = *self.log.vv();
+        let request = VoteRequest { epoch: self.promise(), vv, digest: self.digest(&vv) };
         if self.settings().elect() > 1 {
             self.hold_message(peer, Message::VoteRequest(request), turn);
         }
@@ -50,7 +51,8 @@ impl Replica {
         let entries = self.lacking(&request.vv, turn);
         let payloads = self.payloads_of(&entries, &request.vv);
         let vv = *self.log.vv();
-        let vote = Vote { epoch: request.epoch, vv, entries, payloads };
+        let digest = self.digest(&vv);
+        let vote = Vote { epoch: request.epoch, vv, digest, entries, payloads };
         self.hold_message(from, Message::Vote(vote), turn);
     }
 
@@ -69,7 +71,7 @@ impl Replica {
                 ballots.push(Ballot { voter: from, vv: vote.vv, counts_at });
                 ballots.sort_by_key(|ballot| ballot.voter);
             }
-            Role::Follower | Role::Leader(_) => self.note_progress(from, &vote.vv),
+            Role::Follower | Role::Leader(_) => self.note_progress(from, &vote.vv, turn),
         }
         self.maybe_lead(turn);
         self.replicate(turn);

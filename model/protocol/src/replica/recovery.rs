@@ -49,6 +49,7 @@ impl Replica {
             role: Role::Follower,
             sessions: vec![None; usize::from(identity.settings.nodes())],
             outbox: Vec::new(),
+            halted: None,
             contents: Contents::recover(&log, contents),
             log: Arc::new(log),
         })

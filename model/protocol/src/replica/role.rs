@@ -63,6 +63,19 @@ impl Progress {
         self.sent.merge(vv);
     }
 
+    /// Notes what the peer says in a session after its first with this node. If that is less than
+    /// it had acknowledged in this epoch, its log was rolled back since, and it is sent the rest
+    /// again; or, where messages overtake each other, an old Ack comes late, and this is only too
+    /// much.
+    pub(super) fn note_again(&mut self, vv: &VersionVector, base: &VersionVector) {
+        match self.acked {
+            Some(acked) if !vv.includes(&acked) => {
+                (self.acked, self.sent) = (Some(*vv), *vv);
+            }
+            _ => self.note(vv, base),
+        }
+    }
+
     /// Takes back the belief that what was sent arrived.
     pub(super) fn resend(&mut self, base: &VersionVector) {
         self.sent = self.acked.unwrap_or(*base);

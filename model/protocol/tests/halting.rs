@@ -1,0 +1,228 @@
+//! A node that meets the traces of a log that was rolled back says so and takes no further part.
+
+use steadfast_protocol::{
+    Ack, Append, Base, Change, Consistency, Content, Counter, Digest, Dot, Effect, Entry,
+    EntryBody, Epoch, Halt, Identity, Input, Intent, Message, NodeId, Outcome, Packet, Path,
+    ReadRequest, Record, Refusal, Replica, RequestId, Round, Sealed, Sequence, SessionId, Settings,
+    Stamp, Steadfast, Tag, VersionVector, Vote, VoteRequest, WriteRequest,
+};
+
+const FIRST: Epoch = Epoch { round: Round(1), node: NodeId(0) };
+const SECOND: Epoch = Epoch { round: Round(2), node: NodeId(1) };
+
+fn entry(origin: u8, sequence: u64, text: &str) -> Entry {
+    let origin = NodeId(origin);
+    Sealed::new(EntryBody {
+        dot: Dot { origin, sequence: Sequence(sequence) },
+        stamp: Stamp { fence: None, counter: Counter(sequence), origin },
+        context: held(&[]).0,
+        replaces: Vec::new(),
+        path: Path::new("a"),
+        change: Change::Put(Content::Inline(text.as_bytes().into())),
+        request: RequestId { client: 1, number: sequence },
+    })
+}
+
+/// What a node says that holds these entries, which stand in order.
+fn held(entries: &[Entry]) -> (VersionVector, Digest) {
+    let mut vv = VersionVector::default();
+    entries.iter().for_each(|it| vv.insert(it.dot));
+    let of = |origin: u8| {
+        let entries = entries.iter().filter(|it| it.dot.origin == NodeId(origin));
+        entries.fold(Digest::default(), |digest, it| digest.then(it))
+    };
+    (vv, of(0).with(of(1)))
+}
+
+/// A node of two with E=W=1 that holds these entries and has a session with the other.
+struct Node {
+    replica: Replica,
+    peer: NodeId,
+    session: SessionId,
+}
+
+impl Node {
+    fn new(node: u8, write: u8, entries: &[Entry]) -> Node {
+        let settings = Settings::new(2, 1, write).expect("legal settings");
+        let identity = Identity { node: NodeId(node), settings };
+        let mut log = vec![Record::Identity(identity), Record::Promise(FIRST)];
+        log.extend(entries.iter().cloned().map(Record::Entry));
+        let replica = Replica::recover(identity, &log, [], &Steadfast).expect("a log");
+        let mut node = Node { replica, peer: NodeId(1 - node), session: SessionId(0) };
+        node.link();
+        node
+    }
+
+    fn link(&mut self) -> Vec<Effect> {
+        self.session = self.session.next();
+        self.hear(Input::LinkUp { peer: self.peer, session: self.session })
+    }
+
+    fn hear(&mut self, input: Input) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        self.replica.step(&Steadfast, input, &mut effects);
+        effects
+    }
+
+    fn receive(&mut self, message: Message) -> Vec<Effect> {
+        let packet = Packet { session: self.session, message: Sealed::new(message) };
+        self.hear(Input::Receive { from: self.peer, packet })
+    }
+
+    fn sync(&mut self) -> Vec<Effect> {
+        self.hear(Input::Synced(self.replica.log().length()))
+    }
+
+    fn put(&mut self, number: u64) -> Vec<Effect> {
+        let request = RequestId { client: 2, number };
+        let intent = Intent::Put(Content::Inline(b"new".as_slice().into()));
+        let (path, base) = (Path::new("a"), Base::Visible);
+        self.hear(Input::Write(WriteRequest { request, path, intent, base }))
+    }
+
+    fn lead(&mut self) -> Epoch {
+        self.hear(Input::ElectionTimeout);
+        self.sync();
+        assert!(self.replica.leads());
+        self.replica.promise()
+    }
+}
+
+fn append(epoch: Epoch, (vv, digest): (VersionVector, Digest), entries: &[Entry]) -> Message {
+    let (tag, entries, payloads) = (Tag(0), entries.to_vec(), Vec::new());
+    Message::Append(Append { epoch, tag, entries, vv, digest, payloads })
+}
+
+fn ack(epoch: Epoch, (vv, digest): (VersionVector, Digest), entries: &[Entry]) -> Message {
+    let (tag, entries, payloads) = (Tag(0), entries.to_vec(), Vec::new());
+    Message::Ack(Ack { epoch, tag, vv, digest, entries, payloads })
+}
+
+fn sends(effects: &[Effect]) -> usize {
+    effects.iter().filter(|it| matches!(it, Effect::Send { .. })).count()
+}
+
+#[test]
+fn a_node_stops_when_a_peer_holds_own_entries_that_it_has_not_logged() {
+    let own = [entry(1, 1, "x"), entry(1, 2, "y")];
+    let (vv, digest) = held(&own);
+    let (epoch, tag) = (SECOND, Tag(0));
+    let (entries, payloads) = (own[1..].to_vec(), Vec::new());
+    let messages = [
+        append(FIRST, (vv, digest), &own[1..]),
+        append(Epoch::ZERO, (vv, digest), &[]),
+        Message::Ack(Ack { epoch, tag, vv, digest, entries: Vec::new(), payloads: Vec::new() }),
+        Message::VoteRequest(VoteRequest { epoch, vv, digest }),
+        Message::Vote(Vote { epoch, vv, digest, entries, payloads }),
+    ];
+    for message in messages {
+        let mut node = Node::new(1, 1, &own[..1]);
+        let effects = node.receive(message.clone());
+        let [held, logged] = [Sequence(2), Sequence(1)];
+        let halt = Halt::RolledBack { peer: NodeId(0), held, logged };
+        assert_eq!(node.replica.halted(), Some(&halt), "{message}");
+        assert_eq!(effects, [], "{message}");
+        assert_eq!(node.replica.log().sequence(NodeId(1)), logged, "nothing is learned back");
+    }
+}
+
+#[test]
+fn a_node_with_an_empty_disk_under_its_old_id_stops() {
+    let mut node = Node::new(1, 1, &[]);
+    node.receive(append(FIRST, held(&[entry(1, 1, "x")]), &[]));
+    assert!(matches!(node.replica.halted(), Some(Halt::RolledBack { logged: Sequence(0), .. })));
+}
+
+#[test]
+fn a_node_stops_when_it_is_sent_another_entry_under_a_dot_that_it_holds() {
+    let (mine, other) = (entry(0, 1, "x"), entry(0, 1, "y"));
+    let mut node = Node::new(1, 1, &[mine]);
+    let others = [other.clone()];
+    assert_eq!(node.receive(append(FIRST, held(&others), &others)), []);
+    let halt = Halt::EntryDiffers { peer: NodeId(0), dot: other.dot };
+    assert_eq!(node.replica.halted(), Some(&halt));
+}
+
+#[test]
+fn a_node_stops_when_a_peer_holds_other_entries_under_an_equal_vector() {
+    let mut node = Node::new(1, 1, &[entry(0, 1, "x")]);
+    let (vv, digest) = held(&[entry(0, 1, "y")]);
+    node.receive(append(FIRST, (vv, digest), &[]));
+    assert_eq!(node.replica.halted(), Some(&Halt::EntriesDiffer { peer: NodeId(0), vv }));
+}
+
+#[test]
+fn what_a_message_brings_counts_before_anything_is_done_with_it() {
+    let mut node = Node::new(0, 2, &[]);
+    let epoch = node.lead();
+    node.put(1);
+    node.sync();
+    // The follower holds another 0.1, and 1.1, which the leader lacks.
+    let others = [entry(0, 1, "other"), entry(1, 1, "x")];
+    let effects = node.receive(ack(epoch, held(&others), &others[1..]));
+    assert!(matches!(node.replica.halted(), Some(Halt::EntriesDiffer { .. })));
+    let request = RequestId { client: 2, number: 1 };
+    assert_eq!(effects, [Effect::Answer { request, outcome: Outcome::Unknown }]);
+}
+
+#[test]
+fn an_old_message_of_an_author_whose_newer_entry_came_another_way_stops_nobody() {
+    let entries = [entry(0, 1, "x"), entry(0, 2, "y")];
+    let mut node = Node::new(1, 1, &entries);
+    let (vv, digest) = held(&entries[..1]);
+    let epoch = Epoch { round: Round(2), node: NodeId(0) };
+    node.receive(Message::VoteRequest(VoteRequest { epoch, vv, digest }));
+    assert_eq!(node.replica.halted(), None);
+    assert_eq!(sends(&node.sync()), 1, "it votes");
+}
+
+#[test]
+fn a_node_that_stopped_refuses_clients_with_its_reason_and_says_nothing_else() {
+    let mut node = Node::new(1, 1, &[]);
+    // A client's refusal and a vote wait for the promise to be synced.
+    let (vv, digest) = held(&[]);
+    node.receive(Message::VoteRequest(VoteRequest { epoch: FIRST, vv, digest }));
+    let epoch = Epoch { round: Round(2), node: NodeId(0) };
+    node.receive(Message::VoteRequest(VoteRequest { epoch, vv, digest }));
+    assert_eq!(node.put(1), []);
+    let (vv, digest) = held(&[entry(1, 1, "x")]);
+    let effects = node.receive(append(epoch, (vv, digest), &[]));
+    assert!(matches!(&effects[..], [Effect::Answer { outcome: Outcome::Refused(_), .. }]));
+
+    let halt = *node.replica.halted().expect("it was rolled back");
+    assert_eq!(node.sync(), [], "the vote does not leave");
+    let refused = Outcome::Refused(Refusal::Halted { halt });
+    let request = RequestId { client: 2, number: 2 };
+    assert_eq!(node.put(2), [Effect::Answer { request, outcome: refused.clone() }]);
+    for consistency in [Consistency::Stale, Consistency::Linearizable] {
+        let read = ReadRequest { request, path: Path::new("a"), consistency };
+        let answer = Effect::Answer { request, outcome: refused.clone() };
+        assert_eq!(node.hear(Input::Read(read)), [answer]);
+    }
+    assert_eq!(node.hear(Input::ElectionTimeout), []);
+    assert_eq!(node.hear(Input::Tick), []);
+    let (vv, digest) = held(&[]);
+    let request = VoteRequest { epoch: SECOND, vv, digest };
+    assert_eq!(node.receive(Message::VoteRequest(request)), []);
+    assert_eq!((node.link(), node.replica.leads()), (Vec::new(), false));
+    assert!(node.replica.is_idle(), "its log is synced");
+    assert!(halt.to_string().contains("replace this node"), "{halt}");
+}
+
+#[test]
+fn a_leader_sends_again_what_a_follower_lost_that_had_acknowledged_it() {
+    let mut node = Node::new(0, 1, &[]);
+    let epoch = node.lead();
+    node.put(1);
+    node.sync();
+    let all: Vec<Entry> = node.replica.log().entries().cloned().collect();
+    node.receive(ack(epoch, held(&all), &[]));
+    node.hear(Input::LinkDown { peer: NodeId(1) });
+    node.link();
+    let effects = node.receive(ack(epoch, held(&[]), &[]));
+    let resent = effects.iter().find_map(|effect| match effect {
+        Effect::Send { packet, .. } => Some(packet.message.entries().to_vec()),
+        _ => None,
+    });
+    assert_eq!(resent, Some(all));
+}
