@@ -3,6 +3,7 @@
 mod diff;
 mod in_place;
 mod input;
+mod journal;
 mod manifest;
 mod output;
 mod patch;

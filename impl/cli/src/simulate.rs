@@ -141,7 +141,7 @@ fn read(directory: &Path, files: &MappedFiles) -> Result<Vec<Source>, Failure> {
     let entries: io::Result<Vec<fs::DirEntry>> = fs::read_dir(directory).map_err(failed)?.collect();
     let mut paths: Vec<PathBuf> = entries.map_err(failed)?.iter().map(fs::DirEntry::path).collect();
     paths.sort();
-    let most = usize::from(Scope::PATHS_MAX);
+    let most = Scope::PATHS_MAX as usize;
     let mut sources = Vec::new();
     for path in paths {
         match load(&path, files) {

@@ -1,88 +1,14 @@
 //! `steadfast delta` as a script sees it.
 
+mod room;
+
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{Read, Write};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::path::Path;
+use std::process::Command;
 
-use tempfile::TempDir;
-
-/// A directory with OLD and NEW in it, and PATCH after [`Room::diff`].
-struct Room(TempDir);
-
-impl Room {
-    fn new(old: &[u8], new: &[u8]) -> Room {
-        let room = Room(TempDir::new().expect("a temporary directory"));
-        room.write("old", old);
-        room.write("new", new);
-        room
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn write(&self, name: &str, bytes: &[u8]) {
-        fs::write(self.path(name), bytes).expect("a temporary file");
-    }
-
-    fn read(&self, name: &str) -> Vec<u8> {
-        fs::read(self.path(name)).expect("a temporary file")
-    }
-
-    fn names(&self) -> Vec<String> {
-        let entries = fs::read_dir(self.0.path()).expect("a directory");
-        let name = |it: fs::DirEntry| it.file_name().into_string().expect("a name of ours");
-        let mut names: Vec<String> = entries.map(|it| name(it.expect("an entry"))).collect();
-        names.sort();
-        names
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        self.run_with(arguments, b"")
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(Path::new(env!("CARGO_BIN_EXE_steadfast")));
-        command.arg("delta").args(arguments).current_dir(self.0.path());
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command
-    }
-
-    fn run_with(&self, arguments: &[&str], input: &[u8]) -> Output {
-        let mut child = self.command(arguments).spawn().expect("the program starts");
-        // A program that fails early does not read its input.
-        let _ = child.stdin.take().expect("a pipe").write_all(input);
-        child.wait_with_output().expect("the program ends")
-    }
-
-    fn diff(&self) -> Vec<u8> {
-        assert_code(&self.run(&["diff", "old", "new", "-o", "patch"]), 0);
-        self.read("patch")
-    }
-}
-
-fn assert_code(output: &Output, code: i32) {
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(code), "{said}");
-    assert_eq!(said.is_empty(), code == 0, "{said}");
-}
-
-fn assert_refused(output: &Output, code: i32, about: &str) {
-    assert_code(output, code);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains(about), "{said:?} says nothing of {about:?}");
-}
-
-fn lines(number: usize, changed: usize) -> Vec<u8> {
-    let line = |it| format!("{it:>6} {}\n", if it == changed { "rewritten" } else { "as it was" });
-    (0..number).map(line).collect::<String>().into_bytes()
-}
-
-fn json(output: &Output) -> serde_json::Value {
-    serde_json::from_slice(&output.stdout).expect("JSON")
-}
+use room::{Room, assert_code, assert_refused, json, lines};
 
 #[test]
 fn a_new_version_is_made_from_the_old_one_and_a_patch() {
@@ -249,81 +175,6 @@ fn folders_are_no_files() {
     assert_eq!(room.names(), ["new", "old"]);
 }
 
-#[test]
-fn a_file_is_changed_in_place() {
-    for verify in ["touched", "whole"] {
-        let room = Room::new(&lines(9000, 0), &lines(9000, 9001));
-        room.diff();
-        let output =
-            room.run(&["patch", "old", "patch", "--in-place", "--verify", verify, "--json"]);
-        assert_code(&output, 0);
-        assert!(json(&output)["written"].as_u64().expect("a number") < 200);
-        assert_eq!(room.read("old"), room.read("new"));
-        let again = room.run(&["patch", "old", "patch", "--in-place"]);
-        assert_refused(&again, 1, "made for another old content");
-        assert_eq!(room.read("old"), room.read("new"));
-        assert_eq!(room.names(), ["new", "old", "patch"]);
-    }
-}
-
-#[test]
-fn an_interrupted_change_in_place_is_finished() {
-    let room = Room::new(&lines(9000, 0), &lines(9000, 9001));
-    room.diff();
-    let (old, journal) = (room.read("old"), ".old.steadfast-journal");
-    let file = steadfast_delta::InPlacePlan::new(
-        &Slice(old.clone()),
-        &room.read("patch")[..],
-        steadfast_delta::Verify::Whole,
-    );
-    let plan = file.expect("nothing moved").to_journal();
-    room.write(journal, &plan[..plan.len() / 2]);
-    assert_code(&room.run(&["patch", "old", "patch", "--in-place"]), 0);
-    assert_eq!(room.read("old"), room.read("new"));
-    room.write("old", &old);
-    room.write(journal, &plan);
-    let elsewhere = tempfile::tempdir().expect("a folder");
-    let link = elsewhere.path().join("link");
-    symlink(room.path("old"), &link).expect("a link");
-    let link = link.to_str().expect("a name in UTF-8");
-    let output = room.run(&["patch", link, "patch", "--in-place", "--json"]);
-    assert_eq!(output.status.code(), Some(0));
-    assert_eq!(json(&output)["replayed"], true);
-    assert_eq!(room.read("old"), room.read("new"));
-    assert_eq!(room.names(), ["new", "old", "patch"]);
-}
-
-#[test]
-fn a_journal_of_another_file_is_not_replayed() {
-    let room = Room::new(&lines(9000, 0), &lines(9000, 9001));
-    room.diff();
-    let old = room.read("old");
-    let plan = steadfast_delta::InPlacePlan::new(
-        &Slice(old),
-        &room.read("patch")[..],
-        steadfast_delta::Verify::Whole,
-    );
-    room.write(".old.steadfast-journal", &plan.expect("nothing moved").to_journal());
-    room.write("old", b"something else");
-    let output = room.run(&["patch", "old", "patch", "--in-place"]);
-    assert_refused(&output, 4, "belongs to a file of another length");
-    assert_eq!(room.read("old"), b"something else");
-}
-
-struct Slice(Vec<u8>);
-
-impl steadfast_delta::OldContent for Slice {
-    fn length(&self) -> std::io::Result<u64> {
-        Ok(self.0.len() as u64)
-    }
-
-    fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> std::io::Result<()> {
-        let start = usize::try_from(offset).expect("64 bits");
-        bytes.copy_from_slice(&self.0[start..start + bytes.len()]);
-        Ok(())
-    }
-}
-
 #[cfg(target_os = "linux")]
 mod signals {
     use std::os::unix::fs::OpenOptionsExt;
@@ -371,7 +222,7 @@ mod signals {
     fn writes_in(room: &Room, process: Pid) -> bool {
         let files = fs::read_dir(format!("/proc/{process}/fd")).expect("it runs");
         let files = files.filter_map(|it| fs::read_link(it.expect("an entry").path()).ok());
-        let mut files = files.filter(|it| it.starts_with(room.0.path()));
+        let mut files = files.filter(|it| it.starts_with(room.path("")));
         files.any(|it| {
             !it.exists()
                 || it.file_name().is_some_and(|it| it.to_string_lossy().starts_with(".tmp"))

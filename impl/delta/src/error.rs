@@ -72,7 +72,7 @@ pub enum PatchError {
         limit: u64,
     },
     /// The patch moves bytes or changes too many, so it cannot be applied in place.
-    #[error("the patch moves bytes or changes more than 16 MiB: it cannot be applied in place")]
+    #[error("the patch moves bytes or changes more than 64 MiB: it cannot be applied in place")]
     NotInPlace,
     /// The whole result was to be verified, but the patch carries no sum.
     #[error("the patch carries no sum of the new content, so the result cannot be verified")]

@@ -3,34 +3,35 @@
 //! A patch whose copies all stay where they are is turned into a list of writes. The list is made
 //! durable in a journal beside the file before the first of them:
 //!
-//! | step | what is done | after a crash |
+//! | step | action | a crash leaves |
 //! |---|---|---|
-//! | 1 | the plan is made; what it changes of the old content is verified | old |
-//! | 2 | the journal is written and synced | old: a torn journal is thrown away |
-//! | 3 | the writes are made and synced | new: a whole journal is replayed |
-//! | 4 | the journal is removed | new: replaying it again changes nothing |
+//! | 1 | the plan is made; the old blocks that it changes are verified | the old content |
+//! | 2 | the journal is written under another name, synced, and renamed | the old content; an unfinished journal has another name and is ignored |
+//! | 3 | the writes are made and synced | a mixture, from which the journal makes the new content |
+//! | 4 | the journal is removed | the new content; replaying the journal again changes nothing |
 //!
-//! This crate makes the plan, the bytes of the journal, and the writes; whoever calls it owns the
-//! files, syncs the directory, and replays a journal that it finds ([`InPlacePlan::from_journal`])
-//! before the file is used.
+//! This crate makes the plan, the bytes of the journal, and the writes. The caller owns the files,
+//! syncs the directory, and before it uses the file replays a journal that it finds
+//! ([`InPlacePlan::read_journal`]), provided that the journal belongs to the file:
+//! [`InPlacePlan::recognises`] is true of the old content, the new one, and every mixture of the two
+//! that an interrupted replay leaves, and of nothing else. A journal that belongs to another file
+//! must be kept and not replayed.
+
+mod journal;
+mod planner;
 
 use std::io::{self, Read};
 use std::ops::Range;
 
-use twox_hash::XxHash3_128;
-
-use crate::apply::driver::{Failure, Target, judge, run};
+use crate::apply::driver::{judge, run};
 use crate::apply::stream::OldContent;
 use crate::error::PatchError;
 use crate::sum::{SUM_BLOCK, Sum};
-use crate::touched::{IN_PLACE_MAX, TouchedBlocks, WRITE_COST};
-use crate::wire::operations::Changes;
+use crate::touched::TouchedBlocks;
 use crate::wire::reader::PatchReader;
-use crate::wire::varint;
 
-const JOURNAL_MAGIC: [u8; 4] = *b"SfJ\x01";
-/// No journal is longer: the bytes of the writes, and what is said of them.
-pub const JOURNAL_MAX: usize = 2 * IN_PLACE_MAX as usize;
+pub use journal::JournalError;
+use planner::Planner;
 
 /// A file that is changed in place.
 pub trait PatchedFile: OldContent {
@@ -68,6 +69,14 @@ pub enum Verify {
 pub struct InPlacePlan {
     old_length: u64,
     new_length: u64,
+    /// The identity of the patch, as [`Stats::identity`](crate::Stats) has it.
+    patch: u64,
+    /// The sum of the bytes around the writes: see [`InPlacePlan::sum_kept`].
+    kept: Sum,
+    /// The sum of the old bytes behind the end of the new content.
+    cut_off: Sum,
+    /// The sum of the new content, if all of it was verified.
+    result: Option<Sum>,
     /// In ascending order, without overlap.
     writes: Vec<PlannedWrite>,
 }
@@ -75,7 +84,9 @@ pub struct InPlacePlan {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct PlannedWrite {
     offset: u64,
-    bytes: Vec<u8>,
+    new: Vec<u8>,
+    /// The old bytes in its place. Shorter than `new` where the content grows.
+    old: Vec<u8>,
 }
 
 impl InPlacePlan {
@@ -84,7 +95,7 @@ impl InPlacePlan {
     ///
     /// # Errors
     /// The patch is damaged, made for another old content, moves bytes, or changes more than
-    /// 16 MiB; [`Verify::Whole`] is asked of a patch without a sum.
+    /// 64 MiB or blocks of more than 256 MiB; [`Verify::Whole`] is asked of a patch without a sum.
     pub fn new(
         old: &impl OldContent,
         patch: impl Read,
@@ -96,29 +107,55 @@ impl InPlacePlan {
         let plan = InPlacePlan {
             old_length: header.old_length,
             new_length: header.new_length,
+            patch: 0,
+            kept: Sum::default(),
+            cut_off: Sum::default(),
+            result: None,
             writes: Vec::new(),
         };
-        let mut planner = Planner { old, plan, at: 0, planned: 0, touched: Touched::default() };
+        let mut planner = Planner::new(old, plan);
         let trailer = run(&mut reader, &mut planner)?;
         planner.touch(header.new_length..header.old_length)?;
         let expected = trailer.touched.ok_or(PatchError::NotInPlace)?;
-        let Planner { plan, touched, .. } = planner;
+        let Planner { mut plan, touched, .. } = planner;
         if touched.sum != expected {
             return Err(PatchError::OtherOld);
         }
         if verify == Verify::Whole {
             let expected = trailer.sum.ok_or(PatchError::NotSummed)?;
-            if plan.sum(old)? != expected {
+            if plan.sum_result(old)? != expected {
                 return Err(PatchError::OtherOld);
             }
+            plan.result = Some(expected);
         }
+        plan.patch = reader.identity();
+        plan.kept = plan.sum_kept(old)?;
+        plan.cut_off = plan.sum_cut_off(old)?;
         Ok(plan)
+    }
+
+    /// The identity of the patch that the plan was made from: that of its
+    /// [`Stats`](crate::Stats::identity).
+    #[must_use]
+    pub fn patch(&self) -> u64 {
+        self.patch
+    }
+
+    /// The bytes of the new content.
+    #[must_use]
+    pub fn new_length(&self) -> u64 {
+        self.new_length
+    }
+
+    /// The places that are written, each with its length in bytes, in ascending order.
+    pub fn places(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.writes.iter().map(|it| (it.offset, it.new.len() as u64))
     }
 
     /// How many bytes are written.
     #[must_use]
     pub fn written(&self) -> u64 {
-        self.writes.iter().map(|it| it.bytes.len() as u64).sum()
+        self.writes.iter().map(|it| it.new.len() as u64).sum()
     }
 
     /// Makes the writes. To do so again, also after only some of them were made, is harmless.
@@ -127,63 +164,89 @@ impl InPlacePlan {
     /// The file cannot be written to; then the journal must be kept and replayed.
     pub fn apply(&self, file: &mut impl PatchedFile) -> io::Result<()> {
         for write in &self.writes {
-            file.write_all_at(&write.bytes, write.offset)?;
+            file.write_all_at(&write.new, write.offset)?;
         }
         file.set_length(self.new_length)?;
         file.sync()
     }
 
-    /// The plan as the bytes of a journal.
-    #[must_use]
-    pub fn to_journal(&self) -> Vec<u8> {
-        let mut bytes = JOURNAL_MAGIC.to_vec();
-        varint::put(&mut bytes, self.old_length);
-        varint::put(&mut bytes, self.new_length);
-        varint::put(&mut bytes, self.writes.len() as u64);
+    /// Whether a file holds the old content, the new content, or a mixture that an interrupted
+    /// [`apply`](InPlacePlan::apply) leaves: around the writes it is the old content, and under them
+    /// each byte is the old or the new one. Reads the blocks that are changed; all of the file if the
+    /// plan was made with [`Verify::Whole`].
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn recognises(&self, file: &impl OldContent) -> io::Result<bool> {
+        let length = file.length()?;
+        let is_possible = match self.new_length < self.old_length {
+            // A file is cut off at once, and grows as it is written.
+            true => length == self.old_length || length == self.new_length,
+            false => (self.old_length..=self.new_length).contains(&length),
+        };
+        Ok(is_possible
+            && self.sum_kept(file)? == self.kept
+            && (length <= self.new_length || self.sum_cut_off(file)? == self.cut_off)
+            && self.is_written_or_not(file, length)?
+            && match self.result {
+                Some(expected) => self.sum_result(file)? == expected,
+                None => true,
+            })
+    }
+
+    /// Whether each byte under the writes is the old or the new one. Behind the end of the old
+    /// content the old one is 0, which a file reads where it has grown and nothing was written.
+    fn is_written_or_not(&self, file: &impl OldContent, length: u64) -> io::Result<bool> {
+        let mut found = Vec::new();
         for write in &self.writes {
-            varint::put(&mut bytes, write.offset);
-            varint::put(&mut bytes, write.bytes.len() as u64);
-            bytes.extend(&write.bytes);
+            let end = write.end().min(length);
+            found.resize(end.saturating_sub(write.offset) as usize, 0);
+            file.read_exact_at(&mut found, write.offset)?;
+            let old = write.old.iter().chain(std::iter::repeat(&0));
+            let mut bytes = found.iter().zip(&write.new).zip(old);
+            if !bytes.all(|((found, new), old)| found == new || found == old) {
+                return Ok(false);
+            }
         }
-        bytes.extend(XxHash3_128::oneshot(&bytes).to_le_bytes());
-        bytes
+        Ok(true)
     }
 
-    /// The plan in a journal, or `None` if the journal is torn, so that nothing of it was done, or
-    /// holds what no plan does.
-    #[must_use]
-    pub fn from_journal(journal: &[u8]) -> Option<InPlacePlan> {
-        let (mut rest, check) = journal.split_last_chunk::<16>()?;
-        if journal.len() > JOURNAL_MAX
-            || XxHash3_128::oneshot(rest).to_le_bytes() != *check
-            || *rest.split_off(..JOURNAL_MAGIC.len())? != JOURNAL_MAGIC
-        {
-            return None;
+    /// The sum of the blocks that the writes touch, with 0 in place of the bytes under the writes, as
+    /// far as both contents reach.
+    fn sum_kept(&self, file: &impl OldContent) -> io::Result<Sum> {
+        let (mut sum, mut touched) = (Sum::default(), TouchedBlocks::default());
+        let common = self.old_length.min(self.new_length);
+        let mut block = Vec::new();
+        for (at, write) in self.writes.iter().enumerate() {
+            let end = write.end().min(common);
+            for index in touched.touch(write.offset.min(end)..end) {
+                let start = index * SUM_BLOCK as u64;
+                block.resize((common - start).min(SUM_BLOCK as u64) as usize, 0);
+                file.read_exact_at(&mut block, start)?;
+                let of_block = self.writes[at..].iter();
+                for write in of_block.take_while(|it| it.offset < start + SUM_BLOCK as u64) {
+                    write.blank(&mut block, start);
+                }
+                sum.add(index, &block);
+            }
         }
-        let old_length = varint::take(&mut rest)?;
-        let new_length = varint::take(&mut rest)?;
-        let mut writes = Vec::new();
-        let mut end = 0;
-        for _ in 0..varint::take(&mut rest)? {
-            let offset = varint::take(&mut rest).filter(|it| *it >= end)?;
-            let length = varint::take(&mut rest)?;
-            end = offset.checked_add(length).filter(|it| *it <= new_length)?;
-            let bytes = rest.split_off(..usize::try_from(length).ok()?)?.to_vec();
-            writes.push(PlannedWrite { offset, bytes });
-        }
-        rest.is_empty().then_some(InPlacePlan { old_length, new_length, writes })
+        Ok(sum)
     }
 
-    /// Whether a file of this length can be one that the plan was made for, before, amid or after
-    /// its writes.
-    #[must_use]
-    pub fn fits(&self, length: u64) -> bool {
-        (self.old_length.min(self.new_length)..=self.old_length.max(self.new_length))
-            .contains(&length)
+    /// The sum of the bytes behind the end of the new content.
+    fn sum_cut_off(&self, file: &impl OldContent) -> io::Result<Sum> {
+        let mut sum = Sum::default();
+        let mut block = Vec::new();
+        for (index, start) in (self.new_length..self.old_length).step_by(SUM_BLOCK).enumerate() {
+            block.resize((self.old_length - start).min(SUM_BLOCK as u64) as usize, 0);
+            file.read_exact_at(&mut block, start)?;
+            sum.add(index as u64, &block);
+        }
+        Ok(sum)
     }
 
     /// The sum of the result.
-    fn sum(&self, old: &impl OldContent) -> io::Result<Sum> {
+    fn sum_result(&self, old: &impl OldContent) -> io::Result<Sum> {
         let mut sum = Sum::default();
         let mut writes = &self.writes[..];
         let mut block = Vec::new();
@@ -205,110 +268,33 @@ impl InPlacePlan {
         }
         Ok(sum)
     }
-
-    fn push(&mut self, offset: u64, bytes: &[u8]) {
-        match self.writes.last_mut() {
-            Some(last) if last.end() == offset => last.bytes.extend_from_slice(bytes),
-            _ => self.writes.push(PlannedWrite { offset, bytes: bytes.to_vec() }),
-        }
-    }
 }
 
 impl PlannedWrite {
     fn end(&self) -> u64 {
-        self.offset + self.bytes.len() as u64
+        self.offset + self.new.len() as u64
     }
 
-    /// Writes what lies in `block`, which begins at `start`.
+    /// Writes the bytes that lie in `block`, which begins at `start`.
     fn overlay(&self, block: &mut [u8], start: u64) {
-        let block_end = start + block.len() as u64;
-        let (from, to) = (self.offset.max(start), self.end().min(block_end));
-        if from < to {
-            let bytes = &self.bytes[(from - self.offset) as usize..(to - self.offset) as usize];
-            block[(from - start) as usize..(to - start) as usize].copy_from_slice(bytes);
+        if let Some((place, bytes)) = self.within(block.len(), start) {
+            block[place].copy_from_slice(&self.new[bytes]);
         }
     }
-}
 
-/// The touched old blocks, summed, and the last one.
-#[derive(Default)]
-struct Touched {
-    blocks: TouchedBlocks,
-    sum: Sum,
-    last: Vec<u8>,
-    last_start: u64,
-}
-
-struct Planner<'a, O> {
-    old: &'a O,
-    plan: InPlacePlan,
-    at: u64,
-    /// Bounds the memory of the plan.
-    planned: u64,
-    touched: Touched,
-}
-
-impl<O: OldContent> Planner<'_, O> {
-    /// Reads and sums the old blocks of `bytes` that were not touched yet.
-    fn touch(&mut self, bytes: Range<u64>) -> Result<(), PatchError> {
-        let end = bytes.end.min(self.plan.old_length);
-        for block in self.touched.blocks.touch(bytes.start.min(end)..end) {
-            self.plan(SUM_BLOCK as u64)?;
-            let start = block * SUM_BLOCK as u64;
-            let length = (self.plan.old_length - start).min(SUM_BLOCK as u64);
-            self.touched.last.resize(length as usize, 0);
-            self.touched.last_start = start;
-            self.old.read_exact_at(&mut self.touched.last, start)?;
-            self.touched.sum.add(block, &self.touched.last);
+    /// Writes 0 in place of the bytes that lie in `block`, which begins at `start`.
+    fn blank(&self, block: &mut [u8], start: u64) {
+        if let Some((place, _)) = self.within(block.len(), start) {
+            block[place].fill(0);
         }
-        Ok(())
     }
 
-    fn plan(&mut self, bytes: u64) -> Result<(), PatchError> {
-        self.planned += bytes;
-        if self.planned > IN_PLACE_MAX { Err(PatchError::NotInPlace) } else { Ok(()) }
-    }
-
-    /// Changes the old byte at `at`, which its block, the last touched one, holds.
-    fn change(&mut self, at: u64, changes: &mut Changes<'_>) -> Result<(), Failure> {
-        self.touch(at..at + 1).map_err(Failure::Patch)?;
-        let mut byte = [self.touched.last[(at - self.touched.last_start) as usize]];
-        changes.apply(&mut byte)?;
-        self.plan(WRITE_COST).map_err(Failure::Patch)?;
-        self.plan.push(at, &byte);
-        Ok(())
-    }
-}
-
-impl<O: OldContent> Target for Planner<'_, O> {
-    fn literals(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        let end = self.at + bytes.len() as u64;
-        self.plan(bytes.len() as u64 + WRITE_COST).map_err(Failure::Patch)?;
-        self.touch(self.at..end).map_err(Failure::Patch)?;
-        self.plan.push(self.at, bytes);
-        self.at = end;
-        Ok(())
-    }
-
-    fn copy(&mut self, old: Range<u64>, changes: &mut Changes<'_>) -> Result<(), Failure> {
-        if old.start != self.at {
-            return Err(Failure::Patch(PatchError::NotInPlace));
-        }
-        while self.at < old.end {
-            let unchanged = changes.unchanged(old.end - self.at);
-            changes.pass(unchanged);
-            self.at += unchanged;
-            if self.at < old.end {
-                self.change(self.at, changes)?;
-                self.at += 1;
-            }
-        }
-        Ok(())
-    }
-
-    fn read_old(&mut self, old: Range<u64>, bytes: &mut Vec<u8>) -> Result<(), Failure> {
-        let from = bytes.len();
-        bytes.resize(from + (old.end - old.start) as usize, 0);
-        Ok(self.old.read_exact_at(&mut bytes[from..], old.start)?)
+    /// The places in a block of this length that begins at `start`, and in the write, of the bytes
+    /// that lie in both.
+    fn within(&self, length: usize, start: u64) -> Option<(Range<usize>, Range<usize>)> {
+        let from = self.offset.max(start);
+        let to = self.end().min(start + length as u64);
+        let within = |base: u64| (from - base) as usize..(to - base) as usize;
+        (from < to).then(|| (within(start), within(self.offset)))
     }
 }

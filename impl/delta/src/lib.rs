@@ -64,5 +64,5 @@ pub use apply::{Applied, Content, OldContent, apply, apply_stream};
 pub use diff::{Options, diff, diff_observed};
 pub use effort::Effort;
 pub use error::PatchError;
-pub use in_place::{InPlacePlan, JOURNAL_MAX, PatchedFile, Verify};
+pub use in_place::{InPlacePlan, JournalError, PatchedFile, Verify};
 pub use stats::{STREAM_NAMES, Stats, StreamStats, stats};

@@ -1,8 +1,10 @@
 //! What a patch consists of, told without the old content.
 
-use std::io::Read;
+use std::io::{self, Read};
 
+use crate::apply::OldContent;
 use crate::error::PatchError;
+use crate::sum::Sum;
 use crate::wire::frame::{Broken, PackedFrame, STREAMS};
 use crate::wire::operations::{Operations, Progress};
 use crate::wire::reader::PatchReader;
@@ -45,6 +47,11 @@ pub struct Stats {
     pub summed: bool,
     /// Whether no copy moves, so that it can be applied in place.
     pub in_place: bool,
+    /// The last check of the patch, which depends on every byte of it: patches that differ have
+    /// different ones, but for chance and malice.
+    pub identity: u64,
+    /// The sum of the new content.
+    sum: Option<Sum>,
     /// What its streams take, in the order of [`STREAM_NAMES`].
     pub streams: [StreamStats; STREAMS],
 }
@@ -69,6 +76,8 @@ pub fn stats(patch: impl Read) -> Result<Stats, PatchError> {
     }
     let trailer = reader.trailer()?;
     stats.summed = trailer.sum.is_some();
+    stats.sum = trailer.sum;
+    stats.identity = reader.identity();
     stats.in_place = trailer.touched.is_some();
     stats.frames = reader.frames_read();
     stats.patch_length = reader.bytes_read();
@@ -76,6 +85,20 @@ pub fn stats(patch: impl Read) -> Result<Stats, PatchError> {
 }
 
 impl Stats {
+    /// Whether a content is already the new one, as far as the patch's sum tells: of a patch without
+    /// a sum never. Reads all of the content if its length is the right one.
+    ///
+    /// # Errors
+    /// The content cannot be read.
+    pub fn is_new(&self, content: &impl OldContent) -> io::Result<bool> {
+        match self.sum {
+            Some(expected) if content.length()? == self.new_length => {
+                Ok(Sum::of_content(content)? == expected)
+            }
+            _ => Ok(false),
+        }
+    }
+
     fn count(
         &mut self,
         packed: &PackedFrame<'_>,

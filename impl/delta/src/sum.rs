@@ -11,10 +11,12 @@
 
 mod compared;
 
+use std::io;
 use std::ops::Range;
 
 use twox_hash::XxHash3_128;
 
+use crate::apply::OldContent;
 use crate::cpu::Cpu;
 use compared::Compared;
 
@@ -32,6 +34,17 @@ impl Sum {
     /// The sum of block `index` alone.
     pub(crate) fn of(index: u64, block: &[u8]) -> Sum {
         Sum(XxHash3_128::oneshot_with_seed(index, block))
+    }
+
+    /// The sum of all of a content that is read block by block.
+    pub(crate) fn of_content(content: &impl OldContent) -> io::Result<Sum> {
+        let (length, mut sum, mut block) = (content.length()?, Sum::default(), Vec::new());
+        for (index, start) in (0..length).step_by(SUM_BLOCK).enumerate() {
+            block.resize((length - start).min(SUM_BLOCK as u64) as usize, 0);
+            content.read_exact_at(&mut block, start)?;
+            sum.add(index as u64, &block);
+        }
+        Ok(sum)
     }
 
     /// Adds block `index`.

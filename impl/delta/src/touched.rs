@@ -5,8 +5,12 @@ use std::ops::Range;
 
 use crate::sum::{SUM_BLOCK, Sum};
 
-/// A patch that changes more of the old content, or brings more literals, is not applied in place.
-pub(crate) const IN_PLACE_MAX: u64 = 16 << 20;
+/// A patch that writes more bytes is not applied in place: a plan holds them in memory, and the bytes
+/// that they replace. Each write counts as [`WRITE_COST`] more.
+pub(crate) const IN_PLACE_MAX: u64 = 64 << 20;
+
+/// A patch that changes blocks of more bytes is not applied in place: they are all read and summed.
+pub(crate) const TOUCHED_MAX: u64 = 256 << 20;
 
 /// What a planned write takes besides its bytes.
 pub(crate) const WRITE_COST: u64 = 32;
@@ -37,7 +41,7 @@ pub(crate) struct BlockSums(VecDeque<(u64, Sum)>);
 impl BlockSums {
     /// Sums a block, unless there are too many for an application in place.
     pub(crate) fn push(&mut self, index: u64, block: &[u8]) {
-        if (self.0.len() * SUM_BLOCK) < IN_PLACE_MAX as usize {
+        if (self.0.len() * SUM_BLOCK) < TOUCHED_MAX as usize {
             self.0.push_back((index, Sum::of(index, block)));
         }
     }
@@ -57,6 +61,9 @@ pub(crate) struct TouchedSum<'a> {
     known: BlockSums,
     blocks: TouchedBlocks,
     sum: Sum,
+    /// The bytes that are written and what the writes cost.
+    written: u64,
+    /// The bytes of the touched blocks.
     touched: u64,
     given_up: bool,
 }
@@ -65,7 +72,8 @@ impl<'a> TouchedSum<'a> {
     /// Nothing touched yet. Some blocks of `old` are `known` already.
     pub(crate) fn new(old: &'a [u8], known: BlockSums) -> TouchedSum<'a> {
         let blocks = TouchedBlocks::default();
-        TouchedSum { old, known, blocks, sum: Sum::default(), touched: 0, given_up: false }
+        let sum = Sum::default();
+        TouchedSum { old, known, blocks, sum, written: 0, touched: 0, given_up: false }
     }
 
     /// Notes that the new bytes in this range are not the old ones.
@@ -77,13 +85,13 @@ impl<'a> TouchedSum<'a> {
     }
 
     fn add(&mut self, bytes: Range<usize>) {
-        self.touched += bytes.len() as u64 + WRITE_COST;
-        if self.touched > IN_PLACE_MAX {
-            return self.give_up();
-        }
+        self.written += bytes.len() as u64 + WRITE_COST;
         let end = bytes.end.min(self.old.len());
         for block in self.blocks.touch(bytes.start.min(end) as u64..end as u64) {
             self.touched += SUM_BLOCK as u64;
+            if self.written > IN_PLACE_MAX || self.touched > TOUCHED_MAX {
+                return self.give_up();
+            }
             let sum = self.known.take(block).unwrap_or_else(|| {
                 let start = block as usize * SUM_BLOCK;
                 Sum::of(block, &self.old[start..self.old.len().min(start + SUM_BLOCK)])
@@ -99,7 +107,7 @@ impl<'a> TouchedSum<'a> {
 
     /// The sum, unless the patch moves bytes or changes too much.
     pub(crate) fn finish(self) -> Option<Sum> {
-        (!self.given_up && self.touched <= IN_PLACE_MAX).then_some(self.sum)
+        (!self.given_up && self.written <= IN_PLACE_MAX).then_some(self.sum)
     }
 }
 

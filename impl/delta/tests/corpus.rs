@@ -62,7 +62,8 @@ fn no_journal_panics() {
     new[1000..1010].fill(0);
     let patch = patch(&old, &new, Effort::Fast);
     let plan = InPlacePlan::new(&common::InMemory(&old), &patch[..], Verify::Whole);
-    let journal = plan.expect("nothing moved").to_journal();
+    let mut journal = Vec::new();
+    plan.expect("nothing moved").write_journal(&mut journal).expect("memory");
     read_journal(&journal);
     mutated(&journal, 3000).for_each(|input| read_journal(&input));
 }

@@ -5,7 +5,9 @@ mod common;
 use std::io;
 
 use common::{InMemory, noise, patch};
-use steadfast_delta::{Effort, InPlacePlan, OldContent, PatchError, PatchedFile, Verify};
+use steadfast_delta::{
+    Effort, InPlacePlan, JournalError, OldContent, PatchError, PatchedFile, Verify, stats,
+};
 
 /// A disk that loses power: what was written since the last sync may be there or not, in any
 /// combination, and a write may be torn.
@@ -122,8 +124,15 @@ fn plan(old: &[u8], new: &[u8]) -> InPlacePlan {
     let patch = patch(old, new, Effort::Default);
     let plans = [Verify::Touched, Verify::Whole]
         .map(|verify| InPlacePlan::new(&InMemory(old), &patch[..], verify).expect("nothing moved"));
-    assert_eq!(plans[0], plans[1]);
-    plans[0].clone()
+    let [touched, whole] = plans;
+    assert!(touched.places().eq(whole.places()));
+    touched
+}
+
+fn journal(plan: &InPlacePlan) -> Vec<u8> {
+    let mut journal = Vec::new();
+    plan.write_journal(&mut journal).expect("memory");
+    journal
 }
 
 #[test]
@@ -141,14 +150,14 @@ fn a_file_becomes_the_new_content_at_the_cost_of_the_change() {
 fn a_crash_amid_the_writes_is_healed_by_the_journal() {
     for (old, new) in pairs() {
         let plan = plan(&old, &new);
-        let journal = plan.to_journal();
+        let journal = journal(&plan);
         for left in 0..6 {
             let mut disk = Disk::new(&old, left);
             let crashed = plan.apply(&mut disk).is_err();
             for remains in disk.remains() {
                 let mut disk = Disk::new(&remains, usize::MAX);
-                let replayed = InPlacePlan::from_journal(&journal).expect("a whole journal");
-                assert!(replayed.fits(remains.len() as u64));
+                let replayed = InPlacePlan::read_journal(&journal[..]).expect("a whole journal");
+                assert!(replayed.recognises(&disk).expect("the power is on"));
                 replayed.apply(&mut disk).expect("the power is on");
                 assert!(disk.durable == new, "after {left} operations, crashed: {crashed}");
             }
@@ -157,34 +166,124 @@ fn a_crash_amid_the_writes_is_healed_by_the_journal() {
 }
 
 #[test]
-fn a_torn_journal_is_none() {
+fn a_journal_that_is_not_whole_is_damaged() {
     let (old, new) = pairs().remove(0);
-    let journal = plan(&old, &new).to_journal();
-    assert!(InPlacePlan::from_journal(&journal).is_some());
+    let journal = journal(&plan(&old, &new));
+    let read = |bytes: &[u8]| InPlacePlan::read_journal(bytes);
+    assert_eq!(read(&journal).expect("a whole journal"), plan(&old, &new));
     for end in 0..journal.len() {
-        assert!(InPlacePlan::from_journal(&journal[..end]).is_none(), "{end}");
+        let error = read(&journal[..end]).expect_err("it is cut short");
+        assert!(matches!(error, JournalError::Damaged | JournalError::NotAJournal), "{end}");
     }
     for at in 0..journal.len() {
         let mut flipped = journal.clone();
         flipped[at] ^= 16;
-        assert!(InPlacePlan::from_journal(&flipped).is_none(), "{at}");
+        let error = read(&flipped).expect_err("a bit was flipped");
+        let is_right = match at {
+            0..3 => matches!(error, JournalError::NotAJournal),
+            3 => matches!(error, JournalError::OtherVersion { found: 18 }),
+            _ => matches!(error, JournalError::Damaged),
+        };
+        assert!(is_right, "{at}: {error}");
+    }
+    let longer = [&journal[..], b"x"].concat();
+    assert!(matches!(read(&longer), Err(JournalError::Damaged)));
+    assert!(matches!(read(b"SfJ\x01and more"), Err(JournalError::OtherVersion { found: 1 })));
+}
+
+#[test]
+fn a_journal_that_writes_elsewhere_than_a_plan_is_damaged() {
+    let journal = |writes: &[(u8, &[u8])]| {
+        let mut bytes = [&b"SfJ\x02"[..], &[0; 8 + 16 + 16 + 1], &[9, 9]].concat();
+        bytes.push(writes.len() as u8);
+        for (offset, written) in writes {
+            bytes.extend([*offset, written.len() as u8]);
+            bytes.extend([*written, *written].concat());
+        }
+        bytes.extend(twox_hash::XxHash3_128::oneshot(&bytes).to_le_bytes());
+        InPlacePlan::read_journal(&bytes[..])
+    };
+    assert!(journal(&[(0, b"abc"), (3, b"d"), (8, b"e")]).is_ok());
+    assert!(matches!(journal(&[(3, b"abc"), (5, b"d")]), Err(JournalError::Damaged)));
+    assert!(matches!(journal(&[(7, b"abc")]), Err(JournalError::Damaged)));
+}
+
+/// The mixtures of old and new that an interrupted change leaves were recognised above.
+#[test]
+fn another_file_is_not_recognised() {
+    for (old, new) in pairs() {
+        let plan = plan(&old, &new);
+        let recognises = |file: &[u8]| plan.recognises(&InMemory(file)).expect("memory");
+        assert!(recognises(&old) && recognises(&new));
+        // In a block that is changed, beside the change; under a change, neither old nor new.
+        for at in [499, 520, 39_999, 40_001, 510, 40_000, 70_000, 70_399] {
+            for content in [&old, &new] {
+                let mut other = content.clone();
+                other[at] = !old[at] ^ u8::from(new[at] == !old[at]);
+                assert!(!recognises(&other), "byte {at}");
+            }
+        }
+        assert!(!recognises(&old[..old.len().min(new.len()) - 1]));
+        assert!(!recognises(&[&old[..], &new[..]].concat()));
+        assert!(!recognises(&noise(9, old.len())));
+        assert!(!recognises(&[]));
     }
 }
 
 #[test]
-fn a_journal_that_writes_elsewhere_than_a_plan_is_none() {
-    let journal = |writes: &[(u8, &[u8])]| {
-        let mut bytes = [&b"SfJ\x01"[..], &[9, 9, writes.len() as u8]].concat();
-        for (offset, written) in writes {
-            bytes.extend([*offset, written.len() as u8]);
-            bytes.extend_from_slice(written);
-        }
-        bytes.extend(twox_hash::XxHash3_128::oneshot(&bytes).to_le_bytes());
-        InPlacePlan::from_journal(&bytes)
+fn all_of_the_file_is_looked_at_where_all_of_the_result_was_verified() {
+    let (old, new) = pairs().remove(0);
+    let patch = patch(&old, &new, Effort::Default);
+    let mut other = old.clone();
+    other[30_000] ^= 1;
+    for (verify, expected) in [(Verify::Touched, true), (Verify::Whole, false)] {
+        let plan = InPlacePlan::new(&InMemory(&old), &patch[..], verify).expect("nothing moved");
+        assert_eq!(plan.recognises(&InMemory(&other)).expect("memory"), expected);
+    }
+}
+
+#[test]
+fn a_file_that_went_on_growing_is_not_recognised() {
+    let (old, new) = pairs().remove(1);
+    let plan = plan(&old, &new);
+    let grown = |appended: &[u8]| {
+        let file = [&old[..], appended].concat();
+        plan.recognises(&InMemory(&file)).expect("memory")
     };
-    assert!(journal(&[(0, b"abc"), (3, b"d"), (8, b"e")]).is_some());
-    assert!(journal(&[(3, b"abc"), (5, b"d")]).is_none());
-    assert!(journal(&[(7, b"abc")]).is_none());
+    assert!(grown(&[0; 500]) && grown(&new[old.len()..][..500]));
+    assert!(!grown(&noise(5, 500)));
+}
+
+#[test]
+fn a_file_whose_cut_off_end_is_another_is_not_recognised() {
+    let (old, new) = pairs().remove(2);
+    let plan = plan(&old, &new);
+    let mut other = old.clone();
+    *other.last_mut().expect("a byte") ^= 1;
+    assert!(!plan.recognises(&InMemory(&other)).expect("memory"));
+}
+
+#[test]
+fn many_scattered_changes_are_made_in_place() {
+    // 4,000 blocks of 16 KiB, more than were once allowed.
+    let old = noise(6, 64 << 20);
+    let mut new = old.clone();
+    for at in (0..new.len()).step_by(16 << 10) {
+        new[at] ^= 1;
+    }
+    let patch = patch(&old, &new, Effort::Default);
+    let plan = InPlacePlan::new(&InMemory(&old), &patch[..], Verify::Touched);
+    assert_eq!(plan.expect("nothing moved").written(), 4096);
+}
+
+#[test]
+fn a_patch_tells_whether_a_content_is_the_new_one_already() {
+    for (old, new) in pairs() {
+        let stats = stats(&patch(&old, &new, Effort::Default)[..]).expect("a patch of ours");
+        assert!(stats.is_new(&InMemory(&new)).expect("memory"));
+        assert!(!stats.is_new(&InMemory(&old)).expect("memory"));
+        assert!(!stats.is_new(&InMemory(&new[1..])).expect("memory"));
+    }
 }
 
 #[test]

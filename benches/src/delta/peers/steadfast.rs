@@ -109,7 +109,7 @@ fn patched_in_place(files: &PairFiles, verify: Verify) -> Result<Measured, PeerE
     };
     let (apply, ()) = measure_prepared(prepare, |mut file| {
         let plan = InPlacePlan::new(&file, File::open(&patch)?, verify).map_err(failed)?;
-        fs::write(&journal, plan.to_journal())?;
+        plan.write_journal(BufWriter::new(File::create(&journal)?))?;
         plan.apply(&mut file)?;
         Ok(file.sync()?)
     })?;

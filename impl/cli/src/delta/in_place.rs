@@ -1,104 +1,192 @@
 //! `steadfast delta patch --in-place`: the files around a plan.
 
-use std::ffi::OsString;
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::Path;
 
+use nix::errno::Errno;
+use nix::fcntl::{FallocateFlags, fallocate};
 use serde_json::json;
-use steadfast_delta::{InPlacePlan, JOURNAL_MAX, OldContent, PatchedFile, Verify};
-use steadfast_output::{directory_of, say, sync_directory_of};
+use steadfast_delta::{InPlacePlan, OldContent, PatchError, PatchedFile, Stats, Verify, stats};
+use steadfast_output::say;
 
-use super::input::reader;
+use super::input::{is_standard, reader};
+use super::journal::Journal;
 use super::patch::{OldFile, refused};
 use crate::failure::Failure;
 
-/// Changes `old` into what `patch` makes of it, or finishes a change that was interrupted.
-pub(crate) fn run(old: &Path, patch: &Path, verify: Verify, json: bool) -> Result<(), Failure> {
+/// How a file is to be changed.
+#[derive(Clone, Copy)]
+pub(crate) struct Settings {
+    pub(crate) verify: Verify,
+    /// Whether the file is locked against others of these commands.
+    pub(crate) locks: bool,
+    pub(crate) json: bool,
+}
+
+/// Changes `old` into the content that `patch` makes of it. A change that was interrupted is
+/// finished first.
+pub(crate) fn run(old: &Path, patch: &Path, settings: Settings) -> Result<(), Failure> {
     let cannot = |error| Failure::io(format!("cannot change {}", old.display()), &error);
-    let mut file = open(old)?;
-    // Whatever link leads to the file, its journal is the same.
-    let journal = journal_beside(&std::fs::canonicalize(old).map_err(cannot)?);
-    if let Some(plan) = interrupted(&journal, &file).map_err(cannot)? {
-        perform(&plan, &mut file, &journal).map_err(cannot)?;
+    let mut file = open(old, settings.locks)?;
+    let mut given = Patch::open(patch)?;
+    // The journal is the same whatever link leads to the file.
+    let journal = Journal::beside(&fs::canonicalize(old).map_err(cannot)?);
+    let finished = finish(&journal, &mut file, old)?;
+    if let Some(plan) = &finished {
         eprintln!("steadfast: finished a change of {} that was interrupted", old.display());
-        tell(json, &plan, true);
-        return Ok(());
+        let asked = given.stats().map_err(|error| refused(old, patch, &error))?;
+        if asked.identity == plan.patch() {
+            tell(settings.json, plan.written(), true);
+            return Ok(());
+        }
+        eprintln!("steadfast: that was a change of another patch; applying {}", patch.display());
     }
-    let plan = InPlacePlan::new(&file, reader(patch)?, verify);
-    let plan = plan.map_err(|error| refused(old, patch, &error))?;
-    if let Err(error) = write_journal(&plan, &journal) {
-        // A torn one would be taken for no change, too.
-        let _ = remove(&journal);
-        return Err(cannot(error));
-    }
-    perform(&plan, &mut file, &journal).map_err(cannot)?;
-    tell(json, &plan, false);
+    let plan = InPlacePlan::new(&file, given.rewound().map_err(cannot)?, settings.verify);
+    let plan = match plan {
+        Ok(plan) => plan,
+        Err(error) if is_other_old(&error) && given.has_made(&file).map_err(cannot)? => {
+            eprintln!("steadfast: {} is already the new version", old.display());
+            tell(settings.json, 0, finished.is_some());
+            return Ok(());
+        }
+        Err(error) => return Err(refused(old, patch, &error)),
+    };
+    journal.write(&plan)?;
+    reserve(&plan, &file).map_err(|error| {
+        let _ = journal.remove();
+        let what = format!("there is no room to change {}, and nothing was changed", old.display());
+        Failure::io(what, &error)
+    })?;
+    perform(&plan, &mut file, &journal, old)?;
+    tell(settings.json, plan.written(), finished.is_some());
     Ok(())
 }
 
 /// Opens the file so that no other of these commands changes it at the same time.
-fn open(path: &Path) -> Result<OldFile, Failure> {
+fn open(path: &Path, locks: bool) -> Result<OldFile, Failure> {
     let cannot = |error| Failure::io(format!("cannot open {}", path.display()), &error);
     let file = OpenOptions::new().read(true).write(true).open(path).map_err(cannot)?;
+    if !locks {
+        return Ok(OldFile(file));
+    }
     match file.try_lock() {
         Ok(()) => Ok(OldFile(file)),
         Err(TryLockError::WouldBlock) => {
             Err(Failure::usage(format!("{} is being changed by another process", path.display())))
         }
-        Err(TryLockError::Error(error)) => Err(cannot(error)),
-    }
-}
-
-/// The journal's name: the file's, hidden.
-fn journal_beside(path: &Path) -> PathBuf {
-    let mut name = OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(".steadfast-journal");
-    directory_of(path).join(name)
-}
-
-/// The plan that a whole journal holds. A torn one is removed: nothing of it was done.
-fn interrupted(journal: &Path, file: &OldFile) -> io::Result<Option<InPlacePlan>> {
-    let mut bytes = Vec::new();
-    match File::open(journal) {
-        Ok(found) => found.take(JOURNAL_MAX as u64 + 1).read_to_end(&mut bytes)?,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let plan = InPlacePlan::from_journal(&bytes);
-    match &plan {
-        None => remove(journal)?,
-        Some(plan) if plan.fits(file.length()?) => {}
-        Some(_) => {
-            let name = journal.display();
-            return Err(io::Error::other(format!("{name} belongs to a file of another length")));
+        Err(TryLockError::Error(error)) => {
+            Err(Failure::io(format!("cannot lock {}", path.display()), &error).help(
+                "this file system may have no locks: say --no-lock, and make sure that no other \
+                 command changes the file meanwhile, which a lock would have told",
+            ))
         }
     }
-    Ok(plan)
 }
 
-fn write_journal(plan: &InPlacePlan, journal: &Path) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).open(journal)?;
-    file.write_all(&plan.to_journal())?;
-    file.sync_all()?;
-    sync_directory_of(journal)
+/// Finishes a change that was interrupted, if the journal is that of this file.
+fn finish(
+    journal: &Journal,
+    file: &mut OldFile,
+    path: &Path,
+) -> Result<Option<InPlacePlan>, Failure> {
+    let cannot = |error| Failure::io(format!("cannot read {}", path.display()), &error);
+    let owner = file.0.metadata().map_err(cannot)?.uid();
+    let Some(plan) = journal.read(owner)? else {
+        return Ok(None);
+    };
+    if !plan.recognises(file).map_err(cannot)? {
+        let why = format!("{} is not the file whose change it finishes", path.display());
+        return Err(journal.refused(&why));
+    }
+    perform(&plan, file, journal, path)?;
+    Ok(Some(plan))
 }
 
-fn perform(plan: &InPlacePlan, file: &mut OldFile, journal: &Path) -> io::Result<()> {
-    plan.apply(file)?;
-    remove(journal)
+/// Takes the room that the writes need, where a file system can do that, before the first of them.
+fn reserve(plan: &InPlacePlan, file: &OldFile) -> io::Result<()> {
+    let metadata = file.0.metadata()?;
+    let length = metadata.len();
+    let is_sparse = metadata.blocks() * 512 < length;
+    let holes = plan.places().filter(|it| is_sparse && it.0 < length);
+    let growth = (plan.new_length() > length).then(|| (length, plan.new_length() - length));
+    for (offset, bytes) in holes.chain(growth) {
+        let bytes = bytes.min(length.max(plan.new_length()) - offset);
+        match allocate(&file.0, offset, bytes) {
+            Err(Errno::EOPNOTSUPP | Errno::ENOSYS) => return Ok(()),
+            Err(error) => {
+                file.0.set_len(length)?;
+                return Err(error.into());
+            }
+            Ok(()) => {}
+        }
+    }
+    Ok(())
 }
 
-fn remove(journal: &Path) -> io::Result<()> {
-    std::fs::remove_file(journal)?;
-    sync_directory_of(journal)
+fn allocate(file: &File, offset: u64, bytes: u64) -> Result<(), Errno> {
+    let signed = |number: u64| i64::try_from(number).map_err(|_| Errno::EFBIG);
+    // The length is part of the change, and set when the bytes are written.
+    let flags = FallocateFlags::FALLOC_FL_KEEP_SIZE;
+    fallocate(file, flags, signed(offset)?, signed(bytes)?)
 }
 
-fn tell(json: bool, plan: &InPlacePlan, replayed: bool) {
+fn perform(
+    plan: &InPlacePlan,
+    file: &mut OldFile,
+    journal: &Journal,
+    path: &Path,
+) -> Result<(), Failure> {
+    plan.apply(file).map_err(|error| journal.waits(path, &error))?;
+    journal.remove().map_err(|error| {
+        let what = format!("{} is changed, but its journal cannot be removed", path.display());
+        Failure::io(what, &error)
+    })
+}
+
+/// A patch that can be read more than once.
+struct Patch(File);
+
+impl Patch {
+    /// A patch that comes from a pipe is kept in a temporary file.
+    fn open(path: &Path) -> Result<Patch, Failure> {
+        let cannot =
+            |error| Failure::io(format!("cannot read {}", super::input::shown(path)), &error);
+        if !is_standard(path) {
+            let file = File::open(path).map_err(cannot)?;
+            if file.metadata().map_err(cannot)?.is_file() {
+                return Ok(Patch(file));
+            }
+        }
+        let mut file = tempfile::tempfile().map_err(cannot)?;
+        io::copy(&mut reader(path)?, &mut file).map_err(cannot)?;
+        Ok(Patch(file))
+    }
+
+    fn rewound(&mut self) -> io::Result<impl Read> {
+        self.0.rewind()?;
+        Ok(io::BufReader::new(&self.0))
+    }
+
+    fn stats(&mut self) -> Result<Stats, PatchError> {
+        stats(self.rewound()?)
+    }
+
+    /// Whether a content is the one that the patch makes.
+    fn has_made(&mut self, content: &impl OldContent) -> io::Result<bool> {
+        self.stats().map_or(Ok(false), |it| it.is_new(content))
+    }
+}
+
+/// Whether a patch was refused because of the old content.
+pub(crate) fn is_other_old(error: &PatchError) -> bool {
+    matches!(error, PatchError::OtherOld | PatchError::OtherOldLength { .. })
+}
+
+fn tell(json: bool, written: u64, replayed: bool) {
     if json {
-        say(json!({ "written": plan.written(), "replayed": replayed }));
+        say(json!({ "written": written, "replayed": replayed }));
     }
 }
 

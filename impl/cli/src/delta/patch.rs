@@ -1,16 +1,16 @@
 //! `steadfast delta patch`.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 use serde_json::json;
-use steadfast_delta::{Applied, OldContent, PatchError, apply_stream};
+use steadfast_delta::{Applied, InPlacePlan, OldContent, PatchError, apply_stream, stats};
 use steadfast_output::say;
 
-use super::in_place;
+use super::in_place::{self, is_other_old};
 use super::input::{is_standard, reader, shown};
 use super::output::{Output, refuse_to_replace};
 use super::progress::{Observed, bar};
@@ -23,6 +23,7 @@ const LIMIT_LEAST: u64 = 1 << 30;
 
 /// Make NEW from OLD and a patch.
 #[derive(Args)]
+#[command(group = ArgGroup::new("where").required(true).args(["output", "in_place"]))]
 pub(crate) struct Options {
     /// The old version, as the patch was made for.
     old: PathBuf,
@@ -30,12 +31,16 @@ pub(crate) struct Options {
     patch: PathBuf,
     /// Where the new version goes, complete or not at all; `-` is standard output, which has seen
     /// it before it is verified: then only the exit code says whether it is right.
-    #[arg(short, long, value_name = "NEW", required_unless_present = "in_place")]
+    #[arg(short, long, value_name = "NEW")]
     output: Option<PathBuf>,
-    /// Change OLD itself, so that a crash leaves the old or the new version. Also finishes such a
-    /// change that was interrupted, and then does nothing else.
-    #[arg(long, conflicts_with = "output")]
+    /// Change OLD itself, so that a crash leaves the old version, the new one, or a journal beside the
+    /// file with which the next such command finishes the change before it does anything else.
+    #[arg(long)]
     in_place: bool,
+    /// Do not lock OLD while it is changed with --in-place, for file systems without locks: then
+    /// nothing but care keeps two commands from changing the file at the same time.
+    #[arg(long, conflicts_with = "output")]
+    no_lock: bool,
     /// What to verify before OLD is changed with --in-place.
     #[arg(long, value_enum, default_value_t = Verify::Whole, conflicts_with = "output")]
     verify: Verify,
@@ -71,7 +76,11 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         return Err(Failure::usage(message).help("name a file; PATCH can be -"));
     }
     match &options.output {
-        None => in_place::run(&options.old, &options.patch, options.verify.into(), options.json),
+        None => {
+            let (verify, json) = (options.verify.into(), options.json);
+            let settings = in_place::Settings { verify, locks: !options.no_lock, json };
+            in_place::run(&options.old, &options.patch, settings)
+        }
         Some(output) => {
             if options.json && is_standard(output) {
                 let both = "standard output cannot take both the new version and --json";
@@ -90,6 +99,9 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
 
 fn make(options: &Options, path: &Path) -> Result<Applied, Failure> {
     let old = OldFile::open(&options.old)?;
+    if is_standard(path) {
+        check_before(&old, options)?;
+    }
     let patch = reader(&options.patch)?;
     let mut output = Output::create(path)?;
     let length = old.length().map_err(|error| cannot(options, error.into()))?;
@@ -98,9 +110,40 @@ fn make(options: &Options, path: &Path) -> Result<Applied, Failure> {
     let observed = Observed { inner: &mut output, bar: &bar };
     let applied = apply_stream(&old, patch, observed, options.limit.unwrap_or(limit));
     bar.finish_and_clear();
-    let applied = applied.map_err(|error| cannot(options, error))?;
+    let applied = applied.map_err(|error| why_refused(&old, options, error))?;
     output.finish()?;
     Ok(applied)
+}
+
+/// Refuses a damaged patch, and another old content in the places where the patch changes it, before
+/// the first byte goes to standard output. Costs reading these places, and is left out where the patch
+/// does not name them, or cannot be read twice.
+fn check_before(old: &OldFile, options: &Options) -> Result<(), Failure> {
+    if !is_file(&options.patch) {
+        return Ok(());
+    }
+    match InPlacePlan::new(old, reader(&options.patch)?, steadfast_delta::Verify::Touched) {
+        Ok(_) | Err(PatchError::NotInPlace) => Ok(()),
+        Err(error) => Err(why_refused(old, options, error)),
+    }
+}
+
+/// Whether a path names a file, which can be read again.
+fn is_file(path: &Path) -> bool {
+    !is_standard(path) && fs::metadata(path).is_ok_and(|it| it.is_file())
+}
+
+/// Tells an old content that is the new one already from one that the patch was not made for.
+fn why_refused(old: &OldFile, options: &Options, error: PatchError) -> Failure {
+    if is_other_old(&error) && is_file(&options.patch) {
+        let read = reader(&options.patch).ok().and_then(|it| stats(it).ok());
+        if read.is_some_and(|it| it.is_new(old).unwrap_or(false)) {
+            let (old, patch) = (options.old.display(), shown(&options.patch));
+            return Failure::broken(format!("{old} is already the version that {patch} makes"))
+                .help("copy it if you need another file with this content");
+        }
+    }
+    cannot(options, error)
 }
 
 fn cannot(options: &Options, error: PatchError) -> Failure {

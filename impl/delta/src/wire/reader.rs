@@ -77,6 +77,11 @@ impl<S: Source> PatchReader<S> {
         self.frame
     }
 
+    /// The check of all that was read so far. Behind the trailer it identifies the patch.
+    pub(crate) fn identity(&self) -> u64 {
+        self.check
+    }
+
     /// Reads what follows the header and is checked together with it.
     ///
     /// # Errors
@@ -126,7 +131,8 @@ impl<S: Source> PatchReader<S> {
                 *sum = Some(Sum::from_bytes(read));
             }
         }
-        if u64::from_le_bytes(self.array()?) != check(self.check, &[&bytes]) {
+        self.check = check(self.check, &[&bytes]);
+        if u64::from_le_bytes(self.array()?) != self.check {
             return Err(PatchError::DamagedTrailer);
         }
         if flags & !(SUMMED | IN_PLACE | TOUCHED) != 0 {
