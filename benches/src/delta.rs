@@ -19,6 +19,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use row::Setting;
+use steadfast_output::warn;
 
 /// The largest inputs that are made.
 const MIB_MAX: i64 = 4096;
@@ -74,7 +75,7 @@ pub fn run(options: &Options) -> ExitCode {
     match result {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            eprintln!("versus delta: {}", suite::with_sources(&error));
+            warn(format_args!("versus delta: {}", suite::with_sources(&error)));
             ExitCode::from(error.code())
         }
     }

@@ -20,7 +20,7 @@ use load::Sample;
 use raw::RawDisk;
 pub use replay::{ReplayOne, replay_one};
 use report::{Report, Row};
-use steadfast_output::{duration, say};
+use steadfast_output::{duration, say, size, warn};
 use steadfast_wal::format::batch::RECORD_OVERHEAD_BYTES;
 use steadfast_wal::format::header::HEADER_BYTES;
 use systems::{OkayWal, RaftEngine, Result, Sqlite, Steadfast, System};
@@ -41,8 +41,8 @@ pub struct Options {
     /// The numbers of writers.
     #[arg(long, value_name = "COUNT", value_delimiter = ',', default_values_t = [1, 8, 64], value_parser = writers)]
     writers: Vec<usize>,
-    /// The lengths of records, in bytes.
-    #[arg(long, value_name = "BYTES", value_delimiter = ',', default_values_t = [128, 4096, 65_536])]
+    /// The lengths of records, in bytes or with a unit, such as 64K.
+    #[arg(long, value_name = "BYTES", value_delimiter = ',', default_values_t = [128, 4096, 65_536], value_parser = payload)]
     payloads: Vec<usize>,
     /// Only these systems.
     #[arg(long, value_name = "NAMES", value_delimiter = ',', default_values_t = SYSTEMS.map(str::to_owned), value_parser = SYSTEMS)]
@@ -75,6 +75,11 @@ fn writers(text: &str) -> std::result::Result<usize, String> {
     count.ok_or_else(|| format!("there are 1 to {WRITERS_MAX} writers"))
 }
 
+fn payload(text: &str) -> std::result::Result<usize, String> {
+    let bytes = size::bytes(text)?;
+    bytes.try_into().map_err(|_| format!("{bytes} bytes are more than memory can hold"))
+}
+
 /// Measures and judges.
 #[must_use]
 pub fn run(options: &Options) -> ExitCode {
@@ -87,7 +92,7 @@ pub fn run(options: &Options) -> ExitCode {
         Ok(report.exit_code())
     });
     result.unwrap_or_else(|error| {
-        eprintln!("versus: {error}");
+        warn(format_args!("versus: {error}"));
         ExitCode::from(4)
     })
 }
@@ -105,7 +110,7 @@ fn measure(options: &Options) -> Result<Report> {
     let mut contenders = Vec::new();
     if !options.payloads.is_empty() {
         for system in &options.systems {
-            eprintln!("warming up {system}");
+            warn(format_args!("warming up {system}"));
             contenders.push(Contender::warm(system, place)?);
         }
     }
@@ -115,7 +120,7 @@ fn measure(options: &Options) -> Result<Report> {
     report.conditions.sequential_bytes_per_s = raw.bandwidth(raw_time)?;
     for &payload_bytes in &options.payloads {
         for &writers in &options.writers {
-            eprintln!("measuring {writers} writers, {payload_bytes} bytes");
+            warn(format_args!("measuring {writers} writers, {payload_bytes} bytes"));
             let cell = Cell { raw: &raw, contenders: &contenders, writers, payload_bytes, time };
             for _ in 0..options.rounds {
                 cell.measure(&mut report.appends)?;
@@ -130,7 +135,7 @@ fn measure(options: &Options) -> Result<Report> {
     // An eighth of the bytes in short records, which are four times as many still.
     for (payload_bytes, mib) in [(128, options.replay / 8), (4096, options.replay)] {
         if mib > 0 {
-            eprintln!("replaying {mib} MiB of {payload_bytes} bytes");
+            warn(format_args!("replaying {mib} MiB of {payload_bytes} bytes"));
             let replays = replay::compare(place, payload_bytes, mib << 20, &options.systems)?;
             report.replays.extend(replays);
         }

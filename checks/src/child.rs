@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use steadfast_output::{assert_threads, in_parallel};
 use thiserror::Error;
 
 use crate::job::{Job, Run};
@@ -38,6 +39,8 @@ pub(crate) const CHILD: &str = "search-one";
 /// What a child does: reads a job, searches, writes the report.
 pub(crate) fn be_child() -> io::Result<()> {
     let job: Job = serde_json::from_reader(io::stdin().lock())?;
+    // The checker would panic without them: those that search, and one that watches the time.
+    assert_threads(job.threads + 1)?;
     let run = search(&job);
     let mut out = io::stdout().lock();
     serde_json::to_writer(&mut out, &run)?;
@@ -56,21 +59,17 @@ pub(crate) fn search_all(
     let next = AtomicUsize::new(0);
     let results: Vec<Mutex<Option<Result<Run, ChildError>>>> =
         jobs.iter().map(|_| Mutex::new(None)).collect();
-    std::thread::scope(|scope| {
-        for _ in 0..workers {
-            scope.spawn(|| {
-                loop {
-                    let at = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(job) = jobs.get(at) else {
-                        return;
-                    };
-                    let result = search_one(job);
-                    if let Ok(mut place) = results[at].lock() {
-                        *place = Some(result);
-                    }
-                    done(at, job);
-                }
-            });
+    in_parallel(workers, || {
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(job) = jobs.get(at) else {
+                return;
+            };
+            let result = search_one(job);
+            if let Ok(mut place) = results[at].lock() {
+                *place = Some(result);
+            }
+            done(at, job);
         }
     });
     results.into_iter().filter_map(|it| it.into_inner().ok().flatten()).collect()

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Args;
-use steadfast_output::say;
+use steadfast_output::{say, warn};
 use steadfast_wal_crash::{Bounds, Report, run};
 
 use crate::Failure;
@@ -43,7 +43,7 @@ pub(crate) fn judge(bounds: Bounds) -> Report {
     let is_shown = std::io::stderr().is_terminal();
     run(bounds, &|name| {
         if is_shown {
-            eprintln!("crashed {name}");
+            warn(format_args!("crashed {name}"));
         }
     })
 }

@@ -8,7 +8,7 @@ use steadfast_cluster::{ClusterModel, replay, script};
 use steadfast_guarantees::twins::{Twin, twin};
 use steadfast_guarantees::{GUARANTEES, GuaranteeId};
 use steadfast_output::exit_code::IO;
-use steadfast_output::say;
+use steadfast_output::{assert_threads, say, warn};
 use steadfast_trace::{Scope, Trace};
 
 use crate::Failure;
@@ -16,6 +16,9 @@ use crate::options::find_twin;
 
 /// How many states are searched for a counterexample where none is known to exist.
 const STATES_MAX: usize = 500_000;
+
+/// How many threads the explorer takes at least.
+const EXPLORER_THREADS: usize = 4;
 
 /// Serves the explorer, and prints a link to the counterexample if there is one.
 pub(crate) fn explore(
@@ -29,8 +32,10 @@ pub(crate) fn explore(
         message: format!("cannot serve at {address}: {error}; choose another with --address"),
         code: IO,
     })?;
+    // So it would without threads: one that searches, and those that serve.
+    assert_threads(EXPLORER_THREADS).map_err(Failure::io)?;
     let model = || ClusterModel::new(scope.clone(), twin, &[]);
-    eprintln!("searching for a counterexample");
+    warn("searching for a counterexample");
     match counterexample(model(), twin) {
         Some((guarantee, steps, link)) => {
             say(format_args!("{guarantee} is broken after {steps} steps:"));
@@ -39,7 +44,7 @@ pub(crate) fn explore(
         None => say("no counterexample was found; the explorer begins at the beginning"),
     }
     say(format_args!("http://{address}/"));
-    eprintln!("press Ctrl-C to end");
+    warn("press Ctrl-C to end");
     model().checker().serve(address);
     Ok(ExitCode::SUCCESS)
 }

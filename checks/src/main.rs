@@ -20,14 +20,14 @@ mod verdict;
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use steadfast_output::exit_code::{IO, USAGE};
+use steadfast_output::{parse, warn};
 use steadfast_trace::Scope;
 
 use options::{Command, Options};
 
 fn main() -> ExitCode {
-    let options = Options::parse();
+    let options = parse::<Options>();
     let result = match options.command {
         None => suite::run_default(&options.output),
         Some(Command::List) => suite::list(),
@@ -48,7 +48,7 @@ fn main() -> ExitCode {
         }
     };
     result.unwrap_or_else(|failure| {
-        eprintln!("check: {}", failure.message);
+        warn(format_args!("check: {}", failure.message));
         ExitCode::from(failure.code)
     })
 }

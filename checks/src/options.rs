@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, value_parser};
 use steadfast_cluster::{SHIPPED, Shipped, shipped};
-use steadfast_output::duration;
+use steadfast_output::{duration, size};
 use steadfast_protocol::{NODES_MAX, Settings};
 use steadfast_trace::{Network, Scope};
 
@@ -93,14 +93,15 @@ pub(crate) struct Output {
     #[arg(long, value_name = "SECONDS", default_value = "7200", value_parser = duration::seconds)]
     pub timeout: Duration,
     /// Give up on a search that needs more memory, and report it incomplete.
-    #[arg(long, value_name = "MIB", default_value_t = 8_192)]
+    /// A number of MiB, or a number with its unit, such as 500M or 8G.
+    #[arg(long, value_name = "MIB", default_value = "8192", value_parser = size::mebibytes)]
     pub memory: u64,
 }
 
 impl Output {
     /// What a search may use up.
     pub(crate) fn limits(&self) -> Limits {
-        Limits { time: self.timeout, memory_bytes: self.memory.saturating_mul(1 << 20) }
+        Limits { time: self.timeout, memory_bytes: self.memory }
     }
 }
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use steadfast_cluster::replay as begin;
 use steadfast_output::exit_code::IO;
-use steadfast_output::say;
+use steadfast_output::{say, shown};
 use steadfast_trace::Trace;
 
 use crate::Failure;
@@ -14,7 +14,7 @@ use crate::options::find_twin;
 /// Replays a trace step by step, and says where what breaks.
 pub(crate) fn replay(file: &Path) -> Result<ExitCode, Failure> {
     let bad =
-        |message: String| Failure { message: format!("{}: {message}", file.display()), code: IO };
+        |message: String| Failure { message: format!("{}: {message}", shown(file)), code: IO };
     let trace = Trace::read(file).map_err(|error| {
         let cause = std::error::Error::source(&error).map_or(String::new(), |it| format!(": {it}"));
         bad(format!("{error}{cause}"))

@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use steadfast_cluster::{SHIPPED, Tier};
 use steadfast_guarantees::GUARANTEES;
 use steadfast_guarantees::twins::{TWINS, Twin};
-use steadfast_output::say;
+use steadfast_output::{assert_threads, say};
 use steadfast_wal_crash::Bounds;
 
 use crate::Failure;
@@ -161,7 +161,10 @@ fn search_jobs(jobs: &[Job], output: &Output) -> Result<Vec<Run>, Failure> {
 pub(crate) fn progress_bar(length: u64) -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} {msg}");
     let bar = ProgressBar::new(length);
-    bar.enable_steady_tick(Duration::from_secs(1));
+    // It takes a thread, and panics without one.
+    if !bar.is_hidden() && assert_threads(1).is_ok() {
+        bar.enable_steady_tick(Duration::from_secs(1));
+    }
     bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 

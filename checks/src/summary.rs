@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use serde::Serialize;
-use steadfast_output::say;
+use steadfast_output::{say, warn};
 use steadfast_wal_crash::Report as CrashStates;
 
 use crate::Failure;
@@ -38,7 +38,7 @@ impl Summary {
     pub(crate) fn finish(mut self, output: &Output) -> Result<ExitCode, Failure> {
         let verdict = self.verdict();
         self.ok = verdict == Verdict::Kept;
-        self.runs.iter().flat_map(report::warnings).for_each(|it| eprintln!("{it}"));
+        self.runs.iter().flat_map(report::warnings).for_each(warn);
         if output.json {
             let json = serde_json::to_string_pretty(&self).map_err(Failure::io)?;
             say(json);

@@ -4,8 +4,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use steadfast_output::WholeFile;
 use steadfast_output::exit_code::IO;
+use steadfast_output::{WholeFile, shown};
 use steadfast_trace::Trace;
 
 use crate::Failure;
@@ -32,10 +32,10 @@ impl Traces {
         let file = directory.join(name);
         let written = WholeFile::write(&file, |out| trace.write(out));
         written.map_err(|error| cannot_write("the trace", &file, &error))?;
-        Ok(Some(file.display().to_string()))
+        Ok(Some(shown(&file)))
     }
 }
 
 fn cannot_write(what: &str, path: &Path, error: &io::Error) -> Failure {
-    Failure { message: format!("cannot write {what} {}: {error}", path.display()), code: IO }
+    Failure { message: format!("cannot write {what} {}: {error}", shown(path)), code: IO }
 }

@@ -132,3 +132,41 @@ fn a_violated_promise_is_reported_with_a_trace_that_replays() {
     assert!(text.contains("breaks G5 linearizable"), "{text}");
     assert_eq!(replayed.status.code(), Some(1));
 }
+
+/// Threads are refused to all programs that are started from here, and processes are not.
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[test]
+fn where_no_thread_can_be_started_nothing_panics() {
+    use nix::libc;
+    use seccompiler::{
+        SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+    };
+
+    let refuse = |call, rules: Vec<SeccompRule>, errno: i32| {
+        let action = SeccompAction::Errno(errno.unsigned_abs());
+        let arch = std::env::consts::ARCH.try_into().expect("a processor with such filters");
+        let rules = [(call, rules)].into();
+        let filter = SeccompFilter::new(rules, SeccompAction::Allow, action, arch);
+        let program = filter.and_then(seccompiler::BpfProgram::try_from).expect("a filter");
+        seccompiler::apply_filter(&program).expect("a thread may do that");
+    };
+    let body = || {
+        let flag = libc::CLONE_THREAD.unsigned_abs().into();
+        let is_thread = SeccompCmpOp::MaskedEq(flag);
+        let is_thread = SeccompCondition::new(0, SeccompCmpArgLen::Qword, is_thread, flag);
+        let rule = SeccompRule::new(vec![is_thread.expect("an argument")]).expect("a condition");
+        // The flags of the newer call are behind a pointer. The C library goes on with the older.
+        refuse(libc::SYS_clone3, vec![], libc::ENOSYS);
+        refuse(libc::SYS_clone, vec![rule], libc::EAGAIN);
+        let seeds = check(&["seeds", "--from", "1", "--count", "3"]);
+        assert_eq!(seeds.status.code(), Some(0), "{}", String::from_utf8_lossy(&seeds.stderr));
+        for arguments in [&["run", "cold"][..], &["explore", "cold", "--address", "127.0.0.1:0"]] {
+            let output = check(arguments);
+            let message = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(4), "{message}");
+            assert!(message.contains("the system starts 0 of "), "{message}");
+            assert!(!message.contains("panicked"), "{message}");
+        }
+    };
+    std::thread::scope(|scope| scope.spawn(body).join()).expect("no assertion fails");
+}

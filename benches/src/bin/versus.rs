@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use steadfast_benches::{delta, wal};
+use steadfast_output::parse;
 
 /// Runs Steadfast beside what others use, in one run, and judges the ratios.
 ///
@@ -27,7 +28,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    match Options::parse().command {
+    match parse::<Options>().command {
         Command::Delta(options) => delta::run(&options),
         Command::Wal(options) => wal::run(&options),
         Command::WalReplayOne(options) => wal::replay_one(&options),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{env, fs, io};
 
-use steadfast_output::say;
+use steadfast_output::{say, warn};
 use thiserror::Error;
 
 use super::executable::is_executable;
@@ -78,7 +78,7 @@ pub(super) fn run(options: &Options) -> Result<u8, SuiteError> {
     let inputs = chosen_inputs(options, &store(), &pairs)?;
     for (name, folder) in inputs {
         if rows.has(&name) {
-            eprintln!("{name}: measured before");
+            warn(format_args!("{name}: measured before"));
         } else {
             rows.add(measure_input(options, &peers, &name, &folder)?)?;
         }
@@ -148,7 +148,7 @@ fn measure_in_child(
     setting: Setting,
     peer: &Peer,
 ) -> Result<Option<Row>, SuiteError> {
-    eprintln!("{name}, {}: {}", setting.name(), peer.name);
+    warn(format_args!("{name}, {}: {}", setting.name(), peer.name));
     let output = Command::new(env::current_exe()?)
         .args(["delta", "measure", name])
         .arg(folder)
@@ -181,7 +181,7 @@ fn chosen_inputs(
     pairs: &[Named],
 ) -> Result<Vec<Named>, SuiteError> {
     if pairs.is_empty() {
-        eprintln!("no real pairs: `benches/fetch-pairs` fetches them");
+        warn("no real pairs: `benches/fetch-pairs` fetches them");
     }
     let names = chosen_names(options, pairs);
     let pair_of = |name: &String| pairs.iter().find(|(pair, _)| pair == name);
@@ -217,7 +217,7 @@ fn chosen_names(options: &Options, pairs: &[Named]) -> Vec<String> {
 
 /// Makes an input unless it is there, and answers its folder.
 fn make(input: Input, made: &Path, mib: u32) -> Result<PathBuf, SuiteError> {
-    eprintln!("{}: {}", input.name, input.what);
+    warn(format_args!("{}: {}", input.name, input.what));
     let folder = input.make_in(made, (mib as usize) << 20);
     let folder = folder.map_err(|error| SuiteError::Input(input.name, error))?;
     assert_readable(&folder, MADE_HELP)?;
@@ -285,7 +285,7 @@ fn chosen_peers(options: &Options) -> Result<Vec<&'static Peer>, SuiteError> {
         PEERS.iter().filter(is_chosen).partition(|peer| peer.is_installed());
     for peer in missing {
         let (name, program) = (peer.name, peer.program.unwrap_or_default());
-        eprintln!("not measured: {name}, because {program} is not installed");
+        warn(format_args!("not measured: {name}, because {program} is not installed"));
     }
     Ok(installed)
 }

@@ -5,6 +5,7 @@ use std::sync::{Barrier, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use steadfast_output::assert_threads;
 
 use super::systems::{Result, Steadfast, System, behind};
 
@@ -108,6 +109,8 @@ fn round(
     time: Duration,
     bytes_max: u64,
 ) -> Result<Sample> {
+    // A scope panics without threads.
+    assert_threads(writers + 1)?;
     let (is_over, written) = (AtomicBool::new(false), AtomicU64::new(0));
     let all = Mutex::new((Vec::new(), None));
     let barrier = Barrier::new(writers + 1);
@@ -157,6 +160,7 @@ pub(super) fn asynchronous(
     payload_bytes: usize,
     time: Duration,
 ) -> Result<Sample> {
+    assert_threads(1)?;
     let payload = payload(0, payload_bytes);
     let (is_over, written) = (AtomicBool::new(false), AtomicU64::new(0));
     std::thread::scope(|scope| {

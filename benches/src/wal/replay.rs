@@ -9,7 +9,7 @@ use std::time::Instant;
 use clap::Args;
 use raft_engine::{Engine, LogBatch};
 use serde::{Deserialize, Serialize};
-use steadfast_output::say;
+use steadfast_output::{say, warn};
 use steadfast_wal::{Opening, RealDisk, inspect};
 
 use super::load::payload;
@@ -232,7 +232,7 @@ pub fn replay_one(options: &ReplayOne) -> ExitCode {
     match printed {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("versus: {error}");
+            warn(format_args!("versus: {error}"));
             ExitCode::from(4)
         }
     }

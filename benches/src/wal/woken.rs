@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+use steadfast_output::assert_threads;
 use steadfast_wal::disk::AlignedBuffer;
 
 use super::load::Sample;
@@ -63,6 +64,8 @@ pub(super) fn write(
     payload_bytes: usize,
     time: Duration,
 ) -> io::Result<Sample> {
+    // A scope panics without threads.
+    assert_threads(writers)?;
     let waiting = Waiting {
         next: Mutex::default(),
         synced: Mutex::default(),

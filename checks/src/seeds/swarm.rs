@@ -9,6 +9,7 @@ use std::time::Instant;
 use nix::sys::resource::{UsageWho, getrusage};
 use serde::{Serialize, Serializer};
 use steadfast_guarantees::twins::Twin;
+use steadfast_output::in_parallel;
 use steadfast_sim::{Failure as Why, Ledger, Schedule};
 
 use super::Seeds;
@@ -102,7 +103,7 @@ fn tally(
 ) -> (Tally, f64) {
     let next = AtomicU64::new(0);
     let work = || {
-        let mut tally = Tally::default();
+        let (mut tally, begin_s) = (Tally::default(), thread_cpu_s());
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
             if at >= seeds.count {
@@ -115,21 +116,13 @@ fn tally(
                 break;
             }
         }
-        (tally, thread_cpu_s())
+        (tally, thread_cpu_s() - begin_s)
     };
     let mut sum = (Tally::default(), 0.0);
-    thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(work)).collect();
-        for worker in workers {
-            match worker.join() {
-                Ok((tally, cpu_s)) => {
-                    sum.0.add(tally);
-                    sum.1 += cpu_s;
-                }
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-    });
+    for (tally, cpu_s) in in_parallel(threads, work) {
+        sum.0.add(tally);
+        sum.1 += cpu_s;
+    }
     sum
 }
 

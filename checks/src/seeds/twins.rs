@@ -2,10 +2,10 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 use serde::Serialize;
 use steadfast_guarantees::twins::{TWINS, Twin};
+use steadfast_output::in_parallel;
 use steadfast_sim::Schedule;
 
 use super::Seeds;
@@ -30,19 +30,15 @@ pub(super) fn find_all(
 ) -> Vec<FoundTwin> {
     let next = AtomicUsize::new(0);
     let found: Vec<Mutex<Option<FoundTwin>>> = TWINS.iter().map(|_| Mutex::new(None)).collect();
-    thread::scope(|scope| {
-        for _ in 0..threads.max(1) {
-            scope.spawn(|| {
-                while let Some(at) = Some(next.fetch_add(1, Ordering::Relaxed))
-                    && let Some(twin) = TWINS.get(at)
-                {
-                    let result = find(twin, seeds);
-                    if let Ok(mut place) = found[at].lock() {
-                        *place = Some(result);
-                    }
-                    done(twin.name);
-                }
-            });
+    in_parallel(threads, || {
+        while let Some(at) = Some(next.fetch_add(1, Ordering::Relaxed))
+            && let Some(twin) = TWINS.get(at)
+        {
+            let result = find(twin, seeds);
+            if let Ok(mut place) = found[at].lock() {
+                *place = Some(result);
+            }
+            done(twin.name);
         }
     });
     found.into_iter().filter_map(|it| it.into_inner().ok().flatten()).collect()

@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::process::ExitCode;
 
 use steadfast_output::exit_code::{BROKEN, IO, USAGE};
+use steadfast_output::warn;
 
 /// What failed, why, and what to do next.
 #[derive(Debug)]
@@ -44,9 +45,9 @@ impl Failure {
 
     /// Tells it on standard error and returns the exit code that stands for it.
     pub(crate) fn report(&self) -> ExitCode {
-        eprintln!("steadfast: {}", self.message);
+        warn(format_args!("steadfast: {}", self.message));
         if let Some(help) = self.help {
-            eprintln!("  help: {help}");
+            warn(format_args!("  help: {help}"));
         }
         ExitCode::from(self.code)
     }

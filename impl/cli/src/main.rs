@@ -10,6 +10,7 @@ mod wal;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use steadfast_output::parse;
 
 /// A replicated file store whose protocol is exhaustively checked.
 ///
@@ -35,7 +36,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    match Options::parse().command {
+    match parse::<Options>().command {
         Command::Delta(command) => match delta::run(command) {
             Ok(()) => ExitCode::SUCCESS,
             Err(failure) => failure.report(),

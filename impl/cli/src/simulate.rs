@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::{Args, value_parser};
 use serde_json::{Value, json};
-use steadfast_output::{WholeFile, say};
+use steadfast_output::{WholeFile, names_standard_output, say, shown, warn};
 use steadfast_protocol::NODES_MAX;
 use steadfast_sim::scenario::{
     Cast, SCENARIOS, Scenario, ScenarioError, Source, Story, default_sources,
@@ -55,7 +55,7 @@ pub(crate) struct Options {
 /// Tells the stories.
 pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
     let scenarios = chosen(&options.scenario)?;
-    if options.trace.as_deref().is_some_and(is_standard) {
+    if options.trace.as_deref().is_some_and(|it| is_standard(it) || names_standard_output(it)) {
         let message = "a trace cannot go to standard output, which the stories take";
         return Err(Failure::usage(message).help("name a file with --trace"));
     }
@@ -97,7 +97,7 @@ fn tell(
         assert_unchanged(files)?;
         let told = match told {
             Err(ScenarioError::Unfit(why)) if scenarios.len() > 1 => {
-                eprintln!("warning: {} is left out: {why}", scenario.name);
+                warn(format_args!("warning: {} is left out: {why}", scenario.name));
                 continue;
             }
             told => told.map_err(|error| refused(scenario, &error))?,
@@ -151,7 +151,7 @@ fn read(directory: &Path, files: &MappedFiles) -> Result<Vec<Source>, Failure> {
                 return Err(Failure::usage(refusal));
             }
             Ok(source) => sources.push(source),
-            Err(why) => eprintln!("warning: {} is left out: {why}", path.display()),
+            Err(why) => warn(format_args!("warning: {} is left out: {why}", path.display())),
         }
     }
     if sources.is_empty() {
@@ -245,7 +245,7 @@ fn arguments(options: &Options) -> String {
     text += &number("elect", options.elect);
     text += &number("write", options.write);
     if let Some(directory) = &options.files {
-        text += &format!(" --files {}", directory.display());
+        text += &format!(" --files {}", shown(directory));
     }
     text
 }

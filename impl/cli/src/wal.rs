@@ -7,8 +7,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use steadfast_output::StandardOutput;
 use steadfast_output::exit_code::{BROKEN, IO};
+use steadfast_output::{StandardOutput, warn};
 use steadfast_wal::{Batch, Damage, Inspection, OpenError, Place, Position, RealDisk, inspect};
 
 /// How many bytes of a record `dump` shows.
@@ -41,7 +41,7 @@ pub(crate) fn run(command: &Command) -> ExitCode {
         Command::Verify(target) => verify(target),
     };
     result.unwrap_or_else(|error| {
-        eprintln!("steadfast: cannot write to standard output: {error}");
+        warn(format_args!("steadfast: cannot write to standard output: {error}"));
         ExitCode::from(IO)
     })
 }
@@ -139,12 +139,12 @@ fn dump(target: &Target) -> io::Result<ExitCode> {
     out.flush()?;
     Ok(match result {
         Ok(inspection) if inspection.tail.is_uncertain() => {
-            eprintln!("steadfast: {}", clean_or_uncertain(&inspection).message);
+            warn(format_args!("steadfast: {}", clean_or_uncertain(&inspection).message));
             ExitCode::from(BROKEN)
         }
         Ok(_) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("steadfast: {}", explain(&error));
+            warn(format_args!("steadfast: {}", explain(&error)));
             exit_code(&error)
         }
     })
@@ -205,7 +205,7 @@ impl Verdict {
             let (batches, records) = (self.batches, self.records);
             writeln!(out, "{}: {batches} batches, {records} records", self.message)
         } else {
-            eprintln!("steadfast: {}", self.message);
+            warn(format_args!("steadfast: {}", self.message));
             Ok(())
         }
     }

@@ -190,6 +190,8 @@ mod signals {
         let room = Room::new(&lines(90_000, 1), &vec![7; 1 << 20]);
         let patch = room.diff();
         room.write("made", b"before");
+        let mode = Permissions::from_mode(MADE_MODE);
+        fs::set_permissions(room.path("made"), mode).expect("it is ours");
         if !knows_nameless_files(&room) {
             return;
         }
@@ -218,14 +220,16 @@ mod signals {
         OpenOptions::new().write(true).custom_flags(flags).open(room.path(".")).is_ok()
     }
 
-    /// Whether a process has a file of this room open that is none of those with names.
+    /// Whether a process has the file of this room open that it writes, which has the permissions of the
+    /// one that it is to replace, and none of the others has.
     fn writes_in(room: &Room, process: Pid) -> bool {
         let files = fs::read_dir(format!("/proc/{process}/fd")).expect("it runs");
-        let files = files.filter_map(|it| fs::read_link(it.expect("an entry").path()).ok());
-        let mut files = files.filter(|it| it.starts_with(room.path("")));
-        files.any(|it| {
-            !it.exists()
-                || it.file_name().is_some_and(|it| it.to_string_lossy().starts_with(".tmp"))
-        })
+        let files = files.filter_map(|it| it.ok().map(|it| it.path()));
+        let mut files =
+            files.filter(|it| fs::read_link(it).is_ok_and(|name| name.starts_with(room.path(""))));
+        files
+            .any(|it| fs::metadata(it).is_ok_and(|it| it.permissions().mode() & 0o777 == MADE_MODE))
     }
+
+    const MADE_MODE: u32 = 0o604;
 }

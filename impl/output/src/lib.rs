@@ -1,10 +1,24 @@
 //! What the programs have in common: standard output, which may be closed by whoever reads it, files
-//! that appear when they are complete, exit codes, and options that are durations.
+//! that appear when they are complete, exit codes, options that are durations or sizes, names as a
+//! terminal may show them, and threads that the system may refuse.
 
+mod descriptor;
 pub mod duration;
 pub mod exit_code;
 mod file;
+mod options;
+#[cfg(all(test, target_os = "linux"))]
+mod refusals;
+mod shown;
+pub mod size;
 mod standard;
+mod sync;
+mod workers;
 
-pub use file::{WholeFile, directory_of, sync_directory_of};
-pub use standard::{StandardOutput, say};
+pub use descriptor::{names_standard_output, standard_input};
+pub use file::WholeFile;
+pub use options::parse;
+pub use shown::{escaped, shown};
+pub use standard::{StandardOutput, say, warn};
+pub use sync::{directory_of, sync_directory_of};
+pub use workers::{assert_threads, in_parallel};

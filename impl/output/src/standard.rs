@@ -1,4 +1,4 @@
-//! Standard output.
+//! Standard output and standard error.
 
 use std::env;
 use std::fmt::Display;
@@ -6,7 +6,10 @@ use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 use std::process::exit;
 
+use crate::descriptor::stands_for_closed;
 use crate::exit_code::{INCOMPLETE, IO};
+use crate::file::remove_temporary_files;
+use crate::shown::{escaped, shown};
 
 /// Standard output, to which writing does not fail. A reader that has seen enough (`check list |
 /// head`) ends the program quietly, as incomplete: not all was told. One that fails in another way,
@@ -14,9 +17,38 @@ use crate::exit_code::{INCOMPLETE, IO};
 #[derive(Clone, Copy, Debug)]
 pub struct StandardOutput;
 
+impl StandardOutput {
+    /// Standard output for bytes that would be lost where it is closed.
+    ///
+    /// # Errors
+    /// It is closed. `/dev/null` opened for reading and writing is taken for closed, as in
+    /// [`standard_input`](crate::standard_input).
+    pub fn for_data() -> io::Result<StandardOutput> {
+        match stands_for_closed(io::stdout()) {
+            true => {
+                Err(io::Error::other("it is closed; to discard what is written, name /dev/null"))
+            }
+            false => Ok(StandardOutput),
+        }
+    }
+}
+
 /// Prints a line on [`StandardOutput`].
 pub fn say(line: impl Display) {
     writeln!(io::stdout(), "{line}").unwrap_or_else(|error| end(&error));
+}
+
+/// Prints one line on standard error, [`escaped`]: it may tell of any file name. Where that fails there
+/// is nobody to be told, and the exit code says the rest.
+pub fn warn(line: impl Display) {
+    let _ = writeln!(io::stderr(), "{}", escaped(&line.to_string()));
+}
+
+/// Prints a line on standard error, behind the program's name.
+pub(crate) fn warn_as_program(line: impl Display) {
+    let program = env::args_os().next().unwrap_or_default();
+    let program = shown(Path::new(Path::new(&program).file_name().unwrap_or_default()));
+    warn(format_args!("{program}: {line}"));
 }
 
 impl Write for StandardOutput {
@@ -31,11 +63,11 @@ impl Write for StandardOutput {
 }
 
 fn end(error: &io::Error) -> ! {
+    // No destructor runs.
+    remove_temporary_files();
     if error.kind() == ErrorKind::BrokenPipe {
         exit(INCOMPLETE.into())
     }
-    let program = env::args_os().next().unwrap_or_default();
-    let program = Path::new(&program).file_name().unwrap_or_default().display();
-    eprintln!("{program}: cannot write to standard output: {error}");
+    warn_as_program(format_args!("cannot write to standard output: {error}"));
     exit(IO.into())
 }

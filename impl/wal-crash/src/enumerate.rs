@@ -90,18 +90,20 @@ pub fn enumerate(
     let enumerator = Enumerator::new(scope.geometry, decisions, stops_at_first);
     let next = AtomicUsize::new(0);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|threads_of_scope| {
-        for _ in 0..threads {
-            threads_of_scope.spawn(|| {
-                while let Some(workload) = scope.workloads.get(next.fetch_add(1, Ordering::Relaxed))
-                {
-                    if enumerator.is_over() {
-                        return;
-                    }
-                    enumerator.go_through(scope, workload);
-                }
-            });
+    let work = || {
+        while let Some(workload) = scope.workloads.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if enumerator.is_over() {
+                return;
+            }
+            enumerator.go_through(scope, workload);
         }
+    };
+    std::thread::scope(|threads_of_scope| {
+        for _ in 1..threads {
+            // Where the system starts no more threads, those that run do the work.
+            let _ = std::thread::Builder::new().spawn_scoped(threads_of_scope, work);
+        }
+        work();
     });
     enumerator.finish(scope.workloads.len())
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 use steadfast_output::say;
 
 use super::input::{Whole, is_standard};
-use super::output::{Output, refuse_to_replace};
+use super::output::{NEW_MODE, Output, is_standard_output, refuse_to_replace};
 use super::progress::bar;
 use crate::failure::Failure;
 
@@ -19,7 +19,8 @@ pub(crate) struct Options {
     old: PathBuf,
     /// The new version; `-` reads it from standard input into memory.
     new: PathBuf,
-    /// Where the patch goes; `-` is standard output.
+    /// Where the patch goes; `-` is standard output. A new file may be read by those who may read OLD and
+    /// NEW.
     #[arg(short, long, value_name = "PATCH")]
     output: PathBuf,
     /// How long to look for what is equal.
@@ -55,14 +56,15 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     if is_standard(&options.old) && is_standard(&options.new) {
         return Err(Failure::usage("only one of OLD and NEW can be standard input"));
     }
-    if options.json && is_standard(&options.output) {
+    if options.json && is_standard_output(&options.output) {
         return Err(Failure::usage("standard output cannot take both the patch and --json"));
     }
     refuse_to_replace("OLD", &options.old, &options.output)?;
     refuse_to_replace("NEW", &options.new, &options.output)?;
     let start = Instant::now();
+    // First, because reading takes long.
+    let mut output = Output::create_from(&[&options.old, &options.new], &options.output, NEW_MODE)?;
     let (old, new) = (Whole::open(&options.old)?, Whole::open(&options.new)?);
-    let mut output = Output::create(&options.output)?;
     let bar = bar("diff", 1);
     let asked = steadfast_delta::Options { effort: options.effort.into(), summed: true };
     let length = steadfast_delta::diff_observed(&old, &new, asked, &mut output, &|done, of| {

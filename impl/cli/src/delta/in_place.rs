@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, fallocate};
 use serde_json::json;
 use steadfast_delta::{InPlacePlan, OldContent, PatchError, PatchedFile, Stats, Verify, stats};
-use steadfast_output::say;
+use steadfast_output::{say, warn};
 
 use super::input::{is_standard, reader};
 use super::journal::Journal;
@@ -35,19 +35,19 @@ pub(crate) fn run(old: &Path, patch: &Path, settings: Settings) -> Result<(), Fa
     let journal = Journal::beside(&fs::canonicalize(old).map_err(cannot)?);
     let finished = finish(&journal, &mut file, old)?;
     if let Some(plan) = &finished {
-        eprintln!("steadfast: finished a change of {} that was interrupted", old.display());
+        warn(format_args!("steadfast: finished a change of {} that was interrupted", old.display()));
         let asked = given.stats().map_err(|error| refused(old, patch, &error))?;
         if asked.identity == plan.patch() {
             tell(settings.json, plan.written(), true);
             return Ok(());
         }
-        eprintln!("steadfast: that was a change of another patch; applying {}", patch.display());
+        warn(format_args!("steadfast: that was a change of another patch; applying {}", patch.display()));
     }
     let plan = InPlacePlan::new(&file, given.rewound().map_err(cannot)?, settings.verify);
     let plan = match plan {
         Ok(plan) => plan,
         Err(error) if is_other_old(&error) && given.has_made(&file).map_err(cannot)? => {
-            eprintln!("steadfast: {} is already the new version", old.display());
+            warn(format_args!("steadfast: {} is already the new version", old.display()));
             tell(settings.json, 0, finished.is_some());
             return Ok(());
         }

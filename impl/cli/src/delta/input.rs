@@ -5,6 +5,8 @@ use std::io::{self, BufReader, Read};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
+use steadfast_output::standard_input;
+
 use crate::failure::Failure;
 use crate::mapped::Mapped;
 
@@ -18,7 +20,7 @@ pub(crate) fn is_standard(path: &Path) -> bool {
 
 /// A name, as messages show it.
 pub(crate) fn shown(path: &Path) -> String {
-    if is_standard(path) { "standard input".to_owned() } else { path.display().to_string() }
+    if is_standard(path) { "standard input".to_owned() } else { steadfast_output::shown(path) }
 }
 
 /// All of an input as one slice.
@@ -39,7 +41,7 @@ impl Whole {
         let opened = || -> io::Result<Bytes> {
             let mut bytes = Vec::new();
             if is_standard(path) {
-                io::stdin().lock().read_to_end(&mut bytes)?;
+                standard_input()?.read_to_end(&mut bytes)?;
                 return Ok(Bytes::Read(bytes));
             }
             let mut file = File::open(path)?;
@@ -80,7 +82,8 @@ impl Deref for Whole {
 /// An input that is read once, front to back.
 pub(crate) fn reader(path: &Path) -> Result<Box<dyn Read>, Failure> {
     if is_standard(path) {
-        return Ok(Box::new(io::stdin().lock()));
+        let cannot = |error| Failure::io("cannot read standard input", &error);
+        return Ok(Box::new(standard_input().map_err(cannot)?));
     }
     match File::open(path) {
         Ok(file) => Ok(Box::new(BufReader::new(file))),

@@ -14,8 +14,9 @@ use steadfast_output::{directory_of, sync_directory_of};
 
 use crate::failure::Failure;
 
-/// The longest name that Linux file systems accept, in bytes.
-const NAME_MAX: usize = 255;
+/// The longest name that every common file system accepts, in bytes: eCryptfs, which encrypts names,
+/// has the lowest limit.
+const NAME_MAX: usize = 143;
 const SUFFIX: &str = ".steadfast-journal";
 /// A journal that is not complete has this behind its name, and is ignored.
 const UNFINISHED: &str = ".new";

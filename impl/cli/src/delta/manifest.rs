@@ -9,7 +9,7 @@ use steadfast_delta::manifest::{self, Manifest, ManifestBuilder};
 use steadfast_output::say;
 
 use super::input::{is_standard, reader, shown};
-use super::output::{Output, refuse_to_replace};
+use super::output::{Output, is_standard_output, refuse_to_replace};
 use super::progress::bar;
 use crate::failure::Failure;
 
@@ -48,7 +48,7 @@ impl From<Depth> for manifest::Depth {
 
 /// Runs the command.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
-    let to_standard = options.output.as_deref().is_some_and(is_standard);
+    let to_standard = options.output.as_deref().is_some_and(is_standard_output);
     if options.json && to_standard {
         return Err(Failure::usage("standard output cannot take both the manifest and --json"));
     }

@@ -1,11 +1,11 @@
 //! What a command writes: a file that appears when it is complete, or standard output.
 
 use std::fs;
-use std::io::{self, Write};
-use std::os::unix::fs::MetadataExt;
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use steadfast_output::{StandardOutput, WholeFile};
+use steadfast_output::{StandardOutput, WholeFile, names_standard_output, shown};
 
 use super::input::is_standard;
 use crate::failure::Failure;
@@ -22,19 +22,37 @@ enum Sink {
 }
 
 impl Output {
-    /// What is to be at `path`, or standard output.
+    /// The output that is to be at `path`, or standard output.
     pub(crate) fn create(path: &Path) -> Result<Output, Failure> {
-        let cannot = |error| Failure::io(format!("cannot create {}", path.display()), &error);
-        let sink = match is_standard(path) {
-            true => Sink::Standard(StandardOutput),
-            false => Sink::File(WholeFile::create(path).map_err(cannot)?),
+        Output::create_with_mode(path, NEW_MODE)
+    }
+
+    /// The same, of bytes that are taken from `inputs`: a file that is not there yet has those of the
+    /// permissions `mode` that all of these have. Its owner may read and write it in any case.
+    pub(crate) fn create_from(inputs: &[&Path], path: &Path, mode: u32) -> Result<Output, Failure> {
+        let modes = inputs.iter().filter(|it| !is_standard(it)).filter_map(|it| mode_of(it));
+        let common = modes.reduce(|all, it| all & it).unwrap_or(NEW_MODE);
+        Output::create_with_mode(path, common & mode | OWNER_MODE)
+    }
+
+    fn create_with_mode(path: &Path, mode: u32) -> Result<Output, Failure> {
+        let sink = if is_standard_output(path) {
+            StandardOutput::for_data().map(Sink::Standard)
+        } else {
+            WholeFile::create_with_mode(path, mode).map(Sink::File)
         };
-        Ok(Output { path: path.to_owned(), sink })
+        match sink {
+            Ok(sink) => Ok(Output { path: path.to_owned(), sink }),
+            Err(error) if is_standard_output(path) => {
+                Err(Failure::io("cannot write to standard output", &error))
+            }
+            Err(error) => Err(failed(format!("cannot create {}", shown(path)), &error)),
+        }
     }
 
     /// An error that says what it is about: to whoever writes here, it is one of many files.
     fn cannot(&self, error: &io::Error) -> io::Error {
-        io::Error::new(error.kind(), format!("cannot write {}: {error}", self.path.display()))
+        io::Error::new(error.kind(), format!("cannot write {}: {error}", shown(&self.path)))
     }
 
     /// Makes it complete.
@@ -43,8 +61,7 @@ impl Output {
             Sink::Standard(mut standard) => standard.flush(),
             Sink::File(file) => file.finish(),
         };
-        let path = self.path.display();
-        finished.map_err(|error| Failure::io(format!("cannot write {path}"), &error))
+        finished.map_err(|error| failed(format!("cannot write {}", shown(&self.path)), &error))
     }
 }
 
@@ -64,12 +81,39 @@ impl Write for Output {
     }
 }
 
+/// Anybody may read and write a new file, as far as the umask goes.
+pub(crate) const NEW_MODE: u32 = 0o666;
+/// The same of what may also be a program.
+pub(crate) const PROGRAM_MODE: u32 = 0o777;
+const OWNER_MODE: u32 = 0o600;
+
+/// Who may do what with a file; `None` where there is none. A device's say nothing of what it holds.
+fn mode_of(path: &Path) -> Option<u32> {
+    fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|it| it.permissions().mode())
+}
+
+/// Whether an output is standard output, under whichever name.
+pub(crate) fn is_standard_output(path: &Path) -> bool {
+    is_standard(path) || names_standard_output(path)
+}
+
+/// A failure, with advice if there is any.
+fn failed(what: String, error: &io::Error) -> Failure {
+    let failure = Failure::io(what, error);
+    match error.kind() {
+        ErrorKind::ResourceBusy => failure.help(
+            "write to another file; `steadfast delta patch --in-place` can change a mounted one",
+        ),
+        _ => failure,
+    }
+}
+
 /// Fails if the output would replace an input, which has this name in the usage.
 pub(crate) fn refuse_to_replace(name: &str, input: &Path, output: &Path) -> Result<(), Failure> {
     if !is_same_file(input, output) {
         return Ok(());
     }
-    let message = format!("{} is {name}, which the output would replace", input.display());
+    let message = format!("{} is {name}, which the output would replace", shown(input));
     Err(Failure::usage(message).help("name another file with -o"))
 }
 

@@ -9,10 +9,11 @@ use clap::{ArgGroup, Args, ValueEnum};
 use serde_json::json;
 use steadfast_delta::{Applied, InPlacePlan, OldContent, PatchError, apply_stream, stats};
 use steadfast_output::say;
+use steadfast_output::size::bytes;
 
 use super::in_place::{self, is_other_old};
 use super::input::{is_standard, reader, shown};
-use super::output::{Output, refuse_to_replace};
+use super::output::{Output, PROGRAM_MODE, is_standard_output, refuse_to_replace};
 use super::progress::{Observed, bar};
 use crate::failure::{Failure, with_causes};
 
@@ -30,7 +31,8 @@ pub(crate) struct Options {
     /// The patch; `-` is standard input.
     patch: PathBuf,
     /// Where the new version goes, complete or not at all; `-` is standard output, which has seen
-    /// it before it is verified: then only the exit code says whether it is right.
+    /// it before it is verified: then only the exit code says whether it is right. A new file may be
+    /// read and executed by those who may OLD; its zeros take no room.
     #[arg(short, long, value_name = "NEW")]
     output: Option<PathBuf>,
     /// Change OLD itself, so that a crash leaves the old version, the new one, or a journal beside the
@@ -44,8 +46,9 @@ pub(crate) struct Options {
     /// What to verify before OLD is changed with --in-place.
     #[arg(long, value_enum, default_value_t = Verify::Whole, conflicts_with = "output")]
     verify: Verify,
-    /// Refuse a patch that makes more bytes; by default 64 times those of OLD and a GiB.
-    #[arg(long, value_name = "BYTES")]
+    /// Refuse a patch that makes more bytes; by default 64 times those of OLD and a GiB. A number below
+    /// 2^64, with a unit if wanted: 64K, 100MB, 1G.
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
     limit: Option<u64>,
     /// Say what was done as JSON on standard output.
     #[arg(long)]
@@ -82,7 +85,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
             in_place::run(&options.old, &options.patch, settings)
         }
         Some(output) => {
-            if options.json && is_standard(output) {
+            if options.json && is_standard_output(output) {
                 let both = "standard output cannot take both the new version and --json";
                 return Err(Failure::usage(both));
             }
@@ -99,11 +102,11 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
 
 fn make(options: &Options, path: &Path) -> Result<Applied, Failure> {
     let old = OldFile::open(&options.old)?;
-    if is_standard(path) {
+    if is_standard_output(path) {
         check_before(&old, options)?;
     }
     let patch = reader(&options.patch)?;
-    let mut output = Output::create(path)?;
+    let mut output = Output::create_from(&[&options.old], path, PROGRAM_MODE)?;
     let length = old.length().map_err(|error| cannot(options, error.into()))?;
     let limit = length.saturating_mul(LIMIT_FACTOR).saturating_add(LIMIT_LEAST);
     let bar = bar("patch", length);

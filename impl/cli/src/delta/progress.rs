@@ -1,7 +1,6 @@
 //! How far a command has come, on a terminal.
 
 use std::io::{self, Write};
-use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -15,7 +14,8 @@ pub(crate) fn bar(what: &'static str, length: u64) -> ProgressBar {
     let template = "{msg} {wide_bar} {percent:>3}% {eta:>4}";
     bar.set_style(ProgressStyle::with_template(template).unwrap_or(ProgressStyle::default_bar()));
     bar.set_message(what);
-    bar.enable_steady_tick(Duration::from_millis(200));
+    // No steady tick: it would take a thread, which the system may refuse.
+    bar.tick();
     bar
 }
 
