@@ -10,7 +10,7 @@ mod progress;
 mod stats;
 
 use clap::Subcommand;
-pub(crate) use input::is_standard;
+pub(crate) use input::{is_standard, shown};
 
 use crate::failure::Failure;
 

@@ -30,9 +30,10 @@ impl Failure {
         Failure { code: IO, message: with_causes(what.into(), error), help: None }
     }
 
-    /// A file was changed by somebody while it was read, so that nothing that was made of it counts.
-    pub(crate) fn changed(file: impl Display) -> Failure {
-        let message = format!("{file} was changed while it was read");
+    /// A file was changed by somebody while it was read, so that nothing that was made of it counts;
+    /// and how one knows.
+    pub(crate) fn changed(file: impl Display, how: &str) -> Failure {
+        let message = format!("{file} was changed while it was read: {how}");
         let help = Some("make a copy that nobody writes to, and take that");
         Failure { code: IO, message, help }
     }
@@ -44,7 +45,7 @@ impl Failure {
 
     /// Tells it on standard error and returns the exit code that stands for it.
     pub(crate) fn report(&self) -> ExitCode {
-        eprintln!("steadfast: {}", self.message);
+        eprintln!("steadfast: {}", printable(&self.message));
         if let Some(help) = self.help {
             eprintln!("  help: {help}");
         }
@@ -61,4 +62,18 @@ pub(crate) fn with_causes(what: String, error: &dyn Error) -> String {
         source = cause.source();
     }
     message
+}
+
+/// A text without control characters but for ends of lines: a name with an escape sequence in it must
+/// not reach a terminal.
+pub(crate) fn printable(text: impl Display) -> String {
+    let mut shown = String::new();
+    for character in text.to_string().chars() {
+        match character {
+            '\n' => shown.push('\n'),
+            it if it.is_control() => shown.extend(it.escape_default()),
+            it => shown.push(it),
+        }
+    }
+    shown
 }

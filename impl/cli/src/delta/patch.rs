@@ -11,7 +11,7 @@ use steadfast_delta::{Applied, OldContent, PatchError, apply_stream};
 use steadfast_output::say;
 
 use super::in_place;
-use super::input::{is_standard, reader, shown};
+use super::input::{OldVersion, is_standard, reader, shown};
 use super::output::{Output, refuse_to_replace};
 use super::progress::{Observed, bar};
 use crate::failure::{Failure, with_causes};
@@ -24,7 +24,7 @@ const LIMIT_LEAST: u64 = 1 << 30;
 /// Make NEW from OLD and a patch.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// The old version, as the patch was made for.
+    /// The old version, as the patch was made for; `-` reads it from standard input into memory.
     old: PathBuf,
     /// The patch; `-` is standard input.
     patch: PathBuf,
@@ -66,8 +66,8 @@ impl From<Verify> for steadfast_delta::Verify {
 
 /// Runs the command.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
-    if is_standard(&options.old) {
-        let message = "OLD cannot be standard input, because it is read where the patch says";
+    if is_standard(&options.old) && (options.in_place || is_standard(&options.patch)) {
+        let message = "OLD cannot be standard input with --in-place or if PATCH is";
         return Err(Failure::usage(message).help("name a file; PATCH can be -"));
     }
     match &options.output {
@@ -89,7 +89,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
 }
 
 fn make(options: &Options, path: &Path) -> Result<Applied, Failure> {
-    let old = OldFile::open(&options.old)?;
+    let old = OldVersion::open(&options.old)?;
     let patch = reader(&options.patch)?;
     let mut output = Output::create(path)?;
     let length = old.length().map_err(|error| cannot(options, error.into()))?;
@@ -109,7 +109,7 @@ fn cannot(options: &Options, error: PatchError) -> Failure {
 
 /// Why a patch cannot be applied to a file.
 pub(crate) fn refused(old: &Path, patch: &Path, error: &PatchError) -> Failure {
-    let what = format!("cannot apply {} to {}", shown(patch), old.display());
+    let what = format!("cannot apply {} to {}", shown(patch), shown(old));
     match error {
         PatchError::Io(error) => Failure::io(what, error),
         PatchError::TooLarge { .. } => Failure::usage(with_causes(what, error))
@@ -130,15 +130,8 @@ pub(crate) fn refused(old: &Path, patch: &Path, error: &PatchError) -> Failure {
     }
 }
 
-/// An old version that is read where it is needed, without a mapping.
+/// A file that is changed in place.
 pub(crate) struct OldFile(pub(crate) File);
-
-impl OldFile {
-    fn open(path: &Path) -> Result<OldFile, Failure> {
-        let cannot = |error| Failure::io(format!("cannot open {}", path.display()), &error);
-        File::open(path).map(OldFile).map_err(cannot)
-    }
-}
 
 impl OldContent for OldFile {
     fn length(&self) -> io::Result<u64> {
