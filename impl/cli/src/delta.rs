@@ -10,7 +10,7 @@ mod progress;
 mod stats;
 
 use clap::Subcommand;
-pub(crate) use input::{is_standard, shown};
+pub(crate) use input::{is_standard, shown, standard_input};
 
 use crate::failure::Failure;
 

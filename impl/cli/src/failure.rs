@@ -45,7 +45,7 @@ impl Failure {
 
     /// Tells it on standard error and returns the exit code that stands for it.
     pub(crate) fn report(&self) -> ExitCode {
-        eprintln!("steadfast: {}", printable(&self.message));
+        eprintln!("steadfast: {}", self.message);
         if let Some(help) = self.help {
             eprintln!("  help: {help}");
         }
@@ -62,18 +62,4 @@ pub(crate) fn with_causes(what: String, error: &dyn Error) -> String {
         source = cause.source();
     }
     message
-}
-
-/// A text without control characters but for ends of lines: a name with an escape sequence in it must
-/// not reach a terminal.
-pub(crate) fn printable(text: impl Display) -> String {
-    let mut shown = String::new();
-    for character in text.to_string().chars() {
-        match character {
-            '\n' => shown.push('\n'),
-            it if it.is_control() => shown.extend(it.escape_default()),
-            it => shown.push(it),
-        }
-    }
-    shown
 }

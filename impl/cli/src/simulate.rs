@@ -12,8 +12,8 @@ use steadfast_output::{WholeFile, say};
 use steadfast_protocol::NODES_MAX;
 use steadfast_sim::scenario::{Cast, SCENARIOS, Scenario, ScenarioError, Story, default_sources};
 
-use crate::delta::is_standard;
-use crate::failure::{Failure, printable};
+use crate::delta::{is_standard, shown};
+use crate::failure::Failure;
 use crate::scratch::MappedFiles;
 
 /// How many nodes there may be, and E and W at most.
@@ -187,7 +187,7 @@ fn arguments(options: &Options) -> String {
     text += &number("elect", options.elect);
     text += &number("write", options.write);
     if let Some(directory) = &options.files {
-        text += &format!(" --files {}", printable(directory.display()));
+        text += &format!(" --files {}", shown(directory));
     }
     text
 }

@@ -18,7 +18,8 @@ use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::failure::{Failure, printable};
+use crate::delta::shown;
+use crate::failure::Failure;
 use crate::mapped::has_writer;
 
 /// No system ticks slower than a hundred times a second, and a time may be one tick late.
@@ -87,7 +88,7 @@ impl Source {
     pub(crate) fn assert_unchanged(&self) -> Result<(), Failure> {
         let Some(before) = self.before else { return Ok(()) };
         let after = self.file.metadata().map_err(|error| {
-            Failure::io(format!("cannot look at {}", printable(self.path.display())), &error)
+            Failure::io(format!("cannot look at {}", shown(&self.path)), &error)
         })?;
         match before.difference(Stamp::of(&after)) {
             None => Ok(()),
@@ -104,7 +105,7 @@ impl Source {
         }
         match self.file.read_at(&mut [0], at) {
             Err(error) => {
-                let path = printable(self.path.display());
+                let path = shown(&self.path);
                 Failure::io(format!("cannot read {path} at byte {at}"), &error)
             }
             Ok(_) => self.changed(&format!("it could not be read at byte {at} for a while")),
@@ -125,7 +126,7 @@ impl Source {
                 Ok(_) => return Err(self.read_differently()),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => {
-                    let path = printable(self.path.display());
+                    let path = shown(&self.path);
                     return Err(Failure::io(format!("cannot read {path}"), &error));
                 }
             }
@@ -138,7 +139,7 @@ impl Source {
     }
 
     fn changed(&self, how: &str) -> Failure {
-        Failure::changed(printable(self.path.display()), how)
+        Failure::changed(shown(&self.path), how)
     }
 }
 

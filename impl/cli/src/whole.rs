@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use nix::libc;
 
-use crate::delta::{is_standard, shown};
+use crate::delta::{is_standard, shown, standard_input};
 use crate::failure::Failure;
 use crate::mapped::Mapped;
 use crate::source::{Source, read_whole};
@@ -33,7 +33,7 @@ impl Whole {
     }
 
     fn standard() -> io::Result<Whole> {
-        Ok(Whole { bytes: Bytes::Read(read_whole(io::stdin().lock())?), source: None })
+        Ok(Whole { bytes: Bytes::Read(read_whole(standard_input()?)?), source: None })
     }
 
     /// Maps a file, or reads one that cannot be mapped.

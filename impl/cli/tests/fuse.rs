@@ -1,6 +1,7 @@
 //! Inputs on a file system that a test serves itself: one file that cannot be mapped, and one that
 //! cannot be read from its middle on.
 #![cfg(target_os = "linux")]
+#![expect(clippy::cast_possible_truncation, reason = "the kernel's fields are as wide as it says")]
 
 use std::fs::{self, File};
 use std::io::{Read, Write};

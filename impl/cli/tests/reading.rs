@@ -294,15 +294,6 @@ impl Drop for Loop {
     }
 }
 
-#[test]
-fn escape_sequences_in_names_do_not_reach_a_terminal() {
-    let room = room();
-    pair(&room);
-    let output = delta(&room, &["diff", "old", "new\x1b[31m", "-o", "x"]);
-    fails(&output, 4, r"cannot read new\u{1b}[31m: No such file");
-    assert!(!output.stderr.contains(&0x1b));
-}
-
 fn simulate(directory: &Path) -> Output {
     let mut command = Command::new(PROGRAM);
     command.args(["simulate", "delta-sync", "--files"]).arg(directory);

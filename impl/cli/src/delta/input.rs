@@ -1,13 +1,13 @@
 //! What a command reads: a file or standard input.
 
 use std::fs::File;
-use std::io::{self, BufReader, ErrorKind, Read};
+use std::io::{self, BufReader, ErrorKind, Read, StdinLock};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use steadfast_delta::OldContent;
 
-use crate::failure::{Failure, printable};
+use crate::failure::Failure;
 use crate::source::{length_in_place, read_whole};
 
 /// The name that stands for standard input and standard output.
@@ -20,7 +20,7 @@ pub(crate) fn is_standard(path: &Path) -> bool {
 
 /// A name, as messages show it.
 pub(crate) fn shown(path: &Path) -> String {
-    if is_standard(path) { "standard input".to_owned() } else { printable(path.display()) }
+    if is_standard(path) { "standard input".to_owned() } else { path.display().to_string() }
 }
 
 /// An old version, read where a patch says: a file or a block device in its place, anything else
@@ -35,7 +35,7 @@ impl OldVersion {
     pub(crate) fn open(path: &Path) -> Result<OldVersion, Failure> {
         let cannot = |error| Failure::io(format!("cannot read {}", shown(path)), &error);
         if is_standard(path) {
-            return read_whole(io::stdin().lock()).map(OldVersion::Read).map_err(cannot);
+            return standard_input().and_then(read_whole).map(OldVersion::Read).map_err(cannot);
         }
         let file = File::open(path);
         let file =
@@ -92,10 +92,16 @@ impl OldContent for OldVersion {
     }
 }
 
+/// Standard input.
+pub(crate) fn standard_input() -> io::Result<StdinLock<'static>> {
+    Ok(io::stdin().lock())
+}
+
 /// An input that is read once, front to back.
 pub(crate) fn reader(path: &Path) -> Result<Box<dyn Read>, Failure> {
     if is_standard(path) {
-        return Ok(Box::new(io::stdin().lock()));
+        let cannot = |error| Failure::io("cannot read standard input", &error);
+        return Ok(Box::new(standard_input().map_err(cannot)?));
     }
     match File::open(path) {
         Ok(file) => Ok(Box::new(BufReader::new(file))),

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use steadfast_delta::manifest::{self, Manifest, ManifestBuilder};
 use steadfast_output::say;
 
-use super::input::{is_standard, shown};
+use super::input::{is_standard, shown, standard_input};
 use super::output::{Output, refuse_to_replace};
 use super::progress::bar;
 use crate::failure::Failure;
@@ -80,7 +80,7 @@ fn read(options: &Options) -> Result<Manifest, Failure> {
     let depth = options.depth.into();
     let cannot = |error| Failure::io(format!("cannot read {}", shown(path)), &error);
     if is_standard(path) {
-        return build(io::stdin().lock(), 0, depth).map_err(cannot);
+        return standard_input().and_then(|it| build(it, 0, depth)).map_err(cannot);
     }
     let source = Source::open(path)
         .map_err(|error| Failure::io(format!("cannot open {}", shown(path)), &error))?;
