@@ -284,8 +284,8 @@ fn install() {
     installed.expect("SIGBUS can be handled");
 }
 
-/// Puts zeros in place of a watched file from the page on that cannot be read; any other SIGBUS gets what it would
-/// have got without this handler.
+/// Puts zeros in place of a watched file from the page on that cannot be read. Any other SIGBUS gets
+/// the answer that it would have got without this handler.
 extern "C" fn on_bus_error(
     _: libc::c_int,
     information: *mut libc::siginfo_t,
@@ -421,6 +421,37 @@ mod tests {
         drop(map);
         assert_eq!(has_writer(&reader), Some(false));
         File::options().append(true).open(&path).expect("the lease was given back");
+    }
+
+    /// The promise that a file without a writer need not be read twice. Not so on tmpfs.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_first_store_of_a_later_mapping_changes_the_times() {
+        use nix::sys::statfs::{TMPFS_MAGIC, fstatfs};
+
+        use crate::source::Source;
+
+        for (is_read, is_clean) in [(false, false), (false, true), (true, false), (true, true)] {
+            let named = tempfile::NamedTempFile::new().expect("a temporary file");
+            named.as_file().write_all_at(&vec![7; LENGTH], 0).expect("room");
+            if is_clean {
+                named.as_file().sync_all().expect("a disk");
+            }
+            let path = named.into_temp_path();
+            let source = Source::open(&path).expect("a file");
+            let is_in_memory = fstatfs(source.file()).expect("a file system").filesystem_type();
+            if is_in_memory == TMPFS_MAGIC || has_writer(source.file()).is_none() {
+                println!("skipped: a file system on a disk, with leases, is needed");
+                return;
+            }
+            let file = File::options().read(true).write(true).open(&path).expect("the file");
+            // SAFETY: nobody cuts the file.
+            let mut map = unsafe { MmapMut::map_mut(&file) }.expect("it can be mapped");
+            assert!(!is_read || map[LENGTH / 2] == 7);
+            source.assert_unchanged().expect("nobody has written yet");
+            map[LENGTH / 2] = 8;
+            source.assert_unchanged().expect_err("a store changes the times");
+        }
     }
 
     /// Where a writer's page is dirty already, a store to it changes no time.

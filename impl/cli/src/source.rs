@@ -1,14 +1,16 @@
 //! A file that is read while others may write to it, and whether it stayed as it was.
 //!
 //! What is compared before and after: length, time of modification, and time of the last change of
-//! the inode. A writer can set the former time back (some do), but not the latter. Two changes within one tick
-//! of the file system's clock have the same time; a file that was changed a moment ago is looked at
-//! only when that tick is over. What this does not see, and what is done about it:
+//! the inode. A writer can set the time of modification back, and some do, but not the other one. Two
+//! changes within one tick of the file system's clock have the same time; a file that was changed a
+//! moment ago is looked at only when that tick is over. What this does not see:
 //!
 //! - A store to a mapping changes the times only at the first store to a page, and again after the
-//!   page was written back. If no process had the file open for writing or mapped at the
-//!   beginning, every such store comes with a change of the times. [`Source::may_be_written`] tells
-//!   whether that is so; then the content must be read twice.
+//!   page was written back. If no process has the file open for writing or mapped when it is looked
+//!   at, each mapping comes later, and its first store changes the times. Else the content must be
+//!   read twice: [`Source::may_be_written`].
+//! - On tmpfs not even the first store changes them, if the page was read before. Nothing is done
+//!   about it without being asked: most files there are read at the speed of memory.
 //! - Block devices have no such times: they must be read twice.
 //! - Writers on other machines are seen as far as a network file system shows them.
 
