@@ -11,7 +11,7 @@ mod progress;
 mod stats;
 
 use clap::Subcommand;
-pub(crate) use input::is_standard;
+pub(crate) use input::{is_standard, shown};
 
 use crate::failure::Failure;
 

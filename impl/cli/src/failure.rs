@@ -31,9 +31,10 @@ impl Failure {
         Failure { code: IO, message: with_causes(what.into(), error), help: None }
     }
 
-    /// A file was changed by somebody while it was read, so that nothing that was made of it counts.
-    pub(crate) fn changed(file: impl Display) -> Failure {
-        let message = format!("{file} was changed while it was read");
+    /// A file was changed by somebody while it was read, so that nothing that was made of it counts;
+    /// and how one knows.
+    pub(crate) fn changed(file: impl Display, how: &str) -> Failure {
+        let message = format!("{file} was changed while it was read: {how}");
         let help = Some("make a copy that nobody writes to, and take that");
         Failure { code: IO, message, help }
     }

@@ -5,7 +5,9 @@ mod failure;
 mod mapped;
 mod scratch;
 mod simulate;
+mod source;
 mod wal;
+mod whole;
 
 use std::process::ExitCode;
 

@@ -5,55 +5,44 @@ use std::cell::RefCell;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
 
 use memmap2::{Mmap, MmapOptions};
 use steadfast_sim::Bytes;
 use steadfast_sim::scenario::{Scratch, Splice, write_spliced};
 
-use crate::mapped::Mapped;
+use crate::failure::Failure;
+use crate::whole::Whole;
 
-/// Files that are mapped, and what must not change while they are.
+/// The files that a simulation is told with, and what must not change while it is.
 #[derive(Debug, Default)]
 pub(crate) struct MappedFiles {
     /// The files that are not ours, and the versions that share pages with them.
-    foreign: RefCell<Vec<(PathBuf, Bytes)>>,
+    foreign: RefCell<Vec<Bytes>>,
 }
 
 impl MappedFiles {
-    /// Maps a file of the user's, which must not be empty.
-    pub(crate) fn open(&self, path: &Path) -> io::Result<Bytes> {
-        let bytes = Bytes::new(Mapped::new(File::open(path)?)?);
-        self.foreign.borrow_mut().push((path.to_owned(), bytes.clone()));
-        Ok(bytes)
+    /// Takes in a file of the user's.
+    pub(crate) fn keep_foreign(&self, whole: Whole) -> Bytes {
+        let bytes = Bytes::new(whole);
+        self.foreign.borrow_mut().push(bytes.clone());
+        bytes
     }
 
-    /// A file that somebody changed while it was mapped, so that nothing that was made of it
+    /// Fails if somebody changed a file while it was read, so that nothing that was made of it
     /// counts.
-    pub(crate) fn changed(&self) -> io::Result<Option<PathBuf>> {
-        for (path, bytes) in &*self.foreign.borrow() {
-            if let Some(mapped) = bytes.owner::<Mapped>()
-                && !mapped.unchanged()?
-            {
-                return Ok(Some(path.clone()));
-            }
-        }
-        Ok(None)
+    pub(crate) fn assert_unchanged(&self) -> Result<(), Failure> {
+        let foreign = self.foreign.borrow();
+        foreign.iter().filter_map(Bytes::owner::<Whole>).try_for_each(Whole::assert_unchanged)
     }
 
     /// Overwritten places take the memory of their pages.
     fn overwrite(&self, old: &Bytes, splices: &[Splice]) -> Option<io::Result<Bytes>> {
-        let mapped = old.owner::<Mapped>()?;
-        let keeps_length = splices.iter().all(|it| it.removed == it.fresh.len());
-        keeps_length.then(|| {
-            let version = mapped.overwritten(splices.iter().map(|it| (it.at, &*it.fresh)))?;
-            let bytes = Bytes::new(version);
-            let mut foreign = self.foreign.borrow_mut();
-            let path = foreign.iter().find(|it| it.1.as_ptr() == old.as_ptr()).map(|it| &it.0);
-            let path = path.cloned().unwrap_or_default();
-            foreign.push((path, bytes.clone()));
-            Ok(bytes)
-        })
+        let whole = old.owner::<Whole>()?;
+        if splices.iter().any(|it| it.removed != it.fresh.len()) {
+            return None;
+        }
+        let version = whole.overwritten(splices.iter().map(|it| (it.at, &*it.fresh)))?;
+        Some(version.map(|version| self.keep_foreign(version)))
     }
 }
 
@@ -118,9 +107,15 @@ impl AsRef<[u8]> for Temporary {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use steadfast_sim::scenario::InMemory;
 
     use super::*;
+
+    fn open(files: &MappedFiles, path: &Path) -> Bytes {
+        files.keep_foreign(Whole::open(path).expect("a file"))
+    }
 
     fn splice(at: usize, removed: usize, fresh: &[u8]) -> Splice {
         Splice { at, removed, fresh: fresh.to_vec() }
@@ -132,7 +127,7 @@ mod tests {
         let path = directory.path().join("file");
         std::fs::write(&path, [7; 20_000]).expect("a file");
         let files = MappedFiles::default();
-        let (mut mapped, mut held) = (files.open(&path).expect("mapped"), Bytes::new([7; 20_000]));
+        let (mut mapped, mut held) = (open(&files, &path), Bytes::new([7; 20_000]));
         for splices in [
             vec![splice(0, 3, b"abc"), splice(4_094, 4, b"wxyz")],
             vec![splice(10, 0, b"inserted"), splice(19_000, 100, b"")],
@@ -146,7 +141,7 @@ mod tests {
             assert_eq!(*mapped, *held);
         }
         assert_eq!(std::fs::read(&path).expect("the file"), [7; 20_000]);
-        assert_eq!(files.changed().expect("metadata"), None);
+        files.assert_unchanged().expect("nobody changed it");
     }
 
     #[test]
@@ -164,7 +159,7 @@ mod tests {
         let path = directory.path().join("file");
         std::fs::write(&path, [7; 20_000]).expect("a file");
         let files = MappedFiles::default();
-        let mapped = files.open(&path).expect("mapped");
+        let mapped = open(&files, &path);
         let version = files.keep(&mapped, &[splice(0, 1, b"!")]).expect("room for it");
         let file = File::options().write(true).open(&path).expect("the file");
         let time = file.metadata().expect("metadata").modified().expect("a time");
@@ -172,6 +167,7 @@ mod tests {
         assert_eq!(version[19_000], 0);
         file.set_len(20_000).expect("it can be lengthened");
         file.set_modified(time).expect("a time can be set");
-        assert_eq!(files.changed().expect("metadata"), Some(path));
+        let failure = format!("{:?}", files.assert_unchanged().expect_err("it was cut"));
+        assert!(failure.contains(path.to_str().expect("a name")), "{failure}");
     }
 }

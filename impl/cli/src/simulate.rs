@@ -1,7 +1,7 @@
 //! `steadfast simulate`: the five scenarios.
 
-use std::fs;
-use std::io;
+mod user_files;
+
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,10 +10,7 @@ use clap::{Args, value_parser};
 use serde_json::{Value, json};
 use steadfast_output::{WholeFile, names_standard_output, say, shown, warn};
 use steadfast_protocol::NODES_MAX;
-use steadfast_sim::scenario::{
-    Cast, SCENARIOS, Scenario, ScenarioError, Source, Story, default_sources,
-};
-use steadfast_trace::Scope;
+use steadfast_sim::scenario::{Cast, SCENARIOS, Scenario, ScenarioError, Story, default_sources};
 
 use crate::delta::is_standard;
 use crate::failure::Failure;
@@ -31,7 +28,7 @@ pub(crate) struct Options {
     /// Where all random numbers come from: the same seed gives the same story.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Tell it on the files in this directory.
+    /// Tell it on the files in this directory and the directories below it.
     #[arg(long, value_name = "DIR")]
     files: Option<PathBuf>,
     /// N: nodes.
@@ -61,7 +58,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
     }
     let files = MappedFiles::default();
     let sources = match &options.files {
-        Some(directory) => read(directory, &files)?,
+        Some(directory) => user_files::read(directory, &files)?,
         None => default_sources(options.seed),
     };
     let cast = Cast {
@@ -94,7 +91,7 @@ fn tell(
     let mut stories = Vec::new();
     for scenario in scenarios {
         let told = scenario.tell(cast);
-        assert_unchanged(files)?;
+        files.assert_unchanged()?;
         let told = match told {
             Err(ScenarioError::Unfit(why)) if scenarios.len() > 1 => {
                 warn(format_args!("warning: {} is left out: {why}", scenario.name));
@@ -130,61 +127,6 @@ fn refused(scenario: &Scenario, error: &ScenarioError) -> Failure {
             Failure::usage(format!("{}: {error}", scenario.name))
         }
         ScenarioError::Scratch(_) => Failure::io(scenario.name, error),
-    }
-}
-
-/// Maps the files in a directory, in the order of their names. What cannot be used is named and left
-/// out.
-fn read(directory: &Path, files: &MappedFiles) -> Result<Vec<Source>, Failure> {
-    let place = directory.display();
-    let failed = |error: io::Error| Failure::io(format!("cannot read {place}"), &error);
-    let entries: io::Result<Vec<fs::DirEntry>> = fs::read_dir(directory).map_err(failed)?.collect();
-    let mut paths: Vec<PathBuf> = entries.map_err(failed)?.iter().map(fs::DirEntry::path).collect();
-    paths.sort();
-    let most = Scope::PATHS_MAX as usize;
-    let mut sources = Vec::new();
-    for path in paths {
-        match load(&path, files) {
-            Ok(_) if sources.len() == most => {
-                let refusal =
-                    format!("{place}: more than {most} files: a simulation takes 1 to {most}");
-                return Err(Failure::usage(refusal));
-            }
-            Ok(source) => sources.push(source),
-            Err(why) => warn(format_args!("warning: {} is left out: {why}", path.display())),
-        }
-    }
-    if sources.is_empty() {
-        return Err(Failure::usage(format!("{place}: there is no file in it that can be used")));
-    }
-    Ok(sources)
-}
-
-fn load(path: &Path, files: &MappedFiles) -> Result<Source, String> {
-    let name = path.file_name().and_then(|it| it.to_str());
-    let name = name.ok_or("its name is not UTF-8")?.to_owned();
-    if name.chars().any(char::is_control) {
-        return Err("its name has control characters in it".to_owned());
-    }
-    let kind = fs::metadata(path).map_err(|error| error.to_string())?;
-    if kind.is_dir() {
-        return Err("it is a directory".to_owned());
-    }
-    if !kind.is_file() {
-        return Err("it is not a regular file".to_owned());
-    }
-    if kind.len() == 0 {
-        return Err("it is empty".to_owned());
-    }
-    Ok(Source { name, bytes: files.open(path).map_err(|error| error.to_string())? })
-}
-
-/// Fails if somebody changed a file while a story was told on it, so that the story does not count.
-fn assert_unchanged(files: &MappedFiles) -> Result<(), Failure> {
-    match files.changed() {
-        Ok(None) => Ok(()),
-        Ok(Some(path)) => Err(Failure::changed(path.display())),
-        Err(error) => Err(Failure::io("cannot look at a file again", &error)),
     }
 }
 

@@ -46,7 +46,7 @@ fn files_that_cannot_be_used_are_named_and_left_out() {
         .expect("a file");
     let output = simulate(&["basic-replication", "--files", place]);
     let warnings = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(warnings.contains("folder is left out: it is a directory"), "{warnings}");
+    assert!(warnings.contains("folder is left out: it is an empty directory"), "{warnings}");
     assert!(warnings.contains("empty is left out: it is empty"), "{warnings}");
     assert_eq!(output.status.code(), Some(0));
     assert!(String::from_utf8_lossy(&output.stdout).contains("puts text: 8800 B"));

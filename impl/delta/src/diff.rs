@@ -31,18 +31,30 @@ pub struct Options {
     /// the result is right. Without one the patch is found faster and the caller must check the
     /// result's name.
     pub summed: bool,
+    /// Whether the new content is summed a second time when all of it has been encoded, and the patch
+    /// is refused with [`NewChanged`] if the sums differ: for a content that another process may be
+    /// writing to. Two equal readings, one after the other, prove that every byte had its value at
+    /// the moment between them, unless it was changed and changed back (Afek et al., "Atomic snapshots
+    /// of shared memory", J. ACM 40(4), 1993, section 3: the double collect). Says nothing of a
+    /// content that is not `summed`.
+    pub read_twice: bool,
 }
+
+/// Why a diff failed that read its new content twice: the source of its [`io::Error`].
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the new content changed while it was read")]
+pub struct NewChanged;
 
 impl Default for Options {
     fn default() -> Options {
-        Options { effort: Effort::Default, summed: true }
+        Options { effort: Effort::Default, summed: true, read_twice: false }
     }
 }
 
 /// Writes the patch that makes `new` from `old`, and returns its bytes.
 ///
 /// # Errors
-/// `out` cannot be written to, or there is no memory.
+/// `out` cannot be written to, there is no memory, or the new content changed ([`NewChanged`]).
 pub fn diff(old: &[u8], new: &[u8], options: Options, out: impl Write) -> io::Result<u64> {
     diff_observed(old, new, options, out, &|_, _| ())
 }
@@ -62,7 +74,8 @@ pub fn diff_observed(
     let length = new.len() as u64;
     let observe = |pass: u64, done: usize| observe(pass * length + done as u64, PASSES * length);
     let first = |done| observe(0, done);
-    let mut summing = Summing::new(new, options.summed, &first);
+    let summing = Summing::new(new, options.summed, &first);
+    let mut summing = if options.read_twice { summing.twice() } else { summing };
     let segments = outline::outline(pair, &mut summing);
     let mut encoder = Encoder::new(pair, summing, options.effort, out)?;
     let mut emit = |segment: Segment| {

@@ -147,14 +147,14 @@ impl<'a, W: Write> Encoder<'a, W> {
     /// Describes what is left as literals, and writes the trailer.
     ///
     /// # Errors
-    /// The patch cannot be written.
+    /// The patch cannot be written, or the new content has another sum by now.
     pub(crate) fn finish(mut self) -> io::Result<u64> {
         self.literals(self.pair.new.len())?;
         self.flush()?;
         let Pair { old, new } = self.pair;
         self.touched.touch(new.len()..old.len().max(new.len()));
         let touched = self.touched.finish();
-        let bytes = Trailer { sum: self.summing.finish(), touched }.to_bytes();
+        let bytes = Trailer { sum: self.summing.finish()?, touched }.to_bytes();
         self.out.write_all(&bytes)?;
         self.out.write_all(&check(self.check, &[&bytes]).to_le_bytes())?;
         Ok(self.written + bytes.len() as u64 + 8)

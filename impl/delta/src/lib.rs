@@ -61,7 +61,7 @@ mod touched;
 mod wire;
 
 pub use apply::{Applied, Content, OldContent, apply, apply_stream};
-pub use diff::{Options, diff, diff_observed};
+pub use diff::{NewChanged, Options, diff, diff_observed};
 pub use effort::Effort;
 pub use error::PatchError;
 pub use in_place::{InPlacePlan, JournalError, PatchedFile, Verify};

@@ -18,7 +18,7 @@ struct Case {
 }
 
 fn case(name: &'static str, old: Vec<u8>, new: Vec<u8>, effort: Effort) -> Case {
-    Case { name, old, new, options: Options { effort, summed: true } }
+    Case { name, old, new, options: Options { effort, ..Options::default() } }
 }
 
 fn cases() -> Vec<Case> {

@@ -80,7 +80,7 @@ fn shuffled_small_pieces_are_found_by_the_second_pass() {
 fn a_patch_without_a_sum_is_smaller_and_says_so() {
     let (old, new) = (text(1, 50_000), text(2, 50_000));
     let mut bare = Vec::new();
-    let options = Options { effort: Effort::Default, summed: false };
+    let options = Options { effort: Effort::Default, summed: false, ..Options::default() };
     diff(&old, &new, options, &mut bare).expect("a vector can be written to");
     assert_eq!(bare.len() + 16, patch(&old, &new, Effort::Default).len());
     assert!(!stats(&bare[..]).expect("a patch of ours").summed);

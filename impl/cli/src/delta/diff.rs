@@ -1,16 +1,19 @@
 //! `steadfast delta diff`.
 
+use std::io;
 use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
+use steadfast_delta::NewChanged;
 use steadfast_output::say;
 
-use super::input::{Whole, is_standard};
+use super::input::is_standard;
 use super::output::{NEW_MODE, Output, is_standard_output, refuse_to_replace};
 use super::progress::bar;
 use crate::failure::Failure;
+use crate::whole::Whole;
 
 /// Write the patch that makes NEW from OLD.
 #[derive(Args)]
@@ -26,6 +29,10 @@ pub(crate) struct Options {
     /// How long to look for what is equal.
     #[arg(long, value_enum, default_value_t = Effort::Default)]
     effort: Effort,
+    /// Read NEW a second time at the end, and fail if it reads differently. Done without being asked if a
+    /// process has NEW open for writing, and for a device.
+    #[arg(long)]
+    read_twice: bool,
     /// Say what was done as JSON on standard output.
     #[arg(long)]
     json: bool,
@@ -66,7 +73,9 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let mut output = Output::create_from(&[&options.old, &options.new], &options.output, NEW_MODE)?;
     let (old, new) = (Whole::open(&options.old)?, Whole::open(&options.new)?);
     let bar = bar("diff", 1);
-    let asked = steadfast_delta::Options { effort: options.effort.into(), summed: true };
+    let read_twice = options.read_twice || new.may_be_written();
+    let effort = options.effort.into();
+    let asked = steadfast_delta::Options { effort, summed: true, read_twice };
     let length = steadfast_delta::diff_observed(&old, &new, asked, &mut output, &|done, of| {
         bar.set_length(of);
         bar.set_position(done);
@@ -75,6 +84,12 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     // First, because what was cut off can also not be written.
     old.assert_unchanged()?;
     new.assert_unchanged()?;
+    if length.as_ref().is_err_and(is_new_changed) {
+        return Err(new.read_differently());
+    }
+    if read_twice {
+        new.assert_reads_same()?;
+    }
     let length = length.map_err(|error| Failure::io("the patch is not complete", &error))?;
     output.finish()?;
     if options.json {
@@ -86,4 +101,9 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         }));
     }
     Ok(())
+}
+
+/// Whether the engine saw that NEW read differently the second time.
+fn is_new_changed(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|it| it.is::<NewChanged>())
 }

@@ -1,7 +1,7 @@
 //! `steadfast delta patch --in-place`: the files around a plan.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek};
+use std::io::{self, ErrorKind, Read, Seek};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use steadfast_output::{say, warn};
 
 use super::input::{is_standard, reader};
 use super::journal::Journal;
-use super::patch::{OldFile, refused};
+use super::patch::refused;
 use crate::failure::Failure;
 
 /// How a file is to be changed.
@@ -35,13 +35,19 @@ pub(crate) fn run(old: &Path, patch: &Path, settings: Settings) -> Result<(), Fa
     let journal = Journal::beside(&fs::canonicalize(old).map_err(cannot)?);
     let finished = finish(&journal, &mut file, old)?;
     if let Some(plan) = &finished {
-        warn(format_args!("steadfast: finished a change of {} that was interrupted", old.display()));
+        warn(format_args!(
+            "steadfast: finished a change of {} that was interrupted",
+            old.display()
+        ));
         let asked = given.stats().map_err(|error| refused(old, patch, &error))?;
         if asked.identity == plan.patch() {
             tell(settings.json, plan.written(), true);
             return Ok(());
         }
-        warn(format_args!("steadfast: that was a change of another patch; applying {}", patch.display()));
+        warn(format_args!(
+            "steadfast: that was a change of another patch; applying {}",
+            patch.display()
+        ));
     }
     let plan = InPlacePlan::new(&file, given.rewound().map_err(cannot)?, settings.verify);
     let plan = match plan {
@@ -187,6 +193,25 @@ pub(crate) fn is_other_old(error: &PatchError) -> bool {
 fn tell(json: bool, written: u64, replayed: bool) {
     if json {
         say(json!({ "written": written, "replayed": replayed }));
+    }
+}
+
+/// A file that is changed in place.
+struct OldFile(File);
+
+impl OldContent for OldFile {
+    fn length(&self) -> io::Result<u64> {
+        let metadata = self.0.metadata()?;
+        if metadata.is_file() { Ok(metadata.len()) } else { Err(io::Error::other("it is no file")) }
+    }
+
+    fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+        self.0.read_exact_at(bytes, offset).map_err(|error| match error.kind() {
+            ErrorKind::UnexpectedEof => {
+                io::Error::other("the old version was cut off while it was read")
+            }
+            _ => error,
+        })
     }
 }
 

@@ -1,14 +1,15 @@
 //! What a command reads: a file or standard input.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read};
-use std::ops::Deref;
-use std::path::{Path, PathBuf};
+use std::io::{self, BufReader, ErrorKind, Read};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
 
+use steadfast_delta::OldContent;
 use steadfast_output::standard_input;
 
 use crate::failure::Failure;
-use crate::mapped::Mapped;
+use crate::source::{length_in_place, read_whole};
 
 /// The name that stands for standard input and standard output.
 const STANDARD: &str = "-";
@@ -23,58 +24,71 @@ pub(crate) fn shown(path: &Path) -> String {
     if is_standard(path) { "standard input".to_owned() } else { steadfast_output::shown(path) }
 }
 
-/// All of an input as one slice.
-pub(crate) struct Whole {
-    path: PathBuf,
-    bytes: Bytes,
-}
-
-enum Bytes {
-    Mapped(Mapped),
-    /// Standard input, pipes and what is empty cannot be mapped.
+/// An old version, read where a patch says: a file or a block device in its place, anything else
+/// from memory.
+pub(crate) enum OldVersion {
+    InPlace { file: File, length: u64 },
     Read(Vec<u8>),
 }
 
-impl Whole {
-    /// Maps a file, or reads what cannot be mapped.
-    pub(crate) fn open(path: &Path) -> Result<Whole, Failure> {
-        let opened = || -> io::Result<Bytes> {
-            let mut bytes = Vec::new();
-            if is_standard(path) {
-                standard_input()?.read_to_end(&mut bytes)?;
-                return Ok(Bytes::Read(bytes));
-            }
-            let mut file = File::open(path)?;
-            let metadata = file.metadata()?;
-            if metadata.is_file() && metadata.len() > 0 {
-                return Mapped::new(file).map(Bytes::Mapped);
-            }
-            file.read_to_end(&mut bytes)?;
-            Ok(Bytes::Read(bytes))
-        };
+impl OldVersion {
+    /// Opens a file; `-` is standard input.
+    pub(crate) fn open(path: &Path) -> Result<OldVersion, Failure> {
         let cannot = |error| Failure::io(format!("cannot read {}", shown(path)), &error);
-        Ok(Whole { path: path.to_owned(), bytes: opened().map_err(cannot)? })
+        if is_standard(path) {
+            return standard_input().and_then(read_whole).map(OldVersion::Read).map_err(cannot);
+        }
+        let file = File::open(path);
+        let file =
+            file.map_err(|error| Failure::io(format!("cannot open {}", shown(path)), &error))?;
+        OldVersion::of(file).map_err(cannot)
     }
 
-    /// Fails if the input changed while it was read, so that nothing that was made of it counts.
-    pub(crate) fn assert_unchanged(&self) -> Result<(), Failure> {
-        let Bytes::Mapped(mapped) = &self.bytes else { return Ok(()) };
-        let path = shown(&self.path);
-        match mapped.unchanged() {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(Failure::changed(path)),
-            Err(error) => Err(Failure::io(format!("cannot look at {path}"), &error)),
+    fn of(file: File) -> io::Result<OldVersion> {
+        match length_in_place(&file)? {
+            Some(length) if length > 0 && ends_at(&file, length)? => {
+                Ok(OldVersion::InPlace { file, length })
+            }
+            _ => read_whole(&file).map(OldVersion::Read),
         }
     }
 }
 
-impl Deref for Whole {
-    type Target = [u8];
+/// Whether a file ends where it says. Files that the system makes up while they are read do not:
+/// sysfs calls each a page long.
+fn ends_at(file: &File, length: u64) -> io::Result<bool> {
+    let has = |at| loop {
+        match file.read_at(&mut [0], at) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            read => break Ok::<bool, io::Error>(read? == 1),
+        }
+    };
+    Ok(has(length - 1)? && !has(length)?)
+}
 
-    fn deref(&self) -> &[u8] {
-        match &self.bytes {
-            Bytes::Mapped(mapped) => mapped,
-            Bytes::Read(bytes) => bytes,
+impl OldContent for OldVersion {
+    fn length(&self) -> io::Result<u64> {
+        match self {
+            OldVersion::InPlace { length, .. } => Ok(*length),
+            OldVersion::Read(bytes) => Ok(bytes.len() as u64),
+        }
+    }
+
+    fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+        let cut = || io::Error::other("the old version was cut off while it was read");
+        match self {
+            OldVersion::InPlace { file, .. } => {
+                file.read_exact_at(bytes, offset).map_err(|error| match error.kind() {
+                    ErrorKind::UnexpectedEof => cut(),
+                    _ => error,
+                })
+            }
+            OldVersion::Read(old) => {
+                let start = usize::try_from(offset).ok();
+                let part = start.and_then(|it| old.get(it..)?.get(..bytes.len()));
+                bytes.copy_from_slice(part.ok_or_else(cut)?);
+                Ok(())
+            }
         }
     }
 }

@@ -1,17 +1,18 @@
 //! `steadfast delta manifest`.
 
-use std::io::{ErrorKind, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, ErrorKind, Read, Seek, Write};
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use steadfast_delta::manifest::{self, Manifest, ManifestBuilder};
-use steadfast_output::say;
+use steadfast_output::{say, standard_input};
 
-use super::input::{is_standard, reader, shown};
+use super::input::{is_standard, shown};
 use super::output::{Output, is_standard_output, refuse_to_replace};
 use super::progress::bar;
 use crate::failure::Failure;
+use crate::source::Source;
 
 /// Tell a file's name and what it consists of.
 #[derive(Args)]
@@ -24,6 +25,10 @@ pub(crate) struct Options {
     /// How far down the manifest goes.
     #[arg(long, value_enum, default_value_t = Depth::Grains)]
     depth: Depth,
+    /// Read FILE a second time, and fail if it reads differently. Done without being asked if a process
+    /// has FILE open for writing, and for a device.
+    #[arg(long)]
+    read_twice: bool,
     /// Say it as JSON.
     #[arg(long)]
     json: bool,
@@ -57,7 +62,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     }
     // First, because reading takes long.
     let output = options.output.as_deref().map(Output::create).transpose()?;
-    let manifest = read(&options.file, options.depth.into())?;
+    let manifest = read(options)?;
     if let Some(output) = output {
         write(output, &manifest)?;
     }
@@ -69,12 +74,33 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Makes the manifest of an input piece by piece, so that memory is bounded by the manifest.
-fn read(path: &Path, depth: manifest::Depth) -> Result<Manifest, Failure> {
-    const PIECE: usize = 1 << 20;
+/// Makes the manifest of an input. Of a file that may be written meanwhile, it is made twice.
+fn read(options: &Options) -> Result<Manifest, Failure> {
+    let path = &options.file;
+    let depth = options.depth.into();
     let cannot = |error| Failure::io(format!("cannot read {}", shown(path)), &error);
-    let length = if is_standard(path) { 0 } else { std::fs::metadata(path).map_err(cannot)?.len() };
-    let mut input = reader(path)?;
+    if is_standard(path) {
+        return standard_input().and_then(|it| build(it, 0, depth)).map_err(cannot);
+    }
+    let source = Source::open(path)
+        .map_err(|error| Failure::io(format!("cannot open {}", shown(path)), &error))?;
+    let length = source.length().map_err(cannot)?;
+    let make = || build(source.file(), length.unwrap_or(0), depth).map_err(cannot);
+    let manifest = make()?;
+    // What has no places, such as a pipe, is not there a second time.
+    if length.is_some() && (options.read_twice || source.may_be_written()) {
+        source.file().rewind().map_err(cannot)?;
+        if make()?.root() != manifest.root() {
+            return Err(source.read_differently());
+        }
+    }
+    source.assert_unchanged()?;
+    Ok(manifest)
+}
+
+/// Makes a manifest piece by piece, so that memory is bounded by the manifest.
+fn build(mut input: impl Read, length: u64, depth: manifest::Depth) -> io::Result<Manifest> {
+    const PIECE: usize = 1 << 20;
     let mut builder = ManifestBuilder::new(depth);
     let mut piece = vec![0; PIECE];
     let bar = bar("manifest", length);
@@ -86,7 +112,7 @@ fn read(path: &Path, depth: manifest::Depth) -> Result<Manifest, Failure> {
                 bar.inc(read as u64);
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(cannot(error)),
+            Err(error) => return Err(error),
         }
     }
     bar.finish_and_clear();

@@ -1,8 +1,6 @@
 //! `steadfast delta patch`.
 
-use std::fs::{self, File};
-use std::io::{self, ErrorKind};
-use std::os::unix::fs::FileExt;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args, ValueEnum};
@@ -12,7 +10,7 @@ use steadfast_output::say;
 use steadfast_output::size::bytes;
 
 use super::in_place::{self, is_other_old};
-use super::input::{is_standard, reader, shown};
+use super::input::{OldVersion, is_standard, reader, shown};
 use super::output::{Output, PROGRAM_MODE, is_standard_output, refuse_to_replace};
 use super::progress::{Observed, bar};
 use crate::failure::{Failure, with_causes};
@@ -26,7 +24,7 @@ const LIMIT_LEAST: u64 = 1 << 30;
 #[derive(Args)]
 #[command(group = ArgGroup::new("where").required(true).args(["output", "in_place"]))]
 pub(crate) struct Options {
-    /// The old version, as the patch was made for.
+    /// The old version, as the patch was made for; `-` reads it from standard input into memory.
     old: PathBuf,
     /// The patch; `-` is standard input.
     patch: PathBuf,
@@ -74,8 +72,8 @@ impl From<Verify> for steadfast_delta::Verify {
 
 /// Runs the command.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
-    if is_standard(&options.old) {
-        let message = "OLD cannot be standard input, because it is read where the patch says";
+    if is_standard(&options.old) && (options.in_place || is_standard(&options.patch)) {
+        let message = "OLD cannot be standard input with --in-place or if PATCH is";
         return Err(Failure::usage(message).help("name a file; PATCH can be -"));
     }
     match &options.output {
@@ -101,7 +99,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
 }
 
 fn make(options: &Options, path: &Path) -> Result<Applied, Failure> {
-    let old = OldFile::open(&options.old)?;
+    let old = OldVersion::open(&options.old)?;
     if is_standard_output(path) {
         check_before(&old, options)?;
     }
@@ -121,7 +119,7 @@ fn make(options: &Options, path: &Path) -> Result<Applied, Failure> {
 /// Refuses a damaged patch, and another old content in the places where the patch changes it, before
 /// the first byte goes to standard output. Costs reading these places, and is left out where the patch
 /// does not name them, or cannot be read twice.
-fn check_before(old: &OldFile, options: &Options) -> Result<(), Failure> {
+fn check_before(old: &OldVersion, options: &Options) -> Result<(), Failure> {
     if !is_file(&options.patch) {
         return Ok(());
     }
@@ -137,7 +135,7 @@ fn is_file(path: &Path) -> bool {
 }
 
 /// Tells an old content that is the new one already from one that the patch was not made for.
-fn why_refused(old: &OldFile, options: &Options, error: PatchError) -> Failure {
+fn why_refused(old: &OldVersion, options: &Options, error: PatchError) -> Failure {
     if is_other_old(&error) && is_file(&options.patch) {
         let read = reader(&options.patch).ok().and_then(|it| stats(it).ok());
         if read.is_some_and(|it| it.is_new(old).unwrap_or(false)) {
@@ -155,7 +153,7 @@ fn cannot(options: &Options, error: PatchError) -> Failure {
 
 /// Why a patch cannot be applied to a file.
 pub(crate) fn refused(old: &Path, patch: &Path, error: &PatchError) -> Failure {
-    let what = format!("cannot apply {} to {}", shown(patch), old.display());
+    let what = format!("cannot apply {} to {}", shown(patch), shown(old));
     match error {
         PatchError::Io(error) => Failure::io(what, error),
         PatchError::TooLarge { .. } => Failure::usage(with_causes(what, error))
@@ -173,31 +171,5 @@ pub(crate) fn refused(old: &Path, patch: &Path, error: &PatchError) -> Failure {
             Failure::broken(with_causes(what, error)).help("take a newer program")
         }
         _ => Failure::broken(with_causes(what, error)).help("fetch the patch again"),
-    }
-}
-
-/// An old version that is read where it is needed, without a mapping.
-pub(crate) struct OldFile(pub(crate) File);
-
-impl OldFile {
-    fn open(path: &Path) -> Result<OldFile, Failure> {
-        let cannot = |error| Failure::io(format!("cannot open {}", path.display()), &error);
-        File::open(path).map(OldFile).map_err(cannot)
-    }
-}
-
-impl OldContent for OldFile {
-    fn length(&self) -> io::Result<u64> {
-        let metadata = self.0.metadata()?;
-        if metadata.is_file() { Ok(metadata.len()) } else { Err(io::Error::other("it is no file")) }
-    }
-
-    fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
-        self.0.read_exact_at(bytes, offset).map_err(|error| match error.kind() {
-            ErrorKind::UnexpectedEof => {
-                io::Error::other("the old version was cut off while it was read")
-            }
-            _ => error,
-        })
     }
 }

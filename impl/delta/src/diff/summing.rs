@@ -1,5 +1,9 @@
 //! Comparing two contents from either end while summing the new one.
 
+use std::hint::black_box;
+use std::io;
+
+use super::NewChanged;
 use super::pair::{Pair, Place};
 use crate::compare::{common_prefix, common_suffix};
 use crate::sum::{SUM_BLOCK, Sum};
@@ -17,6 +21,7 @@ pub(crate) struct Summing<'a> {
     low: usize,
     high: usize,
     sum: Option<Sum>,
+    is_read_twice: bool,
     /// The old blocks that were seen to differ from the new ones in their place.
     differing: BlockSums,
     /// Told how far the comparison has come.
@@ -28,7 +33,13 @@ impl<'a> Summing<'a> {
     pub(crate) fn new(new: &'a [u8], asked: bool, observe: &'a dyn Fn(usize)) -> Summing<'a> {
         let high = new.len().next_multiple_of(SUM_BLOCK);
         let sum = asked.then(Sum::default);
-        Summing { new, low: 0, high, sum, differing: BlockSums::default(), observe }
+        let differing = BlockSums::default();
+        Summing { new, low: 0, high, sum, is_read_twice: false, differing, observe }
+    }
+
+    /// The new content is summed once more at the end, and must have the same sum.
+    pub(crate) fn twice(self) -> Summing<'a> {
+        Summing { is_read_twice: true, ..self }
     }
 
     /// The equal bytes from `place` on in `pair`, whose new content is a prefix of the summed one.
@@ -120,9 +131,22 @@ impl<'a> Summing<'a> {
     }
 
     /// The sum, with the blocks added that nobody passed.
-    pub(crate) fn finish(mut self) -> Option<Sum> {
+    ///
+    /// # Errors
+    /// The new content is to be read twice, and its second sum is another.
+    pub(crate) fn finish(mut self) -> io::Result<Option<Sum>> {
         self.advance(self.new.len().next_multiple_of(SUM_BLOCK));
-        self.sum
+        let is_same = |sum: Sum| {
+            let mut again = Sum::default();
+            // The optimizer must not conclude that the bytes are those that it has seen.
+            let new = black_box(self.new);
+            again.add_blocks(new, 0..new.len());
+            sum == again
+        };
+        match self.sum {
+            Some(sum) if self.is_read_twice && !is_same(sum) => Err(io::Error::other(NewChanged)),
+            sum => Ok(sum),
+        }
     }
 
     /// Adds the whole blocks before `to`, while they are in the cache.
@@ -184,7 +208,7 @@ mod tests {
         assert_eq!((found, summing.equal_suffix(pair, prefix)), (prefix, suffix));
         let mut whole = Sum::default();
         whole.add_blocks(new, 0..new.len());
-        assert_eq!(summing.finish(), Some(whole));
+        assert_eq!(summing.finish().expect("nothing changed"), Some(whole));
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub fn text(seed: u64, length: usize) -> Vec<u8> {
 
 pub fn patch(old: &[u8], new: &[u8], effort: Effort) -> Vec<u8> {
     let mut patch = Vec::new();
-    let options = Options { effort, summed: true };
+    let options = Options { effort, ..Options::default() };
     let length = diff(old, new, options, &mut patch).expect("a vector can be written to");
     assert_eq!(length, patch.len() as u64);
     patch

@@ -53,7 +53,7 @@ pub fn round_trip(input: &[u8]) {
     let (old, new) = bytes.split_at(bytes.len() * usize::from(split) / 256);
     let effort = [Effort::Fast, Effort::Default, Effort::Small][usize::from(effort % 3)];
     let mut patch = Vec::new();
-    diff(old, new, Options { effort, summed: true }, &mut patch).expect("a vector");
+    diff(old, new, Options { effort, ..Options::default() }, &mut patch).expect("a vector");
     assert!(*apply(old, &patch, u64::MAX).expect("a patch of ours") == *new);
 }
 

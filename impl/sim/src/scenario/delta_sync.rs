@@ -8,6 +8,9 @@ use super::{Cast, ScenarioError, Source, Splice, Story};
 use crate::narrate::size;
 use crate::{Bytes, Random};
 
+/// Of a shorter file a delta saves nothing: it takes about 150 bytes itself, with what is new in it.
+const LARGE_MIN: usize = 256;
+
 /// How a file is changed.
 struct Edit {
     title: &'static str,
@@ -26,6 +29,17 @@ pub(super) fn tell(cast: &Cast<'_>) -> Result<Vec<Story>, ScenarioError> {
     };
 
     story.chapter("a large file is replicated whole");
+    if let others @ 1.. = cast.sources.len() - 1 {
+        let name = &source.name;
+        story.note(&format!("told on {name} only, the largest file; {others} others are not used"));
+    }
+    if source.bytes.len() < LARGE_MIN {
+        let length = size(source.bytes.len() as u64);
+        story.note(&format!(
+            "{length} are too short for a delta to save anything: how much travels is not judged; \
+             take a file of {LARGE_MIN} B or more"
+        ));
+    }
     let leader = story.leader();
     let written = story.put(leader, &source);
     story.wait_for_rest();
@@ -67,6 +81,9 @@ fn change(story: &mut Teller, leader: NodeId, name: &str, old: &Bytes, edit: &Ed
     let nodes: Vec<NodeId> = story.cluster.up().iter().collect();
     let exact = nodes.iter().all(|node| story.shows(*node, &source));
     story.expect(format!("{}: every node has it, byte for byte", edit.title), written && exact);
+    if old.len() < LARGE_MIN {
+        return;
+    }
     story.expect(
         format!(
             "{}: {} per follower instead of {}",

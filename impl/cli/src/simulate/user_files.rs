@@ -1,0 +1,146 @@
+//! The user's files that a simulation is told on: those of a directory and of the directories below it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use steadfast_output::warn;
+use steadfast_sim::scenario::Source;
+use steadfast_trace::Scope;
+
+use crate::delta::shown;
+use crate::failure::Failure;
+use crate::scratch::MappedFiles;
+use crate::whole::{Whole, is_short_of_room};
+
+/// A simulation takes no more files.
+const FILES_MAX: usize = Scope::PATHS_MAX as usize;
+/// So many names are looked at: most of a directory tree with more is no input that was meant.
+const NAMES_MAX: usize = 100_000;
+
+/// Takes in all files below a directory, in the order of their names. What cannot be used is named and
+/// left out.
+pub(super) fn read(directory: &Path, files: &MappedFiles) -> Result<Vec<Source>, Failure> {
+    let mut walk = Walk {
+        root: directory,
+        files,
+        sources: Vec::new(),
+        seen: BTreeSet::new(),
+        names: 0,
+        waiting: Vec::new(),
+    };
+    let failed =
+        |error: io::Error| Failure::io(format!("cannot read {}", shown(directory)), &error);
+    let metadata = fs::metadata(directory).map_err(failed)?;
+    walk.seen.insert((metadata.dev(), metadata.ino()));
+    walk.enter(directory).map_err(failed)?;
+    while let Some(path) = walk.waiting.pop() {
+        walk.visit(&path)?;
+    }
+    if walk.sources.is_empty() {
+        let place = shown(directory);
+        return Err(Failure::usage(format!("{place}: there is no file in it that can be used")));
+    }
+    Ok(walk.sources)
+}
+
+struct Walk<'a> {
+    root: &'a Path,
+    files: &'a MappedFiles,
+    sources: Vec<Source>,
+    /// The directories that were entered, by device and inode: links may lead in circles.
+    seen: BTreeSet<(u64, u64)>,
+    names: usize,
+    /// The paths to come, the next one last.
+    waiting: Vec<PathBuf>,
+}
+
+impl Walk<'_> {
+    /// Puts what is in a directory before all that waits, and says how much that is.
+    fn enter(&mut self, directory: &Path) -> io::Result<usize> {
+        let mut paths = Vec::new();
+        for entry in fs::read_dir(directory)?.take(NAMES_MAX + 1 - self.names) {
+            paths.push(entry?.path());
+        }
+        self.names += paths.len();
+        paths.sort_by(|one, other| other.cmp(one));
+        let found = paths.len();
+        self.waiting.extend(paths);
+        Ok(found)
+    }
+
+    fn visit(&mut self, path: &Path) -> Result<(), Failure> {
+        let place = shown(self.root);
+        if self.names > NAMES_MAX {
+            let refusal = format!("{place}: more than {NAMES_MAX} files and directories");
+            return Err(Failure::usage(refusal).help("name a directory with fewer"));
+        }
+        match self.take_in(path) {
+            Ok(()) => {}
+            Err(Refusal::Ends(failure)) => return Err(failure),
+            Err(Refusal::LeftOut(why)) => {
+                warn(format_args!("warning: {} is left out: {why}", shown(path)))
+            }
+        }
+        if self.sources.len() > FILES_MAX {
+            let refusal = format!(
+                "{place}: more than {FILES_MAX} files: a simulation takes 1 to {FILES_MAX}"
+            );
+            return Err(Failure::usage(refusal));
+        }
+        Ok(())
+    }
+
+    fn take_in(&mut self, path: &Path) -> Result<(), Refusal> {
+        let metadata = fs::metadata(path)?;
+        if metadata.is_dir() {
+            return self.take_in_directory(path, (metadata.dev(), metadata.ino()));
+        }
+        let name = path.strip_prefix(self.root).unwrap_or(path).to_str();
+        let name = name.ok_or_else(|| left_out("its name is not UTF-8"))?.to_owned();
+        if name.chars().any(char::is_control) {
+            return Err(left_out("its name has control characters in it"));
+        }
+        if !metadata.is_file() {
+            return Err(left_out("it is not a regular file"));
+        }
+        let whole = Whole::try_open(path).map_err(|error| match is_short_of_room(&error) {
+            true => Refusal::Ends(Failure::io(format!("cannot read {}", shown(path)), &error)),
+            false => Refusal::from(error),
+        })?;
+        if whole.is_empty() {
+            return Err(left_out("it is empty"));
+        }
+        self.sources.push(Source { name, bytes: self.files.keep_foreign(whole) });
+        Ok(())
+    }
+
+    fn take_in_directory(&mut self, path: &Path, place: (u64, u64)) -> Result<(), Refusal> {
+        if !self.seen.insert(place) {
+            return Err(left_out("it is a directory that was already read"));
+        }
+        match self.enter(path)? {
+            0 => Err(left_out("it is an empty directory")),
+            _ => Ok(()),
+        }
+    }
+}
+
+enum Refusal {
+    /// The file is left out, for this reason.
+    LeftOut(String),
+    /// Without this file, the story would be told on others than those that were meant.
+    Ends(Failure),
+}
+
+fn left_out(why: &str) -> Refusal {
+    Refusal::LeftOut(why.to_owned())
+}
+
+impl From<io::Error> for Refusal {
+    fn from(error: io::Error) -> Refusal {
+        Refusal::LeftOut(error.to_string())
+    }
+}
