@@ -67,7 +67,7 @@ fn a_failure_prints_a_command_that_replays_it_and_a_schedule_of_which_no_plan_ca
 
 #[test]
 fn seeds_find_these_twins() {
-    let (code, report) = json(&["seeds", "--twins", "--count", "2000", "--json"]);
+    let (code, report) = json(&["seeds", "--twins", "--count", "3000", "--json"]);
     assert_eq!(code, Some(0));
     let found = report["seed_twins"].as_array().expect("twins");
     let missed = found.iter().filter(|it| it["seed"].is_null()).map(|it| it["name"].as_str());
