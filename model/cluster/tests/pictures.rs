@@ -454,3 +454,39 @@ fn an_operation_ends_when_its_client_hears_of_it() {
     };
     assert!(hears(5) && hears(32) && hears(34) && !hears(33));
 }
+
+#[test]
+fn the_pictures_in_the_readme_are_as_they_are_drawn_today() {
+    for name in ["split-brain", "read-without-quorum"] {
+        let place = |kind: &str, ending: &str| {
+            let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../snapshots");
+            root.join(kind).join(format!("{name}.{ending}"))
+        };
+        let trace = Trace::read(&place("traces", "json")).expect("a trace");
+        let told = tell(&trace, trace.twin.as_deref().and_then(twin), STEPS_TOLD_MAX);
+        assert!(told.illegal.is_none() && told.breaks == trace.breaks, "{name}");
+        let kept = std::fs::read_to_string(place("pictures", "svg")).expect("a picture");
+        let again = format!(
+            "check show snapshots/traces/{name}.json --svg -o snapshots/pictures/{name}.svg"
+        );
+        assert!(kept.trim_end() == svg(&told.story).trim_end(), "draw it again: {again}");
+    }
+}
+
+#[test]
+fn a_split_brain_heals_with_both_writes_kept() {
+    let trace = Trace::parse(include_str!("../../../snapshots/traces/split-brain.json"));
+    let story = tell(&trace.expect("a trace"), None, STEPS_TOLD_MAX).story;
+    let shown = |node: u8| {
+        let changes = story.moments.iter().rev().flat_map(|it| it.changes.iter().rev());
+        let mut shown = changes.filter_map(|it| match it {
+            Change::Shows { node: of, versions, .. } if of.0 == node => Some(versions.clone()),
+            _ => None,
+        });
+        shown.next().expect("a version")
+    };
+    for node in 0..3 {
+        assert_eq!(shown(node), ["\"v1\" (n1#1)", "\"v0\" (n0#1)"], "n{node}");
+    }
+    assert!(story.operations.iter().all(|it| it.outcome == Outcome::Done));
+}

@@ -79,8 +79,24 @@ fn mark(lane: Lane, glyph: Glyph, tone: Tone, text: impl Into<String>) -> Mark {
 /// The marks of a step, those of one lane in the order in which they stand below each other.
 pub(crate) fn marks(moment: &Moment, story: &Story) -> Vec<Mark> {
     let mut marks: Vec<Mark> = of_step(&moment.step, &moment.changes).into_iter().collect();
-    marks.extend(moment.changes.iter().filter_map(|it| of_change(it, story)));
+    for change in &moment.changes {
+        marks.extend(of_change(change, story));
+        marks.extend(conflicts(change));
+    }
     marks
+}
+
+/// The conflict versions of a path, on a line of their own.
+fn conflicts(change: &Change) -> Option<Mark> {
+    let Change::Shows { node, versions, .. } = change else {
+        return None;
+    };
+    let text = match versions.get(1..)? {
+        [] => return None,
+        [one] => format!("conflict {one}"),
+        many => format!("{} conflicts", many.len()),
+    };
+    Some(mark(Lane::Node(*node), Glyph::None, Tone::Warn, text))
 }
 
 fn of_step(step: &Step, changes: &[Change]) -> Option<Mark> {
@@ -150,15 +166,8 @@ fn of_change(change: &Change, story: &Story) -> Option<Mark> {
             Role::Down => None,
         },
         Change::Shows { node, path, versions } => {
-            let tone = if versions.len() > 1 { Tone::Warn } else { Tone::Plain };
-            let name = words::clipped(path, 20);
-            let (visible, conflicts) = versions.split_first()?;
-            let conflicts = match conflicts {
-                [] => String::new(),
-                [one] => format!(", conflict {one}"),
-                many => format!(", {} conflicts", many.len()),
-            };
-            on(node, Glyph::None, tone, format!("shows {name}={visible}{conflicts}"))
+            let (name, visible) = (words::clipped(path, 20), versions.first()?);
+            on(node, Glyph::None, Tone::Plain, format!("shows {name}={visible}"))
         }
         Change::Cut(_) => {
             Some(mark(Lane::All, Glyph::Cut, Tone::Bad, words::change(change, story)))

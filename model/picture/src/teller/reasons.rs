@@ -212,11 +212,12 @@ impl Teller {
     ) -> (String, Vec<usize>) {
         let name = |at: usize| {
             let it = &self.story.operations[ids[at]];
-            let end = it.ended.map_or(", not answered".to_owned(), |end| format!(" to {end}"));
-            format!(
-                "request {} ({} at {}, steps {}{end})",
-                it.number, it.asked, it.node, it.invoked
-            )
+            let steps = match it.ended {
+                Some(end) if end == it.invoked => format!("step {end}"),
+                Some(end) => format!("steps {} to {end}", it.invoked),
+                None => format!("step {}, not answered", it.invoked),
+            };
+            format!("request {} ({} at {}, {steps})", it.number, it.asked, it.node)
         };
         let source = |it: Source| match it {
             Source::InitialValue => "the initial value".to_owned(),
