@@ -84,7 +84,8 @@ impl Browser {
     /// Sends a command and returns its value.
     fn command(&self, path: &str, body: &Value) -> Value {
         let url = format!("{}{path}", self.session);
-        let mut answer = self.agent.post(&url).send_json(body).expect("the driver answers");
+        let request = self.agent.post(&url).header("content-type", "application/json");
+        let mut answer = request.send(body.to_string()).expect("the driver answers");
         let text = answer.body_mut().with_config().limit(100 << 20).read_to_string();
         let value: Value = serde_json::from_str(&text.expect("text")).expect("JSON");
         assert!(answer.status().is_success(), "{path}: {}", value["value"]["message"]);
@@ -153,8 +154,8 @@ impl Browser {
     pub(crate) fn screenshot(&self, name: &str) {
         let address = format!("{}/screenshot", self.session);
         let mut answer = self.agent.get(&address).call().expect("the driver answers");
-        let value: Value =
-            answer.body_mut().with_config().limit(100 << 20).read_json().expect("JSON");
+        let text = answer.body_mut().with_config().limit(100 << 20).read_to_string();
+        let value: Value = serde_json::from_str(&text.expect("text")).expect("JSON");
         fs::write(place(name), decoded(&value["value"])).expect("a file");
     }
 

@@ -114,6 +114,8 @@ fn a_break_says_which_rule_which_facts_and_which_steps_made_them() {
     let of_client: Vec<(usize, bool)> =
         story.operations.iter().map(|it| (it.number, it.contradicts)).collect();
     assert_eq!(of_client, [(0, false), (1, true), (2, true)]);
+    let verdict = story.about.iter().find(|it| it.0 == "clients").expect("a verdict");
+    assert_eq!(verdict.1, "not linearizable from step 34 on");
 }
 
 #[test]
@@ -128,6 +130,8 @@ fn the_reason_names_the_facts_whichever_guarantee_it_is() {
         ("no-forwarding", "the cluster has settled, and"),
         ("bad-copy-served", "from a copy whose bytes are not those of its name"),
         ("refused-instead-of-unknown", "was told that it is refused"),
+        ("trust-torn-tail", "but its client put something else"),
+        ("log-before-content", "with no copy of it"),
         ("read-without-quorum", "had replaced that before the read was asked"),
     ] {
         let (trace, twin) = counterexample(name);
@@ -392,6 +396,18 @@ fn a_page_of_10_000_steps_tells_the_last_ones_and_says_so() {
     assert!(page.contains("steps 1 to 8000 were replayed and are left out"));
     assert!(page.len() < 5_000_000, "{}", page.len());
     assert!(svg(&story).contains("steps 1 to 8000 are left out"));
+}
+
+#[test]
+fn a_story_of_the_last_steps_says_what_was_broken_before_them() {
+    let mut trace = shipped_script();
+    let step = Step::Deliver { from: NodeId(0), to: NodeId(1), nth: 0 };
+    trace.steps.push(TraceStep { step, note: String::new() });
+    let told = tell(&trace, twin(TWIN), 1);
+    assert!(told.illegal.is_none(), "{:?}", told.illegal);
+    assert_eq!((told.story.first, told.story.breaks.len()), (34, 0));
+    let before = told.story.about.iter().find(|it| it.0 == "broken before");
+    assert_eq!(before.map(|it| it.1.as_str()), Some("G5"));
 }
 
 #[test]

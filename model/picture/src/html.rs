@@ -203,9 +203,9 @@ impl Page {
         self.put(format_args!(
             r#"<section class="story" data-at="{at}" aria-label="{}">
 <h2>protocol: {name}</h2>
-<figure tabindex="0">
-<svg class="steadfast-run heads" width="{width}" height="{HEADS}" aria-hidden="true">{heads}</svg>
-<svg class="steadfast-run body" width="{width}" height="{height}" role="img" aria-label="{}">
+<figure tabindex="0" aria-label="Space-time diagram; the list after it tells the same in words">
+<svg class="steadfast-run heads" width="{width}" height="{HEADS}" viewBox="0 0 {width} {HEADS}" aria-hidden="true">{heads}</svg>
+<svg class="steadfast-run body" width="{width}" height="{height}" viewBox="0 0 {width} {height}" preserveAspectRatio="xMinYMin" role="img" aria-label="{}">
 {body}<rect class="now" width="{width}" height="0"/><rect class="veil" width="{width}" height="0"/></svg>
 </figure>
 <div class="told">

@@ -29,6 +29,10 @@ pub struct Teller {
     latest: Vec<Option<usize>>,
     /// The guarantees that did not hold after the last step.
     broken: GuaranteeSet,
+    /// Those that did not hold where the story begins.
+    was_broken: GuaranteeSet,
+    /// Whether linearizability is judged.
+    judges_reads: bool,
     trail: Trail,
 }
 
@@ -69,8 +73,14 @@ impl Teller {
             contents: BTreeSet::new(),
             latest: vec![None; nodes],
             broken: broken(scene),
+            was_broken: broken(scene),
+            judges_reads: scope.bounds.reads > 0,
             trail: Trail::default(),
         };
+        let before: Vec<&str> = teller.was_broken.iter().map(|it| it.short()).collect();
+        if !before.is_empty() {
+            teller.story.about.push(("broken before", before.join(", ")));
+        }
         teller.begin_spans(scene);
         teller.begin_flights(scene);
         teller.begin_operations(scene);
@@ -107,7 +117,21 @@ impl Teller {
     #[must_use]
     pub fn finish(mut self, ends_early: Option<String>) -> Story {
         self.story.ends_early = ends_early;
+        self.story.about.push(("clients", self.verdict()));
         self.story
+    }
+
+    /// What the client operations come to.
+    fn verdict(&self) -> String {
+        let broken = self.story.breaks.iter().find(|it| it.id == GuaranteeId::Linearizable.short());
+        match (self.judges_reads, broken) {
+            (false, _) => "not judged: this scope has no reads".to_owned(),
+            (true, Some(it)) => format!("not linearizable from step {} on", it.step),
+            (true, None) if self.was_broken.contains(GuaranteeId::Linearizable) => {
+                format!("not linearizable, already at step {}", self.story.first)
+            }
+            (true, None) => "linearizable".to_owned(),
+        }
     }
 
     fn begin_spans(&mut self, scene: &dyn Scene) {

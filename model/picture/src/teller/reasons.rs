@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::iter;
 
 use steadfast_guarantees::linearizability::{NotLinearizable, Source};
-use steadfast_guarantees::{ClusterView, Copy, GuaranteeId, NodeView, OperationId};
-use steadfast_protocol::{Entry, NodeId, Record};
+use steadfast_guarantees::{Action, ClusterView, Copy, GuaranteeId, NodeView, OperationId, Status};
+use steadfast_protocol::{Change, Entry, Intent, NodeId, Record};
 
 use super::Teller;
 use crate::{Scene, words};
@@ -108,6 +108,19 @@ impl Teller {
                 let heads = node.replica.map_or(&[][..], |it| it.files().heads(&entry.path));
                 !heads.iter().any(|it| it.dot == entry.dot) && !is_replaced(entry, node, cluster)
             };
+            let is_settled = cluster.is_settled() && cluster.has_leader();
+            let is_hidden = |node: &NodeView<'_>| {
+                let visible = node.replica.and_then(|it| it.files().visible(&entry.path));
+                cluster.settings().is_consistent() && visible.is_some_and(|it| it.dot != entry.dot)
+            };
+            let mut nodes = cluster.nodes().filter(|_| is_settled);
+            if let Some((id, _)) = nodes.find(|(_, it)| !misses(it) && is_hidden(it)) {
+                let words = format!(
+                    "the cluster has settled, and {id} lists {text} as a conflict only, which no \
+                     client asked for"
+                );
+                return Some(Reason::new(words, steps.into_iter().chain([Some(around.number)])));
+            }
             if let Some((id, _)) = cluster.nodes().find(|(_, node)| misses(node)) {
                 let words = format!(
                     "the cluster has settled, and {id} shows {text} neither as visible nor as a \
@@ -414,18 +427,23 @@ impl Teller {
         again.or_else(|| {
             around.after.replicas().find_map(|replica| {
                 let mut visible = replica.files().iter().filter_map(|(_, heads)| heads.first());
-                let refused = |it: &&Entry| {
-                    let operation = history.operation(it.request);
-                    operation.is_none_or(|it| it.status == steadfast_guarantees::Status::Refused)
+                let wrong = |entry: &Entry| match history.operation(entry.request) {
+                    None => Some("nobody asked for it"),
+                    Some(it) if it.status == Status::Refused => {
+                        Some("its client was told that it is refused")
+                    }
+                    Some(it) if it.path != entry.path => Some("its client asked for another path"),
+                    Some(it) => match &it.action {
+                        Action::Write { intent: Intent::Put(content), .. } => {
+                            let is_it = entry.change == Change::Put(content.clone());
+                            (!is_it).then_some("its client put something else")
+                        }
+                        Action::Write { .. } => None,
+                        Action::Read { .. } => Some("its client read and did not write"),
+                    },
                 };
-                let entry = visible.find(refused)?;
-                let told = history.operation(entry.request).map(|_| "was told that it is refused");
-                let words = format!(
-                    "{} shows {}, but the client of that request {}",
-                    replica.id(),
-                    words::entry(entry),
-                    told.unwrap_or("never asked")
-                );
+                let (entry, why) = visible.find_map(|it| Some((it, wrong(it)?)))?;
+                let words = format!("{} shows {}, but {why}", replica.id(), words::entry(entry));
                 Some(Reason::new(words, [self.logged(replica.id(), entry), Some(around.number)]))
             })
         })
@@ -451,6 +469,9 @@ impl Teller {
             );
             return Some(Reason::new(words, [Some(around.number)]));
         }
+        if let Some(reason) = self.missing_content(around) {
+            return Some(reason);
+        }
         let open = self.story.operations.iter().find(|it| it.ended.is_none());
         let diverged = self.divergence(around);
         diverged.or_else(|| {
@@ -460,6 +481,25 @@ impl Teller {
                 open.number, open.asked
             );
             Some(Reason::new(words, [Some(open.invoked), Some(around.number)]))
+        })
+    }
+}
+
+impl Teller {
+    /// A node that shows a version whose content it cannot serve.
+    fn missing_content(&self, around: Around<'_>) -> Option<Reason> {
+        around.after.replicas().find_map(|replica| {
+            let id = replica.id();
+            let mut heads = replica.files().iter().flat_map(|(_, heads)| heads);
+            let (entry, copy) = heads.find_map(|it| {
+                let copy = around.after.copy(id, it.change.named()?);
+                (copy != Copy::Exact).then_some((it, copy))
+            })?;
+            let state = if copy == Copy::Wrong { "a bad copy" } else { "no copy" };
+            let text = words::entry(entry);
+            let words =
+                format!("nothing is left to happen, and {id} shows {text} with {state} of it");
+            Some(Reason::new(words, [self.logged(id, entry), Some(around.number)]))
         })
     }
 }
