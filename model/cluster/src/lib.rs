@@ -20,7 +20,7 @@ pub use actions::Action;
 pub use actor::{Event, Node, ReplicaActor};
 pub use disk::Disk;
 pub use model::{ClusterModel, Coverage};
-pub use picture::{STEPS_TOLD_MAX, Told, tell, tell_of_both};
+pub use picture::{STEPS_TOLD_MAX, Told, tell};
 pub use replay::{IllegalStep, Replay, record, replay, script};
 pub use scopes::{SHIPPED, Shipped, Tier, shipped};
 pub use state::{ClusterState, View};

@@ -67,18 +67,6 @@ pub fn tell(trace: &Trace, twin: Option<&'static Twin>, told_max: usize) -> Told
     Told { story: teller.finish(ends_early), illegal, breaks }
 }
 
-/// Tells a trace twice: as it was recorded and as `other` takes the same steps, which ends where
-/// these are no longer possible.
-#[must_use]
-pub fn tell_of_both(
-    trace: &Trace,
-    twin: Option<&'static Twin>,
-    other: Option<&'static Twin>,
-    told_max: usize,
-) -> (Told, Told) {
-    (tell(trace, twin, told_max), tell(trace, other, told_max))
-}
-
 impl Replay {
     fn view(&self) -> View<'_> {
         View { model: &self.model, state: &self.state }

@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use serde_json::Value;
 use stateright::{Checker, HasDiscoveries, Model};
-use steadfast_cluster::{
-    ClusterModel, STEPS_TOLD_MAX, record, replay, script, shipped, tell, tell_of_both,
-};
+use steadfast_cluster::{ClusterModel, STEPS_TOLD_MAX, record, replay, script, shipped, tell};
 use steadfast_guarantees::twins::{Twin, twin};
 use steadfast_picture::{
     Change, Fate, Outcome, Story, itf as to_itf, page, page_of_two, shiviz, svg, text,
@@ -445,7 +443,7 @@ fn steps_about_nodes_and_paths_that_do_not_exist_are_refused() {
 #[test]
 fn a_twin_and_the_right_protocol_part_at_the_step_that_they_tell_differently() {
     let trace = shipped_script();
-    let (one, other) = tell_of_both(&trace, twin(TWIN), None, STEPS_TOLD_MAX);
+    let [one, other] = [twin(TWIN), None].map(|it| tell(&trace, it, STEPS_TOLD_MAX));
     assert_eq!(one.story.parts_from(&other.story), Some(34));
     assert!(other.story.breaks.is_empty());
     assert_eq!(one.story.parts_from(&one.story), None);

@@ -1,6 +1,6 @@
 //! A story as one page that needs no network.
 //!
-//! The picture is the SVG of [`svg`](crate::svg()), the list beside it tells each step in words. Both
+//! The picture is the SVG of `svg`, the list beside it tells each step in words. Both
 //! are complete without the script, which only steps, filters and marks.
 
 use std::collections::BTreeMap;
@@ -206,7 +206,7 @@ impl Page {
 <figure tabindex="0" aria-label="Space-time diagram; the list after it tells the same in words">
 <svg class="steadfast-run heads" width="{width}" height="{HEADS}" viewBox="0 0 {width} {HEADS}" aria-hidden="true">{heads}</svg>
 <svg class="steadfast-run body" width="{width}" height="{height}" viewBox="0 0 {width} {height}" preserveAspectRatio="xMinYMin" role="img" aria-label="{}">
-{body}<rect class="now" width="{width}" height="0"/><rect class="veil" width="{width}" height="0"/></svg>
+<g class="paper" transform="translate(0 -9)" aria-hidden="true">{heads}</g>{body}<rect class="now" width="{width}" height="0"/><rect class="veil" width="{width}" height="0"/></svg>
 </figure>
 <div class="told">
 <div class="shown"><table><caption>versions after this step</caption></table></div>

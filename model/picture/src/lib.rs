@@ -2,8 +2,8 @@
 //!
 //! A [`Teller`] watches a cluster step by step, through the trait [`Scene`], and writes a
 //! [`Story`]: lanes, messages with their fates, what each step changed, client operations, and
-//! where a guarantee breaks and why. Each picture is drawn from a story alone: a [`page`], an
-//! [`svg`], a [`text`], and the exports [`itf`] and [`shiviz`].
+//! where a guarantee breaks and why. Each picture is drawn from a story alone: a [`page()`], an
+//! [`svg()`], a [`text()`], and the exports [`itf()`] and [`shiviz()`].
 
 mod html;
 mod itf;
