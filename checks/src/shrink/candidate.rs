@@ -35,12 +35,13 @@ pub(super) type Cost = (usize, u8, u16, usize, u32);
 
 impl Candidate {
     pub(super) fn of(trace: &Trace) -> Candidate {
-        let mut requests = 0;
+        let mut requests = 0_u16;
         let item = |it: &TraceStep| {
             let request = match it.step {
                 Step::Write { .. } | Step::Read { .. } => {
-                    requests += 1;
-                    Some(requests - 1)
+                    let number = requests;
+                    requests = requests.saturating_add(1);
+                    Some(number)
                 }
                 Step::Retry { request, .. } => Some(request),
                 _ => None,
@@ -306,4 +307,52 @@ fn without_node(step: Step, gone: NodeId) -> Option<Step> {
         | Step::Scrub { node, .. } => *node = moved(*node)?,
     }
     Some(step)
+}
+
+#[cfg(test)]
+mod tests {
+    use steadfast_trace::WriteKind::Put;
+
+    use super::*;
+
+    fn candidate(steps: &[Step]) -> Candidate {
+        let settings = Settings::new(3, 2, 2).expect("majorities");
+        let mut scope = Scope::new("test", settings, Bounds { paths: 3, ..Bounds::default() });
+        scope.names.contents.insert(1, Content::Inline(b"second".as_slice().into()));
+        let steps = steps.iter().map(|it| TraceStep { step: *it, note: String::new() });
+        Candidate::of(&Trace::new(scope, None, Vec::new(), steps.collect()))
+    }
+
+    #[test]
+    fn requests_have_other_numbers_when_an_earlier_one_is_left_out_and_keep_their_contents() {
+        let (node, path) = (NodeId(0), 0);
+        let read = Step::Read { node, path };
+        let write = Step::Write { node, path, kind: Put };
+        let whole = candidate(&[read, write, Step::Retry { node, request: 1 }]);
+        let (scope, steps) = whole.without(0..1).numbered();
+        assert_eq!(steps, [write, Step::Retry { node, request: 0 }]);
+        assert_eq!(scope.content(0), Content::Inline(b"second".as_slice().into()));
+        let (_, steps) = whole.without(1..2).numbered();
+        assert_eq!(steps, [read, Step::Retry { node, request: u16::MAX }]);
+    }
+
+    #[test]
+    fn a_node_that_is_taken_away_leaves_no_step_and_the_others_close_up() {
+        let [n0, n1, n2] = [NodeId(0), NodeId(1), NodeId(2)];
+        let of = |from, to| Step::Deliver { from, to, nth: 0 };
+        let cut = |bits| Step::Cut { side: NodeSet::from_bits(bits), one_way: false };
+        let whole = candidate(&[of(n0, n1), of(n0, n2), cut(0b010), cut(0b110), Step::Heal]);
+        let fewer = whole.without_node(n1);
+        let settings: Vec<_> = fewer.iter().map(|it| it.scope.settings).collect();
+        assert!(settings.iter().all(|it| it.nodes() == 2 && it.is_consistent()), "{settings:?}");
+        let (_, steps) = fewer[0].numbered();
+        assert_eq!(steps, [of(n0, n1), cut(0b10), Step::Heal]);
+    }
+
+    #[test]
+    fn the_steps_on_a_path_that_is_taken_away_happen_on_the_first() {
+        let on = |path| Step::Read { node: NodeId(0), path };
+        let (scope, steps) = candidate(&[on(0), on(1), on(2)]).without_path(1).numbered();
+        assert_eq!((steps, scope.bounds.paths), (vec![on(0), on(0), on(1)], 2));
+    }
 }
