@@ -68,8 +68,13 @@ pub(crate) fn run(options: &ShrinkOptions) -> Result<ExitCode, Failure> {
         None => broken_by(&file.trace)
             .ok_or_else(|| bad("the trace breaks nothing that could be kept broken".to_owned()))?,
     };
+    let begin = Instant::now();
     let shrunk = shrink(&file.trace, file.twin, wanted, options.time).ok_or_else(|| {
-        bad(format!("no step of the trace breaks {wanted} in this code; see check replay"))
+        bad(match begin.elapsed() >= options.time {
+            true => "the time was up before the trace was replayed once; give it more with --time"
+                .to_owned(),
+            false => format!("no step of the trace breaks {wanted} in this code; see check replay"),
+        })
     })?;
     let (before, after) = (size(&file.trace), size(&shrunk.trace));
     eprintln!("{before} became {after}, and {wanted} is still broken");
@@ -144,7 +149,7 @@ impl Shrinking {
     /// What is left of a candidate when the steps that it cannot take are left out, and those behind
     /// the break; nothing if it does not break.
     fn attempt(&self, candidate: &Candidate) -> Option<Candidate> {
-        candidate.breaking(self.twin, self.wanted)
+        candidate.breaking(self.twin, self.wanted, &|| self.is_late())
     }
 
     /// Takes a candidate if it breaks and is shorter, or as long and simpler.

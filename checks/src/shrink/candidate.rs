@@ -103,11 +103,12 @@ impl Candidate {
     }
 
     /// What is left when the steps that cannot be taken are left out, and those behind the first that
-    /// breaks the guarantee; nothing if none does.
+    /// breaks the guarantee; nothing if none does or the time is up.
     pub(super) fn breaking(
         &self,
         twin: Option<&'static Twin>,
         wanted: GuaranteeId,
+        is_late: &dyn Fn() -> bool,
     ) -> Option<Candidate> {
         let mut candidate = self.clone();
         for _ in 0..TRIES_MAX {
@@ -116,6 +117,9 @@ impl Candidate {
             let mut state = model.init_states().swap_remove(0);
             let mut taken = Vec::new();
             for (item, step) in candidate.items.iter().zip(&steps) {
+                if is_late() {
+                    return None;
+                }
                 if model.keeps(wanted, &state)
                     && let Some(next) = take(&model, &state, step)
                 {
