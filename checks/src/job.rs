@@ -129,6 +129,8 @@ pub(crate) struct Finding {
     pub steps: Option<usize>,
     /// The counterexample, or the file it was written to.
     pub trace: Option<TraceOrFile>,
+    /// The page that shows it, if it was written.
+    pub page: Option<String>,
 }
 
 /// A counterexample, or where it stands.

@@ -7,13 +7,17 @@ mod explore;
 mod job;
 mod matrix;
 mod options;
+mod read_trace;
 mod replay;
 mod report;
 mod search;
 mod seeds;
 mod settling;
+mod show;
+mod shrink;
 mod suite;
 mod summary;
+mod trace_to_test;
 mod traces;
 mod twins;
 mod verdict;
@@ -42,7 +46,10 @@ fn main() -> ExitCode {
         Some(Command::Settle(output)) => suite::run_settle(&output),
         Some(Command::CrashStates(options)) => crash_states::run_alone(&options),
         Some(Command::Seeds(options)) => seeds::run(&options),
-        Some(Command::Replay { trace }) => replay::replay(&trace),
+        Some(Command::Show(options)) => show::show(&options),
+        Some(Command::Replay(options)) => replay::replay(&options),
+        Some(Command::Shrink(options)) => shrink::run(&options),
+        Some(Command::TraceToTest(options)) => trace_to_test::run(&options),
         Some(Command::SearchOne) => {
             child::be_child().map(|()| ExitCode::SUCCESS).map_err(Failure::io)
         }

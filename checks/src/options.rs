@@ -14,6 +14,10 @@ use steadfast_trace::{Network, Scope};
 
 use crate::crash_states::CrashStates;
 use crate::job::{Job, Limits, Search};
+use crate::replay::ReplayOptions;
+use crate::show::ShowOptions;
+use crate::shrink::ShrinkOptions;
+use crate::trace_to_test::TestOptions;
 
 /// How many nodes there may be, and E and W at most.
 const NODES: RangeInclusive<i64> = 1..=NODES_MAX as i64;
@@ -71,11 +75,14 @@ pub(crate) enum Command {
     },
     /// Runs random clusters, workloads and faults in the simulator.
     Seeds(SeedOptions),
+    /// Draws a trace: a page, SVG or text; or exports it for other tools.
+    Show(ShowOptions),
     /// Runs a saved counterexample again, step by step.
-    Replay {
-        /// The trace.
-        trace: PathBuf,
-    },
+    Replay(ReplayOptions),
+    /// Finds a shorter trace that breaks the same guarantee.
+    Shrink(ShrinkOptions),
+    /// Prints a Rust test that replays a trace and asserts its guarantee.
+    TraceToTest(TestOptions),
     /// Searches one job read from standard input. Used by `check` itself.
     #[command(name = "search-one", hide = true)]
     SearchOne,

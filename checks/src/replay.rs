@@ -1,51 +1,125 @@
 //! `check replay`: runs a saved counterexample again.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use steadfast_cluster::replay as begin;
+use clap::Args;
+use steadfast_cluster::{Action, Replay, replay as begin};
+use steadfast_guarantees::GuaranteeId;
 use steadfast_output::exit_code::IO;
-use steadfast_output::{say, shown};
-use steadfast_trace::Trace;
+use steadfast_output::say;
+use steadfast_trace::TraceStep;
 
 use crate::Failure;
-use crate::options::find_twin;
+use crate::read_trace::{TraceFile, read};
+
+/// What `check replay` can be told.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ReplayOptions {
+    /// The trace.
+    pub trace: PathBuf,
+    /// Stop after this many steps, and show the whole state there.
+    #[arg(long, value_name = "STEP")]
+    pub until: Option<usize>,
+}
 
 /// Replays a trace step by step, and says where what breaks.
-pub(crate) fn replay(file: &Path) -> Result<ExitCode, Failure> {
-    let bad =
-        |message: String| Failure { message: format!("{}: {message}", shown(file)), code: IO };
-    let trace = Trace::read(file).map_err(|error| {
-        let cause = std::error::Error::source(&error).map_or(String::new(), |it| format!(": {it}"));
-        bad(format!("{error}{cause}"))
-    })?;
-    trace.scope.validate().map_err(|error| bad(error.to_string()))?;
-    let twin = trace.twin.as_deref().map(find_twin).transpose().map_err(bad)?;
-    let mut run = begin(&trace, twin);
-    say(format_args!(
-        "scope {}, {}\n",
-        trace.scope.name,
-        trace.twin.as_deref().unwrap_or("no twin")
-    ));
-    let mut broken_before = run.broken();
-    for (number, step) in (1..).zip(&trace.steps) {
-        let (_, outcome) =
-            run.take(&step.step).map_err(|error| bad(format!("step {number}: {error}")))?;
+pub(crate) fn replay(options: &ReplayOptions) -> Result<ExitCode, Failure> {
+    let file = read(&options.trace)?;
+    let count = file.trace.steps.len();
+    let until = options.until.unwrap_or(count);
+    if until > count {
+        let message = format!("--until {until}: {} has {count} steps", file.name);
+        return Err(Failure::usage(message));
+    }
+    let twin = file.trace.twin.as_deref().unwrap_or("no twin");
+    say(format_args!("scope {}, {twin}\n", file.trace.scope.name));
+    let mut following = Following::begin(&file);
+    for (number, step) in (1..=until).zip(&file.trace.steps) {
+        following.step(number, step)?;
+    }
+    match options.until {
+        Some(until) => following.finish_at(until),
+        None => following.finish(),
+    }
+}
+
+/// A trace that is being followed.
+struct Following<'a> {
+    file: &'a TraceFile,
+    run: Replay,
+    broken: Vec<GuaranteeId>,
+    /// The first step that does something else than its note says, and what.
+    differs: Option<String>,
+}
+
+impl<'a> Following<'a> {
+    fn begin(file: &'a TraceFile) -> Self {
+        let run = begin(&file.trace, file.twin);
+        Following { file, broken: run.broken(), run, differs: None }
+    }
+
+    fn step(&mut self, number: usize, step: &TraceStep) -> Result<(), Failure> {
+        let taken = self.run.take(&step.step);
+        let (action, outcome) = taken.map_err(|error| {
+            let recorded = recorded(step).map_or(String::new(), |it| format!(" (recorded: {it})"));
+            self.bad(&format!("step {number}{recorded}: {error}"))
+        })?;
+        self.compare(number, step, &action);
         say(format_args!("{number:>3}. {outcome}"));
-        let broken = run.broken();
-        for guarantee in broken.iter().filter(|it| !broken_before.contains(it)) {
+        let broken = self.run.broken();
+        for guarantee in broken.iter().filter(|it| !self.broken.contains(it)) {
             say(format_args!(
                 "     >>> step {number} breaks {guarantee}: {}",
                 guarantee.guarantee().promise()
             ));
         }
-        broken_before = broken;
+        self.broken = broken;
+        Ok(())
     }
-    let short: Vec<&str> = broken_before.iter().map(|it| it.short()).collect();
-    if short == trace.breaks {
+
+    /// Notes the first step that is another one than was recorded.
+    fn compare(&mut self, number: usize, step: &TraceStep, action: &Action) {
+        let now = format!("{action:?}");
+        if let Some(recorded) = recorded(step).filter(|it| *it != now && self.differs.is_none()) {
+            self.differs = Some(format!(
+                "the first step that differs is {number}: recorded `{recorded}`, now `{now}`"
+            ));
+        }
+    }
+
+    /// An error that also says where the run began to differ from what was recorded.
+    fn bad(&self, message: &str) -> Failure {
+        let differs = self.differs.as_ref().map_or(String::new(), |it| format!("; {it}"));
+        Failure { message: format!("{}: {message}{differs}", self.file.name), code: IO }
+    }
+
+    fn short(&self) -> Vec<&'static str> {
+        self.broken.iter().map(|it| it.short()).collect()
+    }
+
+    /// Ends in the middle.
+    fn finish_at(self, until: usize) -> Result<ExitCode, Failure> {
+        say(format_args!("\nAfter step {until}:\n{:?}", self.run.state));
+        self.differs.iter().for_each(|it| eprintln!("note: {it}"));
+        Ok(ExitCode::from(u8::from(!self.broken.is_empty())))
+    }
+
+    /// Ends as the trace does, or says how not.
+    fn finish(self) -> Result<ExitCode, Failure> {
+        let (short, recorded) = (self.short(), &self.file.trace.breaks);
+        if short != *recorded {
+            let message = format!("the run breaks {short:?}, but the trace says {recorded:?}");
+            return Err(self.bad(&message));
+        }
+        self.differs.iter().for_each(|it| eprintln!("note: {it}"));
         let breaks = if short.is_empty() { "nothing".to_owned() } else { short.join(", ") };
         say(format_args!("\nAs recorded: the run breaks {breaks}."));
-        return Ok(ExitCode::from(u8::from(!short.is_empty())));
+        Ok(ExitCode::from(u8::from(!short.is_empty())))
     }
-    Err(bad(format!("the run breaks {short:?}, but the trace says {:?}", trace.breaks)))
+}
+
+/// What the note of a step says, if it has one.
+fn recorded(step: &TraceStep) -> Option<&str> {
+    Some(step.note.as_str()).filter(|it| !it.is_empty())
 }

@@ -69,6 +69,9 @@ pub(crate) fn details(run: &Run) -> String {
         if let Some(TraceOrFile::File(file)) = &finding.trace {
             text += &format!(": check replay {file}");
         }
+        if let Some(page) = &finding.page {
+            text += &format!(", picture {page}");
+        }
         text.push('\n');
     }
     let taken = run.actions.iter().filter(|it| it.times > 0);

@@ -166,6 +166,7 @@ fn findings(
             found: if run.is_some() { "violated" } else { "holds" }.to_owned(),
             steps: run.as_ref().map(Vec::len),
             trace: run.map(|it| TraceOrFile::Trace(Box::new(record(model, twin, &it)))),
+            page: None,
         }
     };
     GUARANTEES.iter().map(|it| it.id()).map(finding).collect()

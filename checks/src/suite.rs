@@ -174,8 +174,9 @@ fn save_traces(run: &mut Run, traces: &Traces) -> Result<(), Failure> {
     for finding in &mut run.guarantees {
         if let Some(TraceOrFile::Trace(trace)) = &finding.trace {
             let name = format!("{who}-e{}w{}-{}.json", run.elect, run.write, finding.id);
-            if let Some(file) = traces.save(&name, trace)? {
-                finding.trace = Some(TraceOrFile::File(file));
+            if let Some(saved) = traces.save(&name, trace)? {
+                finding.trace = Some(TraceOrFile::File(saved.trace));
+                finding.page = Some(saved.page);
             }
         }
     }

@@ -4,11 +4,15 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use steadfast_cluster::{STEPS_TOLD_MAX, tell};
+use steadfast_guarantees::twins::twin;
 use steadfast_output::exit_code::IO;
 use steadfast_output::{WholeFile, shown};
+use steadfast_picture::page;
 use steadfast_trace::Trace;
 
 use crate::Failure;
+use crate::show::{self, page_beside};
 
 /// Where traces go, if they are asked for.
 pub(crate) struct Traces(Option<PathBuf>);
@@ -24,16 +28,25 @@ impl Traces {
         Ok(Traces(directory.map(Path::to_owned)))
     }
 
-    /// Writes a trace under this name, and says where it is.
-    pub(crate) fn save(&self, name: &str, trace: &Trace) -> Result<Option<String>, Failure> {
+    /// Writes a trace under this name with the page that shows it beside it, and says where both are.
+    pub(crate) fn save(&self, name: &str, trace: &Trace) -> Result<Option<Saved>, Failure> {
         let Some(directory) = &self.0 else {
             return Ok(None);
         };
         let file = directory.join(name);
         let written = WholeFile::write(&file, |out| trace.write(out));
         written.map_err(|error| cannot_write("the trace", &file, &error))?;
-        Ok(Some(shown(&file)))
+        let twin = trace.twin.as_deref().and_then(twin);
+        let place = page_beside(&file);
+        show::write(&place, &page(&tell(trace, twin, STEPS_TOLD_MAX).story))?;
+        Ok(Some(Saved { trace: shown(&file), page: shown(&place) }))
     }
+}
+
+/// Where a trace and its page are.
+pub(crate) struct Saved {
+    pub trace: String,
+    pub page: String,
 }
 
 fn cannot_write(what: &str, path: &Path, error: &io::Error) -> Failure {

@@ -170,3 +170,112 @@ fn where_no_thread_can_be_started_nothing_panics() {
     };
     std::thread::scope(|scope| scope.spawn(body).join()).expect("no assertion fails");
 }
+
+const SHIPPED: &str = "../snapshots/traces/ack-without-epoch.json";
+
+fn text_of(output: &Output) -> (String, String) {
+    let text = |it: &[u8]| String::from_utf8_lossy(it).into_owned();
+    (text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn what_is_found_broken_is_reported_with_the_page_that_shows_it() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let traces = directory.path().to_str().expect("a name");
+    let found = check(&[
+        "run", "reads", "--elect", "1", "--write", "1", "--search", "bfs", "--traces", traces,
+    ]);
+    let (text, _) = text_of(&found);
+    let line = text.lines().find(|it| it.contains("G5 not promised")).expect("a finding");
+    let (_, page) = line.split_once(", picture ").expect("its page");
+    let page = std::fs::read_to_string(page).expect("a page");
+    assert!(page.starts_with("<!DOCTYPE html>") && page.contains("G5 linearizable"));
+}
+
+#[test]
+fn a_trace_is_shown_in_each_form() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let out = directory.path().join("out.html");
+    let name = out.to_str().expect("a name");
+    let shown = check(&["show", SHIPPED, "-o", name, "--against", "right"]);
+    assert_eq!(shown.status.code(), Some(0));
+    assert!(std::fs::read_to_string(&out).expect("a page").contains("The two part at"));
+    for (form, begins) in [
+        ("--svg", "<svg "),
+        ("--text", "scope "),
+        ("--itf", "{\"#meta\""),
+        ("--shiviz", "client-1 {"),
+    ] {
+        let (text, _) = text_of(&check(&["show", SHIPPED, form]));
+        assert!(text.starts_with(begins), "{form}: {}", &text[..40]);
+    }
+    let (text, note) = text_of(&check(&["show", SHIPPED, "--text", "--last", "5"]));
+    assert!(text.contains("steps 1 to 29 are left out"), "{text}");
+    assert!(note.contains("steps 1 to 29 of 34 were replayed and are left out"), "{note}");
+    fails_with(&["show", SHIPPED, "--last", "0"], 2, "valid counts are 1 to 20000");
+    fails_with(&["show", SHIPPED, "--against", "nobody"], 2, "no twin is called");
+    fails_with(
+        &["show", SHIPPED, "-o", "/no/such/directory/x.html"],
+        4,
+        "cannot write the picture",
+    );
+    fails_with(&["show", "no-such-file.json"], 4, "no-such-file.json: cannot read it");
+}
+
+#[test]
+fn a_replay_stops_where_it_is_told_to() {
+    let (text, _) = text_of(&check(&["replay", SHIPPED, "--until", "2"]));
+    assert!(text.contains("After step 2:\nn0 LEADS e1.n0"), "{text}");
+    assert!(!text.contains("  3. "), "{text}");
+    fails_with(&["replay", SHIPPED, "--until", "35"], 2, "has 34 steps");
+}
+
+#[test]
+fn a_trace_that_no_longer_fits_names_the_first_step_that_differs() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("trace.json");
+    let name = file.to_str().expect("a name");
+    let text = std::fs::read_to_string(SHIPPED).expect("a trace");
+    let changed = text.replacen("n2 syncs its log", "n2 does what it did then", 1);
+    std::fs::write(&file, changed).expect("a file");
+    let (_, note) = text_of(&check(&["replay", name]));
+    let says = "the first step that differs is 4: recorded `n2 does what it did then`, now `n2 syncs its log`";
+    assert!(note.contains(says), "{note}");
+
+    let mut trace: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    trace["steps"].as_array_mut().expect("steps").remove(3);
+    std::fs::write(&file, trace.to_string()).expect("a file");
+    fails_with(
+        &["replay", name],
+        4,
+        "step 4 (recorded: n2 -> n0: VoteRequest e2.n2 vv[]): `n2 -> n0` is not possible here",
+    );
+    fails_with(&["show", name, "-o", "/dev/null"], 4, "the picture ends before step 4");
+    fails_with(&["shrink", name], 4, "no step of the trace breaks G5 linearizable");
+    std::fs::write(&file, &text[..text.len() / 2]).expect("a file");
+    for command in ["show", "shrink", "trace-to-test"] {
+        fails_with(&[command, name], 4, "damaged or not a trace");
+    }
+}
+
+#[test]
+fn a_shrunk_trace_is_a_trace_that_breaks_the_same() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("short.json");
+    let name = file.to_str().expect("a name");
+    let (_, note) = text_of(&check(&["shrink", SHIPPED, "--time", "60", "-o", name]));
+    assert!(note.contains("G5 linearizable is still broken"), "{note}");
+    let replayed = check(&["replay", name]);
+    assert_eq!(replayed.status.code(), Some(1), "{:?}", text_of(&replayed));
+    fails_with(&["shrink", SHIPPED, "--time", "0"], 4, "the time was up before the trace was");
+    fails_with(&["shrink", SHIPPED, "--guarantee", "G99"], 2, "valid ids are G1 to G12");
+}
+
+#[test]
+fn the_test_made_of_a_trace_is_the_one_that_is_compiled_here() {
+    let (made, _) = text_of(&check(&["trace-to-test", SHIPPED]));
+    assert!(
+        made == include_str!("made_of_a_trace.rs"),
+        "check trace-to-test {SHIPPED} > tests/made_of_a_trace.rs"
+    );
+}

@@ -20,7 +20,8 @@ fn dependencies(manifest: &str) -> String {
 
 #[test]
 fn only_cluster_and_checks_see_stateright() {
-    let model = ["protocol", "trace", "node", "guarantees"].map(|it| format!("model/{it}/Cargo.toml"));
+    let model = ["protocol", "trace", "node", "guarantees", "picture"]
+        .map(|it| format!("model/{it}/Cargo.toml"));
     let others = ["wal", "wal-crash", "delta", "huge-pages", "sim", "output", "cli"]
         .map(|it| format!("impl/{it}/Cargo.toml"));
     for manifest in model.iter().chain(&others).map(String::as_str).chain(["benches/Cargo.toml"]) {
@@ -42,7 +43,7 @@ fn log_and_delta_use_nothing_of_ours_but_huge_pages() {
 
 #[test]
 fn no_layer_depends_on_one_above_it() {
-    let order = ["protocol", "trace", "node", "guarantees", "cluster"];
+    let order = ["protocol", "trace", "node", "guarantees", "picture", "cluster"];
     for (at, name) in order.iter().enumerate() {
         let dependencies = dependencies(&format!("model/{name}/Cargo.toml"));
         for above in &order[at..] {

@@ -8,6 +8,7 @@ use steadfast_sim::{Failure as Why, Schedule};
 use steadfast_trace::Trace;
 
 use crate::Failure;
+use crate::shrink::{self, shrink};
 use crate::traces::Traces;
 
 /// A seed that failed.
@@ -22,6 +23,8 @@ pub(crate) struct FailedSeed {
     pub again: String,
     /// Where the trace of the shrunk schedule is, if it was written.
     pub trace: Option<String>,
+    /// Where the page that shows it is, if it was written.
+    pub page: Option<String>,
     /// How many things were planned before the schedule was shrunk.
     pub plans_before: usize,
     /// The shrunk schedule: no line of it can be left out.
@@ -41,6 +44,10 @@ impl FailedSeed {
             shrunk.finish(&mut simulation);
             (shrunk, simulation.trace())
         });
+        // What was planned is as short as it gets; of what happened then, the model can leave out
+        // more.
+        let shorter = why.guarantee().and_then(|it| shrink(&recorded, twin, it, shrink::TIME));
+        let recorded = shorter.map_or(recorded, |it| it.trace);
         let as_twin = twin.map_or(String::new(), |it| format!(" --twin {}", it.name));
         FailedSeed {
             seed,
@@ -48,6 +55,7 @@ impl FailedSeed {
             guarantee: why.guarantee().map(|it| it.short().to_owned()),
             again: format!("check seeds --from {seed} --count 1{as_twin}"),
             trace: None,
+            page: None,
             plans_before,
             schedule: shrunk.to_string().lines().map(str::to_owned).collect(),
             recorded,
@@ -56,7 +64,9 @@ impl FailedSeed {
 
     /// Writes the trace of the shrunk schedule.
     pub(super) fn save_trace(&mut self, traces: &Traces) -> Result<(), Failure> {
-        self.trace = traces.save(&format!("seed-{}.json", self.seed), &self.recorded)?;
+        if let Some(saved) = traces.save(&format!("seed-{}.json", self.seed), &self.recorded)? {
+            (self.trace, self.page) = (Some(saved.trace), Some(saved.page));
+        }
         Ok(())
     }
 
@@ -64,7 +74,10 @@ impl FailedSeed {
         let mut text = format!("\nseed {} {}\n", self.seed, self.failure);
         text += &format!("  again: {}\n", self.again);
         text += &match &self.trace {
-            Some(file) => format!("  step by step: check replay {file}\n"),
+            Some(file) => {
+                let picture = self.page.as_deref().unwrap_or("none");
+                format!("  step by step: check replay {file}\n  picture: {picture}\n")
+            }
             None => format!(
                 "  step by step: {} --traces traces; check replay traces/seed-{}.json\n",
                 self.again, self.seed

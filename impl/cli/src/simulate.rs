@@ -43,8 +43,8 @@ pub(crate) struct Options {
     /// Print one JSON object instead of the stories.
     #[arg(long)]
     json: bool,
-    /// Write what happened to this file, for `check replay`; with more than one story, to one file
-    /// each.
+    /// Write what happened to this file, for `check replay` and `check show`; with more than one
+    /// story, to one file each.
     #[arg(long, value_name = "OUT.json")]
     trace: Option<PathBuf>,
 }

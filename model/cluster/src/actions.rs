@@ -61,10 +61,11 @@ impl ClusterModel {
     #[must_use]
     pub fn admits(&self, state: &ClusterState, step: &Step) -> bool {
         let left = state.world.left;
-        let is_up = |node: NodeId| state.replica(node).is_some();
+        let is_up = |node: NodeId| state.replicas().any(|it| it.id() == node);
+        let has_path = |path: u32| path < self.scope().bounds.paths;
         match *step {
-            Step::Write { node, .. } => left.writes > 0 && is_up(node),
-            Step::Read { node, .. } => left.reads > 0 && is_up(node),
+            Step::Write { node, path, .. } => left.writes > 0 && is_up(node) && has_path(path),
+            Step::Read { node, path } => left.reads > 0 && is_up(node) && has_path(path),
             _ => {
                 let mut actions = Vec::new();
                 self.collect(state, &mut actions);

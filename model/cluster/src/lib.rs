@@ -7,9 +7,9 @@
 
 mod actions;
 mod actor;
-mod diagram;
 mod disk;
 mod model;
+mod picture;
 mod replay;
 mod scopes;
 mod state;
@@ -20,6 +20,7 @@ pub use actions::Action;
 pub use actor::{ActorNode, Event, ReplicaActor};
 pub use disk::Disk;
 pub use model::{ClusterModel, Coverage};
+pub use picture::{STEPS_TOLD_MAX, Told, tell};
 pub use replay::{IllegalStep, Replay, record, replay, script};
 pub use scopes::{SHIPPED, Shipped, Tier, shipped};
 pub use state::{ClusterState, View};

@@ -12,7 +12,7 @@ use steadfast_protocol::{Decisions, Identity, NodeId, Path, Steadfast};
 use steadfast_trace::{Network as Delivery, Scope, Start, Step, World};
 
 use crate::steps::sort_channels;
-use crate::{Action, ClusterState, ReplicaActor, View, diagram, text};
+use crate::{Action, ClusterState, ReplicaActor, View, picture, text};
 
 type Actors = ActorModel<ReplicaActor, (), History>;
 
@@ -232,7 +232,7 @@ impl Model for ClusterModel {
     }
 
     fn as_svg(&self, run: Run<ClusterState, Action>) -> Option<String> {
-        Some(diagram::svg(self, &run.into_vec()))
+        Some(picture::svg(self, run.into_vec()))
     }
 
     fn properties(&self) -> Vec<Property<Self>> {

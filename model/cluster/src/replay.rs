@@ -41,6 +41,17 @@ impl Replay {
     /// # Errors
     /// The step is not possible here.
     pub fn take(&mut self, step: &Step) -> Result<(Action, String), IllegalStep> {
+        let action = Action::of(*step, &self.state);
+        let before = self.step(step)?;
+        let outcome = text::outcome(&self.model, &before, &action, &self.state);
+        Ok((action, outcome))
+    }
+
+    /// Takes a step, and returns the state before it.
+    ///
+    /// # Errors
+    /// The step is not possible here.
+    pub fn step(&mut self, step: &Step) -> Result<ClusterState, IllegalStep> {
         let illegal = || {
             let mut actions = Vec::new();
             self.model.actions(&self.state, &mut actions);
@@ -50,11 +61,8 @@ impl Replay {
         if !self.model.admits(&self.state, step) {
             return Err(illegal());
         }
-        let action = Action::of(*step, &self.state);
         let next = self.model.perform(&self.state, step).ok_or_else(illegal)?;
-        let outcome = text::outcome(&self.model, &self.state, &action, &next);
-        self.state = next;
-        Ok((action, outcome))
+        Ok(std::mem::replace(&mut self.state, next))
     }
 
     /// The guarantees that do not hold where the run is.

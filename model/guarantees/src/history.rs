@@ -7,7 +7,7 @@ use steadfast_protocol::{
     WriteRequest,
 };
 
-use crate::linearizability::{self, Time};
+use crate::linearizability::{self, NotLinearizable, Time};
 use crate::{GuaranteeId, GuaranteeSet, NodeView};
 
 /// The number of an operation in its history, from 0.
@@ -347,24 +347,33 @@ impl History {
         Arc::make_mut(&mut self.operations).get_mut(at)
     }
 
-    /// Judges the path of a request. A write is the value that its request id names; a deleted
-    /// path reads as the delete.
     fn is_linearizable(&self, request: RequestId) -> bool {
-        if self.clock.0.is_none() {
-            return true;
-        }
+        self.contradiction(request).is_none()
+    }
+
+    /// Why no order of the operations explains what was read of the path of a request: the
+    /// operations that were judged, and which of them contradict each other, by their places among
+    /// these. A write is the value that its request id names; a deleted path reads as the delete.
+    /// Nothing is judged where nobody reads.
+    #[must_use]
+    pub fn contradiction(&self, request: RequestId) -> Option<(Vec<OperationId>, NotLinearizable)> {
+        self.clock.0?;
         let path = self.operation(request).map(|it| &it.path);
-        let of_path = self.operations.iter().filter(|it| Some(&it.path) == path);
-        let judged = of_path.filter(|it| it.status != Status::Refused).map(|it| {
-            let action = match &it.action {
-                Action::Write { .. } => linearizability::Action::Write(it.request),
-                Action::Read { version } => {
-                    linearizability::Action::Read(version.as_ref().map(|it| it.request))
-                }
-            };
-            linearizability::Operation { action, invoked: it.invoked, returned: it.returned }
-        });
-        linearizability::judge(&judged.collect::<Vec<_>>()).is_ok()
+        let of_path = self.operations.iter().enumerate().filter(|(_, it)| Some(&it.path) == path);
+        let (ids, judged): (Vec<_>, Vec<_>) = of_path
+            .filter(|(_, it)| it.status != Status::Refused)
+            .map(|(id, it)| {
+                let action = match &it.action {
+                    Action::Write { .. } => linearizability::Action::Write(it.request),
+                    Action::Read { version } => {
+                        linearizability::Action::Read(version.as_ref().map(|it| it.request))
+                    }
+                };
+                let (invoked, returned) = (it.invoked, it.returned);
+                (id, linearizability::Operation { action, invoked, returned })
+            })
+            .unzip();
+        linearizability::judge(&judged).err().map(|why| (ids, why))
     }
 }
 

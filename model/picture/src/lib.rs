@@ -1,0 +1,31 @@
+//! Pictures of a run.
+//!
+//! A [`Teller`] watches a cluster step by step, through the trait [`Scene`], and writes a
+//! [`Story`]: lanes, messages with their fates, what each step changed, client operations, and
+//! where a guarantee breaks and why. Each picture is drawn from a story alone: a [`page()`], an
+//! [`svg()`], a [`text()`], and the exports [`itf()`] and [`shiviz()`].
+
+mod html;
+mod itf;
+mod layout;
+mod marks;
+mod markup;
+mod scene;
+mod shiviz;
+mod story;
+mod svg;
+mod teller;
+mod text;
+mod words;
+
+pub use html::{page, page_of_two};
+pub use itf::itf;
+pub use scene::Scene;
+pub use shiviz::shiviz;
+pub use story::{
+    Break, Change, Fate, Flight, LogRecord, Moment, NodeFacts, Operation, Outcome, Role, Span,
+    SpanKind, Story,
+};
+pub use svg::svg;
+pub use teller::Teller;
+pub use text::text;
