@@ -116,6 +116,7 @@ fn files(operations_max: usize) -> Scope {
     let mut workloads = workloads(operations_max);
     // The last record is in the newest segment, and the one before knows that segment.
     workloads.push(Workload(vec![Operation::WriteLong; 3]));
+    workloads.extend(long_workloads());
     let has_crashes = false;
     Scope {
         has_wrong_files: true,

@@ -23,7 +23,7 @@ fn every_state_of_up_to_three_operations_is_recovered() {
         damages: 0,
         faults: 0,
     };
-    let files = Counts { workloads: 74, damages: 3613, faults: 74, ..Counts::default() };
+    let files = Counts { workloads: 84, damages: 4233, faults: 84, ..Counts::default() };
     for ((name, scope), pinned) in scopes(Bounds::Small).into_iter().zip([one, three, files]) {
         let (counts, violations) = enumerate(&scope, &Steadfast, false);
         assert!(violations.is_empty(), "{name}: {violations:#?}");
