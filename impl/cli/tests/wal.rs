@@ -68,6 +68,59 @@ fn damage_is_named_with_its_place() {
     assert!(out.contains("record 4:") && !out.contains("record 5:"), "what stands before: {out}");
 }
 
+/// A log of small segments, with 60 records in batches of their own, and the newest segments.
+fn write_small_log(directory: &Path, id: u128) -> (String, String) {
+    let settings = Settings {
+        block_bytes: 512,
+        segment_bytes: 8192,
+        batch_bytes: 2048,
+        ..Settings::default()
+    };
+    let opening = Opening::begin(Arc::new(RealDisk::new(directory)), LogId(id), settings).unwrap();
+    let (mut log, _) = opening.into_serial_log().unwrap();
+    for number in 0..60_u8 {
+        log.append(&[number; 700]).unwrap();
+        log.sync().unwrap();
+    }
+    ("segment-0000000000000009".to_owned(), "segment-000000000000000a".to_owned())
+}
+
+#[test]
+fn a_log_with_a_wrong_file_is_never_called_clean() {
+    type Harm = fn(&Path, &str, &str);
+    let harms: [(&str, Harm); 3] = [
+        ("cut-segment", |log, _, newest| {
+            let file = std::fs::OpenOptions::new().write(true).open(log.join(newest)).unwrap();
+            file.set_len(1024).unwrap();
+        }),
+        ("misplaced-segment", |log, before, newest| {
+            std::fs::rename(log.join(before), log.join("aside")).unwrap();
+            std::fs::rename(log.join(newest), log.join(before)).unwrap();
+            std::fs::rename(log.join("aside"), log.join(newest)).unwrap();
+        }),
+        ("other-log-segment", |log, _, newest| {
+            let other = tempfile::tempdir().unwrap();
+            write_small_log(other.path(), 8);
+            std::fs::copy(other.path().join(newest), log.join(newest)).unwrap();
+        }),
+    ];
+    for (case, harm) in harms {
+        let directory = tempfile::tempdir().unwrap();
+        let (before, newest) = write_small_log(directory.path(), 7);
+        let (code, out, _) = wal("verify", directory.path(), &[]);
+        assert_eq!(code, 0, "{out}");
+        harm(directory.path(), &before, &newest);
+        for verb in ["verify", "dump"] {
+            let (code, out, message) = wal(verb, directory.path(), &[]);
+            assert_eq!(code, 1, "{case}: {out}{message}");
+            assert!(message.contains(case), "{case}: {message}");
+            assert!(message.contains("segment-000000000000000"), "{case}: {message}");
+        }
+        let (_, out, _) = wal("dump", directory.path(), &[]);
+        assert!(out.contains("record 48:"), "{case}: the records before are shown");
+    }
+}
+
 #[test]
 fn a_lost_checkpoint_is_damage_and_changes_nothing() {
     let directory = tempfile::tempdir().unwrap();

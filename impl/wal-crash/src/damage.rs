@@ -1,6 +1,7 @@
 //! What goes wrong with a disk that no crash explains.
 
 use steadfast_wal::disk::simulated::DiskModel;
+use steadfast_wal::format::names::RESERVE;
 
 /// A disk on which one thing went wrong.
 pub(crate) struct Damaged {
@@ -15,7 +16,8 @@ pub(crate) struct Damaged {
 /// lost, except for the newest two segments, whose loss nothing proves.
 pub(crate) fn damages(model: &DiskModel, sector_bytes: usize) -> Vec<Damaged> {
     let mut damages = Vec::new();
-    for (name, bytes) in model.files() {
+    // What the reserve holds means nothing.
+    for (name, bytes) in model.files().filter(|it| it.0 != RESERVE) {
         for place in 0..bytes.len() {
             let what = format!("a flipped bit in {name}, byte {place}");
             let model = with(model, name, |it| it[place] ^= 1 << (place % 8));
@@ -32,7 +34,7 @@ pub(crate) fn damages(model: &DiskModel, sector_bytes: usize) -> Vec<Damaged> {
             damages.push(Damaged { what, model: stale, must_say_so: false });
         }
     }
-    let names: Vec<&str> = model.files().map(|it| it.0).collect();
+    let names: Vec<&str> = model.files().map(|it| it.0).filter(|it| *it != RESERVE).collect();
     let newest = names.len().saturating_sub(2);
     for name in names[..newest].iter().filter(|it| **it != "LOCK") {
         let mut lost = model.clone();

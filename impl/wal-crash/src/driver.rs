@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use steadfast_wal::disk::simulated::{DiskModel, Fault, SimulatedDisk};
-use steadfast_wal::{AppendError, CheckpointError, LogId, Opening, Sequence, SerialLog, Settings};
+use steadfast_wal::{CheckpointError, LogId, Opening, Sequence, SerialLog, Settings};
 
 use crate::geometry::Geometry;
 use crate::history::{History, Promise};
@@ -15,9 +15,14 @@ pub(crate) const LOG: LogId = LogId(0x57ea_dfa5);
 pub(crate) const OTHER_LOG: LogId = LogId(0x0bad);
 /// A segment is filled with no more records than this.
 const FILL_RECORDS_MAX: usize = 100;
+/// The disk is full when this many more segments are on it.
+const SEGMENTS_FILLED: u64 = 4;
+/// It is full before it has taken more records than these.
+const FULL_RECORDS_MAX: usize = 1000;
 
 /// A log at work.
 pub(crate) struct Driver {
+    id: LogId,
     pub(crate) disk: SimulatedDisk,
     log: Option<SerialLog<SimulatedDisk>>,
     pub(crate) history: History,
@@ -43,7 +48,13 @@ pub(crate) struct Stopped(pub(crate) String);
 impl Driver {
     /// A log that does not exist yet.
     pub(crate) fn new(geometry: Geometry, settings: Settings) -> Driver {
+        Driver::of(LOG, geometry, settings)
+    }
+
+    /// A log with this id that does not exist yet.
+    pub(crate) fn of(id: LogId, geometry: Geometry, settings: Settings) -> Driver {
         Driver {
+            id,
             disk: SimulatedDisk::new(DiskModel::default()),
             log: None,
             history: History::default(),
@@ -131,10 +142,7 @@ impl Driver {
                 self.promise.accepted -= 1;
                 self.history.truncate(self.promise.accepted);
                 self.mark();
-                Err(Stopped(match error {
-                    AppendError::OutOfSpace(failure) => failure.to_string(),
-                    error => error.to_string(),
-                }))
+                Err(Stopped(error.to_string()))
             }
         }
     }
@@ -177,6 +185,24 @@ impl Driver {
             }
         }
         Ok(())
+    }
+
+    /// Writes short records until the disk is full, and then nothing more fits on it.
+    pub(crate) fn fill_disk(&mut self) -> Result<(), Stopped> {
+        let bytes = |disk: &SimulatedDisk| -> u64 {
+            disk.model().files().map(|it| it.1.len() as u64).sum()
+        };
+        // Room for the reserve and for some segments, so that the last batch is a short one.
+        let more_bytes = SEGMENTS_FILLED * self.geometry.segment_bytes;
+        self.disk.limit(Some(bytes(&self.disk) + more_bytes));
+        for _ in 0..FULL_RECORDS_MAX {
+            if self.append(self.geometry.short_bytes).is_err() {
+                self.disk.limit(Some(bytes(&self.disk)));
+                return Ok(());
+            }
+            self.sync()?;
+        }
+        Err(Stopped("a full disk takes all records".to_owned()))
     }
 
     /// Asks for a checkpoint of all that was accepted, which is to be refused if some of it is not
@@ -223,7 +249,7 @@ impl Driver {
 
     /// Opens the log without a crash before it, so that nothing written is missing.
     fn open(&mut self) -> Result<(), Stopped> {
-        let result = Opening::begin(Arc::new(self.disk.clone()), LOG, self.settings)
+        let result = Opening::begin(Arc::new(self.disk.clone()), self.id, self.settings)
             .and_then(Opening::into_serial_log);
         let (log, recovered) = result.map_err(|it| Stopped(it.to_string()))?;
         self.log = Some(log);

@@ -7,18 +7,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ahash::RandomState;
 use serde::Serialize;
 use steadfast_wal::disk::simulated::{CrashModel, DiskModel, EIO, ENOSPC, Fault, SimulatedDisk};
-use steadfast_wal::{Decisions, Opening, Settings};
+use steadfast_wal::{Decisions, LogId, Opening, Settings};
 
 use crate::damage::damages;
-use crate::driver::{Driver, Moment, OTHER_LOG, Stopped};
+use crate::driver::{Driver, LOG, Moment, OTHER_LOG, Stopped};
 use crate::geometry::Geometry;
 use crate::history::{History, Promise};
 use crate::images::{fingerprint, hasher, images};
 use crate::judge::{Opened, Outcome, judge_crash, keeps, recover};
 use crate::workload::{Operation, Workload};
+use crate::wrong_files::wrong_files;
 
 /// So many crashes follow each other: one while the log works, one while it recovers from that.
 const CRASHES: u32 = 2;
+/// So often a process dies on a full disk.
+const DEATHS: usize = 2;
 /// No more violations than these are kept.
 const VIOLATIONS_MAX: usize = 10;
 const SHARDS: usize = 64;
@@ -32,10 +35,14 @@ pub struct Scope {
     pub workloads: Vec<Workload>,
     /// Whether the moments of every operation are gone through, not only of the last.
     pub is_every_operation: bool,
+    /// Whether the machine crashes at each moment.
+    pub has_crashes: bool,
     /// Whether each call also fails, is cut short and goes astray, once each.
     pub has_faults: bool,
     /// Whether the disk is also damaged in each way there is.
     pub has_damages: bool,
+    /// Whether whole files are also wrong in each way there is, and the disk is also filled.
+    pub has_wrong_files: bool,
 }
 
 /// What was gone through, and what was found.
@@ -198,12 +205,18 @@ impl Enumerator {
     }
 
     fn go_through(&self, scope: &Scope, workload: &Workload) {
-        self.crashes(&workload.0, scope.is_every_operation);
+        if scope.has_crashes {
+            self.crashes(&workload.0, scope.is_every_operation);
+        }
         if scope.has_damages {
             self.damages(&workload.0);
         }
         if scope.has_faults {
             self.faults(&workload.0);
+        }
+        if scope.has_wrong_files {
+            self.wrong_files(&workload.0);
+            self.full_disk(&workload.0);
         }
     }
 
@@ -359,6 +372,62 @@ impl Enumerator {
         let durable = promise.durable.min(excused);
         if let Err(broken) = keeps(Promise { durable, ..promise }, found) {
             self.violated(about, format!("without a word: {broken}"));
+        }
+    }
+
+    /// Runs a workload, as the log with this id.
+    fn run(&self, workload: &[Operation], log: LogId) -> Result<Driver, Stopped> {
+        let mut driver = Driver::of(log, self.geometry, self.settings);
+        driver.create()?;
+        workload.iter().try_for_each(|it| driver.perform(*it))?;
+        Ok(driver)
+    }
+
+    /// Makes whole files wrong in each way there is, one at a time: the log must be refused, or
+    /// recovered without any loss.
+    fn wrong_files(&self, workload: &[Operation]) {
+        let runs = self.run(workload, LOG).and_then(|it| Ok((it, self.run(workload, OTHER_LOG)?)));
+        let Ok((driver, other)) = runs else {
+            return;
+        };
+        let block_bytes = self.geometry.block_bytes as usize;
+        for wrong in wrong_files(&driver.disk.model(), &other.disk.model(), block_bytes) {
+            if self.is_over() {
+                return;
+            }
+            self.damages.fetch_add(1, Ordering::Relaxed);
+            let about = About { workload, what: wrong.what };
+            let disk = SimulatedDisk::new(wrong.model.clone());
+            let result = match recover(&disk, self.settings, &driver.history) {
+                Ok(Outcome::Refused(_)) if is_unchanged(&wrong.model, &disk.model()) => Ok(()),
+                Ok(Outcome::Refused(why)) => Err(format!("changed although refused: {why}")),
+                Ok(Outcome::Opened(opened)) => keeps(driver.promise, opened.found)
+                    .map_err(|broken| format!("without a word: {broken}")),
+                Err(broken) => Err(broken),
+            };
+            if let Err(broken) = result {
+                self.violated(&about, broken);
+            }
+        }
+    }
+
+    /// Fills the disk until the log refuses records, and lets the process die again and again: the
+    /// log must open each time, and a checkpoint must make room.
+    fn full_disk(&self, workload: &[Operation]) {
+        let about = About { workload, what: "a full disk".to_owned() };
+        let Ok(mut driver) = self.run(workload, LOG) else {
+            return;
+        };
+        self.faults.fetch_add(1, Ordering::Relaxed);
+        let result = driver.fill_disk().and_then(|()| {
+            for _ in 0..DEATHS {
+                driver.perform(Operation::Kill)?;
+            }
+            driver.perform(Operation::Checkpoint)?;
+            driver.perform(Operation::Write)
+        });
+        if let Err(Stopped(why)) = result {
+            self.violated(&about, why);
         }
     }
 

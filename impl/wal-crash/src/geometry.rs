@@ -15,6 +15,8 @@ pub struct Geometry {
     pub sector_bytes: usize,
     /// The segment of the log, in bytes.
     pub segment_bytes: u64,
+    /// How many segments are made ready before they are needed.
+    pub segments_ahead: usize,
     /// A record that fits into a block.
     pub short_bytes: usize,
     /// A record of several blocks.
@@ -29,10 +31,15 @@ pub const SMALL: Geometry = Geometry {
     block_bytes: 512,
     sector_bytes: 512,
     segment_bytes: 4096,
+    segments_ahead: 1,
     short_bytes: 40,
     long_bytes: 1100,
     combined_sectors_max: 4,
 };
+
+/// Two segments ready, so that each segment is known to batches before it.
+pub const SEGMENTS_AHEAD: Geometry =
+    Geometry { name: "blocks of 512, two segments ahead", segments_ahead: 2, ..SMALL };
 
 /// Blocks that tear in the middle.
 pub const TORN_BLOCKS: Geometry = Geometry {
@@ -50,6 +57,7 @@ pub const LARGE: Geometry = Geometry {
     block_bytes: 4096,
     sector_bytes: 4096,
     segment_bytes: 16_384,
+    segments_ahead: 1,
     short_bytes: 40,
     long_bytes: 4500,
     combined_sectors_max: 4,
@@ -68,7 +76,7 @@ impl Geometry {
             block_bytes: self.block_bytes,
             segment_bytes: self.segment_bytes,
             batch_bytes,
-            segments_ahead: 1,
+            segments_ahead: self.segments_ahead,
             decisions,
         }
     }

@@ -19,10 +19,11 @@ mod images;
 mod judge;
 mod suite;
 mod workload;
+mod wrong_files;
 mod wrong_logs;
 
 pub use enumerate::{Counts, Scope, Violation, enumerate};
-pub use geometry::{Geometry, LARGE, LARGE_TORN, SMALL, TORN_BLOCKS};
+pub use geometry::{Geometry, LARGE, LARGE_TORN, SEGMENTS_AHEAD, SMALL, TORN_BLOCKS};
 pub use suite::{Bounds, Caught, Report, Row, catch, run, scopes};
 pub use workload::{Operation, Workload, long_workloads, workloads};
 pub use wrong_logs::{UNDEFENDED_LOGS, WEAKER_LOGS, WRONG_LOGS, WrongLog};

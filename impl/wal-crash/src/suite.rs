@@ -6,7 +6,7 @@ use serde::Serialize;
 use steadfast_wal::{Decisions, Steadfast};
 
 use crate::enumerate::{Counts, Scope, Violation, enumerate};
-use crate::geometry::{Geometry, LARGE, LARGE_TORN, SMALL, TORN_BLOCKS};
+use crate::geometry::{Geometry, LARGE, LARGE_TORN, SEGMENTS_AHEAD, SMALL, TORN_BLOCKS};
 use crate::workload::{Operation, Workload, long_workloads, workloads};
 use crate::wrong_logs::{UNDEFENDED_LOGS, WEAKER_LOGS, WRONG_LOGS, WrongLog};
 
@@ -78,6 +78,7 @@ pub fn scopes(bounds: Bounds) -> Vec<(&'static str, Scope)> {
     let small = [
         ("1 operation, faults and damage", short(SMALL, 1, true, true)),
         ("3 operations", short(SMALL, 3, false, false)),
+        ("2 operations, wrong files and full disk", files(2)),
     ];
     let full = [
         ("2 operations, faults", short(SMALL, 2, true, false)),
@@ -93,12 +94,36 @@ pub fn scopes(bounds: Bounds) -> Vec<(&'static str, Scope)> {
 
 fn short(geometry: Geometry, operations_max: usize, has_faults: bool, has_damages: bool) -> Scope {
     let workloads = workloads(operations_max);
-    Scope { geometry, workloads, is_every_operation: false, has_faults, has_damages }
+    Scope {
+        geometry,
+        workloads,
+        is_every_operation: false,
+        has_crashes: true,
+        has_faults,
+        has_damages,
+        has_wrong_files: false,
+    }
 }
 
 fn long(geometry: Geometry) -> Scope {
     let workloads = long_workloads();
-    Scope { geometry, workloads, is_every_operation: true, has_faults: true, has_damages: true }
+    let is_every_operation = true;
+    Scope { workloads, is_every_operation, has_faults: true, ..short(geometry, 0, true, true) }
+}
+
+/// Wrong files only. Each segment is known to a batch before it, so that none is missed unnoticed.
+fn files(operations_max: usize) -> Scope {
+    let mut workloads = workloads(operations_max);
+    // The last record is in the newest segment, and the one before knows that segment.
+    workloads.push(Workload(vec![Operation::WriteLong; 3]));
+    workloads.extend(long_workloads());
+    let has_crashes = false;
+    Scope {
+        has_wrong_files: true,
+        workloads,
+        has_crashes,
+        ..short(SEGMENTS_AHEAD, 0, false, false)
+    }
 }
 
 /// Goes through everything, and runs the wrong logs. `done` hears of each part as it ends.
@@ -161,6 +186,7 @@ pub fn catch(wrong: &WrongLog) -> Option<Violation> {
     let recycling = Scope { has_faults: false, has_damages: false, ..long(SMALL) };
     let scopes = [
         short(SMALL, 1, false, false),
+        files(1),
         weak_scope(),
         short(SMALL, 2, false, false),
         recycling,

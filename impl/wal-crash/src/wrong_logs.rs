@@ -49,6 +49,26 @@ wrong_logs! {
     "what a recycled file held before is taken for new" {
         fn is_of_segment(&self, _: SegmentNumber, _: SegmentNumber) -> bool { true }
     }
+    CUT_SEGMENT_TRUSTED CutSegmentTrusted "cut-segment-trusted"
+    "a segment is believed to be as long as it was made" {
+        fn is_whole_segment(&self, _: u64, _: u64) -> bool { true }
+    }
+    MISPLACED_IS_OLD MisplacedIsOld "misplaced-taken-for-recycled"
+    "a segment's batches in the file of another are taken for what recycling left" {
+        fn may_be_recycled(&self, _: SegmentNumber, _: SegmentNumber) -> bool { true }
+    }
+    OTHER_LOG_IS_OLD OtherLogIsOld "other-log-taken-for-recycled"
+    "another log's segment is taken for what recycling left" {
+        fn may_be_of_other_log(&self) -> bool { true }
+    }
+    NEWEST_NOT_MISSED NewestNotMissed "newest-not-missed"
+    "newest segments that batches before them know are not missed" {
+        fn is_newest_missing(&self, _: SegmentNumber, _: SegmentNumber) -> bool { false }
+    }
+    NO_OPENING_RESERVE NoOpeningReserve "no-reserve-for-opening"
+    "no room is kept to open the log on a full disk" {
+        fn keeps_reserve(&self) -> bool { false }
+    }
     CUTS_DAMAGE CutsDamage "damage-is-cut"
     "where the batches break off is the end, whatever was durable" {
         fn is_damage(&self, _: Sequence, _: Sequence) -> bool { false }

@@ -33,6 +33,16 @@ impl Chain {
             && self.decisions.is_of_segment(header.segment, segment)
     }
 
+    /// Whether a batch was written to this log.
+    pub(crate) fn is_of_log(&self, header: &Header) -> bool {
+        self.decisions.is_of_log(header.log, self.log)
+    }
+
+    /// Whether recycling may have left a batch of this log in the file of another segment.
+    pub(crate) fn may_be_recycled(&self, header: &Header, needed: SegmentNumber) -> bool {
+        self.decisions.may_be_recycled(header.segment, needed)
+    }
+
     /// Whether a batch that was read from this segment is the next one.
     pub(crate) fn accepts(&self, header: &Header, segment: SegmentNumber) -> bool {
         self.is_at_home(header, segment)

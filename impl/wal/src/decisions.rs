@@ -68,6 +68,30 @@ pub trait Decisions: Send + Sync {
         known_durable >= expected
     }
 
+    /// Whether the file of a segment may be of this length, given the length that it had when it got
+    /// its name. Only a segment behind which another was started is ever made shorter.
+    fn is_whole_segment(&self, found_bytes: u64, recorded_bytes: u64) -> bool {
+        found_bytes >= recorded_bytes
+    }
+
+    /// Whether recycling may have left a batch of this segment in the file of another, given the
+    /// first segment that is needed: only files of segments before that one are used again.
+    fn may_be_recycled(&self, found: SegmentNumber, needed: SegmentNumber) -> bool {
+        found < needed
+    }
+
+    /// Whether the file of a segment may begin with a batch of another log. Recycling never brings
+    /// one: a log uses only its own files again.
+    fn may_be_of_other_log(&self) -> bool {
+        false
+    }
+
+    /// Whether the newest segments are missing, given the newest that there is and the newest whose
+    /// name was durable when some batch was written.
+    fn is_newest_missing(&self, found: SegmentNumber, known: SegmentNumber) -> bool {
+        found < known
+    }
+
     /// Whether recovery looks for newer batches behind the place where the batches break off.
     fn looks_behind_the_break(&self) -> bool {
         true
@@ -131,6 +155,11 @@ pub trait Decisions: Send + Sync {
     }
 
     // Files.
+
+    /// Whether room is kept with which a log is opened although its disk is full.
+    fn keeps_reserve(&self) -> bool {
+        true
+    }
 
     /// Whether a new segment is synced before it gets its name.
     fn syncs_segment_before_rename(&self) -> bool {

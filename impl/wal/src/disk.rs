@@ -133,6 +133,8 @@ pub enum Call {
     Remove,
     /// Syncing the directory.
     SyncDirectory,
+    /// Starting a thread.
+    Start,
 }
 
 impl fmt::Display for Call {
@@ -150,6 +152,7 @@ impl fmt::Display for Call {
             Call::Rename => "rename",
             Call::Remove => "remove",
             Call::SyncDirectory => "sync the directory",
+            Call::Start => "start",
         })
     }
 }

@@ -7,6 +7,7 @@
 //! checkpoint                      the root: whose log, from where on, and the state up to there
 //! segment-0000000000000001        batches, one after the other
 //! segment-0000000000000002
+//! segment.reserve                 room for the segment that an opening starts on a full disk
 //! checkpoint.draft, segment.draft being made; means nothing, removed when the log is opened
 //! ```
 //!
@@ -20,18 +21,20 @@
 //! ```text
 //! bytes    field
 //!  0.. 8   magic "STDFSTWB"
-//!  8..12   version, 1
+//!  8..12   version, 2
 //! 12..16   count of records
 //! 16..32   log id
 //! 32..40   segment number
 //! 40..48   epoch of the writer: which opening of the log wrote it, counted from 1
 //! 48..56   sequence number of the first record (of the next one, if there is none)
 //! 56..64   durable: every record up to this number was synced when the batch was written
-//! 64..68   length of the body in bytes
-//! 68..72   header checksum of the batch before it
-//! 72..76   checksum of all that follows the header: body and padding
-//! 76..80   header checksum: of the bytes 0..76
-//! 80..     body: per record its length (4 bytes) and its bytes
+//! 64..72   length in bytes that the segment had when it got its name
+//! 72..80   newest segment whose name was durable when the batch was written
+//! 80..84   length of the body in bytes
+//! 84..88   header checksum of the batch before it
+//! 88..92   checksum of all that follows the header: body and padding
+//! 92..96   header checksum: of the bytes 0..92
+//! 96..     body: per record its length (4 bytes) and its bytes
 //!          padding: zeros up to the next multiple of the block size
 //! ```
 //!
@@ -39,7 +42,7 @@
 //!
 //! ```text
 //!  0.. 8   magic "STDFSTWC"
-//!  8..12   version, 1
+//!  8..12   version, 2
 //! 12..16   block size in bytes
 //! 16..32   log id
 //! 32..40   through: the state stands for every record up to this number
@@ -62,4 +65,4 @@ pub mod header;
 pub mod names;
 
 /// The version of the format that this code reads and writes.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;

@@ -31,8 +31,11 @@ pub enum AppendError {
     #[error("the log is busy: as much is waiting for the disk as fits into memory")]
     Busy,
     /// The disk is full. The record was not accepted; what was accepted is not concerned.
-    #[error("the disk is full: {0}; write a checkpoint or make room")]
-    OutOfSpace(Failure),
+    #[error(
+        "the disk is full and the record was not accepted: {0}; write a checkpoint or make room, \
+         and append it again"
+    )]
+    OutOfSpace(#[source] Arc<DiskError>),
     /// The log has failed.
     #[error(transparent)]
     Failed(#[from] Failure),
@@ -82,6 +85,8 @@ pub(crate) struct Opened {
     pub(crate) starts: VecDeque<Start>,
     /// The segments that are ready, in order.
     pub(crate) ready: VecDeque<SegmentNumber>,
+    /// The newest segment that there is.
+    pub(crate) newest: SegmentNumber,
 }
 
 /// Group commit as a state machine.
@@ -97,6 +102,8 @@ pub struct GroupCommit {
     tail: Position,
     /// Segments that are ready for when the current one is full.
     ready: VecDeque<SegmentNumber>,
+    /// The newest segment whose name is durable.
+    newest: SegmentNumber,
     /// The header checksum of the last batch that was handed out.
     previous: Checksum,
     /// The number of the next record.
@@ -104,7 +111,7 @@ pub struct GroupCommit {
     durable: Sequence,
     /// Where the segments in use begin whose first batch is durable, in order.
     starts: VecDeque<Start>,
-    out_of_space: Option<Failure>,
+    out_of_space: Option<Arc<DiskError>>,
     failure: Option<Failure>,
 }
 
@@ -119,6 +126,7 @@ impl GroupCommit {
             idle: Some(buffer()),
             tail: opened.tail,
             ready: opened.ready,
+            newest: opened.newest,
             previous: opened.previous,
             next: opened.next,
             durable: opened.next.previous(),
@@ -171,8 +179,8 @@ impl GroupCommit {
         }
         if !self.has_space(self.filling.padded_bytes_with(bytes)) {
             // Said once: whoever appends again makes the log try again.
-            let failure = self.out_of_space.take();
-            return Err(failure.map_or(AppendError::Busy, AppendError::OutOfSpace));
+            let error = self.out_of_space.take();
+            return Err(error.map_or(AppendError::Busy, AppendError::OutOfSpace));
         }
         let sequence = self.next;
         self.filling.push(payload);
@@ -236,6 +244,8 @@ impl GroupCommit {
             epoch: self.epoch,
             first,
             durable: self.durable,
+            segment_bytes: self.settings.segment_bytes,
+            newest: self.newest,
             previous: self.previous,
         });
         self.previous = checksum;
@@ -285,11 +295,12 @@ impl GroupCommit {
     /// A segment is ready.
     pub fn on_segment_ready(&mut self, segment: SegmentNumber) {
         self.ready.push_back(segment);
+        self.newest = self.newest.max(segment);
     }
 
     /// No segment could be made ready because the disk is full.
     pub fn on_out_of_space(&mut self, error: DiskError) {
-        self.out_of_space = Some(Failure(Arc::new(error)));
+        self.out_of_space = Some(Arc::new(error));
     }
 
     /// There may be space again: segments were retired.

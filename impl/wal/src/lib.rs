@@ -35,8 +35,9 @@
 //! - [`disk`] says what the log asks of a disk. There is a real one and a simulated one.
 //!
 //! *Not promised:* rot of the last batch before a crash. It cannot be told from a tear and is
-//! reported as an uncertain tail ([`Tail::is_uncertain`]). Whoever deletes the newest segments, or
-//! puts back an older copy of the directory, takes the log back to an earlier moment unnoticed.
+//! reported as an uncertain tail ([`Tail::is_uncertain`]). Whoever puts back an older copy of the
+//! directory or of its newest segment takes the log back to an earlier moment unnoticed, and so
+//! does, just after a segment was begun, whoever deletes it ([`recovery`] says when).
 
 mod chain;
 pub mod checksum;

@@ -51,7 +51,7 @@ impl<D: Disk> Log<D> {
     fn spawn(&mut self, name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), OpenError> {
         let thread = thread::Builder::new().name(name.to_owned()).spawn(body);
         // To a caller it is the machine that is out of something, as with a file.
-        self.threads.push(thread.map_err(DiskError::of(Call::Open, format!("thread {name}")))?);
+        self.threads.push(thread.map_err(DiskError::of(Call::Start, format!("thread {name}")))?);
         Ok(())
     }
 

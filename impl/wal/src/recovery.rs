@@ -27,8 +27,11 @@
 //! | `torn-header` | bytes that are neither zeros nor a header | cut; reported as an uncertain tail |
 //! | `hole` | nothing where a batch must be, and something newer behind | refused as damage |
 //! | `rot` | wrong bytes where a batch must be, and something newer behind | refused as damage |
-//! | `missing-segment` | a number between two segments without a file | refused as damage |
+//! | `missing-segment` | a number without a file between two segments, or behind them if a batch says that it was there | refused as damage |
 //! | `empty-segment` | a segment of zero bytes, which no crash makes | refused as damage |
+//! | `cut-segment` | a segment shorter than its first batch says that it was made, or no whole number of blocks | refused as damage |
+//! | `misplaced-segment` | in a segment's file, batches of another segment that is needed or to come | refused as damage |
+//! | `other-log-segment` | a segment's file that begins with a batch of another log | refused as damage |
 //! | `entry-lost` | a new segment's name did not survive, or no batch in it did | nothing is lost: no batch is written to a segment whose name is not durable |
 //! | `draft-left` | a half-made segment or checkpoint | removed |
 //! | `retired-left` | segments that the checkpoint no longer needs | recycled or removed |
@@ -36,9 +39,52 @@
 //! | `lost-checkpoint` | records and no checkpoint, which no crash makes | refused as damage |
 //! | `damaged-checkpoint` | a checkpoint whose checksums are wrong | refused as damage |
 //!
+//! # Whole files
+//!
+//! Each batch says how long its segment was made and which segment was the newest. A segment has
+//! its full length, synced, before it gets its name, and only recovery makes one shorter, when the
+//! next is started. A file is used again only for a later segment of the same log, when no
+//! checkpoint needs it any more. So a whole file that is wrong is told in these ways, by `verify`
+//! and by opening alike; `tests/whole_files.rs` goes through them:
+//!
+//! | which file | what is wrong | verdict |
+//! |---|---|---|
+//! | a segment with records | missing, and another is behind it or a batch says that it was there | `missing-segment` |
+//! | the newest started one | cut to any length | `cut-segment`; `empty-segment` at 0 |
+//! | one in the middle | cut to any length | `rot` where its batches break off; `empty-segment` at 0 |
+//! | a ready one | missing, and a batch says that it was there | `missing-segment` |
+//! | a ready one | cut to whole blocks | clean: it holds nothing, and is not used |
+//! | any | longer by zeros | clean |
+//! | the newest | longer by something else | uncertain tail: nothing is lost |
+//! | any | swapped, or there twice, under the name of one that is needed | `misplaced-segment` |
+//! | any with records | another log's in its place | `other-log-segment` |
+//! | one in the middle | an older copy of itself | `rot` |
+//! | the newest started one | an older copy of itself, or as it was made | **clean: the log is taken back** |
+//! | the newest ones | missing, and no batch says that they were there | **clean: the log is taken back** |
+//! | `checkpoint` | another log's | `other-log-segment`; an opening says whose log it is |
+//! | `checkpoint` | an older copy | clean if its segments are there; else `missing-segment` |
+//! | drafts, the reserve | anything | clean: they mean nothing |
+//!
+//! In the two rows in bold a crash leaves the very same files: one that comes before the batches in
+//! question are written, or before the name of the next segment is durable. Nothing on the disk
+//! tells them apart.
+//!
+//! Whose file it is is read from the first batch only, because what stands further behind may be
+//! the bytes of a record. Batches of a later segment are known anywhere: no record holds a batch that
+//! was not written yet.
+//!
+//! # A full disk
+//!
+//! A log keeps `segment.reserve`, as long as the longest batch, and makes a segment ready for records
+//! only when it is there. An opening that finds the disk full makes its fresh segment of it and
+//! gives back all of it but the last batch, which is room for a checkpoint or for the next opening.
+//! A checkpoint that finds the disk full takes the reserve's room. *Not promised:* that other
+//! programs do not take the room that was given back.
+//!
 //! Rot in the last batch looks like a tear. It is reported as an uncertain tail, which a log that was
 //! closed cleanly never has: closing writes a batch without records that proves the last one.
 
+mod beginnings;
 mod damage;
 mod files;
 mod runs;

@@ -38,6 +38,11 @@ impl<F: DiskFile> SegmentReader<F> {
         Ok(SegmentReader { file, segment, length, settings, window, begin: 0, filled: 0 })
     }
 
+    /// What batches are padded to, in bytes.
+    pub(crate) fn padding(&self) -> u64 {
+        self.settings.padding()
+    }
+
     /// Gives the window back, for another segment.
     pub(crate) fn into_window(self) -> Vec<u8> {
         self.window

@@ -112,6 +112,11 @@ impl Settings {
         self.batch_bytes as usize - RECORD_OVERHEAD_BYTES
     }
 
+    /// The length of the longest batch on disk, in bytes: what opening a log may have to write.
+    pub(crate) fn reserve_bytes(&self) -> u64 {
+        padded(HEADER_BYTES as u64 + u64::from(self.batch_bytes), self.padding())
+    }
+
     /// What batches are padded to, in bytes.
     pub(crate) fn padding(&self) -> u64 {
         self.decisions.padding(u64::from(self.block_bytes))

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::decisions::Decisions;
 use crate::disk::{Access, AlignedBuffer, Call, Disk, DiskError, DiskFile};
 use crate::format::checkpoint::Root;
-use crate::format::names::{CHECKPOINT, CHECKPOINT_DRAFT, SEGMENT_DRAFT, segment_name};
+use crate::format::names::{CHECKPOINT, CHECKPOINT_DRAFT, RESERVE, SEGMENT_DRAFT, segment_name};
 use crate::group_commit::BatchWrite;
 use crate::settings::Settings;
 use crate::{SegmentNumber, Sequence};
@@ -23,6 +23,8 @@ pub(crate) struct Store<D> {
     lengths: BTreeMap<SegmentNumber, u64>,
     /// Segments of full length that are not needed any more, to be used again.
     retired: VecDeque<SegmentNumber>,
+    /// Whether there is room for the next opening. A segment is made ready for records only then.
+    has_reserve: bool,
     /// What the last checkpoint stands for.
     pub(crate) through: Sequence,
 }
@@ -33,13 +35,15 @@ impl<D: Disk> Store<D> {
         settings: Settings,
         lengths: BTreeMap<SegmentNumber, u64>,
         through: Sequence,
+        has_reserve: bool,
     ) -> Store<D> {
-        Store { disk, settings, lengths, retired: VecDeque::new(), through }
+        Store { disk, settings, lengths, retired: VecDeque::new(), has_reserve, through }
     }
 
     /// Makes the next segment ready: a retired one under a new number, or a new one full of zeros.
     /// Its name is durable when this returns.
     pub(crate) fn make_segment(&mut self) -> Result<SegmentNumber, DiskError> {
+        self.make_reserve()?;
         match self.recycle_segment()? {
             Some(segment) => Ok(segment),
             None => self.make_segment_of(self.settings.segment_bytes),
@@ -50,6 +54,50 @@ impl<D: Disk> Store<D> {
     pub(crate) fn make_segment_of(&mut self, bytes: u64) -> Result<SegmentNumber, DiskError> {
         make_draft(&*self.disk, &self.settings, bytes)?;
         self.name_draft(bytes)
+    }
+
+    /// Keeps room for the next opening, if there is none: a file of zeros as long as the longest
+    /// batch or, when the disk is full, a retired segment.
+    pub(crate) fn make_reserve(&mut self) -> Result<(), DiskError> {
+        if self.has_reserve || !self.settings.decisions.keeps_reserve() {
+            return Ok(());
+        }
+        match make_draft(&*self.disk, &self.settings, self.settings.reserve_bytes()) {
+            Ok(()) => self.rename(SEGMENT_DRAFT, RESERVE)?,
+            Err(error) if error.is_out_of_space() => match self.retired.pop_front() {
+                Some(old) => self.rename(&segment_name(old), RESERVE)?,
+                None => return Err(error),
+            },
+            Err(error) => return Err(error),
+        }
+        self.sync_directory()?;
+        self.has_reserve = true;
+        Ok(())
+    }
+
+    /// Makes a segment that has room for this many bytes, when the disk was found to be full, of
+    /// what the log has: a retired segment, or the reserve.
+    pub(crate) fn make_segment_of_reserve(
+        &mut self,
+        bytes: u64,
+        full: DiskError,
+    ) -> Result<SegmentNumber, DiskError> {
+        if let Some(segment) = self.recycle_segment()? {
+            return Ok(segment);
+        }
+        let of = |call| DiskError::of(call, RESERVE);
+        let is_missing = |it: &io::Error| it.kind() == io::ErrorKind::NotFound;
+        let reserve = match self.disk.open(RESERVE, Access::Read) {
+            Err(error) if is_missing(&error) => return Err(full),
+            result => result.map_err(of(Call::Open))?,
+        };
+        let reserve_bytes = reserve.length().map_err(of(Call::Read))?;
+        // One that was made for shorter batches, or is none.
+        if reserve_bytes < bytes {
+            return Err(full);
+        }
+        self.has_reserve = false;
+        self.name(RESERVE, reserve_bytes)
     }
 
     /// Uses a retired segment again, if there is one.
@@ -70,7 +118,7 @@ impl<D: Disk> Store<D> {
 
     /// Makes a file the next segment, durably.
     fn name(&mut self, file: &str, bytes: u64) -> Result<SegmentNumber, DiskError> {
-        let number = self.lengths.keys().next_back().copied().unwrap_or_default().next();
+        let number = self.newest().next();
         self.rename(file, &segment_name(number))?;
         self.lengths.insert(number, bytes);
         if self.settings.decisions.syncs_directory_for_segment() {
@@ -79,8 +127,32 @@ impl<D: Disk> Store<D> {
         Ok(number)
     }
 
-    /// Writes a checkpoint: beside the one before, synced, then in its place, durably.
+    /// Writes a checkpoint: beside the one before, synced, then in its place, durably. On a full
+    /// disk it takes the room of the reserve, which is made again of what the checkpoint frees.
     pub(crate) fn write_checkpoint(&mut self, root: &Root, state: &[u8]) -> Result<(), DiskError> {
+        match self.try_checkpoint(root, state) {
+            Err(error) if error.is_out_of_space() && self.has_reserve => {
+                self.has_reserve = false;
+                remove_if_there(&*self.disk, RESERVE)?;
+                self.try_checkpoint(root, state).inspect_err(|_| {
+                    // The next segment is made only when there is a reserve again.
+                    let _ = self.make_reserve();
+                })
+            }
+            result => result,
+        }
+    }
+
+    fn try_checkpoint(&mut self, root: &Root, state: &[u8]) -> Result<(), DiskError> {
+        self.write_root(root, state).inspect_err(|error| {
+            if error.is_out_of_space() && self.settings.decisions.writes_checkpoint_beside() {
+                // What is left of it only takes space; opening the log removes it too.
+                let _ = self.disk.remove(CHECKPOINT_DRAFT);
+            }
+        })
+    }
+
+    fn write_root(&mut self, root: &Root, state: &[u8]) -> Result<(), DiskError> {
         let decisions = self.settings.decisions;
         let is_beside = decisions.writes_checkpoint_beside();
         let name = if is_beside { CHECKPOINT_DRAFT } else { CHECKPOINT };
@@ -129,6 +201,11 @@ impl<D: Disk> Store<D> {
         file.set_length(bytes).map_err(DiskError::of(Call::SetLength, &name))?;
         self.lengths.insert(number, bytes);
         Ok(())
+    }
+
+    /// The newest segment that there is.
+    pub(crate) fn newest(&self) -> SegmentNumber {
+        self.lengths.keys().next_back().copied().unwrap_or_default()
     }
 
     /// The length of a segment in bytes.

@@ -17,17 +17,19 @@ fn at(state: &mut u64, length: usize) -> usize {
 /// A batch of two records, as the decoder is to find it, checksums apart.
 fn batch() -> Vec<u8> {
     let mut bytes = vec![0; 512];
-    bytes[..12].copy_from_slice(b"STDFSTWB\x01\0\0\0");
+    bytes[..12].copy_from_slice(b"STDFSTWB\x02\0\0\0");
     bytes[12] = 2;
     bytes[48] = 1;
-    bytes[64] = 4 + 3 + 4;
-    bytes[80] = 3;
+    bytes[64..66].copy_from_slice(&[0, 16]);
+    bytes[72] = 2;
+    bytes[80] = 4 + 3 + 4;
+    bytes[96] = 3;
     bytes
 }
 
 fn checkpoint() -> Vec<u8> {
     let mut bytes = vec![0; 100];
-    bytes[..12].copy_from_slice(b"STDFSTWC\x01\0\0\0");
+    bytes[..12].copy_from_slice(b"STDFSTWC\x02\0\0\0");
     bytes[72] = 16;
     bytes
 }
@@ -43,7 +45,7 @@ fn mutated_batches_and_checkpoints_are_decoded_or_refused() {
                 let place = at(&mut state, bytes.len().min(128));
                 bytes[place] = next(&mut state).to_le_bytes()[0];
             }
-            bytes.truncate(at(&mut state, bytes.len() + 1).max(60));
+            bytes.truncate(at(&mut state, bytes.len() + 1).max(76));
             fuzzing::decode(&bytes);
         }
     }

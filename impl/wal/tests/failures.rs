@@ -104,6 +104,75 @@ fn a_full_disk_refuses_before_it_accepts_and_a_checkpoint_makes_room() {
     log.sync().unwrap();
 }
 
+/// How many bytes are on a disk.
+fn total(disk: &SimulatedDisk) -> u64 {
+    disk.model().files().map(|it| it.1.len() as u64).sum()
+}
+
+/// A log whose disk is full to the last byte, and the number of its records.
+fn filled() -> (SimulatedDisk, SerialLog<SimulatedDisk>, Sequence) {
+    let (disk, mut log) = opened();
+    log.make_segments().unwrap();
+    disk.limit(Some(total(&disk) + 9000));
+    let mut last = Sequence(1);
+    let refused = loop {
+        match log.append(&[5; 400]) {
+            Ok(sequence) => last = sequence,
+            Err(error) => break error,
+        }
+        log.sync().unwrap();
+    };
+    assert!(matches!(refused, AppendError::OutOfSpace(_)), "{refused}");
+    let says = refused.to_string();
+    assert!(!says.contains("must be opened again"), "the log goes on: {says}");
+    assert!(says.contains("append it again"), "{says}");
+    disk.limit(Some(total(&disk)));
+    (disk, log, last)
+}
+
+#[test]
+fn a_log_that_filled_its_disk_is_opened_and_writes_a_checkpoint() {
+    let (disk, log, last) = filled();
+    drop(log);
+    let full = total(&disk);
+    for opening in 0..3 {
+        let (log, recovered) = open(&disk).unwrap();
+        assert_eq!(recovered.last, last, "opening {opening}");
+        drop(log);
+    }
+    let (mut log, _) = open(&disk).unwrap();
+    assert!(matches!(log.append(&[6; 400]), Err(AppendError::OutOfSpace(_))));
+    log.checkpoint(last, b"state").unwrap();
+    assert_eq!(log.append(&[6; 400]).unwrap(), last.next());
+    log.sync().unwrap();
+    assert!(total(&disk) <= full);
+}
+
+#[test]
+fn a_log_whose_disk_is_full_writes_a_checkpoint_into_its_reserve() {
+    let (_disk, mut log, last) = filled();
+    log.checkpoint(last, &[1; 1000]).unwrap();
+    assert_eq!(log.append(&[6; 400]).unwrap(), last.next());
+    log.sync().unwrap();
+}
+
+#[test]
+fn an_opening_on_a_full_disk_that_is_cut_off_anywhere_is_begun_again() {
+    let (disk, log, last) = filled();
+    drop(log);
+    let full = total(&disk);
+    disk.start_tape();
+    drop(open(&disk).unwrap());
+    let tape = disk.take_tape();
+    assert!(tape.len() > 3, "{}", tape.len());
+    for (at, model) in tape.into_iter().enumerate() {
+        let disk = SimulatedDisk::new(model);
+        disk.limit(Some(full));
+        let recovered = open(&disk).unwrap_or_else(|it| panic!("cut off after {at}: {it}")).1;
+        assert_eq!(recovered.last, last, "cut off after {at}");
+    }
+}
+
 #[test]
 fn a_full_disk_refuses_threads_too() {
     let disk = SimulatedDisk::new(DiskModel::default());
@@ -173,11 +242,11 @@ fn what_is_no_log_of_ours_is_refused_and_left_as_it_is() {
     is_refused(empty, ID, "empty-segment");
     let mut newer = model;
     let mut bytes = newer.file("checkpoint").unwrap().to_vec();
-    bytes[8] = 2;
+    bytes[8] = 3;
     let checksum = steadfast_wal::Checksum::of(&bytes[..80]);
     bytes[80..84].copy_from_slice(&checksum.0.to_le_bytes());
     newer.put("checkpoint", bytes);
-    is_refused(newer, ID, "format version 2: this program reads version 1");
+    is_refused(newer, ID, "format version 3: this program reads version 2");
 }
 
 #[test]

@@ -31,14 +31,23 @@ fn place_of(number: usize) -> usize {
 
 /// A log with five records, each in a batch of its own and synced.
 fn five_records() -> DiskModel {
+    five_records_of(ID)
+}
+
+fn five_records_of(id: LogId) -> DiskModel {
     let disk = SimulatedDisk::new(DiskModel::default());
-    let mut log = open(&disk).unwrap().0;
+    let opening = Opening::begin(Arc::new(disk.clone()), id, settings()).unwrap();
+    let mut log = opening.into_serial_log().unwrap().0;
     for number in 1..=5 {
         log.append(&record(number)).unwrap();
         log.sync().unwrap();
     }
     log.make_segments().unwrap();
     disk.model()
+}
+
+fn bytes_of(model: &DiskModel, name: &str) -> Vec<u8> {
+    model.file(name).unwrap().to_vec()
 }
 
 fn change(model: &mut DiskModel, name: &str, change: impl FnOnce(&mut Vec<u8>)) {
@@ -89,6 +98,28 @@ fn rows() -> Vec<Row> {
         ),
         (Case::MissingSegment, |disk| disk.take(SEGMENT), Refused(None)),
         (Case::EmptySegment, |disk| change(disk, READY, Vec::clear), Refused(None)),
+        (
+            Case::CutSegment,
+            |disk| change(disk, SEGMENT, |it| it.truncate(place_of(4))),
+            Refused(None),
+        ),
+        (
+            Case::MisplacedSegment,
+            |disk| {
+                let (segment, ready) = (bytes_of(disk, SEGMENT), bytes_of(disk, READY));
+                disk.put(SEGMENT, ready);
+                disk.put(READY, segment);
+            },
+            Refused(Some((1, 5))),
+        ),
+        (
+            Case::OtherLogSegment,
+            |disk| {
+                let other = five_records_of(LogId(10));
+                disk.put(SEGMENT, bytes_of(&other, SEGMENT));
+            },
+            Refused(None),
+        ),
         (Case::EntryLost, |disk| disk.take(READY), Opened(5)),
         (
             Case::DraftLeft,

@@ -139,6 +139,10 @@ pub struct Place {
     pub first: Sequence,
     /// What is durable as it is written.
     pub durable: Sequence,
+    /// The length in bytes that the segment had when it got its name.
+    pub segment_bytes: u64,
+    /// The newest segment whose name is durable.
+    pub newest: SegmentNumber,
     /// The header checksum of the batch before it.
     pub previous: Checksum,
 }
@@ -256,6 +260,8 @@ impl BatchBuffer {
             epoch: place.epoch,
             first: place.first,
             durable: place.durable,
+            segment_bytes: place.segment_bytes,
+            newest: place.newest,
             length: u32::try_from(self.filled - HEADER_BYTES).unwrap_or(u32::MAX),
             previous: place.previous,
             body,
@@ -295,6 +301,8 @@ mod tests {
             epoch: WriterEpoch(3),
             first: Sequence(4),
             durable: Sequence(3),
+            segment_bytes: 1 << 20,
+            newest: SegmentNumber(3),
             previous: Checksum(5),
         }
     }

@@ -7,9 +7,9 @@ use crate::decisions::Decisions;
 use crate::{LogId, SegmentNumber, Sequence, WriterEpoch};
 
 /// The length of a header in bytes.
-pub const HEADER_BYTES: usize = 80;
+pub const HEADER_BYTES: usize = 96;
 /// The part of it that its own checksum covers.
-const COVERED_BYTES: usize = 76;
+const COVERED_BYTES: usize = 92;
 const MAGIC: [u8; 8] = *b"STDFSTWB";
 
 /// What a batch says about itself.
@@ -27,6 +27,10 @@ pub struct Header {
     pub first: Sequence,
     /// Every record up to this number was synced when it was written.
     pub durable: Sequence,
+    /// The length in bytes that its segment had when it got its name.
+    pub segment_bytes: u64,
+    /// The newest segment whose name was durable when it was written.
+    pub newest: SegmentNumber,
     /// The length of its body in bytes.
     pub length: u32,
     /// The header checksum of the batch before it.
@@ -50,7 +54,7 @@ impl Header {
     /// The bytes of this header, and its checksum.
     #[must_use]
     pub fn encode(&self) -> ([u8; HEADER_BYTES], Checksum) {
-        let fields: [&[u8]; 11] = [
+        let fields: [&[u8]; 13] = [
             &MAGIC,
             &VERSION.to_le_bytes(),
             &self.count.to_le_bytes(),
@@ -59,6 +63,8 @@ impl Header {
             &self.epoch.0.to_le_bytes(),
             &self.first.0.to_le_bytes(),
             &self.durable.0.to_le_bytes(),
+            &self.segment_bytes.to_le_bytes(),
+            &self.newest.0.to_le_bytes(),
             &self.length.to_le_bytes(),
             &self.previous.0.to_le_bytes(),
             &self.body.0.to_le_bytes(),
@@ -110,6 +116,8 @@ impl Header {
             epoch: WriterEpoch(fields.u64()?),
             first: Sequence(fields.u64()?),
             durable: Sequence(fields.u64()?),
+            segment_bytes: fields.u64()?,
+            newest: SegmentNumber(fields.u64()?),
             length: fields.u32()?,
             previous: Checksum(fields.u32()?),
             body: Checksum(fields.u32()?),
@@ -148,6 +156,8 @@ mod tests {
             epoch: WriterEpoch(2),
             first: Sequence(100),
             durable: Sequence(99),
+            segment_bytes: 8192,
+            newest: SegmentNumber(10),
             length: 400,
             previous: Checksum(0xdead_beef),
             body: Checksum(0x1234_5678),
@@ -160,10 +170,11 @@ mod tests {
         let hex: String = bytes.iter().map(|it| format!("{it:02x}")).collect();
         assert_eq!(
             hex,
-            "5354444653545742010000000300000010\
+            "5354444653545742020000000300000010\
              0f0e0d0c0b0a090807060504030201\
              090000000000000002000000000000006400000000000000\
-             630000000000000090010000efbeadde785634129b8382d4"
+             630000000000000000200000000000000a00000000000000\
+             90010000efbeadde78563412f16ca948"
         );
         assert_eq!(Header::decode(&bytes, &Steadfast), Ok((header(), checksum)));
     }
@@ -190,6 +201,6 @@ mod tests {
     #[test]
     fn nothing_but_zeros_is_named() {
         assert_eq!(Header::decode(&[0; HEADER_BYTES], &Steadfast), Err(NoHeader::Zeros));
-        assert_eq!(Header::decode(&[0; 79], &Steadfast), Err(NoHeader::Garbage));
+        assert_eq!(Header::decode(&[0; HEADER_BYTES - 1], &Steadfast), Err(NoHeader::Garbage));
     }
 }

@@ -12,6 +12,8 @@ pub const CHECKPOINT: &str = "checkpoint";
 pub const CHECKPOINT_DRAFT: &str = "checkpoint.draft";
 /// A segment being made.
 pub const SEGMENT_DRAFT: &str = "segment.draft";
+/// Room for the segment that an opening needs, for when the disk is full.
+pub const RESERVE: &str = "segment.reserve";
 
 const SEGMENT_PREFIX: &str = "segment-";
 const SEGMENT_DIGITS: usize = 16;
@@ -25,6 +27,8 @@ pub enum FileName {
     Checkpoint,
     /// A checkpoint or a segment being made.
     Draft,
+    /// Room for a segment.
+    Reserve,
     /// A segment.
     Segment(SegmentNumber),
 }
@@ -37,6 +41,7 @@ impl FileName {
             LOCK => Some(FileName::Lock),
             CHECKPOINT => Some(FileName::Checkpoint),
             CHECKPOINT_DRAFT | SEGMENT_DRAFT => Some(FileName::Draft),
+            RESERVE => Some(FileName::Reserve),
             _ => {
                 let digits = name.strip_prefix(SEGMENT_PREFIX)?;
                 let number = SegmentNumber(u64::from_str_radix(digits, 16).ok()?);

@@ -358,8 +358,12 @@ impl<D: Disk> Shared<D> {
 impl<D: Disk> Shared<D> {
     /// Makes a segment. While a new one is being written, checkpoints may go on and retire others.
     fn make_segment(&self) -> Result<SegmentNumber, DiskError> {
-        if let Some(segment) = lock(&self.store).recycle_segment()? {
-            return Ok(segment);
+        {
+            let mut store = lock(&self.store);
+            store.make_reserve()?;
+            if let Some(segment) = store.recycle_segment()? {
+                return Ok(segment);
+            }
         }
         make_draft(&*self.disk, &self.settings, self.settings.segment_bytes)?;
         lock(&self.store).name_draft(self.settings.segment_bytes)

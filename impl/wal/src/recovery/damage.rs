@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::disk::{Disk, DiskError};
+use crate::format::VERSION;
 use crate::group_commit::Failure;
 use crate::settings::SettingsError;
 use crate::{LogId, Position, Sequence};
@@ -26,6 +27,12 @@ pub enum Case {
     MissingSegment,
     /// A segment of zero bytes.
     EmptySegment,
+    /// A segment that is shorter than when it got its name.
+    CutSegment,
+    /// A segment whose file holds the batches of another.
+    MisplacedSegment,
+    /// A segment whose file is another log's.
+    OtherLogSegment,
     /// A segment that was never started.
     EntryLost,
     /// A half-made file.
@@ -41,7 +48,7 @@ pub enum Case {
 }
 
 /// Every case, with its label and a sentence about it.
-pub const CASES: [(Case, &str, &str); 14] = [
+pub const CASES: [(Case, &str, &str); 17] = [
     (Case::CleanEnd, "clean-end", "the batches end where nothing was written: nothing is lost"),
     (Case::StaleBytes, "stale-bytes", "a recycled file's old batch follows: nothing is lost"),
     (
@@ -58,6 +65,17 @@ pub const CASES: [(Case, &str, &str); 14] = [
     (Case::Rot, "rot", "wrong bytes stand where a durable batch must be"),
     (Case::MissingSegment, "missing-segment", "a segment that must be there has no file"),
     (Case::EmptySegment, "empty-segment", "a segment has no bytes, which no crash brings about"),
+    (
+        Case::CutSegment,
+        "cut-segment",
+        "a segment is not as long as it was made, or no whole number of blocks: no crash does that",
+    ),
+    (
+        Case::MisplacedSegment,
+        "misplaced-segment",
+        "a segment's file holds batches of another segment that is still needed",
+    ),
+    (Case::OtherLogSegment, "other-log-segment", "a segment's file is that of another log"),
     (Case::EntryLost, "entry-lost", "a segment made ready was never started: nothing is lost"),
     (Case::DraftLeft, "draft-left", "a half-made file is left: it means nothing and is removed"),
     (Case::RetiredLeft, "retired-left", "a segment is left that the checkpoint needs no more"),
@@ -181,7 +199,7 @@ pub enum OpenError {
         place: String,
     },
     /// The log is of a format that this code does not know.
-    #[error("{place} is of format version {version}: this program reads version 1")]
+    #[error("{place} is of format version {version}: this program reads version {VERSION}")]
     OtherVersion {
         /// The directory.
         place: String,

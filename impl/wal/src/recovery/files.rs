@@ -19,6 +19,7 @@ pub(crate) struct Segments {
     pub(crate) drafts: Vec<String>,
     pub(crate) has_checkpoint: bool,
     pub(crate) has_lock: bool,
+    pub(crate) has_reserve: bool,
 }
 
 impl Segments {
@@ -29,6 +30,7 @@ impl Segments {
             match FileName::parse(&name) {
                 Some(FileName::Lock) => found.has_lock = true,
                 Some(FileName::Checkpoint) => found.has_checkpoint = true,
+                Some(FileName::Reserve) => found.has_reserve = true,
                 Some(FileName::Draft) => found.drafts.push(name),
                 Some(FileName::Segment(number)) => {
                     found.numbers.insert(number);

@@ -46,7 +46,7 @@ impl<F: DiskFile> Source<F> {
         let disk = Arc::clone(disk);
         let body = move || read_all(&*disk, runs, &sender, &returned);
         let thread = thread::Builder::new().name("wal-reader".to_owned()).spawn(body);
-        let thread = Some(thread.map_err(DiskError::of(Call::Open, "thread wal-reader"))?);
+        let thread = Some(thread.map_err(DiskError::of(Call::Start, "thread wal-reader"))?);
         Ok(Source::Ahead(Ahead { runs: Some(receiver), memory: Some(memory), thread }))
     }
 

@@ -12,8 +12,8 @@ use crate::checksum::Checksum;
 use crate::disk::{Access, Call, Disk, DiskError, DiskFile};
 use crate::format::batch::{self, BatchBuffer};
 use crate::format::checkpoint::{Root, Start};
-use crate::format::header::{HEADER_BYTES, padded};
-use crate::format::names::segment_name;
+use crate::format::header::{HEADER_BYTES, Header, padded};
+use crate::format::names::{RESERVE, segment_name};
 use crate::group_commit::Opened;
 use crate::segment_reader::SegmentReader;
 use crate::settings::Settings;
@@ -74,14 +74,16 @@ pub(crate) fn create<D: Disk>(
         start,
     };
     let mut store =
-        Store::new(Arc::clone(disk), settings, BTreeMap::new(), FIRST_RECORD.previous());
+        Store::new(Arc::clone(disk), settings, BTreeMap::new(), FIRST_RECORD.previous(), false);
     let begins_with_segment = settings.decisions.begins_segment_before_checkpoint();
     if !begins_with_segment {
         store.write_checkpoint(&root, &[])?;
     }
     // Opening starts another segment; this one only has to be there.
-    store.make_segment_of(first_bytes(&[], settings))?;
-    let first = First { log, epoch: WriterEpoch(1), start, body: &[], count: 0 };
+    let segment_bytes = first_bytes(&[], settings);
+    store.make_segment_of(segment_bytes)?;
+    let (epoch, newest) = (WriterEpoch(1), FIRST_SEGMENT);
+    let first = First { log, epoch, start, segment_bytes, newest, body: &[], count: 0 };
     write_first(disk, settings, &first)?;
     if begins_with_segment {
         store.write_checkpoint(&root, &[])?;
@@ -136,40 +138,91 @@ pub(crate) fn go_on<D: Disk>(
     for draft in &segments.drafts {
         remove_if_there(&**disk, draft)?;
     }
-    let mut store = Store::new(Arc::clone(disk), settings, lengths(disk, segments)?, root.through);
+    let lengths = lengths(disk, segments)?;
+    let has_reserve = has_reserve(disk, segments, settings)?;
+    let mut store = Store::new(Arc::clone(disk), settings, lengths, root.through, has_reserve);
     let last = walk.last()?;
     let is_rewritten = settings.decisions.rewrites_last_batch();
     let before = if is_rewritten { &walk.before_last } else { &walk.chain };
     let (body, count) =
         if is_rewritten { (walk.body(&last), last.header.count) } else { (&[][..], 0) };
     let mut ready = ready(&end.unstarted, settings);
-    let segment = match ready.pop_front() {
-        Some(segment) => segment,
+    let bytes = first_bytes(body, settings);
+    let (segment, segment_bytes) = match ready.pop_front() {
+        Some(segment) => (segment, settings.segment_bytes),
         // A segment of full length takes time to make, and whoever opens a log waits.
-        None => store.make_segment_of(first_bytes(body, settings))?,
+        None => (make_fresh(&mut store, bytes, root, &last.header, &end.unstarted)?, bytes),
     };
     let start = Start { segment, first: before.next, previous: before.previous };
     let epoch = walk.chain.epoch.next();
-    let first = First { log: root.log, epoch, start, body, count };
+    let newest = store.newest();
+    let first = First { log: root.log, epoch, start, segment_bytes, newest, body, count };
     let (checksum, first_end) = write_first(disk, settings, &first)?;
     if !end.tail.is_uncertain() && last.position.segment == walk.end.segment {
         store.shorten(last.position.segment, walk.end.offset)?;
     }
+    // On a full disk, the rest of the reserve is room for a checkpoint and for the next opening.
+    store.shorten(segment, segment_bytes)?;
     store.retire_before(root.start.segment)?;
-    let is_full = store.length(segment) != settings.segment_bytes;
     let opened = Opened {
         log: root.log,
         epoch,
         tail: Position {
             segment,
-            offset: if is_full { settings.segment_bytes } else { first_end },
+            // One that has no room but for its first batch is full.
+            offset: settings.segment_bytes - (segment_bytes - first_end),
         },
         previous: checksum,
         next: walk.chain.next,
         starts: walk.starts.iter().copied().chain([start]).collect(),
         ready,
+        newest: store.newest(),
     };
     Ok((store, opened))
+}
+
+/// Makes a segment with room for this many bytes, also on a full disk. It must not be used for
+/// more: that is the room for the next opening.
+fn make_fresh<D: Disk>(
+    store: &mut Store<D>,
+    bytes: u64,
+    root: &Root,
+    last: &Header,
+    unstarted: &[Unstarted],
+) -> Result<SegmentNumber, DiskError> {
+    let full = match store.make_segment_of(bytes) {
+        Err(error) if error.is_out_of_space() => error,
+        result => return result,
+    };
+    // An opening that was cut off may have made a segment of the reserve: it was not started then,
+    // or room behind its first batch was not given back.
+    let spare = unstarted.iter().find(|it| it.is_free && it.length >= bytes);
+    if let Some(spare) = spare {
+        return Ok(spare.segment);
+    }
+    store.retire_before(root.start.segment)?;
+    if store.length(last.segment) > last.segment_bytes {
+        store.shorten(last.segment, last.segment_bytes)?;
+        match store.make_segment_of(bytes) {
+            Err(error) if error.is_out_of_space() => {}
+            result => return result,
+        }
+    }
+    store.make_segment_of_reserve(bytes, full)
+}
+
+/// Whether there is a reserve that is long enough for any batch.
+fn has_reserve<D: Disk>(
+    disk: &Arc<D>,
+    segments: &Segments,
+    settings: Settings,
+) -> Result<bool, DiskError> {
+    if !segments.has_reserve {
+        return Ok(false);
+    }
+    let file = disk.open(RESERVE, Access::Read).map_err(DiskError::of(Call::Open, RESERVE))?;
+    let bytes = file.length().map_err(DiskError::of(Call::Read, RESERVE))?;
+    Ok(bytes >= settings.reserve_bytes())
 }
 
 /// How many bytes a segment takes that holds nothing but its first batch.
@@ -202,6 +255,8 @@ struct First<'a> {
     log: LogId,
     epoch: WriterEpoch,
     start: Start,
+    segment_bytes: u64,
+    newest: SegmentNumber,
     body: &'a [u8],
     count: u32,
 }
@@ -221,6 +276,8 @@ fn write_first<D: Disk>(
         epoch: first.epoch,
         first: first.start.first,
         durable: first.start.first.previous(),
+        segment_bytes: first.segment_bytes,
+        newest: first.newest,
         previous: first.start.previous,
     });
     let mut writer = BatchWriter::new(Arc::clone(disk), settings.decisions);

@@ -1,6 +1,7 @@
 //! Judges how a log ends, from what stands behind the last batch.
 
-use super::damage::{Case, Damage, ReadError, Tail};
+use super::beginnings::whole_file;
+use super::damage::{Case, Damage, Place, ReadError, Tail};
 use super::walk::Walk;
 use crate::chain::Chain;
 use crate::disk::{Disk, DiskError};
@@ -20,6 +21,8 @@ pub(crate) struct Unstarted {
     pub(crate) length: u64,
     /// Whether somebody has tried to start it.
     pub(crate) is_touched: bool,
+    /// Whether nothing but a torn copy of the last batch is lost when it is written over.
+    pub(crate) is_free: bool,
 }
 
 /// How a log ends.
@@ -35,6 +38,8 @@ pub(crate) fn judge<D: Disk>(disk: &D, walk: &Walk<D::File>) -> Result<End, Read
         settings: walk.settings,
         chain: walk.chain,
         known_durable: walk.known_durable,
+        newest: walk.newest,
+        misplaced: None,
         window: Vec::new(),
     };
     let unstarted = judge.unstarted(walk)?;
@@ -49,6 +54,10 @@ struct Judge<'a, D: Disk> {
     chain: Chain,
     /// The last record that is known to have been durable.
     known_durable: Sequence,
+    /// The newest segment whose name is known to have been durable.
+    newest: SegmentNumber,
+    /// Where a batch stands that was written to a later segment than the file's.
+    misplaced: Option<Position>,
     window: Vec<u8>,
 }
 
@@ -63,12 +72,15 @@ impl<D: Disk> Judge<'_, D> {
         for (&segment, &length) in walk.lengths.range(walk.end.segment.next()..) {
             let chain = self.chain;
             let mut reader = self.reader(segment)?;
-            let is_touched = match reader.batch(0)? {
-                Ok(batch) => chain.is_at_home(&batch.header, segment),
-                Err(NoBatch::Body(header)) => chain.is_at_home(&header, segment),
-                Err(NoBatch::Header(_)) => false,
+            let header = match reader.batch(0)? {
+                Ok(batch) => Some(batch.header),
+                Err(NoBatch::Body(header)) => Some(header),
+                Err(NoBatch::Header(_)) => None,
             };
-            unstarted.push(Unstarted { segment, length, is_touched });
+            let first = header.filter(|it| chain.is_at_home(it, segment));
+            let is_touched = first.is_some();
+            let is_free = first.is_none_or(|it| it.end().is_some_and(|it| it <= chain.next));
+            unstarted.push(Unstarted { segment, length, is_touched, is_free });
             self.window = reader.into_window();
         }
         Ok(unstarted)
@@ -92,12 +104,28 @@ impl<D: Disk> Judge<'_, D> {
                 self.look_behind(Position { segment: next.segment, offset: 0 }, &mut tail)?;
             }
         }
+        if let Some(damage) = self.wrong_file(walk) {
+            return Err(walk.lost_by(damage, self.known_durable).into());
+        }
         if self.settings.decisions.is_damage(self.chain.next, self.known_durable) {
             let case = if is_blank { Case::Hole } else { Case::Rot };
             let damage: Damage = walk.damage(end, case, self.known_durable);
             return Err(damage.into());
         }
         Ok(tail)
+    }
+
+    /// The damage that there is when a file is not the one that must be there.
+    fn wrong_file(&self, walk: &Walk<D::File>) -> Option<Damage> {
+        let found = walk.lengths.keys().next_back().copied().unwrap_or_default();
+        let is_missing = self.settings.decisions.is_newest_missing(found, self.newest);
+        let missing = is_missing.then(|| whole_file(Case::MissingSegment, found.next()));
+        let misplaced = self.misplaced.map(|it| Damage {
+            case: Case::MisplacedSegment,
+            place: Place::At(it),
+            lost: None,
+        });
+        walk.suspect.clone().or(missing).or(misplaced)
     }
 
     /// What stands where the batches break off, and whether that is nothing.
@@ -134,6 +162,7 @@ impl<D: Disk> Judge<'_, D> {
         let mut reader = self.reader(from.segment)?;
         let mut offset = from.offset;
         let mut known_durable = self.known_durable;
+        let (mut newest, mut misplaced) = (self.newest, self.misplaced);
         let mut is_recycled = false;
         loop {
             offset = reader.skip_zeros(offset, step)?;
@@ -151,12 +180,21 @@ impl<D: Disk> Judge<'_, D> {
                 Err(NoBatch::Body(header)) if chain.is_at_home(&header, from.segment) => {
                     Some(header)
                 }
+                Ok(batch)
+                    if chain.is_of_log(&batch.header)
+                        && !chain.may_be_recycled(&batch.header, from.segment) =>
+                {
+                    misplaced = misplaced.or(Some(Position { offset, ..from }));
+                    known_durable = known_durable.max(batch.header.first.previous());
+                    Some(batch.header)
+                }
                 Ok(_) | Err(NoBatch::Body(_)) => {
                     is_recycled = true;
                     None
                 }
                 Err(NoBatch::Header(_)) => None,
             };
+            newest = newest.max(header.map_or(SegmentNumber(0), |it| it.newest));
             known_durable = known_durable.max(header.map_or(Sequence(0), |it| it.durable));
             // Behind a header that did not reach the disk, the rest of its batch may stand.
             let is_open = tail.case == Case::CleanEnd && tail.position.segment == from.segment;
@@ -165,7 +203,7 @@ impl<D: Disk> Judge<'_, D> {
             }
             offset += step;
         }
-        self.known_durable = known_durable;
+        (self.known_durable, self.newest, self.misplaced) = (known_durable, newest, misplaced);
         self.window = reader.into_window();
         Ok(())
     }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use super::beginnings::{Beginnings, Started};
 use super::damage::{Case, Damage, Place, ReadError};
 use super::files::Segments;
 use super::runs::{Run, Runs};
@@ -13,8 +14,6 @@ use crate::disk::{AlignedBuffer, Disk, DiskError, DiskFile};
 use crate::format::batch::{Batch, Records};
 use crate::format::checkpoint::{Root, Start};
 use crate::format::header::{HEADER_BYTES, Header};
-use crate::format::names::segment_name;
-use crate::segment_reader::SegmentReader;
 use crate::settings::Settings;
 use crate::{Position, SegmentNumber, Sequence};
 
@@ -24,12 +23,6 @@ pub(crate) struct Verified {
     pub(crate) position: Position,
     pub(crate) header: Header,
     pub(crate) checksum: Checksum,
-}
-
-/// A segment that begins with a whole batch of its own.
-struct Started {
-    segment: SegmentNumber,
-    first: Header,
 }
 
 /// A walk through a log.
@@ -52,6 +45,11 @@ pub(crate) struct Walk<F> {
     last: Option<Verified>,
     /// The last record that is known to have been durable.
     pub(super) known_durable: Sequence,
+    /// The newest segment whose name is known to have been durable.
+    pub(super) newest: SegmentNumber,
+    /// What is wrong with the beginning or the length of a file. It is reported where the batches
+    /// break off, so that those before are shown.
+    pub(super) suspect: Option<Damage>,
     /// Where the segments begin that were walked through.
     pub(super) starts: Vec<Start>,
     /// Where the next batch is.
@@ -89,21 +87,22 @@ impl<F: DiskFile> Walk<F> {
         source: impl FnOnce(Runs<F>) -> Result<Source<F>, DiskError>,
     ) -> Result<Walk<F>, ReadError> {
         let chain = Chain::new(root.log, root.start, settings.decisions);
-        let needed = needed(root, segments)?;
-        let (started, lengths) = started(disk, settings, chain, &needed)?;
-        let numbers = started.iter().map(|it| it.segment).collect();
+        let found = Beginnings::look(disk, settings, root, chain, segments)?;
+        let numbers = found.started.iter().map(|it| it.segment).collect();
         let walk = Walk {
             settings,
             source: source(Runs::new(settings, numbers))?,
             run: None,
             before: None,
             ahead: None,
-            started,
-            lengths,
+            started: found.started,
+            lengths: found.lengths,
             chain,
             before_last: chain,
             last: None,
-            known_durable: root.durable,
+            known_durable: root.durable.max(found.known_durable),
+            newest: SegmentNumber(0),
+            suspect: found.suspect,
             starts: Vec::new(),
             end: Position { segment: root.start.segment, offset: 0 },
         };
@@ -131,6 +130,7 @@ impl<F: DiskFile> Walk<F> {
                 self.before_last = self.chain;
                 self.chain.push(&batch);
                 self.last = Some(verified);
+                self.newest = self.newest.max(header.newest);
                 self.end.offset += header.padded_bytes(self.settings.padding());
                 Ok(Some(verified))
             }
@@ -231,57 +231,19 @@ impl<F: DiskFile> Walk<F> {
     /// The damage that there is when the batches break off before something that is started.
     fn broken(&self, next: Option<&Header>) -> Damage {
         let known = next.map_or(self.known_durable, |it| it.first.previous());
-        self.damage(self.end, Case::Rot, known)
+        match &self.suspect {
+            Some(suspect) => self.lost_by(suspect.clone(), known.max(self.known_durable)),
+            None => self.damage(self.end, Case::Rot, known),
+        }
+    }
+
+    /// Damage, with the records that are lost by it as far as known.
+    pub(super) fn lost_by(&self, damage: Damage, known_durable: Sequence) -> Damage {
+        let lost = (known_durable >= self.chain.next).then_some((self.chain.next, known_durable));
+        Damage { lost, ..damage }
     }
 
     pub(super) fn damage(&self, position: Position, case: Case, known_durable: Sequence) -> Damage {
-        let lost = (known_durable >= self.chain.next).then_some((self.chain.next, known_durable));
-        Damage { case, place: Place::At(position), lost }
+        self.lost_by(Damage { case, place: Place::At(position), lost: None }, known_durable)
     }
-}
-
-/// The segments from the first that is needed on, none of which may be missing.
-fn needed(root: &Root, segments: &Segments) -> Result<Vec<SegmentNumber>, Damage> {
-    let first = root.start.segment;
-    let needed: Vec<SegmentNumber> = segments.numbers.range(first..).copied().collect();
-    let mut expected = first;
-    for number in &needed {
-        if *number != expected {
-            return Err(missing(expected));
-        }
-        expected = number.next();
-    }
-    if needed.is_empty() { Err(missing(first)) } else { Ok(needed) }
-}
-
-fn missing(segment: SegmentNumber) -> Damage {
-    Damage { case: Case::MissingSegment, place: Place::File(segment_name(segment)), lost: None }
-}
-
-type Lengths = BTreeMap<SegmentNumber, u64>;
-
-/// The segments that begin with a whole batch of their own; and how long all segments are.
-fn started<D: Disk>(
-    disk: &D,
-    settings: Settings,
-    chain: Chain,
-    needed: &[SegmentNumber],
-) -> Result<(VecDeque<Started>, Lengths), ReadError> {
-    let (mut started, mut lengths) = (VecDeque::new(), BTreeMap::new());
-    let mut window = Vec::new();
-    for &segment in needed {
-        let mut reader = SegmentReader::open(disk, segment, settings, window)?;
-        if reader.length == 0 {
-            let place = Place::File(segment_name(segment));
-            return Err(Damage { case: Case::EmptySegment, place, lost: None }.into());
-        }
-        lengths.insert(segment, reader.length);
-        if let Ok(batch) = reader.batch(0)?
-            && chain.is_at_home(&batch.header, segment)
-        {
-            started.push_back(Started { segment, first: batch.header });
-        }
-        window = reader.into_window();
-    }
-    Ok((started, lengths))
 }
