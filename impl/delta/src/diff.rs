@@ -9,6 +9,7 @@ pub(crate) mod lookups;
 pub(crate) mod near;
 pub(crate) mod outline;
 pub(crate) mod pair;
+pub(crate) mod repeats;
 pub(crate) mod sample;
 pub(crate) mod segment;
 pub(crate) mod summing;
@@ -16,11 +17,13 @@ pub(crate) mod summing;
 use crate::effort::Effort;
 use crate::encode::Encoder;
 use pair::Pair;
-use segment::Segment;
 use summing::Summing;
 
 /// The outline goes through the new content, then the second pass and the encoder together.
 const PASSES: u64 = 2;
+
+/// New bytes between two observations.
+const OBSERVED: usize = 1 << 20;
 
 /// What an encoder is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,14 +80,20 @@ pub fn diff_observed(
     let summing = Summing::new(new, options.summed, &first);
     let mut summing = if options.read_twice { summing.twice() } else { summing };
     let segments = outline::outline(pair, &mut summing);
-    let mut encoder = Encoder::new(pair, summing, options.effort, out)?;
-    let mut emit = |segment: Segment| {
-        observe(1, segment.new_end());
-        encoder.segment(segment)
+    let segments = match options.effort.search() {
+        Some(search) => fill::fill(pair, segments, search),
+        None => segments,
     };
-    match options.effort.search() {
-        Some(search) => fill::fill(pair, segments, search, &mut emit)?,
-        None => segments.into_iter().try_for_each(&mut emit)?,
+    let segments = repeats::add(pair, segments, options.effort.repeats());
+    let sources = repeats::sources(old.len(), &segments);
+    let mut encoder = Encoder::new(pair, summing, sources, options.effort, out)?;
+    let mut observed = 0;
+    for segment in segments {
+        if segment.new_end() >= observed {
+            observe(1, segment.new_end());
+            observed = segment.new_end() + OBSERVED;
+        }
+        encoder.segment(segment)?;
     }
     encoder.finish()
 }

@@ -1,5 +1,7 @@
 //! How long to look for what is equal.
 
+use crate::diff::dense::WAYS;
+
 /// How much time an encoder spends to make a patch small.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Effort {
@@ -18,10 +20,49 @@ pub(crate) struct Search {
     /// One position in two to the power of these is looked at: where less than 256 KiB are unmatched,
     /// less than 8 MiB, and more. Fewer yet where the table is full.
     pub rarities_log2: [u32; 3],
+    /// The equal bytes from an anchor on that make a candidate: one to three words.
+    pub key: usize,
     /// The candidates that are tried for an anchor.
     pub ways: usize,
     /// Whether the old bytes that are already used are searched in any case.
     pub everywhere: bool,
+    /// A segment that saves no more bytes is not worth its operation.
+    pub gain_min: isize,
+    /// So many literals are packed into about one byte.
+    pub packed: usize,
+    /// Behind a first find, a better one is looked for in so many bytes.
+    pub patience: usize,
+}
+
+const LONG_PIECES_RARER_LOG2: u32 = 2;
+const KEY: usize = 24;
+const KEY_OF_NOISE: usize = 16;
+/// Literals are packed, the better the longer they are.
+const GAIN_MIN: isize = 48;
+const PACKED: usize = 4;
+const PATIENCE: usize = 64;
+/// Noise is not packed.
+const GAIN_MIN_OF_NOISE: isize = 12;
+
+impl Search {
+    /// What may be spent on pieces of some hundred bytes.
+    pub(crate) fn of_long_pieces(self) -> Search {
+        Search { rarities_log2: self.rarities_log2.map(|it| it + LONG_PIECES_RARER_LOG2), ..self }
+    }
+
+    /// What may be spent where the literals would be noise: each byte that is found saves one.
+    pub(crate) fn of_noise(self) -> Search {
+        let rarities_log2 = self.rarities_log2.map(|it| it.min(3));
+        Search {
+            rarities_log2,
+            key: KEY_OF_NOISE,
+            ways: WAYS,
+            everywhere: false,
+            gain_min: GAIN_MIN_OF_NOISE,
+            packed: 1,
+            patience: 0,
+        }
+    }
 }
 
 impl Effort {
@@ -29,11 +70,30 @@ impl Effort {
     pub(crate) fn search(self) -> Option<Search> {
         match self {
             Effort::Fast => None,
-            Effort::Default => {
-                Some(Search { rarities_log2: [4, 5, 6], ways: 2, everywhere: false })
-            }
-            Effort::Small => Some(Search { rarities_log2: [4, 4, 4], ways: 4, everywhere: true }),
+            Effort::Default => Some(Search {
+                rarities_log2: [4, 5, 6],
+                key: KEY,
+                ways: 2,
+                everywhere: false,
+                gain_min: GAIN_MIN,
+                packed: PACKED,
+                patience: PATIENCE,
+            }),
+            Effort::Small => Some(Search {
+                rarities_log2: [4, 4, 4],
+                key: KEY,
+                ways: 4,
+                everywhere: true,
+                gain_min: GAIN_MIN,
+                packed: PACKED,
+                patience: PATIENCE,
+            }),
         }
+    }
+
+    /// What the search for new pieces that repeat may spend.
+    pub(crate) fn repeats(self) -> Search {
+        self.search().or(Effort::Default.search()).expect("the default has a search")
     }
 
     /// The nanoseconds that packing a stream of a frame with so many new bytes may take: any other
@@ -43,7 +103,8 @@ impl Effort {
             Effort::Fast => [new_length / 64, new_length / 16].map(|it| it.max(500_000)),
             Effort::Default => {
                 let start = (new_length / 4).clamp(1_000_000, 4_000_000);
-                [125_000 + new_length / 1024, start + new_length / 32]
+                let [others, literals] = Effort::Fast.packing_times(new_length);
+                [others, literals.max(start + new_length / 32)]
             }
             Effort::Small => [new_length / 2, new_length * 3].map(|it| it.max(4_000_000)),
         }

@@ -1,5 +1,6 @@
 //! From segments to frames.
 
+mod kept;
 mod literals;
 
 use std::borrow::Cow;
@@ -16,11 +17,12 @@ use crate::skipped::Skipped;
 use crate::touched::TouchedSum;
 use crate::wire::alignments::Alignments;
 use crate::wire::frame::{Frame, STREAM_MAX};
-use crate::wire::header::{Header, Trailer};
+use crate::wire::header::{Header, Trailer, VERSION};
 use crate::wire::operations::{COLUMNS, column};
 use crate::wire::packing::Packer;
 use crate::wire::reader::check;
 use crate::wire::varint;
+use kept::KeptLiterals;
 use literals::Literals;
 
 /// No operation adds more bytes to a stream of the operations than a varint has.
@@ -52,6 +54,7 @@ pub(crate) struct Encoder<'a, W> {
     streams: Streams,
     skipped: Skipped,
     alignments: Alignments,
+    kept: KeptLiterals,
     /// Up to where the new content is in frames.
     framed: usize,
     /// Up to where the new content is described, the pending copy included.
@@ -87,18 +90,19 @@ impl Streams {
 }
 
 impl<'a, W: Write> Encoder<'a, W> {
-    /// Writes the header.
+    /// Writes the header. `sources` are the new bytes that are copied later, in ascending order.
     ///
     /// # Errors
     /// `out` cannot be written to.
     pub(crate) fn new(
         pair: Pair<'a>,
         mut summing: Summing<'a>,
+        sources: Vec<Range<usize>>,
         effort: Effort,
         mut out: W,
     ) -> io::Result<Self> {
         let (old_length, new_length) = (pair.old.len() as u64, pair.new.len() as u64);
-        let header = Header { old_length, new_length }.to_bytes();
+        let header = Header { version: VERSION, old_length, new_length }.to_bytes();
         out.write_all(&header)?;
         let (written, check) = (header.len() as u64, check(0, &[&header]));
         Ok(Encoder {
@@ -106,7 +110,7 @@ impl<'a, W: Write> Encoder<'a, W> {
             touched: TouchedSum::new(pair.old, summing.take_differing()),
             summing,
             effort,
-            packer: Packer::default(),
+            packer: Packer::with_columns(),
             framed: 0,
             out,
             written,
@@ -114,6 +118,7 @@ impl<'a, W: Write> Encoder<'a, W> {
             streams: Streams::default(),
             skipped: Skipped::default(),
             alignments: Alignments::default(),
+            kept: KeptLiterals::new(sources),
             new_end: 0,
             literal: 0,
             copy: 0..0,
@@ -129,9 +134,26 @@ impl<'a, W: Write> Encoder<'a, W> {
     /// The patch cannot be written.
     pub(crate) fn segment(&mut self, segment: Segment) -> io::Result<()> {
         self.literals(segment.new_start)?;
+        let old = self.pair.old.len();
+        if segment.old_start >= old && segment.length > 0 {
+            // What is not kept becomes literals.
+            let source = segment.old_start - old;
+            let Some((kept, length)) = self.kept.find(source..source + segment.length) else {
+                return Ok(());
+            };
+            self.touched.touch(segment.new_start..segment.new_start + length);
+            return self.copy(Segment { old_start: old + kept, length, ..segment });
+        }
+        self.copy(segment)
+    }
+
+    /// Describes a segment of the old content or of the kept literals, which begins where the last one
+    /// ended.
+    fn copy(&mut self, segment: Segment) -> io::Result<()> {
         if self.copy.is_empty() {
             self.copy = segment.old_start..segment.old_start;
-        } else if self.copy.end != segment.old_start {
+        } else if self.copy.end != segment.old_start || self.copy.end == self.pair.old.len() {
+            // The kept literals begin where the old content ends; no copy is of both.
             self.end_operation();
             self.make_room()?;
             self.copy = segment.old_start..segment.old_start;
@@ -178,9 +200,11 @@ impl<'a, W: Write> Encoder<'a, W> {
                 literal_lengths: Cow::Owned(lengths),
                 copy_lengths: Cow::Borrowed(&[0]),
                 literals: Cow::Borrowed(literals),
+                keeps: self.kept.push(self.new_end, 0, length),
                 ..Frame::default()
             };
             self.write(&frame, &[])?;
+            self.kept.end_frame(length);
             self.new_end += length;
             self.summing.advance(self.new_end);
         }
@@ -188,6 +212,7 @@ impl<'a, W: Write> Encoder<'a, W> {
         if self.streams.literals.len() + literals.len() > LITERALS_MAX {
             self.flush()?;
         }
+        self.kept.push(self.new_end, self.streams.literals.len(), literals.len());
         self.streams.literals.extend(literals)?;
         self.literal = literals.len();
         self.copy = 0..0;
@@ -281,10 +306,12 @@ impl<'a, W: Write> Encoder<'a, W> {
         if !self.copy.is_empty() {
             let alignment = self.copy.end as i64 - self.new_end as i64;
             varint::put(&mut self.streams.shifts, self.alignments.encode(alignment));
-            if alignment != 0 {
-                self.touched.give_up();
+            if self.copy.end <= self.pair.old.len() {
+                if alignment != 0 {
+                    self.touched.give_up();
+                }
+                self.skipped.copy(self.literal, self.copy.start as u64..self.copy.end as u64);
             }
-            self.skipped.copy(self.literal, self.copy.start as u64..self.copy.end as u64);
         }
         self.literal = 0;
         self.copy = 0..0;
@@ -312,8 +339,10 @@ impl<'a, W: Write> Encoder<'a, W> {
             gaps: Cow::Borrowed(&streams.gaps),
             differences: Cow::Owned(streams.differences.concat()),
             literals: Cow::Borrowed(&streams.literals),
+            keeps: self.kept.keeps(),
         };
         self.write(&frame, &ranges)?;
+        self.kept.end_frame(streams.literals.len());
         streams.clear();
         self.streams = streams;
         Ok(())

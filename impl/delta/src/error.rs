@@ -15,7 +15,7 @@ pub enum PatchError {
     #[error("this is not a Steadfast patch")]
     NotAPatch,
     /// The patch was written by a newer program.
-    #[error("the patch has version {found}; this program reads version 1")]
+    #[error("the patch has version {found}; this program reads versions 1 and 2")]
     OtherVersion {
         /// The version that it says it has.
         found: u8,

@@ -39,6 +39,8 @@ pub struct Stats {
     pub copies: u64,
     /// The new bytes that are copied from the old content.
     pub copied: u64,
+    /// The new bytes that are copied from literals which travelled before.
+    pub repeated: u64,
     /// Those of them that are then changed.
     pub changed: u64,
     /// The new bytes that travel as literals.
@@ -70,7 +72,7 @@ pub fn stats(patch: impl Read) -> Result<Stats, PatchError> {
     let mut progress = Progress::default();
     while progress.new < header.new_length {
         let frame = reader.frames_read();
-        let packed = PackedFrame::parse(reader.next_body()?);
+        let packed = PackedFrame::parse(reader.next_body()?, header);
         let counted = packed.and_then(|it| stats.count(&it, progress, header));
         progress = counted.map_err(|rule| PatchError::Malformed { frame, rule })?;
     }
@@ -107,11 +109,14 @@ impl Stats {
     ) -> Result<Progress, Broken> {
         let frame = packed.unpack_operations()?;
         let literals = packed.literals_length();
-        let mut operations = Operations::new(&frame, literals, header, progress);
+        let kept = packed.keep(progress)?;
+        let mut operations = Operations::new(&frame, literals, header, kept);
         while let Some(operation) = operations.next()? {
             self.operations += 1;
             self.copies += u64::from(!operation.copy.is_empty());
-            self.copied += operation.copy.end - operation.copy.start;
+            let is_old = operation.copy.end <= header.old_length;
+            let copied = if is_old { &mut self.copied } else { &mut self.repeated };
+            *copied += operation.copy.end - operation.copy.start;
             self.literals += operation.literal as u64;
         }
         self.changed += frame.differences.len() as u64;

@@ -1,20 +1,21 @@
-//! The bytes of a patch, version 1.
+//! The bytes of a patch, version 2. Version 1, which is read as well, lacks what is said below to be new.
 //!
 //! All numbers are little-endian; a `varint` is an unsigned LEB128 of at most ten bytes. A patch
 //! is a header, frames until all of the new content is described, a trailer, and nothing more.
 //!
 //! ```text
 //! header   4  magic            53 66 CE 94, which is "SfΔ" in UTF-8
-//!          1  version          1
+//!          1  version          1 or 2
 //!          v  old length       bytes
 //!          v  new length       bytes
 //! frame    v  body length      at most BODY_MAX
 //!             body
 //!          8  check            XXH3-64 of the body
-//! body     1  present          bit i: stream i is not empty; bits 6 and 7 are 0
+//! body     1  present          bit i: stream i is not empty; bit 6 is 0; bit 7: the literals are kept,
+//!                              which is new in version 2
 //!             streams          in the order below, those that are present
-//! stream   v  length * 4 + packing: 0 raw, 1 zstd, 2 zstd behind the frame's skipped old bytes;
-//!             the length is that of the unpacked bytes, at least 1
+//! stream   v  length * 4 + packing: 0 raw, 1 zstd, 2 zstd behind the frame's skipped old bytes,
+//!             3 zstd of columns, which is new in version 2; the length is that of the unpacked bytes, at least 1
 //!          v  packed length    unless raw
 //!             bytes
 //! trailer  1  flags            bit 0: summed, bit 1: in place, which is: no copy moves,
@@ -48,14 +49,23 @@
 //! follow an unchanged one (or begin the frame), those whose gap is 0 behind one of these, and
 //! those whose gap is 0 behind any other.
 //!
-//! The *skipped old bytes* of a frame are, for every operation with literals and with a copy that
+//! The literals of a frame may be *kept*, up to 64 MiB in the whole patch. Copies are then also of these:
+//! kept literals lie behind the end of the old content, in the order of their frames and beginning with
+//! those of the copy's own frame and before. No copy is of both. So a new piece that occurs more than once
+//! travels once, however far apart. Applied in place such a copy is a write, as literals are.
+//!
+//! In *columns* come, of a stream of varints, all first bytes, then the second bytes of those that have
+//! one, and so on (see `columns`).
+//!
+//! The *skipped old bytes* of a frame are, for every operation with literals and with a copy of the old content that
 //! begins behind the end of the copy before it in that frame, the old bytes between: of each such
 //! stretch the first, twice as many as the literals and 64 more, up to 1 MiB in all. They are what
 //! the literals replaced, and therefore often resemble, and precede them as a zstd prefix.
 //!
-//! A decoder needs the memory of one frame and reads old bytes at random.
+//! A decoder needs the memory of one frame and of the kept literals, and reads old bytes at random.
 
 pub(crate) mod alignments;
+pub(crate) mod columns;
 pub(crate) mod frame;
 pub(crate) mod header;
 pub(crate) mod operations;

@@ -39,11 +39,24 @@ fn body() -> Vec<u8> {
     [vec![0x3D, 3, 1]].into_iter().chain(streams).flatten().collect()
 }
 
+/// The same with kept literals, of which the second copy is.
+fn keeping_body() -> Vec<u8> {
+    let streams = [
+        vec![0x80 | 0x27],
+        vec![2 << 2, 5, 1],
+        vec![2 << 2, 4, 5],
+        // To 1001, and to 1000 from position 10.
+        vec![4 << 2, 0xEF, 0x0F, 17, 0],
+        vec![6 << 2, b'h', b'e', b'l', b'l', b'o', b'-'],
+    ];
+    [vec![15, 0, 1]].into_iter().chain(streams).flatten().collect()
+}
+
 #[test]
 fn nothing_that_is_applied_panics_or_disagrees() {
     let (old, new) = (text(1, 3000), text(2, 3000));
     let patch = patch(&[], &[&old[..], &new[..]].concat(), Effort::Small);
-    for base in [&b""[..], &patch, &body(), &noise(9, 300)] {
+    for base in [&b""[..], &patch, &body(), &keeping_body(), &noise(9, 300)] {
         mutated(base, 3000).for_each(|input| apply_anything(&input));
     }
 }

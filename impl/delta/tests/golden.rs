@@ -34,26 +34,33 @@ fn cases() -> Vec<Case> {
     let mut in_place = noise(3, 50_000);
     in_place[40_000..40_100].fill(9);
     let rewritten = [&text(5, 900), &code[..20_000], &text(6, 900), &code[21_000..]].concat();
-    let mut unsummed = case("unsummed", text(7, 2000), text(8, 2100), Effort::Default);
+    let mut unsummed = case("v1-unsummed", text(7, 2000), text(8, 2100), Effort::Default);
     unsummed.options.summed = false;
+    let piece = noise(9, 5000);
+    let repeating = [&piece[..], &noise(10, 3000), &piece, b"-", &piece].concat();
+    let records = noise(11, 64 * 300);
+    let order = (0..300).map(|it| it * 131 % 300);
+    let reordered = order.flat_map(|it| records[it * 64..][..64].to_vec()).collect();
     vec![
-        case("empty", Vec::new(), Vec::new(), Effort::Default),
-        case("same", noise(4, 3000), noise(4, 3000), Effort::Fast),
-        case("raw", Vec::new(), noise(4, 3000), Effort::Fast),
-        case("moved-and-changed", code.clone(), moved, Effort::Default),
-        case("numbers", old_numbers, numbers, Effort::Small),
-        case("in-place", noise(3, 50_000), in_place, Effort::Fast),
-        case("behind-a-prefix", code, rewritten, Effort::Small),
+        case("v2-repeating", noise(12, 5000), repeating, Effort::Default),
+        case("v2-columns", records, reordered, Effort::Default),
+        case("v1-empty", Vec::new(), Vec::new(), Effort::Default),
+        case("v1-same", noise(4, 3000), noise(4, 3000), Effort::Fast),
+        case("v1-raw", Vec::new(), noise(4, 3000), Effort::Fast),
+        case("v1-moved-and-changed", code.clone(), moved, Effort::Default),
+        case("v1-numbers", old_numbers, numbers, Effort::Small),
+        case("v1-in-place", noise(3, 50_000), in_place, Effort::Fast),
+        case("v1-behind-a-prefix", code, rewritten, Effort::Small),
         unsummed,
     ]
 }
 
 #[test]
-fn patches_of_version_1_are_read_for_ever() {
+fn patches_that_were_written_once_stay_readable() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../snapshots/delta");
     let mut written = Vec::new();
     for Case { name, old, new, options } in cases() {
-        let file = root.join(format!("v1-{name}.patch"));
+        let file = root.join(format!("{name}.patch"));
         if !file.exists() {
             let mut patch = Vec::new();
             diff(&old, &new, options, &mut patch).expect("a vector can be written to");

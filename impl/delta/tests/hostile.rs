@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::craft::{Craft, body, raw, stream, varint};
+use common::craft::{Craft, body, keeping_body, raw, stream, varint};
 use common::{EFFORTS, InMemory, applied, noise, patch, text};
 use proptest::prelude::*;
 use steadfast_delta::{Effort, InPlacePlan, PatchError, Verify, stats};
@@ -60,6 +60,82 @@ fn what_is_written_by_the_documentation_is_read() {
     assert_eq!(made.len(), 1003);
     made.truncate(expected.len());
     assert_eq!(made, expected);
+}
+
+/// The bytes of the literals and of the copy, and the copy's shift.
+type Described = (u64, u64, Option<u64>);
+
+/// Streams of an operation for each: literals, a copy, and its shift, for an old content of 1000 bytes.
+fn operations(operations: &[Described], literals: &[u8]) -> Vec<(u8, Vec<u8>)> {
+    let all = |number: fn(&Described) -> Option<u64>| {
+        raw(&operations.iter().filter_map(number).flat_map(varint).collect::<Vec<_>>())
+    };
+    let mut streams = vec![(0, all(|it| Some(it.0))), (1, all(|it| Some(it.1)))];
+    if operations.iter().any(|it| it.2.is_some()) {
+        streams.push((2, all(|it| it.2)));
+    }
+    if !literals.is_empty() {
+        streams.push((5, raw(literals)));
+    }
+    streams
+}
+
+/// The number of a new alignment behind that of `last`.
+fn shift(last: i64, alignment: i64) -> Option<u64> {
+    let shift = alignment - last;
+    Some(((shift << 1 ^ shift >> 63) as u64) + 7)
+}
+
+#[test]
+fn kept_literals_are_copied_as_documented() {
+    let old = noise(1, 1000);
+    // Five literals, then three of these, from the second on; in the next frame all of them.
+    let first = operations(&[(5, 3, shift(0, 1001 - 5))], b"fresh");
+    let second = operations(&[(1, 5, shift(996, 1000 - 9))], b"-");
+    let craft = Craft::of_version(2, 1000, 14);
+    let patch = craft.frame(&keeping_body(&first)).frame(&body(&second)).end();
+    assert_eq!(applied(&old, &patch, LIMIT).expect("a right patch"), b"freshres-fresh");
+}
+
+#[test]
+fn copies_of_what_is_not_kept_are_refused() {
+    let patch = |version, copy: (u64, i64), keeps: bool| {
+        let streams = operations(&[(5, copy.0, shift(0, copy.1 - 5))], b"fresh");
+        let body = if keeps { keeping_body(&streams) } else { body(&streams) };
+        Craft::of_version(version, 1000, 5 + copy.0).frame(&body).end()
+    };
+    assert_complains("copy lies outside", &patch(2, (3, 1001), false));
+    assert_complains("copy lies outside", &patch(2, (5, 1001), true));
+    assert_complains("copy lies outside", &patch(2, (5, 998), true));
+    assert_complains("copy lies outside", &patch(1, (3, 1001), false));
+    assert_complains("streams that this version does not know", &patch(1, (3, 1001), true));
+}
+
+#[test]
+fn more_kept_literals_than_a_decoder_has_room_for_are_refused() {
+    const LITERALS: usize = 4 << 20;
+    let frame = operations(&[(LITERALS as u64, 0, None)], &noise(2, LITERALS));
+    let frame = keeping_body(&frame);
+    for (frames, is_right) in [(16, true), (17, false)] {
+        let craft = Craft::of_version(2, 1000, (frames * LITERALS) as u64);
+        let patch = (0..frames).fold(craft, |craft, _| craft.frame(&frame)).end();
+        match applied(&noise(1, 1000), &patch, 1 << 30) {
+            Ok(made) => assert!(is_right && made.len() == frames * LITERALS),
+            Err(error) => assert!(!is_right && error.to_string().contains("keeps too many")),
+        }
+    }
+}
+
+#[test]
+fn columns_are_of_numbers_and_of_version_2() {
+    for (number, complaint) in [(5, "columns of numbers"), (0, "unpack")] {
+        let mut streams = operations(&[(5, 0, None)], b"fresh");
+        let at = streams.iter().position(|it| it.0 == number).expect("it is there");
+        streams[at].1 = stream(5, 3, Some(2), b"ab");
+        let version = |it| Craft::of_version(it, 1000, 5).frame(&body(&streams)).end();
+        assert_complains(complaint, &version(2));
+        assert_complains("unknown packing", &version(1));
+    }
 }
 
 #[test]

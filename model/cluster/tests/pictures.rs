@@ -7,6 +7,7 @@ use serde_json::Value;
 use stateright::{Checker, HasDiscoveries, Model};
 use steadfast_cluster::{ClusterModel, STEPS_TOLD_MAX, record, replay, script, shipped, tell};
 use steadfast_guarantees::twins::{Twin, twin};
+use steadfast_node::NodeStorage;
 use steadfast_picture::{
     Change, Fate, Outcome, Story, itf as to_itf, page, page_of_two, shiviz, svg, text,
 };
@@ -181,9 +182,9 @@ fn the_differences_add_up_to_the_state_at_the_end() {
     for node in run.state.nodes() {
         let id = node.id();
         let told = &last.nodes[&id.to_string()];
-        let log: Vec<String> = node.disk().records().iter().map(|it| it.to_string()).collect();
+        let log: Vec<String> = node.storage().records().iter().map(|it| it.to_string()).collect();
         assert_eq!(told.log.len(), log.len(), "{id}");
-        assert_eq!(told.synced, node.disk().synced().0, "{id}");
+        assert_eq!(told.synced, node.storage().synced().0, "{id}");
         assert_eq!(told.role == "down", node.replica().is_none(), "{id}");
         if let Some(replica) = node.replica() {
             assert_eq!(told.epoch, replica.promise().to_string());

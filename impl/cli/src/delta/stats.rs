@@ -50,6 +50,7 @@ fn as_json(stats: &Stats) -> Value {
         "operations": stats.operations,
         "copies": stats.copies,
         "copied": stats.copied,
+        "repeated": stats.repeated,
         "changed": stats.changed,
         "literals": stats.literals,
         "summed": stats.summed,
@@ -65,6 +66,7 @@ fn tell(stats: &Stats) {
     say(format!("new             {:>14} bytes", stats.new_length));
     say(format!("  copied        {:>14} bytes in {} copies", stats.copied, stats.copies));
     say(format!("    changed     {:>14} bytes of them", stats.changed));
+    say(format!("  repeated      {:>14} bytes of literals that came before", stats.repeated));
     say(format!("  literals      {:>14} bytes", stats.literals));
     say(format!("frames          {:>14}", stats.frames));
     say(format!("operations      {:>14}", stats.operations));

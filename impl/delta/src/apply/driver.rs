@@ -10,6 +10,9 @@ use crate::wire::operations::{Changes, Operations, Progress};
 use crate::wire::reader::PatchReader;
 use crate::wire::source::Source;
 
+/// Kept literals are changed in parts of so many bytes.
+const REPEATED_STEP: usize = 64 << 10;
+
 /// Makes the new content, front to back.
 pub(crate) trait Target {
     /// Appends literals.
@@ -47,7 +50,7 @@ pub(crate) fn judge<S: Source>(
     old_length: u64,
     limit: u64,
 ) -> Result<(), PatchError> {
-    let Header { old_length: expected, new_length } = reader.header();
+    let Header { old_length: expected, new_length, .. } = reader.header();
     if old_length == expected && new_length <= limit {
         return Ok(());
     }
@@ -65,13 +68,17 @@ pub(crate) fn run<S: Source, T: Target>(
 ) -> Result<Trailer, PatchError> {
     let header = reader.header();
     let mut progress = Progress::default();
+    let mut kept = Vec::new();
     while progress.new < header.new_length {
         let frame = reader.frames_read();
         let body = reader.next_body()?;
-        progress = run_frame(body, header, progress, target).map_err(|failure| match failure {
-            Failure::Broken(rule) => PatchError::Malformed { frame, rule },
-            Failure::Patch(error) => error,
-        })?;
+        progress =
+            run_frame(body, header, progress, &mut kept, target).map_err(
+                |failure| match failure {
+                    Failure::Broken(rule) => PatchError::Malformed { frame, rule },
+                    Failure::Patch(error) => error,
+                },
+            )?;
     }
     reader.trailer()
 }
@@ -80,17 +87,22 @@ fn run_frame<T: Target>(
     body: &[u8],
     header: Header,
     progress: Progress,
+    kept: &mut Vec<u8>,
     target: &mut T,
 ) -> Result<Progress, Failure> {
-    let packed = PackedFrame::parse(body)?;
+    let packed = PackedFrame::parse(body, header)?;
+    let progress = packed.keep(progress)?;
     let frame = packed.unpack_operations()?;
     let length = packed.literals_length();
     let operations = || Operations::new(&frame, length, header, progress);
     let skipped = match packed.needs_skipped() {
-        true => read_skipped(operations(), target)?,
+        true => read_skipped(operations(), header.old_length, target)?,
         false => Vec::new(),
     };
     let literals = packed.unpack_literals(&skipped)?;
+    if packed.keeps() {
+        kept.extend_from_slice(&literals);
+    }
     let mut literals = &literals[..];
     let mut changes = Changes::new(&frame)?;
     let mut operations = operations();
@@ -101,8 +113,12 @@ fn run_frame<T: Target>(
         if !literal.is_empty() {
             target.literals(literal)?;
         }
-        if !operation.copy.is_empty() {
-            target.copy(operation.copy, &mut changes)?;
+        let copy = operation.copy;
+        if copy.start >= header.old_length {
+            let bytes = copy.start - header.old_length..copy.end - header.old_length;
+            repeat(&kept[bytes.start as usize..bytes.end as usize], &mut changes, target)?;
+        } else if !copy.is_empty() {
+            target.copy(copy, &mut changes)?;
         }
     }
     changes.finish()?;
@@ -113,13 +129,34 @@ fn run_frame<T: Target>(
     Ok(progress)
 }
 
+/// Appends kept literals, in which the next changes are to be made.
+fn repeat<T: Target>(
+    kept: &[u8],
+    changes: &mut Changes<'_>,
+    target: &mut T,
+) -> Result<(), Failure> {
+    for kept in kept.chunks(REPEATED_STEP) {
+        let length = kept.len() as u64;
+        if changes.unchanged(length) == length {
+            changes.pass(length);
+            target.literals(kept)?;
+        } else {
+            let mut bytes = kept.to_vec();
+            changes.apply(&mut bytes)?;
+            target.literals(&bytes)?;
+        }
+    }
+    Ok(())
+}
+
 fn read_skipped<T: Target>(
     mut operations: Operations<'_>,
+    old_length: u64,
     target: &mut T,
 ) -> Result<Vec<u8>, Failure> {
     let mut skipped = Skipped::default();
     while let Some(operation) = operations.next()? {
-        if !operation.copy.is_empty() {
+        if !operation.copy.is_empty() && operation.copy.end <= old_length {
             skipped.copy(operation.literal, operation.copy);
         }
     }

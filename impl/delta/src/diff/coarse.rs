@@ -10,21 +10,47 @@ use crate::compare::word;
 
 /// The bytes of a key.
 const KEY: usize = 32;
-const ENTRIES_LOG2_MAX: u32 = 16;
 /// A table that could be larger has room for so many times the samples, so that they seldom share
 /// a slot.
 const SPARE_LOG2: u32 = 4;
-const STRIDE_MIN: usize = 256;
 /// The bits of the filter for an entry.
 const FILTER_BITS_LOG2: u32 = 4;
-const FILTER_LOG2_MAX: u32 = ENTRIES_LOG2_MAX + FILTER_BITS_LOG2;
 const NONE: u32 = u32::MAX;
-/// The bits of a slot that hold a sample's number; the stride keeps the samples about as few as the
-/// entries may be.
-const SAMPLE_BITS: u32 = ENTRIES_LOG2_MAX + 1;
+
+/// How closely the old content is sampled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Grain {
+    /// The most entries of a table.
+    entries_log2_max: u32,
+    stride_min: usize,
+}
+
+impl Grain {
+    /// For pieces of some kilobytes: the table stays in the second-level cache.
+    pub(crate) const LARGE: Grain = Grain { entries_log2_max: 16, stride_min: 256 };
+    /// For records.
+    pub(crate) const SMALL: Grain = Grain { entries_log2_max: 20, stride_min: 32 };
+
+    /// The new bytes that must be searched to find a piece, wherever it was sampled.
+    pub(crate) fn stride_of(self, old: &[u8]) -> usize {
+        (old.len() >> self.entries_log2_max).next_power_of_two().max(self.stride_min)
+    }
+
+    /// The bits of a slot that hold a sample's number; the stride keeps the samples about as few as
+    /// the entries may be.
+    fn sample_bits(self) -> u32 {
+        self.entries_log2_max + 1
+    }
+
+    /// What a slot holds above the sample's number: bits of the hash that the filter does not use.
+    fn tag(self, hash: u64) -> u32 {
+        ((hash >> (self.entries_log2_max + FILTER_BITS_LOG2)) as u32) << self.sample_bits()
+    }
+}
 
 /// Samples of the old content.
 pub(crate) struct Coarse {
+    grain: Grain,
     stride: usize,
     entries_log2: u32,
     /// By hash the sample's number and, above it, other bits of the hash: to look at the old content
@@ -35,12 +61,13 @@ pub(crate) struct Coarse {
 }
 
 impl Coarse {
-    pub(crate) fn new(old: &[u8]) -> Coarse {
-        let stride = Coarse::stride_of(old);
+    pub(crate) fn new(old: &[u8], grain: Grain) -> Coarse {
+        let stride = grain.stride_of(old);
         let samples = old.len().saturating_sub(KEY - 1).div_ceil(stride);
         let needed_log2 = samples.next_power_of_two().ilog2() + SPARE_LOG2;
-        let entries_log2 = needed_log2.min(ENTRIES_LOG2_MAX);
+        let entries_log2 = needed_log2.min(grain.entries_log2_max);
         let mut coarse = Coarse {
+            grain,
             stride,
             entries_log2,
             slots: vec![NONE; 2 << entries_log2],
@@ -54,30 +81,33 @@ impl Coarse {
             let hash = hash(key);
             let (word, slot) = (coarse.filter_word(hash), coarse.slot(hash));
             coarse.filter[word] |= filter_bit(hash);
-            coarse.slots[slot] = tag(hash) | sample as u32;
+            coarse.slots[slot] = grain.tag(hash) | sample as u32;
         }
         coarse
     }
 
-    /// The new bytes that must be searched to find a piece, wherever it was sampled.
-    pub(crate) fn stride_of(old: &[u8]) -> usize {
-        (old.len() >> ENTRIES_LOG2_MAX).next_power_of_two().max(STRIDE_MIN)
+    /// The distance of two samples.
+    pub(crate) fn stride(&self) -> usize {
+        self.stride
     }
 
-    /// The first place in `new[from..from + span]` where a sample of the old content begins.
+    /// The first place in `new[from..from + span]` where a sample of the old content begins, unless both
+    /// are the same content and the place is itself.
     pub(crate) fn search(&self, pair: Pair<'_>, from: usize, span: usize) -> Option<Place> {
+        let is_one = std::ptr::eq(pair.old, pair.new);
         let end = (from + span).min(pair.new.len().saturating_sub(KEY - 1));
         for at in from..end {
             let hash = hash(&pair.new[at..]);
             if self.filter[self.filter_word(hash)] & filter_bit(hash) == 0 {
                 continue;
             }
-            let sample = self.slots[self.slot(hash)] ^ tag(hash);
-            if sample >> SAMPLE_BITS != 0 {
+            let sample = self.slots[self.slot(hash)] ^ self.grain.tag(hash);
+            if sample >> self.grain.sample_bits() != 0 {
                 continue;
             }
             let place = Place { old: sample as usize * self.stride, new: at };
             if place.old + KEY <= pair.old.len()
+                && !(is_one && place.old == at)
                 && pair.old[place.old..place.old + KEY] == pair.new[at..at + KEY]
             {
                 return Some(place);
@@ -100,11 +130,6 @@ fn hash(bytes: &[u8]) -> u64 {
     let mixed = word(bytes).wrapping_mul(0x9E37_79B9_7F4A_7C15)
         ^ word(&bytes[KEY - 8..]).rotate_left(29).wrapping_mul(0xC2B2_AE3D_27D4_EB4F);
     mixed ^ (mixed >> 31)
-}
-
-/// What a slot holds above the sample's number.
-fn tag(hash: u64) -> u32 {
-    (hash >> FILTER_LOG2_MAX) as u32 >> SAMPLE_BITS << SAMPLE_BITS
 }
 
 fn filter_bit(hash: u64) -> u64 {

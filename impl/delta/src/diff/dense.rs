@@ -8,12 +8,11 @@ use std::ops::Range;
 
 use super::lookups::Lookups;
 use super::pair::{Pair, Place};
+use super::sample::total;
 use crate::anchors::{ANCHOR_BYTES, Anchors, Rarity};
 use crate::compare::{are_equal_words, word};
 use crate::effort::Search;
 
-/// The equal bytes from an anchor on that make a candidate.
-pub(super) const KEY: usize = 24;
 /// The candidates that are kept for a hash: the last ones.
 pub(crate) const WAYS: usize = 4;
 const BUCKETS_LOG2: std::ops::RangeInclusive<u32> = 6..=20;
@@ -34,6 +33,9 @@ const MARK_SHIFT: u32 = 64 - *BUCKETS_LOG2.end() - u32::BITS;
 /// The wanted anchors of the old content, by the bytes that follow them.
 pub(crate) struct Dense {
     rarity: Rarity,
+    /// The equal bytes from an anchor on that make a candidate: whole words.
+    key: usize,
+    keeps_first: bool,
     /// The candidates that are tried for an anchor.
     ways: usize,
     filter: Vec<u64>,
@@ -48,7 +50,8 @@ pub(crate) struct Dense {
 }
 
 impl Dense {
-    /// Indexes the old anchors that occur in `gaps` of the new content, too.
+    /// Indexes the old anchors that occur in `gaps` of the new content, too; of many alike the last ones
+    /// are kept, or the first if both are one content, of which only what is before can be copied.
     pub(crate) fn new(
         pair: Pair<'_>,
         gaps: &[Range<usize>],
@@ -68,11 +71,17 @@ impl Dense {
         let wanted_log2 = unmatched_log2.saturating_sub(rarity_log2);
         let buckets_log2 = wanted_log2.saturating_sub(WAYS.ilog2());
         let buckets_log2 = buckets_log2.clamp(*BUCKETS_LOG2.start(), *BUCKETS_LOG2.end());
-        let filter_log2 = (wanted_log2 + FILTER_BITS_LOG2).clamp(10, FILTER_LOG2_MAX);
+        // Of the old anchors that nobody wants no more may pass than there are wanted ones: the table
+        // has no room for them.
+        let searched = total(places).max(1).ilog2().saturating_sub(rarity_log2);
+        let filter_log2 = (wanted_log2 + FILTER_BITS_LOG2).max(searched + 1);
+        let filter_log2 = filter_log2.clamp(10, FILTER_LOG2_MAX);
         let dropped_bits = (pair.old.len() as u64 >> 32).checked_ilog2().map_or(0, |it| it + 1);
         let position_bits = (pair.old.len() >> dropped_bits).checked_ilog2().map_or(0, |it| it + 1);
         let mut dense = Dense {
             rarity: Rarity::one_in(rarity_log2),
+            key: search.key,
+            keeps_first: std::ptr::eq(pair.old, pair.new),
             ways: search.ways,
             filter: vec![0; 1 << (filter_log2 - 6)],
             filter_log2,
@@ -92,21 +101,21 @@ impl Dense {
         let mut batch = [0; BATCH];
         while let count @ 1.. = anchors.take(&mut batch) {
             for at in &batch[..count] {
-                let bit = self.filter_bit(hash(&new[*at..*at + KEY]));
+                let bit = self.filter_bit(hash(&new[*at..*at + self.key]));
                 self.filter[bit / 64] |= 1 << (bit % 64);
             }
         }
     }
 
     fn index(&mut self, old: &[u8], place: Range<usize>) {
-        let old = &old[..(place.end + KEY).min(old.len())];
+        let old = &old[..(place.end + self.key).min(old.len())];
         let mut anchors = self.anchors(old, place.start);
         let mut batch = [0; BATCH];
         while let count @ 1.. = anchors.take(&mut batch) {
             // Which ones are wanted is hard to guess.
             let (mut wanted, mut end) = ([(0, 0); BATCH], 0);
             for at in &batch[..count] {
-                let hash = hash(&old[*at..*at + KEY]);
+                let hash = hash(&old[*at..*at + self.key]);
                 let bit = self.filter_bit(hash);
                 wanted[end] = (hash, *at);
                 end += (self.filter[bit / 64] >> (bit % 64) & 1) as usize;
@@ -119,7 +128,11 @@ impl Dense {
         let position = (at >> self.dropped_bits) as u32 | self.mark(hash);
         let bucket = self.bucket(hash);
         let bucket = &mut self.buckets[bucket];
-        if bucket[0] != position {
+        if self.keeps_first {
+            if let Some(free) = bucket.iter_mut().find(|it| **it == NONE) {
+                *free = position;
+            }
+        } else if bucket[0] != position {
             bucket.copy_within(..WAYS - 1, 1);
             bucket[0] = position;
         }
@@ -127,7 +140,7 @@ impl Dense {
 
     /// The anchors of `bytes` from `at` on that a whole key follows.
     fn anchors<'a>(&self, bytes: &'a [u8], at: usize) -> Anchors<'a> {
-        let bytes = &bytes[..bytes.len().saturating_sub(KEY - ANCHOR_BYTES)];
+        let bytes = &bytes[..bytes.len().saturating_sub(self.key - ANCHOR_BYTES)];
         Anchors::new(bytes, at, self.rarity)
     }
 
@@ -138,7 +151,7 @@ impl Dense {
 
     /// The kept positions for the key at `at`, most recent first.
     pub(super) fn kept(&self, new: &[u8], at: usize) -> [u32; WAYS] {
-        let hash = hash(&new[at..at + KEY]);
+        let hash = hash(&new[at..at + self.key]);
         let (bucket, mark) = (self.buckets[self.bucket(hash)], self.mark(hash));
         let kept = bucket.map(|it| it ^ mark);
         kept.map(|it| if it <= self.position_mask { it } else { NONE })
@@ -158,9 +171,10 @@ impl Dense {
     ) -> impl Iterator<Item = Place> + 'a {
         let first = (kept as usize) << self.dropped_bits;
         let last = first + (1 << self.dropped_bits);
-        let key = pair.new.get(at..at + KEY);
+        let length = self.key;
+        let key = pair.new.get(at..at + length);
         let equal = move |old: &usize| {
-            let old = pair.old.get(*old..*old + KEY);
+            let old = pair.old.get(*old..*old + length);
             old.zip(key).is_some_and(|(old, key)| are_equal_words(old, key))
         };
         (first..last).filter(equal).map(move |old| Place { old, new: at })
@@ -194,6 +208,5 @@ fn hash(key: &[u8]) -> u64 {
     hash ^ hash >> 32
 }
 
-/// Odd numbers without a pattern, one for each word of a key.
-const FACTORS: [u64; KEY / 8] =
-    [0xC2B2_AE3D_27D4_EB4F, 0x1656_67B1_9E37_79F9, 0x85EB_CA77_C2B2_AE63];
+/// Odd numbers without a pattern, one for each word of the longest key.
+const FACTORS: [u64; 3] = [0xC2B2_AE3D_27D4_EB4F, 0x1656_67B1_9E37_79F9, 0x85EB_CA77_C2B2_AE63];

@@ -1,20 +1,29 @@
 //! The second pass: pieces of what the first one left unmatched.
 
-use std::io;
 use std::ops::Range;
 
 use super::dense::Dense;
 use super::lookups::Lookups;
 use super::pair::{Pair, Place};
-use super::sample::{self, total};
+use super::sample::{self, gaps, total};
 use super::segment::Segment;
 use crate::effort::Search;
 
 /// Shorter gaps are left as literals.
 const GAP_MIN: usize = 24;
-/// An outline's stretch of one alignment that is shorter may hide a better one, which only the
-/// second pass sees.
+/// A shorter stretch of the outline may hide a better one, which only the second pass sees.
 const STRONG_MIN: usize = 1024;
+/// The segments of a stretch are of one alignment, or no farther apart: lines with an insertion in
+/// each have an alignment each.
+const TIGHT_MAX: usize = 16;
+/// Segments that are farther apart, as lines between which short ones were not found, are taken for
+/// one stretch where this is long: by chance so few follow each other.
+const LOOSE_MAX: usize = 64;
+const LOOSE_STRONG_MIN: usize = 16 << 10;
+/// An outline is complete if it leaves less than one byte in so many.
+const COMPLETE_SHARE: usize = 8;
+/// A weak segment that is no longer is literals.
+const PUT_BACK_MIN: usize = 32;
 /// A stretch that is dropped and longer shows that the gap around it has something in common with
 /// the old content.
 const RELATED_MIN: usize = 128;
@@ -22,11 +31,8 @@ const RELATED_MIN: usize = 128;
 const DROPPED_SHARE: usize = 32;
 /// What an operation takes in a patch, about, if it does not go on with the last alignment.
 const OPERATION_COST: isize = 8;
-/// A segment that saves no more bytes than so many is not worth its operation: literals are packed,
-/// the better the longer they are.
-const GAIN_MIN: isize = 48;
-/// Behind a first find, a better one is looked for in so many bytes.
-const PATIENCE: usize = 64;
+/// In a patch of many, an operation takes a byte, and so many more if it does not go on nearby.
+const FAR_COST: usize = 4;
 /// With so much saved, nothing better is looked for.
 const GAIN_PLENTY: isize = 4 << 10;
 /// A better segment replaces one that was found before if it leaves fewer bytes of its head out.
@@ -37,52 +43,86 @@ const REAL_SHARE: usize = 16;
 /// So many bytes that go on in an alignment nearby make a candidate, too.
 const EXPECTED_MIN: usize = 24;
 
-/// Emits the segments of the outline and those that it finds in the gaps between them, in the order
-/// of the new content.
-///
-/// # Errors
-/// `emit` fails.
-pub(crate) fn fill(
-    pair: Pair<'_>,
-    mut outline: Vec<Segment>,
-    search: Search,
-    emit: &mut dyn FnMut(Segment) -> io::Result<()>,
-) -> io::Result<()> {
-    let dropped = drop_weak(&mut outline);
-    let mut gaps = gaps(pair.new.len(), &outline);
+/// The segments of the outline and those found in the gaps between them, in the order of the new
+/// content; or those of the outline alone if these cost less.
+pub(crate) fn fill(pair: Pair<'_>, outline: Vec<Segment>, search: Search) -> Vec<Segment> {
+    let mut strong = outline.clone();
+    let weak = take_weak(pair.new.len(), &mut strong);
+    let mut gaps = gaps(pair.new.len(), &strong);
     gaps.retain(|it| it.len() >= GAP_MIN);
-    let places = places(pair, &outline, &gaps, search);
+    let search = if sample::is_noise(pair.new, &gaps) { search.of_noise() } else { search };
+    let places = places(pair, &strong, &gaps, search);
+    // As many as a sample would take for related.
+    let related = weak.iter().map(|it| it.length).filter(|it| *it >= RELATED_MIN).sum::<usize>();
     let is_related = || {
-        dropped > total(&gaps) / DROPPED_SHARE || sample::is_related(pair, &gaps, &places, search)
+        related > total(&gaps) / DROPPED_SHARE || sample::is_related(pair, &gaps, &places, search)
     };
     if gaps.is_empty() || places.is_empty() || !is_related() {
-        return outline.into_iter().try_for_each(emit);
+        return outline;
     }
     let dense = Dense::new(pair, &gaps, &places, search);
-    let mut filling = Filling { pair, dense: &dense, last: None, emit };
-    let mut gaps = gaps.into_iter().peekable();
-    for segment in outline {
-        if let Some(gap) = gaps.next_if(|it| it.start < segment.new_start) {
-            filling.fill(gap, Some(segment))?;
-        }
-        filling.emit(segment)?;
-    }
-    gaps.try_for_each(|gap| filling.fill(gap, None))
+    let filled = put_back(
+        weak,
+        Filling { pair, dense: &dense, search, segments: Vec::new() }.fill(strong, gaps),
+    );
+    let cost = |it: &[Segment]| cost(pair.new.len(), it, search);
+    if cost(&outline) < cost(&filled) { outline } else { filled }
 }
 
-/// Drops short stretches of one alignment, and returns how many bytes there are in those that a
-/// sample would take for related.
-fn drop_weak(segments: &mut Vec<Segment>) -> usize {
-    let (mut strong, mut dropped) = (Vec::new(), 0);
-    for stretch in segments.chunk_by(|a, b| a.at(b.new_start) == Some(b.start())) {
-        match stretch.iter().map(|it| it.length).sum::<usize>() {
-            STRONG_MIN.. => strong.extend_from_slice(stretch),
-            length @ RELATED_MIN.. => dropped += length,
-            _ => {}
+/// About the bytes that a patch of these segments takes.
+fn cost(new_length: usize, segments: &[Segment], search: Search) -> usize {
+    let far = segments.windows(2).filter(|it| !it[0].is_near(&it[1], LOOSE_MAX)).count();
+    (new_length - length(segments)) / search.packed + segments.len() + far * FAR_COST
+}
+
+/// Takes out what is short on its own, unless most of the new content is, as rows in another order,
+/// and hardly any is unmatched.
+fn take_weak(new_length: usize, segments: &mut Vec<Segment>) -> Vec<Segment> {
+    let (mut strong, mut weak) = (Vec::new(), Vec::new());
+    for loose in segments.chunk_by(|a, b| a.is_near(b, LOOSE_MAX)) {
+        if length(loose) >= LOOSE_STRONG_MIN {
+            strong.extend_from_slice(loose);
+            continue;
+        }
+        for stretch in loose.chunk_by(|a, b| a.is_near(b, TIGHT_MAX)) {
+            match length(stretch) {
+                STRONG_MIN.. => strong.extend_from_slice(stretch),
+                _ => weak.extend_from_slice(stretch),
+            }
         }
     }
+    let unmatched = new_length - length(segments);
+    if length(&weak) > new_length / 2 && unmatched < new_length / COMPLETE_SHARE {
+        return Vec::new();
+    }
     *segments = strong;
-    dropped
+    weak
+}
+
+/// Puts those of the weak segments back that lie where nothing better was found.
+fn put_back(weak: Vec<Segment>, found: Vec<Segment>) -> Vec<Segment> {
+    let mut all = Vec::with_capacity(weak.len() + found.len());
+    let mut weak = weak.into_iter().peekable();
+    let mut end = 0;
+    for segment in found {
+        while let Some(one) = weak.next_if(|it| it.new_start < segment.new_start) {
+            if one.new_start >= end
+                && one.new_end() <= segment.new_start
+                && one.length > PUT_BACK_MIN
+            {
+                all.push(one);
+            }
+        }
+        end = segment.new_end();
+        all.push(segment);
+    }
+    all.extend(weak.filter(|it| it.new_start >= end));
+    all
+}
+
+/// The bytes of all segments.
+fn length(segments: &[Segment]) -> usize {
+    segments.iter().map(|it| it.length).sum()
 }
 
 /// Where to look for what is unmatched: in the unused stretches of the old content, and everywhere
@@ -106,27 +146,41 @@ fn places(
 struct Filling<'a> {
     pair: Pair<'a>,
     dense: &'a Dense,
-    last: Option<Segment>,
-    emit: &'a mut dyn FnMut(Segment) -> io::Result<()>,
+    search: Search,
+    /// In the order of the new content.
+    segments: Vec<Segment>,
 }
 
 impl Filling<'_> {
+    fn fill(mut self, outline: Vec<Segment>, gaps: Vec<Range<usize>>) -> Vec<Segment> {
+        let mut gaps = gaps.into_iter().peekable();
+        for segment in outline {
+            if let Some(gap) = gaps.next_if(|it| it.start < segment.new_start) {
+                self.fill_gap(gap, Some(segment));
+            }
+            self.segments.push(segment);
+        }
+        gaps.for_each(|gap| self.fill_gap(gap, None));
+        self.segments
+    }
+
     /// Finds segments in a gap; `next` is the one that follows it.
-    fn fill(&mut self, gap: Range<usize>, next: Option<Segment>) -> io::Result<()> {
+    fn fill_gap(&mut self, gap: Range<usize>, next: Option<Segment>) {
         let pair = Pair { old: self.pair.old, new: &self.pair.new[..gap.end] };
         let mut lookups = self.dense.lookups(pair, gap.start);
         let mut floor = gap.start;
         while let Some(found) = self.best_from(pair, &mut lookups, floor, next) {
             floor = found.new_end();
             lookups.seek(floor);
-            self.emit(found)?;
+            let start = pair.cover(&mut self.segments, found.start());
+            let length = floor - start.new;
+            self.segments.push(Segment {
+                old_start: start.old,
+                new_start: start.new,
+                length,
+                ..found
+            });
         }
-        Ok(())
-    }
-
-    fn emit(&mut self, segment: Segment) -> io::Result<()> {
-        self.last = Some(segment);
-        (self.emit)(segment)
     }
 
     /// The first segment behind `floor` that saves enough, or a better one that begins soon after.
@@ -137,7 +191,7 @@ impl Filling<'_> {
         floor: usize,
         next: Option<Segment>,
     ) -> Option<Segment> {
-        let last = self.last;
+        let last = self.segments.last().copied();
         let mut best: Option<(Segment, isize)> = None;
         let mut until = usize::MAX;
         for lookup in lookups {
@@ -156,9 +210,9 @@ impl Filling<'_> {
                 let is_better = |(it, least): (Segment, isize)| {
                     gain > least && segment.new_start < it.new_start + HEAD_MAX
                 };
-                if best.map_or(gain > GAIN_MIN, is_better) {
+                if best.map_or(gain > self.search.gain_min, is_better) {
                     best = Some((segment, gain));
-                    until = until.min(at + PATIENCE);
+                    until = until.min(at + self.search.patience);
                 }
             }
         }
@@ -178,22 +232,6 @@ fn grow(pair: Pair<'_>, place: Place, floor: usize, last: Option<Segment>) -> (S
     let aligned = last.is_some_and(|it| it.at(new_start) == Some(segment.start()));
     let cost = if aligned { 0 } else { OPERATION_COST };
     (segment, more.gain + before as isize + on.gain - cost)
-}
-
-/// The stretches of the new content between the segments.
-fn gaps(length: usize, segments: &[Segment]) -> Vec<Range<usize>> {
-    let mut gaps = Vec::new();
-    let mut end = 0;
-    for segment in segments {
-        if segment.new_start > end {
-            gaps.push(end..segment.new_start);
-        }
-        end = segment.new_end();
-    }
-    if end < length {
-        gaps.push(end..length);
-    }
-    gaps
 }
 
 /// The stretches of the old content that no segment uses.
@@ -230,12 +268,8 @@ mod tests {
         let old: Vec<u8> = (0..300).flat_map(line).collect();
         let new: Vec<u8> = (0..300).map(|it| it * 131 % 300).flat_map(line).collect();
         let search = Effort::Small.search().expect("there is a second pass");
-        let mut found = 0;
-        let mut emit = |segment: Segment| {
-            found += segment.length;
-            Ok(())
-        };
-        fill(Pair { old: &old, new: &new }, Vec::new(), search, &mut emit).expect("no error");
+        let segments = fill(Pair { old: &old, new: &new }, Vec::new(), search);
+        let found = length(&segments);
         assert!(found > new.len() / 100 * 96, "{found} of {}", new.len());
     }
 }

@@ -6,13 +6,16 @@
 //! piece. Where the same alignment goes on for long, it is kept; where for less, a shift must be
 //! equal for as long. What it leaves unmatched is the second pass's.
 
-use super::coarse::Coarse;
+use super::coarse::{Coarse, Grain};
 use super::near::Near;
 use super::pair::{Pair, Place};
 use super::segment::Segment;
 use super::summing::Summing;
 use crate::compare::{WINDOW, are_equal_words, common_prefix_in_block};
+use crate::wire::packing;
 
+/// How far the next stretch is looked for first: where every line has an insertion, it begins here.
+const NEXT_REACH: usize = 64;
 /// How far a small shift is looked for.
 const NEAR_REACH: usize = 512;
 /// How far a larger shift, or the end of a replaced stretch, is looked for.
@@ -28,18 +31,28 @@ const HOLE_MIN: usize = 4 << 10;
 const GO_BACK: usize = 4;
 const NEAR_EQUAL_MIN: usize = 20;
 const FAR_EQUAL_MIN: usize = 32;
+/// So many equal bytes pay for a small search; of noise, which is not packed, any do.
+const PAYING_MIN: usize = 32;
+/// What is no farther away was separated by an insertion or a deletion.
+const INSERTION_MAX: usize = 8;
 /// Where the same alignment goes on behind a replaced stretch for so many bytes, no shift is looked
 /// for; where for fewer, a small shift must be equal for as long as that. A page that was rewritten
 /// with text would else lead astray.
 const SHIFTED_MIN: usize = 512;
 /// How many strides at most are passed over between two samples of what resembles nothing.
 const SKIP_STRIDES_MAX: usize = 64;
+/// Behind a moved piece the next one is looked for in so many strides first.
+const HOP_STRIDES: usize = 6;
+/// One moved piece in so many old bytes is worth a closer table.
+const HOPS_SHARE: usize = 64 << 10;
+const HOPS_MIN: usize = 64;
 /// What either search may cost at the start, in bytes looked at.
 const CREDIT_START: usize = 512 << 10;
 /// The search for moved pieces may at the start cost one byte in so many of the new content.
 const COARSE_SHARE: usize = 16;
 /// One byte of credit is earned by so many matched bytes.
 const CREDIT_PRICE: usize = 8;
+const COARSE_PRICE: usize = 1;
 
 /// The segments of the first pass, in the order of the new content and without overlap in it.
 pub(crate) fn outline(pair: Pair<'_>, summing: &mut Summing<'_>) -> Vec<Segment> {
@@ -79,6 +92,10 @@ struct Walk<'a, 'b> {
     segments: Vec<Segment>,
     near: Near,
     coarse: Option<Coarse>,
+    /// Whether the last piece was a moved one: then so is the next.
+    is_hopping: bool,
+    /// How often the next moved piece was looked for right behind the last one.
+    hops: usize,
     /// What the search nearby and the one for moved pieces may still cost. Matches earn it, so
     /// that contents which differ everywhere do not spend their time here.
     near_credit: usize,
@@ -93,6 +110,8 @@ impl<'a, 'b> Walk<'a, 'b> {
             segments: Vec::new(),
             near: Near::new(),
             coarse: None,
+            is_hopping: false,
+            hops: 0,
             near_credit: CREDIT_START,
             coarse_credit: CREDIT_START.max(pair.new.len() / COARSE_SHARE),
         }
@@ -103,6 +122,9 @@ impl<'a, 'b> Walk<'a, 'b> {
         loop {
             let place = self.follow(open);
             let Some(next) = self.next(place) else { break };
+            let next = self.pair.cover(&mut self.segments, next);
+            let end = self.segments.last().map_or(0, Segment::new_end);
+            let place = Place { new: end.min(place.new), ..place };
             let before = self.pair.equal_run_before(next, place.new);
             let start = Place { old: next.old - before, new: next.new - before };
             let more = self.pair.like_run_before(start, place.new).length;
@@ -136,7 +158,7 @@ impl<'a, 'b> Walk<'a, 'b> {
 
     fn push(&mut self, segment: Segment) {
         self.near_credit += segment.length / CREDIT_PRICE;
-        self.coarse_credit += segment.length / CREDIT_PRICE;
+        self.coarse_credit += segment.length / COARSE_PRICE;
         push(&mut self.segments, segment);
     }
 
@@ -145,11 +167,15 @@ impl<'a, 'b> Walk<'a, 'b> {
         if place.new >= self.pair.new.len() {
             return None;
         }
+        if let Some(next) = self.hop(place) {
+            return Some(next);
+        }
         let resumed = self.resume(place);
         let shifted_min = resumed.map_or(NEAR_EQUAL_MIN, |it| self.run_within(it, SHIFTED_MIN));
         let goes_on = resumed.filter(|_| shifted_min == SHIFTED_MIN);
         self.go_back(place)
             .or(goes_on)
+            .or_else(|| self.search_near(place, NEXT_REACH, shifted_min))
             .or_else(|| self.search_near(place, NEAR_REACH, shifted_min))
             .or(resumed)
             .or_else(|| self.search_near(place, FAR_REACH, FAR_EQUAL_MIN))
@@ -177,8 +203,21 @@ impl<'a, 'b> Walk<'a, 'b> {
     }
 
     fn search_near(&mut self, place: Place, reach: usize, equal_min: usize) -> Option<Place> {
-        self.near_credit = self.near_credit.checked_sub(reach)?;
-        self.near.search(self.pair, place, reach, equal_min)
+        let credit = self.near_credit.checked_sub(reach)?;
+        let found = self.near.search(self.pair, place, reach, equal_min);
+        if reach > NEXT_REACH || !found.is_some_and(|it| self.pays(place, it)) {
+            self.near_credit = credit;
+        }
+        found
+    }
+
+    /// Whether what is equal from `found` on is worth a small search: an insertion of some bytes
+    /// always is; phrases of a log are not, they are packed.
+    fn pays(&self, place: Place, found: Place) -> bool {
+        let distances = [found.old - place.old, found.new - place.new];
+        (distances[0] != distances[1] && distances.iter().all(|it| *it <= INSERTION_MAX))
+            || self.run_within(found, PAYING_MIN) == PAYING_MIN
+            || self.pair.new.get(found.new..).is_some_and(packing::begins_as_noise)
     }
 
     /// The same alignment behind a stretch that was replaced, be it pages in place.
@@ -206,15 +245,10 @@ impl<'a, 'b> Walk<'a, 'b> {
     /// A moved piece. What resembles nothing is searched in ever larger steps; a piece found is
     /// prolonged backward, so the steps lose only pieces that are shorter than they.
     fn search_coarse(&mut self, place: Place) -> Option<Place> {
-        let stride = Coarse::stride_of(self.pair.old);
-        if self.pair.new.len() - place.new <= stride {
-            return None;
-        }
-        let coarse = self.coarse.get_or_insert_with(|| Coarse::new(self.pair.old));
         let (mut at, mut skip) = (place.new, 1);
-        while at < self.pair.new.len() {
-            self.coarse_credit = self.coarse_credit.checked_sub(stride)?;
-            let found = coarse.search(self.pair, at, stride);
+        while let Some(stride) = self.affordable_strides(at, 1) {
+            let found = self.search_moved(at, stride);
+            self.is_hopping = found.is_some();
             if found.is_some() {
                 return found;
             }
@@ -222,6 +256,40 @@ impl<'a, 'b> Walk<'a, 'b> {
             skip = (skip * 2).min(SKIP_STRIDES_MAX);
         }
         None
+    }
+
+    /// The next piece, if the last one moved.
+    fn hop(&mut self, place: Place) -> Option<Place> {
+        if !self.is_hopping {
+            return None;
+        }
+        self.hops += 1;
+        if self.hops == HOPS_MIN.max(self.pair.old.len() / HOPS_SHARE) {
+            self.coarse = Some(Coarse::new(self.pair.old, Grain::SMALL));
+        }
+        let next = self.search_near(place, NEXT_REACH, NEAR_EQUAL_MIN).or_else(|| {
+            let span = self.affordable_strides(place.new, HOP_STRIDES)?;
+            self.search_moved(place.new, span)
+        });
+        self.is_hopping = next.is_some();
+        next
+    }
+
+    /// The bytes of so many strides, if these follow in the new content and may be searched.
+    fn affordable_strides(&self, at: usize, strides: usize) -> Option<usize> {
+        let old = self.pair.old;
+        let stride = self.coarse.as_ref().map_or(Grain::LARGE.stride_of(old), Coarse::stride);
+        let span = strides * stride;
+        let is_there = self.pair.new.len().saturating_sub(at) > span;
+        (is_there && self.coarse_credit >= span).then_some(span)
+    }
+
+    /// A moved piece of which a sample lies in the next `span` bytes.
+    fn search_moved(&mut self, at: usize, span: usize) -> Option<Place> {
+        let coarse = self.coarse.get_or_insert_with(|| Coarse::new(self.pair.old, Grain::LARGE));
+        let found = coarse.search(self.pair, at, span);
+        self.coarse_credit -= found.map_or(span, |it| it.new - at);
+        found
     }
 }
 
@@ -271,7 +339,7 @@ mod tests {
     #[test]
     fn nothing_that_moved_is_looked_for_in_less_than_a_stride() {
         let old = noise(1 << 20);
-        let stride = Coarse::stride_of(&old);
+        let stride = Grain::LARGE.stride_of(&old);
         for (rest, is_looked_for) in [(stride, false), (stride + 1, true)] {
             let new = noise(2 << 20).split_off((2 << 20) - rest);
             let mut summing = Summing::new(&new, false, &|_| ());

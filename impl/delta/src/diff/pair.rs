@@ -31,6 +31,8 @@ impl Add<usize> for Place {
 /// What a different byte costs, in equal ones. It is sent as a gap and a difference, which together
 /// take about as many bytes as two or three literals once all are packed.
 const DIFFERENT_COST: isize = 2;
+/// A longer segment is not looked at again.
+const COVERED_MAX: usize = 4 << 10;
 /// A scan for likeness gives up once it is this much worse than at its best.
 const SLACK: isize = 48;
 
@@ -50,6 +52,20 @@ impl Pair<'_> {
     /// The equal bytes before `place`, not before `floor` of the new content.
     pub(crate) fn equal_run_before(&self, place: Place, floor: usize) -> usize {
         common_suffix(&self.old[..place.old], &self.new[floor..place.new])
+    }
+
+    /// Removes the last ones of `segments` that what is equal before `place` covers, and returns the
+    /// place where that begins: of two pieces that are alike the wrong one may have been found first.
+    pub(crate) fn cover(&self, segments: &mut Vec<Segment>, mut place: Place) -> Place {
+        while let Some(last) = segments.last().filter(|it| it.length <= COVERED_MAX) {
+            let before = self.equal_run_before(place, last.new_start);
+            if place.new - before > last.new_start {
+                break;
+            }
+            place = Place { old: place.old - before, new: place.new - before };
+            segments.pop();
+        }
+        place
     }
 
     /// How much of the window at `place` is equal, or `None` where a content ends.

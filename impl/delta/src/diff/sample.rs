@@ -4,7 +4,9 @@ use std::ops::Range;
 
 use super::dense::Dense;
 use super::pair::Pair;
+use super::segment::Segment;
 use crate::effort::Search;
+use crate::wire::packing::{self, PIECE as NOISE_PIECE};
 
 /// Less is searched without a sample.
 const SAMPLED_MIN: usize = 1 << 20;
@@ -22,10 +24,12 @@ const OLD_STRIPE: usize = 64 << 10;
 const NEW_STRIPE: usize = 4 << 10;
 /// One anchor in `2^RARER_LOG2` is enough for a sample.
 const RARER_LOG2: u32 = 2;
-/// An anchor is related if it saves more bytes than so many,
-const SAVED_MIN: isize = 64;
+/// An anchor is related if it saves so many bytes more than a segment must,
+const SAVED_MORE: isize = 16;
 /// in the next ones.
 const LOOK: usize = 256;
+/// So many pieces of the gaps tell whether they are noise.
+const NOISE_SAMPLES: usize = 64;
 /// If no more than one anchor of the sample in so many is related, nothing is searched.
 const RELATED_SHARE: usize = 256;
 /// Nor if no more than one in so many is related to a quarter of the places.
@@ -74,10 +78,28 @@ fn are_related(
         for lookup in dense.lookups(inside, gap.start) {
             anchors += 1;
             let mut saved = lookup.places(&dense, inside).map(|it| inside.like_run(it, LOOK).gain);
-            related += usize::from(saved.any(|it| it > SAVED_MIN));
+            related += usize::from(saved.any(|it| it > search.gain_min + SAVED_MORE));
         }
     }
     related * share > anchors
+}
+
+/// Whether most of the gaps is noise, which is not packed.
+pub(crate) fn is_noise(new: &[u8], gaps: &[Range<usize>]) -> bool {
+    let length = total(gaps);
+    let step = (length / NOISE_SAMPLES).max(NOISE_PIECE);
+    let (mut pieces, mut noise, mut before) = (0, 0, 0usize);
+    for gap in gaps {
+        let first = before.next_multiple_of(step) - before;
+        for at in (gap.start + first..gap.end).step_by(step) {
+            if let Some(piece) = new.get(at..at + NOISE_PIECE) {
+                pieces += 1;
+                noise += usize::from(packing::is_noise(piece));
+            }
+        }
+        before += gap.len();
+    }
+    noise * 2 > pieces
 }
 
 fn pieces(gaps: &[Range<usize>]) -> Vec<Range<usize>> {
@@ -100,6 +122,22 @@ fn new_stripes(gaps: &[Range<usize>]) -> Vec<Range<usize>> {
 fn old_stripes(old: &[u8]) -> Vec<Range<usize>> {
     let starts = (0..old.len()).step_by(DISTANCE);
     starts.map(|it| it..(it + OLD_STRIPE).min(old.len())).collect()
+}
+
+/// The stretches of the new content between the segments.
+pub(super) fn gaps(length: usize, segments: &[Segment]) -> Vec<Range<usize>> {
+    let mut gaps = Vec::new();
+    let mut end = 0;
+    for segment in segments {
+        if segment.new_start > end {
+            gaps.push(end..segment.new_start);
+        }
+        end = segment.new_end();
+    }
+    if end < length {
+        gaps.push(end..length);
+    }
+    gaps
 }
 
 /// The bytes of all ranges.

@@ -43,6 +43,14 @@ impl Segment {
         self.end() == Place { old: next.old_start, new: next.new_start } && self.exact == next.exact
     }
 
+    /// Whether `next` has the same alignment, or begins at most `distance_max` from the end of this one
+    /// in both contents.
+    pub(crate) fn is_near(&self, next: &Segment, distance_max: usize) -> bool {
+        let distance = self.old_end().abs_diff(next.old_start);
+        self.at(next.new_start) == Some(next.start())
+            || distance.max(next.new_start - self.new_end()) <= distance_max
+    }
+
     pub(crate) fn new_end(&self) -> usize {
         self.new_start + self.length
     }

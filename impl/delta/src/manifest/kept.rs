@@ -36,7 +36,7 @@ impl Kept {
         let mut progress = Progress::default();
         while progress.new < header.new_length {
             let frame = reader.frames_read();
-            let packed = PackedFrame::parse(reader.next_body()?);
+            let packed = PackedFrame::parse(reader.next_body()?, header);
             let after = packed.and_then(|packed| runs.add_frame(&packed, progress, header));
             progress = after.map_err(|rule| PatchError::Malformed { frame, rule })?;
         }
@@ -61,6 +61,7 @@ impl Runs {
         header: Header,
     ) -> Result<Progress, Broken> {
         let frame = packed.unpack_operations()?;
+        let progress = packed.keep(progress)?;
         let mut operations = Operations::new(&frame, packed.literals_length(), header, progress);
         let mut changes = Changes::new(&frame)?;
         let mut new_offset = progress.new;
@@ -68,18 +69,27 @@ impl Runs {
             new_offset += operation.literal as u64;
             let length = operation.copy.end - operation.copy.start;
             let run = Kept { old_offset: operation.copy.start, new_offset, length };
-            self.add_copy(run, &mut changes)?;
+            // What is copied from literals is new.
+            let is_old = operation.copy.end <= header.old_length;
+            self.add_copy(run, is_old, &mut changes)?;
             new_offset += length;
         }
         let after = operations.finish()?;
         if after.new == progress.new { Err("it makes nothing") } else { Ok(after) }
     }
 
-    /// Adds the parts of a copy that lie between its changes.
-    fn add_copy(&mut self, mut copy: Kept, changes: &mut Changes<'_>) -> Result<(), Broken> {
+    /// Passes over a copy and adds its parts that lie between changes, if they are of the old content.
+    fn add_copy(
+        &mut self,
+        mut copy: Kept,
+        is_old: bool,
+        changes: &mut Changes<'_>,
+    ) -> Result<(), Broken> {
         while copy.length > 0 {
             let unchanged = changes.unchanged(copy.length);
-            self.add(Kept { length: unchanged, ..copy });
+            if is_old {
+                self.add(Kept { length: unchanged, ..copy });
+            }
             changes.pass(unchanged);
             if unchanged < copy.length {
                 changes.apply(&mut [0])?;

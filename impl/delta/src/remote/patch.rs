@@ -7,7 +7,7 @@ use std::ops::Range;
 use super::literals::packing_time;
 use crate::wire::alignments::Alignments;
 use crate::wire::frame::{Frame, STREAM_MAX};
-use crate::wire::header::{Header, Trailer};
+use crate::wire::header::{Header, Trailer, VERSION_FIRST};
 use crate::wire::packing::Packer;
 use crate::wire::reader::check;
 use crate::wire::varint;
@@ -27,7 +27,9 @@ const LITERALS_MAX: usize = STREAM_MAX[5];
 
 /// The patch without a sum that makes `content` of these pieces.
 pub(crate) fn write(pieces: &[Piece], content: &[u8], old_length: u64) -> io::Result<Vec<u8>> {
-    let header = Header { old_length, new_length: content.len() as u64 }.to_bytes();
+    // Nothing in it is new in version 2, so that every receiver of the exchange reads it.
+    let header = Header { version: VERSION_FIRST, old_length, new_length: content.len() as u64 };
+    let header = header.to_bytes();
     let mut writer = Writer {
         check: check(0, &[&header]),
         out: header,

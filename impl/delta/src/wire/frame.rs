@@ -4,6 +4,9 @@ use std::borrow::Cow;
 use std::io;
 use std::ops::Range;
 
+use super::columns;
+use super::header::{Header, VERSION_FIRST};
+use super::operations::Progress;
 use super::packing::{self, Packer, Packing};
 use super::varint;
 
@@ -11,6 +14,12 @@ use super::varint;
 pub(crate) const STREAMS: usize = 6;
 /// The stream of the bytes that are in no copy; the others are numbered in the order of [`Frame`].
 const LITERALS: usize = 5;
+/// The streams before this one hold varints.
+const VARINTS: usize = 4;
+/// The bit of the first byte of a body that says that its literals are kept.
+const KEPT: u8 = 1 << 7;
+/// The most literals that a patch keeps, in bytes.
+pub(crate) const KEPT_MAX: u64 = 64 << 20;
 /// The most bytes that each stream has when unpacked.
 pub(crate) const STREAM_MAX: [usize; STREAMS] =
     [1 << 20, 1 << 20, 1 << 20, 4 << 20, 4 << 20, 4 << 20];
@@ -37,6 +46,8 @@ pub(crate) struct Frame<'a> {
     pub differences: Cow<'a, [u8]>,
     /// The bytes that are in no copy.
     pub literals: Cow<'a, [u8]>,
+    /// Whether later copies may be of its literals.
+    pub keeps: bool,
 }
 
 impl Frame<'_> {
@@ -61,7 +72,8 @@ impl Frame<'_> {
             &self.literals,
         ];
         let present = (0..STREAMS).filter(|it| !streams[*it].is_empty());
-        let mut body = vec![present.clone().map(|it| 1 << it).sum()];
+        let kept = if self.keeps { KEPT } else { 0 };
+        let mut body = vec![present.clone().map(|it| 1 << it).sum::<u8>() | kept];
         let mut tail = Cow::Borrowed(&[][..]);
         for index in present {
             let stream = streams[index];
@@ -69,7 +81,11 @@ impl Frame<'_> {
             let time = times[usize::from(literals)];
             let resembled = literals && time / RESEMBLED_TIME >= stream.len();
             let prefix = if resembled { skipped.concat() } else { Vec::new() };
-            let (packing, bytes) = match packer.pack(stream, &prefix, time)? {
+            let packed = match index {
+                0..VARINTS => packer.pack_varints(stream, time)?,
+                _ => packer.pack(stream, &prefix, time)?,
+            };
+            let (packing, bytes) = match packed {
                 Some((packing, packed)) => (packing, Cow::Owned(packed)),
                 None => (Packing::Raw, Cow::Borrowed(stream)),
             };
@@ -89,6 +105,7 @@ impl Frame<'_> {
 /// A body whose streams were found, none unpacked yet.
 pub(crate) struct PackedFrame<'a> {
     body: &'a [u8],
+    keeps: bool,
     streams: [Option<PackedStream>; STREAMS],
 }
 
@@ -107,20 +124,39 @@ impl<'a> PackedFrame<'a> {
     ///
     /// # Errors
     /// The body breaks a rule of the format.
-    pub(crate) fn parse(body: &'a [u8]) -> Result<PackedFrame<'a>, Broken> {
+    pub(crate) fn parse(body: &'a [u8], header: Header) -> Result<PackedFrame<'a>, Broken> {
         let mut rest = body;
-        let present = *rest.split_off_first().ok_or("it is empty")?;
+        let first = *rest.split_off_first().ok_or("it is empty")?;
+        let is_first_version = header.version == VERSION_FIRST;
+        let keeps = first & KEPT != 0 && !is_first_version;
+        let present = if keeps { first ^ KEPT } else { first };
         if present >> STREAMS != 0 {
             return Err("it has streams that this version does not know");
         }
         let mut streams = [const { None }; STREAMS];
         for index in (0..STREAMS).filter(|it| present >> it & 1 == 1) {
-            streams[index] = Some(PackedStream::take(body.len(), &mut rest, STREAM_MAX[index])?);
+            let stream = PackedStream::take(body.len(), &mut rest, STREAM_MAX[index], header)?;
+            streams[index] = Some(stream);
         }
         match rest {
-            [] => Ok(PackedFrame { body, streams }),
+            [] => Ok(PackedFrame { body, keeps, streams }),
             _ => Err("bytes follow its last stream"),
         }
+    }
+
+    /// The progress behind the frames before, and the literals of this one if they are kept.
+    ///
+    /// # Errors
+    /// The patch keeps more literals than any may.
+    pub(crate) fn keep(&self, progress: Progress) -> Result<Progress, Broken> {
+        let literals = if self.keeps { self.literals_length() as u64 } else { 0 };
+        let kept = Some(progress.kept + literals).filter(|it| *it <= KEPT_MAX);
+        Ok(Progress { kept: kept.ok_or("the patch keeps too many literals")?, ..progress })
+    }
+
+    /// Whether its literals are kept.
+    pub(crate) fn keeps(&self) -> bool {
+        self.keeps
     }
 
     /// Whether the literals need the skipped old bytes.
@@ -152,6 +188,7 @@ impl<'a> PackedFrame<'a> {
             gaps: self.unpack(3, &[])?,
             differences: self.unpack(4, &[])?,
             literals: Cow::Borrowed(&[]),
+            keeps: self.keeps,
         })
     }
 
@@ -169,21 +206,38 @@ impl<'a> PackedFrame<'a> {
         let prefix = match stream.packing {
             Packing::Raw => return Ok(Cow::Borrowed(bytes)),
             Packing::Zstd => &[],
+            Packing::ZstdOfColumns if index < VARINTS => &[],
+            Packing::ZstdOfColumns => return Err("a stream of bytes has columns of numbers"),
             Packing::ZstdBehindPrefix if index == LITERALS => skipped,
             Packing::ZstdBehindPrefix => {
                 return Err("a stream other than the literals has a prefix");
             }
         };
         let unpacked = packing::unpack(bytes, prefix, stream.length);
-        unpacked.map(Cow::Owned).ok_or("a stream does not unpack to its length")
+        let unpacked = unpacked.ok_or("a stream does not unpack to its length")?;
+        match stream.packing {
+            Packing::ZstdOfColumns => {
+                let joined = columns::join(&unpacked).ok_or("columns that hold no numbers");
+                joined.map(Cow::Owned)
+            }
+            _ => Ok(Cow::Owned(unpacked)),
+        }
     }
 }
 
 impl PackedStream {
-    fn take(body: usize, rest: &mut &[u8], length_max: usize) -> Result<PackedStream, Broken> {
+    fn take(
+        body: usize,
+        rest: &mut &[u8],
+        length_max: usize,
+        header: Header,
+    ) -> Result<PackedStream, Broken> {
         let cut = "a stream is cut short";
         let head = varint::take(rest).ok_or(cut)?;
         let packing = Packing::from_byte((head & 3) as u8).ok_or("an unknown packing")?;
+        if packing == Packing::ZstdOfColumns && header.version == VERSION_FIRST {
+            return Err("an unknown packing");
+        }
         let length = usize::try_from(head >> 2).ok().filter(|it| (1..=length_max).contains(it));
         let length = length.ok_or("a stream is longer than its bound or said to be empty")?;
         let packed_length = match packing {

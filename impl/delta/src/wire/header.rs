@@ -5,8 +5,10 @@ use crate::sum::Sum;
 use super::varint;
 
 pub(crate) const MAGIC: [u8; 4] = *b"Sf\xCE\x94";
-/// The version that this crate writes and reads.
-pub(crate) const VERSION: u8 = 1;
+/// The version that this crate writes.
+pub(crate) const VERSION: u8 = 2;
+/// The first version, which this crate reads as well.
+pub(crate) const VERSION_FIRST: u8 = 1;
 pub(crate) const SUMMED: u8 = 1;
 pub(crate) const IN_PLACE: u8 = 2;
 pub(crate) const TOUCHED: u8 = 4;
@@ -14,6 +16,8 @@ pub(crate) const TOUCHED: u8 = 4;
 /// The first part of a patch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Header {
+    /// The version of the format.
+    pub version: u8,
     /// The bytes of the old content.
     pub old_length: u64,
     /// The bytes of the new content.
@@ -33,7 +37,7 @@ pub(crate) struct Trailer {
 impl Header {
     pub(crate) fn to_bytes(self) -> Vec<u8> {
         let mut bytes = MAGIC.to_vec();
-        bytes.push(VERSION);
+        bytes.push(self.version);
         varint::put(&mut bytes, self.old_length);
         varint::put(&mut bytes, self.new_length);
         bytes

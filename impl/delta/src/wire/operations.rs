@@ -12,7 +12,8 @@ use super::varint;
 pub(crate) struct Operation {
     /// The literals' bytes.
     pub literal: usize,
-    /// The bytes of the old content, within it; may be empty.
+    /// The bytes that are copied; may be empty. They lie in the old content or, from its end on, in the
+    /// kept literals, never in both.
     pub copy: Range<u64>,
 }
 
@@ -23,6 +24,8 @@ pub(crate) struct Progress {
     pub alignments: Alignments,
     /// The bytes of the new content that are described.
     pub new: u64,
+    /// The bytes of the kept literals.
+    pub kept: u64,
 }
 
 /// Reads the operations of a frame in order.
@@ -36,7 +39,8 @@ pub(crate) struct Operations<'a> {
 }
 
 impl<'a> Operations<'a> {
-    /// The operations of `frame`, which has `literals` bytes of literals.
+    /// The operations of `frame`, which has `literals` bytes of literals; `progress` counts them among
+    /// the kept ones if they are.
     pub(crate) fn new(
         frame: &'a Frame<'_>,
         literals: usize,
@@ -92,9 +96,10 @@ impl<'a> Operations<'a> {
         let shift = varint::take(&mut self.shifts).ok_or("a copy has no shift")?;
         let alignment = self.progress.alignments.decode(shift).ok_or(OUTSIDE)?;
         let start = self.progress.new.checked_add_signed(alignment).ok_or(OUTSIDE)?;
-        let end = start.checked_add(length).filter(|it| *it <= self.header.old_length);
-        let end = end.ok_or(OUTSIDE)?;
-        Ok(start..end)
+        let end = start.checked_add(length).ok_or(OUTSIDE)?;
+        let old = self.header.old_length;
+        let is_kept = start >= old && end - old <= self.progress.kept;
+        if end <= old || is_kept { Ok(start..end) } else { Err(OUTSIDE) }
     }
 
     fn describe(&mut self, bytes: u64) -> Result<(), Broken> {
@@ -105,7 +110,7 @@ impl<'a> Operations<'a> {
     }
 }
 
-const OUTSIDE: Broken = "a copy lies outside the old content";
+const OUTSIDE: Broken = "a copy lies outside the old content and the kept literals";
 
 /// The differences of changed bytes are kept apart by whether the byte before was changed, too,
 /// and the one before that: the bytes of a number that moved are unlike each other.

@@ -3,6 +3,8 @@
 use std::io;
 use std::ops::Range;
 
+use super::columns;
+
 use zstd::zstd_safe::zstd_sys::ZSTD_EndDirective;
 use zstd::zstd_safe::{
     CCtx, CParameter, DCtx, DParameter, InBuffer, OutBuffer, compress_bound, get_error_name,
@@ -10,6 +12,10 @@ use zstd::zstd_safe::{
 
 /// Shorter streams are not worth a zstd header.
 const PACKED_MIN: usize = 24;
+/// Fewer varints are not worth being sorted.
+const COLUMNS_MIN: usize = 64;
+/// Columns that are all shorter are not worth a code of their own.
+const COLUMN_PART_MIN: usize = 1 << 10;
 /// Longer streams are tried on a sample first.
 const SAMPLED_MIN: usize = 16 << 10;
 const SAMPLE: usize = 1 << 10;
@@ -34,7 +40,12 @@ pub(crate) enum Packing {
     Raw,
     Zstd,
     ZstdBehindPrefix,
+    ZstdOfColumns,
 }
+
+/// How a packing is written.
+const PACKINGS: [Packing; 4] =
+    [Packing::Raw, Packing::Zstd, Packing::ZstdBehindPrefix, Packing::ZstdOfColumns];
 
 impl Packing {
     pub(crate) fn to_byte(self) -> u8 {
@@ -42,7 +53,7 @@ impl Packing {
     }
 
     pub(crate) fn from_byte(byte: u8) -> Option<Packing> {
-        [Packing::Raw, Packing::Zstd, Packing::ZstdBehindPrefix].get(usize::from(byte)).copied()
+        PACKINGS.get(usize::from(byte)).copied()
     }
 }
 
@@ -51,9 +62,15 @@ impl Packing {
 #[derive(Default)]
 pub(crate) struct Packer {
     context: Option<CCtx<'static>>,
+    has_columns: bool,
 }
 
 impl Packer {
+    /// One for version 2, which knows columns.
+    pub(crate) fn with_columns() -> Packer {
+        Packer { context: None, has_columns: true }
+    }
+
     /// Packs `raw` within about `time` nanoseconds, if zstd is as fast as that, or returns `None`
     /// where that does not make it shorter.
     ///
@@ -86,13 +103,43 @@ impl Packer {
             let packed = compress(&mut context, raw, &parts, prefix.len(), level)?;
             (Packing::ZstdBehindPrefix, packed)
         };
-        if is_tried && level > 1 {
-            let packed = compress(self.context()?, raw, &parts, 0, 1)?;
-            if packed.len() < best.1.len() {
-                best = (Packing::Zstd, packed);
+        if is_tried {
+            for level in lower_levels(raw.len(), level) {
+                let packed = compress(self.context()?, raw, &parts, 0, level)?;
+                if packed.len() < best.1.len() {
+                    best = (Packing::Zstd, packed);
+                }
             }
         }
         Ok((best.1.len() + 2 < raw.len()).then_some(best))
+    }
+
+    /// Packs varints, as they are or in columns.
+    ///
+    /// # Errors
+    /// As [`Packer::pack`].
+    pub(crate) fn pack_varints(
+        &mut self,
+        raw: &[u8],
+        time: usize,
+    ) -> io::Result<Option<(Packing, Vec<u8>)>> {
+        let packed = self.pack(raw, &[], time)?;
+        let Some((columns, ranges)) =
+            columns::split(raw).filter(|_| self.has_columns && raw.len() >= COLUMNS_MIN)
+        else {
+            return Ok(packed);
+        };
+        let parts =
+            if ranges.iter().all(|it| it.len() < COLUMN_PART_MIN) { parts(&[]) } else { ranges };
+        let level = level(raw.len(), time);
+        let mut in_columns = compress(self.context()?, &columns, &parts, 0, level)?;
+        for level in lower_levels(raw.len(), level) {
+            let packed = compress(self.context()?, &columns, &parts, 0, level)?;
+            in_columns = if packed.len() < in_columns.len() { packed } else { in_columns };
+        }
+        let least = packed.as_ref().map_or(raw.len(), |it| it.1.len());
+        let is_shorter = in_columns.len() + 2 < least;
+        Ok(if is_shorter { Some((Packing::ZstdOfColumns, in_columns)) } else { packed })
     }
 
     fn sample_compresses(&mut self, raw: &[u8]) -> io::Result<bool> {
@@ -149,6 +196,13 @@ fn level(length: usize, time: usize) -> i32 {
     affordable.map_or(1, |(level, _)| *level)
 }
 
+/// The levels below `level` that are tried as well: more time must not make a stream longer, and the
+/// matches of a higher level may take more than they save.
+fn lower_levels(length: usize, level: i32) -> impl Iterator<Item = i32> {
+    let levels = LEVELS.iter().map(|it| it.0).filter(move |it| *it < level);
+    levels.filter(move |it| *it == 1 || length <= TRIED_MAX)
+}
+
 fn compress(
     context: &mut CCtx<'_>,
     raw: &[u8],
@@ -192,7 +246,7 @@ fn compress(
 /// What a block of zstd takes besides its content.
 const BLOCK_COST: usize = 16;
 /// Noise is told from the rest in pieces of so many bytes.
-const PIECE: usize = 512;
+pub(crate) const PIECE: usize = 512;
 /// A piece with more different bytes is noise: of random ones it has 221, of text about 60, of
 /// machine code about 130.
 const NOISE_MIN: u32 = 192;
@@ -212,7 +266,7 @@ fn parts(raw: &[u8]) -> Vec<Range<usize>> {
         let range = start..start + piece.len();
         // The rest is too short to tell.
         let is_noise = match piece.len() {
-            PIECE => Some(is_noise(piece, last == Some(true))),
+            PIECE => Some(is_noise_behind(piece, last == Some(true))),
             _ => last,
         };
         match parts.last_mut() {
@@ -224,8 +278,18 @@ fn parts(raw: &[u8]) -> Vec<Range<usize>> {
     parts
 }
 
-/// Whether the bytes of a piece are noise. Behind other noise its head is proof enough.
-fn is_noise(piece: &[u8], follows_noise: bool) -> bool {
+/// Whether the bytes of a piece are noise, which no packing makes shorter.
+pub(crate) fn is_noise(piece: &[u8]) -> bool {
+    is_noise_behind(piece, false)
+}
+
+/// Whether the first bytes of these look like noise.
+pub(crate) fn begins_as_noise(bytes: &[u8]) -> bool {
+    bytes.get(..HEAD).is_some_and(|it| see(&mut [0; 256], it) > HEAD_NOISE_MIN)
+}
+
+/// Whether the bytes of a piece are noise; behind other noise its head is proof enough.
+fn is_noise_behind(piece: &[u8], follows_noise: bool) -> bool {
     let (head, rest) = piece.split_at(HEAD);
     let high = head.iter().filter(|it| **it >= 0x80).count();
     if high.abs_diff(HEAD / 2) > HEAD / 4 {
@@ -325,11 +389,15 @@ mod tests {
         let records = noise(150).repeat(100);
         let sorted: Vec<u8> = (0..=255).chain(0..=255).collect();
         let half = [&random[..HEAD], &[0; PIECE - HEAD]].concat();
-        assert!(is_noise(&random, false));
-        assert!(!records.chunks_exact(PIECE).any(|it| is_noise(it, false)));
+        assert!(is_noise(&random));
+        assert!(!records.chunks_exact(PIECE).any(is_noise));
         for follows in [false, true] {
-            assert!(!is_noise(&sorted, follows));
-            assert_eq!(is_noise(&half, follows), follows, "the head is enough behind other noise");
+            assert!(!is_noise_behind(&sorted, follows));
+            assert_eq!(
+                is_noise_behind(&half, follows),
+                follows,
+                "the head is enough behind other noise"
+            );
         }
     }
 }

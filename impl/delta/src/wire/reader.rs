@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use twox_hash::XxHash3_64;
 
 use super::frame::BODY_MAX;
-use super::header::{Header, IN_PLACE, MAGIC, SUMMED, TOUCHED, Trailer, VERSION};
+use super::header::{Header, IN_PLACE, MAGIC, SUMMED, TOUCHED, Trailer, VERSION, VERSION_FIRST};
 use super::source::Source;
 use super::varint;
 use crate::error::PatchError;
@@ -42,7 +42,7 @@ impl<S: Source> PatchReader<S> {
     /// # Errors
     /// The bytes are no patch of this version or are cut short.
     pub(crate) fn open(patch: S) -> Result<PatchReader<S>, PatchError> {
-        let header = Header { old_length: 0, new_length: 0 };
+        let header = Header { version: VERSION, old_length: 0, new_length: 0 };
         let mut reader = PatchReader { patch, header, frame: 0, check: 0, read: 0, buffer: vec![] };
         let magic = reader.patch.piece(MAGIC.len(), &mut reader.buffer)?;
         if !MAGIC.starts_with(magic) {
@@ -53,12 +53,12 @@ impl<S: Source> PatchReader<S> {
         }
         reader.read += MAGIC.len() as u64;
         let [version] = reader.array()?;
-        if version != VERSION {
+        if !(VERSION_FIRST..=VERSION).contains(&version) {
             return Err(PatchError::OtherVersion { found: version });
         }
         let old_length = reader.varint()?;
         let new_length = reader.varint()?;
-        reader.header = Header { old_length, new_length };
+        reader.header = Header { version, old_length, new_length };
         reader.check = check(0, &[&reader.header.to_bytes()]);
         Ok(reader)
     }

@@ -36,6 +36,13 @@ pub fn body(streams: &[(u8, Vec<u8>)]) -> Vec<u8> {
     std::iter::once(present).chain(streams).collect()
 }
 
+/// The same; its literals are kept.
+pub fn keeping_body(streams: &[(u8, Vec<u8>)]) -> Vec<u8> {
+    let mut body = body(streams);
+    body[0] |= 0x80;
+    body
+}
+
 /// A patch under construction; its checks are right.
 pub struct Craft {
     bytes: Vec<u8>,
@@ -43,8 +50,14 @@ pub struct Craft {
 }
 
 impl Craft {
+    /// Of version 1.
     pub fn new(old_length: u64, new_length: u64) -> Craft {
-        let mut bytes = b"Sf\xCE\x94\x01".to_vec();
+        Craft::of_version(1, old_length, new_length)
+    }
+
+    pub fn of_version(version: u8, old_length: u64, new_length: u64) -> Craft {
+        let mut bytes = b"Sf\xCE\x94".to_vec();
+        bytes.push(version);
         bytes.extend(varint(old_length));
         bytes.extend(varint(new_length));
         let check = XxHash3_64::oneshot(&bytes);

@@ -18,11 +18,13 @@ pub fn apply_anything(input: &[u8]) {
     let Some((&[low, high, kind], body)) = input.split_first_chunk() else { return };
     let old: Vec<u8> = (0..1000u32).map(|it| (it * it % 251) as u8).collect();
     let new_length = u64::from(low) | u64::from(high) << 8;
-    let patch = Craft::new(1000, new_length).frame(body);
     let sum = [kind; 16];
     let trailer = [&[kind % 8][..], &sum, &sum].concat();
     let length = 1 + 16 * (kind & 1) + 4 * (kind & 4);
-    apply_in_every_way(&old, &patch.trailer(&trailer[..usize::from(length)]));
+    for version in 1..=2 {
+        let patch = Craft::of_version(version, 1000, new_length).frame(body);
+        apply_in_every_way(&old, &patch.trailer(&trailer[..usize::from(length)]));
+    }
 }
 
 fn apply_in_every_way(old: &[u8], patch: &[u8]) {
