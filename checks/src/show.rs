@@ -29,7 +29,7 @@ pub(crate) struct ShowOptions {
     /// Show the same steps as another twin takes them, or as `right` does, the protocol as it is.
     #[arg(long, value_name = "TWIN|right", conflicts_with_all = ["svg", "text", "itf", "shiviz"])]
     pub against: Option<String>,
-    /// Tell the last so many steps at most.
+    /// Tell at most this number of steps, the last ones.
     #[arg(long, value_name = "COUNT", default_value_t = STEPS_TOLD_MAX, value_parser = told_max)]
     pub last: usize,
 }

@@ -30,7 +30,7 @@ pub(crate) struct Search {
     pub gain_min: isize,
     /// So many literals are packed into about one byte.
     pub packed: usize,
-    /// Behind a first find, a better one is looked for in so many bytes.
+    /// The bytes behind a first find in which a better one is looked for.
     pub patience: usize,
 }
 
@@ -100,11 +100,14 @@ impl Effort {
     /// than the literals, and these.
     pub(crate) fn packing_times(self, new_length: usize) -> [usize; 2] {
         match self {
-            Effort::Fast => [new_length / 64, new_length / 16].map(|it| it.max(500_000)),
+            // No longer than by default: the patches of more effort are no larger.
+            Effort::Fast => {
+                let [others, literals] = Effort::Default.packing_times(new_length);
+                [others, literals.min((new_length / 16).max(500_000))]
+            }
             Effort::Default => {
                 let start = (new_length / 4).clamp(1_000_000, 4_000_000);
-                let [others, literals] = Effort::Fast.packing_times(new_length);
-                [others, literals.max(start + new_length / 32)]
+                [125_000 + new_length / 1024, start + new_length / 32]
             }
             Effort::Small => [new_length / 2, new_length * 3].map(|it| it.max(4_000_000)),
         }

@@ -77,8 +77,11 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let effort = options.effort.into();
     let asked = steadfast_delta::Options { effort, summed: true, read_twice };
     let length = steadfast_delta::diff_observed(&old, &new, asked, &mut output, &|done, of| {
-        bar.set_length(of);
-        bar.set_position(done);
+        // A hidden bar would still ask for the time and estimate the rest.
+        if !bar.is_hidden() {
+            bar.set_length(of);
+            bar.set_position(done);
+        }
     });
     bar.finish_and_clear();
     // First, because what was cut off can also not be written.

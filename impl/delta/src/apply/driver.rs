@@ -10,7 +10,7 @@ use crate::wire::operations::{Changes, Operations, Progress};
 use crate::wire::reader::PatchReader;
 use crate::wire::source::Source;
 
-/// Kept literals are changed in parts of so many bytes.
+/// The length in bytes of the parts in which kept literals are changed.
 const REPEATED_STEP: usize = 64 << 10;
 
 /// Makes the new content, front to back.

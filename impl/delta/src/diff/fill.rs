@@ -20,7 +20,7 @@ const TIGHT_MAX: usize = 16;
 /// one stretch where this is long: by chance so few follow each other.
 const LOOSE_MAX: usize = 64;
 const LOOSE_STRONG_MIN: usize = 16 << 10;
-/// An outline is complete if it leaves less than one byte in so many.
+/// An outline is complete if it leaves less than this fraction of the bytes (its reciprocal).
 const COMPLETE_SHARE: usize = 8;
 /// A weak segment that is no longer is literals.
 const PUT_BACK_MIN: usize = 32;
@@ -31,7 +31,7 @@ const RELATED_MIN: usize = 128;
 const DROPPED_SHARE: usize = 32;
 /// What an operation takes in a patch, about, if it does not go on with the last alignment.
 const OPERATION_COST: isize = 8;
-/// In a patch of many, an operation takes a byte, and so many more if it does not go on nearby.
+/// In a patch of many operations, one takes a byte, and this number more if it does not go on nearby.
 const FAR_COST: usize = 4;
 /// With so much saved, nothing better is looked for.
 const GAIN_PLENTY: isize = 4 << 10;

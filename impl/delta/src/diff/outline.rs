@@ -41,10 +41,10 @@ const INSERTION_MAX: usize = 8;
 const SHIFTED_MIN: usize = 512;
 /// How many strides at most are passed over between two samples of what resembles nothing.
 const SKIP_STRIDES_MAX: usize = 64;
-/// Behind a moved piece the next one is looked for in so many strides first.
+/// Behind a moved piece the next one is looked for in this number of strides first.
 const HOP_STRIDES: usize = 6;
-/// One moved piece in so many old bytes is worth a closer table.
-const HOPS_SHARE: usize = 64 << 10;
+/// A closer table is worth its time from one moved piece in this number of old bytes on.
+const HOPS_SHARE: usize = 8 << 10;
 const HOPS_MIN: usize = 64;
 /// What either search may cost at the start, in bytes looked at.
 const CREDIT_START: usize = 512 << 10;
@@ -275,7 +275,7 @@ impl<'a, 'b> Walk<'a, 'b> {
         next
     }
 
-    /// The bytes of so many strides, if these follow in the new content and may be searched.
+    /// The length in bytes of `strides` strides, if these follow in the new content and may be searched.
     fn affordable_strides(&self, at: usize, strides: usize) -> Option<usize> {
         let old = self.pair.old;
         let stride = self.coarse.as_ref().map_or(Grain::LARGE.stride_of(old), Coarse::stride);

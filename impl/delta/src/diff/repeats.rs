@@ -13,7 +13,7 @@ use crate::effort::Search;
 const GAP_MIN: usize = 64;
 /// Fewer literals are searched without a sample.
 const SAMPLED_MIN: usize = 1 << 20;
-/// Of more, one stride in so many is sampled.
+/// Of more, one stride in this number is sampled.
 const SAMPLE_SHARE: usize = 64;
 /// A shorter repeat of what can be packed is found by the packing.
 const REPEAT_MIN: usize = 512;

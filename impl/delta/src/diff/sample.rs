@@ -24,7 +24,7 @@ const OLD_STRIPE: usize = 64 << 10;
 const NEW_STRIPE: usize = 4 << 10;
 /// One anchor in `2^RARER_LOG2` is enough for a sample.
 const RARER_LOG2: u32 = 2;
-/// An anchor is related if it saves so many bytes more than a segment must,
+/// An anchor is related if it saves this number of bytes more than a segment must,
 const SAVED_MORE: isize = 16;
 /// in the next ones.
 const LOOK: usize = 256;

@@ -55,7 +55,7 @@ impl KeptLiterals {
         self.keeps
     }
 
-    /// Notes that the frame was written, with so many bytes of literals.
+    /// Notes that the frame was written, with this number of bytes of literals.
     pub(super) fn end_frame(&mut self, literals: usize) {
         self.length += if self.keeps { literals } else { 0 };
         self.keeps = false;

@@ -14,7 +14,7 @@ impl Guarantee for NoGaps {
     }
 
     fn promise(&self) -> &'static str {
-        "per origin every node holds a prefix; a dot names one entry for ever, unless a log was rolled \
+        "per origin every node holds a prefix; a dot always names one entry, unless a log was rolled \
          back; whoever holds an entry holds its context"
     }
 
