@@ -7,7 +7,7 @@ use clap::Args;
 use steadfast_cluster::{Action, Replay, replay as begin};
 use steadfast_guarantees::GuaranteeId;
 use steadfast_output::exit_code::IO;
-use steadfast_output::say;
+use steadfast_output::{say, warn};
 use steadfast_trace::TraceStep;
 
 use crate::Failure;
@@ -101,7 +101,7 @@ impl<'a> Following<'a> {
     /// Ends in the middle.
     fn finish_at(self, until: usize) -> Result<ExitCode, Failure> {
         say(format_args!("\nAfter step {until}:\n{:?}", self.run.state));
-        self.differs.iter().for_each(|it| eprintln!("note: {it}"));
+        self.differs.iter().for_each(|it| warn(format_args!("note: {it}")));
         Ok(ExitCode::from(u8::from(!self.broken.is_empty())))
     }
 
@@ -112,7 +112,7 @@ impl<'a> Following<'a> {
             let message = format!("the run breaks {short:?}, but the trace says {recorded:?}");
             return Err(self.bad(&message));
         }
-        self.differs.iter().for_each(|it| eprintln!("note: {it}"));
+        self.differs.iter().for_each(|it| warn(format_args!("note: {it}")));
         let breaks = if short.is_empty() { "nothing".to_owned() } else { short.join(", ") };
         say(format_args!("\nAs recorded: the run breaks {breaks}."));
         Ok(ExitCode::from(u8::from(!short.is_empty())))

@@ -8,7 +8,7 @@ use clap::Args;
 use steadfast_cluster::{STEPS_TOLD_MAX, Told, tell};
 use steadfast_guarantees::twins::Twin;
 use steadfast_output::exit_code::{BROKEN, IO};
-use steadfast_output::{WholeFile, say};
+use steadfast_output::{WholeFile, say, warn};
 use steadfast_picture::{itf, page, page_of_two, shiviz, svg, text};
 
 use crate::Failure;
@@ -78,7 +78,7 @@ pub(crate) fn show(options: &ShowOptions) -> Result<ExitCode, Failure> {
     match place {
         Some(place) => {
             write(&place, &picture)?;
-            eprintln!("wrote {}", place.display());
+            warn(format_args!("wrote {}", place.display()));
         }
         None => say(picture.trim_end()),
     }
@@ -107,7 +107,9 @@ fn draw(form: Form, told: &Told) -> String {
 fn finish(file: &TraceFile, told: &Told) -> Result<ExitCode, Failure> {
     if told.story.first > 0 {
         let (first, last) = (told.story.first, told.story.last());
-        eprintln!("note: steps 1 to {first} of {last} were replayed and are left out (see --last)");
+        warn(format_args!(
+            "note: steps 1 to {first} of {last} were replayed and are left out (see --last)"
+        ));
     }
     if let Some((number, why)) = &told.illegal {
         return Err(Failure {

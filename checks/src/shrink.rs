@@ -16,7 +16,7 @@ use steadfast_cluster::{record, replay};
 use steadfast_guarantees::twins::Twin;
 use steadfast_guarantees::{GUARANTEES, GuaranteeId};
 use steadfast_output::exit_code::IO;
-use steadfast_output::{WholeFile, duration, say};
+use steadfast_output::{WholeFile, duration, say, warn};
 use steadfast_trace::Trace;
 
 use crate::Failure;
@@ -77,9 +77,9 @@ pub(crate) fn run(options: &ShrinkOptions) -> Result<ExitCode, Failure> {
         })
     })?;
     let (before, after) = (size(&file.trace), size(&shrunk.trace));
-    eprintln!("{before} became {after}, and {wanted} is still broken");
+    warn(format_args!("{before} became {after}, and {wanted} is still broken"));
     if shrunk.is_late {
-        eprintln!("note: the time was up; a longer --time may find a shorter trace");
+        warn(format_args!("note: the time was up; a longer --time may find a shorter trace"));
     }
     match &options.out {
         Some(out) => WholeFile::write(out, |file| shrunk.trace.write(file)).map_err(|error| {

@@ -41,6 +41,28 @@ fn log_and_delta_use_nothing_of_ours_but_huge_pages() {
     }
 }
 
+/// A message may name any file, and standard error may be full.
+#[test]
+fn messages_go_through_the_one_function_that_cannot_fail() {
+    let sources = ["checks/src", "impl/cli/src", "impl/output/src", "benches/src"];
+    for source in sources.iter().flat_map(|it| sources_in(&root().join(it))) {
+        let text = std::fs::read_to_string(&source).expect("a source file");
+        let production = text.split("#[cfg(test)]").next().unwrap_or_default();
+        assert!(!production.contains("eprintln!("), "{}", source.display());
+    }
+}
+
+fn sources_in(directory: &Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(directory).expect("a directory");
+    let paths = entries.map(|it| it.expect("an entry").path());
+    paths
+        .flat_map(|it| match it.is_dir() {
+            true => sources_in(&it),
+            false => vec![it],
+        })
+        .collect()
+}
+
 #[test]
 fn no_layer_depends_on_one_above_it() {
     let order = ["protocol", "trace", "node", "guarantees", "picture", "cluster"];

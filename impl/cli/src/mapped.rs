@@ -59,6 +59,9 @@ struct Watched {
 pub(crate) struct Mapped {
     map: Mmap,
     watched: &'static Watched,
+    /// Whether short pieces were copied and holes are not the file's, so that a later change of these
+    /// does not show in the mapping.
+    has_copies: bool,
 }
 
 impl Mapped {
@@ -69,11 +72,11 @@ impl Mapped {
     pub(crate) fn new(file: &File, length: usize) -> io::Result<Mapped> {
         if is_sparse_in_memory(file)? {
             let map = map_without_holes(file, length)?;
-            return Mapped::watch(map.make_read_only()?);
+            return Mapped::watch(map.make_read_only()?, true);
         }
         // SAFETY: what the module says of files that change under the mapping. The mapping is
         // read-only, and `map` is dropped after the last slice of it.
-        Mapped::watch(unsafe { MmapOptions::new().len(length).map(file)? })
+        Mapped::watch(unsafe { MmapOptions::new().len(length).map(file)? }, false)
     }
 
     /// The same file with other bytes in some places. The file is not written to: the pages with
@@ -94,12 +97,17 @@ impl Mapped {
         for (at, bytes) in places {
             map[at..at + bytes.len()].copy_from_slice(bytes);
         }
-        Ok(Mapped { map: map.make_read_only()?, watched })
+        Ok(Mapped { map: map.make_read_only()?, watched, has_copies: self.has_copies })
     }
 
-    fn watch(map: Mmap) -> io::Result<Mapped> {
+    fn watch(map: Mmap, has_copies: bool) -> io::Result<Mapped> {
         let watched = Watched::begin(&map)?;
-        Ok(Mapped { map, watched })
+        Ok(Mapped { map, watched, has_copies })
+    }
+
+    /// Whether a change of the file may not show here, because a part of it was copied.
+    pub(crate) fn has_copies(&self) -> bool {
+        self.has_copies
     }
 
     /// Where the first page begins that could not be read, if any: zeros were read from there on.

@@ -80,11 +80,14 @@ impl Whole {
         }
     }
 
-    /// Fails if the input no longer holds what was read into memory. Of a mapped one, whoever looks at
-    /// the bytes twice tells.
+    /// Fails if the input no longer holds what was read into memory. Of a mapped one
+    /// without copies, whoever looks at the bytes twice tells.
     pub(crate) fn assert_reads_same(&self) -> Result<(), Failure> {
         match (&self.bytes, &self.source) {
             (Bytes::Read(bytes), Some(source)) => source.assert_reads_as(bytes),
+            (Bytes::Mapped(mapped), Some(source)) if mapped.has_copies() => {
+                source.assert_reads_as(mapped)
+            }
             _ => Ok(()),
         }
     }

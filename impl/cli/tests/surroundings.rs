@@ -171,7 +171,7 @@ fn new_files_are_no_more_accessible_than_what_they_are_made_of() {
     for (old, new, patch_mode, made_mode) in [
         (0o644, 0o644, 0o644, 0o644),
         (0o600, 0o644, 0o600, 0o600),
-        (0o644, 0o640, 0o640, 0o644),
+        (0o644, 0o640, 0o640, 0o640),
         (0o755, 0o755, 0o644, 0o755),
         (0o4777, 0o777, 0o644, 0o755),
         (0o444, 0o444, 0o644, 0o644),
@@ -403,7 +403,14 @@ mod linux {
         }
         assert_code(&room.run("steadfast delta patch old patch -o m"), 0);
         assert_eq!(room.read("m"), NEW);
-        assert_eq!(xattr::get(room.path("m"), NAME).expect("it can be read"), Some(list));
+        assert_eq!(xattr::get(room.path("m"), NAME).expect("it can be read"), Some(list.clone()));
+        // Its group bits are the list's mask: the group itself may do nothing.
+        fs::set_permissions(room.path("old"), Permissions::from_mode(0o600)).expect("it is ours");
+        list[20 + 2] = 0;
+        xattr::set(room.path("old"), NAME, &list).expect("a list");
+        assert_eq!(room.mode("old"), 0o660);
+        assert_code(&room.run("umask 022; steadfast delta patch old patch -o new-one"), 0);
+        assert_eq!(room.mode("new-one"), 0o600);
     }
 
     #[test]

@@ -18,6 +18,7 @@ use nix::unistd::linkat;
 
 pub(crate) use self::temporary::remove_temporary_files;
 
+pub use self::access::mode_for_others;
 use self::access::{OWN, inherit};
 use self::holes::{Holes, PIECE};
 use self::temporary::Temporary;
@@ -86,7 +87,6 @@ impl WholeFile {
     /// # Errors
     /// As [`WholeFile::create`].
     pub fn create_with_mode(path: &Path, mode: u32) -> io::Result<WholeFile> {
-        survive_size_limit();
         if let Some(file) = written_to(path)? {
             let sink = Sink::Target(BufWriter::new(file));
             return Ok(WholeFile { target: path.to_owned(), sink });
@@ -146,7 +146,7 @@ const MODE: u32 = 0o666;
 
 /// Turns the signal of a file that grows beyond `ulimit -f`, which would end the program without a word,
 /// into an error.
-fn survive_size_limit() {
+pub(crate) fn survive_size_limit() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let _ = signal_hook::flag::register(nix::libc::SIGXFSZ, Arc::new(AtomicBool::default()));

@@ -16,9 +16,9 @@ mod sync;
 mod workers;
 
 pub use descriptor::{names_standard_output, standard_input};
-pub use file::WholeFile;
+pub use file::{WholeFile, mode_for_others};
 pub use options::parse;
 pub use shown::{escaped, shown};
 pub use standard::{StandardOutput, say, warn};
-pub use sync::{directory_of, sync_directory_of};
+pub use sync::{directory_of, sync_directory_of, sync_file};
 pub use workers::{assert_threads, in_parallel};

@@ -5,12 +5,15 @@ use std::process::exit;
 use clap::Parser;
 
 use crate::exit_code::USAGE;
+use crate::file::survive_size_limit;
 use crate::standard::warn;
 
-/// The options that the program was started with. Ends the program where it is asked for help, or told
+/// The options that the program was started with. From here on a limit on the length of files
+/// (`ulimit -f`) is an error and no signal. Ends the program where it is asked for help, or told
 /// something that it does not know: that may hold any character, and is shown as [`warn`] has it.
 #[must_use]
 pub fn parse<T: Parser>() -> T {
+    survive_size_limit();
     T::try_parse().unwrap_or_else(|error| {
         if !error.use_stderr() {
             error.exit()

@@ -34,8 +34,11 @@ pub fn sync_directory_of(path: &Path) -> io::Result<()> {
     tolerate(directory, File::open(directory).and_then(|it| it.sync_all()))
 }
 
-/// Makes the bytes of a file durable that is to be at `path`, in the same way.
-pub(crate) fn sync_file(file: &File, path: &Path) -> io::Result<()> {
+/// Makes the bytes of a file durable that is or is to be at `path`, in the same way.
+///
+/// # Errors
+/// The device fails or is full.
+pub fn sync_file(file: &File, path: &Path) -> io::Result<()> {
     tolerate(path, file.sync_all())
 }
 

@@ -3,15 +3,15 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read, Seek};
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, fallocate};
 use serde_json::json;
 use steadfast_delta::{InPlacePlan, OldContent, PatchError, PatchedFile, Stats, Verify, stats};
-use steadfast_output::{say, warn};
+use steadfast_output::{say, sync_file, warn};
 
-use super::input::{is_standard, reader};
+use super::input::{is_standard, reader, shown};
 use super::journal::Journal;
 use super::patch::refused;
 use crate::failure::Failure;
@@ -52,7 +52,7 @@ pub(crate) fn run(old: &Path, patch: &Path, settings: Settings) -> Result<(), Fa
     let plan = InPlacePlan::new(&file, given.rewound().map_err(cannot)?, settings.verify);
     let plan = match plan {
         Ok(plan) => plan,
-        Err(error) if is_other_old(&error) && given.has_made(&file).map_err(cannot)? => {
+        Err(error) if may_be_applied(&error) && given.has_made(&file).map_err(cannot)? => {
             warn(format_args!("steadfast: {} is already the new version", old.display()));
             tell(settings.json, 0, finished.is_some());
             return Ok(());
@@ -60,11 +60,11 @@ pub(crate) fn run(old: &Path, patch: &Path, settings: Settings) -> Result<(), Fa
         Err(error) => return Err(refused(old, patch, &error)),
     };
     journal.write(&plan)?;
-    reserve(&plan, &file).map_err(|error| {
-        let _ = journal.remove();
+    if let Err(error) = reserve(&plan, &file) {
+        journal.remove().map_err(|_| journal.waits(old, &error))?;
         let what = format!("there is no room to change {}, and nothing was changed", old.display());
-        Failure::io(what, &error)
-    })?;
+        return Err(Failure::io(what, &error));
+    }
     perform(&plan, &mut file, &journal, old)?;
     tell(settings.json, plan.written(), finished.is_some());
     Ok(())
@@ -74,11 +74,9 @@ pub(crate) fn run(old: &Path, patch: &Path, settings: Settings) -> Result<(), Fa
 fn open(path: &Path, locks: bool) -> Result<OldFile, Failure> {
     let cannot = |error| Failure::io(format!("cannot open {}", path.display()), &error);
     let file = OpenOptions::new().read(true).write(true).open(path).map_err(cannot)?;
-    if !locks {
-        return Ok(OldFile(file));
-    }
-    match file.try_lock() {
-        Ok(()) => Ok(OldFile(file)),
+    let locked = if locks { file.try_lock() } else { Ok(()) };
+    match locked {
+        Ok(()) => Ok(OldFile { file, path: path.to_owned() }),
         Err(TryLockError::WouldBlock) => {
             Err(Failure::usage(format!("{} is being changed by another process", path.display())))
         }
@@ -98,7 +96,7 @@ fn finish(
     path: &Path,
 ) -> Result<Option<InPlacePlan>, Failure> {
     let cannot = |error| Failure::io(format!("cannot read {}", path.display()), &error);
-    let owner = file.0.metadata().map_err(cannot)?.uid();
+    let owner = file.file.metadata().map_err(cannot)?.uid();
     let Some(plan) = journal.read(owner)? else {
         return Ok(None);
     };
@@ -112,17 +110,17 @@ fn finish(
 
 /// Takes the room that the writes need, where a file system can do that, before the first of them.
 fn reserve(plan: &InPlacePlan, file: &OldFile) -> io::Result<()> {
-    let metadata = file.0.metadata()?;
+    let metadata = file.file.metadata()?;
     let length = metadata.len();
     let is_sparse = metadata.blocks() * 512 < length;
     let holes = plan.places().filter(|it| is_sparse && it.0 < length);
     let growth = (plan.new_length() > length).then(|| (length, plan.new_length() - length));
     for (offset, bytes) in holes.chain(growth) {
         let bytes = bytes.min(length.max(plan.new_length()) - offset);
-        match allocate(&file.0, offset, bytes) {
+        match allocate(&file.file, offset, bytes) {
             Err(Errno::EOPNOTSUPP | Errno::ENOSYS) => return Ok(()),
             Err(error) => {
-                file.0.set_len(length)?;
+                file.file.set_len(length)?;
                 return Err(error.into());
             }
             Ok(()) => {}
@@ -151,14 +149,17 @@ fn perform(
     })
 }
 
+/// A longer patch is not taken from a pipe. One that changes as much as can be changed in place is
+/// shorter.
+const PIPED_PATCH_MAX: u64 = 256 << 20;
+
 /// A patch that can be read more than once.
 struct Patch(File);
 
 impl Patch {
     /// A patch that comes from a pipe is kept in a temporary file.
     fn open(path: &Path) -> Result<Patch, Failure> {
-        let cannot =
-            |error| Failure::io(format!("cannot read {}", super::input::shown(path)), &error);
+        let cannot = |error| Failure::io(format!("cannot read {}", shown(path)), &error);
         if !is_standard(path) {
             let file = File::open(path).map_err(cannot)?;
             if file.metadata().map_err(cannot)?.is_file() {
@@ -166,7 +167,12 @@ impl Patch {
             }
         }
         let mut file = tempfile::tempfile().map_err(cannot)?;
-        io::copy(&mut reader(path)?, &mut file).map_err(cannot)?;
+        let copied = io::copy(&mut reader(path)?.take(PIPED_PATCH_MAX + 1), &mut file);
+        if copied.map_err(cannot)? > PIPED_PATCH_MAX {
+            let mib = PIPED_PATCH_MAX >> 20;
+            let message = format!("{} has more than {mib} MiB", shown(path));
+            return Err(Failure::usage(message).help("name a file that holds the patch"));
+        }
         Ok(Patch(file))
     }
 
@@ -185,6 +191,11 @@ impl Patch {
     }
 }
 
+/// Whether the reason why a patch is refused may be that it is applied already.
+fn may_be_applied(error: &PatchError) -> bool {
+    is_other_old(error) || matches!(error, PatchError::NotInPlace)
+}
+
 /// Whether a patch was refused because of the old content.
 pub(crate) fn is_other_old(error: &PatchError) -> bool {
     matches!(error, PatchError::OtherOld | PatchError::OtherOldLength { .. })
@@ -197,16 +208,19 @@ fn tell(json: bool, written: u64, replayed: bool) {
 }
 
 /// A file that is changed in place.
-struct OldFile(File);
+struct OldFile {
+    file: File,
+    path: PathBuf,
+}
 
 impl OldContent for OldFile {
     fn length(&self) -> io::Result<u64> {
-        let metadata = self.0.metadata()?;
+        let metadata = self.file.metadata()?;
         if metadata.is_file() { Ok(metadata.len()) } else { Err(io::Error::other("it is no file")) }
     }
 
     fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
-        self.0.read_exact_at(bytes, offset).map_err(|error| match error.kind() {
+        self.file.read_exact_at(bytes, offset).map_err(|error| match error.kind() {
             ErrorKind::UnexpectedEof => {
                 io::Error::other("the old version was cut off while it was read")
             }
@@ -217,14 +231,14 @@ impl OldContent for OldFile {
 
 impl PatchedFile for OldFile {
     fn write_all_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.0.write_all_at(bytes, offset)
+        self.file.write_all_at(bytes, offset)
     }
 
     fn set_length(&mut self, length: u64) -> io::Result<()> {
-        self.0.set_len(length)
+        self.file.set_len(length)
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.0.sync_all()
+        sync_file(&self.file, &self.path)
     }
 }

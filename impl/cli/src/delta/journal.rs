@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use nix::libc;
 use steadfast_delta::manifest::{Depth, ManifestBuilder};
 use steadfast_delta::{InPlacePlan, JournalError};
-use steadfast_output::{directory_of, sync_directory_of};
+use steadfast_output::{directory_of, sync_directory_of, sync_file};
 
 use crate::failure::Failure;
 
@@ -93,9 +93,11 @@ impl Journal {
         let file = options.write(true).create_new(true).mode(0o600).open(&unfinished)?;
         let mut buffered = BufWriter::new(file);
         plan.write_journal(&mut buffered)?;
-        buffered.into_inner().map_err(|it| it.into_error())?.sync_all()?;
+        let file = buffered.into_inner().map_err(|it| it.into_error())?;
+        sync_file(&file, &unfinished)?;
         fs::rename(&unfinished, &self.path)?;
-        sync_directory_of(&self.path)
+        // Nothing was changed yet, so there is nothing that a journal would have to finish.
+        sync_directory_of(&self.path).inspect_err(|_| drop(fs::remove_file(&self.path)))
     }
 
     /// Removes the journal durably.

@@ -2,10 +2,10 @@
 
 use std::fs;
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use steadfast_output::{StandardOutput, WholeFile, names_standard_output, shown};
+use steadfast_output::{StandardOutput, WholeFile, mode_for_others, names_standard_output, shown};
 
 use super::input::is_standard;
 use crate::failure::Failure;
@@ -27,11 +27,14 @@ impl Output {
         Output::create_with_mode(path, NEW_MODE)
     }
 
-    /// The same, of bytes that are taken from `inputs`: a file that is not there yet has those of the
-    /// permissions `mode` that all of these have. Its owner may read and write it in any case.
+    /// The same, of bytes that are taken from `inputs`: a file that is not there yet may be read and
+    /// written by those who may all of these, and executed by those who may the first, as far as `mode`
+    /// goes. Its owner may read and write it in any case.
     pub(crate) fn create_from(inputs: &[&Path], path: &Path, mode: u32) -> Result<Output, Failure> {
-        let modes = inputs.iter().filter(|it| !is_standard(it)).filter_map(|it| mode_of(it));
-        let common = modes.reduce(|all, it| all & it).unwrap_or(NEW_MODE);
+        let of = |it: &Path| if is_standard(it) { None } else { mode_for_others(it) };
+        let first = inputs.first().and_then(|it| of(it)).unwrap_or(NEW_MODE);
+        let rest = inputs.iter().skip(1).filter_map(|it| of(it));
+        let common = rest.fold(first, |all, it| all & (it | EXECUTE));
         Output::create_with_mode(path, common & mode | OWNER_MODE)
     }
 
@@ -86,11 +89,7 @@ pub(crate) const NEW_MODE: u32 = 0o666;
 /// The same of what may also be a program.
 pub(crate) const PROGRAM_MODE: u32 = 0o777;
 const OWNER_MODE: u32 = 0o600;
-
-/// Who may do what with a file; `None` where there is none. A device's say nothing of what it holds.
-fn mode_of(path: &Path) -> Option<u32> {
-    fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|it| it.permissions().mode())
-}
+const EXECUTE: u32 = 0o111;
 
 /// Whether an output is standard output, under whichever name.
 pub(crate) fn is_standard_output(path: &Path) -> bool {

@@ -30,7 +30,7 @@ pub(crate) struct Options {
     patch: PathBuf,
     /// Where the new version goes, complete or not at all; `-` is standard output, which has seen
     /// it before it is verified: then only the exit code says whether it is right. A new file may be
-    /// read and executed by those who may OLD; its zeros take no room.
+    /// executed by those who may OLD, and read by those who may OLD and PATCH; its zeros take no room.
     #[arg(short, long, value_name = "NEW")]
     output: Option<PathBuf>,
     /// Change OLD itself, so that a crash leaves the old version, the new one, or a journal beside the
@@ -104,7 +104,7 @@ fn make(options: &Options, path: &Path) -> Result<Applied, Failure> {
         check_before(&old, options)?;
     }
     let patch = reader(&options.patch)?;
-    let mut output = Output::create_from(&[&options.old], path, PROGRAM_MODE)?;
+    let mut output = Output::create_from(&[&options.old, &options.patch], path, PROGRAM_MODE)?;
     let length = old.length().map_err(|error| cannot(options, error.into()))?;
     let limit = length.saturating_mul(LIMIT_FACTOR).saturating_add(LIMIT_LEAST);
     let bar = bar("patch", length);

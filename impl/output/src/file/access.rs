@@ -48,6 +48,16 @@ fn kept(mode: u32, owner: bool, group: bool) -> u32 {
     if group { mode } else { mode & !0o77 | both << 3 | both }
 }
 
+/// The permissions of a file as far as a new file may have them, which has no access list and is of
+/// this process's group: group bits that speak of another group, or are the mask of an access list,
+/// shrink to the bits that all others have, too. `None` of anything but a file.
+#[must_use]
+pub fn mode_for_others(path: &Path) -> Option<u32> {
+    let metadata = std::fs::metadata(path).ok().filter(Metadata::is_file)?;
+    let is_own_group = metadata.gid() == nix::unistd::getegid().as_raw();
+    Some(kept(metadata.mode() & PERMISSIONS, true, is_own_group && !attributes::has_list(path)))
+}
+
 fn set_mode(file: &File, mode: u32) -> io::Result<()> {
     let set = file.set_permissions(Permissions::from_mode(mode));
     let now = file.metadata()?.mode() & PERMISSIONS;
@@ -76,6 +86,11 @@ mod attributes {
     pub(super) const ACCESS_LIST: &str = "system.posix_acl_access";
     /// Sums of the bytes and of other attributes, which the kernel makes.
     const OF_THE_CONTENT: [&str; 2] = ["security.ima", "security.evm"];
+
+    /// Whether the file at `path` has an access list.
+    pub(super) fn has_list(path: &Path) -> bool {
+        xattr::get(path, ACCESS_LIST).is_ok_and(|it| it.is_some())
+    }
 
     /// All attributes of the file at `path` that another content may have.
     pub(super) fn of(path: &Path) -> io::Result<Attributes> {
@@ -139,6 +154,10 @@ mod attributes {
     use std::fs::File;
     use std::io;
     use std::path::Path;
+
+    pub(super) fn has_list(_: &Path) -> bool {
+        false
+    }
 
     pub(super) fn of(_: &Path) -> io::Result<()> {
         Ok(())
