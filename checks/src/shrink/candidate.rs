@@ -186,7 +186,11 @@ impl Candidate {
             simpler.push(other);
         };
         with(|it| it.start = Start::Led);
-        with(|it| it.network = Network::Fifo);
+        // Only a lossy network may have bounds for these.
+        let loses = |it: &Item| matches!(it.step, Step::Drop { .. } | Step::Duplicate { .. });
+        if !self.items.iter().any(loses) {
+            with(|it| it.network = Network::Fifo);
+        }
         with(|it| it.link_events_apart = false);
         with(|it| it.one_way_cuts = false);
         with(|it| it.pipelined_syncs = false);

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use steadfast_guarantees::{GUARANTEES, GuaranteeId, History, holds};
-use steadfast_node::{Cluster, ContentCopy, Node, NodeStorage, Output};
+use steadfast_guarantees::{ClusterView, GUARANTEES, GuaranteeId, History, holds};
+use steadfast_node::{Cluster, Node, Output};
 use steadfast_protocol::{
     Change, Content, ContentId, Decisions, Dot, Identity, Input, NodeId, NodeSet, Outcome, Path,
     Replica, RequestId, Role,
@@ -191,14 +191,11 @@ impl Simulation {
     /// Whether a node has stopped without which the others cannot finish until it is replaced: they
     /// are too few to elect or to acknowledge, or one of them wants a content that none of them has.
     fn needs_replacement(&self) -> bool {
-        let (settings, remaining) = (self.setup.settings, self.taking_part());
-        let quorum = settings.elect().max(settings.write());
-        let has =
-            |node: NodeId, content| self.node(node).storage().copy(content) == ContentCopy::Exact;
-        let is_lost = |content| !remaining.iter().any(|node| has(node, content));
-        let mut wants = self.replicas().flat_map(|it| it.wants());
-        remaining.len() < self.up().len()
-            && (remaining.len() < quorum || wants.any(|it| is_lost(it.content)))
+        let (settings, remaining) = (self.setup.settings, self.taking_part().len());
+        let is_short = remaining < settings.elect().max(settings.write());
+        let view = self.view();
+        let view: &dyn ClusterView = &view;
+        remaining < self.up().len() && (is_short || view.lacks_content_of_a_stopped_node())
     }
 
     /// The node that leads the newest epoch, of those that are up and believe that they lead.

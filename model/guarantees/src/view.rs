@@ -139,6 +139,16 @@ impl dyn ClusterView + '_ {
         }
     }
 
+    /// Whether a node has stopped, and one of those that take part wants a content of which none of
+    /// them has a good copy: it waits until the stopped node is replaced.
+    #[must_use]
+    pub fn lacks_content_of_a_stopped_node(&self) -> bool {
+        let has = |node: &Replica, content| self.copy(node.id(), content) == ContentCopy::Exact;
+        let is_lost = |content| !self.taking_part().any(|it| has(it, content));
+        let has_stopped = self.replicas().any(|it| it.halted().is_some());
+        has_stopped && self.taking_part().flat_map(|it| it.wants()).any(|it| is_lost(it.content))
+    }
+
     /// All nodes up, every link event seen, nothing in flight, held, awaited or unsynced, no bad
     /// or missing content.
     #[must_use]

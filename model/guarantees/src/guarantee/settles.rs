@@ -26,7 +26,10 @@ impl Guarantee for Settles {
     }
 
     fn state(&self, cluster: &dyn ClusterView) -> bool {
-        !cluster.is_quiet() || !cluster.is_led() || is_at_rest(cluster)
+        !cluster.is_quiet()
+            || !cluster.is_led()
+            || is_at_rest(cluster)
+            || cluster.lacks_content_of_a_stopped_node()
     }
 }
 
