@@ -365,4 +365,18 @@ mod tests {
         let (scope, steps) = candidate(&[on(0), on(1), on(2)]).without_path(1).numbered();
         assert_eq!((steps, scope.bounds.paths), (vec![on(0), on(0), on(1)], 2));
     }
+
+    #[test]
+    fn a_run_that_loses_messages_stays_on_a_network_that_does() {
+        let (from, to) = (NodeId(0), NodeId(1));
+        let becomes_fifo = |step| {
+            let mut whole = candidate(&[step]);
+            whole.scope.network = Network::Lossy;
+            let mut simpler = whole.simpler().into_iter();
+            simpler.any(|it| it.items.len() == 1 && it.scope.network == Network::Fifo)
+        };
+        assert!(!becomes_fifo(Step::Drop { from, to, nth: 0 }));
+        assert!(!becomes_fifo(Step::Duplicate { from, to, nth: 0 }));
+        assert!(becomes_fifo(Step::Deliver { from, to, nth: 0 }));
+    }
 }
