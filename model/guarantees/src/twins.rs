@@ -197,6 +197,14 @@ twins! {
         }
     }
 
+    HaltsForNothing "halts-for-nothing"
+    "a node stops when a peer holds as many of its own entries as it has logged",
+    Settles in "replicate" {
+        fn is_rolled_back(&self, held: Sequence, logged: Sequence) -> bool {
+            held >= logged && held > Sequence(0)
+        }
+    }
+
     NoResync "no-resync-on-reconnect"
     "a leader sends nothing when a link comes up again",
     Settles in "replicate" {

@@ -18,7 +18,7 @@ impl Guarantee for Settles {
     fn promise(&self) -> &'static str {
         "once faults stop, deliveries, syncs and link events alone always run out; a cluster with a \
          leader has then converged and answered its clients, a leaderless one needs at most two \
-         timeouts of any one node"
+         timeouts of any one node; no node stops taking part unless a log was rolled back"
     }
 
     fn outlives_rollback(&self) -> bool {
@@ -26,6 +26,11 @@ impl Guarantee for Settles {
     }
 
     fn state(&self, cluster: &dyn ClusterView) -> bool {
+        // What is excused of a node that has stopped is excused after a rollback only.
+        let is_whole = cluster.history().rolled_back().is_empty();
+        if is_whole && cluster.replicas().any(|it| it.halted().is_some()) {
+            return false;
+        }
         !cluster.is_quiet()
             || !cluster.is_led()
             || is_at_rest(cluster)
