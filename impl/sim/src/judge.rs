@@ -76,7 +76,7 @@ impl Mark {
             synced: node.node.storage().synced(),
             promise: replica.map(Replica::promise).unwrap_or_default(),
             leads: replica.is_some_and(Replica::leads),
-            has_stopped: replica.is_some_and(|it| it.halted().is_some()),
+            has_stopped: replica.is_some_and(|it| !it.takes_part()),
             copies: node.node.storage().copies(),
         }
     }

@@ -35,7 +35,7 @@ impl Before {
         }
         let node = |replica: &Replica| NodeBefore {
             leads: replica.leads(),
-            has_stopped: replica.halted().is_some(),
+            has_stopped: !replica.takes_part(),
             promise: replica.promise(),
             synced: *replica.synced_vv(),
             files: replica.files().clone(),
@@ -244,7 +244,7 @@ impl Simulation {
         let mut changes = Vec::new();
         match (old.leads, new.role()) {
             (false, Role::Leader(_)) => changes.push(format!("LEADS {}", new.promise())),
-            (true, Role::Follower | Role::Candidate(_)) if new.halted().is_none() => {
+            (true, Role::Follower | Role::Candidate(_)) if new.takes_part() => {
                 changes.push(format!("leads no more: it promised {}", new.promise()));
             }
             (false, Role::Follower) if old.promise != new.promise() => {

@@ -185,7 +185,7 @@ impl Simulation {
     /// The nodes that are up and have not stopped taking part.
     #[must_use]
     pub fn taking_part(&self) -> NodeSet {
-        self.replicas().filter(|it| it.halted().is_none()).map(Replica::id).collect()
+        self.replicas().filter(|it| it.takes_part()).map(Replica::id).collect()
     }
 
     /// Whether a node has stopped without which the others cannot finish until it is replaced: they
@@ -354,9 +354,14 @@ impl Simulation {
     }
 
     fn come_to_rest(&mut self) -> Result<(), Unsettled> {
-        let is_lossy = !self.is_ordered() || !self.history.rolled_back().is_empty();
-        let mut timeouts_left = if is_lossy { LOSSY_ROUNDS_MAX } else { TIMEOUTS_MAX };
-        let mut heartbeats_left = if is_lossy { LOSSY_ROUNDS_MAX } else { 0 };
+        let was_rolled_back = !self.history.rolled_back().is_empty();
+        let [mut timeouts_left, mut heartbeats_left] = match (self.is_ordered(), was_rolled_back) {
+            (true, false) => [TIMEOUTS_MAX, 0],
+            // Nodes may stop one after the other, each while it asks to lead, and each may be a
+            // leader that hears at its heartbeat only that it was deposed.
+            (true, true) => [TIMEOUTS_MAX, 1].map(|it| it * u32::from(self.setup.settings.nodes())),
+            (false, _) => [LOSSY_ROUNDS_MAX; 2],
+        };
         let mut rounds = 0;
         loop {
             self.run_out()?;
@@ -402,8 +407,10 @@ impl Simulation {
     /// Whether a leader has yet to hear, at its next heartbeat, that a newer epoch was promised: the
     /// node that led it has forgotten that together with a part of its log.
     fn is_deposed(&self, leader: &Replica) -> bool {
-        let mut others = self.replicas().filter(|it| it.halted().is_none());
-        leader.leads() && others.any(|it| it.promise() > leader.promise())
+        let mut others = self.replicas().filter(|it| it.takes_part());
+        !self.history.rolled_back().is_empty()
+            && leader.leads()
+            && others.any(|it| it.promise() > leader.promise())
     }
 
     fn is_idle(&self) -> bool {

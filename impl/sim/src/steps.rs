@@ -44,7 +44,7 @@ impl Simulation {
 
     /// Whether a node is up and takes no part any more.
     fn has_stopped(&self, node: NodeId) -> bool {
-        self.replica(node).is_some_and(|it| it.halted().is_some())
+        self.replica(node).is_some_and(|it| !it.takes_part())
     }
 
     fn lives(&self, node: NodeId, life: u64) -> bool {
@@ -142,7 +142,7 @@ impl Simulation {
 
     /// A node that does not lead has waited long enough for somebody who does.
     pub(crate) fn time_out(&mut self, node: NodeId) {
-        if self.replica(node).is_some_and(|it| !it.leads() && it.halted().is_none()) {
+        if self.replica(node).is_some_and(|it| !it.leads() && it.takes_part()) {
             self.take(Step::Timeout { node });
             self.wait_for_leader(node);
         }
@@ -328,11 +328,7 @@ impl Simulation {
     /// Lets connections follow what happened, and loses what none of them carries any more.
     fn connect(&mut self, step: &Step, took_part: NodeSet) {
         let has_stopped = took_part.iter().any(|it| self.has_stopped(it));
-        let is_fault = has_stopped
-            || matches!(
-                step,
-                Step::Cut { .. } | Step::Heal | Step::Crash { .. } | Step::Recover { .. }
-            );
+        let is_fault = has_stopped || step.changes_connections();
         if !is_fault && !matches!(step, Step::LinkUp { .. } | Step::LinkDown { .. }) {
             return;
         }

@@ -169,7 +169,7 @@ impl ClusterModel {
     }
 
     fn collect_time(&self, state: &ClusterState, actions: &mut Vec<Action>) {
-        for replica in state.replicas().filter(|it| it.halted().is_none()) {
+        for replica in state.replicas().filter(|it| it.takes_part()) {
             let node = replica.id();
             if state.world.left.elections > 0 && !replica.leads() {
                 actions.push(Action::new(Step::Timeout { node }));

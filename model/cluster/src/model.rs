@@ -112,11 +112,7 @@ impl ClusterModel {
     #[must_use]
     pub fn perform(&self, before: &ClusterState, step: &Step) -> Option<ClusterState> {
         let mut next = self.act(before, step)?;
-        let links_change = matches!(
-            step,
-            Step::Cut { .. } | Step::Heal | Step::Crash { .. } | Step::Recover { .. }
-        );
-        let links_change = links_change || next.taking_part() != before.taking_part();
+        let links_change = step.changes_connections() || next.taking_part() != before.taking_part();
         if links_change {
             next.world.refresh_links(next.taking_part());
         }

@@ -89,7 +89,7 @@ impl ClusterState {
     /// The nodes that are up and have not stopped taking part: those that keep connections.
     #[must_use]
     pub fn taking_part(&self) -> NodeSet {
-        self.replicas().filter(|it| it.halted().is_none()).map(Replica::id).collect()
+        self.replicas().filter(|it| it.takes_part()).map(Replica::id).collect()
     }
 
     /// The world around the nodes.

@@ -117,7 +117,7 @@ impl dyn ClusterView + '_ {
 
     /// The nodes that are up and have not stopped taking part.
     pub fn taking_part(&self) -> impl Iterator<Item = &Replica> {
-        self.replicas().filter(|it| it.halted().is_none())
+        self.replicas().filter(|it| it.takes_part())
     }
 
     /// Whether some node believes that it leads.
@@ -139,14 +139,16 @@ impl dyn ClusterView + '_ {
         }
     }
 
-    /// Whether a node has stopped, and one of those that take part wants a content of which none of
-    /// them has a good copy: it waits until the stopped node is replaced.
+    /// Whether one of the nodes that take part wants a content of which only a stopped node has a good
+    /// copy: it waits until the stopped node is replaced.
     #[must_use]
     pub fn lacks_content_of_a_stopped_node(&self) -> bool {
         let has = |node: &Replica, content| self.copy(node.id(), content) == ContentCopy::Exact;
-        let is_lost = |content| !self.taking_part().any(|it| has(it, content));
-        let has_stopped = self.replicas().any(|it| it.halted().is_some());
-        has_stopped && self.taking_part().flat_map(|it| it.wants()).any(|it| is_lost(it.content))
+        let is_lost = |content| {
+            let mut holders = self.replicas().filter(|it| has(it, content)).peekable();
+            holders.peek().is_some() && holders.all(|it| !it.takes_part())
+        };
+        self.taking_part().flat_map(Replica::wants).any(|it| is_lost(it.content))
     }
 
     /// All nodes up, every link event seen, nothing in flight, held, awaited or unsynced, no bad
@@ -158,7 +160,7 @@ impl dyn ClusterView + '_ {
 
     /// Whether every node that takes part has a good copy of every content that it shows.
     fn has_good_contents(&self) -> bool {
-        let has_stopped = |it: &NodeView<'_>| it.replica.is_some_and(|it| it.halted().is_some());
+        let has_stopped = |it: &NodeView<'_>| it.replica.is_some_and(|it| !it.takes_part());
         self.nodes().filter(|(_, node)| !has_stopped(node)).all(|(id, node)| {
             let files = node.shown(self.decisions());
             files.iter().flat_map(|(_, heads)| heads).all(|head| {

@@ -52,15 +52,3 @@ pub enum Halt {
         vv: VersionVector,
     },
 }
-
-impl Halt {
-    /// The peer from which it was learned.
-    #[must_use]
-    pub fn peer(&self) -> NodeId {
-        match self {
-            Halt::RolledBack { peer, .. }
-            | Halt::EntryDiffers { peer, .. }
-            | Halt::EntriesDiffer { peer, .. } => *peer,
-        }
-    }
-}

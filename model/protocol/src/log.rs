@@ -1,6 +1,7 @@
 //! What a node has logged, synced or not.
 
 use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
 
 use crate::decisions::sort_heads;
 use crate::{
@@ -9,7 +10,7 @@ use crate::{
 };
 
 /// The logged records, indexed: the promise, and the entries by origin.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Log {
     length: Position,
     promise: Epoch,
@@ -21,6 +22,14 @@ pub struct Log {
     counter: Counter,
     /// Per request the entry with the highest stamp that it wrote, whatever came first.
     requests: BTreeMap<RequestId, Dot>,
+}
+
+impl Hash for Log {
+    /// Leaves out the digests, which follow from the entries.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Log { length, promise, origins, digests: _, vv, counter, requests } = self;
+        (length, promise, origins, vv, counter, requests).hash(state);
+    }
 }
 
 impl Log {
@@ -115,7 +124,7 @@ impl Log {
     /// The digest of the entries that `vv` covers, where those that are not logged are taken from
     /// `more`, which holds an origin's entries in order; `None` if some are in neither.
     #[must_use]
-    pub fn digest_with(&self, vv: &VersionVector, more: &[Entry]) -> Option<Digest> {
+    pub(crate) fn digest_with(&self, vv: &VersionVector, more: &[Entry]) -> Option<Digest> {
         let mut digest = Digest::default();
         for origin in NodeId::all(NODES_MAX).filter(|it| vv.sequence(*it) > Sequence(0)) {
             digest = digest.with(self.digest_of(origin, vv.sequence(origin), more)?);

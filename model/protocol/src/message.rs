@@ -179,7 +179,7 @@ impl Message {
 
     /// What the message says its sender holds, and what stands for these entries.
     #[must_use]
-    pub fn held(&self) -> Option<(VersionVector, Digest)> {
+    pub(crate) fn held(&self) -> Option<(VersionVector, Digest)> {
         match self {
             Message::Append(it) => Some((it.vv, it.digest)),
             Message::Ack(it) => Some((it.vv, it.digest)),

@@ -141,6 +141,12 @@ impl Replica {
         self.halted.as_ref()
     }
 
+    /// Whether this node has not stopped taking part.
+    #[must_use]
+    pub fn takes_part(&self) -> bool {
+        self.halted.is_none()
+    }
+
     /// Whether this node believes that it leads.
     #[must_use]
     pub fn leads(&self) -> bool {

@@ -187,9 +187,11 @@ fn a_node_that_stopped_refuses_clients_with_its_reason_and_says_nothing_else() {
     assert_eq!(node.put(1), []);
     let (vv, digest) = held(&[entry(1, 1, "x")]);
     let effects = node.receive(append(epoch, (vv, digest), &[]));
-    assert!(matches!(&effects[..], [Effect::Answer { outcome: Outcome::Refused(_), .. }]));
-
     let halt = *node.replica.halted().expect("it was rolled back");
+    let (request, outcome) =
+        (RequestId { client: 2, number: 1 }, Outcome::Refused(Refusal::Halted { halt }));
+    assert_eq!(effects, [Effect::Answer { request, outcome }]);
+
     assert_eq!(node.sync(), [], "the vote does not leave");
     let refused = Outcome::Refused(Refusal::Halted { halt });
     let request = RequestId { client: 2, number: 2 };

@@ -1,17 +1,59 @@
 //! Stories of a few replicas, driven by hand over a perfect network.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
+use steadfast_node::{ContentCopy, Node, NodeStorage, Output};
 use steadfast_protocol::{
     Append, Base, Change, Consistency, Content, ContentId, ContentReply, Counter, Digest, Dot,
     Effect, Entry, EntryBody, Epoch, Identity, Input, Intent, Message, NodeId, Outcome, Packet,
-    Path, Payload, ReadRequest, Record, RecoverError, Refusal, Replica, RequestId, Round, Sealed,
-    Sequence, SessionId, Settings, Stamp, Steadfast, Tag, VersionVector, WriteRequest,
+    Path, Payload, Position, ReadRequest, Record, RecoverError, Refusal, Replica, RequestId, Round,
+    Sealed, Sequence, SessionId, Settings, Stamp, Steadfast, Tag, VersionVector, WriteRequest,
 };
 
+/// Storage in memory, on which every received payload is whole and good.
+#[derive(Default)]
+struct Memory {
+    records: Vec<Record>,
+    synced: usize,
+    received: VecDeque<ContentId>,
+    contents: BTreeSet<ContentId>,
+}
+
+impl NodeStorage for Memory {
+    fn records(&self) -> &[Record] {
+        &self.records
+    }
+
+    fn synced(&self) -> Position {
+        Position(self.synced as u64)
+    }
+
+    fn append(&mut self, records: Vec<Record>) {
+        self.records.extend(records);
+    }
+
+    fn copy(&self, content: ContentId) -> ContentCopy {
+        match self.contents.contains(&content) {
+            true => ContentCopy::Exact,
+            false => ContentCopy::Missing,
+        }
+    }
+
+    fn contents(&self) -> impl Iterator<Item = ContentId> {
+        self.contents.iter().copied()
+    }
+
+    fn store(&mut self, payload: Payload, _: NodeId) {
+        self.received.push_back(payload.content);
+    }
+
+    fn is_storing(&self) -> bool {
+        !self.received.is_empty()
+    }
+}
+
 struct Cluster {
-    replicas: Vec<Replica>,
-    logs: Vec<Vec<Record>>,
+    nodes: Vec<Node<Memory>>,
     inputs: VecDeque<(NodeId, Input)>,
     answers: Vec<(RequestId, Outcome)>,
     /// Whether appended records are synced at once.
@@ -21,16 +63,16 @@ struct Cluster {
 impl Cluster {
     fn new(nodes: u8, elect: u8, write: u8) -> Cluster {
         let settings = Settings::new(nodes, elect, write).expect("legal settings");
-        let identities: Vec<Identity> =
-            NodeId::all(nodes).map(|node| Identity { node, settings }).collect();
-        let logs: Vec<Vec<Record>> =
-            identities.iter().map(|it| vec![Record::Identity(*it)]).collect();
-        let start = |(identity, log): (Identity, &Vec<Record>)| {
-            Replica::recover(identity, log, [], &Steadfast).expect("a new log")
+        let start = |node| {
+            let identity = Identity { node, settings };
+            let records = vec![Record::Identity(identity)];
+            let mut node = Node::new(identity, Memory { records, synced: 1, ..Memory::default() });
+            node.start(&Steadfast).expect("a new log");
+            node
         };
-        let replicas = identities.into_iter().zip(&logs).map(start).collect();
+        let members = NodeId::all(nodes).map(start).collect();
         let mut cluster =
-            Cluster { replicas, logs, inputs: VecDeque::new(), answers: Vec::new(), syncs: true };
+            Cluster { nodes: members, inputs: VecDeque::new(), answers: Vec::new(), syncs: true };
         for (node, peer) in pairs(nodes) {
             cluster.tell(node, Input::LinkUp { peer, session: SessionId(1) });
         }
@@ -44,28 +86,42 @@ impl Cluster {
 
     fn run(&mut self) {
         while let Some((node, input)) = self.inputs.pop_front() {
-            let mut effects = Vec::new();
-            self.replicas[node.index()].step(&Steadfast, input, &mut effects);
-            effects.into_iter().for_each(|effect| self.perform(node, effect));
+            let mut outputs = Vec::new();
+            self.nodes[node.index()].hear(input, &Steadfast, &mut outputs);
+            for output in outputs {
+                match output {
+                    Output::Send { to, packet } => {
+                        self.tell(to, Input::Receive { from: node, packet });
+                    }
+                    Output::Answer { request, outcome } => self.answers.push((request, outcome)),
+                }
+            }
+            self.follow_storage(node);
         }
     }
 
-    fn perform(&mut self, node: NodeId, effect: Effect) {
-        match effect {
-            Effect::Append { records } => {
-                self.logs[node.index()].extend(records);
-                let position = self.replicas[node.index()].log().length();
-                if self.syncs {
-                    self.tell(node, Input::Synced(position));
-                }
-            }
-            Effect::Send { to, packet } => self.tell(to, Input::Receive { from: node, packet }),
-            Effect::Answer { request, outcome } => self.answers.push((request, outcome)),
-            Effect::Store { payload, .. } => {
-                self.tell(node, Input::Stored { content: payload.content });
-            }
-            Effect::Fetch { content } => self.tell(node, Input::Fetched { content }),
+    /// What was appended is synced, unless it is not to be, and what was received is stored.
+    fn follow_storage(&mut self, node: NodeId) {
+        let syncs = self.syncs;
+        let storage = self.nodes[node.index()].storage_mut();
+        let mut news = Vec::new();
+        if syncs && storage.synced < storage.records.len() {
+            storage.synced = storage.records.len();
+            news.push(Input::Synced(storage.synced()));
         }
+        while let Some(content) = storage.received.pop_front() {
+            storage.contents.insert(content);
+            news.push(Input::Stored { content });
+        }
+        news.into_iter().for_each(|input| self.tell(node, input));
+    }
+
+    fn replica(&self, node: usize) -> &Replica {
+        self.nodes[node].replica().expect("it is up")
+    }
+
+    fn replicas(&self) -> impl Iterator<Item = &Replica> {
+        self.nodes.iter().filter_map(Node::replica)
     }
 
     fn elect(&mut self, node: u8) {
@@ -119,7 +175,7 @@ impl Cluster {
     }
 
     fn heads(&self, node: u8, path: &str) -> Vec<Entry> {
-        self.replicas[usize::from(node)].files().heads(&Path::new(path)).to_vec()
+        self.replica(node.into()).files().heads(&Path::new(path)).to_vec()
     }
 }
 
@@ -139,8 +195,8 @@ fn a_write_reaches_every_node_of_clusters_of_one_two_three_and_five() {
         let mut cluster = Cluster::new(nodes, elect, write);
         cluster.elect(0);
         assert!(matches!(cluster.put(0, 1, "a"), Some(Outcome::Acknowledged { .. })), "{nodes}");
-        for replica in &cluster.replicas {
-            assert_eq!(replica.files(), cluster.replicas[0].files());
+        for replica in cluster.replicas() {
+            assert_eq!(replica.files(), cluster.replica(0).files());
             assert_eq!(replica.files().len(), 1);
         }
     }
@@ -152,11 +208,11 @@ fn a_write_is_not_acknowledged_before_w_nodes_have_synced_it() {
     cluster.elect(0);
     cluster.syncs = false;
     assert_eq!(cluster.put(0, 1, "a"), None);
-    let length = cluster.replicas[0].log().length();
+    let length = cluster.replica(0).log().length();
     cluster.tell(NodeId(0), Input::Synced(length));
     cluster.run();
     assert_eq!(cluster.answer(1), None, "one copy is not two");
-    let length = cluster.replicas[2].log().length();
+    let length = cluster.replica(2).log().length();
     cluster.tell(NodeId(2), Input::Synced(length));
     cluster.run();
     assert!(matches!(cluster.answer(1), Some(Outcome::Acknowledged { .. })));
@@ -182,7 +238,7 @@ fn a_retry_is_acknowledged_without_a_second_entry() {
             cluster.elect(next);
         }
         assert_eq!(cluster.put(next, 1, "a"), first);
-        assert_eq!(cluster.replicas[usize::from(next)].log().entries().count(), 1);
+        assert_eq!(cluster.replica(next.into()).log().entries().count(), 1);
     }
 }
 
@@ -312,9 +368,10 @@ fn a_log_of_another_node_or_of_other_settings_is_refused() {
 fn recovery_replays_to_the_same_files() {
     let mut cluster = conflict();
     cluster.put(1, 3, "b");
-    for (replica, log) in cluster.replicas.iter().zip(&cluster.logs) {
-        let identity = Identity { node: replica.id(), settings: replica.settings() };
-        let recovered = Replica::recover(identity, log, [], &Steadfast).expect("its own log");
+    for node in &cluster.nodes {
+        let (replica, log) = (node.replica().expect("it is up"), node.storage().records());
+        let recovered =
+            Replica::recover(node.identity(), log, [], &Steadfast).expect("its own log");
         assert_eq!(recovered.files(), replica.files());
         assert_eq!(recovered.promise(), replica.promise());
     }
@@ -324,7 +381,7 @@ fn recovery_replays_to_the_same_files() {
 fn heads_computed_step_by_step_are_those_computed_from_nothing() {
     let mut cluster = conflict();
     cluster.put(1, 3, "a");
-    for replica in &cluster.replicas {
+    for replica in cluster.replicas() {
         let path = Path::new("a");
         assert_eq!(replica.log().heads_of(&path), replica.files().heads(&path));
     }

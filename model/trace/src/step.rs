@@ -222,6 +222,13 @@ impl Step {
         }
     }
 
+    /// Whether the step may begin or end connections by itself: a cut, its end, and what stops or starts
+    /// a node.
+    #[must_use]
+    pub fn changes_connections(&self) -> bool {
+        matches!(self, Step::Cut { .. } | Step::Heal | Step::Crash { .. } | Step::Recover { .. })
+    }
+
     /// Whether the step belongs to the continuation in which no fault and no client acts any
     /// more: what always runs out (G12).
     #[must_use]

@@ -1,8 +1,8 @@
 //! G10 content-is-exact.
 
-use super::{Guarantee, GuaranteeId};
 use steadfast_node::ContentCopy;
 
+use super::{Guarantee, GuaranteeId};
 use crate::ClusterView;
 
 /// G10: what is read is what was written, or nothing.

@@ -14,8 +14,8 @@ impl Guarantee for NoGaps {
     }
 
     fn promise(&self) -> &'static str {
-        "per origin every node holds a prefix; a dot always names one entry, unless a log was rolled \
-         back; whoever holds an entry holds its context"
+        "per origin every node holds a prefix; a dot always names one entry, unless the log of its \
+         node was rolled back; whoever holds an entry holds its context"
     }
 
     fn outlives_rollback(&self) -> bool {
@@ -26,8 +26,9 @@ impl Guarantee for NoGaps {
         let new = after.node(node);
         let fresh: Vec<&Entry> = fresh_entries(&before.node(node), &new).collect();
         // A log that was rolled back names its next entries as those that it lost.
+        let reused = after.history().rolled_back();
         let are_unique = |it: &[&Entry]| {
-            !after.history().rolled_back().is_empty() || it.iter().all(|it| is_unique(it, after))
+            it.iter().all(|it| reused.contains(it.dot.origin) || is_unique(it, after))
         };
         fresh.is_empty() || (is_prefix_closed(new) && are_unique(&fresh))
     }

@@ -28,7 +28,7 @@ impl Guarantee for Settles {
     fn state(&self, cluster: &dyn ClusterView) -> bool {
         // What is excused of a node that has stopped is excused after a rollback only.
         let is_whole = cluster.history().rolled_back().is_empty();
-        if is_whole && cluster.replicas().any(|it| it.halted().is_some()) {
+        if is_whole && cluster.replicas().any(|it| !it.takes_part()) {
             return false;
         }
         !cluster.is_quiet()

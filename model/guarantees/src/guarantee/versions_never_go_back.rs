@@ -14,8 +14,8 @@ impl Guarantee for VersionsNeverGoBack {
     }
 
     fn promise(&self) -> &'static str {
-        "per node and path the visible version's stamp never decreases, across crashes too; but on a node \
-         whose log was rolled back"
+        "per node and path the visible version's stamp never decreases, across crashes too; only the \
+         rollback of a log takes versions away"
     }
 
     fn outlives_rollback(&self) -> bool {
@@ -23,10 +23,11 @@ impl Guarantee for VersionsNeverGoBack {
     }
 
     fn step(&self, before: &dyn ClusterView, after: &dyn ClusterView, node: NodeId) -> bool {
-        if after.history().rolled_back().contains(node) {
+        let (old, new) = (before.node(node), after.node(node));
+        // The rollback itself takes versions away.
+        if after.history().rolled_back().contains(node) && new.synced < old.synced {
             return true;
         }
-        let (old, new) = (before.node(node), after.node(node));
         if let (Some(old), Some(new)) = (old.replica, new.replica)
             && old.files() == new.files()
         {

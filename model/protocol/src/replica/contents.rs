@@ -169,12 +169,19 @@ impl Replica {
     /// Judges the messages whose contents have arrived as if they had just been received.
     fn judge_again(&mut self, turn: &mut Turn<'_>) {
         for waiting in std::mem::take(&mut self.contents.waiting) {
+            if self.halted.is_some() {
+                return;
+            }
             match &*waiting.message {
                 Message::Append(append) if !turn.decisions.judges_again() => {
                     match self.contents.missing(&append.entries, &self.log).is_empty() {
                         true => self.follow_append(waiting.from, append, turn),
                         false => self.contents.waiting.push(waiting),
                     }
+                }
+                // What it proves was looked at when it came, and is when it is processed.
+                _ if self.must_wait(waiting.from, &waiting.message, turn) => {
+                    self.wait(waiting.from, &waiting.message, turn);
                 }
                 _ => self.on_message(waiting.from, &waiting.message, turn),
             }

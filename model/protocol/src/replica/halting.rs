@@ -40,13 +40,15 @@ impl Replica {
         turn.decisions.tells_apart(digest, expected).then_some(Halt::EntriesDiffer { peer, vv })
     }
 
-    /// Takes no further part: clients hear what is known, and nothing else leaves any more.
+    /// Takes no further part: clients hear that, and nothing else leaves any more.
     pub(super) fn halt(&mut self, halt: Halt, turn: &mut Turn<'_>) {
         self.step_down(turn);
         self.halted = Some(halt);
         for held in std::mem::take(&mut self.outbox) {
-            // What is held for clients are refusals, which are true whatever becomes of the log.
-            if let HeldEffect::Answer { request, outcome } = held.effect {
+            // What is held for clients are refusals. Some speak of files, and this log is not to be
+            // believed.
+            if let HeldEffect::Answer { request, .. } = held.effect {
+                let outcome = Outcome::Refused(Refusal::Halted { halt });
                 self.answer(request, outcome, turn);
             }
         }
