@@ -227,8 +227,8 @@ impl Simulation {
     fn synced_since(&self, node: NodeId, before: &Before) -> Option<String> {
         let replica = self.replica(node)?;
         let old = before.node(node)?;
-        let fresh = replica.log().between(&old.synced, replica.synced_vv());
-        let named = fresh.iter().map(|it| format!("{} {}", it.dot, it.path));
+        let fresh = replica.log().between(&old.synced, replica.synced_vv(), |_, _| false);
+        let named = fresh.map(|it| format!("{} {}", it.dot, it.path));
         let named: Vec<String> = named.collect();
         if named.is_empty() {
             return Some(format!("has synced its promise to follow {}", replica.promise()));
@@ -244,10 +244,10 @@ impl Simulation {
         let mut changes = Vec::new();
         match (old.leads, new.role()) {
             (false, Role::Leader(_)) => changes.push(format!("LEADS {}", new.promise())),
-            (true, Role::Follower | Role::Candidate(_)) if new.takes_part() => {
+            (true, Role::Follower(_) | Role::Candidate(_)) if new.takes_part() => {
                 changes.push(format!("leads no more: it promised {}", new.promise()));
             }
-            (false, Role::Follower) if old.promise != new.promise() => {
+            (false, Role::Follower(_)) if old.promise != new.promise() => {
                 changes.push(format!("promises to follow {}", new.promise()));
             }
             _ => {}

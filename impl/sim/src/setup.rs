@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use steadfast_guarantees::twins::Twin;
-use steadfast_protocol::{Decisions, Settings, Steadfast};
+use steadfast_protocol::{Decisions, Limits, Parameters, Settings, Steadfast};
 use steadfast_trace::Network;
 
 /// What a simulated cluster is made of, and how fast its parts are.
@@ -42,6 +42,8 @@ pub struct Setup {
     pub loss_per_mille: u16,
     /// Of a thousand messages how many arrive twice, on a network that doubles.
     pub duplication_per_mille: u16,
+    /// Bounds on replication.
+    pub limits: Limits,
     /// Contents up to this length travel in the log, longer ones beside it.
     pub inline_bytes_max: usize,
     /// Whether a readable timeline is kept.
@@ -105,9 +107,14 @@ impl Setup {
             clock_drift_per_mille: 0,
             loss_per_mille: 0,
             duplication_per_mille: 0,
+            limits: Limits::default(),
             inline_bytes_max: 64,
             narrated: true,
         }
+    }
+
+    pub(crate) fn parameters(&self) -> Parameters {
+        Parameters { retransmits: self.network != Network::Fifo, limits: self.limits }
     }
 
     pub(crate) fn decisions(&self) -> &'static dyn Decisions {

@@ -471,6 +471,7 @@ impl Simulation {
             one_way_cuts: true,
             pipelined_syncs: true,
             named_contents: true,
+            limits: self.setup.limits,
             names: self.names.clone(),
             ..Scope::new(self.setup.name.clone(), self.setup.settings, bounds)
         }
@@ -520,7 +521,7 @@ impl Cluster for Simulation {
 fn new_node(node: NodeId, setup: &Setup) -> SimulatedNode {
     let identity = Identity { node, settings: setup.settings };
     let storage = Storage::new(identity, setup.records_per_batch);
-    let mut started = Node::new(identity, storage);
+    let mut started = Node::new(identity, setup.parameters(), storage);
     let _ = started.start(setup.decisions());
     let drift = u64::from(setup.clock_drift_per_mille);
     let mut random = Random::of(setup.seed, [Chance::Clock as u64, node.0.into()]);

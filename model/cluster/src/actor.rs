@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, Hash, Hasher};
 use stateright::actor::{Actor, Id, Out};
 use steadfast_node::{ContentCopy, Node, Output};
 use steadfast_protocol::{
-    ContentId, Decisions, Identity, Input, NodeId, Outcome, Packet, Record, RequestId,
+    ContentId, Decisions, Identity, Input, NodeId, Outcome, Packet, Parameters, Record, RequestId,
 };
 
 use crate::Disk;
@@ -70,6 +70,7 @@ impl Hash for ActorNode {
 #[derive(Clone)]
 pub struct ReplicaActor {
     pub(crate) identity: Identity,
+    pub(crate) parameters: Parameters,
     pub(crate) decisions: &'static dyn Decisions,
     /// Whether syncs end one by one.
     pub(crate) pipelined: bool,
@@ -130,7 +131,7 @@ impl Actor for ReplicaActor {
 
     fn on_start(&self, _: Id, _: &Option<()>, _: &mut Out<Self>) -> ActorNode {
         let disk = Disk::new(vec![Record::Identity(self.identity)], self.pipelined);
-        let mut node = Node::new(self.identity, disk);
+        let mut node = Node::new(self.identity, self.parameters, disk);
         self.start(&mut node);
         let mut actor = ActorNode { node, answers: Vec::new(), digest: 0 };
         actor.seal();

@@ -59,7 +59,8 @@ impl ClusterModel {
         for node in NodeId::all(scope.settings.nodes()) {
             let identity = Identity { node, settings: scope.settings };
             let pipelined = scope.pipelined_syncs;
-            actors = actors.actor(ReplicaActor { identity, decisions, pipelined });
+            let parameters = scope.parameters();
+            actors = actors.actor(ReplicaActor { identity, parameters, decisions, pipelined });
         }
         let witnesses: Vec<_> = witnesses.iter().filter_map(|id| witness(id)).collect();
         ClusterModel {

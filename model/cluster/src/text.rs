@@ -136,7 +136,7 @@ fn node_lines(node: &Node<Disk>) -> Vec<(&'static str, String)> {
     };
     let (peers, waits) = match replica.role() {
         Role::Leader(it) => (peers(replica.id(), it), waits(it)),
-        Role::Follower | Role::Candidate(_) => (String::new(), String::new()),
+        Role::Follower(_) | Role::Candidate(_) => (String::new(), String::new()),
     };
     vec![
         ("", format!("{}  synced {}/{}", role(replica), disk.synced(), disk.records().len())),
@@ -159,8 +159,8 @@ fn role(replica: &Replica) -> String {
     }
     match replica.role() {
         Role::Leader(it) => format!("LEADS {promise} (tag {})", it.tag),
-        Role::Follower if promise == Epoch::ZERO => "FOLLOWS nobody".to_owned(),
-        Role::Follower => format!("FOLLOWS {promise}"),
+        Role::Follower(_) if promise == Epoch::ZERO => "FOLLOWS nobody".to_owned(),
+        Role::Follower(_) => format!("FOLLOWS {promise}"),
         Role::Candidate(ballots) => {
             let votes = ballots.iter().map(|it| match it.counts_at > replica.synced() {
                 true => format!("{} (counts at record {})", it.voter, it.counts_at),

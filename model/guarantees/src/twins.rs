@@ -1,8 +1,8 @@
 //! Twins: the protocol with one decision deliberately wrong, which a guarantee must catch.
 
 use steadfast_protocol::{
-    Counter, Decisions, Digest, Dot, Entry, Epoch, NodeId, Position, Record, Sequence, SessionId,
-    Settings, VersionVector, Writing,
+    Counter, Decisions, Digest, Dot, Entry, Epoch, NodeId, NodeSet, Position, Record, Sequence,
+    SessionId, Settings, VersionVector, Writing,
 };
 
 use crate::GuaranteeId;
@@ -152,6 +152,9 @@ twins! {
         fn learns_from_votes(&self) -> bool {
             false
         }
+        fn has_learned(&self, _: &VersionVector, _: &VersionVector) -> bool {
+            true
+        }
     }
 
     ReuseSequence "reuse-sequence"
@@ -235,8 +238,8 @@ twins! {
     ReadWithoutQuorum "read-without-quorum"
     "a leader answers a linearizable read without asking anybody",
     Linearizable in "reads" {
-        fn read_quorum(&self, _: Settings) -> usize {
-            1
+        fn confirms_read(&self, _: Settings, _: NodeSet) -> bool {
+            true
         }
     }
 
@@ -331,8 +334,8 @@ twins! {
     SentByOrigin "sent-by-origin"
     "entries are sent by origin instead of by stamp, so that a prefix may lack its causes",
     Settles in "available" {
-        fn order(&self, entries: &mut [Entry]) {
-            entries.sort_by_key(|entry| (std::cmp::Reverse(entry.dot.origin), entry.dot.sequence));
+        fn goes_first(&self, one: &Entry, other: &Entry) -> bool {
+            one.dot.origin > other.dot.origin
         }
     }
 

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use steadfast_protocol::{
-    ContentId, Decisions, Effect, Identity, Input, NodeId, Outcome, Packet, RecoverError, Replica,
-    RequestId, Sealed,
+    ContentId, Decisions, Effect, Identity, Input, NodeId, Outcome, Packet, Parameters,
+    RecoverError, Replica, RequestId, Sealed,
 };
 
 use crate::{ContentCopy, NodeStorage};
@@ -32,6 +32,7 @@ pub enum Output {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node<S> {
     identity: Identity,
+    parameters: Parameters,
     /// `None` while the node is down.
     replica: Option<Replica>,
     storage: S,
@@ -40,8 +41,8 @@ pub struct Node<S> {
 impl<S: NodeStorage> Node<S> {
     /// A node that is down, with its storage.
     #[must_use]
-    pub fn new(identity: Identity, storage: S) -> Node<S> {
-        Node { identity, replica: None, storage }
+    pub fn new(identity: Identity, parameters: Parameters, storage: S) -> Node<S> {
+        Node { identity, parameters, replica: None, storage }
     }
 
     /// The node's id.
@@ -87,7 +88,8 @@ impl<S: NodeStorage> Node<S> {
     /// down.
     pub fn start(&mut self, decisions: &dyn Decisions) -> Result<(), RecoverError> {
         let (records, contents) = (self.storage.records(), self.storage.contents());
-        self.replica = Some(Replica::recover(self.identity, records, contents, decisions)?);
+        self.replica =
+            Some(Replica::recover(self.identity, self.parameters, records, contents, decisions)?);
         Ok(())
     }
 

@@ -6,8 +6,8 @@
 use std::cmp::Reverse;
 
 use crate::{
-    Counter, Digest, Dot, Entry, Epoch, NodeId, Position, Record, Sequence, SessionId, Settings,
-    VersionVector,
+    Counter, Digest, Dot, Entry, Epoch, NodeId, NodeSet, Position, Record, Sequence, SessionId,
+    Settings, VersionVector,
 };
 
 /// What a leader knows when it makes an entry.
@@ -134,9 +134,10 @@ pub trait Decisions: Send + Sync {
         let _ = heads;
     }
 
-    /// The order in which entries are sent: by stamp, so that every prefix is causally closed.
-    fn order(&self, entries: &mut [Entry]) {
-        entries.sort_by_key(|entry| entry.stamp);
+    /// Which of two entries is sent first: the one with the lower stamp, so that every prefix is
+    /// causally closed, wherever a message ends.
+    fn goes_first(&self, one: &Entry, other: &Entry) -> bool {
+        one.stamp < other.stamp
     }
 
     /// Whether an entry can be logged next: no gap before it, and all it had seen is held.
@@ -182,6 +183,21 @@ pub trait Decisions: Send + Sync {
         true
     }
 
+    /// How many entries are under way to a peer: sent, and not acknowledged.
+    fn under_way(&self, sent: &VersionVector, acknowledged: &VersionVector) -> u64 {
+        sent.beyond(acknowledged)
+    }
+
+    /// Whether a heartbeat sends again what is not acknowledged, where messages can be lost.
+    fn rewinds(&self) -> bool {
+        true
+    }
+
+    /// Whether a ballot counts as far as the log goes: the candidate has logged what the voter had.
+    fn has_learned(&self, logged: &VersionVector, voted: &VersionVector) -> bool {
+        logged.includes(voted)
+    }
+
     /// Whether a link-up resets what was believed sent to what was acknowledged.
     fn resends_on_link_up(&self) -> bool {
         true
@@ -199,9 +215,9 @@ pub trait Decisions: Send + Sync {
 
     // Clients: what they are told.
 
-    /// How many nodes must confirm a linearizable read, the leader included.
-    fn read_quorum(&self, settings: Settings) -> usize {
-        settings.write()
+    /// Whether a linearizable read is answered once these nodes have confirmed it.
+    fn confirms_read(&self, settings: Settings, confirmed: NodeSet) -> bool {
+        settings.acknowledges(confirmed)
     }
 
     /// What a linearizable read returns, of the version shown when it began and the one shown when

@@ -95,6 +95,18 @@ pub struct EntryBody {
     pub request: RequestId,
 }
 
+impl EntryBody {
+    /// The bytes that vary in length: those of the path and of an inline content.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        let content = match &self.change {
+            Change::Put(Content::Inline(bytes)) => bytes.len(),
+            Change::Put(Content::Named(_)) | Change::Delete => 0,
+        };
+        (self.path.as_str().len() + content) as u64
+    }
+}
+
 /// A shared, immutable [`EntryBody`].
 pub type Entry = Sealed<EntryBody>;
 

@@ -17,6 +17,7 @@ mod ids;
 mod input;
 mod log;
 mod message;
+mod parameters;
 mod record;
 mod replica;
 mod sealed;
@@ -39,10 +40,11 @@ pub use message::{
     Ack, Append, ContentReply, Message, Need, Packet, Payload, Reject, SealedMessage, Vote,
     VoteRequest,
 };
+pub use parameters::{Limits, Parameters};
 pub use record::{Identity, Record, RecoverError};
 pub use replica::{
-    Ballot, Held, HeldEffect, Leadership, PendingRead, PendingWrite, Progress, Replica, Role,
-    Waiting, Want,
+    Ballot, Flow, Following, Held, HeldEffect, Leadership, PendingRead, PendingWrite, Progress,
+    Replica, Role, Waiting, Want,
 };
 pub use sealed::Sealed;
 pub use settings::{NODES_MAX, Settings, SettingsError};

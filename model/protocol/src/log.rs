@@ -1,12 +1,12 @@
 //! What a node has logged, synced or not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 
 use crate::decisions::sort_heads;
 use crate::{
-    Counter, Digest, Dot, Entry, Epoch, NODES_MAX, NodeId, Position, Record, RequestId, Sequence,
-    VersionVector,
+    ContentId, Counter, Digest, Dot, Entry, Epoch, NODES_MAX, NodeId, Position, Record, RequestId,
+    Sequence, VersionVector,
 };
 
 /// The logged records, indexed: the promise, and the entries by origin.
@@ -20,14 +20,16 @@ pub struct Log {
     digests: Vec<Vec<Digest>>,
     vv: VersionVector,
     counter: Counter,
+    /// The contents that logged entries name.
+    contents: BTreeSet<ContentId>,
     /// Per request the entry with the highest stamp that it wrote, whatever came first.
     requests: BTreeMap<RequestId, Dot>,
 }
 
 impl Hash for Log {
-    /// Leaves out the digests, which follow from the entries.
+    /// Leaves out what follows from the entries and is large.
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let Log { length, promise, origins, digests: _, vv, counter, requests } = self;
+        let Log { length, promise, origins, digests: _, vv, counter, contents: _, requests } = self;
         (length, promise, origins, vv, counter, requests).hash(state);
     }
 }
@@ -77,6 +79,7 @@ impl Log {
         self.digests[origin].push(before.then(entry));
         self.origins[origin].push(entry.clone());
         self.vv.insert(entry.dot);
+        self.contents.extend(entry.change.named());
         self.counter = self.counter.max(entry.stamp.counter);
         if self.written_by(entry.request).is_none_or(|known| known.stamp < entry.stamp) {
             self.requests.insert(entry.request, entry.dot);
@@ -103,16 +106,35 @@ impl Log {
         self.origins.iter().flatten()
     }
 
-    /// The logged entries that `known` lacks and `limit` covers, by origin and sequence.
+    /// Whether a logged entry names this content.
     #[must_use]
-    pub fn between(&self, known: &VersionVector, limit: &VersionVector) -> Vec<Entry> {
-        let mut lacking = Vec::new();
-        for (origin, entries) in (0..).map(NodeId).zip(&self.origins) {
+    pub fn names(&self, content: ContentId) -> bool {
+        self.contents.contains(&content)
+    }
+
+    /// The logged entries that `known` lacks and `limit` covers, merged from those of each origin:
+    /// of the next ones of all origins `goes_first` says which is taken. The cost of each entry does
+    /// not depend on how many there are.
+    pub fn between<'a>(
+        &'a self,
+        known: &VersionVector,
+        limit: &VersionVector,
+        goes_first: impl Fn(&Entry, &Entry) -> bool + 'a,
+    ) -> impl Iterator<Item = &'a Entry> {
+        let mut runs = [&[][..]; NODES_MAX as usize];
+        for (run, (origin, entries)) in runs.iter_mut().zip((0..).map(NodeId).zip(&self.origins)) {
             let from = entries.partition_point(|it| it.dot.sequence <= known.sequence(origin));
             let to = entries.partition_point(|it| it.dot.sequence <= limit.sequence(origin));
-            lacking.extend(entries.get(from..to).unwrap_or_default().iter().cloned());
+            *run = entries.get(from..to).unwrap_or_default();
         }
-        lacking
+        std::iter::from_fn(move || {
+            let heads = runs.iter_mut().filter(|run| !run.is_empty());
+            let next = heads.reduce(|one, other| match goes_first(&other[0], &one[0]) {
+                true => other,
+                false => one,
+            })?;
+            next.split_off_first()
+        })
     }
 
     /// The digest of the entries that `vv` covers; `None` if not all of them are logged.

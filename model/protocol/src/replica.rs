@@ -11,17 +11,19 @@ mod recovery;
 mod role;
 mod sessions;
 
+use std::hash::{Hash, Hasher};
+use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::{
-    Decisions, Effect, Entry, Epoch, Files, Halt, Identity, Input, Log, Message, NodeId, Packet,
-    Position, Record, Sequence, SessionId, Settings, VersionVector,
+    Decisions, Effect, Entry, Epoch, Files, Halt, Identity, Input, Log, Message, NodeId, NodeSet,
+    Packet, Parameters, Position, Record, Sequence, SessionId, Settings, VersionVector,
 };
 
 use contents::Contents;
 pub use contents::{Waiting, Want};
 pub use outbox::{Held, HeldEffect};
-pub use role::{Ballot, Leadership, PendingRead, PendingWrite, Progress, Role};
+pub use role::{Ballot, Flow, Following, Leadership, PendingRead, PendingWrite, Progress, Role};
 
 /// One node's state machine.
 ///
@@ -29,6 +31,7 @@ pub use role::{Ballot, Leadership, PendingRead, PendingWrite, Progress, Role};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Replica {
     identity: Identity,
+    parameters: Parameters,
     /// Everything logged, synced or not.
     log: Arc<Log>,
     /// How much of the log is on disk.
@@ -39,6 +42,7 @@ pub struct Replica {
     tail: Vec<Record>,
     /// Invariant (G3, log-before-apply): the fold of exactly the synced entries.
     files: Files,
+    logged_files: LoggedFiles,
     /// How much of the log `files` is the fold of.
     applied: Position,
     /// The newest sequence number of this node's own entries.
@@ -52,6 +56,23 @@ pub struct Replica {
     /// Why this node takes no further part, if it does not. Volatile: after a restart it is noticed
     /// again.
     halted: Option<Halt>,
+}
+
+/// The fold of everything logged, synced or not: what the next write sees. It follows from the log,
+/// and is kept so that a write need not look through what is unsynced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct LoggedFiles(Files);
+
+impl Hash for LoggedFiles {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
+}
+
+impl Deref for LoggedFiles {
+    type Target = Files;
+
+    fn deref(&self) -> &Files {
+        &self.0
+    }
 }
 
 /// One input being handled: who decides, and where the effects go.
@@ -95,6 +116,12 @@ impl Replica {
     #[must_use]
     pub fn settings(&self) -> Settings {
         self.identity.settings
+    }
+
+    /// What was chosen when the node started.
+    #[must_use]
+    pub fn parameters(&self) -> Parameters {
+        self.parameters
     }
 
     /// What is logged, synced or not.
@@ -193,7 +220,7 @@ impl Replica {
     /// question for a content that it lacks.
     #[must_use]
     pub fn needs_ticks(&self) -> bool {
-        self.leads() || !self.wants().is_empty()
+        self.leads() || (self.parameters.retransmits && !self.wants().is_empty())
     }
 
     /// Whether this node's next tick must carry something to somebody where messages are lost: a
@@ -207,7 +234,7 @@ impl Replica {
             Role::Leader(leader) => {
                 !leader.reads.is_empty() || self.linked().any(|peer| lacks(leader, peer))
             }
-            Role::Follower | Role::Candidate(_) => false,
+            Role::Follower(_) | Role::Candidate(_) => false,
         };
         leads_laggards || !self.wants().is_empty()
     }
@@ -225,6 +252,11 @@ impl Replica {
     /// The peers with which a session goes on, as far as this end has seen.
     pub fn linked(&self) -> impl Iterator<Item = NodeId> {
         self.peers().filter(|peer| self.session(*peer).is_some())
+    }
+
+    /// This node only.
+    fn alone(&self) -> NodeSet {
+        [self.id()].into_iter().collect()
     }
 
     fn linked_peers(&self) -> Vec<NodeId> {
@@ -267,7 +299,12 @@ impl Replica {
             return;
         }
         let log = Arc::make_mut(&mut self.log);
-        records.iter().for_each(|record| log.push(record));
+        for record in &records {
+            log.push(record);
+            if let Record::Entry(entry) = record {
+                self.logged_files.0.apply(entry, turn.decisions);
+            }
+        }
         self.tail.extend(records.iter().cloned());
         turn.effects.push(Effect::Append { records });
         self.apply(turn.decisions);
@@ -321,6 +358,10 @@ impl Replica {
     /// applied.
     fn apply(&mut self, decisions: &dyn Decisions) {
         let target = decisions.applied(self.synced, self.log.length());
+        if target == self.log.length() {
+            (self.files, self.applied) = (self.logged_files.0.clone(), target);
+            return;
+        }
         let tail_start = self.log.length().0 - self.tail.len() as u64;
         let from = usize::try_from(self.applied.0.saturating_sub(tail_start)).unwrap_or(usize::MAX);
         let to = usize::try_from(target.0.saturating_sub(tail_start)).unwrap_or(usize::MAX);

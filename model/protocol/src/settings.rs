@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::NodeSet;
+
 /// The largest cluster. Version vectors are arrays of this length.
 pub const NODES_MAX: u8 = 7;
 
@@ -89,6 +91,19 @@ impl Settings {
     #[must_use]
     pub fn write(self) -> usize {
         usize::from(self.write)
+    }
+
+    /// Whether these nodes may elect a leader together.
+    #[must_use]
+    pub fn elects(self, voters: NodeSet) -> bool {
+        voters.len() >= self.elect()
+    }
+
+    /// Whether a write is acknowledged once these nodes have synced it, and a linearizable read
+    /// answered once they have confirmed it.
+    #[must_use]
+    pub fn acknowledges(self, copies: NodeSet) -> bool {
+        copies.len() >= self.write()
     }
 
     /// E+W>N: every election meets every acknowledged write, so the store is linearizable.

@@ -48,6 +48,12 @@ impl VersionVector {
         }
     }
 
+    /// How many entries are included here and not in `other`.
+    #[must_use]
+    pub fn beyond(&self, other: &VersionVector) -> u64 {
+        self.0.iter().zip(&other.0).map(|(mine, its)| mine.0.saturating_sub(its.0)).sum()
+    }
+
     fn significant(&self) -> &[Sequence] {
         let length = self.0.iter().rposition(|it| it.0 > 0).map_or(0, |last| last + 1);
         &self.0[..length]

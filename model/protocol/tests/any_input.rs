@@ -5,9 +5,9 @@ use proptest::prelude::*;
 use steadfast_protocol::{
     Ack, Append, Base, Change, Consistency, Content, ContentId, ContentReply, Counter, Decisions,
     Digest, Dot, Effect, Entry, EntryBody, Epoch, Identity, Input, Intent, Message, Need, NodeId,
-    Outcome, Packet, Path, Payload, Position, ReadRequest, Record, Refusal, Reject, Replica,
-    RequestId, Round, Sealed, Sequence, SessionId, Settings, Stamp, Steadfast, Tag, VersionVector,
-    Vote, VoteRequest, WriteRequest,
+    Outcome, Packet, Parameters, Path, Payload, Position, ReadRequest, Record, Refusal, Reject,
+    Replica, RequestId, Round, Sealed, Sequence, SessionId, Settings, Stamp, Steadfast, Tag,
+    VersionVector, Vote, VoteRequest, WriteRequest,
 };
 
 const NODES: u8 = 3;
@@ -182,7 +182,8 @@ impl Driven {
     fn new(identity: Identity, stops: bool) -> Driven {
         let decisions: &dyn Decisions = if stops { &Steadfast } else { &GoesOn };
         let log = vec![Record::Identity(identity)];
-        let replica = Replica::recover(identity, &log, [], &Steadfast).expect("a new log");
+        let replica = Replica::recover(identity, Parameters::default(), &log, [], &Steadfast)
+            .expect("a new log");
         Driven { replica, log, decisions }
     }
 
@@ -214,7 +215,8 @@ impl Driven {
     /// The node after a crash that keeps this much of its log.
     fn recovered(&self, kept: usize) -> Replica {
         let identity = Identity { node: self.replica.id(), settings: self.replica.settings() };
-        Replica::recover(identity, &self.log[..kept], [], &Steadfast).expect("its own log")
+        Replica::recover(identity, Parameters::default(), &self.log[..kept], [], &Steadfast)
+            .expect("its own log")
     }
 }
 

@@ -2,9 +2,9 @@
 
 use steadfast_protocol::{
     Ack, Append, Base, Change, Consistency, Content, Counter, Digest, Dot, Effect, Entry,
-    EntryBody, Epoch, Halt, Identity, Input, Intent, Message, NodeId, Outcome, Packet, Path,
-    ReadRequest, Record, Refusal, Replica, RequestId, Round, Sealed, Sequence, SessionId, Settings,
-    Stamp, Steadfast, Tag, VersionVector, Vote, VoteRequest, WriteRequest,
+    EntryBody, Epoch, Halt, Identity, Input, Intent, Message, NodeId, Outcome, Packet, Parameters,
+    Path, ReadRequest, Record, Refusal, Replica, RequestId, Round, Sealed, Sequence, SessionId,
+    Settings, Stamp, Steadfast, Tag, VersionVector, Vote, VoteRequest, WriteRequest,
 };
 
 const FIRST: Epoch = Epoch { round: Round(1), node: NodeId(0) };
@@ -47,7 +47,8 @@ impl Node {
         let identity = Identity { node: NodeId(node), settings };
         let mut log = vec![Record::Identity(identity), Record::Promise(FIRST)];
         log.extend(entries.iter().cloned().map(Record::Entry));
-        let replica = Replica::recover(identity, &log, [], &Steadfast).expect("a log");
+        let replica =
+            Replica::recover(identity, Parameters::default(), &log, [], &Steadfast).expect("a log");
         let mut node = Node { replica, peer: NodeId(1 - node), session: SessionId(0) };
         node.link();
         node

@@ -6,8 +6,9 @@ use steadfast_node::{ContentCopy, Node, NodeStorage, Output};
 use steadfast_protocol::{
     Append, Base, Change, Consistency, Content, ContentId, ContentReply, Counter, Digest, Dot,
     Effect, Entry, EntryBody, Epoch, Identity, Input, Intent, Message, NodeId, Outcome, Packet,
-    Path, Payload, Position, ReadRequest, Record, RecoverError, Refusal, Replica, RequestId, Round,
-    Sealed, Sequence, SessionId, Settings, Stamp, Steadfast, Tag, VersionVector, WriteRequest,
+    Parameters, Path, Payload, Position, ReadRequest, Record, RecoverError, Refusal, Replica,
+    RequestId, Round, Sealed, Sequence, SessionId, Settings, Stamp, Steadfast, Tag, VersionVector,
+    WriteRequest,
 };
 
 /// Storage in memory, on which every received payload is whole and good.
@@ -66,7 +67,11 @@ impl Cluster {
         let start = |node| {
             let identity = Identity { node, settings };
             let records = vec![Record::Identity(identity)];
-            let mut node = Node::new(identity, Memory { records, synced: 1, ..Memory::default() });
+            let mut node = Node::new(
+                identity,
+                Parameters::default(),
+                Memory { records, synced: 1, ..Memory::default() },
+            );
             node.start(&Steadfast).expect("a new log");
             node
         };
@@ -359,9 +364,18 @@ fn a_log_of_another_node_or_of_other_settings_is_refused() {
     let settings = Settings::new(3, 2, 2).expect("legal settings");
     let found = Identity { node: NodeId(1), settings };
     let expected = Identity { node: NodeId(0), settings };
-    let recovered = Replica::recover(expected, &[Record::Identity(found)], [], &Steadfast);
+    let recovered = Replica::recover(
+        expected,
+        Parameters::default(),
+        &[Record::Identity(found)],
+        [],
+        &Steadfast,
+    );
     assert_eq!(recovered, Err(RecoverError::OtherIdentity { found, expected }));
-    assert_eq!(Replica::recover(expected, &[], [], &Steadfast), Err(RecoverError::NoIdentity));
+    assert_eq!(
+        Replica::recover(expected, Parameters::default(), &[], [], &Steadfast),
+        Err(RecoverError::NoIdentity)
+    );
 }
 
 #[test]
@@ -371,7 +385,8 @@ fn recovery_replays_to_the_same_files() {
     for node in &cluster.nodes {
         let (replica, log) = (node.replica().expect("it is up"), node.storage().records());
         let recovered =
-            Replica::recover(node.identity(), log, [], &Steadfast).expect("its own log");
+            Replica::recover(node.identity(), Parameters::default(), log, [], &Steadfast)
+                .expect("its own log");
         assert_eq!(recovered.files(), replica.files());
         assert_eq!(recovered.promise(), replica.promise());
     }
@@ -413,7 +428,8 @@ fn a_peer_whose_answer_came_while_a_delta_was_stored_is_asked_again() {
     let epoch = Epoch { round: Round(1), node: leader };
     let log =
         [Record::Identity(identity), Record::Promise(epoch), Record::Entry(naming(1, content))];
-    let mut replica = Replica::recover(identity, &log, [], &Steadfast).expect("a log");
+    let mut replica =
+        Replica::recover(identity, Parameters::default(), &log, [], &Steadfast).expect("a log");
     let mut effects = Vec::new();
     let mut hear = |input| {
         effects.clear();
@@ -448,7 +464,8 @@ fn follower_that_heard(appends: impl IntoIterator<Item = (u64, u8)>) -> Replica 
     let (leader, settings) = (NodeId(0), Settings::new(2, 1, 1).expect("legal settings"));
     let identity = Identity { node: NodeId(1), settings };
     let log = [Record::Identity(identity)];
-    let mut replica = Replica::recover(identity, &log, [], &Steadfast).expect("a log");
+    let mut replica =
+        Replica::recover(identity, Parameters::default(), &log, [], &Steadfast).expect("a log");
     let (epoch, session) = (Epoch { round: Round(1), node: leader }, SessionId(1));
     let effects = &mut Vec::new();
     replica.step(&Steadfast, Input::LinkUp { peer: leader, session }, effects);

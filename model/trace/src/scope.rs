@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use steadfast_protocol::{Content, ContentId, Path, Settings};
+use steadfast_protocol::{Content, ContentId, Limits, Parameters, Path, Settings};
 use thiserror::Error;
 
 use crate::step::path_name;
@@ -118,9 +118,16 @@ pub struct Scope {
     /// Writes name contents that are stored beside the log and travel as payloads.
     #[serde(default)]
     pub named_contents: bool,
+    /// Bounds on replication.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub limits: Limits,
     /// What the files and contents are called, in a run on real ones.
     #[serde(default, skip_serializing_if = "Names::is_empty")]
     pub names: Names,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// What the files and contents of a run are called, where that is not made up from their numbers.
@@ -175,8 +182,15 @@ impl Scope {
             one_way_cuts: false,
             pipelined_syncs: false,
             named_contents: false,
+            limits: Limits::default(),
             names: Names::default(),
         }
+    }
+
+    /// What the nodes are started with.
+    #[must_use]
+    pub fn parameters(&self) -> Parameters {
+        Parameters { retransmits: self.network != Network::Fifo, limits: self.limits }
     }
 
     /// A path by its number.

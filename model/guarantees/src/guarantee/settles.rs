@@ -42,7 +42,7 @@ impl Guarantee for Settles {
 fn is_at_rest(cluster: &dyn ClusterView) -> bool {
     let is_answered = |role: &Role| match role {
         Role::Leader(leadership) => leadership.writes.is_empty() && leadership.reads.is_empty(),
-        Role::Follower | Role::Candidate(_) => true,
+        Role::Follower(_) | Role::Candidate(_) => true,
     };
     // With too few nodes left to acknowledge, writes wait until one is replaced.
     let can_acknowledge = cluster.taking_part().count() >= cluster.settings().write();

@@ -1,18 +1,25 @@
 //! Replication: Appends, Acks and heartbeats.
 
-use super::{Replica, Role, Turn};
-use crate::{Ack, Append, Digest, Entry, Message, NodeId, SessionId, VersionVector};
+use super::role::Flow;
+use super::{Leadership, Progress, Replica, Role, Turn};
+use crate::parameters::Room;
+use crate::{Ack, Append, Digest, Entry, Message, NodeId, Payload, VersionVector};
 
 impl Replica {
-    /// Time passed: a leader keeps its followers and retransmits; everybody asks again for what
-    /// is missing.
+    /// Time passed: a leader keeps its followers. Where messages can be lost it retransmits, and
+    /// every node repeats its questions for contents.
     pub(super) fn on_tick(&mut self, turn: &mut Turn<'_>) {
+        let retransmits = self.parameters.retransmits;
         if let Role::Leader(leadership) = &mut self.role {
             let base = leadership.base;
-            leadership.peers.iter_mut().for_each(|progress| progress.resend(&base));
+            if retransmits && turn.decisions.rewinds() {
+                leadership.peers.iter_mut().for_each(|progress| progress.rewind(&base));
+            }
             self.linked_peers().into_iter().for_each(|peer| self.send_append(peer, turn));
         }
-        self.ask_again(turn);
+        if retransmits {
+            self.ask_again(turn);
+        }
     }
 
     /// Follows a leader whose epoch is acceptable, and tells any other what was promised.
@@ -25,15 +32,42 @@ impl Replica {
 
     /// Logs what an Append brings and acknowledges it.
     pub(super) fn follow_append(&mut self, from: NodeId, append: &Append, turn: &mut Turn<'_>) {
-        self.step_down(turn);
         let promise = (append.epoch > self.promise()).then_some(append.epoch);
+        if promise.is_some() || !matches!(self.role, Role::Follower(_)) {
+            self.step_down(turn);
+        }
         self.learn(promise, &append.entries, turn);
-        let entries = self.lacking(&append.vv, turn);
-        let payloads = self.payloads_of(&entries, &append.vv);
+        let (entries, payloads) = self.offer(&append.vv, turn);
         let vv = *self.log.vv();
         let (epoch, tag, digest) = (append.epoch, append.tag, self.digest(&vv));
         let ack = Ack { epoch, tag, vv, digest, entries, payloads };
         self.hold_message(from, Message::Ack(ack), turn);
+    }
+
+    /// The next entries that a leader or candidate with `known` lacks. Where no message is lost
+    /// within a session, none is offered twice and at most a window of them is under way.
+    pub(super) fn offer(
+        &mut self,
+        known: &VersionVector,
+        turn: &Turn<'_>,
+    ) -> (Vec<Entry>, Vec<Payload>) {
+        let limits = self.parameters.limits;
+        let mut offered = *known;
+        if let Role::Follower(following) = &self.role
+            && !self.parameters.retransmits
+        {
+            offered.merge(&following.offered);
+        }
+        if turn.decisions.under_way(&offered, known) >= limits.window.get().into() {
+            return (Vec::new(), Vec::new());
+        }
+        let entries = self.batch(&offered, self.log.vv(), turn, |_| true);
+        let payloads = self.payloads_of(&entries, &offered);
+        if let Role::Follower(following) = &mut self.role {
+            entries.iter().for_each(|entry| offered.insert(entry.dot));
+            following.offered = offered;
+        }
+        (entries, payloads)
     }
 
     /// Counts what a follower has, and logs what it has and the leader lacks.
@@ -44,67 +78,89 @@ impl Replica {
         }
         self.note_progress(from, &ack.vv, turn);
         self.learn(None, &ack.entries, turn);
+        if !ack.entries.is_empty() && !self.log.vv().includes(&ack.vv) {
+            let length = self.log.length();
+            self.progress(from).into_iter().for_each(|it| it.prompts_at = Some(length));
+        }
         self.confirm_reads(from, ack, turn);
         self.replicate(turn);
     }
 
     /// Notes that a peer has synced this much in this epoch.
     pub(super) fn note_progress(&mut self, from: NodeId, vv: &VersionVector, turn: &Turn<'_>) {
-        let has_met_before = self.session(from) > Some(SessionId::FIRST);
-        let may_have_lost = has_met_before && turn.decisions.believes_lower_ack();
-        if let Role::Leader(leadership) = &mut self.role
-            && let Some(progress) = leadership.peers.get_mut(from.index())
-        {
-            match may_have_lost {
-                true => progress.note_again(vv, &leadership.base),
-                false => progress.note(vv, &leadership.base),
-            }
+        if let Some(progress) = self.progress(from) {
+            progress.note(vv, turn.decisions);
         }
     }
 
-    /// A leader answers what is decided and sends each peer what it lacks.
+    /// What a leader knows of a peer.
+    fn progress(&mut self, peer: NodeId) -> Option<&mut Progress> {
+        match &mut self.role {
+            Role::Leader(leadership) => leadership.peers.get_mut(peer.index()),
+            Role::Follower(_) | Role::Candidate(_) => None,
+        }
+    }
+
+    /// A leader answers what is decided and sends each peer what it lacks, as far as the window
+    /// goes. The cost does not depend on how much a peer lacks.
     pub(super) fn replicate(&mut self, turn: &mut Turn<'_>) {
         if !self.leads() {
             return;
         }
         self.acknowledge_writes(turn);
         for peer in self.linked_peers() {
-            if !self.unsent(peer, turn).is_empty() {
+            while let Some(entries) = self.next_entries(peer, turn) {
+                self.send_entries(peer, entries, turn);
+            }
+            let synced = self.synced;
+            let prompts = self.progress(peer).and_then(|it| it.prompts_at);
+            if prompts.is_some_and(|at| at <= synced) {
                 self.send_append(peer, turn);
             }
         }
     }
 
-    /// The synced entries that a peer was not sent in this session.
-    fn unsent(&self, peer: NodeId, turn: &Turn<'_>) -> Vec<Entry> {
-        let Role::Leader(leadership) = &self.role else {
-            return Vec::new();
+    /// The synced entries that a peer is sent next; `None` if it lacks none or must acknowledge
+    /// others first.
+    fn next_entries(&self, peer: NodeId, turn: &Turn<'_>) -> Option<Vec<Entry>> {
+        let Role::Leader(Leadership { peers, .. }) = &self.role else {
+            return None;
         };
-        let progress = &leadership.peers[peer.index()];
-        if progress.sent.includes(&self.synced_vv) {
-            return Vec::new();
+        let progress = &peers[peer.index()];
+        if progress.sent.includes(&self.synced_vv)
+            || !progress.is_open(self.parameters.limits, turn.decisions)
+        {
+            return None;
         }
-        let mut entries = self.log.between(&progress.sent, &self.synced_vv);
-        entries.retain(|entry| turn.decisions.forwards(entry, self.id()));
-        turn.decisions.order(&mut entries);
-        entries
+        let is_sent = |entry: &Entry| turn.decisions.forwards(entry, self.id());
+        let entries = self.batch(&progress.sent, &self.synced_vv, turn, is_sent);
+        (!entries.is_empty()).then_some(entries)
     }
 
     /// Sends a peer an Append with what it lacks, be that nothing.
     pub(super) fn send_append(&mut self, peer: NodeId, turn: &mut Turn<'_>) {
-        let entries = self.unsent(peer, turn);
+        let entries = self.next_entries(peer, turn).unwrap_or_default();
+        self.send_entries(peer, entries, turn);
+    }
+
+    fn send_entries(&mut self, peer: NodeId, entries: Vec<Entry>, turn: &mut Turn<'_>) {
         let Role::Leader(leadership) = &self.role else {
             return;
         };
         let tag = leadership.tag;
-        let payloads = self.payloads_of(&entries, &leadership.peers[peer.index()].sent);
-        let sent = entries.iter().map(|entry| entry.dot).collect::<Vec<_>>();
+        let mut sent = leadership.peers[peer.index()].sent;
+        let payloads = self.payloads_of(&entries, &sent);
+        entries.iter().for_each(|entry| sent.insert(entry.dot));
         let (epoch, vv) = (self.promise(), self.synced_vv);
         let digest = self.digest(&vv);
         let append = Append { epoch, tag, entries, vv, digest, payloads };
         self.send(peer, Message::Append(append), turn);
-        if let Role::Leader(leadership) = &mut self.role {
-            sent.into_iter().for_each(|dot| leadership.peers[peer.index()].sent.insert(dot));
+        if let Some(progress) = self.progress(peer) {
+            progress.sent = sent;
+            progress.prompts_at = None;
+            if progress.flow == Flow::Probe {
+                progress.flow = Flow::ProbeSent;
+            }
         }
     }
 
@@ -113,10 +169,18 @@ impl Replica {
         self.log.digest(vv).unwrap_or_default()
     }
 
-    /// The logged entries that somebody with `known` lacks, in the order in which they are sent.
-    pub(super) fn lacking(&self, known: &VersionVector, turn: &Turn<'_>) -> Vec<Entry> {
-        let mut entries = self.log.between(known, self.log.vv());
-        turn.decisions.order(&mut entries);
-        entries
+    /// The first of the logged entries that `known` lacks and `limit` covers, in the order in which
+    /// they are sent, as many as one message takes.
+    fn batch(
+        &self,
+        known: &VersionVector,
+        limit: &VersionVector,
+        turn: &Turn<'_>,
+        is_sent: impl Fn(&Entry) -> bool,
+    ) -> Vec<Entry> {
+        let mut room = Room::new(self.parameters.limits);
+        let goes_first = |one: &Entry, other: &Entry| turn.decisions.goes_first(one, other);
+        let lacking = self.log.between(known, limit, goes_first).filter(|it| is_sent(it));
+        lacking.take_while(|it| room.takes(it)).cloned().collect()
     }
 }

@@ -1,9 +1,11 @@
 //! Writes: how a client's intent becomes an entry, and when it is acknowledged.
 
+use std::collections::BTreeSet;
+
 use super::{PendingWrite, Replica, Role, Turn};
 use crate::{
-    Base, Change, Dot, Entry, EntryBody, Intent, NodeId, Outcome, Path, Record, Refusal, RequestId,
-    Sealed, Stamp, WriteRequest, Writing,
+    Base, Change, Dot, Effect, Entry, EntryBody, Intent, NodeId, Outcome, Path, Record, Refusal,
+    RequestId, Sealed, Stamp, VersionVector, WriteRequest, Writing,
 };
 
 impl Replica {
@@ -13,6 +15,9 @@ impl Replica {
             return self.hold_answer(write.request, Outcome::Refused(refusal), turn);
         }
         let known = self.log.written_by(write.request);
+        if let (Some(known), Role::Leader(leadership)) = (known, &mut self.role) {
+            leadership.writes.remove(&PendingWrite { dot: known.dot, request: write.request });
+        }
         let made = match known.filter(|_| turn.decisions.recognises_retries()).cloned() {
             None => self.make_entry(&write, turn),
             Some(entry) if turn.decisions.renews(entry.stamp.fence, self.promise()) => {
@@ -36,15 +41,13 @@ impl Replica {
     /// Answers a write once W nodes have it; a retry asks for the answer once more.
     fn await_copies(&mut self, request: RequestId, dot: Dot, turn: &mut Turn<'_>) {
         if let Role::Leader(leadership) = &mut self.role {
-            leadership.writes.retain(|pending| pending.request != request);
-            leadership.writes.push(PendingWrite { request, dot });
+            leadership.writes.insert(PendingWrite { dot, request });
         }
         self.acknowledge_writes(turn);
     }
 
     fn make_entry(&self, write: &WriteRequest, turn: &Turn<'_>) -> Result<Entry, Refusal> {
-        let heads = self.logged_heads(&write.path, turn);
-        let writing = self.writing(&heads);
+        let writing = self.writing(self.logged_files.heads(&write.path));
         let mut replaces = self.base_of(write, &writing, turn)?;
         let change = self.change_of(write, &writing, &mut replaces)?;
         replaces.sort_unstable();
@@ -54,12 +57,12 @@ impl Replica {
 
     /// What an older leader wrote, written anew in place of itself while it is visible.
     fn renew(&self, entry: &Entry, turn: &Turn<'_>) -> Result<Entry, Refusal> {
-        let heads = self.logged_heads(&entry.path, turn);
+        let heads = self.logged_files.heads(&entry.path);
         if heads.first() != Some(entry) {
             return Err(Refusal::Overtaken { dot: entry.dot, path: entry.path.clone() });
         }
         let (request, replaces, change) = (entry.request, vec![entry.dot], entry.change.clone());
-        self.entry_of(request, &entry.path, replaces, change, &self.writing(&heads), turn)
+        self.entry_of(request, &entry.path, replaces, change, &self.writing(heads), turn)
     }
 
     fn writing<'a>(&self, heads: &'a [Entry]) -> Writing<'a> {
@@ -144,40 +147,35 @@ impl Replica {
         })
     }
 
-    /// The heads of a path with everything logged, synced or not.
-    fn logged_heads(&self, path: &Path, turn: &Turn<'_>) -> Vec<Entry> {
-        let mut files = self.files.clone();
-        let unapplied = self.log.length().0.saturating_sub(self.applied.0);
-        let skip = self.tail.len().saturating_sub(usize::try_from(unapplied).unwrap_or(usize::MAX));
-        for record in &self.tail[skip..] {
-            if let Record::Entry(entry) = record
-                && entry.path == *path
-            {
-                files.apply(entry, turn.decisions);
-            }
-        }
-        files.heads(path).to_vec()
-    }
-
-    /// Answers the writes that W nodes have synced in this epoch.
+    /// Answers the writes that W nodes have synced in this epoch. Of each origin the oldest is looked
+    /// at first, because nobody has a later one without it.
     // Ensures: G1, because only synced copies are counted, and W of them.
     pub(super) fn acknowledge_writes(&mut self, turn: &mut Turn<'_>) {
-        let quorum = self.settings().write();
+        let (settings, id) = (self.settings(), self.id());
         let own = *turn.decisions.own_copy(&self.synced_vv, self.log.vv());
         let Role::Leader(leadership) = &mut self.role else {
             return;
         };
-        let peers = &leadership.peers;
-        leadership.writes.retain(|write| {
-            let acked = peers.iter().filter_map(|peer| peer.acked.as_ref());
-            let copies = acked.chain([&own]).filter(|vv| vv.covers(write.dot)).count();
-            if copies < quorum {
-                return true;
+        let peers = (0..).map(NodeId).zip(&leadership.peers);
+        let acked: Vec<(NodeId, VersionVector)> =
+            peers.filter_map(|(node, it)| Some((node, it.acked?))).chain([(id, own)]).collect();
+        for origin in NodeId::all(settings.nodes()) {
+            let oldest = |writes: &BTreeSet<PendingWrite>| {
+                let dot = Dot { origin, ..Dot::default() };
+                let from = PendingWrite { dot, request: RequestId::default() };
+                writes.range(from..).next().copied().filter(|it| it.dot.origin == origin)
+            };
+            while let Some(write) = oldest(&leadership.writes) {
+                let holders = acked.iter().filter(|(_, vv)| vv.covers(write.dot));
+                if !settings.acknowledges(holders.map(|(node, _)| *node).collect()) {
+                    break;
+                }
+                leadership.writes.remove(&write);
+                let PendingWrite { dot, request } = write;
+                turn.effects
+                    .push(Effect::Answer { request, outcome: Outcome::Acknowledged { dot } });
             }
-            let (request, outcome) = (write.request, Outcome::Acknowledged { dot: write.dot });
-            turn.effects.push(crate::Effect::Answer { request, outcome });
-            false
-        });
+        }
     }
 
     /// Who leads the epoch that this node promised, as far as it knows.

@@ -297,8 +297,10 @@ impl Replica {
         }
         let (waiting, log) = (&contents.waiting, &self.log);
         contents.wants.retain(|want| {
-            let mut named = waiting.iter().flat_map(|it| it.message.entries()).chain(log.entries());
-            want.storing || named.any(|entry| entry.change.named() == Some(want.content))
+            let mut awaited = waiting.iter().flat_map(|it| it.message.entries());
+            want.storing
+                || log.names(want.content)
+                || awaited.any(|entry| entry.change.named() == Some(want.content))
         });
     }
 

@@ -1,5 +1,7 @@
 //! Elections: how an epoch gets its leader.
 
+use std::collections::BTreeSet;
+
 use super::{Ballot, Leadership, Progress, Replica, Role, Turn};
 use crate::{Epoch, Message, NodeId, Outcome, Record, Refusal, Reject, Tag, Vote, VoteRequest};
 
@@ -17,7 +19,7 @@ impl Replica {
             vv: *self.log.vv(),
             counts_at: self.log.length(),
         }]);
-        if self.settings().elect() > 1 {
+        if !self.settings().elects(self.alone()) {
             self.peers().for_each(|peer| self.request_vote(peer, turn));
         }
         self.maybe_lead(turn);
@@ -27,7 +29,7 @@ impl Replica {
     pub(super) fn request_vote(&mut self, peer: NodeId, turn: &mut Turn<'_>) {
         let vv = *self.log.vv();
         let request = VoteRequest { epoch: self.promise(), vv, digest: self.digest(&vv) };
-        if self.settings().elect() > 1 {
+        if !self.settings().elects(self.alone()) {
             self.hold_message(peer, Message::VoteRequest(request), turn);
         }
     }
@@ -48,8 +50,7 @@ impl Replica {
                 self.append(vec![Record::Promise(request.epoch)], turn);
             }
         }
-        let entries = self.lacking(&request.vv, turn);
-        let payloads = self.payloads_of(&entries, &request.vv);
+        let (entries, payloads) = self.offer(&request.vv, turn);
         let vv = *self.log.vv();
         let digest = self.digest(&vv);
         let vote = Vote { epoch: request.epoch, vv, digest, entries, payloads };
@@ -58,7 +59,7 @@ impl Replica {
 
     /// A vote is a ballot for a candidate; for who already leads it says what the voter has.
     pub(super) fn on_vote(&mut self, from: NodeId, vote: &Vote, turn: &mut Turn<'_>) {
-        if vote.epoch != self.promise() || matches!(self.role, Role::Follower) {
+        if vote.epoch != self.promise() || matches!(self.role, Role::Follower(_)) {
             return;
         }
         if turn.decisions.learns_from_votes() {
@@ -71,34 +72,43 @@ impl Replica {
                 ballots.push(Ballot { voter: from, vv: vote.vv, counts_at });
                 ballots.sort_by_key(|ballot| ballot.voter);
             }
-            Role::Follower | Role::Leader(_) => self.note_progress(from, &vote.vv, turn),
+            Role::Follower(_) | Role::Leader(_) => self.note_progress(from, &vote.vv, turn),
+        }
+        let has_more = !self.log.vv().includes(&vote.vv) && !vote.entries.is_empty();
+        if has_more && matches!(self.role, Role::Candidate(_)) {
+            self.request_vote(from, turn);
         }
         self.maybe_lead(turn);
         self.replicate(turn);
     }
 
-    /// Leads once E ballots count: their promises, and all that was learned from them, are synced.
+    /// Leads once the ballots of a quorum count: their promises, and everything that their voters
+    /// had, are synced.
     // Ensures: G5, because a leader has all that any of its E voters had.
     pub(super) fn maybe_lead(&mut self, turn: &mut Turn<'_>) {
         let Role::Candidate(ballots) = &self.role else {
             return;
         };
-        let counted =
-            ballots.iter().filter(|it| turn.decisions.may_leave(it.counts_at, self.synced));
-        if counted.count() >= self.settings().elect() {
+        let counts = |it: &&Ballot| {
+            turn.decisions.may_leave(it.counts_at, self.synced)
+                && turn.decisions.has_learned(self.log.vv(), &it.vv)
+        };
+        let voters = ballots.iter().filter(counts).map(|ballot| ballot.voter).collect();
+        if self.settings().elects(voters) {
             self.become_leader(turn);
         }
     }
 
     fn become_leader(&mut self, turn: &mut Turn<'_>) {
         let base = self.synced_vv;
-        let mut peers = vec![Progress { acked: None, sent: base }; usize::from(self.nodes())];
+        let mut peers = vec![Progress::taken_to_hold(&base); usize::from(self.nodes())];
         if let Role::Candidate(ballots) = &self.role {
             for ballot in ballots.iter().filter(|ballot| ballot.voter != self.id()) {
-                peers[ballot.voter.index()] = Progress { acked: Some(ballot.vv), sent: ballot.vv };
+                let progress = Progress::taken_to_hold(&ballot.vv);
+                peers[ballot.voter.index()] = Progress { acked: Some(ballot.vv), ..progress };
             }
         }
-        let (tag, writes, reads) = (Tag::default(), Vec::new(), Vec::new());
+        let (tag, writes, reads) = (Tag::default(), BTreeSet::new(), Vec::new());
         self.role = Role::Leader(Leadership { tag, base, peers, writes, reads });
         self.linked_peers().into_iter().for_each(|peer| self.send_append(peer, turn));
     }

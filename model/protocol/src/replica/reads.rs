@@ -32,12 +32,12 @@ impl Replica {
         leadership.reads.push(PendingRead {
             request: read.request,
             path: read.path,
-            version,
+            outcome: Outcome::Value { version, stale: false },
             vv,
             tag: leadership.tag,
             confirmed: [own].into_iter().collect(),
         });
-        if turn.decisions.read_quorum(self.settings()) > 1 {
+        if !turn.decisions.confirms_read(self.settings(), self.alone()) {
             self.linked_peers().into_iter().for_each(|peer| self.send_append(peer, turn));
         }
         self.answer_reads(turn);
@@ -57,19 +57,25 @@ impl Replica {
     }
 
     fn answer_reads(&mut self, turn: &mut Turn<'_>) {
-        let quorum = turn.decisions.read_quorum(self.settings());
+        let settings = self.settings();
         let Role::Leader(leadership) = &mut self.role else {
             return;
         };
         let (done, waiting) = std::mem::take(&mut leadership.reads)
             .into_iter()
-            .partition(|read| read.confirmed.len() >= quorum);
+            .partition(|read| turn.decisions.confirms_read(settings, read.confirmed));
         leadership.reads = waiting;
         let done: Vec<PendingRead> = done;
         for read in done {
             let now = self.files.visible(&read.path);
-            let version = turn.decisions.read_value(read.version.as_ref(), now).cloned();
-            self.answer(read.request, Outcome::Value { version, stale: false }, turn);
+            let outcome = match read.outcome {
+                Outcome::Value { version, stale } => {
+                    let version = turn.decisions.read_value(version.as_ref(), now).cloned();
+                    Outcome::Value { version, stale }
+                }
+                outcome => outcome,
+            };
+            self.answer(read.request, outcome, turn);
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Contents, Replica, Role};
+use super::{Contents, LoggedFiles, Replica, Role};
 use crate::{
-    ContentId, Decisions, Files, Identity, Log, Position, Record, RecoverError, VersionVector,
+    ContentId, Decisions, Files, Identity, Log, Parameters, Position, Record, RecoverError,
+    VersionVector,
 };
 
 impl Replica {
@@ -20,6 +21,7 @@ impl Replica {
     // Ensures: G6, because what was shown was synced, and is replayed.
     pub fn recover(
         identity: Identity,
+        parameters: Parameters,
         records: &[Record],
         contents: impl IntoIterator<Item = ContentId>,
         decisions: &dyn Decisions,
@@ -40,13 +42,15 @@ impl Replica {
         }
         Ok(Replica {
             identity,
+            parameters,
             synced: log.length(),
             applied: log.length(),
             synced_vv,
             tail: Vec::new(),
+            logged_files: LoggedFiles(files.clone()),
             files,
             sequence: decisions.recovered_sequence(log.sequence(identity.node)),
-            role: Role::Follower,
+            role: Role::default(),
             sessions: vec![None; usize::from(identity.settings.nodes())],
             outbox: Vec::new(),
             halted: None,

@@ -1,17 +1,34 @@
 //! What a node does now, and what it knows as long as it does it. Volatile: a crash forgets it.
 
-use crate::{Dot, Entry, NodeId, NodeSet, Path, Position, RequestId, Tag, VersionVector};
+use std::collections::BTreeSet;
+
+use crate::{
+    Decisions, Dot, Limits, NodeId, NodeSet, Outcome, Path, Position, RequestId, Tag, VersionVector,
+};
 
 /// Follower, candidate or leader.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
     /// Follows whoever leads its promise.
-    #[default]
-    Follower,
+    Follower(Following),
     /// Asks for votes for the epoch it promised.
     Candidate(Vec<Ballot>),
     /// Leads the epoch it promised.
     Leader(Leadership),
+}
+
+impl Default for Role {
+    fn default() -> Self {
+        Role::Follower(Following::default())
+    }
+}
+
+/// What a follower keeps track of.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Following {
+    /// The entries that the leader was offered in this session and epoch: with Acks, and with the
+    /// vote that elected it. Unused where messages can be lost.
+    pub offered: VersionVector,
 }
 
 /// One vote, the candidate's own included.
@@ -37,10 +54,23 @@ pub struct Leadership {
     pub base: VersionVector,
     /// Per node what it is known to have; the leader's own place is unused.
     pub peers: Vec<Progress>,
-    /// Writes that are not acknowledged yet, oldest first.
-    pub writes: Vec<PendingWrite>,
+    /// Writes that are not acknowledged yet.
+    pub writes: BTreeSet<PendingWrite>,
     /// Linearizable reads that are not answered yet, oldest first.
     pub reads: Vec<PendingRead>,
+}
+
+/// How a leader sends to one peer (the names are those of etcd's raft, `tracker/state.go`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Flow {
+    /// Nothing was sent in this session. One Append may go, with entries that the peer is taken to
+    /// lack.
+    #[default]
+    Probe,
+    /// That Append went. Entries wait until the peer has said what it holds.
+    ProbeSent,
+    /// The peer has said what it holds. Entries follow until the window is full.
+    Stream,
 }
 
 /// What a leader knows of one peer.
@@ -50,59 +80,82 @@ pub struct Progress {
     pub acked: Option<VersionVector>,
     /// What was sent in this session, or acknowledged or taken to be there before it.
     pub sent: VersionVector,
+    /// How the leader sends.
+    pub flow: Flow,
+    /// The peer has more than the leader, and will send it with the next Ack. An Append asks for
+    /// that Ack once the log is synced up to here.
+    pub prompts_at: Option<Position>,
 }
 
 impl Progress {
-    /// Notes that the peer has synced this much. Its first word tells whether it had what it was
-    /// taken to have; if not, what was sent left a gap and was refused, and is sent again.
-    pub(super) fn note(&mut self, vv: &VersionVector, base: &VersionVector) {
-        if self.acked.is_none() && !vv.includes(base) {
-            self.sent = VersionVector::default();
+    /// A peer that is taken to hold this much.
+    pub(super) fn taken_to_hold(vv: &VersionVector) -> Progress {
+        Progress { sent: *vv, ..Progress::default() }
+    }
+
+    /// Notes that the peer has synced this much. Its first word in a session tells what it holds
+    /// indeed: less than it was taken to have if it missed something, or if its log was rolled back.
+    /// What was sent beyond that left a gap, was refused, and is sent again.
+    pub(super) fn note(&mut self, vv: &VersionVector, decisions: &dyn Decisions) {
+        let is_first = self.flow != Flow::Stream;
+        let is_lower = self.acked.is_some_and(|acked| !vv.includes(&acked));
+        if is_first && (!is_lower || decisions.believes_lower_ack()) {
+            (self.acked, self.sent) = (Some(*vv), *vv);
         }
         self.acked.get_or_insert_default().merge(vv);
         self.sent.merge(vv);
+        self.flow = Flow::Stream;
     }
 
-    /// Notes what the peer says in a session after its first with this node. If that is less than
-    /// it had acknowledged in this epoch, its log was rolled back since, and it is sent the rest
-    /// again; or, where messages overtake each other, an old Ack comes late, and this is only too
-    /// much.
-    pub(super) fn note_again(&mut self, vv: &VersionVector, base: &VersionVector) {
-        match self.acked {
-            Some(acked) if !vv.includes(&acked) => {
-                (self.acked, self.sent) = (Some(*vv), *vv);
-            }
-            _ => self.note(vv, base),
+    /// Begins a session: nothing counts as sent but what was acknowledged.
+    pub(super) fn begin_session(&mut self, base: &VersionVector) {
+        self.flow = Flow::Probe;
+        self.prompts_at = None;
+        self.rewind(base);
+    }
+
+    /// Takes back the belief that what was sent arrives.
+    pub(super) fn rewind(&mut self, base: &VersionVector) {
+        self.sent = self.acked.unwrap_or(*base);
+        if self.flow == Flow::ProbeSent {
+            self.flow = Flow::Probe;
         }
     }
 
-    /// Takes back the belief that what was sent arrived.
-    pub(super) fn resend(&mut self, base: &VersionVector) {
-        self.sent = self.acked.unwrap_or(*base);
+    /// Whether entries may be sent now.
+    pub(super) fn is_open(&self, limits: Limits, decisions: &dyn Decisions) -> bool {
+        match self.flow {
+            Flow::Probe => true,
+            Flow::ProbeSent => false,
+            Flow::Stream => {
+                let acked = self.acked.unwrap_or_default();
+                decisions.under_way(&self.sent, &acked) < limits.window.get().into()
+            }
+        }
     }
 }
 
 /// A write that waits for W synced copies.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PendingWrite {
-    /// Whom to answer.
-    pub request: RequestId,
     /// The entry.
     pub dot: Dot,
+    /// Whom to answer.
+    pub request: RequestId,
 }
 
-/// A linearizable read that waits for W confirmations.
+/// An answer about the state of a file that waits for W confirmations.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PendingRead {
     /// Whom to answer.
     pub request: RequestId,
     /// The file.
     pub path: Path,
-    /// The visible version when the read began.
-    pub version: Option<Entry>,
-    /// What the leader had synced when the read began.
+    /// What is answered, as of the moment at which the request came.
+    pub outcome: Outcome,
+    /// What the answer is about: what the leader had synced when the request came, or logged.
     pub vv: VersionVector,
-    /// The first tag issued after the read began.
+    /// The first tag issued after the request came.
     pub tag: Tag,
     /// Who confirmed, the leader included.
     pub confirmed: NodeSet,

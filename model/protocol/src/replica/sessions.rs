@@ -1,7 +1,7 @@
 //! Sessions: what begins and ends with a connection.
 
 use super::{Replica, Role, Turn};
-use crate::{NodeId, SessionId};
+use crate::{NodeId, SessionId, VersionVector};
 
 impl Replica {
     pub(super) fn on_link_up(&mut self, peer: NodeId, session: SessionId, turn: &mut Turn<'_>) {
@@ -30,6 +30,11 @@ impl Replica {
         if turn.decisions.drops_held_output() {
             self.drop_held_for(peer);
         }
+        if let Role::Follower(following) = &mut self.role
+            && peer == self.log.promise().node
+        {
+            following.offered = VersionVector::default();
+        }
         self.forget_contents_of(peer);
     }
 
@@ -38,7 +43,7 @@ impl Replica {
     // Ensures: G12, because whatever the lost session failed to bring is sent anew.
     fn greet(&mut self, peer: NodeId, turn: &mut Turn<'_>) {
         match &mut self.role {
-            Role::Follower => {}
+            Role::Follower(_) => {}
             Role::Candidate(ballots) => {
                 if !ballots.iter().any(|ballot| ballot.voter == peer) {
                     self.request_vote(peer, turn);
@@ -46,7 +51,7 @@ impl Replica {
             }
             Role::Leader(leadership) => {
                 if turn.decisions.resends_on_link_up() {
-                    leadership.peers[peer.index()].resend(&leadership.base);
+                    leadership.peers[peer.index()].begin_session(&leadership.base);
                     self.send_append(peer, turn);
                 }
             }
