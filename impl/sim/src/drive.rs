@@ -19,6 +19,7 @@ impl Simulation {
         for output in outputs.drain(..) {
             match output {
                 Output::Send { to, packet } => self.send(node, to, packet),
+                Output::ResetElectionTimer => self.wait_for_leader(node),
                 Output::Answer { request, outcome } => {
                     self.nodes[node.index()].answers.push((request, outcome));
                 }

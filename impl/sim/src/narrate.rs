@@ -197,7 +197,9 @@ impl Simulation {
                 let has = if reply.payload.is_some() { "gets" } else { "does not get" };
                 return Some(format!("{has} content {} from {from}", reply.content));
             }
-            Message::VoteRequest(_) => return None,
+            Message::VoteRequest(_) | Message::PreVoteRequest(_) | Message::PreVote(_) => {
+                return None;
+            }
         };
         if entries.is_empty() {
             return None;
@@ -244,7 +246,9 @@ impl Simulation {
         let mut changes = Vec::new();
         match (old.leads, new.role()) {
             (false, Role::Leader(_)) => changes.push(format!("LEADS {}", new.promise())),
-            (true, Role::Follower(_) | Role::Candidate(_)) if new.takes_part() => {
+            (true, Role::Follower(_) | Role::PreCandidate(_) | Role::Candidate(_))
+                if new.takes_part() =>
+            {
                 changes.push(format!("leads no more: it promised {}", new.promise()));
             }
             (false, Role::Follower(_)) if old.promise != new.promise() => {

@@ -42,6 +42,9 @@ pub struct Setup {
     pub loss_per_mille: u16,
     /// Of a thousand messages how many arrive twice, on a network that doubles.
     pub duplication_per_mille: u16,
+    /// Nodes ask whether they would be elected before they ask for votes, and leaders without a
+    /// quorum step down.
+    pub guards_elections: bool,
     /// Bounds on replication.
     pub limits: Limits,
     /// Contents up to this length travel in the log, longer ones beside it.
@@ -107,6 +110,7 @@ impl Setup {
             clock_drift_per_mille: 0,
             loss_per_mille: 0,
             duplication_per_mille: 0,
+            guards_elections: true,
             limits: Limits::default(),
             inline_bytes_max: 64,
             narrated: true,
@@ -114,7 +118,11 @@ impl Setup {
     }
 
     pub(crate) fn parameters(&self) -> Parameters {
-        Parameters { retransmits: self.network != Network::Fifo, limits: self.limits }
+        Parameters {
+            retransmits: self.network != Network::Fifo,
+            guards_elections: self.guards_elections,
+            limits: self.limits,
+        }
     }
 
     pub(crate) fn decisions(&self) -> &'static dyn Decisions {

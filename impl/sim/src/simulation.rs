@@ -471,6 +471,7 @@ impl Simulation {
             one_way_cuts: true,
             pipelined_syncs: true,
             named_contents: true,
+            guards_elections: self.setup.guards_elections,
             limits: self.setup.limits,
             names: self.names.clone(),
             ..Scope::new(self.setup.name.clone(), self.setup.settings, bounds)

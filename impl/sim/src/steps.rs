@@ -2,7 +2,7 @@
 //! steps can do the same again.
 
 use steadfast_node::{Cluster, LinkEvent};
-use steadfast_protocol::{ContentId, Input, Message, NodeId, NodeSet, Packet, Replica};
+use steadfast_protocol::{ContentId, Input, NodeId, NodeSet, Packet, Replica};
 use steadfast_trace::{Cut, Step};
 
 use crate::agenda::Event;
@@ -140,9 +140,10 @@ impl Simulation {
         }
     }
 
-    /// A node that does not lead has waited long enough for somebody who does.
+    /// A node's election timer runs out. It matters to a leader only where it watches its quorum.
     pub(crate) fn time_out(&mut self, node: NodeId) {
-        if self.replica(node).is_some_and(|it| !it.leads() && it.takes_part()) {
+        let guards = self.setup.guards_elections;
+        if self.replica(node).is_some_and(|it| (guards || !it.leads()) && it.takes_part()) {
             self.take(Step::Timeout { node });
             self.wait_for_leader(node);
         }
@@ -184,18 +185,10 @@ impl Simulation {
         }
     }
 
-    /// Lets those wait for a leader who led and do not lead any more.
+    /// Counts those who begin to lead.
     fn follow_roles(&mut self, led: NodeSet) {
         let leads: NodeSet = self.leaders().collect();
-        if leads == led {
-            return;
-        }
         self.ledger.leaders += leads.iter().filter(|it| !led.contains(*it)).count() as u64;
-        for node in led.iter().filter(|it| !leads.contains(*it)) {
-            if self.replica(node).is_some() {
-                self.wait_for_leader(node);
-            }
-        }
     }
 
     fn leaders(&self) -> impl Iterator<Item = NodeId> {
@@ -230,7 +223,7 @@ impl Simulation {
             Step::Write { .. } | Step::Read { .. } | Step::Retry { .. } => self.ask(step)?,
             Step::Timeout { node } => {
                 self.world.spend(|left| &mut left.elections)?;
-                self.ledger.timeouts += 1;
+                self.ledger.timeouts += u64::from(!self.leads(node));
                 self.hear(node, Input::ElectionTimeout);
             }
             Step::Tick { node } => {
@@ -282,17 +275,7 @@ impl Simulation {
 
     fn receive(&mut self, from: NodeId, to: NodeId, packet: Packet) -> Details {
         self.ledger.deliveries += 1;
-        let promise = self.replica(to).map(Replica::promise);
         self.hear(to, Input::Receive { from, packet: packet.clone() });
-        let now = self.replica(to).map(Replica::promise);
-        let is_heard = match &*packet.message {
-            Message::Append(append) => now == Some(append.epoch),
-            Message::VoteRequest(request) => now == Some(request.epoch) && promise != now,
-            _ => false,
-        };
-        if is_heard {
-            self.wait_for_leader(to);
-        }
         Details { packet: Some(packet), ..Details::default() }
     }
 

@@ -171,7 +171,8 @@ impl ClusterModel {
     fn collect_time(&self, state: &ClusterState, actions: &mut Vec<Action>) {
         for replica in state.replicas().filter(|it| it.takes_part()) {
             let node = replica.id();
-            if state.world.left.elections > 0 && !replica.leads() {
+            let waits = !replica.leads() || self.scope().guards_elections;
+            if state.world.left.elections > 0 && waits {
                 actions.push(Action::new(Step::Timeout { node }));
             }
             if state.world.left.ticks > 0 && replica.needs_ticks() {

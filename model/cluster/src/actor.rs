@@ -84,6 +84,8 @@ impl ReplicaActor {
         for output in outputs {
             match output {
                 Output::Send { to, packet } => out.send(Id::from(to.index()), packet),
+                // Time is what the model makes of it: a timer may run out at any moment.
+                Output::ResetElectionTimer => {}
                 Output::Answer { request, outcome } => actor.answers.push((request, outcome)),
             }
         }

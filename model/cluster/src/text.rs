@@ -5,8 +5,8 @@ use std::fmt;
 use steadfast_guarantees::{Action as Asked, GUARANTEES, GuaranteeId, Operation, Status, holds};
 use steadfast_node::{ContentCopy, Node, NodeStorage};
 use steadfast_protocol::{
-    ContentId, Entry, Epoch, HeldEffect, Intent, Leadership, NodeId, Outcome, Packet, Position,
-    Progress, Record, Replica, RequestId, Role, Waiting, Want,
+    ContentId, Entry, Epoch, Held, Intent, Leadership, NodeId, Packet, Position, Progress, Record,
+    Replica, Role, Waiting, Want,
 };
 use steadfast_trace::Bounds;
 
@@ -136,7 +136,9 @@ fn node_lines(node: &Node<Disk>) -> Vec<(&'static str, String)> {
     };
     let (peers, waits) = match replica.role() {
         Role::Leader(it) => (peers(replica.id(), it), waits(it)),
-        Role::Follower(_) | Role::Candidate(_) => (String::new(), String::new()),
+        Role::Follower(_) | Role::PreCandidate(_) | Role::Candidate(_) => {
+            (String::new(), String::new())
+        }
     };
     vec![
         ("", format!("{}  synced {}/{}", role(replica), disk.synced(), disk.records().len())),
@@ -146,7 +148,7 @@ fn node_lines(node: &Node<Disk>) -> Vec<(&'static str, String)> {
         ("shows", shows(replica)),
         ("peers", peers),
         ("waits", waits),
-        ("held", join(replica.outbox().iter().map(|it| held(&it.effect, it.explained_by)))),
+        ("held", join(replica.outbox().iter().map(held))),
         ("parked", join(replica.waiting().iter().map(parked))),
         ("wants", join(replica.wants().iter().map(want))),
     ]
@@ -161,6 +163,9 @@ fn role(replica: &Replica) -> String {
         Role::Leader(it) => format!("LEADS {promise} (tag {})", it.tag),
         Role::Follower(_) if promise == Epoch::ZERO => "FOLLOWS nobody".to_owned(),
         Role::Follower(_) => format!("FOLLOWS {promise}"),
+        Role::PreCandidate(granted) => {
+            format!("FOLLOWS {promise}, asks whether it would be elected, granted {granted}")
+        }
         Role::Candidate(ballots) => {
             let votes = ballots.iter().map(|it| match it.counts_at > replica.synced() {
                 true => format!("{} (counts at record {})", it.voter, it.counts_at),
@@ -232,25 +237,9 @@ fn waits(leadership: &Leadership) -> String {
     join(writes.chain(reads))
 }
 
-fn held(effect: &HeldEffect, until: Position) -> String {
-    let what = match effect {
-        HeldEffect::Send { to, packet } => {
-            format!("to {to} (s{}): {}", packet.session, packet.message)
-        }
-        HeldEffect::Answer { request, outcome } => told(*request, outcome),
-    };
-    format!("{what} until record {until}")
-}
-
-fn told(request: RequestId, outcome: &Outcome) -> String {
-    match outcome {
-        Outcome::Acknowledged { dot } => format!("answer {request}: acknowledged {dot}"),
-        Outcome::Refused(refusal) => format!("answer {request}: refused, {refusal}"),
-        Outcome::Unknown => format!("answer {request}: outcome unknown"),
-        Outcome::Value { version, .. } => {
-            format!("answer {request}: value {}", value(version.as_ref()))
-        }
-    }
+fn held(it: &Held) -> String {
+    let Held { explained_by, to, packet: Packet { session, message } } = it;
+    format!("to {to} (s{session}): {message} until record {explained_by}")
 }
 
 fn parked(waiting: &Waiting) -> String {

@@ -19,6 +19,8 @@ pub enum Output {
         /// The message in its session.
         packet: Packet,
     },
+    /// The election timer begins again.
+    ResetElectionTimer,
     /// An answer to a client.
     Answer {
         /// The client's request.
@@ -150,6 +152,7 @@ fn perform(
             let packet = with_readable_payloads(packet, storage, inputs);
             outputs.push(Output::Send { to, packet });
         }
+        Effect::ResetElectionTimer => outputs.push(Output::ResetElectionTimer),
         Effect::Answer { request, outcome } => outputs.push(Output::Answer { request, outcome }),
         Effect::Store { payload, from } => storage.store(payload, from),
         Effect::Fetch { content } => inputs.push_back(match storage.copy(content) {

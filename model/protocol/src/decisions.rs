@@ -6,8 +6,8 @@
 use std::cmp::Reverse;
 
 use crate::{
-    Counter, Digest, Dot, Entry, Epoch, NodeId, NodeSet, Position, Record, Sequence, SessionId,
-    Settings, VersionVector,
+    Append, Counter, Digest, Dot, Entry, Epoch, NodeId, NodeSet, Position, Record, Sequence,
+    SessionId, Settings, VersionVector,
 };
 
 /// What a leader knows when it makes an entry.
@@ -73,6 +73,24 @@ pub trait Decisions: Send + Sync {
     /// Whether a candidate of this epoch gets a vote.
     fn grants_vote(&self, candidate: Epoch, promise: Epoch) -> bool {
         candidate > promise
+    }
+
+    /// Whether a node that hears a leader refuses pre-votes.
+    fn refuses_pre_votes(&self) -> bool {
+        true
+    }
+
+    /// Whether a leader that has heard these nodes since its election timer ran out last, itself
+    /// included, goes on to lead.
+    fn suffices_to_lead(&self, settings: Settings, heard: NodeSet) -> bool {
+        settings.acknowledges(heard)
+    }
+
+    /// Whether an Append that is followed shows that the leader is there, so that nobody need ask for
+    /// the next epoch: every one does.
+    fn is_heard(&self, append: &Append) -> bool {
+        let _ = append;
+        true
     }
 
     /// Whether a voter logs its promise before it votes.
@@ -233,6 +251,22 @@ pub trait Decisions: Send + Sync {
 
     /// Whether a retry of a request that the log already holds is recognised.
     fn recognises_retries(&self) -> bool {
+        true
+    }
+
+    /// Whether a leader refuses a write that has the request id of another one.
+    fn compares_retries(&self) -> bool {
+        true
+    }
+
+    /// Whether a write that is not logged is refused because a later one of its client is: it is a
+    /// late copy, and would overrule that one.
+    fn is_superseded(&self, number: u64, newest: u64) -> bool {
+        number < newest
+    }
+
+    /// Whether a refusal that tells of a file waits until W nodes have confirmed the leader.
+    fn confirms_refusals(&self) -> bool {
         true
     }
 

@@ -23,6 +23,8 @@ pub enum Effect {
         /// The message in its session; lost if that session is over.
         packet: Packet,
     },
+    /// Restart the election timer: a leader was heard, a vote given, or the node's role has changed.
+    ResetElectionTimer,
     /// Tell the client what became of its request.
     Answer {
         /// The request.
@@ -107,6 +109,19 @@ pub enum Refusal {
         dot: Dot,
         /// The path.
         path: Path,
+    },
+    /// The log holds a later request of this client, and none by this id. The request, or a late
+    /// copy of it, would overrule what the client wrote since.
+    #[error("this client's request {newest} came first: an older one is not written any more")]
+    Superseded {
+        /// The number of the newest request of the client that is logged.
+        newest: u64,
+    },
+    /// The log holds another write by this id.
+    #[error("another write has this request id, it is {dot}: give every request an id of its own")]
+    RequestReused {
+        /// What the request wrote that had the id first.
+        dot: Dot,
     },
     /// The node takes no further part.
     #[error("this node has stopped: {halt}")]

@@ -5,9 +5,10 @@ use thiserror::Error;
 
 use crate::{Dot, NodeId, Sequence, VersionVector};
 
-/// Why a node has stopped taking part: a log in the cluster has lost records that had been synced.
+/// Why a node has stopped taking part: its log cannot be written, or a log in the cluster has lost
+/// records that had been synced.
 ///
-/// An operator gives a node that was rolled back up and lets a new one take its place; to start it
+/// After a rollback an operator gives a node that was rolled back up and lets a new one take its place; to start it
 /// again from the same log stops it again. Where entries differ, one of the two nodes, or the one
 /// that made the entries, was rolled back: the operator decides which log to keep.
 #[derive(
@@ -51,4 +52,8 @@ pub enum Halt {
         /// Up to where.
         vv: VersionVector,
     },
+    /// The disk under the log refused to write or to sync. What is on it is known only after a
+    /// restart.
+    #[error("this node's log cannot be written any more: mend its disk and start the node again")]
+    LogFailed,
 }

@@ -205,7 +205,8 @@ impl fmt::Display for Dot {
 pub struct RequestId {
     /// The client, unique among all clients.
     pub client: u64,
-    /// The request, unique for the client.
+    /// The request. A client's numbers rise: once a later one is logged, an earlier one is written no
+    /// more.
     pub number: u64,
 }
 

@@ -68,9 +68,13 @@ pub enum Input {
     Read(ReadRequest),
     /// The log is on disk up to and including this position.
     Synced(Position),
-    /// Nothing was heard of a leader for a while.
+    /// The election timer has run out. The driver arms it when the node starts, arms it again
+    /// whenever it has run out, and restarts it at each
+    /// [`Effect::ResetElectionTimer`](crate::Effect::ResetElectionTimer). Its length is drawn at random
+    /// each time, so that two nodes seldom ask at once, and is several times the one between ticks.
     ElectionTimeout,
-    /// Time passed.
+    /// The heartbeat timer has run out. It is needed while
+    /// [`Replica::needs_ticks`](crate::Replica::needs_ticks).
     Tick,
     /// A session with a peer began. Its messages are delivered only after this.
     LinkUp {
@@ -107,6 +111,9 @@ pub enum Input {
         /// The content.
         content: ContentId,
     },
+    /// The log could not be written or synced. The node takes no further part until it is started
+    /// again.
+    LogFailed,
     /// A content's copy was found to be bad or missing.
     Bad {
         /// The content.

@@ -37,14 +37,14 @@ pub use ids::{
 pub use input::{Base, Consistency, Input, Intent, ReadRequest, WriteRequest};
 pub use log::Log;
 pub use message::{
-    Ack, Append, ContentReply, Message, Need, Packet, Payload, Reject, SealedMessage, Vote,
-    VoteRequest,
+    Ack, Append, ContentReply, Message, Need, Packet, Payload, PreVote, Reject, SealedMessage,
+    Vote, VoteRequest,
 };
 pub use parameters::{Limits, Parameters};
 pub use record::{Identity, Record, RecoverError};
 pub use replica::{
-    Ballot, Flow, Following, Held, HeldEffect, Leadership, PendingRead, PendingWrite, Progress,
-    Replica, Role, Waiting, Want,
+    Ballot, Flow, Following, Held, Leadership, PendingRead, PendingWrite, Progress, Replica, Role,
+    Waiting, Want,
 };
 pub use sealed::Sealed;
 pub use settings::{NODES_MAX, Settings, SettingsError};

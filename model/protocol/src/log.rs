@@ -101,6 +101,13 @@ impl Log {
         self.entry(*self.requests.get(&request)?)
     }
 
+    /// The highest number of a client's requests that wrote a logged entry.
+    #[must_use]
+    pub fn newest_of(&self, client: u64) -> Option<u64> {
+        let all = RequestId { client, number: 0 }..=RequestId { client, number: u64::MAX };
+        self.requests.range(all).next_back().map(|(request, _)| request.number)
+    }
+
     /// All logged entries, by origin and sequence.
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.origins.iter().flatten()

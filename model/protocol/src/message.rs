@@ -58,6 +58,14 @@ pub struct Reject {
     pub promise: Epoch,
 }
 
+/// From a node that would be a candidate: whether it would get a vote for this epoch. And the answer
+/// of one who would vote; one who would not is silent.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct PreVote {
+    /// The leadership that would be asked for.
+    pub epoch: Epoch,
+}
+
 /// From a candidate, once its own promise is synced.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct VoteRequest {
@@ -118,6 +126,10 @@ pub enum Message {
     Need(Need),
     /// A content is sent, or is lacking.
     Content(ContentReply),
+    /// A node asks whether it would get a vote.
+    PreVoteRequest(PreVote),
+    /// It would.
+    PreVote(PreVote),
 }
 
 impl Message {
@@ -132,6 +144,8 @@ impl Message {
             Message::Vote(_) => 4,
             Message::Need(_) => 5,
             Message::Content(_) => 6,
+            Message::PreVoteRequest(_) => 7,
+            Message::PreVote(_) => 8,
         }
     }
 
@@ -143,7 +157,7 @@ impl Message {
             Message::Ack(it) => &it.payloads,
             Message::Vote(it) => &it.payloads,
             Message::Content(it) => it.payload.as_slice(),
-            Message::Reject(_) | Message::VoteRequest(_) | Message::Need(_) => &[],
+            _ => &[],
         }
     }
 
@@ -155,7 +169,7 @@ impl Message {
             Message::Ack(it) => it.payloads.retain(|payload| payload.content != content),
             Message::Vote(it) => it.payloads.retain(|payload| payload.content != content),
             Message::Content(it) => it.payload = it.payload.filter(|it| it.content != content),
-            Message::Reject(_) | Message::VoteRequest(_) | Message::Need(_) => {}
+            _ => {}
         }
         self
     }
@@ -185,7 +199,7 @@ impl Message {
             Message::Ack(it) => Some((it.vv, it.digest)),
             Message::VoteRequest(it) => Some((it.vv, it.digest)),
             Message::Vote(it) => Some((it.vv, it.digest)),
-            Message::Reject(_) | Message::Need(_) | Message::Content(_) => None,
+            _ => None,
         }
     }
 
@@ -244,6 +258,8 @@ impl fmt::Display for Message {
                 write!(f, "Vote {} vv{}", it.epoch, it.vv)?;
                 list(f, &it.entries, &it.payloads)
             }
+            Message::PreVoteRequest(it) => write!(f, "PreVoteRequest {}", it.epoch),
+            Message::PreVote(it) => write!(f, "PreVote {}", it.epoch),
             Message::Need(it) => write!(f, "Need {}", it.content),
             Message::Content(it) => match it.payload {
                 Some(_) => write!(f, "Content {}", it.content),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Entry;
 
-/// How a node deals with its network.
+/// How a node deals with its network and with time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Parameters {
@@ -15,13 +15,18 @@ pub struct Parameters {
     /// is not acknowledged, and questions for contents are repeated. Otherwise nothing is sent twice
     /// within a session.
     pub retransmits: bool,
+    /// A node asks whether it would be elected before it asks for votes (pre-vote), and a leader
+    /// whose disk hangs, or that does not hear enough nodes to acknowledge a write, steps down
+    /// (check-quorum). Without this a node asks for votes whenever its election timer runs out: more
+    /// leaders are deposed, and every promise but the liveness of a leader is kept.
+    pub guards_elections: bool,
     /// Bounds on replication.
     pub limits: Limits,
 }
 
 impl Default for Parameters {
     fn default() -> Self {
-        Parameters { retransmits: false, limits: Limits::default() }
+        Parameters { retransmits: false, guards_elections: true, limits: Limits::default() }
     }
 }
 

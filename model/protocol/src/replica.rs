@@ -6,6 +6,7 @@ mod contents;
 mod elections;
 mod halting;
 mod outbox;
+mod pre_votes;
 mod reads;
 mod recovery;
 mod role;
@@ -22,7 +23,7 @@ use crate::{
 
 use contents::Contents;
 pub use contents::{Waiting, Want};
-pub use outbox::{Held, HeldEffect};
+pub use outbox::Held;
 pub use role::{Ballot, Flow, Following, Leadership, PendingRead, PendingWrite, Progress, Role};
 
 /// One node's state machine.
@@ -103,6 +104,7 @@ impl Replica {
             Input::Unusable { content } => self.on_unusable(content, turn),
             Input::Fetched { content } => self.on_fetched(content, turn),
             Input::Bad { content } => self.on_bad(content, turn),
+            Input::LogFailed => self.halt(Halt::LogFailed, turn),
         }
     }
 
@@ -234,7 +236,7 @@ impl Replica {
             Role::Leader(leader) => {
                 !leader.reads.is_empty() || self.linked().any(|peer| lacks(leader, peer))
             }
-            Role::Follower(_) | Role::Candidate(_) => false,
+            Role::Follower(_) | Role::PreCandidate(_) | Role::Candidate(_) => false,
         };
         leads_laggards || !self.wants().is_empty()
     }
@@ -288,6 +290,8 @@ impl Replica {
             Message::Reject(reject) => self.on_reject(reject, turn),
             Message::VoteRequest(request) => self.on_vote_request(from, request, turn),
             Message::Vote(vote) => self.on_vote(from, vote, turn),
+            Message::PreVoteRequest(request) => self.on_pre_vote_request(from, request, turn),
+            Message::PreVote(vote) => self.on_pre_vote(from, vote, turn),
             Message::Need(need) => self.on_need(from, need.content, turn),
             Message::Content(reply) => self.on_content(from, reply, turn),
         }
@@ -335,6 +339,7 @@ impl Replica {
         if self.note_synced(position, turn).is_some() {
             self.release(turn);
             self.maybe_lead(turn);
+            self.answer_reads(turn);
             self.replicate(turn);
         }
     }

@@ -98,6 +98,7 @@ impl Cluster {
                     Output::Send { to, packet } => {
                         self.tell(to, Input::Receive { from: node, packet });
                     }
+                    Output::ResetElectionTimer => {}
                     Output::Answer { request, outcome } => self.answers.push((request, outcome)),
                 }
             }

@@ -118,6 +118,10 @@ pub struct Scope {
     /// Writes name contents that are stored beside the log and travel as payloads.
     #[serde(default)]
     pub named_contents: bool,
+    /// Nodes ask whether they would be elected before they ask for votes, and leaders without a
+    /// quorum step down ([`Parameters::guards_elections`]).
+    #[serde(default)]
+    pub guards_elections: bool,
     /// Bounds on replication.
     #[serde(default, skip_serializing_if = "is_default")]
     pub limits: Limits,
@@ -182,6 +186,7 @@ impl Scope {
             one_way_cuts: false,
             pipelined_syncs: false,
             named_contents: false,
+            guards_elections: false,
             limits: Limits::default(),
             names: Names::default(),
         }
@@ -190,7 +195,11 @@ impl Scope {
     /// What the nodes are started with.
     #[must_use]
     pub fn parameters(&self) -> Parameters {
-        Parameters { retransmits: self.network != Network::Fifo, limits: self.limits }
+        Parameters {
+            retransmits: self.network != Network::Fifo,
+            guards_elections: self.guards_elections,
+            limits: self.limits,
+        }
     }
 
     /// A path by its number.

@@ -1,6 +1,6 @@
 //! G12 settles.
 
-use steadfast_protocol::Role;
+use steadfast_protocol::{Halt, Role};
 
 use super::{Guarantee, GuaranteeId};
 use crate::ClusterView;
@@ -28,7 +28,9 @@ impl Guarantee for Settles {
     fn state(&self, cluster: &dyn ClusterView) -> bool {
         // What is excused of a node that has stopped is excused after a rollback only.
         let is_whole = cluster.history().rolled_back().is_empty();
-        if is_whole && cluster.replicas().any(|it| !it.takes_part()) {
+        if is_whole
+            && cluster.replicas().any(|it| it.halted().is_some_and(|it| *it != Halt::LogFailed))
+        {
             return false;
         }
         !cluster.is_quiet()
@@ -42,7 +44,7 @@ impl Guarantee for Settles {
 fn is_at_rest(cluster: &dyn ClusterView) -> bool {
     let is_answered = |role: &Role| match role {
         Role::Leader(leadership) => leadership.writes.is_empty() && leadership.reads.is_empty(),
-        Role::Follower(_) | Role::Candidate(_) => true,
+        Role::Follower(_) | Role::PreCandidate(_) | Role::Candidate(_) => true,
     };
     // With too few nodes left to acknowledge, writes wait until one is replaced.
     let can_acknowledge = cluster.taking_part().count() >= cluster.settings().write();

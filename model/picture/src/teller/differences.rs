@@ -36,7 +36,7 @@ fn role(node: &NodeView<'_>) -> (Role, String) {
         _ if !replica.takes_part() => Role::Stopped,
         Doing::Leader(_) => Role::Leads,
         Doing::Candidate(_) => Role::Asks,
-        Doing::Follower(_) => Role::Follows,
+        Doing::Follower(_) | Doing::PreCandidate(_) => Role::Follows,
     };
     (role, replica.promise().to_string())
 }

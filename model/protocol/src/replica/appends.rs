@@ -36,6 +36,9 @@ impl Replica {
         if promise.is_some() || !matches!(self.role, Role::Follower(_)) {
             self.step_down(turn);
         }
+        if turn.decisions.is_heard(append) {
+            self.hear_leader(from, turn);
+        }
         self.learn(promise, &append.entries, turn);
         let (entries, payloads) = self.offer(&append.vv, turn);
         let vv = *self.log.vv();
@@ -77,6 +80,11 @@ impl Replica {
             return;
         }
         self.note_progress(from, &ack.vv, turn);
+        if self.parameters.guards_elections
+            && let Role::Leader(leadership) = &mut self.role
+        {
+            leadership.heard.insert(from);
+        }
         self.learn(None, &ack.entries, turn);
         if !ack.entries.is_empty() && !self.log.vv().includes(&ack.vv) {
             let length = self.log.length();
@@ -97,7 +105,7 @@ impl Replica {
     fn progress(&mut self, peer: NodeId) -> Option<&mut Progress> {
         match &mut self.role {
             Role::Leader(leadership) => leadership.peers.get_mut(peer.index()),
-            Role::Follower(_) | Role::Candidate(_) => None,
+            Role::Follower(_) | Role::PreCandidate(_) | Role::Candidate(_) => None,
         }
     }
 

@@ -12,22 +12,65 @@ impl Replica {
     pub(super) fn on_write(&mut self, write: WriteRequest, turn: &mut Turn<'_>) {
         if !self.leads() {
             let refusal = Refusal::NotLeader { leader: self.leader_hint() };
-            return self.hold_answer(write.request, Outcome::Refused(refusal), turn);
+            return self.answer(write.request, Outcome::Refused(refusal), turn);
         }
         let known = self.log.written_by(write.request);
-        if let (Some(known), Role::Leader(leadership)) = (known, &mut self.role) {
-            leadership.writes.remove(&PendingWrite { dot: known.dot, request: write.request });
+        match known.filter(|_| turn.decisions.recognises_retries()).cloned() {
+            Some(entry) => self.on_retry(&write, &entry, turn),
+            None => self.on_first_try(&write, turn),
         }
-        let made = match known.filter(|_| turn.decisions.recognises_retries()).cloned() {
-            None => self.make_entry(&write, turn),
-            Some(entry) if turn.decisions.renews(entry.stamp.fence, self.promise()) => {
-                self.renew(&entry, turn)
-            }
-            Some(entry) => return self.await_copies(write.request, entry.dot, turn),
-        };
-        match made {
+    }
+
+    fn on_first_try(&mut self, write: &WriteRequest, turn: &mut Turn<'_>) {
+        let RequestId { client, number } = write.request;
+        if let Some(newest) = self.log.newest_of(client)
+            && turn.decisions.is_superseded(number, newest)
+        {
+            let refusal = Refusal::Superseded { newest };
+            return self.answer(write.request, Outcome::Refused(refusal), turn);
+        }
+        match self.make_entry(write, turn) {
             Ok(entry) => self.accept(entry, turn),
-            Err(refusal) => self.hold_answer(write.request, Outcome::Refused(refusal), turn),
+            Err(refusal) => self.refuse(write, refusal, turn),
+        }
+    }
+
+    /// A request of which the log holds an entry. Two requests with one id are the client's mistake,
+    /// and it hears so; the base is not compared, because an entry does not tell whether it was named.
+    fn on_retry(&mut self, write: &WriteRequest, entry: &Entry, turn: &mut Turn<'_>) {
+        let (request, dot) = (write.request, entry.dot);
+        if !self.is_made_by(write, entry) && turn.decisions.compares_retries() {
+            let refusal = Refusal::RequestReused { dot };
+            return self.answer(request, Outcome::Refused(refusal), turn);
+        }
+        if !turn.decisions.renews(entry.stamp.fence, self.promise()) {
+            return self.await_copies(request, dot, turn);
+        }
+        match self.renew(entry, turn) {
+            Ok(entry) => self.accept(entry, turn),
+            Err(refusal) => self.refuse(write, refusal, turn),
+        }
+    }
+
+    fn is_made_by(&self, write: &WriteRequest, entry: &Entry) -> bool {
+        let change = match &write.intent {
+            Intent::Put(content) => Some(Change::Put(content.clone())),
+            Intent::Delete => Some(Change::Delete),
+            Intent::Restore(dot) => self.log.entry(*dot).map(|it| it.change.clone()),
+        };
+        entry.path == write.path && change.as_ref() == Some(&entry.change)
+    }
+
+    /// Refuses a write. A refusal that tells of a file is an observation like a read, and waits for
+    /// the same confirmation: a deposed leader does not know what its successor has accepted.
+    // Ensures: G5, because such a refusal says what W nodes confirm.
+    fn refuse(&mut self, write: &WriteRequest, refusal: Refusal, turn: &mut Turn<'_>) {
+        let (request, path) = (write.request, write.path.clone());
+        let tells_of_a_file = !matches!(refusal, Refusal::ContentMissing { .. });
+        let outcome = Outcome::Refused(refusal);
+        match tells_of_a_file && turn.decisions.confirms_refusals() {
+            true => self.answer_once_confirmed(request, path, outcome, *self.log.vv(), turn),
+            false => self.answer(request, outcome, turn),
         }
     }
 

@@ -132,6 +132,12 @@ impl Replica {
                 turn.effects.push(Effect::Store { payload: *payload, from });
             }
         }
+        if let Message::Append(append) = &**message
+            && turn.decisions.follows(append.epoch, self.promise())
+        {
+            // The leader is there although nothing of this is logged yet.
+            self.hear_leader(from, turn);
+        }
         self.drop_covered(from, message);
         self.contents.waiting.push(Waiting { from, message: message.clone() });
         self.ask_for_wants(Some(from), turn);

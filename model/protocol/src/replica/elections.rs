@@ -3,16 +3,37 @@
 use std::collections::BTreeSet;
 
 use super::{Ballot, Leadership, Progress, Replica, Role, Turn};
-use crate::{Epoch, Message, NodeId, Outcome, Record, Refusal, Reject, Tag, Vote, VoteRequest};
+use crate::{
+    Effect, Epoch, Message, NodeId, NodeSet, Outcome, Position, Record, Refusal, Reject, Tag, Vote,
+    VoteRequest,
+};
 
 impl Replica {
-    /// Asks for the next epoch. A leader has no election timeout, and after the last round nobody
-    /// can be elected any more.
+    /// The election timer has run out. A leader looks whether it can still acknowledge. Every other
+    /// node asks for the next epoch, unless the last round is over or its own disk lags: it could
+    /// not log its promise.
     pub(super) fn on_election_timeout(&mut self, turn: &mut Turn<'_>) {
+        if self.leads() {
+            return self.check_quorum(turn);
+        }
         let epoch = turn.decisions.next_epoch(self.promise(), self.id());
-        if self.leads() || epoch <= self.promise() {
+        if epoch <= self.promise() {
             return;
         }
+        if !self.parameters.guards_elections {
+            return self.become_candidate(epoch, turn);
+        }
+        if self.synced < self.log.length() {
+            return;
+        }
+        match self.would_lead(self.alone()) {
+            true => self.become_candidate(epoch, turn),
+            false => self.request_pre_votes(epoch, turn),
+        }
+    }
+
+    /// Asks for votes.
+    pub(super) fn become_candidate(&mut self, epoch: Epoch, turn: &mut Turn<'_>) {
         self.append(vec![Record::Promise(epoch)], turn);
         self.role = Role::Candidate(vec![Ballot {
             voter: self.id(),
@@ -46,6 +67,7 @@ impl Replica {
         }
         if !has_voted_so {
             self.step_down(turn);
+            turn.effects.push(Effect::ResetElectionTimer);
             if turn.decisions.logs_vote() {
                 self.append(vec![Record::Promise(request.epoch)], turn);
             }
@@ -59,7 +81,9 @@ impl Replica {
 
     /// A vote is a ballot for a candidate; for who already leads it says what the voter has.
     pub(super) fn on_vote(&mut self, from: NodeId, vote: &Vote, turn: &mut Turn<'_>) {
-        if vote.epoch != self.promise() || matches!(self.role, Role::Follower(_)) {
+        if vote.epoch != self.promise()
+            || matches!(self.role, Role::Follower(_) | Role::PreCandidate(_))
+        {
             return;
         }
         if turn.decisions.learns_from_votes() {
@@ -72,7 +96,7 @@ impl Replica {
                 ballots.push(Ballot { voter: from, vv: vote.vv, counts_at });
                 ballots.sort_by_key(|ballot| ballot.voter);
             }
-            Role::Follower(_) | Role::Leader(_) => self.note_progress(from, &vote.vv, turn),
+            _ => self.note_progress(from, &vote.vv, turn),
         }
         let has_more = !self.log.vv().includes(&vote.vv) && !vote.entries.is_empty();
         if has_more && matches!(self.role, Role::Candidate(_)) {
@@ -102,15 +126,42 @@ impl Replica {
     fn become_leader(&mut self, turn: &mut Turn<'_>) {
         let base = self.synced_vv;
         let mut peers = vec![Progress::taken_to_hold(&base); usize::from(self.nodes())];
+        let mut heard = NodeSet::default();
         if let Role::Candidate(ballots) = &self.role {
             for ballot in ballots.iter().filter(|ballot| ballot.voter != self.id()) {
+                if self.parameters.guards_elections {
+                    heard.insert(ballot.voter);
+                }
                 let progress = Progress::taken_to_hold(&ballot.vv);
                 peers[ballot.voter.index()] = Progress { acked: Some(ballot.vv), ..progress };
             }
         }
         let (tag, writes, reads) = (Tag::default(), BTreeSet::new(), Vec::new());
-        self.role = Role::Leader(Leadership { tag, base, peers, writes, reads });
+        let checked_at = Position::default();
+        let leadership = Leadership { tag, base, peers, writes, reads, heard, checked_at };
+        self.role = Role::Leader(leadership);
+        turn.effects.push(Effect::ResetElectionTimer);
         self.linked_peers().into_iter().for_each(|peer| self.send_append(peer, turn));
+    }
+
+    /// Steps down if what was unsynced when the timer ran out last still is, so that the disk hangs,
+    /// or if those heard since then could not acknowledge a write. Then clients hear what became of
+    /// their requests, and another node can lead.
+    fn check_quorum(&mut self, turn: &mut Turn<'_>) {
+        let (id, settings, length) = (self.id(), self.settings(), self.log.length());
+        let Role::Leader(leadership) = &mut self.role else {
+            return;
+        };
+        if !self.parameters.guards_elections {
+            return;
+        }
+        let mut heard = std::mem::take(&mut leadership.heard);
+        heard.insert(id);
+        let disk_hangs = self.synced < leadership.checked_at;
+        leadership.checked_at = length;
+        if disk_hangs || !turn.decisions.suffices_to_lead(settings, heard) {
+            self.step_down(turn);
+        }
     }
 
     /// A peer has promised a higher epoch: log it too and follow.
@@ -138,6 +189,7 @@ impl Replica {
         let Role::Leader(leadership) = std::mem::take(&mut self.role) else {
             return;
         };
+        turn.effects.push(Effect::ResetElectionTimer);
         let refused = Outcome::Refused(Refusal::NotLeader { leader: None });
         for write in leadership.writes {
             let admits = turn.decisions.admits_unknown_outcomes();

@@ -4,7 +4,7 @@
 //! elsewhere. Nobody can prevent that before two nodes meet; whoever notices it when they do says
 //! so and stops, so that no two nodes go on with different versions under equal vectors.
 
-use super::{HeldEffect, Replica, Turn};
+use super::{Replica, Turn};
 use crate::{Halt, Input, Message, NodeId, Outcome, Refusal, RequestId};
 
 impl Replica {
@@ -44,14 +44,7 @@ impl Replica {
     pub(super) fn halt(&mut self, halt: Halt, turn: &mut Turn<'_>) {
         self.step_down(turn);
         self.halted = Some(halt);
-        for held in std::mem::take(&mut self.outbox) {
-            // What is held for clients are refusals. Some speak of files, and this log is not to be
-            // believed.
-            if let HeldEffect::Answer { request, .. } = held.effect {
-                let outcome = Outcome::Refused(Refusal::Halted { halt });
-                self.answer(request, outcome, turn);
-            }
-        }
+        self.outbox.clear();
         self.contents.give_up();
     }
 

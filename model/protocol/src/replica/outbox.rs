@@ -3,57 +3,26 @@
 use super::{Replica, Turn};
 use crate::{Effect, Message, NodeId, Outcome, Packet, Position, RequestId, Sealed};
 
-/// Output that waits for the log records that explain it.
+/// A message that waits for the log records that explain it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Held {
     /// It may leave once the log is synced up to here.
     pub explained_by: Position,
-    /// What is held.
-    pub effect: HeldEffect,
-}
-
-/// What the outbox holds.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum HeldEffect {
-    /// A message in the session in which it was caused.
-    Send {
-        /// The receiver.
-        to: NodeId,
-        /// The message.
-        packet: Packet,
-    },
-    /// An answer to a client.
-    Answer {
-        /// The request.
-        request: RequestId,
-        /// What became of it.
-        outcome: Outcome,
-    },
+    /// The receiver.
+    pub to: NodeId,
+    /// The message in the session in which it was caused.
+    pub packet: Packet,
 }
 
 impl Replica {
     /// Sends a message once everything logged so far is synced. Without a session it is dropped.
-    pub(super) fn hold_message(&mut self, to: NodeId, message: Message, turn: &mut Turn<'_>) {
-        if let Some(session) = self.session(to) {
-            let message = Sealed::new(message);
-            self.hold(HeldEffect::Send { to, packet: Packet { session, message } }, turn);
-        }
-    }
-
-    /// Answers a client once everything logged so far is synced.
-    pub(super) fn hold_answer(
-        &mut self,
-        request: RequestId,
-        outcome: Outcome,
-        turn: &mut Turn<'_>,
-    ) {
-        self.hold(HeldEffect::Answer { request, outcome }, turn);
-    }
-
     // Ensures: G1, because no Ack leaves before the records that it speaks of are synced.
-    fn hold(&mut self, effect: HeldEffect, turn: &mut Turn<'_>) {
-        let explained_by = self.log.length();
-        self.outbox.push(Held { explained_by, effect });
+    pub(super) fn hold_message(&mut self, to: NodeId, message: Message, turn: &mut Turn<'_>) {
+        let Some(session) = self.session(to) else {
+            return;
+        };
+        let packet = Packet { session, message: Sealed::new(message) };
+        self.outbox.push(Held { explained_by: self.log.length(), to, packet });
         self.release(turn);
     }
 
@@ -79,23 +48,18 @@ impl Replica {
             if !turn.decisions.may_leave(held.explained_by, synced) {
                 return true;
             }
-            turn.effects.push(match held.effect.clone() {
-                HeldEffect::Answer { request, outcome } => Effect::Answer { request, outcome },
-                HeldEffect::Send { to, packet } => {
-                    let current = sessions.get(to.index()).copied().flatten();
-                    if !turn.decisions.is_of_session(packet.session, current) {
-                        return true;
-                    }
-                    Effect::Send { to, packet }
-                }
-            });
+            let current = sessions.get(held.to.index()).copied().flatten();
+            if !turn.decisions.is_of_session(held.packet.session, current) {
+                return true;
+            }
+            turn.effects.push(Effect::Send { to: held.to, packet: held.packet.clone() });
             false
         });
     }
 
-    /// Forgets the messages held for a peer whose session ended: the peer will be told anew.
+    /// Forgets the messages held for a peer whose session ended: the next session begins with what
+    /// matters of them.
     pub(super) fn drop_held_for(&mut self, peer: NodeId) {
-        self.outbox
-            .retain(|held| !matches!(held.effect, HeldEffect::Send { to, .. } if to == peer));
+        self.outbox.retain(|held| held.to != peer);
     }
 }

@@ -1,7 +1,9 @@
 //! Reads: linearizable with W confirmations, stale at once.
 
 use super::{PendingRead, Replica, Role, Turn};
-use crate::{Ack, Consistency, NodeId, Outcome, ReadRequest, Refusal};
+use crate::{
+    Ack, Consistency, NodeId, Outcome, Path, ReadRequest, Refusal, RequestId, VersionVector,
+};
 
 impl Replica {
     pub(super) fn on_read(&mut self, read: ReadRequest, turn: &mut Turn<'_>) {
@@ -18,21 +20,37 @@ impl Replica {
     /// leader: only an answer to a tag issued from now on can tell.
     // Ensures: G5, because a successor would have met one of the W that confirm.
     fn on_linearizable_read(&mut self, read: ReadRequest, turn: &mut Turn<'_>) {
-        let (own, vv) = (self.id(), self.synced_vv);
+        if !self.leads() {
+            let refusal = Refusal::NotLeader { leader: self.leader_hint() };
+            return self.answer(read.request, Outcome::Refused(refusal), turn);
+        }
         let version = self.files.visible(&read.path).cloned();
-        let hint = self.leader_hint();
+        let outcome = Outcome::Value { version, stale: false };
+        self.answer_once_confirmed(read.request, read.path, outcome, self.synced_vv, turn);
+    }
+
+    /// Answers a request about a file, as of now, once W nodes have confirmed that this node still
+    /// leads and hold everything in `vv`, which the answer was computed from.
+    pub(super) fn answer_once_confirmed(
+        &mut self,
+        request: RequestId,
+        path: Path,
+        outcome: Outcome,
+        vv: VersionVector,
+        turn: &mut Turn<'_>,
+    ) {
+        let own = self.id();
         let Role::Leader(leadership) = &mut self.role else {
-            let refusal = Refusal::NotLeader { leader: hint };
-            return self.hold_answer(read.request, Outcome::Refused(refusal), turn);
+            return;
         };
-        if leadership.reads.iter().any(|it| it.request == read.request) {
+        if leadership.reads.iter().any(|it| it.request == request) {
             return;
         }
         leadership.tag = leadership.tag.next();
         leadership.reads.push(PendingRead {
-            request: read.request,
-            path: read.path,
-            outcome: Outcome::Value { version, stale: false },
+            request,
+            path,
+            outcome,
             vv,
             tag: leadership.tag,
             confirmed: [own].into_iter().collect(),
@@ -56,14 +74,14 @@ impl Replica {
         self.answer_reads(turn);
     }
 
-    fn answer_reads(&mut self, turn: &mut Turn<'_>) {
-        let settings = self.settings();
+    pub(super) fn answer_reads(&mut self, turn: &mut Turn<'_>) {
+        let (settings, synced) = (self.settings(), self.synced_vv);
         let Role::Leader(leadership) = &mut self.role else {
             return;
         };
-        let (done, waiting) = std::mem::take(&mut leadership.reads)
-            .into_iter()
-            .partition(|read| turn.decisions.confirms_read(settings, read.confirmed));
+        let (done, waiting) = std::mem::take(&mut leadership.reads).into_iter().partition(|read| {
+            synced.includes(&read.vv) && turn.decisions.confirms_read(settings, read.confirmed)
+        });
         leadership.reads = waiting;
         let done: Vec<PendingRead> = done;
         for read in done {

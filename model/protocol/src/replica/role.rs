@@ -11,6 +11,8 @@ use crate::{
 pub enum Role {
     /// Follows whoever leads its promise.
     Follower(Following),
+    /// Asks whether it would be elected; who has said so, itself included.
+    PreCandidate(NodeSet),
     /// Asks for votes for the epoch it promised.
     Candidate(Vec<Ballot>),
     /// Leads the epoch it promised.
@@ -26,6 +28,11 @@ impl Default for Role {
 /// What a follower keeps track of.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Following {
+    /// The leader, once it was heard in this session and until a timer ran out. Only where elections
+    /// are guarded.
+    pub leader: Option<NodeId>,
+    /// Who has asked for a pre-vote since the leader was heard last.
+    pub has_asked: NodeSet,
     /// The entries that the leader was offered in this session and epoch: with Acks, and with the
     /// vote that elected it. Unused where messages can be lost.
     pub offered: VersionVector,
@@ -56,8 +63,14 @@ pub struct Leadership {
     pub peers: Vec<Progress>,
     /// Writes that are not acknowledged yet.
     pub writes: BTreeSet<PendingWrite>,
-    /// Linearizable reads that are not answered yet, oldest first.
+    /// Linearizable reads, and refusals that tell of a file, that are not answered yet, oldest
+    /// first.
     pub reads: Vec<PendingRead>,
+    /// Who was heard since the election timer ran out last, or voted. Only where elections are
+    /// guarded.
+    pub heard: NodeSet,
+    /// How long the log was when the election timer ran out last.
+    pub checked_at: Position,
 }
 
 /// How a leader sends to one peer (the names are those of etcd's raft, `tracker/state.go`).

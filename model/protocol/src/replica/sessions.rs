@@ -1,7 +1,7 @@
 //! Sessions: what begins and ends with a connection.
 
 use super::{Replica, Role, Turn};
-use crate::{NodeId, SessionId, VersionVector};
+use crate::{Message, NodeId, NodeSet, PreVote, SessionId, VersionVector};
 
 impl Replica {
     pub(super) fn on_link_up(&mut self, peer: NodeId, session: SessionId, turn: &mut Turn<'_>) {
@@ -30,10 +30,19 @@ impl Replica {
         if turn.decisions.drops_held_output() {
             self.drop_held_for(peer);
         }
-        if let Role::Follower(following) = &mut self.role
-            && peer == self.log.promise().node
-        {
-            following.offered = VersionVector::default();
+        match &mut self.role {
+            Role::Follower(following) => {
+                if peer == self.log.promise().node {
+                    following.offered = VersionVector::default();
+                }
+                if following.leader == Some(peer) {
+                    (following.leader, following.has_asked) = (None, NodeSet::default());
+                }
+                following.has_asked.remove(peer);
+            }
+            Role::PreCandidate(granted) => granted.remove(peer),
+            Role::Leader(leadership) => leadership.heard.remove(peer),
+            Role::Candidate(_) => {}
         }
         self.forget_contents_of(peer);
     }
@@ -44,6 +53,10 @@ impl Replica {
     fn greet(&mut self, peer: NodeId, turn: &mut Turn<'_>) {
         match &mut self.role {
             Role::Follower(_) => {}
+            Role::PreCandidate(_) => {
+                let epoch = turn.decisions.next_epoch(self.promise(), self.id());
+                self.send(peer, Message::PreVoteRequest(PreVote { epoch }), turn);
+            }
             Role::Candidate(ballots) => {
                 if !ballots.iter().any(|ballot| ballot.voter == peer) {
                     self.request_vote(peer, turn);

@@ -1,0 +1,84 @@
+//! Pre-vote: a node asks whether it would be elected before it raises its round (Ongaro, "Consensus:
+//! Bridging Theory and Practice", 2014, section 9.6). So a node that was cut off, or that reaches
+//! only some of the others, deposes nobody.
+
+use super::{Following, Replica, Role, Turn};
+use crate::{Effect, Epoch, Message, NodeId, NodeSet, PreVote};
+
+impl Replica {
+    /// Asks the peers whether they would vote. A grant is one node's word about now, so it is
+    /// forgotten with the session and when the timer runs out again.
+    pub(super) fn request_pre_votes(&mut self, epoch: Epoch, turn: &mut Turn<'_>) {
+        self.role = Role::PreCandidate(self.alone());
+        for peer in self.linked_peers() {
+            self.send(peer, Message::PreVoteRequest(PreVote { epoch }), turn);
+        }
+    }
+
+    /// Whether these nodes suffice to elect a leader, and to acknowledge writes once it leads: one
+    /// that could not would lead in vain and step down again.
+    pub(super) fn would_lead(&self, granted: NodeSet) -> bool {
+        self.settings().elects(granted) && self.settings().acknowledges(granted)
+    }
+
+    /// Grants a pre-vote unless a leader is heard. A leader that steps down later leaves followers
+    /// that believe to hear it; so a peer that asks again, and no word of the leader came in
+    /// between, is granted what it asks for: its timer is longer than the time between heartbeats.
+    // Ensures: G12, because whoever asks twice is not refused by a node that has no leader.
+    pub(super) fn on_pre_vote_request(
+        &mut self,
+        from: NodeId,
+        request: &PreVote,
+        turn: &mut Turn<'_>,
+    ) {
+        let is_new = request.epoch > self.promise();
+        let refuses = match &mut self.role {
+            Role::Leader(_) => true,
+            Role::Follower(following) => {
+                let is_first = !following.has_asked.contains(from);
+                let hears = following.leader.is_some();
+                if hears {
+                    following.has_asked.insert(from);
+                }
+                hears && is_first
+            }
+            Role::PreCandidate(_) | Role::Candidate(_) => false,
+        };
+        if !is_new {
+            // The peer learns which rounds are over, and asks for a later one.
+            return self.reject(from, turn);
+        }
+        if !(refuses && turn.decisions.refuses_pre_votes()) {
+            self.send(from, Message::PreVote(request.clone()), turn);
+        }
+    }
+
+    /// Counts a pre-vote, and asks for votes once there are enough.
+    pub(super) fn on_pre_vote(&mut self, from: NodeId, vote: &PreVote, turn: &mut Turn<'_>) {
+        let epoch = turn.decisions.next_epoch(self.promise(), self.id());
+        let Role::PreCandidate(granted) = &mut self.role else {
+            return;
+        };
+        if vote.epoch != epoch {
+            return;
+        }
+        granted.insert(from);
+        let granted = *granted;
+        if self.would_lead(granted) {
+            self.become_candidate(epoch, turn);
+        }
+    }
+
+    /// The leader is there: this node waits for it from now on, and refuses pre-votes.
+    pub(super) fn hear_leader(&mut self, leader: NodeId, turn: &mut Turn<'_>) {
+        if matches!(self.role, Role::PreCandidate(_)) {
+            self.role = Role::default();
+        }
+        if self.parameters.guards_elections
+            && let Role::Follower(Following { leader: heard, has_asked, .. }) = &mut self.role
+        {
+            (*heard, *has_asked) = (Some(leader), NodeSet::default());
+        }
+        turn.effects.push(Effect::ResetElectionTimer);
+    }
+}
