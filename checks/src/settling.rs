@@ -233,6 +233,7 @@ pub(crate) fn table(graphs: &[Settling]) -> String {
 mod tests {
     use steadfast_cluster::shipped;
     use steadfast_guarantees::twins::twin;
+    use steadfast_protocol::Decisions;
 
     use super::*;
 
@@ -241,6 +242,32 @@ mod tests {
         let cold = shipped("cold").expect("a shipped scope").scope();
         let settling = judge(cold, twin("no-forwarding"), Limits::default());
         assert!(settling.stuck > 0 && settling.cyclic == 0, "{settling:?}");
+    }
+
+    /// A heartbeat does not send again what may be lost.
+    struct NoRewind;
+
+    impl Decisions for NoRewind {
+        fn rewinds(&self) -> bool {
+            false
+        }
+    }
+
+    static NO_REWIND: Twin = Twin {
+        name: "no-rewind",
+        about: "a heartbeat does not send again what may be lost",
+        decisions: &NoRewind,
+        caught_by: GuaranteeId::Settles,
+        scope: "lossy-window",
+    };
+
+    #[test]
+    fn heartbeats_that_send_nothing_again_go_on_without_end() {
+        let lossy = shipped("lossy-window").expect("a shipped scope").scope();
+        let settling = judge(lossy.clone(), None, Limits::default());
+        assert!(settling.complete && settling.cyclic == 0, "{settling:?}");
+        let settling = judge(lossy, Some(&NO_REWIND), Limits::default());
+        assert!(settling.cyclic > 0, "{settling:?}");
     }
 
     #[test]

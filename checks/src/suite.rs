@@ -77,7 +77,7 @@ pub(crate) fn run_twins(names: &[String], output: &Output) -> Result<ExitCode, F
 }
 
 /// The scopes whose whole graph is built.
-const SETTLING: [&str; 11] = [
+const SETTLING: &[&str] = &[
     "cold",
     "candidates",
     "reads",
@@ -89,6 +89,8 @@ const SETTLING: [&str; 11] = [
     "lossy",
     "lossy-contents",
     "lossy-reads",
+    "lossy-window",
+    "pre-vote",
 ];
 
 fn settlings(output: &Output) -> Vec<Settling> {

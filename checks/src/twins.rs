@@ -87,7 +87,7 @@ pub(crate) fn table(caught: &[Caught]) -> String {
         );
     }
     if caught.iter().any(|it| it.search == Search::Script) {
-        text += "script: too deep for a search here; a shipped schedule was run instead.\n";
+        text += "script: a search for it takes long; a shipped schedule was run instead.\n";
     }
     text
 }

@@ -96,8 +96,18 @@ impl Simulation {
                 Some((Some(node), format!("the client asks again: {}", request_of(operation))))
             }
             Step::Timeout { node } => {
-                let epoch = self.replica(node)?.promise();
-                Some((Some(node), format!("has heard no leader and asks to lead {epoch}")))
+                let replica = self.replica(node)?;
+                let text = match replica.role() {
+                    Role::Candidate(_) => {
+                        format!("has heard no leader and asks to lead {}", replica.promise())
+                    }
+                    Role::PreCandidate(_) => {
+                        "has heard no leader and asks whether it would be elected".to_owned()
+                    }
+                    // Its log says what came of it.
+                    Role::Follower(_) | Role::Leader(_) => return None,
+                };
+                Some((Some(node), text))
             }
             Step::LinkUp { node, peer } => {
                 Some((Some(node), format!("sees its connection with {peer} begin")))
@@ -249,7 +259,15 @@ impl Simulation {
             (true, Role::Follower(_) | Role::PreCandidate(_) | Role::Candidate(_))
                 if new.takes_part() =>
             {
-                changes.push(format!("leads no more: it promised {}", new.promise()));
+                changes.push(match new.promise() {
+                    promise if promise > old.promise => {
+                        format!("leads no more: it promised {promise}")
+                    }
+                    _ if new.synced() < new.log().length() => {
+                        "leads no more: its disk hangs".to_owned()
+                    }
+                    _ => "leads no more: it hears too few nodes to acknowledge a write".to_owned(),
+                });
             }
             (false, Role::Follower(_)) if old.promise != new.promise() => {
                 changes.push(format!("promises to follow {}", new.promise()));

@@ -91,4 +91,6 @@ pub(crate) enum Chance {
     /// Whether and when a log is rolled back, and what the copy of a disk holds that was taken while
     /// the node ran.
     Rollback,
+    /// Whether elections are guarded, and how narrow the limits are.
+    Rules,
 }

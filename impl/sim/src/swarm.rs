@@ -4,6 +4,7 @@
 //! Regehr, "Swarm Testing", ISSTA 2012, section 2): what is always there hides what happens only
 //! without it.
 
+use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -61,7 +62,22 @@ fn setup(seed: u64, random: &mut Random) -> Setup {
     choose_speeds(&mut setup, random);
     choose_network(&mut setup, random);
     setup.records_per_batch = [1, usize::MAX][random.below(2)];
+    choose_rules(&mut setup, &mut Random::of(seed, [Chance::Rules as u64]));
     setup
+}
+
+/// Whether elections are guarded, and narrow limits in half of the runs: several messages for what
+/// otherwise fits into one.
+fn choose_rules(setup: &mut Setup, random: &mut Random) {
+    setup.guards_elections = random.chance(500);
+    let mut narrow = |limit: &mut NonZeroU32| {
+        if random.chance(500) {
+            *limit = NonZeroU32::MIN.saturating_add([0, 1, 3][random.below(3)]);
+        }
+    };
+    narrow(&mut setup.limits.entries);
+    narrow(&mut setup.limits.payloads);
+    narrow(&mut setup.limits.window);
 }
 
 /// How fast everything is: slow messages, slow disks and impatient nodes each make other races

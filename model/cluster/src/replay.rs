@@ -80,8 +80,10 @@ pub fn script(twin: &str) -> Option<Trace> {
     Trace::parse(json).ok()
 }
 
-const SCRIPTS: &[(&str, &str)] =
-    &[("ack-without-epoch", include_str!("../../../snapshots/traces/ack-without-epoch.json"))];
+const SCRIPTS: &[(&str, &str)] = &[
+    ("ack-without-epoch", include_str!("../../../snapshots/traces/ack-without-epoch.json")),
+    ("leads-before-sync", include_str!("../../../snapshots/traces/leads-before-sync.json")),
+];
 
 /// The trace of a run of the model.
 #[must_use]

@@ -1,6 +1,8 @@
 //! The shipped scopes.
 
-use steadfast_protocol::Settings;
+use std::num::NonZeroU32;
+
+use steadfast_protocol::{Limits, Settings};
 use steadfast_trace::{Bounds, Network, Scope, Start};
 
 /// When a scope is searched.
@@ -57,6 +59,12 @@ const NOTHING: Bounds = Bounds {
     duplicates: 0,
     rollbacks: 0,
 };
+
+/// Limits of this many entries per message, and this many under way to one peer.
+fn narrow(entries: u32, window: u32) -> Limits {
+    let limit = |count: u32| NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
+    Limits { entries: limit(entries), window: limit(window), ..Limits::default() }
+}
 
 fn scope(name: &str, elect: u8, write: u8, bounds: Bounds) -> Scope {
     let settings = Settings::new(3, elect, write);
@@ -187,6 +195,27 @@ scopes! {
     "candidates" Default "E1W1: two candidates of one round, from nothing"
         ["first-leader", "leader-change", "write-acknowledged"]
         |name| Scope { start: Start::Cold, ..scope(name, 1, 1, Bounds { writes: 1, elections: 2, ..NOTHING }) };
+    "window-1" Default "E1W1: a cut between two writes, with one entry per message and one under way"
+        ["conflict-converged", "split-brain", "window-full"]
+        |name| Scope { limits: narrow(1, 1), ..scope(name, 1, 1, Bounds { writes: 2, partitions: 1, elections: 1, ..NOTHING }) };
+    "window-2" Deep "E1W1: a cut between three writes, with one entry per message and two under way"
+        ["conflict-converged", "split-brain"]
+        |name| Scope { limits: narrow(1, 2), ..scope(name, 1, 1, Bounds { writes: 3, partitions: 1, elections: 1, ..NOTHING }) };
+    "narrow-votes" Deep "E2W2: two writes and a read through an election, with one entry per message"
+        ["read-answered", "leader-change", "entry-learned"]
+        |name| Scope { limits: narrow(1, 1), ..scope(name, 2, 2, Bounds { writes: 2, reads: 1, elections: 1, ..NOTHING }) };
+    "lossy-window" Default "E2W2: two writes over a network that loses and doubles, one entry under way"
+        ["message-lost", "message-doubled", "write-acknowledged", "window-full"]
+        |name| Scope { network: Network::Lossy, limits: narrow(1, 1), ..scope(name, 2, 2, Bounds { writes: 2, drops: 1, duplicates: 1, ..NOTHING }) };
+    "pre-vote" Default "E2W2: two timers run out, elections are guarded"
+        ["leader-change", "pre-vote-refused", "leader-resigned"]
+        |name| Scope { guards_elections: true, ..scope(name, 2, 2, Bounds { writes: 1, elections: 2, ..NOTHING }) };
+    "guarded" Deep "E2W2: three timers run out, elections are guarded"
+        ["leader-change", "pre-vote-refused", "leader-resigned"]
+        |name| Scope { guards_elections: true, ..scope(name, 2, 2, Bounds { writes: 1, elections: 3, ..NOTHING }) };
+    "guarded-cut" Deep "E2W2: two timers run out through a cut, elections are guarded"
+        ["leader-change", "pre-vote-refused", "leader-resigned"]
+        |name| Scope { guards_elections: true, ..scope(name, 2, 2, Bounds { writes: 1, partitions: 1, elections: 2, ..NOTHING }) };
     "three-elections" Support "E2W2: an Ack that arrives three elections late"
         []
         |name| scope(name, 2, 2, Bounds { writes: 1, reads: 2, elections: 3, ..NOTHING });

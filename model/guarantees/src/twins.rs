@@ -152,8 +152,16 @@ twins! {
         fn learns_from_votes(&self) -> bool {
             false
         }
-        fn has_learned(&self, _: &VersionVector, _: &VersionVector) -> bool {
+        fn has_learned(&self, _: &VersionVector, _: &VersionVector, _: &VersionVector) -> bool {
             true
+        }
+    }
+
+    LeadsBeforeSync "leads-before-sync"
+    "a candidate leads once it has logged what its voters had, before that is on disk",
+    Linearizable in "narrow-votes" {
+        fn has_learned(&self, _: &VersionVector, logged: &VersionVector, voted: &VersionVector) -> bool {
+            logged.includes(voted)
         }
     }
 
@@ -332,10 +340,18 @@ twins! {
     }
 
     SentByOrigin "sent-by-origin"
-    "entries are sent by origin instead of by stamp, so that a prefix may lack its causes",
-    Settles in "available" {
+    "entries are sent by origin instead of by stamp, so that a message may lack the causes of what it carries",
+    Settles in "window-1" {
         fn goes_first(&self, one: &Entry, other: &Entry) -> bool {
             one.dot.origin > other.dot.origin
+        }
+    }
+
+    WindowStaysFull "window-stays-full"
+    "a leader counts what it has sent as under way, whatever was acknowledged",
+    Settles in "window-1" {
+        fn under_way(&self, sent: &VersionVector, _: &VersionVector) -> u64 {
+            sent.beyond(&VersionVector::default())
         }
     }
 

@@ -75,7 +75,7 @@ witnesses! {
     "retry-renewed", "a retry was acknowledged with an entry in place of that of the first try",
         |_, _, after| retry_is_renewed(after);
     "retry-overtaken", "a retry was refused because another write had overtaken the first try",
-        |_, step, after| matches!(step, Step::Retry { .. }) && retry_is_overtaken(after);
+        |before, _, after| retry_is_overtaken(before, after);
     "entry-learned", "a leader holds an entry of an epoch before its own that it did not make",
         |_, _, after| after.replicas().any(|it| has_learned(it, after));
     "torn-in-one-direction", "one end of a session goes on while the other saw it end",
@@ -98,6 +98,12 @@ witnesses! {
         |_, _, after| after.replicas().any(|it| matches!(it.halted(), Some(Halt::EntriesDiffer { .. })));
     "stopped-among-settled", "a settled cluster with a leader goes on without a node that stopped",
         |_, _, after| after.is_settled() && after.has_leader() && after.replicas().any(|it| !it.takes_part());
+    "window-full", "a leader holds entries back until a peer has acknowledged others",
+        |_, _, after| after.replicas().any(holds_back);
+    "pre-vote-refused", "a node was asked whether it would vote, and hears a leader",
+        |before, step, after| pre_vote_is_refused(before, step, after);
+    "leader-resigned", "a leader stepped down by itself",
+        |before, step, after| has_resigned(before, step, after);
     "message-lost", "a message was lost", |_, step, _| matches!(step, Step::Drop { .. });
     "message-doubled", "a message arrived twice",
         |_, step, _| matches!(step, Step::Duplicate { .. });
@@ -175,12 +181,19 @@ fn retry_is_renewed(cluster: &dyn ClusterView) -> bool {
 }
 
 /// A retry that its leader neither keeps nor acknowledges, although it knows of the first try.
-fn retry_is_overtaken(cluster: &dyn ClusterView) -> bool {
-    let is_known = |leader: &Replica, request| leader.log().written_by(request).is_some();
-    let operations = cluster.history().operations().iter();
-    operations.filter(|it| it.retried && it.status == Status::Unknown).any(|it| {
-        let leader = cluster.node(it.node).replica;
-        leader.is_some_and(|leader| leader.leads() && is_known(leader, it.request))
+fn retry_is_overtaken(before: &dyn ClusterView, after: &dyn ClusterView) -> bool {
+    let leads =
+        |cluster: &dyn ClusterView, node| cluster.node(node).replica.is_some_and(|it| it.leads());
+    let knows = |node, request| {
+        let replica = after.node(node).replica;
+        replica.is_some_and(|it| it.log().written_by(request).is_some())
+    };
+    let [old, new] = [before, after].map(|it| it.history().operations());
+    old.iter().zip(new).any(|(old, new)| {
+        let is_refused = old.status == Status::Pending && new.status == Status::Unknown;
+        let node = new.node;
+        (is_refused && new.retried && leads(before, node) && leads(after, node))
+            && knows(node, new.request)
     })
 }
 
@@ -188,6 +201,36 @@ fn has_learned(replica: &Replica, cluster: &dyn ClusterView) -> bool {
     let is_older = |epoch| epoch < replica.promise();
     let mut others = replica.log().entries().filter(|it| it.dot.origin != replica.id());
     replica.leads() && others.any(|it| cluster.history().epoch_of(it).is_some_and(is_older))
+}
+
+/// A leader has sent a peer that it reaches less than it has synced, and waits.
+fn holds_back(leader: &Replica) -> bool {
+    let Role::Leader(leadership) = leader.role() else {
+        return false;
+    };
+    leader.linked().any(|peer| {
+        let progress = &leadership.peers[peer.index()];
+        progress.acked.is_some() && !progress.sent.includes(leader.synced_vv())
+    })
+}
+
+fn pre_vote_is_refused(before: &dyn ClusterView, step: &Step, after: &dyn ClusterView) -> bool {
+    let Step::Deliver { from, to, .. } = *step else {
+        return false;
+    };
+    let has_asked = |cluster: &dyn ClusterView| match cluster.node(to).replica.map(Replica::role) {
+        Some(Role::Follower(it)) => it.leader.is_some() && it.has_asked.contains(from),
+        _ => false,
+    };
+    !has_asked(before) && has_asked(after)
+}
+
+fn has_resigned(before: &dyn ClusterView, step: &Step, after: &dyn ClusterView) -> bool {
+    let Step::Timeout { node } = *step else {
+        return false;
+    };
+    let leads = |cluster: &dyn ClusterView| cluster.node(node).replica.is_some_and(Replica::leads);
+    leads(before) && !leads(after)
 }
 
 fn has_half_open(cluster: &dyn ClusterView) -> bool {

@@ -211,9 +211,16 @@ pub trait Decisions: Send + Sync {
         true
     }
 
-    /// Whether a ballot counts as far as the log goes: the candidate has logged what the voter had.
-    fn has_learned(&self, logged: &VersionVector, voted: &VersionVector) -> bool {
-        logged.includes(voted)
+    /// Whether a candidate has all that a voter had.
+    // Ensures: G5, because what a leader shows is what it has synced.
+    fn has_learned(
+        &self,
+        synced: &VersionVector,
+        logged: &VersionVector,
+        voted: &VersionVector,
+    ) -> bool {
+        let _ = logged;
+        synced.includes(voted)
     }
 
     /// Whether a link-up resets what was believed sent to what was acknowledged.

@@ -218,27 +218,32 @@ impl Replica {
         self.synced == self.log.length() && self.outbox.is_empty() && self.contents.is_idle()
     }
 
-    /// Whether the passing of time makes this node say something: a leader's heartbeats, or the
-    /// question for a content that it lacks.
+    /// Whether the passing of time makes this node say something: a leader's heartbeats, and where
+    /// messages can be lost, a candidate's requests and the questions for contents that it lacks.
     #[must_use]
     pub fn needs_ticks(&self) -> bool {
-        self.leads() || (self.parameters.retransmits && !self.wants().is_empty())
+        let asks = matches!(self.role, Role::Candidate(_)) || !self.wants().is_empty();
+        self.leads() || (self.parameters.retransmits && asks)
     }
 
-    /// Whether this node's next tick must carry something to somebody where messages are lost: a
-    /// leader's entries, its question whether it still leads, or a question for a content.
+    /// Whether this node's next tick must carry something to another where messages are lost: a
+    /// leader's entries, its question whether it still leads, a candidate's request, or a question
+    /// for a content.
     #[must_use]
     pub fn lags(&self) -> bool {
-        let lacks = |leader: &Leadership, peer: NodeId| {
-            leader.peers[peer.index()].acked.as_ref() != Some(self.synced_vv())
-        };
-        let leads_laggards = match &self.role {
+        let role_lags = match &self.role {
             Role::Leader(leader) => {
-                !leader.reads.is_empty() || self.linked().any(|peer| lacks(leader, peer))
+                let lacks = |peer: NodeId| {
+                    leader.peers[peer.index()].acked.as_ref() != Some(self.synced_vv())
+                };
+                !leader.reads.is_empty() || self.linked().any(lacks)
             }
-            Role::Follower(_) | Role::PreCandidate(_) | Role::Candidate(_) => false,
+            Role::Candidate(ballots) => {
+                self.linked().any(|peer| !ballots.iter().any(|it| it.voter == peer))
+            }
+            Role::Follower(_) | Role::PreCandidate(_) => false,
         };
-        leads_laggards || !self.wants().is_empty()
+        role_lags || !self.wants().is_empty()
     }
 
     fn nodes(&self) -> u8 {
@@ -307,6 +312,9 @@ impl Replica {
             log.push(record);
             if let Record::Entry(entry) = record {
                 self.logged_files.0.apply(entry, turn.decisions);
+                if entry.dot.origin == self.identity.node {
+                    self.sequence = self.sequence.max(entry.dot.sequence);
+                }
             }
         }
         self.tail.extend(records.iter().cloned());

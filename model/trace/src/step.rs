@@ -270,7 +270,7 @@ impl fmt::Display for Step {
                 write!(f, "client repeats request {request} at {node}")
             }
             Step::Read { node, path } => write!(f, "client reads {} at {node}", path_name(*path)),
-            Step::Timeout { node } => write!(f, "{node} times out and asks to lead"),
+            Step::Timeout { node } => write!(f, "{node} times out"),
             Step::Tick { node } => write!(f, "{node} sends heartbeats"),
             Step::Crash { node, kept, torn } => {
                 let torn = if *torn { " and a torn one" } else { "" };

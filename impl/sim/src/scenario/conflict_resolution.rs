@@ -42,10 +42,11 @@ pub(super) fn tell(cast: &Cast<'_>) -> Result<Vec<Story>, ScenarioError> {
     story.chapter("the cluster splits; one side writes once, the other twice, and nobody waits");
     let others: Vec<NodeId> = NodeId::all(cast.nodes).filter(|it| *it != wrong).collect();
     story.cluster.cut([wrong]);
+    // Before it notices that it is alone and steps down, if it needs others to acknowledge.
+    let alone = write(&mut story, wrong, source, "the write of the lonely side", Some(WRONG_BY));
     let right = story.leader_among(&others);
     let first = write(&mut story, right, source, "the first write of the other side", None);
     let second = write(&mut story, right, source, "its second write", None);
-    let alone = write(&mut story, wrong, source, "the write of the lonely side", Some(WRONG_BY));
     story.note(&format!(
         "The clock of {wrong} is a day ahead. By wall clocks the last write would be: {}.",
         newest(&[&first, &second, &alone]).what

@@ -6,8 +6,8 @@ use crate::parameters::Room;
 use crate::{Ack, Append, Digest, Entry, Message, NodeId, Payload, VersionVector};
 
 impl Replica {
-    /// Time passed: a leader keeps its followers. Where messages can be lost it retransmits, and
-    /// every node repeats its questions for contents.
+    /// Time passed: a leader keeps its followers. Where messages can be lost it retransmits, a
+    /// candidate asks again, and every node repeats its questions for contents.
     pub(super) fn on_tick(&mut self, turn: &mut Turn<'_>) {
         let retransmits = self.parameters.retransmits;
         if let Role::Leader(leadership) = &mut self.role {
@@ -18,6 +18,7 @@ impl Replica {
             self.linked_peers().into_iter().for_each(|peer| self.send_append(peer, turn));
         }
         if retransmits {
+            self.request_votes_again(turn);
             self.ask_again(turn);
         }
     }
@@ -86,12 +87,18 @@ impl Replica {
             leadership.heard.insert(from);
         }
         self.learn(None, &ack.entries, turn);
-        if !ack.entries.is_empty() && !self.log.vv().includes(&ack.vv) {
-            let length = self.log.length();
-            self.progress(from).into_iter().for_each(|it| it.prompts_at = Some(length));
-        }
+        self.ask_for_more(from, &ack.vv);
         self.confirm_reads(from, ack, turn);
         self.replicate(turn);
+    }
+
+    /// Lets an Append ask for the rest of what a peer has, if this was not all, once everything that
+    /// came from it is synced: then the Append says that there is room for more.
+    pub(super) fn ask_for_more(&mut self, peer: NodeId, vv: &VersionVector) {
+        if !self.log.vv().includes(vv) {
+            let length = self.log.length();
+            self.progress(peer).into_iter().for_each(|it| it.prompts_at = Some(length));
+        }
     }
 
     /// Notes that a peer has synced this much in this epoch.

@@ -46,6 +46,15 @@ impl Replica {
         self.maybe_lead(turn);
     }
 
+    /// Asks those for their votes whose votes are missing, where messages can be lost.
+    pub(super) fn request_votes_again(&mut self, turn: &mut Turn<'_>) {
+        if let Role::Candidate(ballots) = &self.role {
+            let voters: NodeSet = ballots.iter().map(|it| it.voter).collect();
+            let missing = self.linked_peers().into_iter().filter(|it| !voters.contains(*it));
+            missing.for_each(|peer| self.request_vote(peer, turn));
+        }
+    }
+
     /// Asks a peer for its vote, once the candidate's own promise is synced.
     pub(super) fn request_vote(&mut self, peer: NodeId, turn: &mut Turn<'_>) {
         let vv = *self.log.vv();
@@ -98,10 +107,10 @@ impl Replica {
             }
             _ => self.note_progress(from, &vote.vv, turn),
         }
-        let has_more = !self.log.vv().includes(&vote.vv) && !vote.entries.is_empty();
-        if has_more && matches!(self.role, Role::Candidate(_)) {
+        if matches!(self.role, Role::Candidate(_)) && !self.log.vv().includes(&vote.vv) {
             self.request_vote(from, turn);
         }
+        self.ask_for_more(from, &vote.vv);
         self.maybe_lead(turn);
         self.replicate(turn);
     }
@@ -115,7 +124,7 @@ impl Replica {
         };
         let counts = |it: &&Ballot| {
             turn.decisions.may_leave(it.counts_at, self.synced)
-                && turn.decisions.has_learned(self.log.vv(), &it.vv)
+                && turn.decisions.has_learned(&self.synced_vv, self.log.vv(), &it.vv)
         };
         let voters = ballots.iter().filter(counts).map(|ballot| ballot.voter).collect();
         if self.settings().elects(voters) {

@@ -7,10 +7,15 @@ use crate::{Effect, Epoch, Message, NodeId, NodeSet, PreVote};
 
 impl Replica {
     /// Asks the peers whether they would vote. A grant is one node's word about now, so it is
-    /// forgotten with the session and when the timer runs out again.
+    /// forgotten with the session and when the timer runs out again; where messages can be lost it
+    /// is kept until a leader is heard, because all of them seldom come at once.
     pub(super) fn request_pre_votes(&mut self, epoch: Epoch, turn: &mut Turn<'_>) {
-        self.role = Role::PreCandidate(self.alone());
-        for peer in self.linked_peers() {
+        let granted = match self.role {
+            Role::PreCandidate(granted) if self.parameters.retransmits => granted,
+            _ => self.alone(),
+        };
+        self.role = Role::PreCandidate(granted);
+        for peer in self.linked_peers().into_iter().filter(|peer| !granted.contains(*peer)) {
             self.send(peer, Message::PreVoteRequest(PreVote { epoch }), turn);
         }
     }

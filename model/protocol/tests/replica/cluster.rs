@@ -1,0 +1,221 @@
+//! A few replicas, driven by hand over a perfect network.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use steadfast_node::{ContentCopy, Node, NodeStorage, Output};
+use steadfast_protocol::{
+    Base, Consistency, Content, ContentId, Entry, Identity, Input, Intent, Message, NodeId,
+    Outcome, Parameters, Path, Payload, Position, ReadRequest, Record, Replica, RequestId,
+    SessionId, Settings, Steadfast, WriteRequest,
+};
+
+/// Storage in memory, on which every received payload is whole and good.
+#[derive(Default)]
+pub(crate) struct Memory {
+    pub(crate) records: Vec<Record>,
+    pub(crate) synced: usize,
+    received: VecDeque<ContentId>,
+    pub(crate) contents: BTreeSet<ContentId>,
+}
+
+impl NodeStorage for Memory {
+    fn records(&self) -> &[Record] {
+        &self.records
+    }
+
+    fn synced(&self) -> Position {
+        Position(self.synced as u64)
+    }
+
+    fn append(&mut self, records: Vec<Record>) {
+        self.records.extend(records);
+    }
+
+    fn copy(&self, content: ContentId) -> ContentCopy {
+        match self.contents.contains(&content) {
+            true => ContentCopy::Exact,
+            false => ContentCopy::Missing,
+        }
+    }
+
+    fn contents(&self) -> impl Iterator<Item = ContentId> {
+        self.contents.iter().copied()
+    }
+
+    fn store(&mut self, payload: Payload, _: NodeId) {
+        self.received.push_back(payload.content);
+    }
+
+    fn is_storing(&self) -> bool {
+        !self.received.is_empty()
+    }
+}
+
+pub(crate) struct Cluster {
+    pub(crate) nodes: Vec<Node<Memory>>,
+    inputs: VecDeque<(NodeId, Input)>,
+    pub(crate) answers: Vec<(RequestId, Outcome)>,
+    /// Every message that was sent: from, to, and what it said.
+    pub(crate) sent: Vec<(NodeId, NodeId, Message)>,
+    /// How often each node restarted its election timer.
+    pub(crate) timer_resets: Vec<u32>,
+    /// Whether appended records are synced at once.
+    pub(crate) syncs: bool,
+    session: SessionId,
+}
+
+impl Cluster {
+    /// A cluster with the parameters that nodes have by default.
+    pub(crate) fn new(nodes: u8, elect: u8, write: u8) -> Cluster {
+        Cluster::with(nodes, elect, write, Parameters::default())
+    }
+
+    pub(crate) fn with(nodes: u8, elect: u8, write: u8, parameters: Parameters) -> Cluster {
+        let settings = Settings::new(nodes, elect, write).expect("legal settings");
+        let start = |node| {
+            let identity = Identity { node, settings };
+            let records = vec![Record::Identity(identity)];
+            let mut node =
+                Node::new(identity, parameters, Memory { records, synced: 1, ..Memory::default() });
+            node.start(&Steadfast).expect("a new log");
+            node
+        };
+        let members = NodeId::all(nodes).map(start).collect();
+        let mut cluster = Cluster {
+            nodes: members,
+            inputs: VecDeque::new(),
+            answers: Vec::new(),
+            sent: Vec::new(),
+            timer_resets: vec![0; usize::from(nodes)],
+            syncs: true,
+            session: SessionId(1),
+        };
+        for (node, peer) in pairs(nodes) {
+            cluster.tell(node, Input::LinkUp { peer, session: SessionId(1) });
+        }
+        cluster.run();
+        cluster
+    }
+
+    pub(crate) fn tell(&mut self, node: NodeId, input: Input) {
+        self.inputs.push_back((node, input));
+    }
+
+    pub(crate) fn run(&mut self) {
+        while let Some((node, input)) = self.inputs.pop_front() {
+            let mut outputs = Vec::new();
+            self.nodes[node.index()].hear(input, &Steadfast, &mut outputs);
+            for output in outputs {
+                match output {
+                    Output::Send { to, packet } => {
+                        self.sent.push((node, to, (*packet.message).clone()));
+                        self.tell(to, Input::Receive { from: node, packet });
+                    }
+                    Output::ResetElectionTimer => self.timer_resets[node.index()] += 1,
+                    Output::Answer { request, outcome } => self.answers.push((request, outcome)),
+                }
+            }
+            self.follow_storage(node);
+        }
+    }
+
+    /// What was appended is synced, unless it is not to be, and what was received is stored.
+    pub(crate) fn follow_storage(&mut self, node: NodeId) {
+        let syncs = self.syncs;
+        let storage = self.nodes[node.index()].storage_mut();
+        let mut news = Vec::new();
+        if syncs && storage.synced < storage.records.len() {
+            storage.synced = storage.records.len();
+            news.push(Input::Synced(storage.synced()));
+        }
+        while let Some(content) = storage.received.pop_front() {
+            storage.contents.insert(content);
+            news.push(Input::Stored { content });
+        }
+        news.into_iter().for_each(|input| self.tell(node, input));
+    }
+
+    pub(crate) fn replica(&self, node: usize) -> &Replica {
+        self.nodes[node].replica().expect("it is up")
+    }
+
+    pub(crate) fn replicas(&self) -> impl Iterator<Item = &Replica> {
+        self.nodes.iter().filter_map(Node::replica)
+    }
+
+    pub(crate) fn elect(&mut self, node: u8) {
+        self.tell(NodeId(node), Input::ElectionTimeout);
+        self.run();
+    }
+
+    /// Time passes for a node: its heartbeat timer runs out.
+    pub(crate) fn tick(&mut self, node: u8) {
+        self.tell(NodeId(node), Input::Tick);
+        self.run();
+    }
+
+    pub(crate) fn put(&mut self, node: u8, number: u64, path: &str) -> Option<Outcome> {
+        self.write(node, number, path, Intent::Put(text(number)), Base::Visible)
+    }
+
+    pub(crate) fn write(
+        &mut self,
+        node: u8,
+        number: u64,
+        path: &str,
+        intent: Intent,
+        base: Base,
+    ) -> Option<Outcome> {
+        let request = RequestId { client: 1, number };
+        let write = WriteRequest { request, path: Path::new(path), intent, base };
+        self.tell(NodeId(node), Input::Write(write));
+        self.run();
+        self.answer(number)
+    }
+
+    pub(crate) fn read(
+        &mut self,
+        node: u8,
+        number: u64,
+        consistency: Consistency,
+    ) -> Option<Outcome> {
+        let request = RequestId { client: 1, number };
+        let read = ReadRequest { request, path: Path::new("a"), consistency };
+        self.tell(NodeId(node), Input::Read(read));
+        self.run();
+        self.answer(number)
+    }
+
+    pub(crate) fn answer(&self, number: u64) -> Option<Outcome> {
+        let answers = self.answers.iter().rev();
+        answers.into_iter().find(|(it, _)| it.number == number).map(|(_, outcome)| outcome.clone())
+    }
+
+    pub(crate) fn cut(&mut self, one: u8, other: u8) {
+        self.tell(NodeId(one), Input::LinkDown { peer: NodeId(other) });
+        self.tell(NodeId(other), Input::LinkDown { peer: NodeId(one) });
+        self.run();
+    }
+
+    pub(crate) fn link(&mut self, one: u8, other: u8) {
+        self.session = self.session.next();
+        let session = self.session;
+        self.tell(NodeId(one), Input::LinkUp { peer: NodeId(other), session });
+        self.tell(NodeId(other), Input::LinkUp { peer: NodeId(one), session });
+        self.run();
+    }
+
+    pub(crate) fn heads(&self, node: u8, path: &str) -> Vec<Entry> {
+        self.replica(node.into()).files().heads(&Path::new(path)).to_vec()
+    }
+}
+
+pub(crate) fn pairs(nodes: u8) -> impl Iterator<Item = (NodeId, NodeId)> {
+    NodeId::all(nodes).flat_map(move |node| {
+        NodeId::all(nodes).filter(move |peer| *peer != node).map(move |peer| (node, peer))
+    })
+}
+
+pub(crate) fn text(number: u64) -> Content {
+    Content::Inline(format!("v{number}").into_bytes().into())
+}
