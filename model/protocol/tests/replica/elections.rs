@@ -183,6 +183,7 @@ fn a_follower_that_waits_for_a_content_hears_its_leader() {
     cluster.run();
     assert_eq!(cluster.replica(1).waiting().len(), 1);
     assert_eq!(cluster.timer_resets[1], 1);
+    cluster.cut(0, 2);
     cluster.elect(2);
     assert!(!cluster.replica(2).leads(), "the waiting follower refuses");
 }
