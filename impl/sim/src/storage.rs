@@ -57,7 +57,7 @@ struct Backup {
 }
 
 /// The disk of a node, and what runs on it as long as the node is up.
-pub struct Storage {
+pub(crate) struct Storage {
     disk: Arc<SimulatedDisk>,
     /// What a rollback restores.
     backup: Option<Backup>,
@@ -75,8 +75,6 @@ pub struct Storage {
     records_per_batch: usize,
     /// Where each batch of records that is not synced ends.
     batches: VecDeque<usize>,
-    /// Where the batch ends of whose sync the replica is about to be told.
-    pub ending: Option<usize>,
     contents: BTreeMap<ContentId, Stored>,
     /// How often a copy of a content was made or went bad.
     copies: u64,
@@ -109,7 +107,6 @@ impl Storage {
             records_per_batch: records_per_batch.max(1),
             synced: 0,
             batches: VecDeque::new(),
-            ending: None,
             contents: BTreeMap::new(),
             copies: 0,
             wrong: 0,
@@ -245,7 +242,6 @@ impl Storage {
         (self.synced, self.handed, self.written) = (survivors, survivors, survivors);
         self.batches.clear();
         self.storing.clear();
-        self.ending = None;
         if let Some(record) = torn.filter(|_| decisions.trusts_torn_record()) {
             self.append_synced(record);
         }
