@@ -1,10 +1,12 @@
 //! What is done to a cluster from outside: clients and faults.
 
+use std::time::Duration;
+
 use steadfast_guarantees::{Action, Operation, Status};
 use steadfast_node::{Cluster, ContentCopy, NodeStorage};
 use steadfast_protocol::{
-    Change, Consistency, Content, ContentId, Dot, Input, Intent, NodeId, NodeSet, Path,
-    ReadRequest, RequestId, WriteRequest,
+    Change, Consistency, Content, ContentId, Dot, Input, Intent, NodeId, Path, ReadRequest,
+    RequestId, WriteRequest,
 };
 use steadfast_trace::{Cut, WriteKind};
 
@@ -105,6 +107,26 @@ impl Simulation {
         self.take(Happening::Crash { node, aftermath, torn });
     }
 
+    /// The disk of a node hangs: no sync and no storing of a content ends before this long is over.
+    pub fn hang_disk(&mut self, node: NodeId, lasts: Duration) {
+        self.ledger.hangs += 1;
+        let until = self.now() + lasts;
+        let at = self.nodes.at_mut(node);
+        at.hangs_until = at.hangs_until.max(until);
+    }
+
+    /// The disk of a node is full from now on: the node stops in its next sync, and in the first one
+    /// after each start until [`free_disk`](Simulation::free_disk).
+    pub fn fill_disk(&mut self, node: NodeId) {
+        self.ledger.fills += 1;
+        self.nodes.at_mut(node).is_full = true;
+    }
+
+    /// The disk of a node has room again.
+    pub fn free_disk(&mut self, node: NodeId) {
+        self.nodes.at_mut(node).is_full = false;
+    }
+
     /// The disk of a node is copied while the node runs, to be restored later.
     pub fn back_up(&mut self, node: NodeId) {
         self.nodes.disk_mut(node).back_up();
@@ -133,27 +155,32 @@ impl Simulation {
 
     /// The network splits; a cut that lasts ends first.
     pub fn cut(&mut self, side: impl IntoIterator<Item = NodeId>) {
-        self.begin_cut(side.into_iter().collect(), false);
+        self.begin_cut(Cut::Around { side: side.into_iter().collect(), one_way: false });
     }
 
     /// What leaves these nodes is lost, what they are sent is not.
     pub fn cut_one_way(&mut self, side: impl IntoIterator<Item = NodeId>) {
-        self.begin_cut(side.into_iter().collect(), true);
+        self.begin_cut(Cut::Around { side: side.into_iter().collect(), one_way: true });
     }
 
-    fn begin_cut(&mut self, side: NodeSet, one_way: bool) {
+    /// What these senders send these receivers is lost, pair by pair; a cut that lasts ends first. A
+    /// connection needs both directions: it ends where one is lost.
+    pub fn cut_links(&mut self, lost: impl IntoIterator<Item = (NodeId, NodeId)>) {
+        self.begin_cut(Cut::Links { lost: lost.into_iter().collect() });
+    }
+
+    fn begin_cut(&mut self, cut: Cut) {
         self.heal();
-        let everyone = self.setup.settings.nodes();
-        if side.is_empty() || side.len() >= usize::from(everyone) {
+        let nodes = self.setup.settings.nodes();
+        let Some(cut) = Cut::of(cut.lost(nodes), nodes) else {
             return;
+        };
+        match cut {
+            Cut::Around { one_way: false, .. } => self.ledger.cuts += 1,
+            Cut::Around { one_way: true, .. } => self.ledger.one_way_cuts += 1,
+            Cut::Links { .. } => self.ledger.link_cuts += 1,
         }
-        self.ledger.cuts += u64::from(!one_way);
-        self.ledger.one_way_cuts += u64::from(one_way);
-        // A cut in both directions is named by the side that node 0 is on.
-        let is_named = one_way || side.contains(NodeId(0));
-        let other = || NodeId::all(everyone).filter(|it| !side.contains(*it)).collect();
-        let side = if is_named { side } else { other() };
-        self.take(Happening::Cut(Cut { side, one_way }));
+        self.take(Happening::Cut(cut));
     }
 
     /// The network is whole again.
@@ -256,8 +283,11 @@ impl Simulation {
             Plan::BackUp { node } => return self.nodes.disk_mut(node).back_up(),
             Plan::RollBack { node } => return self.roll_back(node),
             Plan::Recover { node } => return self.recover(node),
-            Plan::Cut { side, one_way } => return self.begin_cut(side, one_way),
+            Plan::Cut(cut) => return self.begin_cut(cut),
             Plan::Heal => return self.heal(),
+            Plan::HangDisk { node, lasts } => return self.hang_disk(node, lasts),
+            Plan::FillDisk { node } => return self.fill_disk(node),
+            Plan::FreeDisk { node } => return self.free_disk(node),
             Plan::Timeout { node } => return self.time_out(node),
             Plan::Rot { node } => return self.rot_any(node),
             _ => {}

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use steadfast_node::{Cluster, NodeStorage, Output};
+use steadfast_node::{Cluster, ContentCopy, NodeStorage, Output, heard_of_made};
 use steadfast_protocol::{Input, NodeId, Packet, Payload};
 
 use crate::agenda::Event;
 use crate::judge::Answer;
 use crate::random::Chance;
+use crate::sizes::packet_bytes;
+use crate::storage::Stored;
 use crate::{Plan, Simulation};
 
 impl Simulation {
@@ -39,7 +41,11 @@ impl Simulation {
         }
         let ordered = self.is_ordered();
         let mut random = self.random(Chance::Delay, [from.0, to.0, packet.message.kind()]);
-        let arrival = self.now() + random.duration(&self.setup.latency);
+        let bytes = packet_bytes(&packet, &self.library);
+        self.ledger.sent_bytes += bytes;
+        let (now, takes) = (self.now(), self.setup.transmission(bytes));
+        let left = self.network.channels_mut().transmit(from, to, now, takes);
+        let arrival = left + random.duration(&self.setup.latency);
         let channels = self.network.channels_mut();
         let flight = channels.send(from, to, packet, ordered);
         let arrival = match ordered {
@@ -71,7 +77,7 @@ impl Simulation {
         at.node.storage_mut().begin_sync();
         let takes = random.duration(&self.setup.sync);
         self.agenda.add_after(takes, Event::SyncEnd { node, life: at.life });
-        if std::mem::take(&mut at.is_doomed) {
+        if std::mem::take(&mut at.is_doomed) || at.is_full {
             let moment = random.duration(&(Duration::ZERO..=takes));
             self.agenda.add_after(moment, Event::Planned(Plan::Crash { node }));
         }
@@ -109,18 +115,19 @@ impl Simulation {
         let base = base.filter(|it| it.is_exact || trusts);
         let made = self.library.decode(payload, base);
         // Whoever trusts what it cannot verify takes even what the delta does not fit.
-        let made =
-            made.or_else(|| base.filter(|_| trusts).cloned().map(crate::storage::Stored::wrong));
-        match made.filter(|it| it.is_exact || trusts) {
-            Some(stored) => {
-                storage.put(content, stored);
-                Some(Input::Stored { content })
+        let made = made.or_else(|| base.filter(|_| trusts).cloned().map(Stored::wrong));
+        let copy = made.as_ref().map_or(ContentCopy::Missing, Stored::copy);
+        let input = heard_of_made(content, copy, decisions);
+        if let (Input::Stored { .. }, Some(stored)) = (&input, made) {
+            if storage.copy(content) != ContentCopy::Exact {
+                self.ledger.useful_bytes += self.library.cost(payload).sent;
             }
-            None => Some(Input::Unusable { content }),
+            storage.put(content, stored);
         }
+        Some(input)
     }
 
-    /// Begins to wait for a leader anew.
+    /// Sets the clock by which a node waits for a leader back to its start.
     pub(crate) fn wait_for_leader(&mut self, node: NodeId) {
         let patience =
             self.random(Chance::Patience, [node.0]).duration(&self.setup.election_timeout);

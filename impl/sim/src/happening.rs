@@ -113,7 +113,7 @@ impl Happening {
             }
             Happening::Rollback { node, kept } => Step::Rollback { node, kept: count(kept) },
             Happening::Recover { node } => Step::Recover { node },
-            Happening::Cut(Cut { side, one_way }) => Step::Cut { side, one_way },
+            Happening::Cut(cut) => Step::Cut(cut),
             Happening::Heal => Step::Heal,
             Happening::Rot { node, content } => Step::Rot { node, content },
             Happening::Scrub { node, content } => Step::Scrub { node, content },

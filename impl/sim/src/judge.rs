@@ -11,6 +11,7 @@ use steadfast_protocol::{
 
 use crate::network::Scene;
 use crate::nodes::{Nodes, SimulatedNode};
+use crate::sizes::entry_bytes;
 use crate::{Ledger, Time};
 
 /// A simulated cluster as the guarantees see it.
@@ -299,9 +300,17 @@ impl Judge {
         let at = scene.nodes.at(node);
         let (before, after) = (self.shadows[node.index()].view(at), NodeView::of(&at.node));
         ledger.conflicts += new_conflicts(before.replica, after.replica);
+        ledger.useful_bytes += received_bytes(node, &before, &after);
         answers.iter().for_each(|(_, outcome)| ledger.count_answer(outcome));
         self.history.on_stepped(&before, &after, answers);
     }
+}
+
+/// How many bytes of entries a node has appended that others made.
+fn received_bytes(node: NodeId, before: &NodeView<'_>, after: &NodeView<'_>) -> u64 {
+    let fresh = after.records.get(before.records.len()..).unwrap_or_default();
+    let entries = fresh.iter().filter_map(Record::entry);
+    entries.filter(|it| it.dot.origin != node).map(entry_bytes).sum()
 }
 
 /// How many versions have become conflicts.

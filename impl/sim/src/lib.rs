@@ -24,6 +24,7 @@ pub mod scenario;
 mod schedule;
 mod setup;
 mod simulation;
+mod sizes;
 mod steps;
 mod storage;
 mod swarm;

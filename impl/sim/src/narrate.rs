@@ -123,9 +123,12 @@ impl Simulation {
                     ),
                 ))
             }
-            Happening::Cut(Cut { side, one_way }) => {
+            Happening::Cut(Cut::Around { side, one_way }) => {
                 let how = if one_way { "what leaves it is lost" } else { "nothing passes" };
                 Some((None, format!("THE NETWORK SPLITS around {side}: {how}")))
+            }
+            Happening::Cut(Cut::Links { lost }) => {
+                Some((None, format!("THE NETWORK LOSES what travels on {lost}")))
             }
             Happening::Heal => Some((None, "THE NETWORK IS WHOLE AGAIN".to_owned())),
             Happening::Rot { node, content } => {

@@ -5,7 +5,7 @@ use steadfast_protocol::{Identity, Input, NodeId, NodeSet, Replica};
 
 use crate::random::Chance;
 use crate::storage::Storage;
-use crate::{Random, Setup};
+use crate::{Random, Setup, Time};
 
 /// A node with its clock.
 pub(crate) struct SimulatedNode {
@@ -19,6 +19,10 @@ pub(crate) struct SimulatedNode {
     pub is_storing: bool,
     /// It crashes in its next sync.
     pub is_doomed: bool,
+    /// Its disk finishes nothing before this moment.
+    pub hangs_until: Time,
+    /// Its disk is full: each sync fails, and a node whose sync fails stops.
+    pub is_full: bool,
     /// How fast its clock runs, in parts per thousand.
     pub clock_per_mille: u64,
 }
@@ -94,9 +98,11 @@ impl Nodes {
         self.outputs = outputs;
     }
 
-    /// Nobody crashes in its next sync any more.
+    /// No disk hangs or is full any more, and no node crashes in its next sync.
     pub(crate) fn spare_all(&mut self) {
-        self.nodes.iter_mut().for_each(|it| it.is_doomed = false);
+        for it in &mut self.nodes {
+            (it.is_doomed, it.is_full, it.hangs_until) = (false, false, Time::default());
+        }
     }
 }
 
@@ -114,6 +120,8 @@ fn new_node(node: NodeId, setup: &Setup) -> SimulatedNode {
         tick: 0,
         is_storing: false,
         is_doomed: false,
+        hangs_until: Time::default(),
+        is_full: false,
         clock_per_mille: random.within(1_000 - drift.min(900)..=1_000 + drift),
     }
 }

@@ -52,6 +52,15 @@ impl Recorder {
         name.iter().take(8).fold(0, |digest, byte| digest << 8 | u64::from(*byte))
     }
 
+    /// How many links a cut has lost at most without splitting the cluster.
+    fn lost_links(&self) -> u32 {
+        let cuts = self.steps.iter().filter_map(|it| match it {
+            Step::Cut(cut) => Some(cut.lost_links()),
+            _ => None,
+        });
+        cuts.max().unwrap_or(0)
+    }
+
     /// The scope of the run: exactly as much of everything as happened.
     fn scope(&self, setup: &Setup, left: Bounds) -> Scope {
         let used = |left: u32| u32::MAX - left;
@@ -76,6 +85,7 @@ impl Recorder {
             start: Start::Cold,
             link_events_apart: true,
             one_way_cuts: true,
+            lost_links: self.lost_links(),
             pipelined_syncs: true,
             named_contents: true,
             names: self.names.clone(),

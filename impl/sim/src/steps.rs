@@ -32,6 +32,12 @@ impl Simulation {
         if self.agenda.leaves_out(&event) {
             return;
         }
+        if let Event::SyncEnd { node, .. } | Event::StoreEnd { node, .. } = event {
+            let hangs_until = self.nodes.at(node).hangs_until;
+            if hangs_until > self.now() {
+                return self.agenda.add(hangs_until, event);
+            }
+        }
         match event {
             Event::Arrival { from, to, flight } => self.on_arrival(from, to, flight),
             Event::SyncEnd { node, life } if self.nodes.lives(node, life) => self.on_sync_end(node),

@@ -33,6 +33,11 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
+    /// What kind of copy it is.
+    pub(crate) fn copy(&self) -> ContentCopy {
+        if self.is_exact { ContentCopy::Exact } else { ContentCopy::Wrong }
+    }
+
     /// The same bytes under a name that is not theirs.
     pub(crate) fn wrong(self) -> Stored {
         Stored { is_exact: false, ..self }
@@ -319,11 +324,7 @@ impl NodeStorage for Storage {
     }
 
     fn copy(&self, content: ContentId) -> ContentCopy {
-        match self.contents.get(&content) {
-            None => ContentCopy::Missing,
-            Some(stored) if stored.is_exact => ContentCopy::Exact,
-            Some(_) => ContentCopy::Wrong,
-        }
+        self.contents.get(&content).map_or(ContentCopy::Missing, Stored::copy)
     }
 
     fn contents(&self) -> impl Iterator<Item = ContentId> {
