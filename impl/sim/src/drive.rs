@@ -32,16 +32,15 @@ impl Simulation {
 
     /// Puts a message under way, if its connection still carries it.
     fn send(&mut self, from: NodeId, to: NodeId, packet: Packet) {
-        for payload in packet.message.payloads() {
-            self.encode(from, *payload);
-        }
+        let payloads = packet.message.payloads().iter();
+        let payload_bytes: u64 = payloads.map(|it| self.encode(from, *it)).sum();
         if !self.scene().carries(from, to, &packet) {
             self.ledger.lost += 1;
             return;
         }
         let ordered = self.is_ordered();
         let mut random = self.random(Chance::Delay, [from.0, to.0, packet.message.kind()]);
-        let bytes = packet_bytes(&packet, &self.library);
+        let bytes = packet_bytes(&packet, payload_bytes);
         self.ledger.sent_bytes += bytes;
         let (now, takes) = (self.now(), self.setup.transmission(bytes));
         let left = self.network.channels_mut().transmit(from, to, now, takes);
@@ -55,16 +54,18 @@ impl Simulation {
         self.agenda.add(arrival, Event::Arrival { from, to, flight });
     }
 
-    fn encode(&mut self, from: NodeId, payload: Payload) {
+    /// Makes the bytes of a payload, and returns their number.
+    fn encode(&mut self, from: NodeId, payload: Payload) -> u64 {
         let storage = self.nodes.disk(from);
         let Some(content) = storage.content(payload.content) else {
-            return;
+            return 0;
         };
         let base = payload.base.and_then(|base| storage.content(base));
         let cost = self.library.encode(payload, base.map(|it| &*it.bytes), &content.bytes);
         self.ledger.deltas += u64::from(payload.base.is_some());
         self.ledger.bytes_sent += cost.sent;
         self.ledger.bytes_whole += cost.whole;
+        cost.sent
     }
 
     fn maybe_begin_sync(&mut self, node: NodeId) {

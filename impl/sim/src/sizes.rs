@@ -5,8 +5,6 @@
 
 use steadfast_protocol::{Change, Content, Entry, Packet};
 
-use crate::library::Library;
-
 /// The frame of a message: kind, session, epoch, version vector, checksum.
 const MESSAGE_BYTES: u64 = 64;
 /// An entry without its path and content: dot, stamp, context, request.
@@ -14,12 +12,10 @@ const ENTRY_BYTES: u64 = 64;
 /// A dot that an entry names.
 const DOT_BYTES: u64 = 9;
 
-/// The length of a message with the payloads that travel in it, in bytes.
-pub(crate) fn packet_bytes(packet: &Packet, library: &Library) -> u64 {
-    let message = &packet.message;
-    let entries: u64 = message.entries().iter().map(entry_bytes).sum();
-    let payloads: u64 = message.payloads().iter().map(|it| library.cost(*it).sent).sum();
-    MESSAGE_BYTES + entries + payloads
+/// The length of a message whose payloads have this many bytes, in bytes.
+pub(crate) fn packet_bytes(packet: &Packet, payload_bytes: u64) -> u64 {
+    let entries: u64 = packet.message.entries().iter().map(entry_bytes).sum();
+    MESSAGE_BYTES + entries + payload_bytes
 }
 
 /// The length of an entry, in bytes; a content beside the log is not a part of it.
