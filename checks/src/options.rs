@@ -141,6 +141,9 @@ pub(crate) struct RunOptions {
     /// Cuts.
     #[arg(long)]
     pub partitions: Option<u32>,
+    /// Links between two nodes that a cut may lose without splitting the cluster.
+    #[arg(long)]
+    pub lost_links: Option<u32>,
     /// Election timeouts.
     #[arg(long)]
     pub elections: Option<u32>,
@@ -256,6 +259,7 @@ impl RunOptions {
         }
         bounds.paths = self.paths.unwrap_or(bounds.paths);
         scope.network = self.network.unwrap_or(scope.network);
+        scope.lost_links = self.lost_links.unwrap_or(scope.lost_links);
         scope.validate().map_err(|it| it.to_string())?;
         Ok(scope)
     }

@@ -7,8 +7,8 @@ use stateright::Model;
 use steadfast_cluster::{ClusterModel, ClusterState};
 use steadfast_guarantees::GuaranteeId;
 use steadfast_guarantees::twins::Twin;
-use steadfast_protocol::{Content, NodeId, NodeSet, Settings};
-use steadfast_trace::{Bounds, Network, Scope, Start, Step, Trace, TraceStep};
+use steadfast_protocol::{Content, NodeId, Settings};
+use steadfast_trace::{Bounds, Cut, Network, Scope, Start, Step, Trace, TraceStep};
 
 /// How often what is left of a candidate is tried again: each time the requests have other numbers.
 const TRIES_MAX: usize = 8;
@@ -66,6 +66,7 @@ impl Candidate {
         let extras = [
             scope.link_events_apart,
             scope.one_way_cuts,
+            scope.lost_links > 0,
             scope.pipelined_syncs,
             scope.named_contents,
             scope.network != Network::Fifo,
@@ -155,7 +156,7 @@ impl Candidate {
             reads: count(|it| matches!(it, Step::Read { .. }))
                 .max(u32::from(self.scope.bounds.reads > 0)),
             crashes: count(|it| matches!(it, Step::Crash { .. })),
-            partitions: count(|it| matches!(it, Step::Cut { .. })),
+            partitions: count(|it| matches!(it, Step::Cut(_))),
             elections: count(|it| matches!(it, Step::Timeout { .. })),
             rollbacks: count(|it| matches!(it, Step::Rollback { .. })),
             rot: count(|it| matches!(it, Step::Rot { .. })),
@@ -193,6 +194,7 @@ impl Candidate {
         }
         with(|it| it.link_events_apart = false);
         with(|it| it.one_way_cuts = false);
+        with(|it| it.lost_links = 0);
         with(|it| it.pipelined_syncs = false);
         with(|it| it.named_contents = false);
         for (at, item) in self.items.iter().enumerate().filter(|(_, it)| oddity(&it.step) > 0) {
@@ -217,7 +219,7 @@ impl Candidate {
             Settings::new(fewer, *elect, *write).ok().filter(is_same_kind)
         });
         let items = self.items.iter().filter_map(|it| {
-            Some(Item { step: without_node(it.step, gone)?, request: it.request })
+            Some(Item { step: without_node(it.step, gone, fewer)?, request: it.request })
         });
         let items: Vec<Item> = items.collect();
         let with = |settings| Candidate {
@@ -256,7 +258,8 @@ fn take(model: &ClusterModel, state: &ClusterState, step: &Step) -> Option<Clust
 fn oddity(step: &Step) -> u64 {
     match step {
         Step::Crash { torn, kept, .. } => u64::from(*torn) + u64::from(*kept),
-        Step::Cut { one_way, .. } => u64::from(*one_way),
+        Step::Cut(Cut::Around { one_way, .. }) => u64::from(*one_way),
+        Step::Cut(Cut::Links { lost }) => lost.len() as u64,
         Step::Write { kind, .. } => u64::from(*kind != steadfast_trace::WriteKind::Put),
         Step::Deliver { nth, .. } => u64::from(*nth),
         _ => 0,
@@ -270,7 +273,11 @@ fn plainer(step: &Step) -> Step {
         Step::Crash { node, kept, torn } => {
             Step::Crash { node, kept: kept.saturating_sub(1), torn }
         }
-        Step::Cut { side, .. } => Step::Cut { side, one_way: false },
+        Step::Cut(Cut::Around { side, .. }) => Step::Cut(Cut::Around { side, one_way: false }),
+        Step::Cut(Cut::Links { lost }) if lost.len() > 1 => {
+            let fewer = lost.iter().skip(1).collect();
+            Step::Cut(Cut::Links { lost: fewer })
+        }
         Step::Write { node, path, .. } => {
             Step::Write { node, path, kind: steadfast_trace::WriteKind::Put }
         }
@@ -280,47 +287,17 @@ fn plainer(step: &Step) -> Step {
 }
 
 /// A step in a cluster without a node, whose numbers are closed up; nothing if it is about that one.
-fn without_node(step: Step, gone: NodeId) -> Option<Step> {
-    let moved = |it: NodeId| match it.cmp(&gone) {
+fn without_node(step: Step, gone: NodeId, left: u8) -> Option<Step> {
+    step.with_nodes(left, |it| match it.cmp(&gone) {
         std::cmp::Ordering::Less => Some(it),
         std::cmp::Ordering::Equal => None,
         std::cmp::Ordering::Greater => Some(NodeId(it.0 - 1)),
-    };
-    let mut step = step;
-    match &mut step {
-        Step::Deliver { from, to, .. }
-        | Step::Drop { from, to, .. }
-        | Step::Duplicate { from, to, .. } => {
-            (*from, *to) = (moved(*from)?, moved(*to)?);
-        }
-        Step::LinkUp { node, peer } | Step::LinkDown { node, peer } => {
-            (*node, *peer) = (moved(*node)?, moved(*peer)?);
-        }
-        Step::Cut { side, .. } => {
-            *side = side.iter().filter_map(moved).collect::<NodeSet>();
-            if side.is_empty() {
-                return None;
-            }
-        }
-        Step::Heal => {}
-        Step::Sync { node }
-        | Step::Store { node }
-        | Step::Write { node, .. }
-        | Step::Retry { node, .. }
-        | Step::Read { node, .. }
-        | Step::Timeout { node }
-        | Step::Tick { node }
-        | Step::Crash { node, .. }
-        | Step::Rollback { node, .. }
-        | Step::Recover { node }
-        | Step::Rot { node, .. }
-        | Step::Scrub { node, .. } => *node = moved(*node)?,
-    }
-    Some(step)
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use steadfast_protocol::NodeSet;
     use steadfast_trace::WriteKind::Put;
 
     use super::*;
@@ -350,13 +327,13 @@ mod tests {
     fn a_node_that_is_taken_away_leaves_no_step_and_the_others_close_up() {
         let [n0, n1, n2] = [NodeId(0), NodeId(1), NodeId(2)];
         let of = |from, to| Step::Deliver { from, to, nth: 0 };
-        let cut = |bits| Step::Cut { side: NodeSet::from_bits(bits), one_way: false };
+        let cut = |bits| Step::Cut(Cut::Around { side: NodeSet::from_bits(bits), one_way: false });
         let whole = candidate(&[of(n0, n1), of(n0, n2), cut(0b010), cut(0b110), Step::Heal]);
         let fewer = whole.without_node(n1);
         let settings: Vec<_> = fewer.iter().map(|it| it.scope.settings).collect();
         assert!(settings.iter().all(|it| it.nodes() == 2 && it.is_consistent()), "{settings:?}");
         let (_, steps) = fewer[0].numbered();
-        assert_eq!(steps, [of(n0, n1), cut(0b10), Step::Heal]);
+        assert_eq!(steps, [of(n0, n1), cut(0b01), Step::Heal]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Messages under way.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use steadfast_protocol::{NodeId, Packet};
 
@@ -23,6 +24,8 @@ struct Channel {
     flights: VecDeque<Flight>,
     /// When the newest message arrives: no later one overtakes it.
     latest: Time,
+    /// Until when the link is busy with the messages that were sent before.
+    busy_until: Time,
 }
 
 /// What is under way between every two nodes.
@@ -64,6 +67,20 @@ impl Channels {
         };
         flights.insert(at, flight);
         number
+    }
+
+    /// Queues a message that keeps the link busy for a while behind those before it; returns the moment
+    /// at which its last byte has left.
+    pub(crate) fn transmit(
+        &mut self,
+        from: NodeId,
+        to: NodeId,
+        now: Time,
+        takes: Duration,
+    ) -> Time {
+        let channel = self.channel_mut(from, to);
+        channel.busy_until = channel.busy_until.max(now) + takes;
+        channel.busy_until
     }
 
     /// When a message may arrive that would arrive then if it were alone: not before those that
@@ -127,6 +144,9 @@ impl Channels {
             let node = |at: usize| NodeId(u8::try_from(at).unwrap_or(u8::MAX));
             let (from, to) = (node(at / self.nodes), node(at % self.nodes));
             channel.flights.retain(|it| keeps(from, to, &it.packet));
+            if channel.flights.is_empty() {
+                channel.busy_until = Time::default();
+            }
         }
         self.length = self.channels.iter().map(|it| it.flights.len()).sum();
         before - self.length

@@ -1,14 +1,17 @@
 //! What is done to a cluster from outside: clients and faults.
 
+use std::time::Duration;
+
 use steadfast_guarantees::{Action, Operation, Status};
 use steadfast_node::{Cluster, ContentCopy, NodeStorage};
 use steadfast_protocol::{
-    Change, Consistency, Content, ContentId, Dot, Input, Intent, NodeId, NodeSet, Path,
-    ReadRequest, RequestId, WriteRequest,
+    Change, Consistency, Content, ContentId, Dot, Input, Intent, NodeId, Path, ReadRequest,
+    RequestId, WriteRequest,
 };
-use steadfast_trace::{Step, WriteKind};
+use steadfast_trace::{Cut, WriteKind};
 
-use crate::agenda::Event;
+use crate::happening::Happening;
+use crate::judge::Answer;
 use crate::random::Chance;
 use crate::storage::{Aftermath, Stored};
 use crate::{Bytes, Plan, Random, Simulation};
@@ -42,35 +45,30 @@ impl Simulation {
         kind: WriteKind,
         bytes: Option<Bytes>,
     ) -> RequestId {
-        let request = self.world.next_request();
-        let path = self.path_number(path);
-        if let Some(bytes) = bytes {
-            let shown = self.replica(node).and_then(|it| it.files().visible(&self.path(path)));
-            let base = shown.and_then(|it| it.change.named());
-            let content = self.name_content(bytes, base);
-            self.names.contents.insert(self.world.next_number(), content);
-        }
-        self.take(Step::Write { node, path, kind });
+        let request = self.network.world().next_request();
+        let content = bytes.map(|it| self.name_content(node, path, it));
+        let path = self.recorder.path_number(path);
+        self.take(Happening::Write { node, path, kind, content });
         request
     }
 
     /// A client reads a file linearizably, at a node that leads.
     pub fn read(&mut self, node: NodeId, path: &str) -> RequestId {
-        let request = self.world.next_request();
-        let path = self.path_number(path);
-        self.take(Step::Read { node, path });
+        let request = self.network.world().next_request();
+        let path = self.recorder.path_number(path);
+        self.take(Happening::Read { node, path });
         request
     }
 
     /// A client sends a request again, under the same id.
     pub fn retry(&mut self, node: NodeId, request: RequestId) {
-        self.take(Step::Retry { node, request: request.number });
+        self.take(Happening::Retry { node, request: request.number });
     }
 
     /// What became of a request, as far as its client knows.
     #[must_use]
     pub fn status(&self, request: RequestId) -> Option<Status> {
-        self.history.operation(request).map(|it| it.status)
+        self.history().operation(request).map(|it| it.status)
     }
 
     /// A node stops, at whatever it is doing. Of what it has not synced anything may survive.
@@ -98,22 +96,40 @@ impl Simulation {
         }
         let decisions = self.setup.decisions();
         let mut random = self.random(Chance::Crash, [node.0]);
-        let at = &mut self.nodes[node.index()];
-        at.shadow.keep_records(at.node.storage().records());
-        let aftermath = at.node.storage_mut().crash(&mut random, decisions, &is_wanted);
+        let disk = self.nodes.disk_mut(node);
+        self.judge.keep_records(node, disk.records());
+        let aftermath = disk.crash(&mut random, decisions, &is_wanted);
         let is_lost = aftermath.kept < aftermath.of;
         let torn = is_lost && (aftermath.tail.is_uncertain() || decisions.trusts_torn_record());
         self.ledger.crashes += 1;
         self.ledger.tails_lost += u64::from(is_lost);
         self.ledger.torn += u64::from(torn);
-        self.aftermath = Some(aftermath);
-        let kept = u32::try_from(aftermath.kept).unwrap_or(u32::MAX);
-        self.take(Step::Crash { node, kept, torn });
+        self.take(Happening::Crash { node, aftermath, torn });
+    }
+
+    /// The disk of a node hangs: no sync and no storing of a content ends before this long is over.
+    pub fn hang_disk(&mut self, node: NodeId, lasts: Duration) {
+        self.ledger.hangs += 1;
+        let until = self.now() + lasts;
+        let at = self.nodes.at_mut(node);
+        at.hangs_until = at.hangs_until.max(until);
+    }
+
+    /// The disk of a node is full from now on: the node stops in its next sync, and in the first one
+    /// after each start until [`free_disk`](Simulation::free_disk).
+    pub fn fill_disk(&mut self, node: NodeId) {
+        self.ledger.fills += 1;
+        self.nodes.at_mut(node).is_full = true;
+    }
+
+    /// The disk of a node has room again.
+    pub fn free_disk(&mut self, node: NodeId) {
+        self.nodes.at_mut(node).is_full = false;
     }
 
     /// The disk of a node is copied while the node runs, to be restored later.
     pub fn back_up(&mut self, node: NodeId) {
-        self.nodes[node.index()].node.storage_mut().back_up();
+        self.nodes.disk_mut(node).back_up();
     }
 
     /// A node stops, and the last copy of its log takes the log's place: what was synced since is
@@ -121,148 +137,142 @@ impl Simulation {
     pub fn roll_back(&mut self, node: NodeId) {
         self.crash(node);
         let mut random = self.random(Chance::Rollback, [node.0]);
-        let at = &mut self.nodes[node.index()];
-        at.shadow.keep_records(at.node.storage().records());
-        if let Some(kept) = at.node.storage_mut().roll_back(&mut random) {
+        let disk = self.nodes.disk_mut(node);
+        self.judge.keep_records(node, disk.records());
+        if let Some(kept) = disk.roll_back(&mut random) {
             self.ledger.rollbacks += 1;
-            let kept = u32::try_from(kept).unwrap_or(u32::MAX);
-            self.take(Step::Rollback { node, kept });
+            self.take(Happening::Rollback { node, kept });
         }
     }
 
     /// A node that stopped starts again.
     pub fn recover(&mut self, node: NodeId) {
-        let is_down = self.nodes.get(node.index()).is_some_and(|it| !it.node.is_up());
+        let is_down = self.nodes.get(node).is_some_and(|it| !it.node.is_up());
         if is_down {
-            self.take(Step::Recover { node });
+            self.take(Happening::Recover { node });
         }
     }
 
     /// The network splits; a cut that lasts ends first.
     pub fn cut(&mut self, side: impl IntoIterator<Item = NodeId>) {
-        self.begin_cut(side.into_iter().collect(), false);
+        self.begin_cut(Cut::Around { side: side.into_iter().collect(), one_way: false });
     }
 
     /// What leaves these nodes is lost, what they are sent is not.
     pub fn cut_one_way(&mut self, side: impl IntoIterator<Item = NodeId>) {
-        self.begin_cut(side.into_iter().collect(), true);
+        self.begin_cut(Cut::Around { side: side.into_iter().collect(), one_way: true });
     }
 
-    fn begin_cut(&mut self, side: NodeSet, one_way: bool) {
+    /// What these senders send these receivers is lost, pair by pair; a cut that lasts ends first. A
+    /// connection needs both directions: it ends where one is lost.
+    pub fn cut_links(&mut self, lost: impl IntoIterator<Item = (NodeId, NodeId)>) {
+        self.begin_cut(Cut::Links { lost: lost.into_iter().collect() });
+    }
+
+    fn begin_cut(&mut self, cut: Cut) {
         self.heal();
-        let everyone = self.setup.settings.nodes();
-        if side.is_empty() || side.len() >= usize::from(everyone) {
+        let nodes = self.setup.settings.nodes();
+        let Some(cut) = Cut::of(cut.lost(nodes), nodes) else {
             return;
+        };
+        match cut {
+            Cut::Around { one_way: false, .. } => self.ledger.cuts += 1,
+            Cut::Around { one_way: true, .. } => self.ledger.one_way_cuts += 1,
+            Cut::Links { .. } => self.ledger.link_cuts += 1,
         }
-        self.ledger.cuts += u64::from(!one_way);
-        self.ledger.one_way_cuts += u64::from(one_way);
-        // A cut in both directions is named by the side that node 0 is on.
-        let is_named = one_way || side.contains(NodeId(0));
-        let other = || NodeId::all(everyone).filter(|it| !side.contains(*it)).collect();
-        self.take(Step::Cut { side: if is_named { side } else { other() }, one_way });
+        self.take(Happening::Cut(cut));
     }
 
     /// The network is whole again.
     pub fn heal(&mut self) {
-        if self.world.cut.is_some() {
-            self.take(Step::Heal);
+        if self.network.world().cut.is_some() {
+            self.take(Happening::Heal);
         }
     }
 
     /// A copy of a content goes bad, if another node has a good one; it is found out later.
     pub fn rot(&mut self, node: NodeId, content: ContentId) {
-        let storage = self.nodes[node.index()].node.storage();
+        let storage = self.nodes.disk(node);
         let is_good = storage.copy(content) == ContentCopy::Exact;
-        if is_good && self.may_rot(node, content) {
-            self.take(Step::Rot { node, content });
-            let mut random = self.random(Chance::Scrub, [node.0]);
-            let found = self.now + random.duration(&self.setup.latency) * 20;
-            self.agenda.add(found, Event::Scrub);
+        if is_good && self.scene().may_rot(node, content) {
+            self.take(Happening::Rot { node, content });
+            self.plan_scrub(node);
         }
     }
 
     /// Finds the bad copies.
     pub(crate) fn scrub(&mut self) {
-        let found: Vec<(NodeId, ContentId)> = self.undetected_rot().collect();
+        let found: Vec<(NodeId, ContentId)> = self.scene().undetected_rot().collect();
         for (node, content) in found {
-            self.take(Step::Scrub { node, content });
+            self.take(Happening::Scrub { node, content });
         }
     }
 
-    /// Performs what a client asks for.
-    pub(crate) fn ask(&mut self, step: &Step) -> Option<()> {
-        match *step {
-            Step::Write { node, path, kind } => self.ask_to_write(node, path, kind),
-            Step::Read { node, path } => {
-                self.replica(node)?;
-                self.world.spend(|left| &mut left.reads)?;
-                let request = self.world.count_request();
-                let path = self.path(path);
-                self.history.on_invoked(request, path.clone(), node, Action::read());
-                let consistency = Consistency::Linearizable;
-                self.ledger.reads += 1;
-                self.hear(node, Input::Read(ReadRequest { request, path, consistency }));
-                Some(())
-            }
-            Step::Retry { node, request } => {
-                let write = self.history.retry(request)?;
-                self.replica(node)?;
-                self.world.spend(|left| &mut left.retries)?;
-                self.history.on_retried(write.request, node);
-                self.bring_and_write(node, write);
-                Some(())
-            }
-            _ => None,
-        }
+    pub(crate) fn ask_to_read(&mut self, node: NodeId, path: u32) -> Option<Vec<Answer>> {
+        self.replica(node)?;
+        let world = self.network.world_mut();
+        world.spend(|left| &mut left.reads)?;
+        let request = world.count_request();
+        let path = self.recorder.path(path);
+        self.judge.history_mut().on_invoked(request, path.clone(), node, Action::read());
+        let consistency = Consistency::Linearizable;
+        self.ledger.reads += 1;
+        Some(self.hear(node, Input::Read(ReadRequest { request, path, consistency })))
     }
 
-    fn ask_to_write(&mut self, node: NodeId, path: u32, kind: WriteKind) -> Option<()> {
-        let path = self.path(path);
+    pub(crate) fn ask_again(&mut self, node: NodeId, request: u64) -> Option<Vec<Answer>> {
+        let write = self.history().retry(request)?;
+        self.replica(node)?;
+        self.network.world_mut().spend(|left| &mut left.retries)?;
+        self.judge.history_mut().on_retried(write.request, node);
+        Some(self.bring_and_write(node, write))
+    }
+
+    pub(crate) fn ask_to_write(
+        &mut self,
+        node: NodeId,
+        path: u32,
+        kind: WriteKind,
+        content: Option<Content>,
+    ) -> Option<Vec<Answer>> {
+        let path = self.recorder.path(path);
         let heads = self.replica(node)?.files().heads(&path);
-        let content = self.names.contents.get(&self.world.next_number()).cloned();
-        let (intent, base) = kind.intent(heads, content)?;
-        self.world.spend_write(kind)?;
-        let request = self.world.count_request();
+        let (intent, base) = kind.intent(heads, content.clone())?;
+        let world = self.network.world_mut();
+        world.spend_write(kind)?;
+        let request = world.count_request();
+        if let Some(content) = content {
+            self.recorder.name_content(request.number, content);
+        }
         self.ledger.writes += 1;
         let action = Action::write(intent.clone(), base.clone());
-        self.history.on_invoked(request, path.clone(), node, action);
-        self.bring_and_write(node, WriteRequest { request, path, intent, base });
-        Some(())
+        self.judge.history_mut().on_invoked(request, path.clone(), node, action);
+        Some(self.bring_and_write(node, WriteRequest { request, path, intent, base }))
     }
 
     /// A client makes the content durable that its write names, and then writes.
-    fn bring_and_write(&mut self, node: NodeId, write: WriteRequest) {
+    fn bring_and_write(&mut self, node: NodeId, write: WriteRequest) -> Vec<Answer> {
+        let mut answers = Vec::new();
         if let Intent::Put(Content::Named(content)) = write.intent {
-            if let Some(bytes) = self.catalogue.get(content) {
-                let stored = Stored { bytes, is_exact: true };
-                self.nodes[node.index()].node.storage_mut().put(content, stored);
+            if let Some(bytes) = self.library.get(content) {
+                self.nodes.disk_mut(node).put(content, Stored { bytes, is_exact: true });
             }
-            self.hear(node, Input::Stored { content });
+            answers = self.hear(node, Input::Stored { content });
         }
-        self.hear(node, Input::Write(write));
+        answers.extend(self.hear(node, Input::Write(write)));
+        answers
     }
 
-    /// Short contents are written into the log, others are named there.
-    fn name_content(&mut self, bytes: Bytes, base: Option<ContentId>) -> Content {
-        match bytes.len() <= self.setup.inline_bytes_max {
-            true => Content::Inline((*bytes).into()),
-            false => Content::Named(self.catalogue.add(bytes, base)),
+    /// Short contents are written into the log. Others are named there, and travel as a delta
+    /// against the version that the node shows.
+    fn name_content(&mut self, node: NodeId, path: &str, bytes: Bytes) -> Content {
+        if bytes.len() <= self.setup.inline_bytes_max {
+            return Content::Inline((*bytes).into());
         }
-    }
-
-    /// The number of a path, which it is given when it is first heard of.
-    fn path_number(&mut self, name: &str) -> u32 {
-        let known = self.names.paths.iter().position(|it| it.as_str() == name);
-        let at = known.unwrap_or_else(|| {
-            self.names.paths.push(Path::new(name));
-            self.names.paths.len() - 1
-        });
-        u32::try_from(at).unwrap_or(u32::MAX)
-    }
-
-    pub(crate) fn path(&self, number: u32) -> Path {
-        let named = self.names.paths.get(number as usize);
-        named.cloned().unwrap_or_else(|| Path::new(""))
+        let shown = self.nodes.get(node).and_then(|it| it.node.replica());
+        let shown = shown.and_then(|it| it.files().visible(&Path::new(path)));
+        let base = shown.and_then(|it| it.change.named());
+        Content::Named(self.library.add(bytes, base))
     }
 
     /// Does what was planned, if it is possible now.
@@ -270,17 +280,19 @@ impl Simulation {
         match *plan {
             Plan::Crash { node } => return self.crash(node),
             Plan::CrashInSync { node } => return self.doom(node),
-            Plan::BackUp { node } => return self.nodes[node.index()].node.storage_mut().back_up(),
+            Plan::BackUp { node } => return self.nodes.disk_mut(node).back_up(),
             Plan::RollBack { node } => return self.roll_back(node),
             Plan::Recover { node } => return self.recover(node),
-            Plan::Cut { side, one_way } => return self.begin_cut(side, one_way),
+            Plan::Cut(cut) => return self.begin_cut(cut),
             Plan::Heal => return self.heal(),
+            Plan::HangDisk { node, lasts } => return self.hang_disk(node, lasts),
+            Plan::FillDisk { node } => return self.fill_disk(node),
+            Plan::FreeDisk { node } => return self.free_disk(node),
             Plan::Timeout { node } => return self.time_out(node),
             Plan::Rot { node } => return self.rot_any(node),
             _ => {}
         }
-        let leaders: Vec<NodeId> =
-            self.replicas().filter(|it| it.leads()).map(|it| it.id()).collect();
+        let leaders: Vec<NodeId> = self.nodes.leaders().iter().collect();
         let mut random = self.random(Chance::Client, []);
         let Some(node) = random.pick(&leaders).copied() else {
             return;
@@ -315,7 +327,7 @@ impl Simulation {
                 self.read(node, &name(path));
             }
             Plan::Retry => {
-                let operations = self.history.operations().iter();
+                let operations = self.history().operations().iter();
                 let is_open =
                     |it: &&Operation| matches!(it.status, Status::Unknown | Status::Pending);
                 let writes = operations
@@ -356,7 +368,7 @@ impl Simulation {
     }
 
     fn rot_any(&mut self, node: NodeId) {
-        let contents: Vec<ContentId> = self.nodes[node.index()].node.storage().contents().collect();
+        let contents: Vec<ContentId> = self.nodes.disk(node).contents().collect();
         let mut random = self.random(Chance::Rot, [node.0]);
         if let Some(content) = random.pick(&contents).copied() {
             self.rot(node, content);

@@ -1,43 +1,49 @@
 //! The cluster as the guarantees see it, and when they look.
 
 use steadfast_guarantees::{
-    ClusterView, GUARANTEES, GuaranteeSet, History, NodeView, broken_by_step, holds,
+    ClusterView, GUARANTEES, GuaranteeId, GuaranteeSet, History, NodeView, broken_by_step, holds,
 };
-use steadfast_node::{ContentCopy, NodeStorage};
+use steadfast_node::{Cluster, ContentCopy, NodeStorage};
 use steadfast_protocol::{
-    ContentId, Decisions, Entry, Epoch, NodeId, NodeSet, Position, Record, Replica, Role, Settings,
+    ContentId, Decisions, Entry, Epoch, NodeId, NodeSet, Outcome, Position, Record, Replica,
+    RequestId, Role, Settings,
 };
 
-use crate::Simulation;
-use crate::simulation::SimulatedNode;
+use crate::network::Scene;
+use crate::nodes::{Nodes, SimulatedNode};
+use crate::sizes::entry_bytes;
+use crate::{Ledger, Time};
 
 /// A simulated cluster as the guarantees see it.
 #[derive(Clone, Copy)]
-pub struct View<'a>(pub(crate) &'a Simulation);
+pub struct View<'a> {
+    pub(crate) scene: Scene<'a>,
+    history: &'a History,
+}
 
 impl ClusterView for View<'_> {
     fn settings(&self) -> Settings {
-        self.0.setup.settings
+        self.scene.setup.settings
     }
 
     fn history(&self) -> &History {
-        &self.0.history
+        self.history
     }
 
     fn decisions(&self) -> &dyn Decisions {
-        self.0.setup.decisions()
+        self.scene.setup.decisions()
     }
 
     fn node(&self, node: NodeId) -> NodeView<'_> {
-        NodeView::of(&self.0.nodes[node.index()].node)
+        NodeView::of(&self.scene.nodes.at(node).node)
     }
 
     fn copy(&self, node: NodeId, content: ContentId) -> ContentCopy {
-        self.0.nodes[node.index()].node.storage().copy(content)
+        self.scene.nodes.disk(node).copy(content)
     }
 
     fn is_quiet(&self) -> bool {
-        self.0.is_quiet()
+        self.scene.is_quiet()
     }
 
     fn has_synced(&self, node: NodeId, entry: &Entry) -> bool {
@@ -131,7 +137,7 @@ impl Shadow {
 
     /// Whether a node has changed in what guarantees look at.
     fn differs(&self, node: &SimulatedNode) -> bool {
-        self.records.is_some() || !node.answers.is_empty() || self.mark != Mark::of(node)
+        self.records.is_some() || self.mark != Mark::of(node)
     }
 }
 
@@ -139,6 +145,7 @@ impl Shadow {
 struct Before<'a> {
     now: View<'a>,
     node: NodeId,
+    shadow: &'a Shadow,
     history: &'a History,
 }
 
@@ -152,12 +159,12 @@ impl ClusterView for Before<'_> {
     }
 
     fn decisions(&self) -> &dyn Decisions {
-        self.now.0.setup.decisions()
+        self.now.decisions()
     }
 
     fn node(&self, node: NodeId) -> NodeView<'_> {
-        let at = &self.now.0.nodes[node.index()];
-        if node == self.node { at.shadow.view(at) } else { NodeView::of(&at.node) }
+        let at = self.now.scene.nodes.at(node);
+        if node == self.node { self.shadow.view(at) } else { NodeView::of(&at.node) }
     }
 
     fn copy(&self, node: NodeId, content: ContentId) -> ContentCopy {
@@ -169,64 +176,141 @@ impl ClusterView for Before<'_> {
     }
 }
 
-impl Simulation {
-    /// Brings the history up to date and judges what changed.
-    pub(crate) fn judge(&mut self) {
-        let ids = NodeId::all(self.setup.settings.nodes()).zip(&self.nodes);
-        let changed: NodeSet = ids.filter(|it| it.1.shadow.differs(it.1)).map(|it| it.0).collect();
+/// An answer to a client, with the node that gave it.
+pub(crate) type Answer = (NodeId, RequestId, Outcome);
+
+/// Keeps the history, and judges every step by the guarantees.
+pub(crate) struct Judge {
+    history: History,
+    /// The nodes as they were when they were last judged.
+    shadows: Vec<Shadow>,
+    /// The nodes as they were when the cluster was last judged while it was quiet.
+    rested: Vec<Rest>,
+    /// The guarantees that were broken, each with the moment.
+    broken: Vec<(GuaranteeId, Time)>,
+}
+
+impl Judge {
+    pub(crate) fn new(nodes: &Nodes) -> Judge {
+        Judge {
+            history: History::new(true),
+            shadows: nodes.iter().map(Shadow::of).collect(),
+            rested: Vec::new(),
+            broken: Vec::new(),
+        }
+    }
+
+    /// Takes the nodes as they are for where judgement begins.
+    pub(crate) fn begin(&mut self, nodes: &Nodes) {
+        self.shadows = nodes.iter().map(Shadow::of).collect();
+    }
+
+    pub(crate) fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// The history, to note what clients ask and what faults do.
+    pub(crate) fn history_mut(&mut self) -> &mut History {
+        &mut self.history
+    }
+
+    pub(crate) fn broken(&self) -> &[(GuaranteeId, Time)] {
+        &self.broken
+    }
+
+    pub(crate) fn view<'a>(&'a self, scene: Scene<'a>) -> View<'a> {
+        View { scene, history: &self.history }
+    }
+
+    /// Keeps the records of a node from which a crash or a rollback is about to take some.
+    pub(crate) fn keep_records(&mut self, node: NodeId, records: &[Record]) {
+        self.shadows[node.index()].keep_records(records);
+    }
+
+    /// Brings the history up to date and judges what changed. `answers` are those of this step.
+    pub(crate) fn judge(
+        &mut self,
+        scene: Scene<'_>,
+        answers: &[Answer],
+        now: Time,
+        ledger: &mut Ledger,
+    ) {
+        let has_answered = |node| answers.iter().any(|it| it.0 == node);
+        let ids = NodeId::all(scene.setup.settings.nodes());
+        let changed: NodeSet = ids
+            .filter(|it| self.shadows[it.index()].differs(scene.nodes.at(*it)) || has_answered(*it))
+            .collect();
         if !changed.is_empty() {
             let before = self.history.clone();
-            changed.iter().for_each(|node| self.chronicle(node));
-            changed.iter().for_each(|node| self.judge_step(node, &before));
             for node in changed.iter() {
-                let at = &mut self.nodes[node.index()];
-                at.shadow = Shadow::of(at);
+                let given = answers.iter().filter(|it| it.0 == node);
+                let given: Vec<_> = given.map(|(_, id, outcome)| (*id, outcome.clone())).collect();
+                self.chronicle(scene, node, given, ledger);
+            }
+            changed.iter().for_each(|node| self.judge_step(scene, node, &before));
+            for node in changed.iter() {
+                self.shadows[node.index()] = Shadow::of(scene.nodes.at(node));
             }
         }
-        if self.has_come_to_rest_anew() || !changed.is_empty() {
-            self.judge_state();
+        if self.has_come_to_rest_anew(scene) || !changed.is_empty() {
+            self.judge_state(scene, now);
         }
     }
 
     /// Whether the cluster is quiet, and not as it was when it was last judged while it was quiet.
-    fn has_come_to_rest_anew(&mut self) -> bool {
-        if !self.is_quiet() {
+    fn has_come_to_rest_anew(&mut self, scene: Scene<'_>) -> bool {
+        if !scene.is_quiet() {
             return false;
         }
-        let is_same = self.nodes.iter().map(rest).eq(self.rested.iter().cloned());
+        let is_same = scene.nodes.iter().map(rest).eq(self.rested.iter().cloned());
         if !is_same {
-            self.rested = self.nodes.iter().map(rest).collect();
+            self.rested = scene.nodes.iter().map(rest).collect();
         }
         !is_same
     }
 
-    fn judge_step(&mut self, node: NodeId, history: &History) {
-        let now = View(self);
-        let broken: GuaranteeSet = broken_by_step(&Before { now, node, history }, &now, node);
+    fn judge_step(&mut self, scene: Scene<'_>, node: NodeId, history: &History) {
+        let now = View { scene, history: &self.history };
+        let shadow = &self.shadows[node.index()];
+        let before = Before { now, node, shadow, history };
+        let broken: GuaranteeSet = broken_by_step(&before, &now, node);
         broken.iter().for_each(|it| self.history.note_broken(it));
     }
 
     /// Judges the present state. Each guarantee is found broken once.
-    fn judge_state(&mut self) {
+    fn judge_state(&mut self, scene: Scene<'_>, now: Time) {
         for guarantee in GUARANTEES {
             let id = guarantee.id();
             let is_known = self.broken.iter().any(|(it, _)| *it == id);
-            let is_promised = guarantee.is_promised(self.setup.settings);
-            if is_promised && !is_known && !holds(id, &View(self)) {
-                self.broken.push((id, self.now));
+            let is_promised = guarantee.is_promised(scene.setup.settings);
+            if is_promised && !is_known && !holds(id, &self.view(scene)) {
+                self.broken.push((id, now));
             }
         }
     }
 
     /// Notes in history and ledger what one node did.
-    fn chronicle(&mut self, node: NodeId) {
-        let at = &mut self.nodes[node.index()];
-        let answers = std::mem::take(&mut at.answers);
-        let (before, after) = (at.shadow.view(at), NodeView::of(&at.node));
-        self.ledger.conflicts += new_conflicts(before.replica, after.replica);
-        answers.iter().for_each(|(_, outcome)| self.ledger.count_answer(outcome));
+    fn chronicle(
+        &mut self,
+        scene: Scene<'_>,
+        node: NodeId,
+        answers: Vec<(RequestId, Outcome)>,
+        ledger: &mut Ledger,
+    ) {
+        let at = scene.nodes.at(node);
+        let (before, after) = (self.shadows[node.index()].view(at), NodeView::of(&at.node));
+        ledger.conflicts += new_conflicts(before.replica, after.replica);
+        ledger.useful_bytes += received_bytes(node, &before, &after);
+        answers.iter().for_each(|(_, outcome)| ledger.count_answer(outcome));
         self.history.on_stepped(&before, &after, answers);
     }
+}
+
+/// How many bytes of entries a node has appended that others made.
+fn received_bytes(node: NodeId, before: &NodeView<'_>, after: &NodeView<'_>) -> u64 {
+    let fresh = after.records.get(before.records.len()..).unwrap_or_default();
+    let entries = fresh.iter().filter_map(Record::entry);
+    entries.filter(|it| it.dot.origin != node).map(entry_bytes).sum()
 }
 
 /// How many versions have become conflicts.

@@ -63,6 +63,8 @@ ledger! {
     cuts "cuts";
     /// Cuts in one direction.
     one_way_cuts "one-way cuts";
+    /// Cuts that lose links without splitting the cluster.
+    link_cuts "cuts of single links";
     /// Messages lost with a connection.
     lost "messages lost with a connection";
     /// Messages lost one by one.
@@ -83,6 +85,14 @@ ledger! {
     leaders "leaders elected";
     /// Conflict versions that appeared.
     conflicts "conflicts listed";
+    /// Disks that hung.
+    hangs "disks that hung";
+    /// Disks that were full.
+    fills "disks that were full";
+    /// Bytes of all messages that got under way.
+    sent_bytes "bytes sent";
+    /// Bytes of entries and contents that reached a node that lacked them.
+    useful_bytes "bytes that a node lacked";
     /// Contents that travelled as deltas.
     deltas "deltas sent";
     /// Bytes of contents that travelled.

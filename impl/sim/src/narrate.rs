@@ -1,13 +1,13 @@
 //! Which steps are worth a line, and in which words.
 
 use steadfast_guarantees::{Action, Operation, Status};
-use steadfast_node::Cluster;
 use steadfast_protocol::{
     Change, Content, Dot, Entry, Epoch, Files, Message, NodeId, Path, Replica, Role, VersionVector,
 };
-use steadfast_trace::{Step, WriteKind};
+use steadfast_trace::{Cut, WriteKind};
 
 use crate::Simulation;
+use crate::happening::Happening;
 use crate::steps::Details;
 
 /// What a step is compared with.
@@ -30,7 +30,7 @@ struct NodeBefore {
 
 impl Before {
     pub(crate) fn of(simulation: &Simulation) -> Before {
-        if !simulation.timeline.is_kept() {
+        if !simulation.timeline().is_kept() {
             return Before::default();
         }
         let node = |replica: &Replica| NodeBefore {
@@ -42,8 +42,8 @@ impl Before {
         };
         Before {
             nodes: simulation.nodes.iter().map(|it| it.node.replica().map(node)).collect(),
-            statuses: simulation.history.operations().iter().map(|it| it.status).collect(),
-            broken: simulation.broken.len(),
+            statuses: simulation.history().operations().iter().map(|it| it.status).collect(),
+            broken: simulation.broken().len(),
         }
     }
 
@@ -54,48 +54,46 @@ impl Before {
 
 impl Simulation {
     /// Writes down what a step did.
-    pub(crate) fn narrate(&mut self, step: &Step, before: &Before, details: &Details) {
+    pub(crate) fn narrate(&mut self, happening: &Happening, before: &Before, details: &Details) {
         if !self.timeline.is_kept() {
             return;
         }
-        if let Some((who, what)) = self.told(step, before, details) {
-            self.timeline.say(self.now, who, what);
-        }
+        let mut lines = Vec::new();
+        lines.extend(self.told(happening, before, details));
         for node in NodeId::all(self.setup.settings.nodes()) {
-            for what in self.changes_of(node, before) {
-                self.timeline.say(self.now, Some(node), what);
-            }
+            lines.extend(self.changes_of(node, before).into_iter().map(|it| (Some(node), it)));
         }
-        for (node, what) in self.answers_since(before) {
-            self.timeline.say(self.now, Some(node), what);
-        }
-        for (guarantee, _) in self.broken.clone().iter().skip(before.broken) {
-            self.timeline.say(self.now, None, format!("BREAKS {guarantee}"));
-        }
+        lines.extend(self.answers_since(before).into_iter().map(|(node, it)| (Some(node), it)));
+        let broken = self.broken().iter().skip(before.broken);
+        lines.extend(broken.map(|(guarantee, _)| (None, format!("BREAKS {guarantee}"))));
+        let now = self.agenda.now();
+        lines.into_iter().for_each(|(who, what)| self.timeline.say(now, who, what));
     }
 
     /// The step itself, if it is worth a line.
     fn told(
         &self,
-        step: &Step,
+        happening: &Happening,
         before: &Before,
         details: &Details,
     ) -> Option<(Option<NodeId>, String)> {
-        match *step {
-            Step::Deliver { from, to, .. } | Step::Duplicate { from, to, .. } => {
+        match *happening {
+            Happening::Deliver { from, to, .. } | Happening::Duplicate { from, to, .. } => {
                 let packet = details.packet.as_ref()?;
                 Some((Some(to), self.received(from, &packet.message)?))
             }
-            Step::Sync { node } => Some((Some(node), self.synced_since(node, before)?)),
-            Step::Write { node, path, kind } => Some((Some(node), self.asked(path, kind))),
-            Step::Read { node, path } => {
-                Some((Some(node), format!("a client reads {}", self.path(path))))
+            Happening::Sync { node, .. } => Some((Some(node), self.synced_since(node, before)?)),
+            Happening::Write { node, path, kind, ref content } => {
+                Some((Some(node), self.asked(path, kind, content.as_ref())))
             }
-            Step::Retry { node, request } => {
-                let operation = self.history.numbered(request)?;
+            Happening::Read { node, path } => {
+                Some((Some(node), format!("a client reads {}", self.recorder.path(path))))
+            }
+            Happening::Retry { node, request } => {
+                let operation = self.history().numbered(request)?;
                 Some((Some(node), format!("the client asks again: {}", request_of(operation))))
             }
-            Step::Timeout { node } => {
+            Happening::Timeout { node } => {
                 let replica = self.replica(node)?;
                 let text = match replica.role() {
                     Role::Candidate(_) => {
@@ -109,23 +107,22 @@ impl Simulation {
                 };
                 Some((Some(node), text))
             }
-            Step::LinkUp { node, peer } => {
+            Happening::LinkUp { node, peer } => {
                 Some((Some(node), format!("sees its connection with {peer} begin")))
             }
-            Step::LinkDown { node, peer } => {
+            Happening::LinkDown { node, peer } => {
                 Some((Some(node), format!("sees its connection with {peer} end")))
             }
-            Step::Crash { node, .. } => {
-                let after = details.aftermath?;
+            Happening::Crash { node, aftermath: after, .. } => {
                 let torn = if after.tail.is_uncertain() { ", the next one is torn" } else { "" };
                 let tail = format!("{} of {} unsynced records survive", after.kept, after.of);
                 Some((Some(node), format!("CRASHES: {tail}{torn}")))
             }
-            Step::Rollback { node, kept } => Some((
+            Happening::Rollback { node, kept } => Some((
                 Some(node),
                 format!("an older copy of its disk is restored: {kept} records remain"),
             )),
-            Step::Recover { node } => {
+            Happening::Recover { node } => {
                 let replica = self.replica(node)?;
                 let (records, files) = (replica.log().length(), replica.files().len());
                 let promise = replica.promise();
@@ -136,23 +133,26 @@ impl Simulation {
                     ),
                 ))
             }
-            Step::Cut { side, one_way } => {
+            Happening::Cut(Cut::Around { side, one_way }) => {
                 let how = if one_way { "what leaves it is lost" } else { "nothing passes" };
                 Some((None, format!("THE NETWORK SPLITS around {side}: {how}")))
             }
-            Step::Heal => Some((None, "THE NETWORK IS WHOLE AGAIN".to_owned())),
-            Step::Rot { node, content } => {
+            Happening::Cut(Cut::Links { lost }) => {
+                Some((None, format!("THE NETWORK LOSES what travels on {lost}")))
+            }
+            Happening::Heal => Some((None, "THE NETWORK IS WHOLE AGAIN".to_owned())),
+            Happening::Rot { node, content } => {
                 Some((Some(node), format!("a bit of its copy of {content} flips, unnoticed")))
             }
-            Step::Scrub { node, content } => {
+            Happening::Scrub { node, content } => {
                 Some((Some(node), format!("finds its copy of {content} bad and asks for another")))
             }
-            Step::Store { node } => self.stored(node, details),
-            Step::Drop { from, to, .. } => {
+            Happening::Store { node } => self.stored(node, details),
+            Happening::Drop { from, to, .. } => {
                 let packet = details.packet.as_ref()?;
                 Some((None, format!("LOST on the way from {from} to {to}: {}", packet.message)))
             }
-            Step::Tick { .. } => None,
+            Happening::Tick { .. } => None,
         }
     }
 
@@ -165,29 +165,22 @@ impl Simulation {
         Some((Some(node), what))
     }
 
-    fn asked(&self, path: u32, kind: WriteKind) -> String {
-        let path = self.path(path);
+    fn asked(&self, path: u32, kind: WriteKind, content: Option<&Content>) -> String {
+        let path = self.recorder.path(path);
+        let content = content.map_or(String::new(), |it| format!(": {}", self.size(it)));
         match kind {
-            WriteKind::Put => format!("a client puts {path}{}", self.newest_content()),
-            WriteKind::Resolve => {
-                format!("a client resolves {path}, naming all versions{}", self.newest_content())
-            }
+            WriteKind::Put => format!("a client puts {path}{content}"),
+            WriteKind::Resolve => format!("a client resolves {path}, naming all versions{content}"),
             WriteKind::Delete => format!("a client deletes {path}"),
             WriteKind::Restore(dot) => format!("a client restores {dot} of {path}"),
         }
-    }
-
-    /// What the newest request puts.
-    fn newest_content(&self) -> String {
-        let number = self.world.next_number().saturating_sub(1);
-        self.names.contents.get(&number).map_or(String::new(), |it| format!(": {}", self.size(it)))
     }
 
     fn size(&self, content: &Content) -> String {
         match content {
             Content::Inline(bytes) => format!("{} B in the log", bytes.len()),
             Content::Named(name) => {
-                let bytes = self.catalogue.get(*name).map_or(0, |it| it.len());
+                let bytes = self.library.get(*name).map_or(0, |it| it.len());
                 format!("{} as content {name}", size(bytes as u64))
             }
         }
@@ -222,7 +215,7 @@ impl Simulation {
         let payload = entry.change.named().and_then(|content| {
             message.payloads().iter().find(|payload| payload.content == content)
         });
-        let cost = payload.map(|it| (it, self.catalogue.cost(*it)));
+        let cost = payload.map(|it| (it, self.library.cost(*it)));
         match cost {
             Some((payload, cost)) if payload.base.is_some() => format!(
                 "{} {} (delta: {} for {})",
@@ -285,7 +278,7 @@ impl Simulation {
 
     fn answers_since(&self, before: &Before) -> Vec<(NodeId, String)> {
         let mut answers = Vec::new();
-        for (at, operation) in self.history.operations().iter().enumerate() {
+        for (at, operation) in self.history().operations().iter().enumerate() {
             let old = before.statuses.get(at).copied().unwrap_or(Status::Pending);
             if operation.status == Status::Pending || operation.status == old {
                 continue;
@@ -318,7 +311,7 @@ impl Simulation {
     }
 
     fn copies(&self, dot: Dot) -> usize {
-        self.replicas().filter(|it| it.synced_vv().covers(dot)).count()
+        self.nodes.replicas().filter(|it| it.synced_vv().covers(dot)).count()
     }
 }
 

@@ -1,8 +1,10 @@
 //! What is done to a cluster from outside: clients and faults.
 
 use std::fmt;
+use std::time::Duration;
 
-use steadfast_protocol::{NodeId, NodeSet};
+use steadfast_protocol::NodeId;
+use steadfast_trace::Cut;
 
 /// One thing that a client, a fault or an operator does.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,14 +65,26 @@ pub enum Plan {
         node: NodeId,
     },
     /// A cut begins.
-    Cut {
-        /// The nodes on one side.
-        side: NodeSet,
-        /// Whether only what leaves that side is lost.
-        one_way: bool,
-    },
+    Cut(Cut),
     /// The cut ends.
     Heal,
+    /// The disk of a node hangs.
+    HangDisk {
+        /// Whose.
+        node: NodeId,
+        /// How long.
+        lasts: Duration,
+    },
+    /// The disk of a node is full: the node stops in its next sync.
+    FillDisk {
+        /// Whose.
+        node: NodeId,
+    },
+    /// The disk of a node has room again.
+    FreeDisk {
+        /// Whose.
+        node: NodeId,
+    },
     /// A node that does not lead has waited long enough.
     Timeout {
         /// Who.
@@ -97,9 +111,14 @@ impl fmt::Display for Plan {
             Plan::BackUp { node } => write!(f, "the disk of {node} is copied"),
             Plan::RollBack { node } => write!(f, "{node} crashes and gets the copy of its disk"),
             Plan::Recover { node } => write!(f, "{node} recovers"),
-            Plan::Cut { side, one_way: false } => write!(f, "cut around {side}"),
-            Plan::Cut { side, one_way: true } => write!(f, "one-way cut, nothing leaves {side}"),
+            Plan::Cut(cut @ Cut::Around { one_way: true, .. }) => write!(f, "one-way cut, {cut}"),
+            Plan::Cut(cut) => write!(f, "cut {cut}"),
             Plan::Heal => write!(f, "heal"),
+            Plan::HangDisk { node, lasts } => {
+                write!(f, "the disk of {node} hangs for {} ms", lasts.as_secs_f64() * 1e3)
+            }
+            Plan::FillDisk { node } => write!(f, "the disk of {node} is full"),
+            Plan::FreeDisk { node } => write!(f, "the disk of {node} has room again"),
             Plan::Timeout { node } => write!(f, "{node} loses patience"),
             Plan::Rot { node } => write!(f, "a copy at {node} rots"),
         }

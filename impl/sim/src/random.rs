@@ -93,4 +93,6 @@ pub(crate) enum Chance {
     Rollback,
     /// Whether elections are guarded, and how narrow the limits are.
     Rules,
+    /// Which links and disks fail for long, and how fast links are.
+    Lasting,
 }

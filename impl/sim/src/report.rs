@@ -87,7 +87,12 @@ impl Simulation {
         if replica.log().vv().covers(newest.dot) {
             return Some(format!("{lacks}: it has logged it and not synced it yet"));
         }
-        if self.world.cut.is_some_and(|cut| cut.loses(origin, node) || cut.loses(node, origin)) {
+        if self
+            .network
+            .world()
+            .cut
+            .is_some_and(|cut| cut.loses(origin, node) || cut.loses(node, origin))
+        {
             return Some(format!("{lacks}: it is cut off from {origin}"));
         }
         if !replica.waiting().is_empty() {

@@ -1,6 +1,7 @@
 //! What a simulated cluster is made of.
 
 use std::fmt;
+use std::num::NonZeroU64;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -23,6 +24,9 @@ pub struct Setup {
     pub network: Network,
     /// How long a message takes.
     pub latency: RangeInclusive<Duration>,
+    /// How many bytes a direction between two nodes carries in a second: messages of a direction queue
+    /// behind each other. Without it messages of any length leave at once.
+    pub link_bytes_per_s: Option<NonZeroU64>,
     /// How long a sync takes.
     pub sync: RangeInclusive<Duration>,
     /// How many records the log writes as one batch at most: a crash leaves a batch whole or not at
@@ -77,6 +81,9 @@ impl fmt::Display for Setup {
             millis(&self.latency),
             millis(&self.link_event)
         )?;
+        if let Some(speed) = self.link_bytes_per_s {
+            writeln!(f, "each direction of a link carries {speed} bytes a second")?;
+        }
         write!(
             f,
             "syncs take {}, storing {}, heartbeat {} ms, patience {}, clocks wrong by up to {}/1000",
@@ -101,6 +108,7 @@ impl Setup {
             twin: None,
             network: Network::Fifo,
             latency: Duration::from_micros(200)..=millis(1),
+            link_bytes_per_s: None,
             sync: millis(1)..=millis(3),
             records_per_batch: usize::MAX,
             store: Duration::from_micros(100)..=millis(1),
@@ -123,6 +131,14 @@ impl Setup {
             guards_elections: self.guards_elections,
             limits: self.limits,
         }
+    }
+
+    /// How long a link is busy with a message of this many bytes.
+    pub(crate) fn transmission(&self, bytes: u64) -> Duration {
+        self.link_bytes_per_s.map_or(Duration::ZERO, |speed| {
+            let micros = u128::from(bytes) * 1_000_000 / u128::from(speed.get());
+            Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
+        })
     }
 
     pub(crate) fn decisions(&self) -> &'static dyn Decisions {

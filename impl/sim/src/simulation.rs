@@ -3,39 +3,22 @@
 use std::time::Duration;
 
 use steadfast_guarantees::{ClusterView, GUARANTEES, GuaranteeId, History, holds};
-use steadfast_node::{Cluster, Node, Output};
+use steadfast_node::Cluster;
 use steadfast_protocol::{
-    Change, Content, ContentId, Decisions, Dot, Identity, Input, NodeId, NodeSet, Outcome, Path,
-    Replica, RequestId, Role,
+    Change, Content, ContentId, Dot, Input, NodeId, NodeSet, Path, Replica, Role,
 };
-use steadfast_trace::{Bounds, Names, Network, Scope, Start, Step, Trace, TraceStep, World};
+use steadfast_trace::{Network as Kind, Step, Trace};
 
 use crate::agenda::{Agenda, Event};
-use crate::channels::Channels;
-use crate::judge::{Rest, Shadow, View};
-use crate::library::{Library, content_id};
+use crate::happening::Happening;
+use crate::judge::{Judge, View};
+use crate::library::Library;
+use crate::network::{Network, Scene};
+use crate::nodes::Nodes;
 use crate::random::Chance;
-use crate::storage::{Aftermath, Storage};
+use crate::recorder::Recorder;
 use crate::timeline::Timeline;
 use crate::{Ledger, Plan, Random, Setup, Time};
-
-/// A node with its clock, and how it was when it was last judged.
-pub(crate) struct SimulatedNode {
-    pub node: Node<Storage>,
-    /// How often it has started: what was on the agenda of an earlier life is void.
-    pub life: u64,
-    /// How often it has begun to wait for a leader.
-    pub wait: u64,
-    /// How often its clock was set to tick.
-    pub tick: u64,
-    pub is_storing: bool,
-    /// It crashes in its next sync.
-    pub is_doomed: bool,
-    /// How fast its clock runs, in parts per thousand.
-    pub clock_per_mille: u64,
-    pub answers: Vec<(RequestId, Outcome)>,
-    pub shadow: Shadow,
-}
 
 /// Hears of every step after it was taken.
 pub type Observer = Box<dyn FnMut(&Step, &Simulation)>;
@@ -45,27 +28,15 @@ pub type Observer = Box<dyn FnMut(&Step, &Simulation)>;
 /// The same [`Setup`] and the same calls give the same run, byte for byte, on every machine.
 pub struct Simulation {
     pub(crate) setup: Setup,
-    pub(crate) now: Time,
     pub(crate) agenda: Agenda,
-    pub(crate) nodes: Vec<SimulatedNode>,
-    pub(crate) channels: Channels,
-    pub(crate) world: World,
-    pub(crate) catalogue: Library,
-    pub(crate) history: History,
-    pub(crate) names: Names,
-    pub(crate) steps: Vec<Step>,
+    pub(crate) nodes: Nodes,
+    pub(crate) network: Network,
+    pub(crate) library: Library,
+    pub(crate) judge: Judge,
+    pub(crate) recorder: Recorder,
     pub(crate) timeline: Timeline,
     pub(crate) ledger: Ledger,
-    /// The nodes as they were when the cluster was last judged while it was quiet.
-    pub(crate) rested: Vec<Rest>,
-    /// Heartbeats and election timeouts are left out, so that the cluster can come to rest.
-    pub(crate) timers_rest: bool,
-    pub(crate) broken: Vec<(GuaranteeId, Time)>,
     pub(crate) observer: Option<Observer>,
-    /// What a crash that is about to be told of left.
-    pub(crate) aftermath: Option<Aftermath>,
-    /// Memory for what leaves a node; empty between inputs.
-    pub(crate) outputs: Vec<Output>,
 }
 
 /// How many timeouts of one node it takes at most to elect a leader once faults have stopped.
@@ -93,46 +64,21 @@ impl Simulation {
     /// A cluster whose nodes have just started for the first time.
     #[must_use]
     pub fn new(setup: Setup) -> Simulation {
-        let nodes = NodeId::all(setup.settings.nodes()).map(|it| new_node(it, &setup));
-        let nodes: Vec<SimulatedNode> = nodes.collect();
-        let unbounded = Bounds {
-            writes: u32::MAX,
-            deletes: u32::MAX,
-            resolves: u32::MAX,
-            retries: u32::MAX,
-            reads: u32::MAX,
-            crashes: u32::MAX,
-            partitions: u32::MAX,
-            elections: u32::MAX,
-            paths: 1,
-            rot: u32::MAX,
-            ticks: u32::MAX,
-            drops: u32::MAX,
-            duplicates: u32::MAX,
-            rollbacks: u32::MAX,
-        };
+        let nodes = Nodes::new(&setup);
         let mut simulation = Simulation {
-            timeline: Timeline::new(setup.narrated),
-            world: World::new(setup.settings.nodes(), unbounded),
-            now: Time::default(),
             agenda: Agenda::default(),
-            nodes,
-            channels: Channels::new(setup.settings.nodes()),
-            catalogue: Library::default(),
-            history: History::new(true),
-            names: Names::default(),
-            steps: Vec::new(),
+            network: Network::new(&setup),
+            library: Library::default(),
+            judge: Judge::new(&nodes),
+            recorder: Recorder::default(),
+            timeline: Timeline::new(setup.narrated),
             ledger: Ledger::default(),
-            rested: Vec::new(),
-            timers_rest: false,
-            broken: Vec::new(),
             observer: None,
-            aftermath: None,
-            outputs: Vec::new(),
+            nodes,
             setup,
         };
-        simulation.ledger.skewed =
-            simulation.nodes.iter().filter(|it| it.clock_per_mille != 1_000).count() as u64;
+        let skewed = simulation.nodes.iter().filter(|it| it.clock_per_mille != 1_000);
+        simulation.ledger.skewed = skewed.count() as u64;
         simulation.begin();
         simulation
     }
@@ -145,17 +91,17 @@ impl Simulation {
     /// The connections that the model begins with, seen by both ends at once; and the nodes begin
     /// to wait for a leader.
     fn begin(&mut self) {
-        self.world.refresh_links(self.up());
+        self.network.reconnect(self.up());
         for node in NodeId::all(self.setup.settings.nodes()) {
             for peer in NodeId::all(self.setup.settings.nodes()).filter(|it| *it != node) {
-                if let Some(session) = self.world.session(node, peer) {
+                if let Some(session) = self.network.world().session(node, peer) {
                     self.hear(node, Input::LinkUp { peer, session });
                 }
             }
             self.wait_for_leader(node);
             self.plan_tick(node);
         }
-        self.nodes.iter_mut().for_each(|it| it.shadow = Shadow::of(it));
+        self.judge.begin(&self.nodes);
     }
 
     /// What the cluster is made of.
@@ -167,25 +113,25 @@ impl Simulation {
     /// The present moment.
     #[must_use]
     pub fn now(&self) -> Time {
-        self.now
+        self.agenda.now()
     }
 
     /// The state machine of a node that is up.
     #[must_use]
     pub fn replica(&self, node: NodeId) -> Option<&Replica> {
-        self.nodes.get(node.index())?.node.replica()
+        self.nodes.get(node)?.node.replica()
     }
 
     /// The nodes that are up.
     #[must_use]
     pub fn up(&self) -> NodeSet {
-        self.replicas().map(Replica::id).collect()
+        self.nodes.replicas().map(Replica::id).collect()
     }
 
     /// The nodes that are up and have not stopped taking part.
     #[must_use]
     pub fn taking_part(&self) -> NodeSet {
-        self.replicas().filter(|it| it.takes_part()).map(Replica::id).collect()
+        self.nodes.taking_part()
     }
 
     /// Whether a node has stopped without which the others cannot finish until it is replaced: they
@@ -201,7 +147,7 @@ impl Simulation {
     /// The node that leads the newest epoch, of those that are up and believe that they lead.
     #[must_use]
     pub fn leader(&self) -> Option<NodeId> {
-        let leaders = self.replicas().filter(|it| it.leads());
+        let leaders = self.nodes.replicas().filter(|it| it.leads());
         leaders.max_by_key(|it| it.promise()).map(Replica::id)
     }
 
@@ -214,13 +160,13 @@ impl Simulation {
     /// How many records a node has appended and not synced.
     #[must_use]
     pub fn unsynced(&self, node: NodeId) -> usize {
-        self.nodes.get(node.index()).map_or(0, |it| it.node.storage().tail())
+        self.nodes.get(node).map_or(0, |it| it.node.storage().tail())
     }
 
     /// How often a node has started again.
     #[must_use]
     pub fn starts(&self, node: NodeId) -> u64 {
-        self.nodes.get(node.index()).map_or(0, |it| it.life)
+        self.nodes.get(node).map_or(0, |it| it.life)
     }
 
     /// The bytes of the version of a file that a node shows; `None` if there is none, it is
@@ -250,14 +196,14 @@ impl Simulation {
     /// What clients were told.
     #[must_use]
     pub fn history(&self) -> &History {
-        &self.history
+        self.judge.history()
     }
 
     /// The bytes of a content as a client would read them at a node: nothing rather than a bad
     /// copy.
     #[must_use]
     pub fn read_content(&self, node: NodeId, content: ContentId) -> Option<&[u8]> {
-        let stored = self.nodes.get(node.index())?.node.storage().content(content)?;
+        let stored = self.nodes.get(node)?.node.storage().content(content)?;
         stored.is_exact.then_some(&*stored.bytes)
     }
 
@@ -276,13 +222,13 @@ impl Simulation {
     /// The guarantees that were broken, each with the moment.
     #[must_use]
     pub fn broken(&self) -> &[(GuaranteeId, Time)] {
-        &self.broken
+        self.judge.broken()
     }
 
     /// The cluster as the guarantees see it.
     #[must_use]
     pub fn view(&self) -> View<'_> {
-        View(self)
+        self.judge.view(self.scene())
     }
 
     /// Evaluates every guarantee on the present state. Says which are promised and do not hold.
@@ -295,34 +241,33 @@ impl Simulation {
 
     /// Lets something happen later.
     pub fn plan(&mut self, after: Duration, plan: Plan) {
-        self.agenda.add(self.now + after, Event::Planned(plan));
+        self.agenda.add_after(after, Event::Planned(plan));
     }
 
     /// Lets the next thing happen; false if nothing is going to.
     pub fn advance(&mut self) -> bool {
-        let Some((time, event)) = self.agenda.pop() else {
+        let Some(event) = self.agenda.pop() else {
             return false;
         };
-        self.now = time;
         self.handle(event);
         true
     }
 
     /// Lets time pass.
     pub fn run_for(&mut self, duration: Duration) {
-        let end = self.now + duration;
+        let end = self.now() + duration;
         while self.agenda.next_time().is_some_and(|time| time <= end) {
             self.advance();
         }
-        self.now = end;
+        self.agenda.pass_to(end);
     }
 
     /// Lets time pass until a condition holds; says whether it did before this long was over.
     pub fn run_until(&mut self, limit: Duration, condition: impl Fn(&Simulation) -> bool) -> bool {
-        let end = self.now + limit;
+        let end = self.now() + limit;
         while !condition(self) {
             if self.agenda.next_time().is_none_or(|time| time > end) {
-                self.now = end;
+                self.agenda.pass_to(end);
                 return condition(self);
             }
             self.advance();
@@ -338,14 +283,14 @@ impl Simulation {
     /// The cluster does not come to rest.
     pub fn settle(&mut self) -> Result<(), Unsettled> {
         self.agenda.give_up_plans();
-        self.nodes.iter_mut().for_each(|it| it.is_doomed = false);
+        self.nodes.spare_all();
         self.heal();
         for node in NodeId::all(self.setup.settings.nodes()) {
             self.recover(node);
         }
-        self.timers_rest = true;
+        self.agenda.rest_timers(true);
         let result = self.come_to_rest();
-        self.timers_rest = false;
+        self.agenda.rest_timers(false);
         for node in NodeId::all(self.setup.settings.nodes()) {
             self.plan_tick(node);
             self.wait_for_leader(node);
@@ -354,7 +299,7 @@ impl Simulation {
     }
 
     fn come_to_rest(&mut self) -> Result<(), Unsettled> {
-        let was_rolled_back = !self.history.rolled_back().is_empty();
+        let was_rolled_back = !self.history().rolled_back().is_empty();
         let [mut timeouts_left, mut heartbeats_left] = match (self.is_ordered(), was_rolled_back) {
             (true, false) => [TIMEOUTS_MAX, 0],
             // Nodes may stop one after the other, each while it asks to lead, and each may be a
@@ -369,17 +314,17 @@ impl Simulation {
             if rounds > ROUNDS_WITHOUT_REPLACEMENT && self.needs_replacement() {
                 return Ok(());
             }
-            let deposed = self.replicas().filter(|it| self.is_deposed(it)).map(Replica::id);
-            let lagging: NodeSet = self.due_ticks().chain(deposed).collect();
+            let deposed = self.nodes.replicas().filter(|it| self.is_deposed(it)).map(Replica::id);
+            let lagging: NodeSet = self.scene().due_ticks().chain(deposed).collect();
             if !lagging.is_empty() && heartbeats_left > 0 {
                 heartbeats_left -= 1;
-                lagging.iter().for_each(|node| self.take(Step::Tick { node }));
+                lagging.iter().for_each(|node| self.take(Happening::Tick { node }));
             } else if self.leader().is_none() && timeouts_left > 0 {
                 timeouts_left -= 1;
                 self.taking_part()
                     .iter()
                     .take(1)
-                    .for_each(|node| self.take(Step::Timeout { node }));
+                    .for_each(|node| self.take(Happening::Timeout { node }));
             } else if self.is_settled() || self.needs_replacement() {
                 return Ok(());
             } else {
@@ -401,27 +346,27 @@ impl Simulation {
     /// Whether nothing can happen any more but faults, time and clients.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        Cluster::is_quiet(self)
+        self.scene().is_quiet()
     }
 
     /// Whether a leader has yet to hear, at its next heartbeat, that a newer epoch was promised: the
     /// node that led it has forgotten that together with a part of its log.
     fn is_deposed(&self, leader: &Replica) -> bool {
-        let mut others = self.replicas().filter(|it| it.takes_part());
-        !self.history.rolled_back().is_empty()
+        let mut others = self.nodes.replicas().filter(|it| it.takes_part());
+        !self.history().rolled_back().is_empty()
             && leader.leads()
             && others.any(|it| it.promise() > leader.promise())
     }
 
     fn is_idle(&self) -> bool {
-        self.is_quiet() && self.replicas().all(Replica::is_idle)
+        self.is_quiet() && self.nodes.replicas().all(Replica::is_idle)
     }
 
     /// Whether the cluster has one leader and nothing is left to do.
     #[must_use]
     pub fn is_settled(&self) -> bool {
         let is_led = |it: &&Replica| matches!(it.role(), Role::Leader(_));
-        self.is_idle() && self.replicas().filter(is_led).count() == 1
+        self.is_idle() && self.nodes.replicas().filter(is_led).count() == 1
     }
 
     /// What happened, for whoever wants to replay it.
@@ -429,53 +374,18 @@ impl Simulation {
     pub fn trace(&self) -> Trace {
         let breaks = GUARANTEES.iter().map(|it| it.id());
         let breaks = breaks.filter(|it| !holds(*it, &self.view())).map(|it| it.short().to_owned());
-        let twin = self.setup.twin.map(|it| it.name.to_owned());
-        let steps = self.steps.iter().map(|it| TraceStep { step: *it, note: String::new() });
-        Trace::new(self.scope(), twin, breaks.collect(), steps.collect())
+        self.recorder.trace(&self.setup, self.network.world().left, breaks.collect())
     }
 
     /// A digest of every step that was taken.
     #[must_use]
     pub fn digest(&self) -> u64 {
-        let bytes = postcard::to_allocvec(&self.steps)
-            .unwrap_or_else(|error| panic!("steps-are-encodable: {error}"));
-        let ContentId(name) = content_id(&bytes);
-        name.iter().take(8).fold(0, |digest, byte| digest << 8 | u64::from(*byte))
+        self.recorder.digest()
     }
 
-    /// The scope of this run: exactly as much of everything as happened.
-    fn scope(&self) -> Scope {
-        let left = self.world.left;
-        let used = |left: u32| u32::MAX - left;
-        let paths = u32::try_from(self.names.paths.len().max(1)).unwrap_or(u32::MAX);
-        let bounds = Bounds {
-            writes: used(left.writes),
-            deletes: used(left.deletes),
-            resolves: used(left.resolves),
-            retries: used(left.retries),
-            reads: used(left.reads),
-            crashes: used(left.crashes),
-            partitions: used(left.partitions),
-            elections: used(left.elections),
-            paths,
-            rot: used(left.rot),
-            ticks: used(left.ticks),
-            drops: used(left.drops),
-            duplicates: used(left.duplicates),
-            rollbacks: used(left.rollbacks),
-        };
-        Scope {
-            network: self.setup.network,
-            start: Start::Cold,
-            link_events_apart: true,
-            one_way_cuts: true,
-            pipelined_syncs: true,
-            named_contents: true,
-            guards_elections: self.setup.guards_elections,
-            limits: self.setup.limits,
-            names: self.names.clone(),
-            ..Scope::new(self.setup.name.clone(), self.setup.settings, bounds)
-        }
+    /// Nodes and network together.
+    pub(crate) fn scene(&self) -> Scene<'_> {
+        Scene::of(&self.setup, &self.nodes, &self.network)
     }
 
     /// What is left to chance in one respect, where these numbers say, at this moment. It depends on
@@ -483,58 +393,10 @@ impl Simulation {
     /// before wherever that does not reach.
     pub(crate) fn random<const N: usize>(&self, chance: Chance, at: [u8; N]) -> Random {
         let place = at.into_iter().fold(1, |place, number| place << 8 | u64::from(number));
-        Random::of(self.setup.seed, [chance as u64, place, self.now.micros])
+        Random::of(self.setup.seed, [chance as u64, place, self.now().micros])
     }
 
     pub(crate) fn is_ordered(&self) -> bool {
-        self.setup.network == Network::Fifo
-    }
-}
-
-impl Cluster for Simulation {
-    type Storage = Storage;
-
-    fn world(&self) -> &World {
-        &self.world
-    }
-
-    fn network(&self) -> Network {
-        self.setup.network
-    }
-
-    fn decisions(&self) -> &dyn Decisions {
-        self.setup.decisions()
-    }
-
-    fn nodes(&self) -> impl Iterator<Item = &Node<Storage>> {
-        self.nodes.iter().map(|it| &it.node)
-    }
-
-    fn node(&self, node: NodeId) -> &Node<Storage> {
-        &self.nodes[node.index()].node
-    }
-
-    fn has_messages(&self) -> bool {
-        !self.channels.is_empty()
-    }
-}
-
-fn new_node(node: NodeId, setup: &Setup) -> SimulatedNode {
-    let identity = Identity { node, settings: setup.settings };
-    let storage = Storage::new(identity, setup.records_per_batch);
-    let mut started = Node::new(identity, setup.parameters(), storage);
-    let _ = started.start(setup.decisions());
-    let drift = u64::from(setup.clock_drift_per_mille);
-    let mut random = Random::of(setup.seed, [Chance::Clock as u64, node.0.into()]);
-    SimulatedNode {
-        node: started,
-        life: 0,
-        wait: 0,
-        tick: 0,
-        is_storing: false,
-        is_doomed: false,
-        clock_per_mille: random.within(1_000 - drift.min(900)..=1_000 + drift),
-        answers: Vec::new(),
-        shadow: Shadow::default(),
+        self.setup.network == Kind::Fifo
     }
 }

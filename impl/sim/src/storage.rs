@@ -33,6 +33,11 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
+    /// What kind of copy it is.
+    pub(crate) fn copy(&self) -> ContentCopy {
+        if self.is_exact { ContentCopy::Exact } else { ContentCopy::Wrong }
+    }
+
     /// The same bytes under a name that is not theirs.
     pub(crate) fn wrong(self) -> Stored {
         Stored { is_exact: false, ..self }
@@ -57,7 +62,7 @@ struct Backup {
 }
 
 /// The disk of a node, and what runs on it as long as the node is up.
-pub struct Storage {
+pub(crate) struct Storage {
     disk: Arc<SimulatedDisk>,
     /// What a rollback restores.
     backup: Option<Backup>,
@@ -75,8 +80,6 @@ pub struct Storage {
     records_per_batch: usize,
     /// Where each batch of records that is not synced ends.
     batches: VecDeque<usize>,
-    /// Where the batch ends of whose sync the replica is about to be told.
-    pub ending: Option<usize>,
     contents: BTreeMap<ContentId, Stored>,
     /// How often a copy of a content was made or went bad.
     copies: u64,
@@ -109,7 +112,6 @@ impl Storage {
             records_per_batch: records_per_batch.max(1),
             synced: 0,
             batches: VecDeque::new(),
-            ending: None,
             contents: BTreeMap::new(),
             copies: 0,
             wrong: 0,
@@ -245,7 +247,6 @@ impl Storage {
         (self.synced, self.handed, self.written) = (survivors, survivors, survivors);
         self.batches.clear();
         self.storing.clear();
-        self.ending = None;
         if let Some(record) = torn.filter(|_| decisions.trusts_torn_record()) {
             self.append_synced(record);
         }
@@ -323,11 +324,7 @@ impl NodeStorage for Storage {
     }
 
     fn copy(&self, content: ContentId) -> ContentCopy {
-        match self.contents.get(&content) {
-            None => ContentCopy::Missing,
-            Some(stored) if stored.is_exact => ContentCopy::Exact,
-            Some(_) => ContentCopy::Wrong,
-        }
+        self.contents.get(&content).map_or(ContentCopy::Missing, Stored::copy)
     }
 
     fn contents(&self) -> impl Iterator<Item = ContentId> {

@@ -4,19 +4,28 @@
 //! Regehr, "Swarm Testing", ISSTA 2012, section 2): what is always there hides what happens only
 //! without it.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use steadfast_guarantees::twins::Twin;
 use steadfast_protocol::{NodeId, NodeSet, Settings};
-use steadfast_trace::Network;
+use steadfast_trace::{Cut, Directions, Network};
 
 use crate::random::Chance;
 use crate::{Plan, Random, Schedule, Setup};
 
 /// In how many runs of a thousand a log is rolled back.
 const ROLLBACK_PER_MILLE: u16 = 50;
+
+/// In how many runs of a thousand cuts lose single links.
+const LOST_LINKS_PER_MILLE: u16 = 150;
+/// In how many runs of a thousand disks hang.
+const HUNG_DISKS_PER_MILLE: u16 = 100;
+/// In how many runs of a thousand disks are full for a while.
+const FULL_DISKS_PER_MILLE: u16 = 50;
+/// In how many runs of a thousand links are slow.
+const SLOW_LINKS_PER_MILLE: u16 = 150;
 
 /// The schedule of a seed.
 pub(crate) fn schedule(seed: u64, twin: Option<&'static Twin>) -> Schedule {
@@ -36,6 +45,7 @@ pub(crate) fn schedule(seed: u64, twin: Option<&'static Twin>) -> Schedule {
     }
     draft.add_requests();
     draft.maybe_add_rollback(seed);
+    draft.maybe_add_lasting_faults(seed);
     draft.schedule.plans.sort();
     draft.schedule
 }
@@ -229,7 +239,7 @@ impl Draft {
         for _ in 0..self.random.within(1..=4) {
             let side = u8::try_from(1 + self.random.below(everyone - 1)).unwrap_or(1);
             let side = NodeSet::from_bits(side);
-            self.add_outage(Plan::Cut { side, one_way }, Plan::Heal);
+            self.add_outage(Plan::Cut(Cut::Around { side, one_way }), Plan::Heal);
         }
     }
 
@@ -265,13 +275,74 @@ impl Draft {
         let side = [node].into_iter().collect();
         self.add(
             starts.saturating_sub(Duration::from_micros(1)),
-            Plan::Cut { side, one_way: false },
+            Plan::Cut(Cut::Around { side, one_way: false }),
         );
         self.add(starts + self.rush, Plan::Timeout { node });
         for after in 2..8 {
             self.add(starts + self.rush * after, Plan::Put { path: 0, bytes: 12 });
         }
         self.add(starts + self.rush * 10, Plan::Heal);
+    }
+
+    /// In few runs links are lost one by one or are slow, or disks hang or are full. It is left to
+    /// chance of its own, so that the other seeds do the same as without it.
+    fn maybe_add_lasting_faults(&mut self, seed: u64) {
+        let mut random = Random::of(seed, [Chance::Lasting as u64]);
+        std::mem::swap(&mut self.random, &mut random);
+        for (per_mille, add) in [
+            (LOST_LINKS_PER_MILLE, Draft::add_lost_links as fn(&mut Draft)),
+            (HUNG_DISKS_PER_MILLE, Draft::add_hung_disks),
+            (FULL_DISKS_PER_MILLE, Draft::add_full_disks),
+            (SLOW_LINKS_PER_MILLE, Draft::slow_links_down),
+        ] {
+            if self.random.chance(per_mille) {
+                add(self);
+            }
+        }
+        std::mem::swap(&mut self.random, &mut random);
+    }
+
+    /// Some links are lost, each in one direction or in both, for a while or to the end.
+    fn add_lost_links(&mut self) {
+        for _ in 0..self.random.within(1..=2) {
+            let mut lost = Directions::default();
+            for _ in 0..self.random.within(1..=2) {
+                let (one, other) = (self.node(), self.node());
+                lost.insert(one, other);
+                if self.random.chance(600) {
+                    lost.insert(other, one);
+                }
+            }
+            let cut = Plan::Cut(Cut::Links { lost });
+            if self.random.chance(500) {
+                self.add_outage(cut, Plan::Heal);
+            } else {
+                let at = self.moment();
+                self.add(at, cut);
+            }
+        }
+    }
+
+    fn add_hung_disks(&mut self) {
+        for _ in 0..self.random.within(1..=2) {
+            let (at, node) = (self.moment(), self.node());
+            let longest = if self.random.chance(500) { self.outage } else { self.schedule.length };
+            let lasts = self.random.duration(&(Duration::from_millis(1)..=longest));
+            self.add(at, Plan::HangDisk { node, lasts });
+        }
+    }
+
+    fn add_full_disks(&mut self) {
+        let (from, node) = (self.moment(), self.node());
+        let frees = from + self.random.duration(&(Duration::from_millis(1)..=self.outage));
+        self.add(from, Plan::FillDisk { node });
+        self.add(frees, Plan::FreeDisk { node });
+        self.add(frees + self.rush, Plan::Recover { node });
+    }
+
+    fn slow_links_down(&mut self) {
+        let speed = one_of(&mut self.random, [20_000, 100_000, 1_000_000]);
+        self.schedule.setup.link_bytes_per_s = NonZeroU64::new(speed);
     }
 
     fn add_timeouts(&mut self) {

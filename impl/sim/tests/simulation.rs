@@ -160,3 +160,64 @@ fn nodes_that_used_a_number_for_two_writes_do_not_both_go_on() {
     assert!(cluster.taking_part().len() < 3, "somebody stopped");
     assert!(cluster.broken().is_empty(), "{:?}", cluster.broken());
 }
+
+#[test]
+fn a_lost_direction_ends_one_connection_and_leaves_the_others() {
+    let (mut cluster, leader) = led(3, 2, 2, 12);
+    let others: Vec<NodeId> = NodeId::all(3).filter(|it| *it != leader).collect();
+    cluster.cut_links([(leader, others[0])]);
+    cluster.run_for(Duration::from_millis(50));
+    let session = |one: NodeId, other| cluster.replica(one).expect("up").session(other);
+    assert_eq!((session(leader, others[0]), session(others[0], leader)), (None, None));
+    assert!(session(leader, others[1]).is_some() && session(others[0], others[1]).is_some());
+    assert_eq!((cluster.ledger().link_cuts, cluster.trace().scope.lost_links), (1, 1));
+    cluster.settle().expect("a healed cluster settles");
+    assert!(cluster.broken().is_empty(), "{:?}", cluster.broken());
+}
+
+#[test]
+fn lost_links_that_split_the_cluster_are_a_split() {
+    let (mut cluster, leader) = led(3, 2, 2, 13);
+    let others = NodeId::all(3).filter(|it| *it != leader);
+    cluster.cut_links(others.flat_map(|it| [(leader, it), (it, leader)]));
+    assert_eq!((cluster.ledger().cuts, cluster.ledger().link_cuts), (1, 0));
+}
+
+#[test]
+fn messages_of_a_slow_link_queue_behind_each_other() {
+    let mut setup = Setup::new(Settings::new(3, 2, 3).expect("legal settings"), 14);
+    setup.link_bytes_per_s = std::num::NonZeroU64::new(100_000);
+    setup.election_timeout = Duration::from_secs(60)..=Duration::from_secs(90);
+    setup.heartbeat = Duration::from_secs(20);
+    let mut cluster = Simulation::new(setup);
+    cluster.settle().expect("a cluster without faults settles");
+    let leader = cluster.leader().expect("a leader");
+    let begin = cluster.now();
+    let writes = [1, 2].map(|it| cluster.put(leader, &format!("{it}"), vec![it; 100_000]));
+    let waited = writes.map(|write| {
+        assert!(
+            cluster.run_until(Duration::from_secs(10), |it| it.status(write) == Some(Status::Done))
+        );
+        cluster.now().since(begin)
+    });
+    let second = Duration::from_secs(1);
+    assert!((second..second * 3 / 2).contains(&waited[0]), "{waited:?}");
+    assert!(waited[1] >= second * 2, "{waited:?}");
+}
+
+#[test]
+fn a_node_whose_disk_is_full_stops_until_there_is_room() {
+    let (mut cluster, leader) = led(3, 2, 2, 15);
+    cluster.fill_disk(leader);
+    let write = cluster.put(leader, "a", b"does not fit");
+    let down = |cluster: &Simulation| cluster.replica(leader).is_none();
+    assert!(cluster.run_until(Duration::from_secs(1), down), "its sync fails");
+    assert_eq!(cluster.status(write), Some(Status::Unknown));
+    cluster.recover(leader);
+    let other = NodeId::all(3).find(|it| *it != leader).expect("another node");
+    assert!(cluster.run_until(Duration::from_secs(2), |it| it.leads(other) || down(it)));
+    cluster.free_disk(leader);
+    cluster.settle().expect("a cluster with room settles");
+    assert_eq!(cluster.up().len(), 3);
+    assert!(cluster.broken().is_empty(), "{:?}", cluster.broken());
+}

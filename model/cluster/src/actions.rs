@@ -4,8 +4,8 @@ use std::fmt;
 
 use steadfast_guarantees::{Action as Asked, Status};
 use steadfast_node::{Cluster, ContentCopy, NodeStorage};
-use steadfast_protocol::{Change, NodeId, NodeSet, Packet, Replica};
-use steadfast_trace::{Network, Step, WriteKind};
+use steadfast_protocol::{Change, NodeId, Packet, Replica};
+use steadfast_trace::{Cut, Network, Step, WriteKind};
 
 use crate::{ClusterModel, ClusterState, View};
 
@@ -66,6 +66,10 @@ impl ClusterModel {
         match *step {
             Step::Write { node, path, .. } => left.writes > 0 && is_up(node) && has_path(path),
             Step::Read { node, path } => left.reads > 0 && is_up(node) && has_path(path),
+            // A run may lose more links than a search could try sets of.
+            Step::Cut(cut) => {
+                state.world.cut.is_none() && left.partitions > 0 && self.scope().has_cut(cut)
+            }
             _ => {
                 let mut actions = Vec::new();
                 self.collect(state, &mut actions);
@@ -210,15 +214,11 @@ impl ClusterModel {
         if state.world.left.partitions == 0 {
             return;
         }
-        let everyone = (1_u8 << self.scope().settings.nodes()) - 1;
-        for side in (1..everyone).map(NodeSet::from_bits) {
-            if side.contains(NodeId(0)) {
-                actions.push(Action::new(Step::Cut { side, one_way: false }));
-            }
-            if self.scope().one_way_cuts {
-                actions.push(Action::new(Step::Cut { side, one_way: true }));
-            }
-        }
+        let (scope, nodes) = (self.scope(), self.scope().settings.nodes());
+        let splits = Cut::splits(nodes, scope.one_way_cuts);
+        actions.extend(splits.map(|it| Action::new(Step::Cut(it))));
+        let links = Cut::of_links(nodes, scope.lost_links, scope.one_way_cuts);
+        actions.extend(links.into_iter().map(|it| Action::new(Step::Cut(it))));
     }
 
     fn collect_losses(&self, state: &ClusterState, actions: &mut Vec<Action>) {

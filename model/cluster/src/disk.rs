@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use steadfast_node::{ContentCopy, NodeStorage, garbled};
+use steadfast_node::{ContentCopy, NodeStorage, garbled, heard_of_made};
 use steadfast_protocol::{ContentId, Decisions, Input, NodeId, Payload, Position, Record};
 
 /// What a crash leaves, and what it may take.
@@ -88,17 +88,17 @@ impl Disk {
         }
     }
 
-    /// Turns the oldest received payload into a content, and says what the replica hears of it. A
-    /// result whose hash is not the named one is not used, unless the decision is to trust it.
+    /// Turns the oldest received payload into a content, and returns what the replica hears of it.
     pub(crate) fn store_next(&mut self, decisions: &dyn Decisions) -> Option<Input> {
         let payload = (!self.storing.is_empty()).then(|| self.storing.remove(0))?;
         let content = payload.content;
         let is_exact = payload.base.is_none_or(|base| self.copy(base) == ContentCopy::Exact);
-        if !is_exact && !decisions.trusts_unverified_content() {
-            return Some(Input::Unusable { content });
+        let made = if is_exact { ContentCopy::Exact } else { ContentCopy::Wrong };
+        let input = heard_of_made(content, made, decisions);
+        if let Input::Stored { .. } = input {
+            self.put(content, made);
         }
-        self.put(content, if is_exact { ContentCopy::Exact } else { ContentCopy::Wrong });
-        Some(Input::Stored { content })
+        Some(input)
     }
 }
 

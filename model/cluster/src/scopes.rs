@@ -126,6 +126,9 @@ scopes! {
     "one-way" Default "E2W2: cuts that lose one direction only"
         ["torn-in-one-direction", "converged"]
         |name| Scope { link_events_apart: true, one_way_cuts: true, ..scope(name, 2, 2, Bounds { writes: 1, partitions: 1, ..NOTHING }) };
+    "lost-link" Default "E2W2: one link of three is lost, in both directions or one, with an election"
+        ["leader-change", "write-acknowledged", "deposed-leader-believes", "converged"]
+        |name| Scope { one_way_cuts: true, lost_links: 1, ..scope(name, 2, 2, Bounds { writes: 1, partitions: 1, elections: 1, ..NOTHING }) };
     "pipelined" Default "E2W2: two writes while syncs end one by one"
         ["write-acknowledged", "crash-keeps-part", "converged"]
         |name| Scope { pipelined_syncs: true, ..scope(name, 2, 2, Bounds { writes: 2, crashes: 1, ..NOTHING }) };

@@ -4,9 +4,7 @@ use stateright::Model;
 use stateright::actor::{ActorModelAction, Id, Network};
 use steadfast_guarantees::Action as Asked;
 use steadfast_node::{Cluster, LinkEvent};
-use steadfast_protocol::{
-    Consistency, Content, Input, Intent, NodeId, NodeSet, ReadRequest, WriteRequest,
-};
+use steadfast_protocol::{Consistency, Content, Input, Intent, NodeId, ReadRequest, WriteRequest};
 use steadfast_trace::{Bounds, Cut, Step, WriteKind};
 
 use crate::actor::node_id;
@@ -38,7 +36,7 @@ impl ClusterModel {
             Step::Crash { node, kept, torn } => self.crash(before, node, kept, torn),
             Step::Rollback { node, kept } => self.roll_back(before, node, kept),
             Step::Recover { node } => Some(self.tell(before, node, Event::Recover)),
-            Step::Cut { side, one_way } => cut(before, side, one_way),
+            Step::Cut(it) => cut(before, it),
             Step::Heal => Some(heal(before)),
             Step::Rot { node, content } => {
                 spend(self.tell(before, node, Event::Rot(content)), |left| &mut left.rot)
@@ -207,9 +205,8 @@ fn spend(mut next: ClusterState, bound: impl Fn(&mut Bounds) -> &mut u32) -> Opt
     Some(next)
 }
 
-fn cut(before: &ClusterState, side: NodeSet, one_way: bool) -> Option<ClusterState> {
+fn cut(before: &ClusterState, cut: Cut) -> Option<ClusterState> {
     let mut next = spend(before.clone(), |left| &mut left.partitions)?;
-    let cut = Cut { side, one_way };
     next.world.cut = Some(cut);
     retain_channels(&mut next, |from, to| !cut.loses(from, to));
     Some(next)

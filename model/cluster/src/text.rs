@@ -114,11 +114,7 @@ fn lines(state: &ClusterState) -> Vec<Line> {
     }
     lines.push(Line::new(None, "links", links(state)));
     if let Some(cut) = state.world().cut {
-        let text = match cut.one_way {
-            true => format!("nothing leaves {}", cut.side),
-            false => format!("around {}", cut.side),
-        };
-        lines.push(Line::new(None, "cut", text));
+        lines.push(Line::new(None, "cut", cut.to_string()));
     }
     for (number, it) in state.history().operations().iter().enumerate() {
         let text = format!("{number}: {} at {}: {}", request(it), it.node, answer(it));

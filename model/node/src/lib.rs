@@ -18,4 +18,4 @@ mod storage;
 
 pub use cluster::{Cluster, LinkEvent};
 pub use node::{Node, Output};
-pub use storage::{ContentCopy, NodeStorage, garbled};
+pub use storage::{ContentCopy, NodeStorage, garbled, heard_of_made};

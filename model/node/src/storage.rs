@@ -1,7 +1,8 @@
 //! The storage that a node asks of its surroundings.
 
 use steadfast_protocol::{
-    Change, Content, ContentId, EntryBody, NodeId, Payload, Position, Record, Sealed,
+    Change, Content, ContentId, Decisions, EntryBody, Input, NodeId, Payload, Position, Record,
+    Sealed,
 };
 
 /// A node's copy of a content, seen from outside.
@@ -52,6 +53,18 @@ pub trait NodeStorage {
     /// Whether everything that was appended is synced, and everything that was taken is stored.
     fn is_at_rest(&self) -> bool {
         self.synced().0 == self.records().len() as u64 && !self.is_storing()
+    }
+}
+
+/// What a node hears of a content that it made from a payload: a copy whose hash is not the name is
+/// not used, unless the decision is to trust it. [`ContentCopy::Missing`] says that nothing could be
+/// made.
+#[must_use]
+pub fn heard_of_made(content: ContentId, made: ContentCopy, decisions: &dyn Decisions) -> Input {
+    match made {
+        ContentCopy::Exact => Input::Stored { content },
+        ContentCopy::Wrong if decisions.trusts_unverified_content() => Input::Stored { content },
+        ContentCopy::Wrong | ContentCopy::Missing => Input::Unusable { content },
     }
 }
 

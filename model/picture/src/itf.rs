@@ -7,6 +7,8 @@
 use serde_json::{Value, json};
 use steadfast_protocol::NodeId;
 
+use steadfast_trace::Cut;
+
 use crate::story::{Change, Fate, NodeFacts, Outcome, Role, Story};
 use crate::words;
 
@@ -23,7 +25,8 @@ pub fn itf(story: &Story) -> String {
         for change in &moment.changes {
             apply(&mut nodes, change);
             match change {
-                Change::Cut(it) => cut = set(it.side.iter().map(node_name)),
+                Change::Cut(Cut::Around { side, .. }) => cut = set(side.iter().map(node_name)),
+                Change::Cut(Cut::Links { lost }) => cut = set(lost.iter().map(direction)),
                 Change::Healed => cut = set([]),
                 _ => {}
             }
@@ -97,6 +100,10 @@ fn state(
         "cut": cut,
         "broken": set(broken),
     })
+}
+
+fn direction((from, to): (NodeId, NodeId)) -> Value {
+    json!(format!("{from} -> {to}"))
 }
 
 fn node_name(node: NodeId) -> Value {

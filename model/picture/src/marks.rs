@@ -149,7 +149,7 @@ fn of_step(step: &Step, changes: &[Change]) -> Option<Mark> {
         | Step::Write { .. }
         | Step::Retry { .. }
         | Step::Read { .. }
-        | Step::Cut { .. }
+        | Step::Cut(_)
         | Step::Heal => None,
     }
 }

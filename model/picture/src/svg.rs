@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::{Arguments, Write};
 
 use steadfast_protocol::NodeId;
+use steadfast_trace::Cut;
 
 use crate::layout::{LINE, Layout, first_line};
 use crate::marks::{Glyph, Lane, Mark, Tone, marks};
@@ -183,11 +184,10 @@ impl Picture<'_> {
                 }
                 SpanKind::Cut(cut) => {
                     let nodes = NodeId::all(self.story.nodes.saturating_sub(1));
-                    let is_apart =
-                        |it: &NodeId| cut.side.contains(*it) != cut.side.contains(NodeId(it.0 + 1));
+                    let is_apart = |it: &NodeId| is_shaded(*cut, *it, self.story.nodes);
                     for node in nodes.filter(is_apart) {
                         let (x, width) = self.layout.gap(node);
-                        let class = if cut.one_way { "cut one-way" } else { "cut" };
+                        let class = if cut.is_one_way() { "cut one-way" } else { "cut" };
                         self.put(format_args!(
                             r#"<rect class="{class}" x="{x}" y="{y}" width="{width}" height="{height}"/>"#
                         ));
@@ -440,5 +440,17 @@ impl Picture<'_> {
         let (x, y) =
             (self.layout.x(Lane::Node(NodeId(0))) + 12, at + if line == 0 { 12 } else { 4 });
         self.put(format_args!(r#"<text class="t{class}{big}" x="{x}" y="{y}">{words}</text>"#));
+    }
+}
+
+/// Whether a cut is drawn between the lanes of a node and the next one: a split between neighbours on
+/// different sides, lost links in every gap that they span.
+fn is_shaded(cut: Cut, node: NodeId, nodes: u8) -> bool {
+    match cut {
+        Cut::Around { .. } => cut.separates(node, NodeId(node.0 + 1)),
+        Cut::Links { .. } => {
+            let mut above = NodeId::all(nodes).filter(|it| *it > node);
+            above.any(|high| NodeId::all(node.0 + 1).any(|low| cut.separates(low, high)))
+        }
     }
 }

@@ -225,7 +225,7 @@ impl Teller {
 
     /// The nodes that a step happens to.
     fn participants(&self, step: &Step, changes: &[Change]) -> BTreeSet<NodeId> {
-        let mut nodes: BTreeSet<NodeId> = where_it_happens(step).into_iter().collect();
+        let mut nodes: BTreeSet<NodeId> = step.node().into_iter().collect();
         for change in changes {
             match change {
                 Change::Appended { node, .. }
@@ -292,28 +292,6 @@ impl Teller {
             }
             _ => step.to_string(),
         }
-    }
-}
-
-/// The nodes that a step names as the place where it happens.
-fn where_it_happens(step: &Step) -> Option<NodeId> {
-    match step {
-        Step::Deliver { to, .. } | Step::Duplicate { to, .. } => Some(*to),
-        Step::Drop { .. } | Step::Cut { .. } | Step::Heal => None,
-        Step::Sync { node }
-        | Step::Store { node }
-        | Step::LinkUp { node, .. }
-        | Step::LinkDown { node, .. }
-        | Step::Write { node, .. }
-        | Step::Retry { node, .. }
-        | Step::Read { node, .. }
-        | Step::Timeout { node }
-        | Step::Tick { node }
-        | Step::Crash { node, .. }
-        | Step::Rollback { node, .. }
-        | Step::Recover { node }
-        | Step::Rot { node, .. }
-        | Step::Scrub { node, .. } => Some(*node),
     }
 }
 

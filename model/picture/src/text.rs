@@ -146,7 +146,7 @@ impl<'a> Drawing<'a> {
             });
             handled.into_iter().for_each(|at| self.arrow(&mut row, at));
         }
-        if let Step::Cut { .. } | Step::Heal = moment.step {
+        if let Step::Cut(_) | Step::Heal = moment.step {
             let sign = if moment.step == Step::Heal { '=' } else { '%' };
             row[LANES..].iter_mut().filter(|it| **it == ' ').for_each(|it| *it = sign);
         }
@@ -283,7 +283,7 @@ fn sign_of(step: &Step) -> Option<(NodeId, char)> {
         | Step::Write { .. }
         | Step::Retry { .. }
         | Step::Read { .. }
-        | Step::Cut { .. }
+        | Step::Cut(_)
         | Step::Heal
         | Step::Drop { .. }
         | Step::Duplicate { .. } => None,

@@ -2,6 +2,7 @@
 
 use steadfast_guarantees::{Action, Operation, Status};
 use steadfast_protocol::{Change as Written, Content, Entry, Intent, Message, Record};
+use steadfast_trace::Cut;
 
 use crate::story::{Change, LogRecord, Role, Story};
 
@@ -187,8 +188,13 @@ pub(crate) fn change(change: &Change, story: &Story) -> String {
         Change::Answered { operation: at, answer } => {
             format!("client hears: {}: {answer}", operation(*at))
         }
-        Change::Cut(cut) if cut.one_way => format!("nothing leaves {} any more", cut.side),
-        Change::Cut(cut) => format!("{} and the others no longer reach each other", cut.side),
+        Change::Cut(Cut::Around { side, one_way: true }) => {
+            format!("nothing leaves {side} any more")
+        }
+        Change::Cut(Cut::Around { side, one_way: false }) => {
+            format!("{side} and the others no longer reach each other")
+        }
+        Change::Cut(Cut::Links { lost }) => format!("messages are lost on {lost}"),
         Change::Healed => "all nodes reach each other again".to_owned(),
         Change::Broke(at) => story.breaks.get(*at).map_or(String::new(), |it| {
             let promised =

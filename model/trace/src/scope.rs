@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use steadfast_protocol::{Content, ContentId, Limits, Parameters, Path, Settings};
 use thiserror::Error;
 
+use crate::Cut;
 use crate::step::path_name;
 
 /// How often each thing that is not progress may happen. Deliveries, syncs, link events, heals and
@@ -27,7 +28,7 @@ pub struct Bounds {
     pub reads: u32,
     /// Crashes of one node.
     pub crashes: u32,
-    /// Cuts that split the cluster in two.
+    /// Cuts.
     pub partitions: u32,
     /// Election timeouts.
     pub elections: u32,
@@ -112,6 +113,9 @@ pub struct Scope {
     /// Cuts may also lose one direction only.
     #[serde(default)]
     pub one_way_cuts: bool,
+    /// Besides splits, cuts may lose up to this many links between two nodes.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub lost_links: u32,
     /// The log goes on while earlier records are being synced, and syncs end one by one.
     #[serde(default)]
     pub pipelined_syncs: bool,
@@ -169,6 +173,11 @@ pub enum BoundsError {
     },
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
 impl Scope {
     /// The largest number of paths.
     pub const PATHS_MAX: u32 = 1_000;
@@ -184,6 +193,7 @@ impl Scope {
             start: Start::default(),
             link_events_apart: false,
             one_way_cuts: false,
+            lost_links: 0,
             pipelined_syncs: false,
             named_contents: false,
             guards_elections: false,
@@ -220,6 +230,15 @@ impl Scope {
             }
             false => Content::Inline(format!("v{request}").into_bytes().into()),
         })
+    }
+
+    /// Whether a cut is one of those that the scope has.
+    #[must_use]
+    pub fn has_cut(&self, cut: Cut) -> bool {
+        let nodes = self.settings.nodes();
+        Cut::of(cut.lost(nodes), nodes) == Some(cut)
+            && (self.one_way_cuts || !cut.is_one_way())
+            && cut.lost_links() <= self.lost_links
     }
 
     /// Checks what the types do not say.

@@ -3,7 +3,10 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use steadfast_protocol::{Base, Content, ContentId, Dot, Entry, Intent, NodeId, NodeSet};
+use steadfast_protocol::{Base, Content, ContentId, Dot, Entry, Intent, NodeId};
+
+use crate::Cut;
+use crate::cut::NODES_MAX;
 
 /// What a client does to a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -121,13 +124,8 @@ pub enum Step {
         /// Who.
         node: NodeId,
     },
-    /// Messages from `side` to the others are lost, and unless `one_way` back as well.
-    Cut {
-        /// One side.
-        side: NodeSet,
-        /// Whether the other direction still works.
-        one_way: bool,
-    },
+    /// Messages in some directions are lost from now on.
+    Cut(Cut),
     /// All cuts end.
     Heal,
     /// A copy of a content goes bad unnoticed.
@@ -212,7 +210,7 @@ impl Step {
             Step::Tick { .. } => 9,
             Step::Crash { .. } => 10,
             Step::Recover { .. } => 11,
-            Step::Cut { .. } => 12,
+            Step::Cut(_) => 12,
             Step::Heal => 13,
             Step::Rot { .. } => 14,
             Step::Scrub { .. } => 15,
@@ -222,11 +220,71 @@ impl Step {
         }
     }
 
+    /// The node at which the step happens: for a message that arrives its receiver, for news of a link
+    /// the end that hears it; `None` for what happens to the network.
+    #[must_use]
+    pub fn node(&self) -> Option<NodeId> {
+        match *self {
+            Step::Deliver { to, .. } | Step::Duplicate { to, .. } => Some(to),
+            Step::Drop { .. } | Step::Cut(_) | Step::Heal => None,
+            Step::Sync { node }
+            | Step::Store { node }
+            | Step::LinkUp { node, .. }
+            | Step::LinkDown { node, .. }
+            | Step::Write { node, .. }
+            | Step::Retry { node, .. }
+            | Step::Read { node, .. }
+            | Step::Timeout { node }
+            | Step::Tick { node }
+            | Step::Crash { node, .. }
+            | Step::Rollback { node, .. }
+            | Step::Recover { node }
+            | Step::Rot { node, .. }
+            | Step::Scrub { node, .. } => Some(node),
+        }
+    }
+
+    /// The same step with other nodes in the place of those that it names; `None` if one of them has no
+    /// replacement. A cut stays the cut of a cluster of `nodes` nodes that loses what is left of it.
+    #[must_use]
+    pub fn with_nodes(self, nodes: u8, moved: impl Fn(NodeId) -> Option<NodeId>) -> Option<Step> {
+        let mut step = self;
+        match &mut step {
+            Step::Deliver { from, to, .. }
+            | Step::Drop { from, to, .. }
+            | Step::Duplicate { from, to, .. } => {
+                (*from, *to) = (moved(*from)?, moved(*to)?);
+            }
+            Step::LinkUp { node, peer } | Step::LinkDown { node, peer } => {
+                (*node, *peer) = (moved(*node)?, moved(*peer)?);
+            }
+            Step::Cut(cut) => {
+                let lost = cut.lost(NODES_MAX).iter();
+                let left = lost.filter_map(|(from, to)| Some((moved(from)?, moved(to)?)));
+                *cut = Cut::of(left.collect(), nodes)?;
+            }
+            Step::Heal => {}
+            Step::Sync { node }
+            | Step::Store { node }
+            | Step::Write { node, .. }
+            | Step::Retry { node, .. }
+            | Step::Read { node, .. }
+            | Step::Timeout { node }
+            | Step::Tick { node }
+            | Step::Crash { node, .. }
+            | Step::Rollback { node, .. }
+            | Step::Recover { node }
+            | Step::Rot { node, .. }
+            | Step::Scrub { node, .. } => *node = moved(*node)?,
+        }
+        Some(step)
+    }
+
     /// Whether the step may begin or end connections by itself: a cut, its end, and what stops or starts
     /// a node.
     #[must_use]
     pub fn changes_connections(&self) -> bool {
-        matches!(self, Step::Cut { .. } | Step::Heal | Step::Crash { .. } | Step::Recover { .. })
+        matches!(self, Step::Cut(_) | Step::Heal | Step::Crash { .. } | Step::Recover { .. })
     }
 
     /// Whether the step belongs to the continuation in which no fault and no client acts any
@@ -277,8 +335,8 @@ impl fmt::Display for Step {
                 write!(f, "{node} CRASHES, {kept} unsynced records{torn} survive")
             }
             Step::Recover { node } => write!(f, "{node} recovers"),
-            Step::Cut { side, one_way: false } => write!(f, "CUT around {side}"),
-            Step::Cut { side, one_way: true } => write!(f, "ONE-WAY CUT, nothing leaves {side}"),
+            Step::Cut(cut @ Cut::Around { one_way: true, .. }) => write!(f, "ONE-WAY CUT, {cut}"),
+            Step::Cut(cut) => write!(f, "CUT {cut}"),
             Step::Heal => write!(f, "HEAL"),
             Step::Rot { node, content } => write!(f, "content {content} ROTS on {node}"),
             Step::Scrub { node, content } => write!(f, "{node} finds its content {content} bad"),
@@ -288,5 +346,45 @@ impl fmt::Display for Step {
             }
             Step::Duplicate { from, to, nth } => write!(f, "TWICE {from} -> {to} (number {nth})"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use steadfast_protocol::NodeSet;
+
+    use super::*;
+    use crate::Directions;
+
+    fn without(step: Step, gone: u8, nodes: u8) -> Option<Step> {
+        step.with_nodes(nodes, |it| match it.0.cmp(&gone) {
+            std::cmp::Ordering::Less => Some(it),
+            std::cmp::Ordering::Equal => None,
+            std::cmp::Ordering::Greater => Some(NodeId(it.0 - 1)),
+        })
+    }
+
+    #[test]
+    fn a_cut_of_a_smaller_cluster_loses_what_is_left_of_it() {
+        let cut = |pairs: &[(u8, u8)]| {
+            let lost: Directions = pairs.iter().map(|it| (NodeId(it.0), NodeId(it.1))).collect();
+            Step::Cut(Cut::Links { lost })
+        };
+        let of_four = cut(&[(0, 3), (3, 0), (1, 2)]);
+        assert_eq!(without(of_four, 2, 3), Some(cut(&[(0, 2), (2, 0)])));
+        assert_eq!(without(of_four, 0, 3), Some(cut(&[(0, 1)])));
+        assert_eq!(without(cut(&[(0, 1)]), 1, 2), None);
+        // Of two nodes every cut is a split.
+        let split = Cut::Around { side: NodeSet::from_bits(1), one_way: true };
+        assert_eq!(without(cut(&[(0, 2)]), 1, 2), Some(Step::Cut(split)));
+    }
+
+    #[test]
+    fn what_happens_to_the_network_has_no_node() {
+        let (from, to) = (NodeId(0), NodeId(1));
+        assert_eq!(Step::Heal.node(), None);
+        assert_eq!(Step::Drop { from, to, nth: 0 }.node(), None);
+        assert_eq!(Step::Deliver { from, to, nth: 0 }.node(), Some(to));
+        assert_eq!(Step::LinkUp { node: from, peer: to }.node(), Some(from));
     }
 }

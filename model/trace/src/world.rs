@@ -2,7 +2,7 @@
 
 use steadfast_protocol::{NodeId, NodeSet, RequestId, SessionId};
 
-use crate::{Bounds, WriteKind};
+use crate::{Bounds, Cut, WriteKind};
 
 /// A connection between two nodes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -11,24 +11,6 @@ pub struct Link {
     pub session: SessionId,
     /// Whether that session goes on.
     pub alive: bool,
-}
-
-/// A cut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Cut {
-    /// Nothing leaves this side,
-    pub side: NodeSet,
-    /// and unless one-way nothing enters it.
-    pub one_way: bool,
-}
-
-impl Cut {
-    /// Whether it loses what one node sends to another.
-    #[must_use]
-    pub fn loses(self, from: NodeId, to: NodeId) -> bool {
-        let (from, to) = (self.side.contains(from), self.side.contains(to));
-        from != to && (from || !self.one_way)
-    }
 }
 
 /// The surroundings of the nodes.
