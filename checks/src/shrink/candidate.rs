@@ -158,6 +158,7 @@ impl Candidate {
             partitions: count(|it| matches!(it, Step::Cut { .. })),
             elections: count(|it| matches!(it, Step::Timeout { .. })),
             rollbacks: count(|it| matches!(it, Step::Rollback { .. })),
+            lost_contents: count(|it| matches!(it, Step::LoseContent { .. })),
             rot: count(|it| matches!(it, Step::Rot { .. })),
             ticks: count(|it| matches!(it, Step::Tick { .. })),
             drops: count(|it| matches!(it, Step::Drop { .. })),
@@ -314,6 +315,7 @@ fn without_node(step: Step, gone: NodeId) -> Option<Step> {
         | Step::Rollback { node, .. }
         | Step::Recover { node }
         | Step::Rot { node, .. }
+        | Step::LoseContent { node, .. }
         | Step::Scrub { node, .. } => *node = moved(*node)?,
     }
     Some(step)

@@ -36,6 +36,10 @@ impl ClusterView for View<'_> {
         self.0.nodes[node.index()].node.storage().copy(content)
     }
 
+    fn served(&self, node: NodeId, content: ContentId) -> ContentCopy {
+        self.0.nodes[node.index()].node.served(content, self.0.setup.decisions())
+    }
+
     fn is_quiet(&self) -> bool {
         self.0.is_quiet()
     }
@@ -162,6 +166,10 @@ impl ClusterView for Before<'_> {
 
     fn copy(&self, node: NodeId, content: ContentId) -> ContentCopy {
         self.now.copy(node, content)
+    }
+
+    fn served(&self, node: NodeId, content: ContentId) -> ContentCopy {
+        self.now.served(node, content)
     }
 
     fn is_quiet(&self) -> bool {

@@ -134,6 +134,9 @@ impl Simulation {
             Step::Rot { node, content } => {
                 Some((Some(node), format!("a bit of its copy of {content} flips, unnoticed")))
             }
+            Step::LoseContent { node, content } => {
+                Some((Some(node), format!("its copy of {content} is gone from its disk")))
+            }
             Step::Scrub { node, content } => {
                 Some((Some(node), format!("finds its copy of {content} bad and asks for another")))
             }

@@ -76,6 +76,11 @@ pub enum Plan {
         /// Who.
         node: NodeId,
     },
+    /// A node stops, and a copy of a content is gone from its disk.
+    LoseContent {
+        /// Where.
+        node: NodeId,
+    },
     /// A copy of a content goes bad.
     Rot {
         /// Where.
@@ -101,6 +106,7 @@ impl fmt::Display for Plan {
             Plan::Cut { side, one_way: true } => write!(f, "one-way cut, nothing leaves {side}"),
             Plan::Heal => write!(f, "heal"),
             Plan::Timeout { node } => write!(f, "{node} loses patience"),
+            Plan::LoseContent { node } => write!(f, "{node} crashes and loses a content"),
             Plan::Rot { node } => write!(f, "a copy at {node} rots"),
         }
     }

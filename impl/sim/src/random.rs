@@ -91,4 +91,6 @@ pub(crate) enum Chance {
     /// Whether and when a log is rolled back, and what the copy of a disk holds that was taken while
     /// the node ran.
     Rollback,
+    /// Whether, when and which copy of a content gets lost.
+    LoseContent,
 }

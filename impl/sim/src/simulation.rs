@@ -110,6 +110,7 @@ impl Simulation {
             drops: u32::MAX,
             duplicates: u32::MAX,
             rollbacks: u32::MAX,
+            lost_contents: u32::MAX,
         };
         let mut simulation = Simulation {
             timeline: Timeline::new(setup.narrated),
@@ -463,6 +464,7 @@ impl Simulation {
             drops: used(left.drops),
             duplicates: used(left.duplicates),
             rollbacks: used(left.rollbacks),
+            lost_contents: used(left.lost_contents),
         };
         Scope {
             network: self.setup.network,

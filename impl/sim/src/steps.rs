@@ -253,6 +253,11 @@ impl Simulation {
                 self.nodes[node.index()].node.storage_mut().rot(content, &mut random);
                 self.ledger.rotten += 1;
             }
+            Step::LoseContent { node, content } => {
+                self.world.spend(|left| &mut left.lost_contents)?;
+                self.nodes[node.index()].node.storage_mut().remove(content);
+                self.ledger.contents_lost += 1;
+            }
             Step::Scrub { node, content } => {
                 self.ledger.scrubbed += 1;
                 self.hear(node, Input::Bad { content });

@@ -78,7 +78,7 @@ pub struct Storage {
     /// Where the batch ends of whose sync the replica is about to be told.
     pub ending: Option<usize>,
     contents: BTreeMap<ContentId, Stored>,
-    /// How often a copy of a content was made or went bad.
+    /// How often a copy of a content was made, went bad or got lost.
     copies: u64,
     /// How many copies are bad.
     wrong: usize,
@@ -292,6 +292,13 @@ impl Storage {
         self.copies += 1;
         self.wrong += usize::from(!stored.is_exact);
         let old = self.contents.insert(content, stored);
+        self.wrong -= usize::from(old.is_some_and(|it| !it.is_exact));
+    }
+
+    /// A copy is gone.
+    pub(crate) fn remove(&mut self, content: ContentId) {
+        self.copies += 1;
+        let old = self.contents.remove(&content);
         self.wrong -= usize::from(old.is_some_and(|it| !it.is_exact));
     }
 

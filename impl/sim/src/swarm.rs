@@ -17,6 +17,9 @@ use crate::{Plan, Random, Schedule, Setup};
 /// In how many runs of a thousand a log is rolled back.
 const ROLLBACK_PER_MILLE: u16 = 50;
 
+/// In how many runs of a thousand copies of contents get lost while a node is down.
+const LOST_CONTENTS_PER_MILLE: u16 = 100;
+
 /// The schedule of a seed.
 pub(crate) fn schedule(seed: u64, twin: Option<&'static Twin>) -> Schedule {
     let mut random = Random::new(seed);
@@ -35,6 +38,7 @@ pub(crate) fn schedule(seed: u64, twin: Option<&'static Twin>) -> Schedule {
     }
     draft.add_requests();
     draft.maybe_add_rollback(seed);
+    draft.maybe_add_lost_contents(seed);
     draft.schedule.plans.sort();
     draft.schedule
 }
@@ -239,6 +243,21 @@ impl Draft {
         self.add(one.max(other) + down, Plan::Recover { node });
         if self.random.chance(700) {
             self.add_reuse(node, one.max(other) + down);
+        }
+        std::mem::swap(&mut self.random, &mut random);
+    }
+
+    /// In some runs copies of contents get lost while a node is down. This is left to chance of its
+    /// own, too.
+    fn maybe_add_lost_contents(&mut self, seed: u64) {
+        let mut random = Random::of(seed, [Chance::LoseContent as u64]);
+        if !random.chance(LOST_CONTENTS_PER_MILLE) {
+            return;
+        }
+        std::mem::swap(&mut self.random, &mut random);
+        for _ in 0..self.random.within(1..=3) {
+            let node = self.node();
+            self.add_outage(Plan::LoseContent { node }, Plan::Recover { node });
         }
         std::mem::swap(&mut self.random, &mut random);
     }

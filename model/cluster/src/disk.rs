@@ -88,6 +88,11 @@ impl Disk {
         }
     }
 
+    /// Loses the copy of a content.
+    pub(crate) fn remove(&mut self, content: ContentId) {
+        self.contents.retain(|(it, _)| *it != content);
+    }
+
     /// Turns the oldest received payload into a content, and says what the replica hears of it. A
     /// result whose hash is not the named one is not used, unless the decision is to trust it.
     pub(crate) fn store_next(&mut self, decisions: &dyn Decisions) -> Option<Input> {

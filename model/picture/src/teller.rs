@@ -313,6 +313,7 @@ fn where_it_happens(step: &Step) -> Option<NodeId> {
         | Step::Rollback { node, .. }
         | Step::Recover { node }
         | Step::Rot { node, .. }
+        | Step::LoseContent { node, .. }
         | Step::Scrub { node, .. } => Some(*node),
     }
 }

@@ -98,6 +98,11 @@ impl Log {
         self.entry(*self.requests.get(&request)?)
     }
 
+    /// Forgets which requests were written.
+    pub(crate) fn forget_requests(&mut self) {
+        self.requests.clear();
+    }
+
     /// All logged entries, by origin and sequence.
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.origins.iter().flatten()

@@ -8,5 +8,5 @@ mod world;
 
 pub use file::{ReadError, Trace, TraceStep};
 pub use scope::{Bounds, BoundsError, NETWORKS, Names, Network, Scope, Start};
-pub use step::{Step, WriteKind};
+pub use step::{Step, StepKind, WriteKind};
 pub use world::{Cut, Link, World};

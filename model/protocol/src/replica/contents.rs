@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use super::{Replica, Turn};
 use crate::{
-    ContentId, ContentReply, Effect, Entry, Log, Message, Need, NodeId, NodeSet, Payload,
-    SealedMessage, VersionVector,
+    ContentId, ContentReply, Decisions, Effect, Entry, Log, Message, Need, NodeId, NodeSet,
+    Payload, SealedMessage, VersionVector,
 };
 
 /// A message that waits for the contents it names. Volatile, and gone with its session.
@@ -45,10 +45,15 @@ pub(super) struct Contents {
 }
 
 impl Contents {
-    pub(super) fn recover(log: &Log, held: impl IntoIterator<Item = ContentId>) -> Self {
+    /// What a node that starts knows: which contents are on its disk, and which it must ask for.
+    pub(super) fn recover(
+        log: &Log,
+        held: impl IntoIterator<Item = ContentId>,
+        decisions: &dyn Decisions,
+    ) -> Self {
         let mut contents = Contents { held: held.into_iter().collect(), ..Contents::default() };
         for content in log.entries().filter_map(|entry| entry.change.named()) {
-            if !contents.held.contains(&content) {
+            if !contents.held.contains(&content) && decisions.asks_after_recovery() {
                 contents.want(content);
             }
         }

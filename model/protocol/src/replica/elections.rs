@@ -58,7 +58,8 @@ impl Replica {
 
     /// A vote is a ballot for a candidate; for who already leads it says what the voter has.
     pub(super) fn on_vote(&mut self, from: NodeId, vote: &Vote, turn: &mut Turn<'_>) {
-        if vote.epoch != self.promise() || matches!(self.role, Role::Follower) {
+        let counts = turn.decisions.vote_counts(vote.epoch, self.promise());
+        if !counts || matches!(self.role, Role::Follower) {
             return;
         }
         if turn.decisions.learns_from_votes() {
@@ -67,7 +68,9 @@ impl Replica {
         let counts_at = self.log.length();
         match &mut self.role {
             Role::Candidate(ballots) => {
-                ballots.retain(|ballot| ballot.voter != from);
+                let is_replaced =
+                    |it: &Ballot| it.voter == from && turn.decisions.replaces_ballot();
+                ballots.retain(|it| !is_replaced(it));
                 ballots.push(Ballot { voter: from, vv: vote.vv, counts_at });
                 ballots.sort_by_key(|ballot| ballot.voter);
             }
@@ -112,7 +115,9 @@ impl Replica {
 
     fn follow(&mut self, epoch: Epoch, turn: &mut Turn<'_>) {
         self.step_down(turn);
-        self.append(vec![Record::Promise(epoch)], turn);
+        if turn.decisions.logs_heard_promise() {
+            self.append(vec![Record::Promise(epoch)], turn);
+        }
     }
 
     /// Tells a peer that it speaks for an epoch lower than this node's promise.
