@@ -201,6 +201,7 @@ impl Driven {
         prop_assert!(!has_stopped || effects.iter().all(is_refusal), "a node that stopped goes on");
         for effect in effects {
             if let Effect::Append { records } = effect {
+                prop_assert!(!records.is_empty(), "a sync of nothing");
                 self.log.extend(records);
             }
         }

@@ -218,3 +218,100 @@ fn a_node_that_has_stopped_knows_its_contents_and_asks_for_none() {
     node.hear(Input::Bad { content: content(6) });
     assert!(!node.0.has_content(content(6)));
 }
+
+impl Follower {
+    fn unlink(&mut self, peer: NodeId) -> Vec<Effect> {
+        self.hear(Input::LinkDown { peer })
+    }
+
+    fn wanted(&self) -> Vec<ContentId> {
+        self.0.wants().iter().map(|it| it.content).collect()
+    }
+}
+
+#[test]
+fn what_a_session_brought_is_forgotten_with_it_and_nothing_else() {
+    let mut node = Follower::linked(&[]);
+    node.append(N3, &[entry(1, 2, 9)], &[]);
+    assert_eq!((node.0.waiting().len(), node.wanted()), (1, vec![content(7), content(9)]));
+    node.unlink(N2);
+    assert_eq!((node.0.waiting().len(), node.wanted()), (1, vec![content(7), content(9)]));
+    node.unlink(N3);
+    assert_eq!((node.0.waiting().len(), node.wanted()), (0, vec![content(7)]), "the log names it");
+}
+
+#[test]
+fn a_new_session_ends_the_one_before_it() {
+    let mut node = Follower::linked(&[7]);
+    node.append(N3, &[entry(1, 2, 9)], &[]);
+    node.hear(Input::LinkUp { peer: N3, session: SessionId(2) });
+    assert_eq!((node.0.waiting().len(), node.wanted()), (0, vec![]));
+}
+
+#[test]
+fn a_content_that_is_being_stored_is_wanted_until_it_is_there() {
+    let mut node = Follower::linked(&[7]);
+    node.append(N3, &[entry(1, 2, 9)], &[9]);
+    node.unlink(N3);
+    assert_eq!(node.wanted(), [content(9)]);
+    node.hear(Input::Stored { content: content(9) });
+    assert_eq!(node.wanted(), []);
+}
+
+#[test]
+fn another_peer_is_asked_when_the_one_that_was_asked_is_gone_and_it_again_when_it_is_back() {
+    let mut node = Follower::with(&[]);
+    assert_eq!(asked(&node.link(N1)), [N1]);
+    assert_eq!(asked(&node.link(N2)), []);
+    assert_eq!(asked(&node.unlink(N1)), [N2]);
+    assert_eq!(asked(&node.answer(N2, 7, false)), []);
+    node.unlink(N2);
+    assert_eq!(asked(&node.link(N2)), [N2], "it may have got the content meanwhile");
+}
+
+#[test]
+fn a_peer_that_is_gone_is_sent_nothing_and_what_is_held_for_others_stays() {
+    let mut node = Follower::linked(&[]);
+    node.receive(N1, Message::Need(Need { content: content(7) }));
+    node.unlink(N1);
+    assert_eq!(fetches(&node.hear(Input::Stored { content: content(7) })), 0);
+    node.append(N3, &[entry(1, 2, 7)], &[]);
+    assert_eq!(node.0.outbox().len(), 1, "an Ack waits for the log");
+    node.unlink(N2);
+    assert_eq!(node.0.outbox().len(), 1);
+}
+
+#[test]
+fn a_node_has_no_session_with_itself() {
+    let mut node = Follower::with(&[]);
+    node.link(N0);
+    assert_eq!((node.0.session(N0), node.0.linked().count()), (None, 0));
+}
+
+/// The payloads that a node sends with the two entries of node 1 that its leader lacks: the second
+/// takes the place of the first.
+fn payloads(held: &[u8], second: u8) -> Vec<Payload> {
+    let mut node = Follower::linked(held);
+    let body = EntryBody {
+        replaces: vec![Dot { origin: N1, sequence: Sequence(1) }],
+        ..(*entry(1, 2, second)).clone()
+    };
+    node.append(N3, &[Sealed::new(body)], &[]);
+    let effects = node.hear(Input::Synced(node.0.log().length()));
+    let ack = sent(&effects).find_map(|(_, it)| match it {
+        Message::Ack(ack) => Some(ack.clone()),
+        _ => None,
+    });
+    let ack = ack.expect("it was logged");
+    assert_eq!(ack.entries.len(), 2);
+    ack.payloads
+}
+
+#[test]
+fn a_delta_has_a_base_that_both_ends_hold_and_that_is_another_content() {
+    let whole = |number| Payload { content: content(number), base: None };
+    let delta = |number, base| Payload { content: content(number), base: Some(content(base)) };
+    assert_eq!(payloads(&[7, 8], 8), [whole(7), delta(8, 7)]);
+    assert_eq!(payloads(&[8], 8), [whole(8)], "the base is not here");
+    assert_eq!(payloads(&[7], 7), [whole(7), whole(7)], "a content is no base of itself");
+}

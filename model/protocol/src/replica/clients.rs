@@ -147,6 +147,8 @@ impl Replica {
     /// The heads of a path with everything logged, synced or not.
     fn logged_heads(&self, path: &Path, turn: &Turn<'_>) -> Vec<Entry> {
         let mut files = self.files.clone();
+        // The tail is what is not applied, unless a wrong decision applies more. Entries of other paths
+        // are left out for speed: they change no heads of this one.
         let unapplied = self.log.length().0.saturating_sub(self.applied.0);
         let skip = self.tail.len().saturating_sub(usize::try_from(unapplied).unwrap_or(usize::MAX));
         for record in &self.tail[skip..] {

@@ -263,6 +263,7 @@ impl Replica {
     /// Asks for what is missing and neither asked for nor being stored: the given peer first, then
     /// whoever leads, then the others.
     pub(super) fn ask_for_wants(&mut self, first: Option<NodeId>, turn: &mut Turn<'_>) {
+        // For speed only: most nodes lack nothing.
         if self.contents.wants.is_empty() {
             return;
         }
@@ -314,6 +315,8 @@ impl Replica {
         let mut payloads = Vec::new();
         for entry in entries {
             if let Some(content) = entry.change.named().filter(|it| self.has_content(*it)) {
+                // Holds of all replaced entries where a prefix is sent, because an entry follows those
+                // that it replaces.
                 let shared = entry.replaces.iter().filter(|dot| known.covers(**dot));
                 let named = shared.filter_map(|dot| self.log.entry(*dot)?.change.named());
                 let base =
