@@ -18,6 +18,8 @@ pub(crate) enum Search {
     Dfs,
     /// Random walks: a sample, never a proof.
     Walk,
+    /// The graph of the fault-free continuation, for what no single state shows (G12).
+    Graph,
     /// One shipped schedule, for a counterexample that is too deep to be searched for.
     Script,
 }
@@ -28,6 +30,7 @@ impl fmt::Display for Search {
             Search::Bfs => "bfs",
             Search::Dfs => "dfs",
             Search::Walk => "walk",
+            Search::Graph => "graph",
             Search::Script => "script",
         })
     }

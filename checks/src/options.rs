@@ -153,6 +153,9 @@ pub(crate) struct RunOptions {
     /// Copies that go bad.
     #[arg(long)]
     pub rot: Option<u32>,
+    /// Copies that are gone when their node starts again.
+    #[arg(long)]
+    pub lost_contents: Option<u32>,
     /// How messages travel: fifo, unordered or lossy.
     #[arg(long)]
     pub network: Option<Network>,
@@ -253,6 +256,7 @@ impl RunOptions {
             (&mut bounds.partitions, self.partitions),
             (&mut bounds.elections, self.elections),
             (&mut bounds.rot, self.rot),
+            (&mut bounds.lost_contents, self.lost_contents),
         ];
         for (bound, asked) in changes {
             *bound = asked.unwrap_or(*bound);

@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 use nix::sys::resource::{UsageWho, getrusage};
 use stateright::{Checker, Chooser, HasDiscoveries, Model};
 use steadfast_cluster::{Action, ClusterModel, ClusterState, record, replay, script};
-use steadfast_guarantees::GUARANTEES;
 use steadfast_guarantees::twins::{Twin, twin};
+use steadfast_guarantees::{GUARANTEES, GuaranteeId};
 use steadfast_sim::Random;
-use steadfast_trace::{Network, Scope, Step};
+use steadfast_trace::{Network, Scope, StepKind};
 
 use crate::job::{Finding, Job, Limits, Reached, Run, Search, Stopped, Taken, TraceOrFile};
+use crate::settling;
+use crate::verdict::Verdict;
 
 /// No random walk is longer.
 const WALK_STEPS_MAX: usize = 400;
@@ -34,6 +36,7 @@ pub(crate) fn search(job: &Job) -> Run {
                 builder.target_state_count(job.states_max).target_max_depth(WALK_STEPS_MAX);
             watch(job, twin, builder.spawn_simulation(job.seed, Walker))
         }
+        Search::Graph => judge_graph(job, twin),
         Search::Script => follow_script(job, twin, ClusterModel::new(job.scope.clone(), twin, &[])),
     }
 }
@@ -85,6 +88,28 @@ pub(crate) fn exceeded(limits: Limits, elapsed: Duration) -> Option<Stopped> {
         return Some(Stopped::Time);
     }
     (usage().1 > limits.memory_bytes).then_some(Stopped::Memory)
+}
+
+/// Judges the graph of the fault-free continuation.
+fn judge_graph(job: &Job, twin: Option<&'static Twin>) -> Run {
+    let begun = Instant::now();
+    let settling = settling::judge(job.scope.clone(), twin, job.limits);
+    let visit = Visit {
+        unique: settling.states,
+        generated: settling.edges,
+        depth: 0,
+        stopped: (!settling.complete).then_some(Stopped::Time),
+        wall: begun.elapsed(),
+        found: HashMap::new(),
+    };
+    let mut run = report(job, twin, &ClusterModel::new(job.scope.clone(), twin, &[]), visit);
+    let id = GuaranteeId::Settles.short();
+    if settling.verdict() == Verdict::Broken
+        && let Some(finding) = run.guarantees.iter_mut().find(|it| it.id == id)
+    {
+        finding.found = "violated".to_owned();
+    }
+    run
 }
 
 /// Runs the shipped schedule of a twin.
@@ -190,44 +215,41 @@ fn usage() -> (f64, u64) {
 }
 
 fn actions(scope: &Scope, taken: &[u64]) -> Vec<Taken> {
-    let possible = possible(scope);
-    let kinds = Step::KINDS.iter().zip(taken).zip(possible);
+    let kinds = StepKind::ALL.iter().zip(taken);
     kinds
-        .map(|((action, times), is_possible)| Taken {
-            action: (*action).to_owned(),
+        .map(|(kind, times)| Taken {
+            action: kind.name().to_owned(),
             times: *times,
-            is_possible,
+            is_possible: is_possible(*kind, scope),
         })
         .collect()
 }
 
-/// Which kinds of steps the bounds of a scope allow, in the order of [`Step::KINDS`].
-fn possible(scope: &Scope) -> [bool; Step::KINDS.len()] {
+/// Whether the bounds of a scope allow a kind of steps.
+fn is_possible(kind: StepKind, scope: &Scope) -> bool {
     let bounds = scope.bounds;
-    let apart = scope.link_events_apart && (bounds.partitions > 0 || bounds.crashes > 0);
-    let rots = scope.named_contents && bounds.rot > 0;
     let is_lossy = scope.network == Network::Lossy;
-    [
-        true,
-        true,
-        scope.named_contents && bounds.writes > 0,
-        apart,
-        apart,
-        bounds.writes > 0,
-        bounds.retries > 0,
-        bounds.reads > 0,
-        bounds.elections > 0,
-        bounds.ticks > 0,
-        bounds.crashes > 0,
-        bounds.crashes > 0,
-        bounds.partitions > 0,
-        bounds.partitions > 0,
-        rots,
-        rots,
-        is_lossy && bounds.drops > 0,
-        is_lossy && bounds.duplicates > 0,
-        bounds.crashes > 0 && bounds.rollbacks > 0,
-    ]
+    match kind {
+        StepKind::Deliver | StepKind::Sync => true,
+        StepKind::Store => scope.named_contents && bounds.writes > 0,
+        StepKind::LinkUp | StepKind::LinkDown => {
+            scope.link_events_apart && (bounds.partitions > 0 || bounds.crashes > 0)
+        }
+        StepKind::Write => bounds.writes > 0,
+        StepKind::Retry => bounds.retries > 0,
+        StepKind::Read => bounds.reads > 0,
+        StepKind::Timeout => bounds.elections > 0,
+        StepKind::Tick => bounds.ticks > 0,
+        StepKind::Crash | StepKind::Recover => bounds.crashes > 0,
+        StepKind::Cut | StepKind::Heal => bounds.partitions > 0,
+        StepKind::Rot | StepKind::Scrub => scope.named_contents && bounds.rot > 0,
+        StepKind::Drop => is_lossy && bounds.drops > 0,
+        StepKind::Duplicate => is_lossy && bounds.duplicates > 0,
+        StepKind::Rollback => bounds.crashes > 0 && bounds.rollbacks > 0,
+        StepKind::LoseContent => {
+            scope.named_contents && bounds.crashes > 0 && bounds.lost_contents > 0
+        }
+    }
 }
 
 /// Chooses mostly progress, so that walks get far before the bounds on faults are used up.

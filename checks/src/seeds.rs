@@ -18,7 +18,7 @@ use crate::suite::progress_bar;
 use crate::traces::Traces;
 use crate::verdict::Verdict;
 
-pub(crate) use swarm::Swarm;
+pub(crate) use swarm::{Swarm, cores};
 pub(crate) use twins::FoundTwin;
 
 /// How many seeds are run when nothing is said.

@@ -3,8 +3,7 @@
 //!
 //! stateright's `eventually` is unsound on cycles and joins, so the graph is built here: every
 //! reachable state of a scope, with the edges that deliveries, syncs, link events and due
-//! heartbeats make. The edges are peeled from the ends (Kahn, "Topological Sorting of Large
-//! Networks", CACM 5(11), 1962); what cannot be peeled lies on or before a cycle.
+//! heartbeats make. The guarantee itself judges it.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -15,16 +14,16 @@ use serde::Serialize;
 use stateright::Model;
 use steadfast_cluster::{ClusterModel, ClusterState, View};
 use steadfast_guarantees::twins::Twin;
-use steadfast_guarantees::{ClusterView, GuaranteeId};
+use steadfast_guarantees::{ClusterView, cyclic, timeouts_needed};
 use steadfast_protocol::{NodeId, Replica};
-use steadfast_trace::{Scope, Step};
+use steadfast_trace::Scope;
 
 use crate::job::Limits;
 use crate::search::exceeded;
 use crate::verdict::Verdict;
 
 /// What the graph of one scope showed.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct Settling {
     pub scope: String,
     /// Whether the graph is whole and all of it was judged.
@@ -52,9 +51,6 @@ impl Settling {
     }
 }
 
-/// More timeouts of one node than this must never be needed.
-const TIMEOUTS_MAX: usize = 2;
-
 fn fingerprint(value: &impl Hash) -> u64 {
     RandomState::with_seeds(5, 6, 7, 8).hash_one(value)
 }
@@ -72,7 +68,7 @@ pub(crate) fn judge(scope: Scope, twin: Option<&'static Twin>, limits: Limits) -
         complete: graph.is_whole,
         states: graph.successors.len(),
         edges: graph.successors.iter().map(Vec::len).sum(),
-        cyclic: unpeeled(&graph.successors),
+        cyclic: cyclic(&graph.successors),
         leaderless: graph.leaderless.len(),
         stuck: 0,
         timeouts: 0,
@@ -141,72 +137,6 @@ fn explore(model: &ClusterModel, is_exceeded: &dyn Fn() -> bool) -> Graph {
     graph
 }
 
-/// How many states are left when those whose successors are all peeled are peeled.
-fn unpeeled(successors: &[Vec<u32>]) -> usize {
-    let mut predecessors = vec![Vec::new(); successors.len()];
-    let mut open: Vec<usize> = successors.iter().map(Vec::len).collect();
-    for (from, to) in (0..).zip(successors) {
-        to.iter().for_each(|to| predecessors[*to as usize].push(from));
-    }
-    let mut ends: Vec<u32> = (0..).zip(&open).filter(|(_, it)| **it == 0).map(|it| it.0).collect();
-    let mut left = successors.len();
-    while let Some(end) = ends.pop() {
-        left -= 1;
-        for from in &predecessors[end as usize] {
-            open[*from as usize] -= 1;
-            if open[*from as usize] == 0 {
-                ends.push(*from);
-            }
-        }
-    }
-    left
-}
-
-/// How many timeouts of one node it takes until every end of every continuation has a leader and
-/// has settled; `None` if more than [`TIMEOUTS_MAX`].
-fn timeouts_needed(model: &ClusterModel, state: &ClusterState, node: NodeId) -> Option<usize> {
-    let mut leaderless = vec![state.clone()];
-    for timeouts in 1..=TIMEOUTS_MAX {
-        let mut after = HashMap::new();
-        for state in leaderless {
-            let asked = model.perform(&state.with_elections(1), &Step::Timeout { node })?;
-            for end in ends_of(model, asked) {
-                after.entry(fingerprint(&end)).or_insert(end);
-            }
-        }
-        let has_leader = |state: &ClusterState| state.replicas().any(Replica::leads);
-        if after.values().any(|it| has_leader(it) && !model.keeps(GuaranteeId::Settles, it)) {
-            return None;
-        }
-        leaderless = after.into_values().filter(|it| !has_leader(it)).collect();
-        if leaderless.is_empty() {
-            return Some(timeouts);
-        }
-    }
-    None
-}
-
-/// The ends of every fault-free continuation.
-fn ends_of(model: &ClusterModel, state: ClusterState) -> Vec<ClusterState> {
-    let mut visited = std::collections::HashSet::from([fingerprint(&state)]);
-    let mut pending = vec![state];
-    let mut ends = Vec::new();
-    while let Some(state) = pending.pop() {
-        let mut actions = Vec::new();
-        model.collect_progress(&state, &mut actions);
-        if actions.is_empty() {
-            ends.push(state);
-            continue;
-        }
-        for next in actions.iter().filter_map(|it| model.perform(&state, &it.step)) {
-            if visited.insert(fingerprint(&next)) {
-                pending.push(next);
-            }
-        }
-    }
-    ends
-}
-
 /// The graphs as a table.
 pub(crate) fn table(graphs: &[Settling]) -> String {
     let mut text = format!(
@@ -233,7 +163,6 @@ pub(crate) fn table(graphs: &[Settling]) -> String {
 mod tests {
     use steadfast_cluster::shipped;
     use steadfast_guarantees::twins::twin;
-    use steadfast_protocol::Decisions;
 
     use super::*;
 
@@ -242,38 +171,5 @@ mod tests {
         let cold = shipped("cold").expect("a shipped scope").scope();
         let settling = judge(cold, twin("no-forwarding"), Limits::default());
         assert!(settling.stuck > 0 && settling.cyclic == 0, "{settling:?}");
-    }
-
-    /// A heartbeat does not send again what may be lost.
-    struct NoRewind;
-
-    impl Decisions for NoRewind {
-        fn rewinds(&self) -> bool {
-            false
-        }
-    }
-
-    static NO_REWIND: Twin = Twin {
-        name: "no-rewind",
-        about: "a heartbeat does not send again what may be lost",
-        decisions: &NoRewind,
-        caught_by: GuaranteeId::Settles,
-        scope: "lossy-window",
-    };
-
-    #[test]
-    fn heartbeats_that_send_nothing_again_go_on_without_end() {
-        let lossy = shipped("lossy-window").expect("a shipped scope").scope();
-        let settling = judge(lossy.clone(), None, Limits::default());
-        assert!(settling.complete && settling.cyclic == 0, "{settling:?}");
-        let settling = judge(lossy, Some(&NO_REWIND), Limits::default());
-        assert!(settling.cyclic > 0, "{settling:?}");
-    }
-
-    #[test]
-    fn a_cycle_is_never_peeled_and_a_line_is() {
-        assert_eq!(unpeeled(&[vec![1], vec![2], vec![]]), 0);
-        assert_eq!(unpeeled(&[vec![1], vec![2], vec![1]]), 3);
-        assert_eq!(unpeeled(&[vec![1, 2], vec![], vec![2]]), 2);
     }
 }

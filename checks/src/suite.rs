@@ -1,13 +1,14 @@
 //! The subcommands that search.
 
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use steadfast_cluster::{SHIPPED, Tier};
+use steadfast_cluster::{SHIPPED, Tier, shipped};
 use steadfast_guarantees::GUARANTEES;
 use steadfast_guarantees::twins::{TWINS, Twin};
-use steadfast_output::{assert_threads, say};
+use steadfast_output::{assert_threads, in_parallel, say};
 use steadfast_wal_crash::Bounds;
 
 use crate::Failure;
@@ -85,6 +86,9 @@ const SETTLING: &[&str] = &[
     "one-way",
     "pipelined",
     "rot",
+    "missing-content",
+    "rejected",
+    "doubled-votes",
     "unordered",
     "lossy",
     "lossy-contents",
@@ -93,9 +97,20 @@ const SETTLING: &[&str] = &[
     "pre-vote",
 ];
 
+/// Builds and judges the graphs, each on one core.
 fn settlings(output: &Output) -> Vec<Settling> {
-    let scopes: Vec<_> = SHIPPED.iter().filter(|it| SETTLING.contains(&it.name)).collect();
-    scopes.iter().map(|it| settling::judge(it.scope(), None, output.limits())).collect()
+    let next = AtomicUsize::new(0);
+    let judged = in_parallel(seeds::cores(), || {
+        let mut judged = Vec::new();
+        while let Some(name) = SETTLING.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let scope = shipped(name).map(|it| it.scope());
+            judged.extend(scope.map(|it| settling::judge(it, None, output.limits())));
+        }
+        judged
+    });
+    let mut judged = judged.concat();
+    judged.sort_by_key(|it| SETTLING.iter().position(|name| *name == it.scope));
+    judged
 }
 
 /// `check settle`.
@@ -183,4 +198,16 @@ fn save_traces(run: &mut Run, traces: &Traces) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_graph_that_is_judged_is_that_of_a_shipped_scope() {
+        for name in SETTLING {
+            assert!(shipped(name).is_some(), "{name}");
+        }
+    }
 }

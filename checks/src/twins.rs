@@ -27,7 +27,11 @@ pub(crate) fn jobs(twins: &[&Twin], limits: Limits) -> Vec<Job> {
     let job = |twin: &&Twin| {
         let mut job = Job::new(shipped(twin.scope)?.scope(), &[]);
         job.twin = Some(twin.name.to_owned());
-        job.search = if script(twin.name).is_some() { Search::Script } else { Search::Bfs };
+        job.search = match (twin.on_graph, script(twin.name)) {
+            (true, _) => Search::Graph,
+            (false, Some(_)) => Search::Script,
+            (false, None) => Search::Bfs,
+        };
         job.stop_at = Some(twin.caught_by);
         job.limits = limits;
         Some(job)
@@ -85,6 +89,9 @@ pub(crate) fn table(caught: &[Caught]) -> String {
             "{:<32} {caught_by:<10} {:<18} {:<6} {steps:>5} {:>7.2}\n",
             it.name, it.scope, it.search, it.cpu_s
         );
+    }
+    if caught.iter().any(|it| it.search == Search::Graph) {
+        text += "graph: no single state shows it; what follows once faults stop does.\n";
     }
     if caught.iter().any(|it| it.search == Search::Script) {
         text += "script: a search for it takes long; a shipped schedule was run instead.\n";

@@ -82,7 +82,7 @@ impl Tally {
 }
 
 /// How many threads are worth starting.
-pub(super) fn cores() -> usize {
+pub(crate) fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 

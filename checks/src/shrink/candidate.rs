@@ -159,6 +159,7 @@ impl Candidate {
             partitions: count(|it| matches!(it, Step::Cut(_))),
             elections: count(|it| matches!(it, Step::Timeout { .. })),
             rollbacks: count(|it| matches!(it, Step::Rollback { .. })),
+            lost_contents: count(|it| matches!(it, Step::LoseContent { .. })),
             rot: count(|it| matches!(it, Step::Rot { .. })),
             ticks: count(|it| matches!(it, Step::Tick { .. })),
             drops: count(|it| matches!(it, Step::Drop { .. })),

@@ -200,6 +200,16 @@ impl Simulation {
         }
     }
 
+    /// The copy of a content is gone from the disk of a node that is down, if another node has a good
+    /// one.
+    pub fn lose_content(&mut self, node: NodeId, content: ContentId) {
+        let at = &self.nodes.at(node).node;
+        let is_there = at.storage().copy(content) != ContentCopy::Missing;
+        if !at.is_up() && is_there && self.scene().may_rot(node, content) {
+            self.take(Happening::LoseContent { node, content });
+        }
+    }
+
     /// Finds the bad copies.
     pub(crate) fn scrub(&mut self) {
         let found: Vec<(NodeId, ContentId)> = self.scene().undetected_rot().collect();
@@ -290,6 +300,7 @@ impl Simulation {
             Plan::FreeDisk { node } => return self.free_disk(node),
             Plan::Timeout { node } => return self.time_out(node),
             Plan::Rot { node } => return self.rot_any(node),
+            Plan::LoseContent { node } => return self.lose_any(node),
             _ => {}
         }
         let leaders: Vec<NodeId> = self.nodes.leaders().iter().collect();
@@ -365,6 +376,15 @@ impl Simulation {
         let at = random.below(bytes.len().saturating_sub(stamp.len()).max(1));
         bytes.splice(at..(at + stamp.len()).min(bytes.len()), stamp);
         bytes
+    }
+
+    fn lose_any(&mut self, node: NodeId) {
+        self.crash(node);
+        let contents: Vec<ContentId> = self.nodes.at(node).node.storage().contents().collect();
+        let mut random = self.random(Chance::LoseContent, [node.0]);
+        if let Some(content) = random.pick(&contents).copied() {
+            self.lose_content(node, content);
+        }
     }
 
     fn rot_any(&mut self, node: NodeId) {

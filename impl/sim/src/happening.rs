@@ -86,6 +86,11 @@ pub(crate) enum Happening {
         node: NodeId,
         content: ContentId,
     },
+    /// A copy of a content is gone from a disk.
+    LoseContent {
+        node: NodeId,
+        content: ContentId,
+    },
     Scrub {
         node: NodeId,
         content: ContentId,
@@ -116,6 +121,7 @@ impl Happening {
             Happening::Cut(cut) => Step::Cut(cut),
             Happening::Heal => Step::Heal,
             Happening::Rot { node, content } => Step::Rot { node, content },
+            Happening::LoseContent { node, content } => Step::LoseContent { node, content },
             Happening::Scrub { node, content } => Step::Scrub { node, content },
         }
     }

@@ -42,6 +42,10 @@ impl ClusterView for View<'_> {
         self.scene.nodes.disk(node).copy(content)
     }
 
+    fn served(&self, node: NodeId, content: ContentId) -> ContentCopy {
+        self.scene.nodes.at(node).node.served(content, self.scene.setup.decisions())
+    }
+
     fn is_quiet(&self) -> bool {
         self.scene.is_quiet()
     }
@@ -169,6 +173,10 @@ impl ClusterView for Before<'_> {
 
     fn copy(&self, node: NodeId, content: ContentId) -> ContentCopy {
         self.now.copy(node, content)
+    }
+
+    fn served(&self, node: NodeId, content: ContentId) -> ContentCopy {
+        self.now.served(node, content)
     }
 
     fn is_quiet(&self) -> bool {

@@ -77,6 +77,8 @@ ledger! {
     skewed "nodes with a wrong clock";
     /// Copies of contents that went bad.
     rotten "copies rotten";
+    /// Copies of contents that were gone when their node started again.
+    contents_lost "copies lost";
     /// Bad copies that were found.
     scrubbed "bad copies found";
     /// Elections begun.

@@ -144,6 +144,9 @@ impl Simulation {
             Happening::Rot { node, content } => {
                 Some((Some(node), format!("a bit of its copy of {content} flips, unnoticed")))
             }
+            Happening::LoseContent { node, content } => {
+                Some((Some(node), format!("its copy of {content} is gone from its disk")))
+            }
             Happening::Scrub { node, content } => {
                 Some((Some(node), format!("finds its copy of {content} bad and asks for another")))
             }

@@ -90,6 +90,11 @@ pub enum Plan {
         /// Who.
         node: NodeId,
     },
+    /// A node stops, and a copy of a content is gone from its disk.
+    LoseContent {
+        /// Where.
+        node: NodeId,
+    },
     /// A copy of a content goes bad.
     Rot {
         /// Where.
@@ -120,6 +125,7 @@ impl fmt::Display for Plan {
             Plan::FillDisk { node } => write!(f, "the disk of {node} is full"),
             Plan::FreeDisk { node } => write!(f, "the disk of {node} has room again"),
             Plan::Timeout { node } => write!(f, "{node} loses patience"),
+            Plan::LoseContent { node } => write!(f, "{node} crashes and loses a content"),
             Plan::Rot { node } => write!(f, "a copy at {node} rots"),
         }
     }

@@ -95,4 +95,6 @@ pub(crate) enum Chance {
     Rules,
     /// Which links and disks fail for long, and how fast links are.
     Lasting,
+    /// Whether, when and which copy of a content gets lost.
+    LoseContent,
 }

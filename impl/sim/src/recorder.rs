@@ -79,6 +79,7 @@ impl Recorder {
             drops: used(left.drops),
             duplicates: used(left.duplicates),
             rollbacks: used(left.rollbacks),
+            lost_contents: used(left.lost_contents),
         };
         Scope {
             network: setup.network,
@@ -113,5 +114,6 @@ pub(crate) fn unbounded() -> Bounds {
         drops: u32::MAX,
         duplicates: u32::MAX,
         rollbacks: u32::MAX,
+        lost_contents: u32::MAX,
     }
 }

@@ -236,7 +236,8 @@ impl Simulation {
             | Happening::Rollback { .. }
             | Happening::Cut { .. }
             | Happening::Heal
-            | Happening::Rot { .. } => {
+            | Happening::Rot { .. }
+            | Happening::LoseContent { .. } => {
                 self.fail(happening)?;
                 Vec::new()
             }
@@ -264,6 +265,11 @@ impl Simulation {
                 let mut random = self.random(Chance::Flip, [node.0]);
                 self.nodes.disk_mut(node).rot(content, &mut random);
                 self.ledger.rotten += 1;
+            }
+            Happening::LoseContent { node, content } => {
+                self.network.world_mut().spend(|left| &mut left.lost_contents)?;
+                self.nodes.disk_mut(node).remove(content);
+                self.ledger.contents_lost += 1;
             }
             _ => {}
         }

@@ -81,7 +81,7 @@ pub(crate) struct Storage {
     /// Where each batch of records that is not synced ends.
     batches: VecDeque<usize>,
     contents: BTreeMap<ContentId, Stored>,
-    /// How often a copy of a content was made or went bad.
+    /// How often a copy of a content was made, went bad or got lost.
     copies: u64,
     /// How many copies are bad.
     wrong: usize,
@@ -293,6 +293,13 @@ impl Storage {
         self.copies += 1;
         self.wrong += usize::from(!stored.is_exact);
         let old = self.contents.insert(content, stored);
+        self.wrong -= usize::from(old.is_some_and(|it| !it.is_exact));
+    }
+
+    /// A copy is gone.
+    pub(crate) fn remove(&mut self, content: ContentId) {
+        self.copies += 1;
+        let old = self.contents.remove(&content);
         self.wrong -= usize::from(old.is_some_and(|it| !it.is_exact));
     }
 

@@ -26,6 +26,8 @@ const HUNG_DISKS_PER_MILLE: u16 = 100;
 const FULL_DISKS_PER_MILLE: u16 = 50;
 /// In how many runs of a thousand links are slow.
 const SLOW_LINKS_PER_MILLE: u16 = 150;
+/// In how many runs of a thousand copies of contents get lost while a node is down.
+const LOST_CONTENTS_PER_MILLE: u16 = 100;
 
 /// The schedule of a seed.
 pub(crate) fn schedule(seed: u64, twin: Option<&'static Twin>) -> Schedule {
@@ -46,6 +48,7 @@ pub(crate) fn schedule(seed: u64, twin: Option<&'static Twin>) -> Schedule {
     draft.add_requests();
     draft.maybe_add_rollback(seed);
     draft.maybe_add_lasting_faults(seed);
+    draft.maybe_add_lost_contents(seed);
     draft.schedule.plans.sort();
     draft.schedule
 }
@@ -265,6 +268,21 @@ impl Draft {
         self.add(one.max(other) + down, Plan::Recover { node });
         if self.random.chance(700) {
             self.add_reuse(node, one.max(other) + down);
+        }
+        std::mem::swap(&mut self.random, &mut random);
+    }
+
+    /// In some runs copies of contents get lost while a node is down. This is left to chance of its
+    /// own, too.
+    fn maybe_add_lost_contents(&mut self, seed: u64) {
+        let mut random = Random::of(seed, [Chance::LoseContent as u64]);
+        if !random.chance(LOST_CONTENTS_PER_MILLE) {
+            return;
+        }
+        std::mem::swap(&mut self.random, &mut random);
+        for _ in 0..self.random.within(1..=3) {
+            let node = self.node();
+            self.add_outage(Plan::LoseContent { node }, Plan::Recover { node });
         }
         std::mem::swap(&mut self.random, &mut random);
     }

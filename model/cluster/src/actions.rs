@@ -195,6 +195,13 @@ impl ClusterModel {
                     let kept = 1..length;
                     actions.extend(kept.map(|kept| Action::new(Step::Rollback { node, kept })));
                 }
+                if state.world.left.lost_contents > 0 {
+                    let view = View { model: self, state };
+                    let copies = it.storage().copies().iter().map(|it| it.0);
+                    let lost = copies.filter(|content| view.may_rot(node, *content));
+                    let steps = lost.map(|content| Step::LoseContent { node, content });
+                    actions.extend(steps.map(Action::new));
+                }
             } else if state.world.left.crashes > 0 {
                 let tail = u32::try_from(it.storage().tail()).unwrap_or(u32::MAX);
                 for kept in 0..=tail {

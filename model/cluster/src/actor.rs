@@ -35,6 +35,8 @@ pub enum Event {
         /// How many remain.
         kept: u32,
     },
+    /// The copy of a content is gone.
+    LoseContent(ContentId),
     /// The node starts again.
     Recover,
     /// A copy goes bad unnoticed.
@@ -113,6 +115,7 @@ impl ReplicaActor {
                 actor.node.stop();
             }
             Event::Rollback { kept } => disk.roll_back(*kept),
+            Event::LoseContent(content) => disk.remove(*content),
             Event::Recover => self.start(&mut actor.node),
             Event::Rot(content) => disk.put(*content, ContentCopy::Wrong),
         }

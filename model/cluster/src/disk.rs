@@ -88,6 +88,11 @@ impl Disk {
         }
     }
 
+    /// Loses the copy of a content.
+    pub(crate) fn remove(&mut self, content: ContentId) {
+        self.contents.retain(|(it, _)| *it != content);
+    }
+
     /// Turns the oldest received payload into a content, and returns what the replica hears of it.
     pub(crate) fn store_next(&mut self, decisions: &dyn Decisions) -> Option<Input> {
         let payload = (!self.storing.is_empty()).then(|| self.storing.remove(0))?;

@@ -7,6 +7,7 @@
 
 mod actions;
 mod actor;
+mod continuation;
 mod disk;
 mod model;
 mod picture;

@@ -7,9 +7,11 @@ use stateright::actor::{ActorModel, Network};
 use stateright::{Model, Path as Run, Property};
 use steadfast_guarantees::twins::Twin;
 use steadfast_guarantees::witnesses::{Witness, witness};
-use steadfast_guarantees::{GUARANTEES, GuaranteeId, History, NodeView, broken_by_step, holds};
+use steadfast_guarantees::{
+    GUARANTEES, GuaranteeId, History, NodeView, broken_by_step, each_guarantee, holds,
+};
 use steadfast_protocol::{Decisions, Identity, NodeId, Path, Steadfast};
-use steadfast_trace::{Network as Delivery, Scope, Start, Step, World};
+use steadfast_trace::{Network as Delivery, Scope, Start, Step, StepKind, World};
 
 use crate::steps::sort_channels;
 use crate::{Action, ClusterState, ReplicaActor, View, picture, text};
@@ -29,8 +31,8 @@ pub struct ClusterModel {
 /// What a search has met so far.
 #[derive(Debug)]
 pub struct Coverage {
-    /// How often each kind of step was taken, in the order of [`Step::KINDS`].
-    taken: [AtomicU64; Step::KINDS.len()],
+    /// How often each kind of step was taken, in the order of [`StepKind::ALL`].
+    taken: [AtomicU64; StepKind::ALL.len()],
     /// Which witnesses were reached.
     reached: Vec<AtomicBool>,
     /// Which guarantees were found broken. Each is reported once, so that in a breadth-first
@@ -97,7 +99,7 @@ impl ClusterModel {
         holds(guarantee, &View { model: self, state })
     }
 
-    /// How often each kind of step was taken so far, in the order of [`Step::KINDS`].
+    /// How often each kind of step was taken so far, in the order of [`StepKind::ALL`].
     #[must_use]
     pub fn taken(&self) -> Vec<u64> {
         self.coverage.taken.iter().map(|it| it.load(Ordering::Relaxed)).collect()
@@ -132,7 +134,7 @@ impl ClusterModel {
 
     /// Brings the history up to date and judges the step.
     fn observe(&self, before: &ClusterState, step: &Step, next: &mut ClusterState) {
-        self.coverage.taken[step.kind()].fetch_add(1, Ordering::Relaxed);
+        self.coverage.taken[step.kind() as usize].fetch_add(1, Ordering::Relaxed);
         let is_changed = |node: &NodeId| {
             let at = node.index();
             !Arc::ptr_eq(&before.actors.actor_states[at], &next.actors.actor_states[at])
@@ -190,6 +192,7 @@ impl ClusterModel {
     }
 }
 
+/// The property of each guarantee. Properties are plain functions, so that each needs its own.
 macro_rules! properties {
     ($($guarantee:ident),*) => {
         vec![$(Property::always(GuaranteeId::$guarantee.name(), |model: &ClusterModel, state| {
@@ -233,20 +236,7 @@ impl Model for ClusterModel {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        let mut properties = properties![
-            AckedWritesSurvive,
-            ReplicasConverge,
-            LogBeforeApply,
-            OneLeaderPerEpoch,
-            Linearizable,
-            VersionsNeverGoBack,
-            EffectBeatsCause,
-            NoGaps,
-            DeposedLeadersDoNotOverrule,
-            ContentIsExact,
-            NothingFromNowhere,
-            Settles
-        ];
+        let mut properties = each_guarantee!(properties);
         // Never broken, so that a search goes on until every state was visited.
         properties.push(Property::always("searched to the end", |_, _| true));
         properties

@@ -58,6 +58,7 @@ const NOTHING: Bounds = Bounds {
     drops: 0,
     duplicates: 0,
     rollbacks: 0,
+    lost_contents: 0,
 };
 
 /// Limits of this many entries per message, and this many under way to one peer.
@@ -111,6 +112,21 @@ scopes! {
     "cold" Default "E2W2: from nothing, with a crash and a cut"
         ["first-leader", "write-acknowledged", "crash-loses-tail"]
         |name| Scope { start: Start::Cold, ..scope(name, 2, 2, Bounds { writes: 1, crashes: 1, partitions: 1, elections: 1, ..NOTHING }) };
+    "votes" Default "E2W2: two candidatures, from nothing"
+        ["first-leader", "leader-change"]
+        |name| Scope { start: Start::Cold, ..scope(name, 2, 2, Bounds { elections: 2, ..NOTHING }) };
+    "votes-3" Deep "E2W2: three candidatures, from nothing"
+        ["first-leader", "leader-change"]
+        |name| Scope { start: Start::Cold, ..scope(name, 2, 2, Bounds { elections: 3, ..NOTHING }) };
+    "doubled-votes" Default "E3W1: two candidatures on a network that loses and doubles"
+        ["first-leader", "message-doubled"]
+        |name| Scope { start: Start::Cold, network: Network::Lossy, ..scope(name, 3, 1, Bounds { elections: 1, drops: 1, duplicates: 1, ..NOTHING }) };
+    "rejected" Default "two nodes, E2W2: a leader that has missed two candidatures"
+        ["deposed-leader-believes", "leader-change"]
+        |name| {
+            let settings = Settings::new(2, 2, 2).unwrap_or_else(|error| unreachable!("{error}"));
+            Scope::new(name, settings, Bounds { crashes: 1, elections: 2, ..NOTHING })
+        };
     "deletes" Default "two nodes, E1W1: a delete on one side of a cut, with a crash"
         ["delete-converged", "conflict-converged"]
         |name| {
@@ -147,12 +163,21 @@ scopes! {
     "retries-3" Deep "E2W2: a client repeats one of two writes through an election"
         ["retry-recognised", "retry-renewed", "retry-overtaken"]
         |name| scope(name, 2, 2, Bounds { writes: 2, retries: 1, elections: 1, ..NOTHING });
+    "retries-crash" Default "two nodes, E1W1: a client repeats one of two writes after a crash"
+        ["crash-keeps-tail", "retry-recognised", "outcome-unknown"]
+        |name| {
+            let settings = Settings::new(2, 1, 1).unwrap_or_else(|error| unreachable!("{error}"));
+            Scope::new(name, settings, Bounds { writes: 2, retries: 1, crashes: 1, elections: 1, ..NOTHING })
+        };
     "contents" Default "E2W2: a write whose content travels beside it, with a read"
         ["entry-waits-for-content", "write-acknowledged", "converged"]
         |name| Scope { named_contents: true, ..scope(name, 2, 2, Bounds { writes: 1, reads: 1, elections: 1, ..NOTHING }) };
     "rot" Default "E2W2: a delta against a base that goes bad"
         ["base-missing", "bad-copy-found", "bad-copy-replaced", "converged"]
         |name| Scope { named_contents: true, ..scope(name, 2, 2, Bounds { writes: 2, rot: 1, ..NOTHING }) };
+    "missing-content" Default "E2W2: a content that is gone when its node starts again"
+        ["content-missing-at-start", "converged"]
+        |name| Scope { named_contents: true, ..scope(name, 2, 2, Bounds { writes: 1, crashes: 1, elections: 1, lost_contents: 1, ..NOTHING }) };
     "unordered" Default "E2W2: two writes over a network that keeps no order, with a heartbeat"
         ["write-acknowledged"]
         |name| Scope { network: Network::Unordered, ..scope(name, 2, 2, Bounds { writes: 2, ticks: 1, ..NOTHING }) };

@@ -156,6 +156,10 @@ impl ClusterView for View<'_> {
         self.state.node(node).storage().copy(content)
     }
 
+    fn served(&self, node: NodeId, content: ContentId) -> ContentCopy {
+        self.state.node(node).served(content, self.model.decisions())
+    }
+
     fn is_quiet(&self) -> bool {
         Cluster::is_quiet(self)
     }

@@ -35,6 +35,11 @@ impl ClusterModel {
             },
             Step::Crash { node, kept, torn } => self.crash(before, node, kept, torn),
             Step::Rollback { node, kept } => self.roll_back(before, node, kept),
+            Step::LoseContent { node, content } => {
+                spend(self.tell(before, node, Event::LoseContent(content)), |left| {
+                    &mut left.lost_contents
+                })
+            }
             Step::Recover { node } => Some(self.tell(before, node, Event::Recover)),
             Step::Cut(it) => cut(before, it),
             Step::Heal => Some(heal(before)),

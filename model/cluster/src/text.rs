@@ -302,6 +302,7 @@ fn left(left: Bounds) -> String {
         ("drops", left.drops),
         ("duplicates", left.duplicates),
         ("rollbacks", left.rollbacks),
+        ("lost contents", left.lost_contents),
     ];
     let some = budgets.iter().filter(|(_, count)| *count > 0);
     some.map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ")

@@ -131,7 +131,12 @@ fn the_reason_names_the_facts_whichever_guarantee_it_is() {
         ("refused-instead-of-unknown", "was told that it is refused"),
         ("trust-torn-tail", "but its client put something else"),
         ("log-before-content", "with no copy of it"),
-        ("read-without-quorum", "had replaced that before the read was asked"),
+        ("read-without-quorum", "had led the newer epoch"),
+        ("ignore-learned-entries", "had replaced that before the read was asked"),
+        ("read-confirmed-without-copy", "is synced on 1 of the 2 nodes that W demands: n0"),
+        ("vote-without-epoch", "which 1 of the 2 nodes that E demands have promised: n"),
+        ("missing-content-not-asked-for", "with no copy of it"),
+        ("requests-forgotten", "for a request that"),
     ] {
         let (trace, twin) = counterexample(name);
         let story = tell(&trace, Some(twin), STEPS_TOLD_MAX).story;

@@ -20,11 +20,10 @@ use steadfast_protocol::{NodeId, Settings};
 
 use crate::ClusterView;
 
-/// A promise that is judged in every state, at every step, or both.
-pub trait Guarantee: Sync {
-    /// Which one.
-    fn id(&self) -> GuaranteeId;
+pub use settles::{Continuation, cyclic, timeouts_needed};
 
+/// How a guarantee is judged: in every state, at every step, or both. One file each.
+trait Judge: Sync {
     /// What is promised, in one sentence.
     fn promise(&self) -> &'static str;
 
@@ -52,67 +51,99 @@ pub trait Guarantee: Sync {
     }
 }
 
-/// The name of a guarantee.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[repr(u8)]
-pub enum GuaranteeId {
-    /// G1
-    AckedWritesSurvive,
-    /// G2
-    ReplicasConverge,
-    /// G3
-    LogBeforeApply,
-    /// G4
-    OneLeaderPerEpoch,
-    /// G5
-    Linearizable,
-    /// G6
-    VersionsNeverGoBack,
-    /// G7
-    EffectBeatsCause,
-    /// G8
-    NoGaps,
-    /// G9
-    DeposedLeadersDoNotOverrule,
-    /// G10
-    ContentIsExact,
-    /// G11
-    NothingFromNowhere,
-    /// G12
-    Settles,
+/// Declares [`GuaranteeId`], [`GUARANTEES`] and [`each_guarantee!`](crate::each_guarantee): per
+/// guarantee its short id, its name, its variant, and how it is judged.
+macro_rules! guarantees {
+    ($dollar:tt $($short:literal $name:literal $guarantee:ident $judge:expr;)*) => {
+        /// The name of a guarantee.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[repr(u8)]
+        pub enum GuaranteeId {
+            $(#[doc = $short] $guarantee,)*
+        }
+
+        /// All guarantees, in the order of their ids.
+        pub static GUARANTEES: [&Guarantee; [$($short),*].len()] = [$(&Guarantee {
+            id: GuaranteeId::$guarantee,
+            short: $short,
+            name: $name,
+            judge: &$judge,
+        }),*];
+
+        /// Calls a macro with the variants of [`GuaranteeId`]($crate::GuaranteeId) in their order,
+        /// where code must be written out for each of them.
+        #[macro_export]
+        macro_rules! each_guarantee {
+            ($dollar callback:ident) => { $dollar callback!($($guarantee),*) };
+        }
+    };
 }
 
-const NAMES: [(&str, &str); 12] = [
-    ("G1", "acked-writes-survive"),
-    ("G2", "replicas-converge"),
-    ("G3", "log-before-apply"),
-    ("G4", "one-leader-per-epoch"),
-    ("G5", "linearizable"),
-    ("G6", "versions-never-go-back"),
-    ("G7", "effect-beats-cause"),
-    ("G8", "no-gaps"),
-    ("G9", "deposed-leaders-do-not-overrule"),
-    ("G10", "content-is-exact"),
-    ("G11", "nothing-from-nowhere"),
-    ("G12", "settles"),
-];
+guarantees! { $
+    "G1" "acked-writes-survive" AckedWritesSurvive acked_writes_survive::AckedWritesSurvive;
+    "G2" "replicas-converge" ReplicasConverge replicas_converge::ReplicasConverge;
+    "G3" "log-before-apply" LogBeforeApply log_before_apply::LogBeforeApply;
+    "G4" "one-leader-per-epoch" OneLeaderPerEpoch one_leader_per_epoch::OneLeaderPerEpoch;
+    "G5" "linearizable" Linearizable linearizable::Linearizable;
+    "G6" "versions-never-go-back" VersionsNeverGoBack versions_never_go_back::VersionsNeverGoBack;
+    "G7" "effect-beats-cause" EffectBeatsCause effect_beats_cause::EffectBeatsCause;
+    "G8" "no-gaps" NoGaps no_gaps::NoGaps;
+    "G9" "deposed-leaders-do-not-overrule" DeposedLeadersDoNotOverrule
+        deposed_leaders_do_not_overrule::DeposedLeadersDoNotOverrule;
+    "G10" "content-is-exact" ContentIsExact content_is_exact::ContentIsExact;
+    "G11" "nothing-from-nowhere" NothingFromNowhere nothing_from_nowhere::NothingFromNowhere;
+    "G12" "settles" Settles settles::Settles;
+}
+
+/// A promise, with its names and how it is judged.
+pub struct Guarantee {
+    id: GuaranteeId,
+    short: &'static str,
+    name: &'static str,
+    judge: &'static dyn Judge,
+}
+
+impl Guarantee {
+    /// Which one.
+    #[must_use]
+    pub fn id(&self) -> GuaranteeId {
+        self.id
+    }
+
+    /// What is promised, in one sentence.
+    #[must_use]
+    pub fn promise(&self) -> &'static str {
+        self.judge.promise()
+    }
+
+    /// Whether it is promised with these settings.
+    #[must_use]
+    pub fn is_promised(&self, settings: Settings) -> bool {
+        self.judge.is_promised(settings)
+    }
+
+    /// Whether it is not promised any more, because a log has lost synced records.
+    fn is_void(&self, cluster: &dyn ClusterView) -> bool {
+        !cluster.history().rolled_back().is_empty() && !self.judge.outlives_rollback()
+    }
+}
 
 impl GuaranteeId {
     /// The short id that README, code and reports use.
     #[must_use]
     pub fn short(self) -> &'static str {
-        NAMES[self as usize].0
+        self.guarantee().short
     }
 
     /// The name.
     #[must_use]
     pub fn name(self) -> &'static str {
-        NAMES[self as usize].1
+        self.guarantee().name
     }
 
     /// The guarantee itself.
     #[must_use]
-    pub fn guarantee(self) -> &'static dyn Guarantee {
+    pub fn guarantee(self) -> &'static Guarantee {
         GUARANTEES[self as usize]
     }
 }
@@ -151,33 +182,12 @@ impl GuaranteeSet {
     }
 }
 
-/// All guarantees, in the order of their ids.
-pub static GUARANTEES: [&dyn Guarantee; 12] = [
-    &acked_writes_survive::AckedWritesSurvive,
-    &replicas_converge::ReplicasConverge,
-    &log_before_apply::LogBeforeApply,
-    &one_leader_per_epoch::OneLeaderPerEpoch,
-    &linearizable::Linearizable,
-    &versions_never_go_back::VersionsNeverGoBack,
-    &effect_beats_cause::EffectBeatsCause,
-    &no_gaps::NoGaps,
-    &deposed_leaders_do_not_overrule::DeposedLeadersDoNotOverrule,
-    &content_is_exact::ContentIsExact,
-    &nothing_from_nowhere::NothingFromNowhere,
-    &settles::Settles,
-];
-
 /// Whether a guarantee holds in a state: no step so far broke it, and the state keeps it.
 #[must_use]
 pub fn holds(guarantee: GuaranteeId, cluster: &dyn ClusterView) -> bool {
-    let is_kept =
-        || is_void(guarantee.guarantee(), cluster) || guarantee.guarantee().state(cluster);
-    !cluster.history().broken().contains(guarantee) && is_kept()
-}
-
-/// Whether a guarantee is not promised any more, because a log has lost synced records.
-fn is_void(guarantee: &dyn Guarantee, cluster: &dyn ClusterView) -> bool {
-    !cluster.history().rolled_back().is_empty() && !guarantee.outlives_rollback()
+    let guarantee = guarantee.guarantee();
+    let is_kept = || guarantee.is_void(cluster) || guarantee.judge.state(cluster);
+    !cluster.history().broken().contains(guarantee.id) && is_kept()
 }
 
 /// The guarantees that a step in which `node` changed breaks. The driver notes them in its
@@ -190,8 +200,8 @@ pub fn broken_by_step(
 ) -> GuaranteeSet {
     let mut broken = GuaranteeSet::default();
     for guarantee in GUARANTEES {
-        if !is_void(guarantee, after) && !guarantee.step(before, after, node) {
-            broken.insert(guarantee.id());
+        if !guarantee.is_void(after) && !guarantee.judge.step(before, after, node) {
+            broken.insert(guarantee.id);
         }
     }
     broken
@@ -202,9 +212,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_guarantee_stands_in_the_place_of_its_id() {
+    fn guarantees_are_numbered_from_one_without_a_gap() {
         for (at, guarantee) in GUARANTEES.iter().enumerate() {
-            assert_eq!(guarantee.id() as usize, at);
             assert_eq!(guarantee.id().short(), format!("G{}", at + 1));
         }
     }

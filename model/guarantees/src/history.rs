@@ -79,6 +79,9 @@ pub struct Operation {
     pub retried: bool,
     invoked: Time,
     returned: Option<Time>,
+    /// The newest epoch that had been led when a read began; zero once the read is over, and of a
+    /// write, so that histories in which it does not matter are equal.
+    known: Epoch,
 }
 
 /// The history of a run.
@@ -236,14 +239,40 @@ impl History {
         &self.leaders
     }
 
+    /// The newest epoch that was led; zero if none was.
+    #[must_use]
+    pub fn newest_epoch(&self) -> Epoch {
+        self.leaders.last().map(|(epoch, _)| *epoch).unwrap_or_default()
+    }
+
+    /// The operations that were done since: the writes acknowledged and the reads answered, each
+    /// with the newest epoch that had been led when a read among them began.
+    pub fn done_since<'a>(
+        &'a self,
+        before: &'a History,
+    ) -> impl Iterator<Item = (&'a Operation, Epoch)> {
+        let is_same = Arc::ptr_eq(&self.operations, &before.operations);
+        let now = if is_same { &[][..] } else { &self.operations[..] };
+        now.iter().enumerate().filter(|(_, it)| it.status == Status::Done).filter_map(|(at, it)| {
+            match before.operations.get(at) {
+                Some(old) if old.status == Status::Done => None,
+                Some(old) => Some((it, old.known)),
+                // It was asked and answered in one step.
+                None => Some((it, before.newest_epoch())),
+            }
+        })
+    }
+
     /// A client sends a request.
     pub fn on_invoked(&mut self, request: RequestId, path: Path, node: NodeId, action: Action) {
         let invoked = self.clock.invoke();
+        let is_read = matches!(action, Action::Read { .. });
+        let known = if is_read { self.newest_epoch() } else { Epoch::ZERO };
         let status = Status::Pending;
         let returned = None;
         let retried = false;
         let operation =
-            Operation { request, path, node, action, status, retried, invoked, returned };
+            Operation { request, path, node, action, status, retried, invoked, returned, known };
         Arc::make_mut(&mut self.operations).push(operation);
     }
 
@@ -301,7 +330,7 @@ impl History {
     }
 
     /// A client hears what became of its request; what it hears of a request that was answered
-    /// before is ignored. An acknowledgement and a read's value are judged at once.
+    /// before is ignored.
     fn note_answer(&mut self, request: RequestId, outcome: &Outcome) {
         if self.operation(request).is_none_or(|it| it.status != Status::Pending) {
             return;
@@ -309,10 +338,6 @@ impl History {
         let returned = self.clock.give_back();
         if let Some(operation) = self.find(request) {
             operation.answer(outcome, returned);
-        }
-        let is_done = matches!(outcome, Outcome::Acknowledged { .. } | Outcome::Value { .. });
-        if is_done && self.rolled_back.is_empty() && !self.is_linearizable(request) {
-            self.broken.insert(GuaranteeId::Linearizable);
         }
     }
 
@@ -324,20 +349,17 @@ impl History {
             operations
                 .iter_mut()
                 .filter(|it| is_lost(it))
-                .for_each(|it| it.status = Status::Unknown);
+                .for_each(|it| (it.status, it.known) = (Status::Unknown, Epoch::ZERO));
         }
     }
 
-    /// Notes who leads. An epoch that is led a second time breaks a guarantee.
+    /// Notes who leads. An epoch that is led a second time stands twice in the list.
     fn note_leader(&mut self, before: Option<&Replica>, after: &Replica) {
         let led = before.is_some_and(|it| it.leads() && it.promise() == after.promise());
         if !after.leads() || led {
             return;
         }
         let epoch = after.promise();
-        if self.rolled_back.is_empty() && self.leaders.iter().any(|(led, _)| *led == epoch) {
-            self.broken.insert(GuaranteeId::OneLeaderPerEpoch);
-        }
         let at = self.leaders.partition_point(|it| *it <= (epoch, after.id()));
         self.leaders.insert(at, (epoch, after.id()));
     }
@@ -345,10 +367,6 @@ impl History {
     fn find(&mut self, request: RequestId) -> Option<&mut Operation> {
         let at = self.position(request)?;
         Arc::make_mut(&mut self.operations).get_mut(at)
-    }
-
-    fn is_linearizable(&self, request: RequestId) -> bool {
-        self.contradiction(request).is_none()
     }
 
     /// Why no order of the operations explains what was read of the path of a request: the
@@ -396,6 +414,7 @@ impl Operation {
         if self.status == Status::Done {
             self.returned = Some(at);
         }
+        self.known = Epoch::ZERO;
         match (&mut self.action, outcome) {
             (Action::Read { version }, Outcome::Value { version: found, .. }) => {
                 version.clone_from(found);

@@ -13,6 +13,9 @@ pub mod twins;
 mod view;
 pub mod witnesses;
 
-pub use guarantee::{GUARANTEES, Guarantee, GuaranteeId, GuaranteeSet, broken_by_step, holds};
+pub use guarantee::{
+    Continuation, GUARANTEES, Guarantee, GuaranteeId, GuaranteeSet, broken_by_step, cyclic, holds,
+    timeouts_needed,
+};
 pub use history::{Action, History, Operation, OperationId, Status};
 pub use view::{ClusterView, NodeView};

@@ -2,7 +2,7 @@
 
 use steadfast_protocol::{
     Counter, Decisions, Digest, Dot, Entry, Epoch, NodeId, NodeSet, Position, Record, Sequence,
-    SessionId, Settings, VersionVector, Writing,
+    SessionId, Settings, Tag, VersionVector, Writing,
 };
 
 use crate::GuaranteeId;
@@ -19,6 +19,9 @@ pub struct Twin {
     pub caught_by: GuaranteeId,
     /// The shipped scope in which it is caught.
     pub scope: &'static str,
+    /// Whether no single state of it breaks the guarantee, but the graph of the fault-free
+    /// continuation does ([`Continuation`](crate::Continuation)).
+    pub on_graph: bool,
 }
 
 /// The twin of this name.
@@ -28,7 +31,7 @@ pub fn twin(name: &str) -> Option<&'static Twin> {
 }
 
 macro_rules! twins {
-    ($($twin:ident $name:literal $about:literal, $guarantee:ident in $scope:literal {
+    ($($twin:ident $name:literal $about:literal, $guarantee:ident in $scope:literal $($on_graph:ident)? {
         $($body:tt)*
     })*) => {
         $(
@@ -43,6 +46,7 @@ macro_rules! twins {
             decisions: &$twin,
             caught_by: GuaranteeId::$guarantee,
             scope: $scope,
+            on_graph: !stringify!($($on_graph)?).is_empty(),
         }),*];
     };
 }
@@ -142,6 +146,30 @@ twins! {
     "a leader counts Acks whatever epoch they are for",
     Linearizable in "three-elections" {
         fn ack_counts(&self, _: Epoch, _: Epoch) -> bool {
+            true
+        }
+    }
+
+    VoteWithoutEpoch "vote-without-epoch"
+    "a candidate counts Votes whatever epoch they are for",
+    OneLeaderPerEpoch in "votes" {
+        fn vote_counts(&self, _: Epoch, _: Epoch) -> bool {
+            true
+        }
+    }
+
+    AckBeforeRead "ack-from-before-the-read"
+    "a leader lets Acks confirm a read that were sent before it began",
+    Linearizable in "reads" {
+        fn is_asked_since(&self, _: Tag, _: Tag) -> bool {
+            true
+        }
+    }
+
+    ConfirmedWithoutCopy "read-confirmed-without-copy"
+    "a follower that lacks what a read saw confirms it",
+    AckedWritesSurvive in "lossy-reads" {
+        fn has_what_was_read(&self, _: &VersionVector, _: &VersionVector) -> bool {
             true
         }
     }
@@ -347,6 +375,14 @@ twins! {
         }
     }
 
+    NoRewind "no-rewind"
+    "a heartbeat does not send again what may be lost",
+    Settles in "lossy-window" on_graph {
+        fn rewinds(&self) -> bool {
+            false
+        }
+    }
+
     WindowStaysFull "window-stays-full"
     "a leader counts what it has sent as under way, whatever was acknowledged",
     Settles in "window-1" {
@@ -375,6 +411,30 @@ twins! {
     "a leader acknowledges a retry once there are copies enough of what an older leader wrote",
     AckedWritesSurvive in "retries-2" {
         fn renews(&self, _: Option<Epoch>, _: Epoch) -> bool {
+            false
+        }
+    }
+
+    RequestsForgotten "requests-forgotten"
+    "a recovered node does not know which requests its log has entries for",
+    NothingFromNowhere in "retries-crash" {
+        fn recovers_requests(&self) -> bool {
+            false
+        }
+    }
+
+    MissingNotAskedFor "missing-content-not-asked-for"
+    "a recovered node does not ask for the contents that its log names and its disk lacks",
+    Settles in "missing-content" {
+        fn asks_after_recovery(&self) -> bool {
+            false
+        }
+    }
+
+    HeardPromiseNotLogged "heard-promise-not-logged"
+    "a node that is rejected does not log the higher promise that it hears of",
+    Settles in "rejected" on_graph {
+        fn logs_heard_promise(&self) -> bool {
             false
         }
     }

@@ -35,16 +35,8 @@ pub trait ClusterView {
     /// What the disk of a node holds of a content.
     fn copy(&self, node: NodeId, content: ContentId) -> ContentCopy;
 
-    /// What a client that reads a content of a node gets: nothing rather than a bad copy.
-    fn served(&self, node: NodeId, content: ContentId) -> ContentCopy {
-        let decisions = self.decisions();
-        match self.copy(node, content) {
-            ContentCopy::Wrong if decisions.serves_bad_copies() => ContentCopy::Wrong,
-            ContentCopy::Wrong if decisions.trusts_unverified_content() => ContentCopy::Wrong,
-            ContentCopy::Wrong | ContentCopy::Missing => ContentCopy::Missing,
-            ContentCopy::Exact => ContentCopy::Exact,
-        }
-    }
+    /// What a client that reads a content of a node gets, as the node's own code serves it.
+    fn served(&self, node: NodeId, content: ContentId) -> ContentCopy;
 
     /// Whether every node is up, no cut remains, and nothing can happen any more but faults, time
     /// and clients: no delivery, sync or link event, and no bad copy to be found.

@@ -86,6 +86,8 @@ witnesses! {
         |_, step, _| matches!(step, Step::Scrub { .. });
     "bad-copy-replaced", "a copy that had gone bad is good again",
         |before, step, after| replaced(before, step, after);
+    "content-missing-at-start", "a node started without a content that its log names",
+        |_, step, after| matches!(step, Step::Recover { node } if lacks_content(*node, after));
     "entry-waits-for-content", "a message waits for the content that its entry names",
         |_, _, after| after.replicas().any(|it| !it.waiting().is_empty());
     "converged", "a settled cluster with a leader holds an entry",
@@ -249,6 +251,11 @@ fn base_missing(before: &dyn ClusterView, step: &Step, after: &dyn ClusterView) 
         cluster.node(node).replica.map_or(0, |it| it.wants().len())
     };
     wants(before, *node) == wants(after, *node)
+}
+
+fn lacks_content(node: NodeId, cluster: &dyn ClusterView) -> bool {
+    let mut named = cluster.node(node).entries().filter_map(|it| it.change.named());
+    named.any(|it| cluster.copy(node, it) == ContentCopy::Missing)
 }
 
 fn replaced(before: &dyn ClusterView, step: &Step, after: &dyn ClusterView) -> bool {

@@ -97,7 +97,7 @@ pub trait Cluster {
         })
     }
 
-    /// Whether a good copy may go bad: another node that has synced an entry naming the content has
+    /// Whether a copy may go bad or get lost: another node that has synced an entry naming the content has
     /// a good one.
     fn may_rot(&self, node: NodeId, content: ContentId) -> bool {
         let mut others = self.nodes().filter(|it| it.id() != node);

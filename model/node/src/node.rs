@@ -114,10 +114,16 @@ impl<S: NodeStorage> Node<S> {
         while let Some(input) = next {
             replica.step(decisions, input, &mut effects);
             for effect in effects.drain(..) {
-                perform(effect, storage, &mut inputs, outputs);
+                perform(effect, storage, decisions, &mut inputs, outputs);
             }
             next = inputs.pop_front();
         }
+    }
+
+    /// What a client that reads a content here gets; peers that ask for it are sent the same.
+    #[must_use]
+    pub fn served(&self, content: ContentId, decisions: &dyn Decisions) -> ContentCopy {
+        served(&self.storage, content, decisions)
     }
 
     /// The contents whose copies are bad while the replica believes them good: a scrub finds them.
@@ -143,22 +149,41 @@ impl<S: NodeStorage> Node<S> {
 fn perform(
     effect: Effect,
     storage: &mut impl NodeStorage,
+    decisions: &dyn Decisions,
     inputs: &mut VecDeque<Input>,
     outputs: &mut Vec<Output>,
 ) {
     match effect {
         Effect::Append { records } => storage.append(records),
         Effect::Send { to, packet } => {
-            let packet = with_readable_payloads(packet, storage, inputs);
+            let packet = with_readable_payloads(packet, storage, decisions, inputs);
             outputs.push(Output::Send { to, packet });
         }
         Effect::ResetElectionTimer => outputs.push(Output::ResetElectionTimer),
         Effect::Answer { request, outcome } => outputs.push(Output::Answer { request, outcome }),
         Effect::Store { payload, from } => storage.store(payload, from),
-        Effect::Fetch { content } => inputs.push_back(match storage.copy(content) {
-            ContentCopy::Exact => Input::Fetched { content },
-            ContentCopy::Missing | ContentCopy::Wrong => Input::Bad { content },
+        Effect::Fetch { content } => inputs.push_back(match served(storage, content, decisions) {
+            ContentCopy::Exact | ContentCopy::Wrong => Input::Fetched { content },
+            ContentCopy::Missing => Input::Bad { content },
         }),
+    }
+}
+
+/// What a reader of a content gets, be it a peer or a client: nothing rather than a bad copy.
+// Ensures: G10, because bytes are compared with their name whenever they are read.
+fn served(
+    storage: &impl NodeStorage,
+    content: ContentId,
+    decisions: &dyn Decisions,
+) -> ContentCopy {
+    match storage.copy(content) {
+        ContentCopy::Wrong
+            if decisions.serves_bad_copies() || decisions.trusts_unverified_content() =>
+        {
+            ContentCopy::Wrong
+        }
+        ContentCopy::Wrong | ContentCopy::Missing => ContentCopy::Missing,
+        ContentCopy::Exact => ContentCopy::Exact,
     }
 }
 
@@ -166,11 +191,12 @@ fn perform(
 fn with_readable_payloads(
     packet: Packet,
     storage: &impl NodeStorage,
+    decisions: &dyn Decisions,
     inputs: &mut VecDeque<Input>,
 ) -> Packet {
     let payloads = packet.message.payloads().iter().map(|it| it.content);
-    let bad: Vec<ContentId> =
-        payloads.filter(|it| storage.copy(*it) != ContentCopy::Exact).collect();
+    let is_bad = |it: &ContentId| served(storage, *it, decisions) == ContentCopy::Missing;
+    let bad: Vec<ContentId> = payloads.filter(is_bad).collect();
     if bad.is_empty() {
         return packet;
     }

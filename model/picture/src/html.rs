@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::{Arguments, Write};
 
 use steadfast_protocol::NodeId;
-use steadfast_trace::Step;
+use steadfast_trace::StepKind;
 
 use crate::layout::Layout;
 use crate::markup::{escaped, list};
@@ -163,7 +163,7 @@ impl Page {
             "n",
             NodeId::all(first.nodes).map(|it| (it.0.to_string(), it.to_string())),
         );
-        let mut kinds: Vec<usize> = Vec::new();
+        let mut kinds: Vec<StepKind> = Vec::new();
         for story in stories {
             kinds.extend(story.moments.iter().map(|it| it.step.kind()));
         }
@@ -172,7 +172,7 @@ impl Page {
         self.choices(
             "kinds",
             "k",
-            kinds.iter().map(|it| (it.to_string(), Step::KINDS[*it].to_owned())),
+            kinds.iter().map(|it| ((*it as usize).to_string(), it.name().to_owned())),
         );
         let paths = stories[0].paths();
         let some = paths.iter().take(PATHS_LISTED_MAX).enumerate();
@@ -281,7 +281,7 @@ impl Page {
         let numbers = moment.paths.iter().filter_map(|it| paths.get(it.as_str()));
         self.put(format_args!(
             r#"<li id="{prefix}-{number}" value="{number}"{class} data-k="{}" data-n="{}" data-p="{}" data-c="{}"><span>{}</span><ul>"#,
-            moment.step.kind(),
+            moment.step.kind() as usize,
             list(nodes_of(story, moment)),
             list(numbers),
             list(&moment.causes),

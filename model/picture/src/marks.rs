@@ -139,6 +139,9 @@ fn of_step(step: &Step, changes: &[Change]) -> Option<Mark> {
         Step::Rot { node, content } => {
             on(node, Glyph::Content, Tone::Bad, format!("content {content} ROTS"))
         }
+        Step::LoseContent { node, content } => {
+            on(node, Glyph::Content, Tone::Bad, format!("content {content} is GONE"))
+        }
         Step::Scrub { node, content } => {
             on(node, Glyph::Content, Tone::Warn, format!("finds {content} bad"))
         }

@@ -278,6 +278,7 @@ fn sign_of(step: &Step) -> Option<(NodeId, char)> {
         | Step::LinkUp { node, .. }
         | Step::LinkDown { node, .. }
         | Step::Rot { node, .. }
+        | Step::LoseContent { node, .. }
         | Step::Scrub { node, .. } => Some((*node, '*')),
         Step::Deliver { .. }
         | Step::Write { .. }

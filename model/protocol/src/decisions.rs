@@ -7,7 +7,7 @@ use std::cmp::Reverse;
 
 use crate::{
     Append, Counter, Digest, Dot, Entry, Epoch, NodeId, NodeSet, Position, Record, Sequence,
-    SessionId, Settings, VersionVector,
+    SessionId, Settings, Tag, VersionVector,
 };
 
 /// What a leader knows when it makes an entry.
@@ -57,6 +57,12 @@ pub trait Decisions: Send + Sync {
         true
     }
 
+    /// Whether recovery learns from the log which requests were written.
+    // Ensures: G11, because a retry after a restart finds what its first try wrote.
+    fn recovers_requests(&self) -> bool {
+        true
+    }
+
     // Epochs: who may speak.
 
     /// The epoch that a node asks for when its election timeout expires.
@@ -93,6 +99,13 @@ pub trait Decisions: Send + Sync {
         true
     }
 
+    /// Whether a node that hears of a higher promise logs it, so that its next candidature is for an
+    /// epoch above it.
+    // Ensures: G12, because otherwise each timeout raises a candidate that is far behind by one round.
+    fn logs_heard_promise(&self) -> bool {
+        true
+    }
+
     /// Whether a voter logs its promise before it votes.
     fn logs_vote(&self) -> bool {
         true
@@ -109,6 +122,12 @@ pub trait Decisions: Send + Sync {
     /// Whether an Ack for this epoch counts for a leader of that one.
     fn ack_counts(&self, acked: Epoch, leading: Epoch) -> bool {
         acked == leading
+    }
+
+    /// Whether a Vote for this epoch is one for a candidate or leader of that epoch.
+    // Ensures: G4, because a voter has promised the epoch that its Vote names, and maybe no other.
+    fn vote_counts(&self, voted: Epoch, asked: Epoch) -> bool {
+        voted == asked
     }
 
     // Entries: names, order and what is kept.
@@ -245,6 +264,18 @@ pub trait Decisions: Send + Sync {
         settings.acknowledges(confirmed)
     }
 
+    /// Whether an Ack that answers the Append with the tag `acked` confirms a read whose first tag is
+    /// `first`: an older one left its follower before the read began, and a successor may have been
+    /// elected since.
+    fn is_asked_since(&self, acked: Tag, first: Tag) -> bool {
+        acked >= first
+    }
+
+    /// Whether a follower that has synced `acked` has everything that a read saw.
+    fn has_what_was_read(&self, acked: &VersionVector, seen: &VersionVector) -> bool {
+        acked.includes(seen)
+    }
+
     /// What a linearizable read returns, of the version shown when it began and the one shown when
     /// it is confirmed.
     fn read_value<'a>(
@@ -295,6 +326,12 @@ pub trait Decisions: Send + Sync {
 
     /// Whether an entry waits until its content is durable.
     fn waits_for_content(&self) -> bool {
+        true
+    }
+
+    /// Whether a recovered node asks for the contents that its log names and its disk lacks.
+    // Ensures: G12, because nobody offers a content whose entry the node has acknowledged.
+    fn asks_after_recovery(&self) -> bool {
         true
     }
 

@@ -108,6 +108,11 @@ impl Log {
         self.requests.range(all).next_back().map(|(request, _)| request.number)
     }
 
+    /// Forgets which requests were written.
+    pub(crate) fn forget_requests(&mut self) {
+        self.requests.clear();
+    }
+
     /// All logged entries, by origin and sequence.
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.origins.iter().flatten()

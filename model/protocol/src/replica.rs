@@ -272,6 +272,7 @@ impl Replica {
 
     /// Hands a message of the current session to its handler.
     fn on_packet(&mut self, from: NodeId, packet: &Packet, turn: &mut Turn<'_>) {
+        // Without a session there is no current one, so this matters where `is_of_session` is wrong.
         let is_peer = from != self.id() && from.0 < self.nodes();
         let current = self.session(from);
         if is_peer && turn.decisions.is_of_session(packet.session, current) {
@@ -279,6 +280,7 @@ impl Replica {
         }
     }
 
+    /// A node that stopped gets here only while messages that waited are judged again.
     fn on_message(&mut self, from: NodeId, message: &crate::SealedMessage, turn: &mut Turn<'_>) {
         if self.halted.is_some() {
             return;
@@ -333,6 +335,8 @@ impl Replica {
                 continue;
             }
             if !turn.decisions.closes_no_gap(entry, &logged) {
+                // Going on would be right, too: what is logged closes no gap. But what is behind a gap
+                // is sent again with what fills it.
                 break;
             }
             logged.insert(entry.dot);
@@ -383,6 +387,7 @@ impl Replica {
                 self.files.apply(entry, decisions);
             }
         }
+        // A target below what is applied is one that a wrong decision gives: syncs only move forward.
         self.applied = self.applied.max(target);
     }
 }

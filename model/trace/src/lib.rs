@@ -10,5 +10,5 @@ mod world;
 pub use cut::{Cut, Directions};
 pub use file::{ReadError, Trace, TraceStep};
 pub use scope::{Bounds, BoundsError, NETWORKS, Names, Network, Scope, Start};
-pub use step::{Step, WriteKind};
+pub use step::{Step, StepKind, WriteKind};
 pub use world::{Link, World};

@@ -44,6 +44,8 @@ pub struct Bounds {
     pub duplicates: u32,
     /// Logs that lose synced records while their node is down.
     pub rollbacks: u32,
+    /// Copies of a content that are gone when their node starts again.
+    pub lost_contents: u32,
 }
 
 /// How messages travel.

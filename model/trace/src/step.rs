@@ -39,187 +39,188 @@ impl WriteKind {
     }
 }
 
-/// One thing that happens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Step {
+/// Declares [`Step`] and [`StepKind`]: per kind its name in traces and reports, its variant, and what
+/// a step of that kind says.
+macro_rules! steps {
+    ($(
+        $(#[$doc:meta])*
+        $name:literal $kind:ident $(($inner:ty))? $({ $($(#[$field_doc:meta])* $field:ident: $type:ty,)* })?
+    )*) => {
+        /// One thing that happens.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum Step {
+            $(
+                $(#[$doc])*
+                #[serde(rename = $name)]
+                $kind $(($inner))? $({ $($(#[$field_doc])* $field: $type,)* })?,
+            )*
+        }
+
+        /// A kind of steps.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum StepKind {
+            $($(#[$doc])* $kind,)*
+        }
+
+        impl StepKind {
+            /// All kinds, each in the place of its number.
+            pub const ALL: &'static [StepKind] = &[$(StepKind::$kind),*];
+
+            /// How traces and reports call it.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                [$($name),*][self as usize]
+            }
+        }
+
+        impl Step {
+            /// The kind of this step.
+            #[must_use]
+            pub fn kind(&self) -> StepKind {
+                match self {
+                    $(Step::$kind { .. } => StepKind::$kind,)*
+                }
+            }
+        }
+    };
+}
+
+steps! {
     /// A message arrives: the `nth` of those under way.
-    Deliver {
+    "deliver" Deliver {
         /// The sender.
         from: NodeId,
         /// The receiver.
         to: NodeId,
         /// Which one, from 0; in a FIFO network always the first.
         nth: u32,
-    },
+    }
     /// A sync ends.
-    Sync {
+    "sync" Sync {
         /// Where.
         node: NodeId,
-    },
+    }
     /// A received payload is turned into a content.
-    Store {
+    "store" Store {
         /// Where.
         node: NodeId,
-    },
+    }
     /// One end of a connection hears that it began.
-    LinkUp {
+    "link-up" LinkUp {
         /// The end.
         node: NodeId,
         /// The other end.
         peer: NodeId,
-    },
+    }
     /// One end of a connection hears that it ended.
-    LinkDown {
+    "link-down" LinkDown {
         /// The end.
         node: NodeId,
         /// The other end.
         peer: NodeId,
-    },
+    }
     /// A client writes.
-    Write {
+    "write" Write {
         /// To whom.
         node: NodeId,
         /// The number of the path, from 0.
         path: u32,
         /// What.
         kind: WriteKind,
-    },
+    }
     /// A client repeats a request whose outcome it does not know.
-    Retry {
+    "retry" Retry {
         /// To whom.
         node: NodeId,
         /// The number of the request.
         request: u64,
-    },
+    }
     /// A client asks for a linearizable read.
-    Read {
+    "read" Read {
         /// Of whom.
         node: NodeId,
         /// The number of the path, from 0.
         path: u32,
-    },
+    }
     /// An election timeout expires.
-    Timeout {
+    "timeout" Timeout {
         /// Where.
         node: NodeId,
-    },
+    }
     /// A heartbeat is due.
-    Tick {
+    "tick" Tick {
         /// Where.
         node: NodeId,
-    },
+    }
     /// A node stops. Of the unsynced records the first `kept` survive, and the next one half when
     /// `torn`.
-    Crash {
+    "crash" Crash {
         /// Who.
         node: NodeId,
         /// How many unsynced records survive.
         kept: u32,
         /// Whether the next one is half written.
         torn: bool,
-    },
+    }
     /// A node starts again from its disk.
-    Recover {
+    "recover" Recover {
         /// Who.
         node: NodeId,
-    },
+    }
     /// Messages in some directions are lost from now on.
-    Cut(Cut),
+    "cut" Cut(Cut)
     /// All cuts end.
-    Heal,
+    "heal" Heal
     /// A copy of a content goes bad unnoticed.
-    Rot {
+    "rot" Rot {
         /// Where.
         node: NodeId,
         /// Which.
         content: ContentId,
-    },
+    }
     /// A node finds that a copy is bad.
-    Scrub {
+    "scrub" Scrub {
         /// Where.
         node: NodeId,
         /// Which.
         content: ContentId,
-    },
+    }
     /// A message is lost.
-    Drop {
+    "drop" Drop {
         /// The sender.
         from: NodeId,
         /// The receiver.
         to: NodeId,
         /// Which one, from 0.
         nth: u32,
-    },
+    }
     /// A message arrives and is still under way.
-    Duplicate {
+    "duplicate" Duplicate {
         /// The sender.
         from: NodeId,
         /// The receiver.
         to: NodeId,
         /// Which one, from 0.
         nth: u32,
-    },
+    }
     /// The log of a node that is down loses synced records at its end, as when an older copy of the
     /// disk is restored.
-    Rollback {
+    "rollback" Rollback {
         /// Where.
         node: NodeId,
         /// How many records remain; one, which says whose log it is, on a wiped disk.
         kept: u32,
-    },
+    }
+    /// The copy of a content is gone from the disk of a node that is down.
+    "lose-content" LoseContent {
+        /// Where.
+        node: NodeId,
+        /// Which.
+        content: ContentId,
+    }
 }
 
 impl Step {
-    /// The names of all kinds of steps, in the order of [`kind`](Step::kind).
-    pub const KINDS: [&'static str; 19] = [
-        "deliver",
-        "sync",
-        "store",
-        "link-up",
-        "link-down",
-        "write",
-        "retry",
-        "read",
-        "timeout",
-        "tick",
-        "crash",
-        "recover",
-        "cut",
-        "heal",
-        "rot",
-        "scrub",
-        "drop",
-        "duplicate",
-        "rollback",
-    ];
-
-    /// The place of this step's kind in [`KINDS`](Step::KINDS).
-    #[must_use]
-    pub fn kind(&self) -> usize {
-        match self {
-            Step::Deliver { .. } => 0,
-            Step::Sync { .. } => 1,
-            Step::Store { .. } => 2,
-            Step::LinkUp { .. } => 3,
-            Step::LinkDown { .. } => 4,
-            Step::Write { .. } => 5,
-            Step::Retry { .. } => 6,
-            Step::Read { .. } => 7,
-            Step::Timeout { .. } => 8,
-            Step::Tick { .. } => 9,
-            Step::Crash { .. } => 10,
-            Step::Recover { .. } => 11,
-            Step::Cut(_) => 12,
-            Step::Heal => 13,
-            Step::Rot { .. } => 14,
-            Step::Scrub { .. } => 15,
-            Step::Drop { .. } => 16,
-            Step::Duplicate { .. } => 17,
-            Step::Rollback { .. } => 18,
-        }
-    }
-
     /// The node at which the step happens: for a message that arrives its receiver, for news of a link
     /// the end that hears it; `None` for what happens to the network.
     #[must_use]
@@ -240,6 +241,7 @@ impl Step {
             | Step::Rollback { node, .. }
             | Step::Recover { node }
             | Step::Rot { node, .. }
+            | Step::LoseContent { node, .. }
             | Step::Scrub { node, .. } => Some(node),
         }
     }
@@ -275,6 +277,7 @@ impl Step {
             | Step::Rollback { node, .. }
             | Step::Recover { node }
             | Step::Rot { node, .. }
+            | Step::LoseContent { node, .. }
             | Step::Scrub { node, .. } => *node = moved(*node)?,
         }
         Some(step)
@@ -291,7 +294,15 @@ impl Step {
     /// more: what always runs out (G12).
     #[must_use]
     pub fn is_progress(&self) -> bool {
-        self.kind() <= 4 || matches!(self, Step::Scrub { .. })
+        matches!(
+            self.kind(),
+            StepKind::Deliver
+                | StepKind::Sync
+                | StepKind::Store
+                | StepKind::LinkUp
+                | StepKind::LinkDown
+                | StepKind::Scrub
+        )
     }
 }
 
@@ -339,6 +350,9 @@ impl fmt::Display for Step {
             Step::Cut(cut) => write!(f, "CUT {cut}"),
             Step::Heal => write!(f, "HEAL"),
             Step::Rot { node, content } => write!(f, "content {content} ROTS on {node}"),
+            Step::LoseContent { node, content } => {
+                write!(f, "content {content} is GONE from the disk of {node}")
+            }
             Step::Scrub { node, content } => write!(f, "{node} finds its content {content} bad"),
             Step::Drop { from, to, nth } => write!(f, "LOST {from} -> {to} (number {nth})"),
             Step::Rollback { node, kept } => {

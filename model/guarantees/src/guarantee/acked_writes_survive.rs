@@ -1,22 +1,29 @@
 //! G1 acked-writes-survive.
 
-use steadfast_protocol::{Entry, Replica, Settings};
+use steadfast_protocol::{Entry, NodeId, Replica, Settings};
 
-use super::{Guarantee, GuaranteeId};
-use crate::{ClusterView, History};
+use super::Judge;
+use crate::{Action, ClusterView, History};
 
-/// G1: what was acknowledged is never lost.
+/// G1: what was acknowledged is never lost, nor what a linearizable read has shown.
 pub(super) struct AckedWritesSurvive;
 
-impl Guarantee for AckedWritesSurvive {
-    fn id(&self) -> GuaranteeId {
-        GuaranteeId::AckedWritesSurvive
-    }
-
+impl Judge for AckedWritesSurvive {
     fn promise(&self) -> &'static str {
         "an acknowledged write is synced on at least W nodes and stays so; in every settled cluster \
          with a leader it is, on every node, visible, replaced by a write that named it, or a listed \
-         conflict (when E+W>N only by a client's doing: a later write that named other heads)"
+         conflict (when E+W>N only by a client's doing: a later write that named other heads); what a \
+         linearizable read returns is synced on at least W nodes, too"
+    }
+
+    /// What is synced once stays so, so a version that was read is judged when the read returns.
+    fn step(&self, before: &dyn ClusterView, after: &dyn ClusterView, _: NodeId) -> bool {
+        let done = after.history().done_since(before.history());
+        done.filter_map(|(it, _)| match &it.action {
+            Action::Read { version } => version.as_ref(),
+            Action::Write { .. } => None,
+        })
+        .all(|version| copies(after, version) >= after.settings().write())
     }
 
     fn state(&self, cluster: &dyn ClusterView) -> bool {
@@ -27,11 +34,16 @@ impl Guarantee for AckedWritesSurvive {
         }
         let is_settled = cluster.is_settled() && cluster.has_leader();
         acknowledged.all(|entry| {
-            let copies = cluster.nodes().filter(|(id, _)| cluster.has_synced(*id, entry)).count();
             let survives = |replica| is_accounted_for(entry, replica, cluster.history(), settings);
-            copies >= settings.write() && (!is_settled || cluster.replicas().all(survives))
+            copies(cluster, entry) >= settings.write()
+                && (!is_settled || cluster.replicas().all(survives))
         })
     }
+}
+
+/// How many nodes have synced an entry.
+fn copies(cluster: &dyn ClusterView, entry: &Entry) -> usize {
+    cluster.nodes().filter(|(id, _)| cluster.has_synced(*id, entry)).count()
 }
 
 /// Visible, replaced by a write that named it, or listed where conflicts are allowed.

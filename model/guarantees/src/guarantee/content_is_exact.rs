@@ -2,17 +2,13 @@
 
 use steadfast_node::ContentCopy;
 
-use super::{Guarantee, GuaranteeId};
+use super::Judge;
 use crate::ClusterView;
 
 /// G10: what is read is what was written, or nothing.
 pub(super) struct ContentIsExact;
 
-impl Guarantee for ContentIsExact {
-    fn id(&self) -> GuaranteeId {
-        GuaranteeId::ContentIsExact
-    }
-
+impl Judge for ContentIsExact {
     fn promise(&self) -> &'static str {
         "content read anywhere is byte for byte what a client wrote under that version; a bad copy \
          is not served"

@@ -2,18 +2,14 @@
 
 use steadfast_protocol::{Entry, Epoch, NodeId, Record, Settings};
 
-use super::{Guarantee, GuaranteeId};
+use super::Judge;
 use crate::{ClusterView, History, NodeView};
 
 /// G9: a leader that was replaced cannot win against its successor. Judged on the epochs that the
 /// history recorded, not on the fences that the entries carry.
 pub(super) struct DeposedLeadersDoNotOverrule;
 
-impl Guarantee for DeposedLeadersDoNotOverrule {
-    fn id(&self) -> GuaranteeId {
-        GuaranteeId::DeposedLeadersDoNotOverrule
-    }
-
+impl Judge for DeposedLeadersDoNotOverrule {
     fn promise(&self) -> &'static str {
         "when E+W>N, a node's promise is at least the epoch of every entry it holds, and no \
          unacknowledged write of an older epoch overrides an acknowledged one of a newer"

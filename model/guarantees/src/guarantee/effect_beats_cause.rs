@@ -2,17 +2,13 @@
 
 use steadfast_protocol::NodeId;
 
-use super::{Guarantee, GuaranteeId, no_gaps::fresh_entries};
+use super::{Judge, no_gaps::fresh_entries};
 use crate::ClusterView;
 
 /// G7: the last-write-wins order never contradicts what a writer knew.
 pub(super) struct EffectBeatsCause;
 
-impl Guarantee for EffectBeatsCause {
-    fn id(&self) -> GuaranteeId {
-        GuaranteeId::EffectBeatsCause
-    }
-
+impl Judge for EffectBeatsCause {
     fn promise(&self) -> &'static str {
         "a write that saw another always has the higher stamp"
     }

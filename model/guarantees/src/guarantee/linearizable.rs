@@ -1,24 +1,40 @@
 //! G5 linearizable.
 
-use steadfast_protocol::Settings;
+use steadfast_protocol::{Epoch, NodeId, Settings};
 
-use super::{Guarantee, GuaranteeId};
+use super::Judge;
+use crate::{Action, ClusterView, Operation};
 
 /// G5: the store behaves like one register per path (Herlihy and Wing, "Linearizability", ACM
-/// TOPLAS 12(3), 1990). Judged by [`History::on_stepped`](crate::History) when a read or an
-/// acknowledgement returns.
+/// TOPLAS 12(3), 1990). Judged when a read or an acknowledgement returns.
+///
+/// A leader that does not know of its successor may answer a read with the right value by luck, as
+/// long as the successor has acknowledged nothing. So the epochs are judged as well.
 pub(super) struct Linearizable;
 
-impl Guarantee for Linearizable {
-    fn id(&self) -> GuaranteeId {
-        GuaranteeId::Linearizable
-    }
-
+impl Judge for Linearizable {
     fn promise(&self) -> &'static str {
-        "reads and acknowledged writes are linearizable, when E+W>N"
+        "reads and acknowledged writes are linearizable, and no read is answered by the leader of a \
+         lower epoch than one that had been led when the read began, when E+W>N"
     }
 
     fn is_promised(&self, settings: Settings) -> bool {
         settings.is_consistent()
     }
+
+    fn step(&self, before: &dyn ClusterView, after: &dyn ClusterView, _: NodeId) -> bool {
+        let history = after.history();
+        history.done_since(before.history()).all(|(it, known)| {
+            history.contradiction(it.request).is_none() && !is_answered_late(it, known, after)
+        })
+    }
+}
+
+/// Whether the node that answered a read leads a lower epoch than the newest that had been led when
+/// the read began. With E+W<=N nothing stops it.
+fn is_answered_late(read: &Operation, known: Epoch, after: &dyn ClusterView) -> bool {
+    let leader = after.node(read.node).replica;
+    after.settings().is_consistent()
+        && matches!(read.action, Action::Read { .. })
+        && leader.is_some_and(|it| it.promise() < known)
 }

@@ -2,17 +2,13 @@
 
 use steadfast_protocol::NodeId;
 
-use super::{Guarantee, GuaranteeId};
+use super::Judge;
 use crate::ClusterView;
 
 /// G3: nothing is shown that a crash could take back.
 pub(super) struct LogBeforeApply;
 
-impl Guarantee for LogBeforeApply {
-    fn id(&self) -> GuaranteeId {
-        GuaranteeId::LogBeforeApply
-    }
-
+impl Judge for LogBeforeApply {
     fn promise(&self) -> &'static str {
         "a node's applied state is exactly the replay of its synced log, at every moment"
     }

@@ -2,17 +2,13 @@
 
 use steadfast_protocol::{Entry, NodeId, Record, VersionVector};
 
-use super::{Guarantee, GuaranteeId};
+use super::Judge;
 use crate::{ClusterView, NodeView};
 
 /// G8: logs are prefixes, and names are unique.
 pub(super) struct NoGaps;
 
-impl Guarantee for NoGaps {
-    fn id(&self) -> GuaranteeId {
-        GuaranteeId::NoGaps
-    }
-
+impl Judge for NoGaps {
     fn promise(&self) -> &'static str {
         "per origin every node holds a prefix; a dot always names one entry, unless the log of its \
          node was rolled back; whoever holds an entry holds its context"

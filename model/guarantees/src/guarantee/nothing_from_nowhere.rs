@@ -2,18 +2,14 @@
 
 use steadfast_protocol::{Change, Entry, Intent, NodeId};
 
+use super::Judge;
 use super::no_gaps::fresh_entries;
-use super::{Guarantee, GuaranteeId};
 use crate::{Action, ClusterView, History, Status};
 
 /// G11: nothing is shown that no client asked for.
 pub(super) struct NothingFromNowhere;
 
-impl Guarantee for NothingFromNowhere {
-    fn id(&self) -> GuaranteeId {
-        GuaranteeId::NothingFromNowhere
-    }
-
+impl Judge for NothingFromNowhere {
     fn promise(&self) -> &'static str {
         "every visible version was written by a client to that path and was not refused; no node writes \
          twice for one request, but in place of what an older leader wrote for it"

@@ -1,17 +1,36 @@
 //! G4 one-leader-per-epoch.
 
-use super::{Guarantee, GuaranteeId};
+use steadfast_protocol::{Epoch, NodeId, Record};
 
-/// G4: an epoch is led once, by one node. Judged by [`History::on_stepped`](crate::History) when
-/// somebody begins to lead.
+use super::Judge;
+use crate::ClusterView;
+
+/// G4: an epoch is led once, by one node, which E nodes elected.
 pub(super) struct OneLeaderPerEpoch;
 
-impl Guarantee for OneLeaderPerEpoch {
-    fn id(&self) -> GuaranteeId {
-        GuaranteeId::OneLeaderPerEpoch
+impl Judge for OneLeaderPerEpoch {
+    fn promise(&self) -> &'static str {
+        "no epoch is ever led by two nodes, nor twice by one, and when a node begins to lead, E nodes \
+         have synced their promise of its epoch"
     }
 
-    fn promise(&self) -> &'static str {
-        "no epoch is ever led by two nodes, nor twice by one"
+    fn step(&self, before: &dyn ClusterView, after: &dyn ClusterView, node: NodeId) -> bool {
+        let led = |cluster: &dyn ClusterView| {
+            cluster.node(node).replica.filter(|it| it.leads()).map(|it| it.promise())
+        };
+        match led(after) {
+            Some(epoch) if led(before) != Some(epoch) => {
+                let leaders = after.history().leaders().iter();
+                leaders.filter(|it| it.0 == epoch).count() == 1
+                    && promises(after, epoch).count() >= after.settings().elect()
+            }
+            _ => true,
+        }
     }
+}
+
+/// The nodes that have synced their promise of an epoch.
+fn promises(cluster: &dyn ClusterView, epoch: Epoch) -> impl Iterator<Item = NodeId> {
+    let has_promised = move |records: &[Record]| records.contains(&Record::Promise(epoch));
+    cluster.nodes().filter(move |(_, it)| has_promised(it.synced_records())).map(|it| it.0)
 }

@@ -1,16 +1,12 @@
 //! G2 replicas-converge.
 
-use super::{Guarantee, GuaranteeId};
+use super::Judge;
 use crate::ClusterView;
 
 /// G2: all nodes end up the same.
 pub(super) struct ReplicasConverge;
 
-impl Guarantee for ReplicasConverge {
-    fn id(&self) -> GuaranteeId {
-        GuaranteeId::ReplicasConverge
-    }
-
+impl Judge for ReplicasConverge {
     fn promise(&self) -> &'static str {
         "in every settled cluster with a leader all nodes hold the same files, versions, heads and \
          content, but those that say why they have stopped"

@@ -1,20 +1,23 @@
 //! G12 settles.
+//!
+//! Its first half is judged in states: where nothing is left to happen, the cluster is in the right
+//! place. Its second half (deliveries always run out, and a leaderless cluster needs few timeouts) is
+//! about everything that can follow a state, and is judged on the graph of a [`Continuation`] that a
+//! driver which knows all steps builds.
 
-use steadfast_protocol::{Halt, Role};
+use std::collections::HashMap;
+use std::hash::Hash;
 
-use super::{Guarantee, GuaranteeId};
+use steadfast_protocol::{Halt, NodeId, Replica, Role};
+
+use super::replicas_converge::ReplicasConverge;
+use super::{GuaranteeId, Judge, holds};
 use crate::ClusterView;
 
-/// G12: once faults stop, the cluster comes to rest in the right place. Here the ends are judged;
-/// that there is always an end (no cycles), and that a leaderless end needs at most two timeouts,
-/// is judged on the graph of the fault-free continuation.
+/// G12: once faults stop, the cluster comes to rest in the right place.
 pub(super) struct Settles;
 
-impl Guarantee for Settles {
-    fn id(&self) -> GuaranteeId {
-        GuaranteeId::Settles
-    }
-
+impl Judge for Settles {
     fn promise(&self) -> &'static str {
         "once faults stop, deliveries, syncs and link events alone always run out; a cluster with a \
          leader has then converged and answered its clients, a leaderless one needs at most two \
@@ -52,5 +55,91 @@ fn is_at_rest(cluster: &dyn ClusterView) -> bool {
     cluster.is_settled()
         && leaders == 1
         && (!can_acknowledge || cluster.replicas().all(|it| is_answered(it.role())))
-        && GuaranteeId::ReplicasConverge.guarantee().state(cluster)
+        && ReplicasConverge.state(cluster)
+}
+
+/// More timeouts of one node than this must never be needed.
+const TIMEOUTS_MAX: usize = 2;
+
+/// Everything that can follow a state once no fault and no client acts any more.
+pub trait Continuation {
+    /// A state of the cluster.
+    type State: Clone + Eq + Hash;
+
+    /// The state as the guarantees see it.
+    fn view<'a>(&'a self, state: &'a Self::State) -> impl ClusterView + 'a;
+
+    /// The ends of all that can follow the election timeout of a node: the states in which nothing
+    /// is left to happen.
+    fn ends_after_timeout(&self, state: &Self::State, node: NodeId) -> Vec<Self::State>;
+}
+
+/// How many timeouts of one node it takes until every end has a leader and has settled; `None` if
+/// it takes more than the two that are promised. The state is quiet and has no leader.
+pub fn timeouts_needed<C: Continuation>(
+    continuation: &C,
+    state: &C::State,
+    node: NodeId,
+) -> Option<usize> {
+    let mut leaderless = vec![state.clone()];
+    for timeouts in 1..=TIMEOUTS_MAX {
+        let ends = leaderless.iter().flat_map(|it| continuation.ends_after_timeout(it, node));
+        let ends: HashMap<C::State, bool> = ends
+            .map(|end| {
+                let is_led = has_leader(&continuation.view(&end));
+                (end, is_led)
+            })
+            .collect();
+        let settles = |end| holds(GuaranteeId::Settles, &continuation.view(end));
+        if ends.iter().any(|(end, is_led)| *is_led && !settles(end)) {
+            return None;
+        }
+        leaderless = ends.into_iter().filter(|(_, is_led)| !is_led).map(|(end, _)| end).collect();
+        if leaderless.is_empty() {
+            return Some(timeouts);
+        }
+    }
+    None
+}
+
+/// Whether some node believes that it leads.
+fn has_leader(cluster: &impl ClusterView) -> bool {
+    let cluster: &dyn ClusterView = cluster;
+    cluster.replicas().any(Replica::leads)
+}
+
+/// How many states of a graph lie on or before a cycle, given per state the states that follow it:
+/// those that are left when states whose successors are all peeled are peeled (Kahn, "Topological
+/// Sorting of Large Networks", CACM 5(11), 1962).
+#[must_use]
+pub fn cyclic(successors: &[Vec<u32>]) -> usize {
+    let mut predecessors = vec![Vec::new(); successors.len()];
+    let mut open: Vec<usize> = successors.iter().map(Vec::len).collect();
+    for (from, to) in (0..).zip(successors) {
+        to.iter().for_each(|to| predecessors[*to as usize].push(from));
+    }
+    let mut ends: Vec<u32> = (0..).zip(&open).filter(|(_, it)| **it == 0).map(|it| it.0).collect();
+    let mut left = successors.len();
+    while let Some(end) = ends.pop() {
+        left -= 1;
+        for from in &predecessors[end as usize] {
+            open[*from as usize] -= 1;
+            if open[*from as usize] == 0 {
+                ends.push(*from);
+            }
+        }
+    }
+    left
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cycle_is_never_peeled_and_a_line_is() {
+        assert_eq!(cyclic(&[vec![1], vec![2], vec![]]), 0);
+        assert_eq!(cyclic(&[vec![1], vec![2], vec![1]]), 3);
+        assert_eq!(cyclic(&[vec![1, 2], vec![], vec![2]]), 2);
+    }
 }

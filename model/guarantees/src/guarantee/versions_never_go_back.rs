@@ -2,17 +2,13 @@
 
 use steadfast_protocol::NodeId;
 
-use super::{Guarantee, GuaranteeId};
+use super::Judge;
 use crate::ClusterView;
 
 /// G6: what a node shows only moves forward.
 pub(super) struct VersionsNeverGoBack;
 
-impl Guarantee for VersionsNeverGoBack {
-    fn id(&self) -> GuaranteeId {
-        GuaranteeId::VersionsNeverGoBack
-    }
-
+impl Judge for VersionsNeverGoBack {
     fn promise(&self) -> &'static str {
         "per node and path the visible version's stamp never decreases, across crashes too; only the \
          rollback of a log takes versions away"

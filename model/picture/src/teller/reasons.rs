@@ -90,6 +90,9 @@ impl Teller {
     fn lost_write(&self, around: Around<'_>) -> Option<Reason> {
         let cluster = around.after;
         let wanted = cluster.settings().write();
+        if let Some(reason) = self.read_of_few_copies(around) {
+            return Some(reason);
+        }
         for (entry, _) in cluster.history().acknowledged() {
             let holders: Vec<NodeId> = cluster
                 .nodes()
@@ -131,6 +134,30 @@ impl Teller {
             }
         }
         None
+    }
+
+    /// A read that was answered in this step with a version that fewer than W nodes have synced.
+    fn read_of_few_copies(&self, around: Around<'_>) -> Option<Reason> {
+        let (cluster, wanted) = (around.after, around.after.settings().write());
+        let done = cluster.history().done_since(around.before.history());
+        done.filter_map(|(it, _)| match &it.action {
+            Action::Read { version: Some(version) } => Some((it, version)),
+            _ => None,
+        })
+        .find_map(|(read, version)| {
+            let nodes = cluster.nodes().map(|it| it.0);
+            let holders: Vec<NodeId> =
+                nodes.filter(|it| cluster.has_synced(*it, version)).collect();
+            let words = format!(
+                "a read at {} returned {}, which is synced on {} of the {wanted} nodes that W demands{}",
+                read.node,
+                words::entry(version),
+                holders.len(),
+                listed(&holders)
+            );
+            let steps = [self.logged(version.dot.origin, version), Some(around.number)];
+            (holders.len() < wanted).then(|| Reason::new(words, steps))
+        })
     }
 
     fn divergence(&self, around: Around<'_>) -> Option<Reason> {
@@ -189,7 +216,9 @@ impl Teller {
 
     fn two_leaders(&self, around: Around<'_>) -> Option<Reason> {
         let leaders = around.after.history().leaders();
-        let both = leaders.windows(2).rfind(|it| it[0].0 == it[1].0)?;
+        let Some(both) = leaders.windows(2).rfind(|it| it[0].0 == it[1].0) else {
+            return self.unelected(around);
+        };
         let step = |at: usize| self.trail.led.get(&both[at]).copied();
         let (epoch, one, other) = (both[0].0, both[0].1, both[1].1);
         let words = match one == other {
@@ -202,7 +231,50 @@ impl Teller {
         ))
     }
 
+    /// A node that began to lead in this step although fewer than E nodes have promised its epoch.
+    fn unelected(&self, around: Around<'_>) -> Option<Reason> {
+        let cluster = around.after;
+        let led = around.before.history().leaders();
+        let begun = cluster.history().leaders().iter().filter(|it| !led.contains(it));
+        begun.copied().find_map(|(epoch, leader)| {
+            let is_promised =
+                |it: &NodeView<'_>| it.synced_records().contains(&Record::Promise(epoch));
+            let nodes = cluster.nodes().filter(|(_, it)| is_promised(it));
+            let voters: Vec<NodeId> = nodes.map(|it| it.0).collect();
+            let wanted = cluster.settings().elect();
+            let words = format!(
+                "{leader} leads epoch {epoch}, which {} of the {wanted} nodes that E demands have \
+                 promised{}",
+                voters.len(),
+                listed(&voters)
+            );
+            (voters.len() < wanted).then(|| Reason::new(words, [Some(around.number)]))
+        })
+    }
+
+    /// A read that was answered in this step by a leader of a lower epoch than one known before.
+    fn late_answer(&self, around: Around<'_>) -> Option<Reason> {
+        let history = around.after.history();
+        history.done_since(around.before.history()).find_map(|(read, known)| {
+            let leader = around.after.node(read.node).replica?;
+            let (node, epoch) = (read.node, leader.promise());
+            let at = history.leaders().iter().rfind(|it| it.0 == known)?.1;
+            let words = format!(
+                "{node} answered a read as the leader of epoch {epoch}, although {at} had led the \
+                 newer epoch {known} when the read began"
+            );
+            let led = self.trail.led.get(&(known, at)).copied();
+            let is_late = matches!(read.action, Action::Read { .. }) && epoch < known;
+            is_late.then(|| Reason::new(words, [led, Some(around.number)]))
+        })
+    }
+
     fn contradiction(&mut self, around: Around<'_>) -> Option<Reason> {
+        let late = self.late_answer(around);
+        self.not_linearizable(around).or(late)
+    }
+
+    fn not_linearizable(&mut self, around: Around<'_>) -> Option<Reason> {
         let history = around.after.history();
         let ended = self.story.operations.iter().filter(|it| it.ended == Some(around.number));
         let ended: Vec<OperationId> = ended.map(|it| it.number).collect();

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 
 use super::{Replica, Turn};
 use crate::{
-    ContentId, ContentReply, Effect, Entry, Log, Message, Need, NodeId, NodeSet, Payload,
-    SealedMessage, VersionVector,
+    ContentId, ContentReply, Decisions, Effect, Entry, Log, Message, Need, NodeId, NodeSet,
+    Payload, SealedMessage, VersionVector,
 };
 
 /// A message that waits for the contents it names. Volatile, and gone with its session.
@@ -45,10 +45,15 @@ pub(super) struct Contents {
 }
 
 impl Contents {
-    pub(super) fn recover(log: &Log, held: impl IntoIterator<Item = ContentId>) -> Self {
+    /// What a node that starts knows: which contents are on its disk, and which it must ask for.
+    pub(super) fn recover(
+        log: &Log,
+        held: impl IntoIterator<Item = ContentId>,
+        decisions: &dyn Decisions,
+    ) -> Self {
         let mut contents = Contents { held: held.into_iter().collect(), ..Contents::default() };
         for content in log.entries().filter_map(|entry| entry.change.named()) {
-            if !contents.held.contains(&content) {
+            if !contents.held.contains(&content) && decisions.asks_after_recovery() {
                 contents.want(content);
             }
         }
@@ -264,6 +269,7 @@ impl Replica {
     /// Asks for what is missing and neither asked for nor being stored: the given peer first, then
     /// whoever leads, then the others.
     pub(super) fn ask_for_wants(&mut self, first: Option<NodeId>, turn: &mut Turn<'_>) {
+        // For speed only: most nodes lack nothing.
         if self.contents.wants.is_empty() {
             return;
         }
@@ -317,6 +323,8 @@ impl Replica {
         let mut payloads = Vec::new();
         for entry in entries {
             if let Some(content) = entry.change.named().filter(|it| self.has_content(*it)) {
+                // Holds of all replaced entries where a prefix is sent, because an entry follows those
+                // that it replaces.
                 let shared = entry.replaces.iter().filter(|dot| known.covers(**dot));
                 let named = shared.filter_map(|dot| self.log.entry(*dot)?.change.named());
                 let base =

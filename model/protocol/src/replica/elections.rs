@@ -90,9 +90,8 @@ impl Replica {
 
     /// A vote is a ballot for a candidate; for who already leads it says what the voter has.
     pub(super) fn on_vote(&mut self, from: NodeId, vote: &Vote, turn: &mut Turn<'_>) {
-        if vote.epoch != self.promise()
-            || matches!(self.role, Role::Follower(_) | Role::PreCandidate(_))
-        {
+        let counts = turn.decisions.vote_counts(vote.epoch, self.promise());
+        if !counts || matches!(self.role, Role::Follower(_) | Role::PreCandidate(_)) {
             return;
         }
         if turn.decisions.learns_from_votes() {
@@ -182,7 +181,9 @@ impl Replica {
 
     fn follow(&mut self, epoch: Epoch, turn: &mut Turn<'_>) {
         self.step_down(turn);
-        self.append(vec![Record::Promise(epoch)], turn);
+        if turn.decisions.logs_heard_promise() {
+            self.append(vec![Record::Promise(epoch)], turn);
+        }
     }
 
     /// Tells a peer that it speaks for an epoch lower than this node's promise.

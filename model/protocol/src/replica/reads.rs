@@ -66,7 +66,9 @@ impl Replica {
     pub(super) fn confirm_reads(&mut self, from: NodeId, ack: &Ack, turn: &mut Turn<'_>) {
         if let Role::Leader(leadership) = &mut self.role {
             for read in &mut leadership.reads {
-                if ack.tag >= read.tag && ack.vv.includes(&read.vv) {
+                if turn.decisions.is_asked_since(ack.tag, read.tag)
+                    && turn.decisions.has_what_was_read(&ack.vv, &read.vv)
+                {
                     read.confirmed.insert(from);
                 }
             }

@@ -31,7 +31,7 @@ impl Replica {
         let mut files = Files::default();
         let mut synced_vv = VersionVector::default();
         for (position, record) in (1..).map(Position).zip(records) {
-            check_record(position, record, &log, identity)?;
+            check_record(position, record, &log, identity, decisions)?;
             log.push(record);
             if let Record::Entry(entry) = record {
                 synced_vv.insert(entry.dot);
@@ -39,6 +39,9 @@ impl Replica {
                     files.apply(entry, decisions);
                 }
             }
+        }
+        if !decisions.recovers_requests() {
+            log.forget_requests();
         }
         Ok(Replica {
             identity,
@@ -54,7 +57,7 @@ impl Replica {
             sessions: vec![None; usize::from(identity.settings.nodes())],
             outbox: Vec::new(),
             halted: None,
-            contents: Contents::recover(&log, contents),
+            contents: Contents::recover(&log, contents, decisions),
             log: Arc::new(log),
         })
     }
@@ -75,13 +78,14 @@ fn check_record(
     record: &Record,
     log: &Log,
     identity: Identity,
+    decisions: &dyn Decisions,
 ) -> Result<(), RecoverError> {
     let follows = match record {
         Record::Identity(_) => position == Position(1),
         Record::Promise(_) => true,
         Record::Entry(entry) => {
             let is_member = entry.dot.origin.0 < identity.settings.nodes();
-            is_member && !log.vv().covers(entry.dot)
+            is_member && !log.vv().covers(entry.dot) && decisions.closes_no_gap(entry, log.vv())
         }
     };
     if follows {

@@ -1,0 +1,45 @@
+//! The fault-free continuation of a state: what the second half of G12 is judged on.
+
+use std::collections::HashSet;
+
+use steadfast_guarantees::{ClusterView, Continuation};
+use steadfast_protocol::NodeId;
+use steadfast_trace::Step;
+
+use crate::{ClusterModel, ClusterState, View};
+
+impl Continuation for ClusterModel {
+    type State = ClusterState;
+
+    fn view<'a>(&'a self, state: &'a ClusterState) -> impl ClusterView + 'a {
+        View { model: self, state }
+    }
+
+    fn ends_after_timeout(&self, state: &ClusterState, node: NodeId) -> Vec<ClusterState> {
+        let asked = self.perform(&state.with_elections(1), &Step::Timeout { node });
+        asked.map_or(Vec::new(), |it| self.ends_of(it))
+    }
+}
+
+impl ClusterModel {
+    /// The ends of every fault-free continuation.
+    fn ends_of(&self, state: ClusterState) -> Vec<ClusterState> {
+        let mut visited = HashSet::from([state.clone()]);
+        let mut pending = vec![state];
+        let mut ends = Vec::new();
+        while let Some(state) = pending.pop() {
+            let mut actions = Vec::new();
+            self.collect_progress(&state, &mut actions);
+            if actions.is_empty() {
+                ends.push(state);
+                continue;
+            }
+            for next in actions.iter().filter_map(|it| self.perform(&state, &it.step)) {
+                if visited.insert(next.clone()) {
+                    pending.push(next);
+                }
+            }
+        }
+        ends
+    }
+}

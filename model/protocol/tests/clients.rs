@@ -1,0 +1,168 @@
+//! What clients are told, and what a leader makes of their requests.
+
+use steadfast_protocol::{
+    Base, Change, Consistency, Content, ContentId, Dot, Effect, Identity, Input, Intent, NodeId,
+    Outcome, Parameters, Path, ReadRequest, Record, Refusal, Replica, RequestId, Role, Sequence,
+    Settings, Steadfast, WriteRequest,
+};
+
+const OWN: NodeId = NodeId(0);
+
+fn request(number: u64) -> RequestId {
+    RequestId { client: 1, number }
+}
+
+fn dot(sequence: u64) -> Dot {
+    Dot { origin: OWN, sequence: Sequence(sequence) }
+}
+
+struct Node(Replica);
+
+impl Node {
+    fn of(nodes: u8, elect: u8, write: u8) -> Node {
+        let settings = Settings::new(nodes, elect, write).expect("legal settings");
+        let identity = Identity { node: OWN, settings };
+        let log = [Record::Identity(identity)];
+        let parameters = Parameters { guards_elections: false, ..Parameters::default() };
+        Node(Replica::recover(identity, parameters, &log, [], &Steadfast).expect("a new log"))
+    }
+
+    /// A cluster of one, which leads.
+    fn alone() -> Node {
+        let mut node = Node::of(1, 1, 1);
+        node.hear(Input::ElectionTimeout);
+        node.sync();
+        assert!(node.0.leads());
+        node
+    }
+
+    fn hear(&mut self, input: Input) -> Vec<(RequestId, Outcome)> {
+        let mut effects = Vec::new();
+        self.0.step(&Steadfast, input, &mut effects);
+        let answer = |it| match it {
+            Effect::Answer { request, outcome } => Some((request, outcome)),
+            _ => None,
+        };
+        effects.into_iter().filter_map(answer).collect()
+    }
+
+    fn sync(&mut self) -> Vec<(RequestId, Outcome)> {
+        self.hear(Input::Synced(self.0.log().length()))
+    }
+
+    fn write(
+        &mut self,
+        number: u64,
+        path: &str,
+        intent: Intent,
+        base: Base,
+    ) -> Vec<(RequestId, Outcome)> {
+        let (request, path) = (request(number), Path::new(path));
+        self.hear(Input::Write(WriteRequest { request, path, intent, base }))
+    }
+
+    fn put(&mut self, number: u64, path: &str) -> Vec<(RequestId, Outcome)> {
+        self.write(number, path, text(), Base::Visible)
+    }
+
+    fn read(&mut self, number: u64) -> Vec<(RequestId, Outcome)> {
+        let (request, path) = (request(number), Path::new("a"));
+        let consistency = Consistency::Linearizable;
+        self.hear(Input::Read(ReadRequest { request, path, consistency }))
+    }
+}
+
+fn text() -> Intent {
+    Intent::Put(Content::Inline(b"text".as_slice().into()))
+}
+
+fn acknowledged(number: u64, sequence: u64) -> (RequestId, Outcome) {
+    (request(number), Outcome::Acknowledged { dot: dot(sequence) })
+}
+
+fn refused(number: u64, why: Refusal) -> (RequestId, Outcome) {
+    (request(number), Outcome::Refused(why))
+}
+
+#[test]
+fn a_write_that_is_asked_for_twice_is_answered_once_and_again_when_it_is_asked_for_again() {
+    let mut node = Node::alone();
+    assert_eq!(node.put(0, "a"), []);
+    assert_eq!(node.put(0, "a"), [], "it is not synced yet");
+    assert_eq!(node.sync(), [acknowledged(0, 1)]);
+    assert_eq!(node.put(0, "a"), [acknowledged(0, 1)], "its first answer may be lost");
+    assert_eq!(node.0.log().entries().count(), 1);
+}
+
+#[test]
+fn a_read_that_is_asked_for_twice_is_kept_once() {
+    let mut node = Node::of(2, 1, 2);
+    node.hear(Input::ElectionTimeout);
+    node.sync();
+    assert_eq!((node.read(0), node.read(0)), (vec![], vec![]), "nobody confirms it");
+    let Role::Leader(leadership) = node.0.role() else {
+        panic!("it leads");
+    };
+    assert_eq!(leadership.reads.len(), 1);
+}
+
+#[test]
+fn the_versions_that_a_write_names_are_kept_in_order_and_once() {
+    let mut node = Node::alone();
+    node.put(0, "a");
+    node.put(1, "a");
+    node.write(2, "a", text(), Base::Named(vec![dot(2), dot(1), dot(1)]));
+    let entry = node.0.log().entry(dot(3)).expect("it was made");
+    assert_eq!(entry.replaces, [dot(1), dot(2)]);
+}
+
+#[test]
+fn a_write_that_names_what_is_no_version_of_its_path_is_refused() {
+    let mut node = Node::alone();
+    node.put(0, "a");
+    node.sync();
+    for (number, path, named) in [(1, "b", dot(1)), (2, "a", dot(9)), (3, "a", dot(0))] {
+        let why = Refusal::UnknownVersion { dot: named, path: Path::new(path) };
+        let answers = node.write(number, path, text(), Base::Named(vec![named]));
+        assert_eq!(answers, [refused(number, why)]);
+    }
+}
+
+#[test]
+fn a_write_of_a_content_that_is_not_stored_is_refused() {
+    let mut node = Node::alone();
+    let content = ContentId([1; 32]);
+    let put = || Intent::Put(Content::Named(content));
+    let missing = refused(0, Refusal::ContentMissing { content });
+    assert_eq!(node.write(0, "a", put(), Base::Visible), [missing]);
+    node.hear(Input::Stored { content });
+    assert_eq!(node.write(0, "a", put(), Base::Visible), []);
+    assert_eq!(node.sync(), [acknowledged(0, 1)]);
+}
+
+#[test]
+fn a_deleted_path_is_not_deleted_again_unless_a_conflict_is_left() {
+    let mut node = Node::alone();
+    node.put(0, "a");
+    node.write(1, "a", Intent::Delete, Base::Visible);
+    node.sync();
+    let gone = refused(2, Refusal::NotFound { path: Path::new("a") });
+    assert_eq!(node.write(2, "a", Intent::Delete, Base::Visible), [gone]);
+    // A delete that names nothing leaves what is there as a conflict.
+    node.put(3, "b");
+    node.write(4, "b", Intent::Delete, Base::Named(Vec::new()));
+    node.sync();
+    let heads = node.0.files().heads(&Path::new("b")).to_vec();
+    assert_eq!((heads.len(), &heads[0].change), (2, &Change::Delete));
+    assert_eq!(node.write(5, "b", Intent::Delete, Base::Visible), []);
+    assert_eq!(node.sync(), [acknowledged(5, 5)]);
+}
+
+#[test]
+fn a_node_whose_newest_promise_is_its_own_names_no_leader() {
+    let mut node = Node::of(2, 2, 2);
+    node.hear(Input::ElectionTimeout);
+    node.sync();
+    let nobody = refused(0, Refusal::NotLeader { leader: None });
+    assert_eq!(node.put(0, "a"), [nobody]);
+}

@@ -1,0 +1,99 @@
+//! Which logs a node starts from, and which it refuses.
+
+use steadfast_protocol::{
+    Change, ContentId, Counter, Dot, Entry, EntryBody, Epoch, Identity, NodeId, Parameters, Path,
+    Position, Record, RecoverError, Replica, RequestId, Round, Sealed, Sequence, Settings, Stamp,
+    Steadfast, VersionVector,
+};
+
+const OWN: NodeId = NodeId(0);
+
+fn identity() -> Identity {
+    Identity { node: OWN, settings: Settings::new(3, 2, 2).expect("majorities") }
+}
+
+fn recover(records: &[Record]) -> Result<Replica, RecoverError> {
+    Replica::recover(identity(), Parameters::default(), records, [], &Steadfast)
+}
+
+fn promise(round: u64) -> Record {
+    Record::Promise(Epoch { round: Round(round), node: NodeId(1) })
+}
+
+/// The `sequence`th entry of a node, whose writer had seen these entries.
+fn entry(origin: u8, sequence: u64, seen: &[(u8, u64)]) -> Record {
+    let mut context = VersionVector::default();
+    for (origin, sequence) in seen {
+        context.insert(Dot { origin: NodeId(*origin), sequence: Sequence(*sequence) });
+    }
+    let origin = NodeId(origin);
+    Record::Entry(Sealed::new(EntryBody {
+        dot: Dot { origin, sequence: Sequence(sequence) },
+        stamp: Stamp { fence: None, counter: Counter(sequence), origin },
+        context,
+        replaces: Vec::new(),
+        path: Path::new("a"),
+        change: Change::Delete,
+        request: RequestId { client: u64::from(origin.0), number: sequence },
+    }) as Entry)
+}
+
+#[test]
+fn a_log_without_the_identity_of_its_node_is_refused() {
+    assert_eq!(recover(&[]), Err(RecoverError::NoIdentity));
+    assert_eq!(recover(&[promise(1)]), Err(RecoverError::NoIdentity));
+}
+
+#[test]
+fn a_log_that_no_node_could_have_written_is_refused_at_its_first_wrong_record() {
+    let own = Record::Identity(identity());
+    for (rest, position, why) in [
+        (vec![own.clone()], 2, "a second identity"),
+        (vec![entry(3, 1, &[])], 2, "an entry of a node that is no member"),
+        (vec![entry(1, 1, &[]), promise(1), entry(1, 1, &[])], 4, "an entry twice"),
+        (vec![entry(1, 1, &[]), entry(1, 3, &[(1, 1)])], 3, "an entry after a gap"),
+        (vec![entry(1, 1, &[(2, 1)])], 2, "an entry without one that its writer had seen"),
+    ] {
+        let records = [vec![own.clone()], rest].concat();
+        let wrong = records[position - 1].to_string();
+        let position = Position(position as u64);
+        let expected = RecoverError::OutOfOrder { position, record: wrong };
+        assert_eq!(recover(&records), Err(expected), "{why}");
+    }
+}
+
+#[test]
+fn a_log_whose_entries_each_follow_those_before_them_is_replayed() {
+    let records = [
+        Record::Identity(identity()),
+        promise(1),
+        entry(1, 1, &[]),
+        entry(0, 1, &[(1, 1)]),
+        promise(2),
+        entry(1, 2, &[(1, 1), (0, 1)]),
+    ];
+    let replica = recover(&records).expect("a whole log");
+    assert_eq!(replica.promise().round, Round(2));
+    assert_eq!(replica.synced(), Position(6));
+    let held = [(0, 1), (1, 2), (2, 0)].map(|(node, to)| (NodeId(node), Sequence(to)));
+    for (node, sequence) in held {
+        assert_eq!(replica.synced_vv().sequence(node), sequence);
+    }
+}
+
+#[test]
+fn a_node_asks_for_the_contents_that_its_log_names_and_its_disk_lacks() {
+    let content = |number| ContentId([number; 32]);
+    let naming = |sequence, number| {
+        let Record::Entry(entry) = entry(0, sequence, &[]) else {
+            unreachable!("an entry was made");
+        };
+        let change = Change::Put(steadfast_protocol::Content::Named(content(number)));
+        Record::Entry(Sealed::new(EntryBody { change, ..(*entry).clone() }))
+    };
+    let records = [Record::Identity(identity()), naming(1, 1), naming(2, 2)];
+    let replica =
+        Replica::recover(identity(), Parameters::default(), &records, [content(1)], &Steadfast);
+    let wants = replica.expect("a whole log").wants().to_vec();
+    assert_eq!(wants.iter().map(|it| it.content).collect::<Vec<_>>(), [content(2)]);
+}
