@@ -50,6 +50,7 @@ mod ids;
 mod inspect;
 mod log;
 mod opening;
+mod operations;
 pub mod recovery;
 mod segment_reader;
 mod serial;

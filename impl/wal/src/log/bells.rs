@@ -1,9 +1,7 @@
 //! How those who wait for a batch are woken.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-
-use atomic_wait::{wait, wake_all, wake_one};
-
+use super::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use super::sync::{wait, wake_all, wake_one};
 use crate::Sequence;
 
 /// How many bells there are. Two are in use: one for the batch that gathers and one for the batch on

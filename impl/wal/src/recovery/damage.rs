@@ -268,8 +268,19 @@ pub enum CheckpointError {
         /// What is durable.
         durable: Sequence,
     },
+    /// Its state is longer than a checkpoint may hold. Nothing was written.
+    #[error("a checkpoint with a state of {bytes} bytes: a state takes up to {bytes_max} bytes")]
+    TooLong {
+        /// The length of the state.
+        bytes: u64,
+        /// The longest that is accepted.
+        bytes_max: u64,
+    },
     /// The disk is full. The log goes on with the checkpoint it had.
-    #[error("no checkpoint was written because the disk is full: {0}")]
+    #[error(
+        "no checkpoint was written because the disk is full: {0}. The log has not failed and keeps \
+         the checkpoint before: make room, and write it again"
+    )]
     OutOfSpace(DiskError),
     /// The log has failed.
     #[error(transparent)]
