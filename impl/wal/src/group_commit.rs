@@ -73,6 +73,12 @@ impl BatchWrite {
         self.buffer.bytes()
     }
 
+    /// Its last record.
+    #[cfg(test)]
+    pub(crate) fn last(&self) -> Sequence {
+        self.last
+    }
+
     /// How many records are in it.
     #[must_use]
     pub fn count(&self) -> u64 {
@@ -321,6 +327,12 @@ impl GroupCommit {
         if self.settings.decisions.is_durable(stage) {
             self.durable = self.durable.max(last);
         }
+    }
+
+    /// Lets the next batch be handed out while another is on its way, which is wrong.
+    #[cfg(test)]
+    pub(crate) fn forget_batch_on_its_way(&mut self) {
+        self.idle = Some(BatchBuffer::new(self.settings.batch_bytes, self.settings.padding()));
     }
 
     /// What became of a batch that was handed out.

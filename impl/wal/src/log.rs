@@ -1,6 +1,9 @@
 //! The log with its two threads: one writes batches, one makes segments ready.
 
 mod bells;
+mod faults;
+#[cfg(test)]
+mod interleavings;
 mod shared;
 mod sync;
 

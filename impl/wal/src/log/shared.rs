@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError};
 use std::task::Waker;
 
 use super::bells::{Bell, Bells};
+use super::faults::planted;
 use super::sync::{Condvar, Mutex, MutexGuard};
 use crate::Sequence;
 use crate::disk::Disk;
@@ -178,7 +179,9 @@ impl<D: Disk> Shared<D> {
             if let Some(result) = state.outcome(sequence) {
                 return result;
             }
-            state.on_awaited(sequence);
+            if !planted!(WaiterUnseen) {
+                state.on_awaited(sequence);
+            }
             if let Some(write) = self.hand_out_due(&mut state) {
                 drop(state);
                 self.perform(write, false);
@@ -231,7 +234,7 @@ impl<D: Disk> Shared<D> {
         if state.commit.failure().is_some() {
             return self.ring_all(state);
         }
-        if state.busy_appends > 0 {
+        if state.busy_appends > 0 && !planted!(RoomUntold) {
             self.room.notify_all();
         }
         if state.commit.has_chore() {
@@ -290,6 +293,10 @@ impl<D: Disk> Shared<D> {
             return None;
         }
         let write = state.commit.begin_write()?;
+        #[cfg(test)]
+        if planted!(RoleReleasedEarly) {
+            state.commit.forget_batch_on_its_way();
+        }
         state.handed_out = state.commit.last();
         state.bell = state.bell.next();
         self.synced.prepare(state.bell);
@@ -315,6 +322,10 @@ impl<D: Disk> Shared<D> {
     /// that is returned; for others it is woken.
     fn perform(&self, write: BatchWrite, is_writer: bool) -> Option<BatchWrite> {
         let mut writer = lock(&self.writer);
+        #[cfg(test)]
+        if planted!(RungBeforeSync) {
+            self.synced.on_durable(write.last());
+        }
         let result = operations::write_batch(&mut *writer, &write, Locked(self));
         drop(writer);
         let mut state = self.state();
@@ -328,7 +339,7 @@ impl<D: Disk> Shared<D> {
         let mut next = None;
         if is_writer {
             next = self.hand_out_due(&mut state);
-        } else {
+        } else if !planted!(WriterAsleep) {
             self.maybe_wake_writer(&mut state);
         }
         drop(state);
