@@ -9,11 +9,11 @@
 //!   never half there.
 //! - After a failed sync nothing is known about what was written since the one before.
 //!
-//! `tests/disk_conformance.rs` runs one body of tests on both implementations.
+//! The crate `steadfast-simulated-disk` has a disk in memory that misbehaves; one body of tests there runs on
+//! it and on the real one.
 
 mod aligned;
 mod real;
-pub mod simulated;
 
 use std::fmt;
 use std::io;

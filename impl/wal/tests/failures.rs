@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use steadfast_wal::disk::simulated::{DiskModel, EIO, ENOSPC, EROFS, Fault, SimulatedDisk};
+use steadfast_simulated_disk::{DiskModel, EIO, ENOSPC, EROFS, Fault, SimulatedDisk};
 use steadfast_wal::disk::{Disk, DiskFile};
 use steadfast_wal::{
     AppendError, CheckpointError, LogId, OpenError, Opening, RealDisk, Recovered, Sequence,

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
+use steadfast_simulated_disk::{DiskModel, SimulatedDisk};
 use steadfast_wal::disk::Disk;
-use steadfast_wal::disk::simulated::{DiskModel, SimulatedDisk};
 use steadfast_wal::{
     AppendError, CheckpointError, Log, LogId, OpenError, Opening, RealDisk, Sequence, SerialLog,
     Settings,

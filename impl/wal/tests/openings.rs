@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use steadfast_wal::disk::simulated::{DiskModel, SimulatedDisk};
+use steadfast_simulated_disk::{DiskModel, SimulatedDisk};
 use steadfast_wal::format::header::Header;
 use steadfast_wal::{
     Case, CheckpointError, LogId, OpenError, Opening, Sequence, SerialLog, Settings, Steadfast,

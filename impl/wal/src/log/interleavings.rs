@@ -11,7 +11,7 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::{Arc, LazyLock};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Wake, Waker};
 
 use loom::sync::{Condvar, Mutex};
 use loom::thread;
@@ -144,7 +144,7 @@ fn a_future(decisions: &'static dyn Decisions) {
             let signal = Arc::new(Signal::default());
             let waker = Waker::from(Arc::clone(&signal));
             let mut synced = pin!(log.synced(sequence));
-            while let Poll::Pending = synced.as_mut().poll(&mut Context::from_waker(&waker)) {
+            while synced.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
                 let mut is_on = signal.is_on.lock().unwrap();
                 while !*is_on {
                     is_on = signal.changed.wait(is_on).unwrap();
