@@ -212,6 +212,10 @@ impl Disk for SimulatedDisk {
         Ok(Some(SimulatedLock(self.clone())))
     }
 
+    fn is_locked_by_this_process(&self, _: &str) -> bool {
+        self.inner().is_locked
+    }
+
     fn create(&self, name: &str, access: Access) -> io::Result<SimulatedFile> {
         Ok(self.file(self.change(|model| model.create(name))?, access))
     }

@@ -7,6 +7,7 @@ mod interleavings;
 mod shared;
 mod sync;
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -35,6 +36,21 @@ pub struct Log<D: Disk> {
     threads: Vec<JoinHandle<()>>,
     /// Held for as long as the log is open.
     _lock: D::Lock,
+}
+
+impl<D: Disk> fmt::Debug for Log<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (last, failure) = {
+            let state = self.shared.state();
+            (state.commit.last(), state.commit.failure().cloned())
+        };
+        f.debug_struct("Log")
+            .field("place", &self.shared.place())
+            .field("durable", &self.durable())
+            .field("last", &last)
+            .field("failure", &failure)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<D: Disk> Log<D> {

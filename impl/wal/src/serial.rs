@@ -1,5 +1,6 @@
 //! The log without threads: whoever calls it does the writing.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::Sequence;
@@ -22,6 +23,17 @@ pub struct SerialLog<D: Disk> {
     settings: Settings,
     /// Held for as long as the log is open.
     _lock: D::Lock,
+}
+
+impl<D: Disk> fmt::Debug for SerialLog<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SerialLog")
+            .field("place", &self.disk.place())
+            .field("durable", &self.durable())
+            .field("last", &self.last())
+            .field("failure", &self.commit.failure())
+            .finish_non_exhaustive()
+    }
 }
 
 impl<D: Disk> SerialLog<D> {

@@ -321,9 +321,25 @@ fn what_is_no_log_of_ours_is_refused_and_left_as_it_is() {
 fn one_process_at_a_time_opens_a_log() {
     let (disk, log) = opened();
     let error = open(&disk).err().unwrap();
-    assert!(matches!(error, OpenError::InUse { .. }), "{error}");
+    assert!(matches!(error, OpenError::InUse { is_by_this_process: true, .. }), "{error}");
     drop(log);
     open(&disk).unwrap();
+}
+
+#[test]
+fn a_log_that_is_open_says_in_which_process() {
+    let directory = tempfile::tempdir().unwrap();
+    let begin = || Opening::begin(Arc::new(RealDisk::new(directory.path())), ID, small());
+    let (log, _) = begin().unwrap().into_serial_log().unwrap();
+    let says = begin().err().unwrap().to_string();
+    assert!(says.contains("this process has the log open already"), "{says}");
+    drop(log);
+    drop(begin().unwrap());
+    // Another process locks the file itself, as far as the log can tell.
+    let file = std::fs::File::open(directory.path().join("LOCK")).unwrap();
+    file.lock().unwrap();
+    let says = begin().err().unwrap().to_string();
+    assert!(says.contains("another process has the log open"), "{says}");
 }
 
 #[test]

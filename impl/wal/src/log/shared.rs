@@ -138,6 +138,11 @@ impl<D: Disk> Shared<D> {
         }
     }
 
+    /// What messages call the directory of the log.
+    pub(super) fn place(&self) -> String {
+        self.disk.place()
+    }
+
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
     }
