@@ -178,10 +178,11 @@ impl Cat {
     fn run(&self) -> io::Result<ExitCode> {
         let mut out = io::BufWriter::new(StandardOutput);
         let mut written = Ok(());
-        let mut last = 0;
+        let (mut first, mut last) = (None, 0);
         let result = inspect_directory(&self.directory, &mut |_, batch| {
             for record in batch.records() {
                 last = record.sequence.0;
+                first = first.or(Some(last));
                 if written.is_ok() && self.is_wanted(last) {
                     written = self.frame.write(record.payload, &mut out);
                 }
@@ -189,13 +190,15 @@ impl Cat {
         });
         written?;
         out.flush()?;
-        if let (Ok(inspection), Some(first)) = (&result, self.absent(last)) {
+        if let (Ok(inspection), Some(absent)) = (&result, self.absent(first.unwrap_or(1), last)) {
             let (last, through) = (inspection.last, inspection.root.through);
             warn(format_args!(
-                "steadfast: there is no record {first}: the last is {last}, and the checkpoint stands for \
+                "steadfast: there is no record {absent}: the last is {last}, and the checkpoint stands for \
                  those up to {through}"
             ));
-            return Ok(ExitCode::from(IO));
+            if !inspection.tail.is_uncertain() {
+                return Ok(ExitCode::from(IO));
+            }
         }
         Ok(told(&result))
     }
@@ -204,9 +207,10 @@ impl Cat {
         sequence >= self.from && self.to.is_none_or(|it| sequence <= it)
     }
 
-    /// A record that was asked for by its number and is not there, given the last that is.
-    fn absent(&self, last: u64) -> Option<u64> {
-        let is_named = self.from > 1 && self.from > last;
+    /// A record that was asked for by its number and is not there, given the first and the last that
+    /// are.
+    fn absent(&self, first: u64, last: u64) -> Option<u64> {
+        let is_named = self.from > 1 && !(first..=last).contains(&self.from);
         let to = self.to.filter(|it| *it > last);
         if is_named { Some(self.from) } else { to }
     }

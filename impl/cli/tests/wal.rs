@@ -79,6 +79,27 @@ fn records_are_written_out_as_they_are() {
 }
 
 #[test]
+fn records_that_a_checkpoint_stands_for_are_not_passed_over_in_silence() {
+    let directory = tempfile::tempdir().unwrap();
+    write_small_log(directory.path(), 7);
+    let opening = Opening::begin(
+        Arc::new(RealDisk::new(directory.path())),
+        LogId(7),
+        Settings { segment_bytes: 8192, batch_bytes: 2048, ..Settings::default() },
+    );
+    let (mut log, recovered) = opening.unwrap().into_serial_log().unwrap();
+    log.checkpoint(recovered.last, b"state").unwrap();
+    log.append(b"new").unwrap();
+    log.close().unwrap();
+    let (code, out, message) = cat(directory.path(), &["--from", "61"]);
+    assert_eq!((code, out), (0, b"new".to_vec()), "{message}");
+    let (code, _, message) = cat(directory.path(), &["--from", "5"]);
+    assert_eq!(code, 4, "{message}");
+    assert!(message.contains("no record 5: the last is 61"), "{message}");
+    assert!(message.contains("the checkpoint stands for those up to 60"), "{message}");
+}
+
+#[test]
 fn the_records_before_damage_are_written_out() {
     let directory = tempfile::tempdir().unwrap();
     let log = directory.path().join("log");
