@@ -92,7 +92,7 @@ fn records_in_a_segment_behind_one_that_was_passed_over_are_missed() {
     assert!(Header::decode(&rotten, &Steadfast).is_ok(), "the second is started");
     rotten[20] ^= 1;
     model.put(&ready[1], rotten);
-    let error = open(&SimulatedDisk::new(model), settings).err().expect("records are missed");
+    let error = open(&SimulatedDisk::new(model), settings).expect_err("records are missed");
     let OpenError::Damaged { damage, .. } = error else { panic!("{error}") };
     assert_eq!((damage.case, damage.lost), (Case::Hole, Some((Sequence(1), Sequence(3)))));
 }
