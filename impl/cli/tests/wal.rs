@@ -45,6 +45,78 @@ fn a_clean_log_is_dumped_and_verified() {
     assert_eq!((code, out.lines().filter(|it| it.contains("\"count\":1,")).count()), (0, 20));
 }
 
+fn cat(directory: &Path, more: &[&str]) -> (i32, Vec<u8>, String) {
+    let output = steadfast(&[&["wal", "cat", directory.to_str().unwrap()], more].concat());
+    let message = String::from_utf8(output.stderr).unwrap();
+    (output.status.code().unwrap(), output.stdout, message)
+}
+
+/// The records from one to another that `write_log` writes, each behind these bytes.
+fn records(from: u8, to: u8, before: &[u8], after: &[u8]) -> Vec<u8> {
+    (from..=to).flat_map(|it| [before, &[it - 1; 100], after].concat()).collect()
+}
+
+#[test]
+fn records_are_written_out_as_they_are() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("log");
+    write_log(&log);
+    assert_eq!(cat(&log, &[]), (0, records(1, 20, b"", b""), String::new()));
+    assert_eq!(cat(&log, &["--from", "3", "--to", "5"]).1, records(3, 5, b"", b""));
+    assert_eq!(cat(&log, &["--to", "2", "--frame", "newline"]).1, records(1, 2, b"", b"\n"));
+    assert_eq!(
+        cat(&log, &["--from", "20", "--frame", "length"]).1,
+        records(20, 20, &[100, 0, 0, 0], b"")
+    );
+    for (option, number) in [("--from", "21"), ("--to", "30")] {
+        let (code, _, message) = cat(&log, &[option, number]);
+        assert_eq!(code, 4, "{message}");
+        let says = format!("there is no record {number}: the last is 20");
+        assert!(message.contains(&says), "{message}");
+    }
+    assert_eq!(cat(&log, &["--from", "x"]).0, 2);
+    assert_eq!(cat(&log, &["--frame", "tab"]).0, 2);
+}
+
+#[test]
+fn records_that_a_checkpoint_stands_for_are_not_passed_over_in_silence() {
+    let directory = tempfile::tempdir().unwrap();
+    write_small_log(directory.path(), 7);
+    let opening = Opening::begin(
+        Arc::new(RealDisk::new(directory.path())),
+        LogId(7),
+        Settings { segment_bytes: 8192, batch_bytes: 2048, ..Settings::default() },
+    );
+    let (mut log, recovered) = opening.unwrap().into_serial_log().unwrap();
+    log.checkpoint(recovered.last, b"state").unwrap();
+    log.append(b"new").unwrap();
+    log.close().unwrap();
+    let (code, out, message) = cat(directory.path(), &["--from", "61"]);
+    assert_eq!((code, out), (0, b"new".to_vec()), "{message}");
+    let (code, _, message) = cat(directory.path(), &["--from", "5"]);
+    assert_eq!(code, 4, "{message}");
+    assert!(message.contains("no record 5: the last is 61"), "{message}");
+    assert!(message.contains("the checkpoint stands for those up to 60"), "{message}");
+}
+
+#[test]
+fn the_records_before_damage_are_written_out() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("log");
+    write_log(&log);
+    let segment = log.join("segment-0000000000000003");
+    let mut bytes = std::fs::read(&segment).unwrap();
+    bytes[4 * 4096 + 100] ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+    let (code, out, message) = cat(&log, &["--to", "15"]);
+    assert_eq!((code, out), (1, records(1, 4, b"", b"")));
+    assert!(message.contains("records 5 to 20 are lost"), "{message}");
+    let nowhere = directory.path().join("nowhere");
+    let (code, out, message) = cat(&nowhere, &[]);
+    assert_eq!((code, out), (4, Vec::new()));
+    assert!(message.contains("nowhere"), "{message}");
+}
+
 #[test]
 fn damage_is_named_with_its_place() {
     let directory = tempfile::tempdir().unwrap();

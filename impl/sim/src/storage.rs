@@ -7,7 +7,7 @@ use steadfast_node::{ContentCopy, NodeStorage, garbled};
 use steadfast_protocol::{
     ContentId, Decisions, Identity, NodeId, Payload, Position, Record, Steadfast,
 };
-use steadfast_wal::disk::simulated::{CrashModel, DiskModel, SimulatedDisk};
+use steadfast_simulated_disk::{CrashModel, DiskModel, SimulatedDisk};
 use steadfast_wal::{LogId, Opening, SerialLog, Settings, Tail};
 
 use crate::{Bytes, Random};

@@ -1,6 +1,6 @@
 //! What goes wrong with a disk that no crash explains.
 
-use steadfast_wal::disk::simulated::DiskModel;
+use steadfast_simulated_disk::DiskModel;
 use steadfast_wal::format::names::RESERVE;
 
 /// A disk on which one thing went wrong.

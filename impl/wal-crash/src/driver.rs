@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use steadfast_wal::disk::simulated::{DiskModel, Fault, SimulatedDisk};
+use steadfast_simulated_disk::{DiskModel, Fault, SimulatedDisk};
 use steadfast_wal::{CheckpointError, LogId, Opening, Sequence, SerialLog, Settings};
 
 use crate::geometry::Geometry;

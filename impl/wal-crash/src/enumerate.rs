@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ahash::RandomState;
 use serde::Serialize;
-use steadfast_wal::disk::simulated::{CrashModel, DiskModel, EIO, ENOSPC, Fault, SimulatedDisk};
+use steadfast_simulated_disk::{CrashModel, DiskModel, EIO, ENOSPC, Fault, SimulatedDisk};
 use steadfast_wal::{Decisions, LogId, Opening, Settings};
 
 use crate::damage::damages;

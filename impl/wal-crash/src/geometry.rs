@@ -1,7 +1,7 @@
 //! Small disks and small logs, of which all states can be gone through.
 
 use serde::Serialize;
-use steadfast_wal::disk::simulated::CrashModel;
+use steadfast_simulated_disk::CrashModel;
 use steadfast_wal::{Decisions, Settings};
 
 /// How large things are.

@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, Hash, Hasher};
 
 use ahash::RandomState;
-use steadfast_wal::disk::simulated::{CrashModel, DiskModel};
+use steadfast_simulated_disk::{CrashModel, DiskModel};
 
 /// Shows every disk that a crash may leave, some more than once, until `show` says that it is
 /// enough. Goes through the choices that the crash makes like an odometer.

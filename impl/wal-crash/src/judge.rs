@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use steadfast_wal::disk::simulated::{DiskModel, SimulatedDisk};
+use steadfast_simulated_disk::{DiskModel, SimulatedDisk};
 use steadfast_wal::{OpenError, Opening, SerialLog, Settings};
 
 use crate::driver::LOG;

@@ -13,6 +13,7 @@
 mod damage;
 mod driver;
 mod enumerate;
+pub mod fuzzing;
 mod geometry;
 mod history;
 mod images;

@@ -1,6 +1,6 @@
 //! Whole files of a log that are gone, cut, longer, in each other's place or another log's.
 
-use steadfast_wal::disk::simulated::DiskModel;
+use steadfast_simulated_disk::DiskModel;
 use steadfast_wal::format::checkpoint::Root;
 use steadfast_wal::format::header::Header;
 use steadfast_wal::format::names::{CHECKPOINT, FileName};

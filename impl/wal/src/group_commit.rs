@@ -12,7 +12,8 @@ use crate::checksum::Checksum;
 use crate::decisions::Stage;
 use crate::disk::DiskError;
 use crate::format::batch::{BatchBuffer, Payload, Place};
-use crate::format::checkpoint::Start;
+use crate::format::checkpoint::{Root, STATE_BYTES_MAX, Start};
+use crate::recovery::CheckpointError;
 use crate::settings::Settings;
 use crate::{LogId, Position, SegmentNumber, Sequence, WriterEpoch};
 
@@ -32,8 +33,8 @@ pub enum AppendError {
     Busy,
     /// The disk is full. The record was not accepted; what was accepted is not concerned.
     #[error(
-        "the disk is full and the record was not accepted: {0}; write a checkpoint or make room, \
-         and append it again"
+        "the record was not accepted because the disk is full: {0}. The log has not failed and \
+         keeps what it accepted: make room or write a checkpoint, and append it again"
     )]
     OutOfSpace(#[source] Arc<DiskError>),
     /// The log has failed.
@@ -46,6 +47,15 @@ pub enum AppendError {
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("the log has failed and must be opened again: {0}")]
 pub struct Failure(#[source] pub Arc<DiskError>);
+
+/// What must be ready before records need it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Chore {
+    /// Room for the next opening, which a checkpoint has taken.
+    Reserve,
+    /// The next segment.
+    Segment,
+}
 
 /// A batch on its way to the disk.
 pub struct BatchWrite {
@@ -61,6 +71,12 @@ impl BatchWrite {
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         self.buffer.bytes()
+    }
+
+    /// Its last record.
+    #[cfg(test)]
+    pub(crate) fn last(&self) -> Sequence {
+        self.last
     }
 
     /// How many records are in it.
@@ -111,6 +127,12 @@ pub struct GroupCommit {
     durable: Sequence,
     /// Where the segments in use begin whose first batch is durable, in order.
     starts: VecDeque<Start>,
+    /// Whether a checkpoint has taken the room for the next opening.
+    lacks_reserve: bool,
+    /// How many chores were begun.
+    chores: u64,
+    /// Why the last chore could not be done for lack of space. Chores rest then, until somebody asks
+    /// for space or there may be some.
     out_of_space: Option<Arc<DiskError>>,
     failure: Option<Failure>,
 }
@@ -131,6 +153,8 @@ impl GroupCommit {
             next: opened.next,
             durable: opened.next.previous(),
             starts: opened.starts,
+            lacks_reserve: false,
+            chores: 0,
             out_of_space: None,
             failure: None,
             settings,
@@ -178,14 +202,41 @@ impl GroupCommit {
             return Err(AppendError::Busy);
         }
         if !self.has_space(self.filling.padded_bytes_with(bytes)) {
-            // Said once: whoever appends again makes the log try again.
-            let error = self.out_of_space.take();
-            return Err(error.map_or(AppendError::Busy, AppendError::OutOfSpace));
+            return Err(AppendError::Busy);
         }
         let sequence = self.next;
         self.filling.push(payload);
         self.next = sequence.next();
         Ok(sequence)
+    }
+
+    /// Whether a record is not accepted for lack of space, and not for lack of memory.
+    fn lacks_space(&self, payload: Payload<'_>) -> bool {
+        let bytes = payload.bytes.len();
+        self.filling.has_room(bytes) && !self.has_space(self.filling.padded_bytes_with(bytes))
+    }
+
+    /// A record was not accepted because the log is busy. If it lacks space, chores rest no longer,
+    /// and the number of the chore is returned that decides whether there is some.
+    pub(crate) fn ask_for_space(&mut self, payload: Payload<'_>) -> Option<u64> {
+        if !self.lacks_space(payload) {
+            return None;
+        }
+        self.out_of_space = None;
+        Some(self.chores + 1)
+    }
+
+    /// That there is no space, if this chore or a later one has found none. The chores before it say
+    /// nothing about the room that there is now.
+    pub(crate) fn out_of_space(&self, asked: Option<u64>) -> Option<AppendError> {
+        let is_answered = asked.is_some_and(|it| self.chores >= it);
+        let error = self.out_of_space.as_ref().filter(|_| is_answered)?;
+        Some(AppendError::OutOfSpace(Arc::clone(error)))
+    }
+
+    /// Whether a checkpoint has taken the room for the next opening.
+    pub(crate) fn lacks_reserve(&self) -> bool {
+        self.lacks_reserve
     }
 
     /// Whether the disk has given the space for a batch of this length already.
@@ -278,49 +329,124 @@ impl GroupCommit {
         }
     }
 
+    /// Lets the next batch be handed out while another is on its way, which is wrong.
+    #[cfg(test)]
+    pub(crate) fn forget_batch_on_its_way(&mut self) {
+        self.idle = Some(BatchBuffer::new(self.settings.batch_bytes, self.settings.padding()));
+    }
+
+    /// What became of a batch that was handed out.
+    pub(crate) fn on_batch(
+        &mut self,
+        write: BatchWrite,
+        result: Result<(), DiskError>,
+    ) -> Result<(), Failure> {
+        match result {
+            Ok(()) => {
+                self.on_synced(write);
+                Ok(())
+            }
+            Err(error) => Err(self.on_failed(error)),
+        }
+    }
+
     /// The disk has failed: nothing is accepted or becomes durable any more. The first failure is
     /// the one that is reported.
     pub fn on_failed(&mut self, error: DiskError) -> Failure {
         self.failure.get_or_insert_with(|| Failure(Arc::new(error))).clone()
     }
 
-    /// Whether another segment should be made ready.
-    #[must_use]
-    pub fn wants_segment(&self) -> bool {
-        self.failure.is_none()
-            && self.out_of_space.is_none()
-            && self.ready.len() < self.settings.segments_ahead
+    /// Whether there is a chore to do.
+    pub(crate) fn has_chore(&self) -> bool {
+        self.chore().is_some()
     }
 
-    /// A segment is ready.
-    pub fn on_segment_ready(&mut self, segment: SegmentNumber) {
-        self.ready.push_back(segment);
-        self.newest = self.newest.max(segment);
+    fn chore(&self) -> Option<Chore> {
+        if self.failure.is_some() || self.out_of_space.is_some() {
+            None
+        } else if self.lacks_reserve {
+            Some(Chore::Reserve)
+        } else {
+            (self.ready.len() < self.settings.segments_ahead).then_some(Chore::Segment)
+        }
     }
 
-    /// No segment could be made ready because the disk is full.
-    pub fn on_out_of_space(&mut self, error: DiskError) {
-        self.out_of_space = Some(Arc::new(error));
+    /// What is to be done next so that records find space. One chore is done at a time.
+    pub(crate) fn begin_chore(&mut self) -> Option<Chore> {
+        let chore = self.chore()?;
+        self.chores += 1;
+        Some(chore)
     }
 
-    /// There may be space again: segments were retired.
-    pub fn on_space(&mut self) {
-        self.out_of_space = None;
+    /// What became of a chore: the segment that is ready, if it was to make one.
+    pub(crate) fn on_chore(
+        &mut self,
+        result: Result<Option<SegmentNumber>, DiskError>,
+    ) -> Result<(), Failure> {
+        match result {
+            Ok(segment) => {
+                // There is a reserve whenever a segment is made, too.
+                self.lacks_reserve = false;
+                self.ready.extend(segment);
+                self.newest = self.newest.max(segment.unwrap_or_default());
+            }
+            Err(error) if error.is_out_of_space() => self.out_of_space = Some(Arc::new(error)),
+            Err(error) => return Err(self.on_failed(error)),
+        }
+        Ok(())
+    }
+
+    /// What a checkpoint through this record says, with a state of this length, if there may be one.
+    pub(crate) fn root_for(
+        &self,
+        least: Sequence,
+        through: Sequence,
+        state_bytes: u64,
+    ) -> Result<Root, CheckpointError> {
+        if let Some(failure) = &self.failure {
+            return Err(failure.clone().into());
+        }
+        let durable = self.durable;
+        let out_of_range = CheckpointError::OutOfRange { through, least, durable };
+        if through < least || !self.settings.decisions.may_stand_for(through, durable) {
+            return Err(out_of_range);
+        }
+        if state_bytes > STATE_BYTES_MAX {
+            let bytes_max = STATE_BYTES_MAX;
+            return Err(CheckpointError::TooLong { bytes: state_bytes, bytes_max });
+        }
+        let Some(start) = self.start_for(through) else {
+            return Err(out_of_range);
+        };
+        let block_bytes = self.settings.block_bytes;
+        Ok(Root { block_bytes, log: self.log, through, durable, start })
+    }
+
+    /// What became of a checkpoint, and whether it has taken the room for the next opening.
+    pub(crate) fn on_checkpoint(
+        &mut self,
+        root: &Root,
+        result: Result<(), DiskError>,
+        took_reserve: bool,
+    ) -> Result<(), CheckpointError> {
+        self.lacks_reserve |= took_reserve;
+        if took_reserve || result.is_ok() {
+            // There may be space again: segments were retired, or the reserve was removed.
+            self.out_of_space = None;
+        }
+        match result {
+            Ok(()) => {
+                self.starts.retain(|it| it.segment >= root.start.segment);
+                Ok(())
+            }
+            Err(error) if error.is_out_of_space() => Err(CheckpointError::OutOfSpace(error)),
+            Err(error) => Err(self.on_failed(error).into()),
+        }
     }
 
     /// Where the log must begin so that every record after this one is in it.
-    pub(crate) fn start_for(&self, through: Sequence) -> Option<Start> {
+    fn start_for(&self, through: Sequence) -> Option<Start> {
         let needed = through.next();
         self.starts.iter().rev().find(|it| it.first <= needed).or(self.starts.front()).copied()
-    }
-
-    /// Forgets the segments before this one.
-    pub(crate) fn forget_before(&mut self, segment: SegmentNumber) {
-        self.starts.retain(|it| it.segment >= segment);
-    }
-
-    /// Whose log this is.
-    pub(crate) fn log(&self) -> LogId {
-        self.log
     }
 }

@@ -41,7 +41,7 @@ pub fn inspect<D: Disk>(
     // A log that nobody has locked yet is not given a lock file.
     let _lock = if segments.has_lock {
         let lock = disk.lock(LOCK, Access::Read).map_err(DiskError::of(Call::Lock, LOCK))?;
-        Some(lock.ok_or_else(|| OpenError::InUse { place: disk.place() })?)
+        Some(lock.ok_or_else(|| OpenError::in_use(disk))?)
     } else {
         None
     };

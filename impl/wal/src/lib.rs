@@ -32,7 +32,8 @@
 //! - [`mod@format`] says what is on disk, [`recovery`] what is made of it, case by case.
 //! - [`Decisions`] gathers what the log believes and waits for. The crash-state enumeration runs
 //!   the log with wrong ones, to see that it catches them.
-//! - [`disk`] says what the log asks of a disk. There is a real one and a simulated one.
+//! - [`disk`] says what the log asks of a disk. The real one is here, and a simulated one in the crate
+//!   `steadfast-simulated-disk`.
 //!
 //! *Not promised:* rot of the last batch before a crash. It cannot be told from a tear and is
 //! reported as an uncertain tail ([`Tail::is_uncertain`]). Whoever puts back an older copy of the
@@ -44,12 +45,12 @@ pub mod checksum;
 mod decisions;
 pub mod disk;
 pub mod format;
-pub mod fuzzing;
 mod group_commit;
 mod ids;
 mod inspect;
 mod log;
 mod opening;
+mod operations;
 pub mod recovery;
 mod segment_reader;
 mod serial;

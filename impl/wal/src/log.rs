@@ -1,22 +1,25 @@
 //! The log with its two threads: one writes batches, one makes segments ready.
 
 mod bells;
+mod faults;
+#[cfg(test)]
+mod interleavings;
 mod shared;
+mod sync;
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::thread::{self, JoinHandle};
 
 use crate::Sequence;
 use crate::disk::{Call, Disk, DiskError};
 use crate::group_commit::{AppendError, Failure};
 use crate::opening::Parts;
 use crate::recovery::{CheckpointError, OpenError};
-use crate::serial::{on_checkpoint, root};
-use crate::settings::Settings;
-use shared::{Shared, lock};
+use shared::Shared;
+use sync::thread::{self, JoinHandle};
 
 /// A log that many threads append to at once. [`Opening`](crate::Opening) makes one.
 ///
@@ -30,17 +33,31 @@ use shared::{Shared, lock};
 /// says whether it worked.
 pub struct Log<D: Disk> {
     shared: Arc<Shared<D>>,
-    settings: Settings,
     threads: Vec<JoinHandle<()>>,
     /// Held for as long as the log is open.
     _lock: D::Lock,
+}
+
+impl<D: Disk> fmt::Debug for Log<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (last, failure) = {
+            let state = self.shared.state();
+            (state.commit.last(), state.commit.failure().cloned())
+        };
+        f.debug_struct("Log")
+            .field("place", &self.shared.place())
+            .field("durable", &self.durable())
+            .field("last", &last)
+            .field("failure", &failure)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<D: Disk> Log<D> {
     pub(crate) fn of(parts: Parts<D>) -> Result<Log<D>, OpenError> {
         let Parts { disk, lock, settings, store, opened } = parts;
         let shared = Arc::new(Shared::new(disk, settings, store, opened));
-        let mut log = Log { shared, settings, threads: Vec::new(), _lock: lock };
+        let mut log = Log { shared, threads: Vec::new(), _lock: lock };
         let shared = Arc::clone(&log.shared);
         log.spawn("wal-writer", move || shared.write_batches())?;
         let shared = Arc::clone(&log.shared);
@@ -113,18 +130,7 @@ impl<D: Disk> Log<D> {
     /// When these records are not durable or an older checkpoint stands for them already, or when
     /// the disk fails.
     pub fn checkpoint(&self, through: Sequence, state: &[u8]) -> Result<(), CheckpointError> {
-        let mut store = lock(&self.shared.store);
-        let root = root(&self.shared.state().commit, &self.settings, store.through, through)?;
-        let result = store
-            .write_checkpoint(&root, state)
-            .and_then(|()| store.retire_before(root.start.segment));
-        let mut state = self.shared.state();
-        let result = on_checkpoint(&mut state.commit, &root, result);
-        self.shared.wake_maker();
-        if state.commit.failure().is_some() {
-            self.shared.ring_all(&mut state);
-        }
-        result
+        self.shared.checkpoint(through, state)
     }
 
     /// Writes what was accepted, and then a batch without records, which proves the last one. Says

@@ -1,5 +1,6 @@
 //! Opening a log: its records are read and verified in one pass, and then it goes on.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::disk::{Access, Call, Disk, DiskError};
@@ -79,6 +80,18 @@ pub(crate) struct Parts<D: Disk> {
     pub(crate) opened: Opened,
 }
 
+impl<D: Disk> fmt::Debug for Opening<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opening")
+            .field("place", &self.disk.place())
+            .field("log", &self.root.log)
+            .field("through", &self.root.through)
+            .field("state_bytes", &self.state.len())
+            .field("verified", &self.walk.last_record())
+            .finish_non_exhaustive()
+    }
+}
+
 impl<D: Disk> Opening<D> {
     /// Begins to open the log in a directory; creates it if the directory is empty or does not
     /// exist.
@@ -95,7 +108,7 @@ impl<D: Disk> Opening<D> {
         let lock = disk
             .lock(LOCK, Access::Write)
             .map_err(DiskError::of(Call::Lock, LOCK))?
-            .ok_or_else(|| OpenError::InUse { place: disk.place() })?;
+            .ok_or_else(|| OpenError::in_use(&*disk))?;
         // A process that died may have left names that are seen and not durable.
         if settings.decisions.syncs_directory_when_opening() {
             disk.sync_directory().map_err(DiskError::of(Call::SyncDirectory, disk.place()))?;
@@ -141,8 +154,23 @@ impl<D: Disk> Opening<D> {
     /// # Errors
     /// As [`Opening::next_batch`]; the records before have been shown then.
     pub fn for_each(&mut self, mut show: impl FnMut(Record<'_>)) -> Result<(), OpenError> {
-        while let Some(records) = self.next_batch()? {
-            records.for_each(&mut show);
+        self.try_for_each(|record| {
+            show(record);
+            Ok(())
+        })
+    }
+
+    /// Shows every record that is left to a function, until the function returns an error. Nothing on
+    /// the disk has changed then, unless all records but those of the last batch were shown.
+    ///
+    /// # Errors
+    /// The function's; or as [`Opening::next_batch`], the records before have been shown then.
+    pub fn try_for_each<E: From<OpenError>>(
+        &mut self,
+        mut show: impl FnMut(Record<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        while let Some(mut records) = self.next_batch()? {
+            records.try_for_each(&mut show)?;
         }
         Ok(())
     }

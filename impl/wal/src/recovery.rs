@@ -78,8 +78,9 @@
 //! A log keeps `segment.reserve`, as long as the longest batch, and makes a segment ready for records
 //! only when it is there. An opening that finds the disk full makes its fresh segment of it and
 //! gives back all of it but the last batch, which is room for a checkpoint or for the next opening.
-//! A checkpoint that finds the disk full takes the reserve's room. *Not promised:* that other
-//! programs do not take the room that was given back.
+//! A checkpoint that finds the disk full takes the reserve's room, if the segments that it gives up are
+//! as long; one that frees less is refused. *Not promised:* that other programs do not take the room
+//! that was given back.
 //!
 //! Rot in the last batch looks like a tear. It is reported as an uncertain tail, which a log that was
 //! closed cleanly never has: closing writes a batch without records that proves the last one.

@@ -1,11 +1,14 @@
 //! The log without threads: whoever calls it does the writing.
 
+use std::fmt;
+use std::sync::Arc;
+
 use crate::Sequence;
-use crate::disk::{Disk, DiskError};
+use crate::disk::Disk;
 use crate::format::batch::Payload;
-use crate::format::checkpoint::Root;
-use crate::group_commit::{AppendError, BatchWrite, Failure, GroupCommit};
+use crate::group_commit::{AppendError, BatchWrite, Chore, Failure, GroupCommit};
 use crate::opening::Parts;
+use crate::operations;
 use crate::recovery::CheckpointError;
 use crate::settings::Settings;
 use crate::store::{BatchWriter, Store};
@@ -13,6 +16,7 @@ use crate::store::{BatchWriter, Store};
 /// A log that does everything in the thread that calls it, for simulators and for tools. The same
 /// parts as in [`Log`](crate::Log) decide and write. [`Opening`](crate::Opening) makes one.
 pub struct SerialLog<D: Disk> {
+    disk: Arc<D>,
     commit: GroupCommit,
     store: Store<D>,
     writer: BatchWriter<D>,
@@ -21,13 +25,25 @@ pub struct SerialLog<D: Disk> {
     _lock: D::Lock,
 }
 
+impl<D: Disk> fmt::Debug for SerialLog<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SerialLog")
+            .field("place", &self.disk.place())
+            .field("durable", &self.durable())
+            .field("last", &self.last())
+            .field("failure", &self.commit.failure())
+            .finish_non_exhaustive()
+    }
+}
+
 impl<D: Disk> SerialLog<D> {
     pub(crate) fn of(parts: Parts<D>) -> SerialLog<D> {
         let Parts { disk, lock, settings, store, opened } = parts;
         SerialLog {
             commit: GroupCommit::new(settings, opened),
             store,
-            writer: BatchWriter::new(disk, settings.decisions),
+            writer: BatchWriter::new(Arc::clone(&disk), settings.decisions),
+            disk,
             settings,
             _lock: lock,
         }
@@ -56,14 +72,21 @@ impl<D: Disk> SerialLog<D> {
             Err(AppendError::Busy) => {}
             result => return result,
         }
+        let asked = self.commit.ask_for_space(payload);
         self.make_segments()?;
         match self.commit.append(payload) {
             Err(AppendError::Busy) => {}
             result => return result,
         }
+        if let Some(error) = self.commit.out_of_space(asked) {
+            return Err(error);
+        }
         self.sync()?;
+        let asked = self.commit.ask_for_space(payload);
         self.make_segments()?;
-        self.commit.append(payload)
+        let result = self.commit.append(payload);
+        let is_busy = matches!(result, Err(AppendError::Busy));
+        self.commit.out_of_space(asked).filter(|_| is_busy).map_or(result, Err)
     }
 
     /// Writes and syncs what was accepted. Says what is durable.
@@ -81,15 +104,8 @@ impl<D: Disk> SerialLog<D> {
     }
 
     fn perform(&mut self, write: BatchWrite) -> Result<(), Failure> {
-        if let Err(error) = self.writer.write(&write) {
-            return Err(self.commit.on_failed(error));
-        }
-        self.commit.on_written(&write);
-        if let Err(error) = self.writer.sync() {
-            return Err(self.commit.on_failed(error));
-        }
-        self.commit.on_synced(write);
-        Ok(())
+        let result = operations::write_batch(&mut self.writer, &write, &mut self.commit);
+        self.commit.on_batch(write, result)
     }
 
     /// Makes segments ready, as many as the settings say. Worth calling when there is time.
@@ -97,14 +113,15 @@ impl<D: Disk> SerialLog<D> {
     /// # Errors
     /// When the disk fails. That it is full is no failure; appends are refused then.
     pub fn make_segments(&mut self) -> Result<(), Failure> {
-        while self.commit.wants_segment() {
-            match self.store.make_segment() {
-                Ok(segment) => self.commit.on_segment_ready(segment),
-                Err(error) if error.is_out_of_space() => self.commit.on_out_of_space(error),
-                Err(error) => return Err(self.commit.on_failed(error)),
-            }
+        while let Some(chore) = self.commit.begin_chore() {
+            self.perform_chore(chore)?;
         }
         Ok(())
+    }
+
+    fn perform_chore(&mut self, chore: Chore) -> Result<(), Failure> {
+        let (store, commit) = (&mut self.store, &mut self.commit);
+        operations::perform_chore(chore, &*self.disk, &self.settings, store, commit)
     }
 
     /// Writes a checkpoint: a state that stands for every record up to a number. The log begins
@@ -114,15 +131,13 @@ impl<D: Disk> SerialLog<D> {
     /// When these records are not durable or an older checkpoint stands for them already, or when
     /// the disk fails.
     pub fn checkpoint(&mut self, through: Sequence, state: &[u8]) -> Result<(), CheckpointError> {
-        let root = root(&self.commit, &self.settings, self.store.through, through)?;
-        let needed = root.start.segment;
-        let early = !self.settings.decisions.checkpoints_before_retiring();
-        let mut result = if early { self.store.retire_before(needed) } else { Ok(()) };
-        result = result.and_then(|()| self.store.write_checkpoint(&root, state));
-        if !early {
-            result = result.and_then(|()| self.store.retire_before(needed));
+        let result = operations::checkpoint(&mut self.store, &mut self.commit, through, state);
+        while self.commit.lacks_reserve()
+            && let Some(chore) = self.commit.begin_chore()
+        {
+            self.perform_chore(chore)?;
         }
-        on_checkpoint(&mut self.commit, &root, result)
+        result
     }
 
     /// Writes what was accepted and then a batch without records, which proves the last one.
@@ -135,44 +150,5 @@ impl<D: Disk> SerialLog<D> {
             self.perform(write)?;
         }
         Ok(self.commit.durable())
-    }
-}
-
-/// What a checkpoint through this record says, if there may be one.
-pub(crate) fn root(
-    commit: &GroupCommit,
-    settings: &Settings,
-    least: Sequence,
-    through: Sequence,
-) -> Result<Root, CheckpointError> {
-    if let Some(failure) = commit.failure() {
-        return Err(failure.clone().into());
-    }
-    let durable = commit.durable();
-    let out_of_range = CheckpointError::OutOfRange { through, least, durable };
-    if through < least || !settings.decisions.may_stand_for(through, durable) {
-        return Err(out_of_range);
-    }
-    let Some(start) = commit.start_for(through) else {
-        return Err(out_of_range);
-    };
-    let block_bytes = settings.block_bytes;
-    Ok(Root { block_bytes, log: commit.log(), through, durable, start })
-}
-
-/// What became of a checkpoint.
-pub(crate) fn on_checkpoint(
-    commit: &mut GroupCommit,
-    root: &Root,
-    result: Result<(), DiskError>,
-) -> Result<(), CheckpointError> {
-    match result {
-        Ok(()) => {
-            commit.forget_before(root.start.segment);
-            commit.on_space();
-            Ok(())
-        }
-        Err(error) if error.is_out_of_space() => Err(CheckpointError::OutOfSpace(error)),
-        Err(error) => Err(commit.on_failed(error).into()),
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::Arc;
 
-use crate::decisions::Decisions;
+use crate::decisions::{Decisions, Stage};
 use crate::disk::{Access, AlignedBuffer, Call, Disk, DiskError, DiskFile};
 use crate::format::checkpoint::Root;
 use crate::format::names::{CHECKPOINT, CHECKPOINT_DRAFT, RESERVE, SEGMENT_DRAFT, segment_name};
@@ -40,16 +40,6 @@ impl<D: Disk> Store<D> {
         Store { disk, settings, lengths, retired: VecDeque::new(), has_reserve, through }
     }
 
-    /// Makes the next segment ready: a retired one under a new number, or a new one full of zeros.
-    /// Its name is durable when this returns.
-    pub(crate) fn make_segment(&mut self) -> Result<SegmentNumber, DiskError> {
-        self.make_reserve()?;
-        match self.recycle_segment()? {
-            Some(segment) => Ok(segment),
-            None => self.make_segment_of(self.settings.segment_bytes),
-        }
-    }
-
     /// Makes a segment of this length, a new one.
     pub(crate) fn make_segment_of(&mut self, bytes: u64) -> Result<SegmentNumber, DiskError> {
         make_draft(&*self.disk, &self.settings, bytes)?;
@@ -59,7 +49,7 @@ impl<D: Disk> Store<D> {
     /// Keeps room for the next opening, if there is none: a file of zeros as long as the longest
     /// batch or, when the disk is full, a retired segment.
     pub(crate) fn make_reserve(&mut self) -> Result<(), DiskError> {
-        if self.has_reserve || !self.settings.decisions.keeps_reserve() {
+        if !self.lacks_reserve() {
             return Ok(());
         }
         match make_draft(&*self.disk, &self.settings, self.settings.reserve_bytes()) {
@@ -127,20 +117,40 @@ impl<D: Disk> Store<D> {
         Ok(number)
     }
 
+    /// Writes a checkpoint, and gives up the segments that it needs no more.
+    pub(crate) fn checkpoint(&mut self, root: &Root, state: &[u8]) -> Result<(), DiskError> {
+        let needed = root.start.segment;
+        if !self.settings.decisions.checkpoints_before_retiring() {
+            self.retire_before(needed)?;
+        }
+        self.write_checkpoint(root, state)?;
+        self.retire_before(needed)
+    }
+
+    /// Whether the room for the next opening was taken.
+    pub(crate) fn lacks_reserve(&self) -> bool {
+        !self.has_reserve && self.settings.decisions.keeps_reserve()
+    }
+
     /// Writes a checkpoint: beside the one before, synced, then in its place, durably. On a full
-    /// disk it takes the room of the reserve, which is made again of what the checkpoint frees.
+    /// disk it takes the room of the reserve, if it frees as much: otherwise the log could not be
+    /// opened any more. The reserve is to be made again then ([`Store::lacks_reserve`]).
     pub(crate) fn write_checkpoint(&mut self, root: &Root, state: &[u8]) -> Result<(), DiskError> {
+        let frees_reserve = !self.retired.is_empty()
+            || self.bytes_before(root.start.segment) >= self.settings.reserve_bytes();
         match self.try_checkpoint(root, state) {
-            Err(error) if error.is_out_of_space() && self.has_reserve => {
+            Err(error) if error.is_out_of_space() && self.has_reserve && frees_reserve => {
                 self.has_reserve = false;
                 remove_if_there(&*self.disk, RESERVE)?;
-                self.try_checkpoint(root, state).inspect_err(|_| {
-                    // The next segment is made only when there is a reserve again.
-                    let _ = self.make_reserve();
-                })
+                self.try_checkpoint(root, state)
             }
             result => result,
         }
+    }
+
+    /// How many bytes the segments take that stand before this one.
+    fn bytes_before(&self, segment: SegmentNumber) -> u64 {
+        self.lengths.range(..segment).map(|it| it.1).sum()
     }
 
     fn try_checkpoint(&mut self, root: &Root, state: &[u8]) -> Result<(), DiskError> {
@@ -270,6 +280,11 @@ pub(crate) struct BatchWriter<D: Disk> {
 impl<D: Disk> BatchWriter<D> {
     pub(crate) fn new(disk: Arc<D>, decisions: &'static dyn Decisions) -> BatchWriter<D> {
         BatchWriter { disk, decisions, current: None }
+    }
+
+    /// Whether records may be called durable when they are written and not synced.
+    pub(crate) fn announces_written(&self) -> bool {
+        self.decisions.is_durable(Stage::Written)
     }
 
     /// Writes a batch. It is not durable yet.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use steadfast_wal::disk::simulated::{DiskModel, EIO, ENOSPC, EROFS, Fault, SimulatedDisk};
+use steadfast_simulated_disk::{DiskModel, EIO, ENOSPC, EROFS, Fault, SimulatedDisk};
 use steadfast_wal::disk::{Disk, DiskFile};
 use steadfast_wal::{
     AppendError, CheckpointError, LogId, OpenError, Opening, RealDisk, Recovered, Sequence,
@@ -190,6 +190,74 @@ fn a_full_disk_refuses_threads_too() {
     log.write(&[1; 400]).unwrap();
 }
 
+/// Appends until the disk is full, and says what was accepted and with which error it ended.
+fn fill(mut write: impl FnMut() -> Result<Sequence, AppendError>) -> (Sequence, AppendError) {
+    let mut last = Sequence(0);
+    loop {
+        match write() {
+            Ok(sequence) => last = sequence,
+            Err(error) => return (last, error),
+        }
+    }
+}
+
+#[test]
+fn the_first_append_after_room_was_made_is_accepted() {
+    let (disk, mut log) = opened();
+    disk.limit(Some(total(&disk) + 9000));
+    let (last, error) = fill(|| log.append(&[5; 400]).inspect(|_| _ = log.sync()));
+    let says = error.to_string();
+    assert!(matches!(error, AppendError::OutOfSpace(_)), "{says}");
+    assert!(says.contains("The log has not failed and keeps what it accepted"), "{says}");
+    // Whoever makes segments in idle time meets the full disk, too.
+    log.make_segments().unwrap();
+    assert!(matches!(log.append(&[5; 400]), Err(AppendError::OutOfSpace(_))));
+    log.make_segments().unwrap();
+    disk.limit(None);
+    assert_eq!(log.append(&[6; 400]).unwrap(), last.next());
+    assert_eq!(log.sync().unwrap(), last.next());
+}
+
+#[test]
+fn the_first_append_after_room_was_made_is_accepted_by_threads_too() {
+    let disk = SimulatedDisk::new(DiskModel::default());
+    let opening = Opening::begin(Arc::new(disk.clone()), ID, small()).unwrap();
+    let (log, _) = opening.into_log().unwrap();
+    for _ in 0..20 {
+        disk.limit(Some(total(&disk) + 9000));
+        let (last, error) = fill(|| log.write(&[5; 400]));
+        assert!(matches!(error, AppendError::OutOfSpace(_)), "{error}");
+        assert!(matches!(log.append(&[5; 400]), Err(AppendError::OutOfSpace(_))));
+        disk.limit(None);
+        assert_eq!(log.write(&[6; 400]).unwrap(), last.next());
+    }
+}
+
+#[test]
+fn a_checkpoint_that_a_full_disk_refuses_leaves_the_log_as_it_was() {
+    let (disk, mut log, last) = filled();
+    disk.limit(Some(total(&disk)));
+    let error = log.checkpoint(Sequence(1), &[1; 5000]).unwrap_err();
+    let says = error.to_string();
+    assert!(matches!(error, CheckpointError::OutOfSpace(_)), "{says}");
+    assert!(says.contains("The log has not failed"), "{says}");
+    disk.limit(None);
+    log.checkpoint(last, &[1; 5000]).unwrap();
+    assert_eq!(log.append(b"more").unwrap(), last.next());
+    log.sync().unwrap();
+}
+
+#[test]
+fn a_state_that_no_opening_would_read_is_not_written() {
+    let (_disk, mut log) = opened();
+    // Its pages are never touched.
+    let state = vec![0; (4 << 30) + 1];
+    let error = log.checkpoint(Sequence(1), &state).unwrap_err();
+    assert!(matches!(error, CheckpointError::TooLong { .. }), "{error}");
+    assert!(error.to_string().contains("4294967297 bytes"), "{error}");
+    log.checkpoint(Sequence(1), b"short").unwrap();
+}
+
 #[test]
 fn short_reads_and_writes_are_continued() {
     let (disk, mut log) = opened();
@@ -253,9 +321,25 @@ fn what_is_no_log_of_ours_is_refused_and_left_as_it_is() {
 fn one_process_at_a_time_opens_a_log() {
     let (disk, log) = opened();
     let error = open(&disk).err().unwrap();
-    assert!(matches!(error, OpenError::InUse { .. }), "{error}");
+    assert!(matches!(error, OpenError::InUse { is_by_this_process: true, .. }), "{error}");
     drop(log);
     open(&disk).unwrap();
+}
+
+#[test]
+fn a_log_that_is_open_says_in_which_process() {
+    let directory = tempfile::tempdir().unwrap();
+    let begin = || Opening::begin(Arc::new(RealDisk::new(directory.path())), ID, small());
+    let (log, _) = begin().unwrap().into_serial_log().unwrap();
+    let says = begin().err().unwrap().to_string();
+    assert!(says.contains("this process has the log open already"), "{says}");
+    drop(log);
+    drop(begin().unwrap());
+    // Another process locks the file itself, as far as the log can tell.
+    let file = std::fs::File::open(directory.path().join("LOCK")).unwrap();
+    file.lock().unwrap();
+    let says = begin().err().unwrap().to_string();
+    assert!(says.contains("another process has the log open"), "{says}");
 }
 
 #[test]

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
+use steadfast_simulated_disk::{DiskModel, SimulatedDisk};
 use steadfast_wal::disk::Disk;
-use steadfast_wal::disk::simulated::{DiskModel, SimulatedDisk};
 use steadfast_wal::{
     AppendError, CheckpointError, Log, LogId, OpenError, Opening, RealDisk, Sequence, SerialLog,
     Settings,
@@ -141,6 +141,64 @@ fn a_checkpoint_takes_the_place_of_records_and_segments_are_used_again() {
     let error = log.checkpoint(Sequence(501), b"").unwrap_err();
     assert!(matches!(error, CheckpointError::OutOfRange { .. }), "{error}");
     assert!(log.checkpoint(Sequence(400), b"").is_err());
+}
+
+#[derive(Debug)]
+enum Refusal {
+    Open(OpenError),
+    Unwanted(u64),
+}
+
+impl From<OpenError> for Refusal {
+    fn from(error: OpenError) -> Refusal {
+        Refusal::Open(error)
+    }
+}
+
+#[test]
+fn reading_ends_with_the_error_of_whoever_reads() {
+    let disk = simulated();
+    let mut log = serial(&disk, small());
+    for number in 1..=5 {
+        log.append(&payload(number)).unwrap();
+        log.sync().unwrap();
+    }
+    drop(log);
+    let model = disk.model();
+    let mut opening = open(&disk, small());
+    let result = opening.try_for_each(|record| match record.sequence.0 {
+        3 => Err(Refusal::Unwanted(3)),
+        _ => Ok(()),
+    });
+    assert!(matches!(result, Err(Refusal::Unwanted(3))), "{result:?}");
+    drop(opening);
+    let files = |it: &DiskModel| -> Vec<(String, Vec<u8>)> {
+        it.files().map(|it| (it.0.to_owned(), it.1.to_vec())).collect()
+    };
+    assert_eq!(files(&disk.model()), files(&model), "nothing has changed");
+    let mut opening = open(&disk, small());
+    // A flipped bit in record 2.
+    let place = "segment-0000000000000003";
+    let mut bytes = model.file(place).unwrap().to_vec();
+    bytes[512 + 100] ^= 1;
+    disk.tamper(|it| it.put(place, bytes));
+    let result = opening.try_for_each(|_| Ok::<(), Refusal>(()));
+    assert!(matches!(result, Err(Refusal::Open(OpenError::Damaged { .. }))), "{result:?}");
+}
+
+#[test]
+fn logs_and_openings_say_where_they_are() {
+    let disk = simulated();
+    let mut log = serial(&disk, small());
+    log.append(b"one").unwrap();
+    let says = format!("{log:?}");
+    assert!(says.contains("durable: Sequence(0)") && says.contains("last: Sequence(1)"), "{says}");
+    log.sync().unwrap();
+    drop(log);
+    let says = format!("{:?}", open(&disk, small()));
+    assert!(says.contains("the simulated disk") && says.contains("through: Sequence(0)"), "{says}");
+    let says = format!("{:?}", threaded(&disk, small()));
+    assert!(says.contains("durable: Sequence(1)") && says.contains("failure: None"), "{says}");
 }
 
 #[test]

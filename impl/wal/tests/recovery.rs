@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use steadfast_wal::disk::simulated::{DiskModel, SimulatedDisk};
+use steadfast_simulated_disk::{DiskModel, SimulatedDisk};
 use steadfast_wal::{
     CASES, Case, LogId, OpenError, Opening, Place, Position, Recovered, SegmentNumber, Sequence,
     SerialLog, Settings, inspect,

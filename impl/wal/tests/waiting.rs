@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use steadfast_wal::disk::simulated::{DiskModel, EIO, SimulatedDisk, SimulatedFile};
+use steadfast_simulated_disk::{DiskModel, EIO, SimulatedDisk, SimulatedFile};
 use steadfast_wal::disk::{Access, Disk, DiskFile};
 use steadfast_wal::{Log, LogId, Opening, Sequence, Settings};
 

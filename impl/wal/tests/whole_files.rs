@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use steadfast_wal::disk::simulated::{DiskModel, SimulatedDisk};
+use steadfast_simulated_disk::{DiskModel, SimulatedDisk};
 use steadfast_wal::{
     Case, Damage, LogId, OpenError, Opening, Sequence, SerialLog, Settings, inspect,
 };

@@ -1,9 +1,11 @@
 //! The file system of the machine.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::collections::BTreeSet;
+use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Access, Disk, DiskFile};
 
@@ -20,6 +22,49 @@ pub struct RealDisk {
 /// A file of the file system.
 #[derive(Debug)]
 pub struct RealFile(File);
+
+/// A lock on a directory, held until it is dropped.
+#[derive(Debug)]
+pub struct RealLock {
+    /// Closing it unlocks it.
+    _file: File,
+    id: FileId,
+}
+
+/// A file, whatever it is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+/// The locks that this process holds. The system says only that somebody holds one.
+static HELD: Mutex<BTreeSet<FileId>> = Mutex::new(BTreeSet::new());
+
+fn held() -> MutexGuard<'static, BTreeSet<FileId>> {
+    HELD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl FileId {
+    fn of(metadata: &Metadata) -> FileId {
+        FileId { device: metadata.dev(), inode: metadata.ino() }
+    }
+}
+
+impl RealLock {
+    fn of(file: File) -> io::Result<RealLock> {
+        let id = FileId::of(&file.metadata()?);
+        held().insert(id);
+        Ok(RealLock { _file: file, id })
+    }
+}
+
+impl Drop for RealLock {
+    fn drop(&mut self) {
+        // Before the file is closed: whoever locks it next enters it again.
+        held().remove(&self.id);
+    }
+}
 
 impl RealDisk {
     /// This directory, which need not exist yet.
@@ -66,7 +111,7 @@ const DIRECT: i32 = 0;
 
 impl Disk for RealDisk {
     type File = RealFile;
-    type Lock = File;
+    type Lock = RealLock;
 
     fn place(&self) -> String {
         self.directory.display().to_string()
@@ -100,16 +145,21 @@ impl Disk for RealDisk {
         Ok(names)
     }
 
-    fn lock(&self, name: &str, access: Access) -> io::Result<Option<File>> {
+    fn lock(&self, name: &str, access: Access) -> io::Result<Option<RealLock>> {
         let mut options = OpenOptions::new();
         let is_written = access != Access::Read;
         options.read(true).write(is_written).create(is_written).truncate(false);
         let file = options.open(self.path(name))?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(file)),
+            Ok(()) => RealLock::of(file).map(Some),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
         }
+    }
+
+    fn is_locked_by_this_process(&self, name: &str) -> bool {
+        let metadata = fs::metadata(self.path(name)).ok();
+        metadata.is_some_and(|it| held().contains(&FileId::of(&it)))
     }
 
     fn create(&self, name: &str, access: Access) -> io::Result<RealFile> {

@@ -8,6 +8,8 @@ use crate::{LogId, SegmentNumber, Sequence};
 
 /// What stands before the state, in bytes.
 pub const CHECKPOINT_HEADER_BYTES: usize = 84;
+/// The longest state that a checkpoint may hold, in bytes: longer ones are neither written nor read.
+pub const STATE_BYTES_MAX: u64 = 4 << 30;
 const COVERED_BYTES: usize = 80;
 const MAGIC: [u8; 8] = *b"STDFSTWC";
 

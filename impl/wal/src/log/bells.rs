@@ -1,9 +1,8 @@
 //! How those who wait for a batch are woken.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-
-use atomic_wait::{wait, wake_all, wake_one};
-
+use super::faults::planted;
+use super::sync::Futex;
+use super::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::Sequence;
 
 /// How many bells there are. Two are in use: one for the batch that gathers and one for the batch on
@@ -28,7 +27,7 @@ pub(super) struct Bells {
     durable: AtomicU64,
     has_failed: AtomicBool,
     /// How often each was rung.
-    rung: [AtomicU32; BELLS as usize],
+    rung: [Futex; BELLS as usize],
 }
 
 /// The bell of a batch.
@@ -55,7 +54,7 @@ impl Bells {
         Bells {
             durable: AtomicU64::new(durable.0),
             has_failed: AtomicBool::new(false),
-            rung: [const { AtomicU32::new(0) }; BELLS as usize],
+            rung: Default::default(),
         }
     }
 
@@ -68,22 +67,22 @@ impl Bells {
     /// return early.
     pub(super) fn wait(&self, bell: Bell, sequence: Sequence) {
         let rung = self.rung(bell);
-        let before = rung.load(Ordering::Acquire);
+        let before = rung.count();
         if self.is_over(sequence) {
             return;
         }
-        wait(rung, before);
+        rung.wait(before);
         // Also one who waits for something later, and is not done, passes on that it was rung.
-        if rung.load(Ordering::Acquire) != before {
-            wake_one(rung);
+        if rung.count() != before && !planted!(BrokenChain) {
+            rung.wake_one();
         }
     }
 
-    fn rung(&self, bell: Bell) -> &AtomicU32 {
+    fn rung(&self, bell: Bell) -> &Futex {
         &self.rung[bell.0 as usize]
     }
 
-    fn is_over(&self, sequence: Sequence) -> bool {
+    pub(super) fn is_over(&self, sequence: Sequence) -> bool {
         self.durable() >= sequence || self.has_failed.load(Ordering::Acquire)
     }
 
@@ -95,80 +94,25 @@ impl Bells {
 
     /// Rings for a batch that is durable.
     pub(super) fn ring(&self, bell: Bell) {
-        self.rung(bell).fetch_add(1, Ordering::Release);
+        if !planted!(RingUncounted) {
+            self.rung(bell).count_up();
+        }
         for _ in 0..CHAINS {
-            wake_one(self.rung(bell));
+            self.rung(bell).wake_one();
         }
     }
 
     /// The bell will be that of another batch, for which nobody waits yet.
     pub(super) fn prepare(&self, bell: Bell) {
-        wake_all(self.rung(bell));
+        self.rung(bell).wake_all();
     }
 
     /// The log has failed: rings for all.
     pub(super) fn ring_all(&self) {
         self.has_failed.store(true, Ordering::Release);
         for rung in &self.rung {
-            rung.fetch_add(1, Ordering::Release);
-            wake_all(rung);
+            rung.count_up();
+            rung.wake_all();
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::mpsc::channel;
-    use std::thread;
-    use std::time::Duration;
-
-    use super::*;
-
-    /// Nothing takes that long: who has not come back by then never will.
-    const NEVER: Duration = Duration::from_secs(20);
-
-    /// Lets this many threads wait for record 1 and does something; all must come back.
-    fn all_come_back(threads: usize, ring: impl FnOnce(&Bells)) {
-        // Threads that are never woken must not keep the test from failing.
-        let bells: &'static Bells = Box::leak(Box::new(Bells::new(Sequence(0))));
-        let (sender, receiver) = channel();
-        for _ in 0..threads {
-            let sender = sender.clone();
-            thread::spawn(move || {
-                while !bells.is_over(Sequence(1)) {
-                    bells.wait(Bell::FIRST, Sequence(1));
-                }
-                sender.send(())
-            });
-        }
-        // That they fall asleep first is likely, and needed for nothing but finding what is wrong.
-        thread::sleep(Duration::from_millis(30));
-        ring(bells);
-        for _ in 0..threads {
-            receiver.recv_timeout(NEVER).expect("all are woken");
-        }
-    }
-
-    #[test]
-    fn one_ring_wakes_all_who_wait_for_the_batch() {
-        for threads in [1, 2, 16] {
-            all_come_back(threads, |bells| {
-                bells.on_durable(Sequence(1));
-                bells.ring(Bell::FIRST);
-            });
-        }
-    }
-
-    #[test]
-    fn who_is_left_is_woken_before_the_bell_is_that_of_another_batch() {
-        all_come_back(16, |bells| {
-            bells.on_durable(Sequence(1));
-            bells.prepare(Bell::FIRST);
-        });
-    }
-
-    #[test]
-    fn a_failure_wakes_all() {
-        all_come_back(16, Bells::ring_all);
     }
 }

@@ -1,16 +1,20 @@
 //! What the threads of a log share: the writer, the maker of segments, and those who append.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::Waker;
 
 use super::bells::{Bell, Bells};
-use crate::disk::{Disk, DiskError};
+use super::faults::planted;
+use super::sync::{Condvar, Mutex, MutexGuard};
+use crate::Sequence;
+use crate::disk::Disk;
 use crate::format::batch::Payload;
-use crate::group_commit::{AppendError, BatchWrite, Failure, GroupCommit, Opened};
+use crate::group_commit::{AppendError, BatchWrite, Chore, Failure, GroupCommit, Opened};
+use crate::operations::{self, Exclusive};
+use crate::recovery::CheckpointError;
 use crate::settings::Settings;
-use crate::store::{BatchWriter, Store, make_draft};
-use crate::{SegmentNumber, Sequence};
+use crate::store::{BatchWriter, Store};
 
 /// So many bytes are written although nobody waits for them yet.
 const START_BYTES: u64 = 512 << 10;
@@ -134,6 +138,11 @@ impl<D: Disk> Shared<D> {
         }
     }
 
+    /// What messages call the directory of the log.
+    pub(super) fn place(&self) -> String {
+        self.disk.place()
+    }
+
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
     }
@@ -145,15 +154,17 @@ impl<D: Disk> Shared<D> {
     ) -> Result<(MutexGuard<'_, State>, Sequence), AppendError> {
         let payload = Payload::of(record);
         let mut state = self.state();
+        let mut asked = None;
         loop {
             match state.commit.append(payload) {
-                Ok(sequence) => return Ok((state, sequence)),
                 Err(AppendError::Busy) => {}
-                Err(error) => {
-                    self.chores.notify_one();
-                    return Err(error);
-                }
+                Ok(sequence) => return Ok((state, sequence)),
+                Err(error) => return Err(error),
             }
+            if let Some(error) = state.commit.out_of_space(asked) {
+                return Err(error);
+            }
+            asked = asked.or(state.commit.ask_for_space(payload));
             self.chores.notify_one();
             state.busy_appends += 1;
             self.maybe_wake_writer(&mut state);
@@ -173,7 +184,9 @@ impl<D: Disk> Shared<D> {
             if let Some(result) = state.outcome(sequence) {
                 return result;
             }
-            state.on_awaited(sequence);
+            if !planted!(WaiterUnseen) {
+                state.on_awaited(sequence);
+            }
             if let Some(write) = self.hand_out_due(&mut state) {
                 drop(state);
                 self.perform(write, false);
@@ -211,9 +224,27 @@ impl<D: Disk> Shared<D> {
         state.take_wakers().into_values().for_each(Waker::wake);
     }
 
-    /// Wakes the maker of segments.
-    pub(super) fn wake_maker(&self) {
-        self.chores.notify_one();
+    /// Writes a checkpoint.
+    pub(super) fn checkpoint(
+        &self,
+        through: Sequence,
+        state: &[u8],
+    ) -> Result<(), CheckpointError> {
+        let mut store = lock(&self.store);
+        operations::checkpoint(&mut *store, Locked(self), through, state)
+    }
+
+    /// Wakes whoever has something to do after the group commit was changed.
+    fn tell(&self, state: &mut State) {
+        if state.commit.failure().is_some() {
+            return self.ring_all(state);
+        }
+        if state.busy_appends > 0 && !planted!(RoomUntold) {
+            self.room.notify_all();
+        }
+        if state.commit.has_chore() {
+            self.chores.notify_one();
+        }
     }
 
     /// Tells both threads that the log is closing.
@@ -267,6 +298,10 @@ impl<D: Disk> Shared<D> {
             return None;
         }
         let write = state.commit.begin_write()?;
+        #[cfg(test)]
+        if planted!(RoleReleasedEarly) {
+            state.commit.forget_batch_on_its_way();
+        }
         state.handed_out = state.commit.last();
         state.bell = state.bell.next();
         self.synced.prepare(state.bell);
@@ -274,7 +309,7 @@ impl<D: Disk> Shared<D> {
         if state.busy_appends > 0 {
             self.room.notify_all();
         }
-        if state.commit.wants_segment() {
+        if state.commit.has_chore() {
             self.chores.notify_one();
         }
         Some(write)
@@ -292,31 +327,24 @@ impl<D: Disk> Shared<D> {
     /// that is returned; for others it is woken.
     fn perform(&self, write: BatchWrite, is_writer: bool) -> Option<BatchWrite> {
         let mut writer = lock(&self.writer);
-        let result = writer.write(&write).and_then(|()| writer.sync());
+        #[cfg(test)]
+        if planted!(RungBeforeSync) {
+            self.synced.on_durable(write.last());
+        }
+        let result = operations::write_batch(&mut *writer, &write, Locked(self));
         drop(writer);
-        self.on_batch(write, result, is_writer)
-    }
-
-    fn on_batch(
-        &self,
-        write: BatchWrite,
-        result: Result<(), DiskError>,
-        is_writer: bool,
-    ) -> Option<BatchWrite> {
         let mut state = self.state();
-        if let Err(error) = result {
-            state.commit.on_failed(error);
+        if state.commit.on_batch(write, result).is_err() {
             self.ring_all(&mut state);
             return None;
         }
-        state.commit.on_synced(write);
         self.synced.on_durable(state.commit.durable());
         let bell = state.bell.previous();
         let wakers = state.take_wakers();
         let mut next = None;
         if is_writer {
             next = self.hand_out_due(&mut state);
-        } else {
+        } else if !planted!(WriterAsleep) {
             self.maybe_wake_writer(&mut state);
         }
         drop(state);
@@ -327,46 +355,50 @@ impl<D: Disk> Shared<D> {
 
     /// What the maker of segments does.
     pub(super) fn make_segments(&self) {
-        loop {
-            let mut state = self.state();
-            while !state.commit.wants_segment() {
-                if state.is_closing || state.commit.failure().is_some() {
-                    return;
-                }
-                state = wait(&self.chores, state);
-            }
-            if state.is_closing && state.busy_appends == 0 {
+        while let Some(chore) = self.next_chore() {
+            let (disk, settings) = (&*self.disk, &self.settings);
+            let done = operations::perform_chore(chore, disk, settings, &self.store, Locked(self));
+            if done.is_err() {
                 return;
             }
-            drop(state);
-            let result = self.make_segment();
-            let mut state = self.state();
-            match result {
-                Ok(segment) => state.commit.on_segment_ready(segment),
-                Err(error) if error.is_out_of_space() => state.commit.on_out_of_space(error),
-                Err(error) => {
-                    state.commit.on_failed(error);
-                    self.ring_all(&mut state);
-                    return;
-                }
+        }
+    }
+
+    /// Waits for the next chore; `None` when the log is closing and nobody waits for room, or when
+    /// it has failed.
+    fn next_chore(&self) -> Option<Chore> {
+        let mut state = self.state();
+        loop {
+            if state.commit.failure().is_some() || state.is_closing && state.busy_appends == 0 {
+                return None;
             }
-            self.room.notify_all();
+            if let Some(chore) = state.commit.begin_chore() {
+                return Some(chore);
+            }
+            if state.is_closing {
+                return None;
+            }
+            state = wait(&self.chores, state);
         }
     }
 }
 
-impl<D: Disk> Shared<D> {
-    /// Makes a segment. While a new one is being written, checkpoints may go on and retire others.
-    fn make_segment(&self) -> Result<SegmentNumber, DiskError> {
-        {
-            let mut store = lock(&self.store);
-            store.make_reserve()?;
-            if let Some(segment) = store.recycle_segment()? {
-                return Ok(segment);
-            }
-        }
-        make_draft(&*self.disk, &self.settings, self.settings.segment_bytes)?;
-        lock(&self.store).name_draft(self.settings.segment_bytes)
+/// The group commit of a log, under the lock of its state. Whoever waits for a change is woken.
+struct Locked<'a, D: Disk>(&'a Shared<D>);
+
+impl<D: Disk> Exclusive<GroupCommit> for Locked<'_, D> {
+    fn with<R>(&mut self, change: impl FnOnce(&mut GroupCommit) -> R) -> R {
+        let mut state = self.0.state();
+        let result = change(&mut state.commit);
+        self.0.synced.on_durable(state.commit.durable());
+        self.0.tell(&mut state);
+        result
+    }
+}
+
+impl<T> Exclusive<T> for &Mutex<T> {
+    fn with<R>(&mut self, change: impl FnOnce(&mut T) -> R) -> R {
+        change(&mut lock(self))
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::disk::{Disk, DiskError};
 use crate::format::VERSION;
+use crate::format::names::LOCK;
 use crate::group_commit::Failure;
 use crate::settings::SettingsError;
 use crate::{LogId, Position, Sequence};
@@ -176,11 +177,17 @@ pub enum OpenError {
         /// The directory.
         place: String,
     },
-    /// Another process has it open.
-    #[error("{place} is in use: another process has the log open")]
+    /// It is open already.
+    #[error("{place} is in use: {}", if *is_by_this_process {
+        "this process has the log open already; use that one, or close it first"
+    } else {
+        "another process has the log open"
+    })]
     InUse {
         /// The directory.
         place: String,
+        /// Whether this process has it open, and not another.
+        is_by_this_process: bool,
     },
     /// The directory holds a file that is none of a log's.
     #[error(
@@ -232,6 +239,14 @@ pub enum OpenError {
     },
 }
 
+impl OpenError {
+    /// Somebody has locked the log.
+    pub(crate) fn in_use<D: Disk>(disk: &D) -> OpenError {
+        let is_by_this_process = disk.is_locked_by_this_process(LOCK);
+        OpenError::InUse { place: disk.place(), is_by_this_process }
+    }
+}
+
 /// Why batches cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReadError {
@@ -268,8 +283,19 @@ pub enum CheckpointError {
         /// What is durable.
         durable: Sequence,
     },
+    /// Its state is longer than a checkpoint may hold. Nothing was written.
+    #[error("a checkpoint with a state of {bytes} bytes: a state takes up to {bytes_max} bytes")]
+    TooLong {
+        /// The length of the state.
+        bytes: u64,
+        /// The longest that is accepted.
+        bytes_max: u64,
+    },
     /// The disk is full. The log goes on with the checkpoint it had.
-    #[error("no checkpoint was written because the disk is full: {0}")]
+    #[error(
+        "no checkpoint was written because the disk is full: {0}. The log has not failed and keeps \
+         the checkpoint before: make room, and write it again"
+    )]
     OutOfSpace(DiskError),
     /// The log has failed.
     #[error(transparent)]

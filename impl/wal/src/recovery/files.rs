@@ -5,12 +5,9 @@ use std::collections::BTreeSet;
 use super::damage::{Case, Damage, OpenError, Place};
 use crate::SegmentNumber;
 use crate::disk::{Access, Call, Disk, DiskError, DiskFile, read_full};
-use crate::format::checkpoint::{NoCheckpoint, Root};
+use crate::format::checkpoint::{CHECKPOINT_HEADER_BYTES, NoCheckpoint, Root, STATE_BYTES_MAX};
 use crate::format::names::{CHECKPOINT, FileName};
 use crate::settings::Settings;
-
-/// The longest state of a checkpoint, in bytes.
-const STATE_BYTES_MAX: u64 = 4 << 30;
 
 /// The files of a log.
 #[derive(Debug, Default)]
@@ -59,7 +56,7 @@ pub(crate) fn read_root<D: Disk>(
     let file =
         disk.open(CHECKPOINT, Access::Read).map_err(DiskError::of(Call::Open, CHECKPOINT))?;
     let length = file.length().map_err(DiskError::of(Call::Read, CHECKPOINT))?;
-    if length > STATE_BYTES_MAX {
+    if length > CHECKPOINT_HEADER_BYTES as u64 + STATE_BYTES_MAX {
         return Err(damaged());
     }
     let mut bytes = vec![0; usize::try_from(length).map_err(|_| damaged())?];

@@ -146,8 +146,8 @@ pub(crate) fn go_on<D: Disk>(
     let before = if is_rewritten { &walk.before_last } else { &walk.chain };
     let (body, count) =
         if is_rewritten { (walk.body(&last), last.header.count) } else { (&[][..], 0) };
-    let mut ready = ready(&end.unstarted, settings);
     let bytes = first_bytes(body, settings);
+    let mut ready = ready(&end.unstarted, settings, bytes);
     let (segment, segment_bytes) = match ready.pop_front() {
         Some(segment) => (segment, settings.segment_bytes),
         // A segment of full length takes time to make, and whoever opens a log waits.
@@ -243,8 +243,13 @@ fn lengths<D: Disk>(
     Ok(lengths)
 }
 
-/// The segments behind the last started one that can be used as they are.
-fn ready(unstarted: &[Unstarted], settings: Settings) -> VecDeque<SegmentNumber> {
+/// The segments behind the last started one that can be used as they are. None, if the first of
+/// them is too short for the first batch, which an opening with longer batches may have written:
+/// the segment that is made instead stands behind all of them.
+fn ready(unstarted: &[Unstarted], settings: Settings, first_bytes: u64) -> VecDeque<SegmentNumber> {
+    if first_bytes > settings.segment_bytes {
+        return VecDeque::new();
+    }
     let usable =
         unstarted.iter().filter(|it| !it.is_touched && it.length == settings.segment_bytes);
     usable.map(|it| it.segment).collect()

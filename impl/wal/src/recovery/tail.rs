@@ -47,6 +47,21 @@ pub(crate) fn judge<D: Disk>(disk: &D, walk: &Walk<D::File>) -> Result<End, Read
     Ok(End { tail, unstarted })
 }
 
+/// Of the segments behind the last started one, those that may have been written to although nothing
+/// of their own is in the ones before.
+///
+/// Segments are written to in order, but an opening passes over a segment that an opening before it
+/// has tried to start, and over one that is not as long as it wants them. So all are such up to the
+/// first that is untouched, and further on each that is not as long as all the ones before it.
+fn written_first(unstarted: &[Unstarted]) -> impl Iterator<Item = SegmentNumber> {
+    let may_be_passed_over_for =
+        |before: &Unstarted, it: &Unstarted| before.is_touched || before.length != it.length;
+    unstarted.iter().enumerate().filter_map(move |(at, it)| {
+        let all_may_be = unstarted[..at].iter().all(|before| may_be_passed_over_for(before, it));
+        all_may_be.then_some(it.segment)
+    })
+}
+
 struct Judge<'a, D: Disk> {
     disk: &'a D,
     settings: Settings,
@@ -98,10 +113,8 @@ impl<D: Disk> Judge<'_, D> {
         }
         if self.settings.decisions.looks_behind_the_break() {
             self.look_behind(end, &mut tail)?;
-            // A segment is written to only after the one before it, so if nothing of its own is in
-            // the next one, nothing is in those behind it; how they begin was looked at already.
-            if let Some(next) = unstarted.first() {
-                self.look_behind(Position { segment: next.segment, offset: 0 }, &mut tail)?;
+            for segment in written_first(unstarted) {
+                self.look_behind(Position { segment, offset: 0 }, &mut tail)?;
             }
         }
         if let Some(damage) = self.wrong_file(walk) {

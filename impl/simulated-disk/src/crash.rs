@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::model::{DiskModel, FileModel, Inode, Write};
+use crate::model::{DiskModel, FileModel, Inode, Write};
 
 /// What garbage looks like.
 const GARBAGE: u8 = 0xa5;

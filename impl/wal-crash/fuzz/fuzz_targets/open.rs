@@ -2,6 +2,6 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use steadfast_wal::fuzzing;
+use steadfast_wal_crash::fuzzing;
 
 fuzz_target!(|bytes: &[u8]| fuzzing::open(bytes));

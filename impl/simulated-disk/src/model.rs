@@ -10,7 +10,7 @@ pub(crate) struct Inode(u32);
 
 /// A change of names that happens as a whole or not at all.
 #[derive(Clone, Debug)]
-pub(super) enum Change {
+pub(crate) enum Change {
     Set(Arc<str>, Inode),
     Rename(Arc<str>, Arc<str>, Inode),
     Remove(Arc<str>),
@@ -18,34 +18,34 @@ pub(super) enum Change {
 
 /// A change of a file.
 #[derive(Clone, Debug)]
-pub(super) enum Write {
+pub(crate) enum Write {
     Bytes(u64, Arc<[u8]>),
     Length(u64),
 }
 
 /// A change of a file that is not durable.
 #[derive(Clone, Debug)]
-pub(super) struct Pending {
-    pub(super) write: Write,
+pub(crate) struct Pending {
+    pub(crate) write: Write,
     /// A sync of it has failed: later ones leave it out.
-    pub(super) is_abandoned: bool,
+    pub(crate) is_abandoned: bool,
 }
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct FileModel {
-    pub(super) seen: Arc<Vec<u8>>,
-    pub(super) durable: Arc<Vec<u8>>,
-    pub(super) pending: Vec<Pending>,
+pub(crate) struct FileModel {
+    pub(crate) seen: Arc<Vec<u8>>,
+    pub(crate) durable: Arc<Vec<u8>>,
+    pub(crate) pending: Vec<Pending>,
 }
 
 /// A disk with one directory on it. Cloning it is cheap.
 #[derive(Clone, Debug, Default)]
 pub struct DiskModel {
     is_there: bool,
-    pub(super) names: BTreeMap<Arc<str>, Inode>,
-    pub(super) durable_names: BTreeMap<Arc<str>, Inode>,
-    pub(super) changes: Vec<Change>,
-    pub(super) files: BTreeMap<Inode, FileModel>,
+    pub(crate) names: BTreeMap<Arc<str>, Inode>,
+    pub(crate) durable_names: BTreeMap<Arc<str>, Inode>,
+    pub(crate) changes: Vec<Change>,
+    pub(crate) files: BTreeMap<Inode, FileModel>,
     next: u32,
 }
 
@@ -93,7 +93,7 @@ impl DiskModel {
     }
 
     /// This disk with other files on it, all durable.
-    pub(super) fn with(
+    pub(crate) fn with(
         &self,
         names: BTreeMap<Arc<str>, Inode>,
         files: BTreeMap<Inode, FileModel>,
@@ -113,22 +113,22 @@ impl DiskModel {
         Inode(self.next)
     }
 
-    pub(super) fn create_directory(&mut self) {
+    pub(crate) fn create_directory(&mut self) {
         self.is_there = true;
     }
 
-    pub(super) fn list(&self) -> io::Result<Vec<String>> {
+    pub(crate) fn list(&self) -> io::Result<Vec<String>> {
         if !self.is_there {
             return Err(io::ErrorKind::NotFound.into());
         }
         Ok(self.names.keys().map(|it| it.to_string()).collect())
     }
 
-    pub(super) fn find(&self, name: &str) -> io::Result<Inode> {
+    pub(crate) fn find(&self, name: &str) -> io::Result<Inode> {
         self.names.get(name).copied().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
-    pub(super) fn create(&mut self, name: &str) -> io::Result<Inode> {
+    pub(crate) fn create(&mut self, name: &str) -> io::Result<Inode> {
         if !self.is_there {
             return Err(io::ErrorKind::NotFound.into());
         }
@@ -141,13 +141,13 @@ impl DiskModel {
         Ok(inode)
     }
 
-    pub(super) fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
+    pub(crate) fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
         let inode = self.find(from)?;
         self.change(Change::Rename(from.into(), to.into(), inode));
         Ok(())
     }
 
-    pub(super) fn remove(&mut self, name: &str) -> io::Result<()> {
+    pub(crate) fn remove(&mut self, name: &str) -> io::Result<()> {
         self.find(name)?;
         self.change(Change::Remove(name.into()));
         Ok(())
@@ -158,21 +158,21 @@ impl DiskModel {
         self.changes.push(change);
     }
 
-    pub(super) fn sync_directory(&mut self) {
+    pub(crate) fn sync_directory(&mut self) {
         self.durable_names = self.names.clone();
         self.changes.clear();
     }
 
-    pub(super) fn length(&self, inode: Inode) -> u64 {
+    pub(crate) fn length(&self, inode: Inode) -> u64 {
         self.files[&inode].seen.len() as u64
     }
 
     /// The length of all files together.
-    pub(super) fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.names.values().map(|it| self.length(*it)).sum()
     }
 
-    pub(super) fn read(&self, inode: Inode, bytes: &mut [u8], offset: u64) -> usize {
+    pub(crate) fn read(&self, inode: Inode, bytes: &mut [u8], offset: u64) -> usize {
         let seen = &self.files[&inode].seen;
         let from = usize::try_from(offset).map_or(seen.len(), |it| it.min(seen.len()));
         let count = bytes.len().min(seen.len() - from);
@@ -180,11 +180,11 @@ impl DiskModel {
         count
     }
 
-    pub(super) fn write(&mut self, inode: Inode, bytes: &[u8], offset: u64) {
+    pub(crate) fn write(&mut self, inode: Inode, bytes: &[u8], offset: u64) {
         self.pend(inode, Write::Bytes(offset, bytes.into()));
     }
 
-    pub(super) fn set_length(&mut self, inode: Inode, bytes: u64) {
+    pub(crate) fn set_length(&mut self, inode: Inode, bytes: u64) {
         self.pend(inode, Write::Length(bytes));
     }
 
@@ -195,7 +195,7 @@ impl DiskModel {
         }
     }
 
-    pub(super) fn sync(&mut self, inode: Inode) {
+    pub(crate) fn sync(&mut self, inode: Inode) {
         let Some(file) = self.files.get_mut(&inode) else {
             return;
         };
@@ -214,7 +214,7 @@ impl DiskModel {
     }
 
     /// A sync has failed: what it was to make durable is abandoned.
-    pub(super) fn fail_sync(&mut self, inode: Inode) {
+    pub(crate) fn fail_sync(&mut self, inode: Inode) {
         if let Some(file) = self.files.get_mut(&inode) {
             file.pending.iter_mut().for_each(|it| it.is_abandoned = true);
         }
@@ -222,7 +222,7 @@ impl DiskModel {
 }
 
 impl Change {
-    pub(super) fn apply(&self, names: &mut BTreeMap<Arc<str>, Inode>) {
+    pub(crate) fn apply(&self, names: &mut BTreeMap<Arc<str>, Inode>) {
         match self {
             Change::Set(name, inode) => {
                 names.insert(Arc::clone(name), *inode);
@@ -239,7 +239,7 @@ impl Change {
 }
 
 impl Write {
-    pub(super) fn apply(&self, bytes: &mut Vec<u8>) {
+    pub(crate) fn apply(&self, bytes: &mut Vec<u8>) {
         match self {
             Write::Bytes(offset, new) => {
                 let from = usize::try_from(*offset).unwrap_or(usize::MAX);

@@ -3,8 +3,8 @@
 
 use std::io::ErrorKind;
 
+use steadfast_simulated_disk::{DiskModel, SimulatedDisk};
 use steadfast_wal::RealDisk;
-use steadfast_wal::disk::simulated::{DiskModel, SimulatedDisk};
 use steadfast_wal::disk::{Access, AlignedBuffer, Disk, DiskFile};
 
 fn conforms<D: Disk>(disk: &D) {

@@ -1,4 +1,19 @@
-//! A disk in memory that does what real ones do when they misbehave.
+//! A disk in memory for [`steadfast_wal`] that does what real ones do when they misbehave.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use steadfast_simulated_disk::{DiskModel, ENOSPC, Fault, SimulatedDisk};
+//! use steadfast_wal::{LogId, Opening, Settings};
+//!
+//! let disk = SimulatedDisk::new(DiskModel::default());
+//! let settings = Settings { segment_bytes: 64 << 10, batch_bytes: 4_096, ..Settings::default() };
+//! let opening = Opening::begin(Arc::new(disk.clone()), LogId(7), settings)?;
+//! let (mut log, _) = opening.into_serial_log()?;
+//! log.append(b"remember the milk")?;
+//! disk.fail_at(disk.calls(), Fault::Error(ENOSPC));
+//! assert!(log.sync().is_err());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod crash;
 mod model;
@@ -6,10 +21,10 @@ mod model;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Access, Disk, DiskFile};
 pub use crash::CrashModel;
 pub use model::DiskModel;
 use model::Inode;
+use steadfast_wal::disk::{Access, Disk, DiskFile};
 
 /// What goes wrong in a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,6 +210,10 @@ impl Disk for SimulatedDisk {
         }
         inner.is_locked = true;
         Ok(Some(SimulatedLock(self.clone())))
+    }
+
+    fn is_locked_by_this_process(&self, _: &str) -> bool {
+        self.inner().is_locked
     }
 
     fn create(&self, name: &str, access: Access) -> io::Result<SimulatedFile> {

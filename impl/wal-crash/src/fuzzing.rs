@@ -5,12 +5,9 @@
 
 use std::sync::Arc;
 
-use crate::checksum::Checksum;
-use crate::decisions::{Decisions, Steadfast};
-use crate::disk::simulated::{DiskModel, SimulatedDisk};
-use crate::format::batch::Batch;
-use crate::format::checkpoint::Root;
-use crate::{LogId, Opening, Settings};
+use steadfast_simulated_disk::{DiskModel, SimulatedDisk};
+use steadfast_wal::format::checkpoint::Root;
+use steadfast_wal::{Batch, Checksum, Decisions, LogId, Opening, Settings, Steadfast};
 
 /// The block size that batches are decoded with.
 const BLOCK_BYTES: u64 = 512;

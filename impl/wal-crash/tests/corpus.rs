@@ -1,6 +1,6 @@
 //! The short, repeatable part of fuzzing: mutations of real batches, from a fixed seed.
 
-use steadfast_wal::fuzzing;
+use steadfast_wal_crash::fuzzing;
 
 /// Marsaglia, Xorshift RNGs (2003), section 3.
 fn next(state: &mut u64) -> u64 {
