@@ -256,7 +256,7 @@ impl Expander {
                 self.touched.push(place);
             }
             self.now[place as usize] = new;
-            let part = |it| P::part(tables.hashes.of(it), place as usize);
+            let part = |it| tables.hashes.part(it, place);
             successor.print = successor.print.exchanged(part(old), part(new));
         }
         for nth in 0..effect.follows_len {

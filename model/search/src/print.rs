@@ -19,8 +19,8 @@ pub(crate) trait Print: Copy + Eq + Ord + Hash + Debug + Send + Sync + 'static {
     const WORDS: usize;
     /// The sum over no places.
     const ZERO: Self;
-    /// What a component adds at a place.
-    fn part(hash: [u64; 2], place: usize) -> Self;
+    /// What a component adds at a place, from the lanes of its content hash.
+    fn part(hash: impl Fn(usize) -> u64, place: usize) -> Self;
     /// The sum without one part and with another.
     fn exchanged(self, old: Self, new: Self) -> Self;
     /// The words that the visited table keeps. The first is never 0, and its name neither 0, which
@@ -43,8 +43,8 @@ impl Print for u64 {
     const ZERO: u64 = 0;
 
     #[inline]
-    fn part(hash: [u64; 2], place: usize) -> u64 {
-        mixed(hash[0] ^ salt(place))
+    fn part(hash: impl Fn(usize) -> u64, place: usize) -> u64 {
+        mixed(hash(0) ^ salt(place))
     }
 
     #[inline]
@@ -72,9 +72,9 @@ impl Print for u128 {
     const ZERO: u128 = 0;
 
     #[inline]
-    fn part(hash: [u64; 2], place: usize) -> u128 {
-        let low = mixed(hash[0] ^ salt(place));
-        let high = mixed(hash[1] ^ salt(place).rotate_left(32));
+    fn part(hash: impl Fn(usize) -> u64, place: usize) -> u128 {
+        let low = mixed(hash(0) ^ salt(place));
+        let high = mixed(hash(1) ^ salt(place).rotate_left(32));
         u128::from(high) << 64 | u128::from(low)
     }
 
@@ -151,14 +151,15 @@ mod tests {
 
     #[test]
     fn the_same_component_counts_differently_at_each_place() {
-        let hash = content_hash(&7_u8);
+        let known = content_hash(&7_u8);
+        let hash = |lane: usize| known[lane];
         assert_ne!(u64::part(hash, 0), u64::part(hash, 1));
         assert_ne!(u128::part(hash, 0) >> 64, u128::part(hash, 1) >> 64);
     }
 
     #[test]
     fn a_sum_that_is_changed_by_differences_is_the_sum_of_the_new_parts() {
-        let part = |value: u8, place| u128::part(content_hash(&value), place);
+        let part = |value: u8, place| u128::part(|lane| content_hash(&value)[lane], place);
         let sum = u128::ZERO.wrapping_add(part(1, 0)).wrapping_add(part(2, 1));
         let changed = sum.exchanged(part(2, 1), part(3, 1));
         assert_eq!(changed, part(1, 0).wrapping_add(part(3, 1)));

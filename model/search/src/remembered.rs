@@ -19,8 +19,10 @@ use crate::tables::Tables;
 
 /// Set in a node that names a place, and in no leaf.
 const LOOKS: u32 = 1 << 31;
-/// Offsets below it stand for the kinds of questions.
-const QUESTIONS: u32 = 4;
+/// Stands for the node before the first of all that follows.
+const FOLLOWS: u32 = 1;
+/// Offsets below it are those of no list.
+const RESERVED: u32 = 2;
 
 /// Something that the system is asked.
 #[derive(Clone, Copy, Debug)]
@@ -30,16 +32,23 @@ pub(crate) enum Question {
     Follow(u32),
 }
 
-impl Question {
-    /// Where the walk begins: a kind and a number, as if they were a node and a component.
-    #[expect(clippy::cast_possible_truncation, reason = "as many properties as a list may name")]
-    fn root(self) -> (u32, u32) {
-        match self {
-            Question::Rule(rule) => (1, u32::from(rule.0)),
-            Question::Property(property) => (2, property as u32),
-            Question::Follow(follow) => (3, follow),
-        }
-    }
+/// Where an answer hangs: at the root of a rule or a property, or behind a node and a component.
+#[derive(Clone, Copy)]
+enum Link {
+    Root(usize),
+    Behind(u32, u32),
+}
+
+/// A node or a leaf as a link names it: its offset, and its first word.
+#[inline]
+fn pointer(at: u32, word: u32) -> u64 {
+    u64::from(word) << 32 | u64::from(at)
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the two halves")]
+#[inline]
+fn halves(pointer: u64) -> (u32, u32) {
+    (pointer as u32, (pointer >> 32) as u32)
 }
 
 /// A system with all that is remembered of it, shared by all threads.
@@ -51,6 +60,8 @@ pub(crate) struct Remembered<'s, S: System> {
     pub steps: Interner<S::Step>,
     follows: Interner<S::Follow>,
     pub tables: RwLock<Tables>,
+    /// Where the answers about each rule, and then about each property, begin; 0 if nowhere yet.
+    roots: Vec<AtomicU64>,
     /// Held while an answer is added.
     adding: Mutex<()>,
     /// For each rule which places it was ever seen to look at, as a mask.
@@ -117,7 +128,10 @@ impl<'s, S: System> Remembered<'s, S> {
             changes: Interner::new(),
             steps: Interner::new(),
             follows: Interner::new(),
-            tables: RwLock::new(Tables::new(QUESTIONS)),
+            tables: RwLock::new(Tables::new(RESERVED)),
+            roots: (0..usize::from(system.rules()) + system.properties().len())
+                .map(|_| AtomicU64::new(0))
+                .collect(),
             adding: Mutex::new(()),
             seen: (0..system.rules()).map(|_| AtomicU64::new(0)).collect(),
         }
@@ -155,17 +169,16 @@ impl<'s, S: System> Remembered<'s, S> {
         now: &[u32],
         looked: &mut u64,
     ) -> Result<(u32, u32), Fault> {
-        let (first, second) = question.root();
-        let mut at = tables.answers.value(first, second);
-        while at != 0 {
-            let word = tables.arena.word(at);
+        let mut held = self.linked(tables, self.root(question));
+        while held != 0 {
+            let (at, word) = halves(held);
             if word & LOOKS == 0 {
                 return Ok((at + 1, word));
             }
             let place = word & 0xffff;
             *looked |= bit(place);
             let state = if word & BEFORE == 0 { now } else { before };
-            at = tables.answers.value(at, state[place as usize]);
+            held = tables.answers.value(at, state[place as usize]);
         }
         self.compute(tables, question, before, now, looked)
     }
@@ -203,27 +216,55 @@ impl<'s, S: System> Remembered<'s, S> {
         leaf: &[u32],
     ) -> Result<u32, Fault> {
         let _adding = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut link = question.root();
-        let keep = |link: (u32, u32), list: &[u32]| -> Result<u32, Fault> {
-            let at = tables.arena.keep(list)?;
-            tables.answers.remember(link.0, link.1, at)?;
-            Ok(at)
-        };
-        let is_known = |at: u32, list: &[u32]| match tables.arena.is_at(at, list) {
-            true => Ok(at),
-            false => Err(Fault::from(Flaw::NotDeterministic { during: self.text(question) })),
-        };
+        let mut link = self.root(question);
         for (word, component) in seen {
-            let node = [LOOKS | word];
-            let at = match tables.answers.value(link.0, link.1) {
-                0 => keep(link, &node)?,
-                at => is_known(at, &node)?,
-            };
-            link = (at, component);
+            let at = self.add_list(tables, question, link, &[LOOKS | word])?;
+            link = Link::Behind(at, component);
         }
-        match tables.answers.value(link.0, link.1) {
-            0 => keep(link, leaf),
-            at => is_known(at, leaf),
+        self.add_list(tables, question, link, leaf)
+    }
+
+    /// Hangs a node or a leaf at a link, unless it is there.
+    fn add_list(
+        &self,
+        tables: &Tables,
+        question: Question,
+        link: Link,
+        list: &[u32],
+    ) -> Result<u32, Fault> {
+        let (at, _) = halves(self.linked(tables, link));
+        if at == 0 {
+            let at = tables.arena.keep(list)?;
+            let pointer = pointer(at, list[0]);
+            match link {
+                Link::Root(root) => self.roots[root].store(pointer, Ordering::Release),
+                Link::Behind(node, component) => {
+                    tables.answers.remember(node, component, pointer)?;
+                }
+            }
+            return Ok(at);
+        }
+        match tables.arena.is_at(at, list) {
+            true => Ok(at),
+            false => Err(Flaw::NotDeterministic { during: self.text(question) }.into()),
+        }
+    }
+
+    #[inline]
+    fn root(&self, question: Question) -> Link {
+        match question {
+            Question::Rule(rule) => Link::Root(usize::from(rule.0)),
+            Question::Property(property) => Link::Root(self.seen.len() + property),
+            Question::Follow(follow) => Link::Behind(FOLLOWS, follow),
+        }
+    }
+
+    /// What hangs at a link; 0 if nothing does.
+    #[inline]
+    fn linked(&self, tables: &Tables, link: Link) -> u64 {
+        match link {
+            Link::Root(root) => self.roots[root].load(Ordering::Acquire),
+            Link::Behind(node, component) => tables.answers.value(node, component),
         }
     }
 
@@ -305,7 +346,7 @@ impl<'s, S: System> Remembered<'s, S> {
     ) -> Result<u32, Fault> {
         match tables.changed.value(change, component) {
             0 => self.compute_changed(tables, component, change),
-            known => Ok(known - 1),
+            known => Ok(halves(known).0 - 1),
         }
     }
 
@@ -314,7 +355,7 @@ impl<'s, S: System> Remembered<'s, S> {
         let (value, how) = (self.components.value(component), self.changes.value(change));
         let changed = change_of(self.system, &value, &how)?;
         let number = self.component(tables, Arc::new(changed))?;
-        tables.changed.remember(change, component, number + 1)?;
+        tables.changed.remember(change, component, u64::from(number) + 1)?;
         Ok(number)
     }
 

@@ -188,7 +188,10 @@ impl<'a, S: System, P: Print> Run<'a, S, P> {
             let mut numbers = Vec::with_capacity(state.len());
             for (place, component) in state.iter().enumerate() {
                 let number = self.remembered.component(tables, Arc::clone(component))?;
-                print = print.exchanged(P::ZERO, P::part(tables.hashes.of(number), place));
+                print = print.exchanged(
+                    P::ZERO,
+                    tables.hashes.part(number, u32::try_from(place).unwrap_or(u32::MAX)),
+                );
                 numbers.push(number);
             }
             Ok((numbers, print))

@@ -3,43 +3,44 @@
 //! Nothing is ever overwritten. A table that is full says so, whoever meets that grows it while
 //! nobody else uses it, and the work at hand begins again: it is remembered as far as it came.
 
+use crate::print::Print;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
-
-use crate::print::mixed;
 
 /// A table has no room left.
 #[derive(Debug)]
 pub(crate) struct Full;
 
-/// A map from pairs of numbers to numbers that are not 0.
+/// A map from pairs of numbers to words that are not 0.
 pub(crate) struct Memo {
-    /// Key and value, in turns; 0 is free. Keys are stored with 1 added.
+    /// Key and value; 0 is free. Keys are stored with 1 added.
     slots: Vec<[AtomicU64; 2]>,
+    /// How many bits of a hash are too many.
+    shift: u32,
     len: AtomicUsize,
 }
 
 impl Memo {
     pub(crate) fn new() -> Self {
-        Memo { slots: free(1 << 12), len: AtomicUsize::new(0) }
+        Memo { slots: free(1 << 12), shift: 64 - 12, len: AtomicUsize::new(0) }
     }
 
     /// The value of a pair, or 0.
     #[inline]
-    pub(crate) fn value(&self, first: u32, second: u32) -> u32 {
+    pub(crate) fn value(&self, first: u32, second: u32) -> u64 {
         let key = key(first, second);
         let mut at = self.home(key);
         loop {
             let [held, value] = &self.slots[at];
             match held.load(Ordering::Acquire) {
                 0 => return 0,
-                it if it == key => return low(value.load(Ordering::Acquire)),
+                it if it == key => return value.load(Ordering::Acquire),
                 _ => at = (at + 1) & (self.slots.len() - 1),
             }
         }
     }
 
     /// Remembers a value. Whoever remembers another one for the same pair is wrong; the first stays.
-    pub(crate) fn remember(&self, first: u32, second: u32, value: u32) -> Result<(), Full> {
+    pub(crate) fn remember(&self, first: u32, second: u32, value: u64) -> Result<(), Full> {
         if self.len.load(Ordering::Relaxed) >= self.limit() {
             return Err(Full);
         }
@@ -51,11 +52,11 @@ impl Memo {
             match taken {
                 Ok(_) => {
                     self.len.fetch_add(1, Ordering::Relaxed);
-                    room.store(u64::from(value), Ordering::Release);
+                    room.store(value, Ordering::Release);
                     return Ok(());
                 }
                 Err(it) if it == key => {
-                    room.store(u64::from(value), Ordering::Release);
+                    room.store(value, Ordering::Release);
                     return Ok(());
                 }
                 Err(_) => at = (at + 1) & (self.slots.len() - 1),
@@ -63,10 +64,12 @@ impl Memo {
         }
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "all but the low bits are cut off anyway")]
+    /// Where a key is looked for first: the high bits of its product with a constant (Knuth, "The Art
+    /// of Computer Programming", volume 3, section 6.4).
+    #[expect(clippy::cast_possible_truncation, reason = "as many bits are left as slots have")]
     #[inline]
     fn home(&self, key: u64) -> usize {
-        mixed(key) as usize & (self.slots.len() - 1)
+        (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> self.shift) as usize
     }
 
     /// Three quarters, and fewer by what threads add that looked at the same time.
@@ -79,6 +82,7 @@ impl Memo {
             return;
         }
         let more = free(self.slots.len() * 2);
+        self.shift -= 1;
         for slot in std::mem::replace(&mut self.slots, more) {
             let [key, value] = slot.map(AtomicU64::into_inner);
             if key == 0 {
@@ -104,12 +108,6 @@ fn free(len: usize) -> Vec<[AtomicU64; 2]> {
 #[inline]
 fn key(first: u32, second: u32) -> u64 {
     (u64::from(first) << 32 | u64::from(second)) + 1
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "what was stored is 32 bits wide")]
-#[inline]
-fn low(word: u64) -> u32 {
-    word as u32
 }
 
 /// Lists of words, one after the other, known by their offset.
@@ -169,6 +167,13 @@ impl Hashes {
     #[inline]
     pub(crate) fn of(&self, component: u32) -> [u64; 2] {
         self.0[component as usize].each_ref().map(|it| it.load(Ordering::Relaxed))
+    }
+
+    /// What a component adds to a fingerprint at a place.
+    #[inline]
+    pub(crate) fn part<P: Print>(&self, component: u32, place: u32) -> P {
+        let hash = &self.0[component as usize];
+        P::part(|lane| hash[lane].load(Ordering::Relaxed), place as usize)
     }
 
     /// Sets the hash of a component whose number nobody was told so far.
@@ -232,12 +237,12 @@ mod tests {
         let mut memo = Memo::new();
         for first in 0..300 {
             for second in 0..100 {
-                while memo.remember(first, second, first * 100 + second + 1).is_err() {
+                while memo.remember(first, second, u64::from(first * 100 + second + 1)).is_err() {
                     memo.grow();
                 }
             }
         }
-        let wrong = (0..30_000).find(|it| memo.value(it / 100, it % 100) != it + 1);
+        let wrong = (0..30_000).find(|it| memo.value(it / 100, it % 100) != u64::from(it + 1));
         assert_eq!((wrong, memo.value(300, 0)), (None, 0));
     }
 
