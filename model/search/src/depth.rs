@@ -99,7 +99,11 @@ impl<'r, 'a, S: System, P: Print> DepthFirst<'r, 'a, S, P> {
     /// Expands a state. Tells whether what was found ends the search.
     fn expand(&mut self, state: &[u32], print: P, depth: u32) -> Result<bool, Stop<P>> {
         let is_sampled = self.sampler.sample(self.run, state, print)?;
-        self.run.counts.sampled.fetch_add(u64::from(is_sampled), Ordering::Relaxed);
+        if is_sampled {
+            self.run.counts.sampled.fetch_add(1, Ordering::Relaxed);
+            let judged = self.run.assert_judged(state);
+            judged.map_err(|flaw| Stop::Flaw(flaw, Some((state.to_vec(), print))))?;
+        }
         let DepthFirst { run, expander, batch, .. } = self;
         let found = run.with_tables(|tables| {
             batch.clear();
@@ -107,15 +111,17 @@ impl<'r, 'a, S: System, P: Print> DepthFirst<'r, 'a, S, P> {
         });
         found.map_err(|flaw| Stop::Flaw(flaw, Some((state.to_vec(), print))))?;
         let mut new = Chunk::new(run.remembered.places);
+        let mut written = Vec::new();
         for successor in &batch.successors {
             let key = successor.print.key();
             if insert(run, key, name(print))? == Inserted::New {
                 new.push(state, batch.deltas(successor), successor.print);
+                written.push(successor.written);
             }
         }
         let generated = batch.successors.len() as u64;
         run.counts.generated.fetch_add(generated, Ordering::Relaxed);
-        run.judge(&new, 0)?;
+        run.judge(&new, &written)?;
         let ends = run.has_news() && run.end_level();
         if new.len() > 0 {
             self.wait(&new, depth + 1);

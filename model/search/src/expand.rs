@@ -39,7 +39,8 @@ pub(crate) struct Successor<P> {
     /// The rules that are awake in it.
     pub awake: u64,
     looked: u64,
-    written: u64,
+    /// The places that were written, as a mask.
+    pub written: u64,
     rule: Rule,
 }
 
@@ -304,7 +305,7 @@ impl Expander {
         written: u64,
     ) -> Result<Option<(u32, u32)>, Fault> {
         for rule in (0..system.system.rules()).map(Rule) {
-            if system.seen(rule) & written == 0 {
+            if system.seen(Question::Rule(rule)) & written == 0 {
                 continue;
             }
             let (mut at, steps) =

@@ -55,6 +55,7 @@ fn halves(pointer: u64) -> (u32, u32) {
 pub(crate) struct Remembered<'s, S: System> {
     pub system: &'s S,
     pub places: usize,
+    rules: usize,
     pub components: Interner<S::Component>,
     changes: Interner<S::Change>,
     pub steps: Interner<S::Step>,
@@ -64,7 +65,7 @@ pub(crate) struct Remembered<'s, S: System> {
     roots: Vec<AtomicU64>,
     /// Held while an answer is added.
     adding: Mutex<()>,
-    /// For each rule which places it was ever seen to look at, as a mask.
+    /// For each rule, and then for each property, which places it was ever seen to look at, as a mask.
     seen: Vec<AtomicU64>,
 }
 
@@ -124,16 +125,15 @@ impl<'s, S: System> Remembered<'s, S> {
         Remembered {
             system,
             places,
+            rules: system.rules().into(),
             components: Interner::new(),
             changes: Interner::new(),
             steps: Interner::new(),
             follows: Interner::new(),
             tables: RwLock::new(Tables::new(RESERVED)),
-            roots: (0..usize::from(system.rules()) + system.properties().len())
-                .map(|_| AtomicU64::new(0))
-                .collect(),
+            roots: zeros(system),
             adding: Mutex::new(()),
-            seen: (0..system.rules()).map(|_| AtomicU64::new(0)).collect(),
+            seen: zeros(system),
         }
     }
 
@@ -153,9 +153,13 @@ impl<'s, S: System> Remembered<'s, S> {
         Ok(known.number)
     }
 
-    /// Which places a rule was ever seen to look at.
-    pub(crate) fn seen(&self, rule: Rule) -> u64 {
-        self.seen[usize::from(rule.0)].load(Ordering::Relaxed)
+    /// Which places a rule or a property was ever seen to look at.
+    #[inline]
+    pub(crate) fn seen(&self, question: Question) -> u64 {
+        match self.root(question) {
+            Link::Root(root) => self.seen[root].load(Ordering::Relaxed),
+            Link::Behind(..) => u64::MAX,
+        }
     }
 
     /// What is known of a question: the offset behind the leaf's first word, and that word. The
@@ -198,8 +202,8 @@ impl<'s, S: System> Remembered<'s, S> {
         let noted = noted.into_inner();
         let mask = noted.iter().fold(0, |mask, word| mask | bit(word & 0xffff));
         *looked |= mask;
-        if let Question::Rule(rule) = question {
-            self.seen[usize::from(rule.0)].fetch_or(mask, Ordering::Relaxed);
+        if let Link::Root(root) = self.root(question) {
+            self.seen[root].fetch_or(mask, Ordering::Relaxed);
         }
         let state = |word: u32| if word & BEFORE == 0 { now } else { before };
         let seen = noted.iter().map(|word| (*word, state(*word)[(*word & 0xffff) as usize]));
@@ -254,7 +258,7 @@ impl<'s, S: System> Remembered<'s, S> {
     fn root(&self, question: Question) -> Link {
         match question {
             Question::Rule(rule) => Link::Root(usize::from(rule.0)),
-            Question::Property(property) => Link::Root(self.seen.len() + property),
+            Question::Property(property) => Link::Root(self.rules + property),
             Question::Follow(follow) => Link::Behind(FOLLOWS, follow),
         }
     }
@@ -367,6 +371,12 @@ impl<'s, S: System> Remembered<'s, S> {
             Question::Follow(follow) => follow_text(&*self.follows.value(follow)),
         }
     }
+}
+
+/// For each rule and each property, nothing.
+fn zeros(system: &impl System) -> Vec<AtomicU64> {
+    let questions = usize::from(system.rules()) + system.properties().len();
+    (0..questions).map(|_| AtomicU64::new(0)).collect()
 }
 
 fn short(len: usize) -> u32 {

@@ -21,6 +21,8 @@ use crate::visited::{Inserted, Visited};
 const HOMES: usize = 1 << 14;
 /// About as many of the first states are all sampled: systems that are wrong are mostly wrong at once.
 const SAMPLED_FIRST: u64 = 256;
+/// What was written on the way to a state whose parent was not judged.
+pub(crate) const EVERYTHING: u64 = u64::MAX;
 /// How often the observer is asked.
 const OBSERVED_EVERY: Duration = Duration::from_millis(100);
 
@@ -232,7 +234,7 @@ impl<'a, S: System, P: Print> Run<'a, S, P> {
             }
         }
         self.counts.generated.store(initial.len() as u64, Ordering::Relaxed);
-        self.judge(&chunk, 0)?;
+        self.judge(&chunk, &vec![EVERYTHING; chunk.len()])?;
         let mut frontier = locked(&self.frontier);
         frontier.add(chunk);
         frontier.current = std::mem::take(&mut frontier.next).into();
@@ -250,12 +252,20 @@ impl<'a, S: System, P: Print> Run<'a, S, P> {
         Ok(())
     }
 
-    /// Judges the states of a chunk from a position on.
-    pub(crate) fn judge(&self, chunk: &Chunk<P>, from: usize) -> Result<(), Stop<P>> {
+    /// Judges the last states of a chunk, given the places that were written on the way to each from
+    /// a state that was judged before.
+    ///
+    /// A property that was not found in an earlier level need not be judged again in a state that
+    /// differs from its parent only where the property was never seen to look. It said of the parent
+    /// what is expected, and looked at some places then, in the parent itself or in the last of its
+    /// ancestors of which it was asked; at all of them stand the same components now.
+    pub(crate) fn judge(&self, chunk: &Chunk<P>, written: &[u64]) -> Result<(), Stop<P>> {
+        let from = chunk.len() - written.len();
         let mut nth = from;
         let judged = self.with_tables(|tables| {
             while nth < chunk.len() {
-                self.judge_state(tables, chunk.state(nth), chunk.print(nth))?;
+                let state = (chunk.state(nth), chunk.print(nth));
+                self.judge_state(tables, state, written[nth - from])?;
                 nth += 1;
             }
             Ok(())
@@ -264,19 +274,49 @@ impl<'a, S: System, P: Print> Run<'a, S, P> {
         judged.map_err(|flaw| Stop::Flaw(flaw, Some(state(nth))))
     }
 
-    fn judge_state(&self, tables: &Tables, state: &[u32], print: P) -> Result<(), Fault> {
+    fn judge_state(
+        &self,
+        tables: &Tables,
+        (state, print): (&[u32], P),
+        written: u64,
+    ) -> Result<(), Fault> {
         for (at, found) in self.found.iter().enumerate() {
-            if found.is_over.load(Ordering::Relaxed) {
+            let is_same = self.remembered.seen(Question::Property(at)) & written == 0;
+            if found.is_over.load(Ordering::Relaxed) || (is_same && written != EVERYTHING) {
                 continue;
             }
-            let holds = self.holds(tables, at, state)?;
-            if holds == (self.properties[at].expected == Expected::Sometimes) {
+            if self.is_finding(tables, at, state)? {
                 let mut held = locked(&found.print);
                 *held = Some(held.map_or(print, |it| it.min(print)));
                 self.has_news.store(true, Ordering::Relaxed);
             }
         }
         Ok(())
+    }
+
+    /// Whether a property does not hold in a state and must, or holds and must sometimes.
+    fn is_finding(&self, tables: &Tables, at: usize, state: &[u32]) -> Result<bool, Fault> {
+        let holds = self.holds(tables, at, state)?;
+        Ok(holds == (self.properties[at].expected == Expected::Sometimes))
+    }
+
+    /// Asks every property about a state whose verdicts are known.
+    pub(crate) fn ask_properties(&self, state: &[u32]) -> Result<(), Box<Flaw>> {
+        self.with_tables(|tables| {
+            (0..self.found.len()).try_for_each(|at| self.holds(tables, at, state).map(|_| ()))
+        })
+    }
+
+    /// Asserts that a state of a level that has ended is no finding that was missed.
+    pub(crate) fn assert_judged(&self, state: &[u32]) -> Result<(), Box<Flaw>> {
+        self.with_tables(|tables| {
+            for (at, found) in self.found.iter().enumerate() {
+                let is_missed =
+                    !found.is_over.load(Ordering::Relaxed) && self.is_finding(tables, at, state)?;
+                assert!(!is_missed, "invariant: every state is judged by every property");
+            }
+            Ok(())
+        })
     }
 
     /// Whether a property holds in a state.

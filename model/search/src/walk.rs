@@ -6,7 +6,7 @@ use crate::expand::{Batch, Numbered, Told, Ways};
 use crate::frontier::Chunk;
 use crate::options::Path;
 use crate::print::{Print, mixed};
-use crate::run::{Run, Stop};
+use crate::run::{EVERYTHING, Run, Stop};
 use crate::sample::Sampler;
 use crate::system::System;
 
@@ -95,7 +95,7 @@ impl<'r, 'a, S: System, P: Print> Walker<'r, 'a, S, P> {
     ) -> Result<(), Stop<P>> {
         let mut chunk = Chunk::new(state.len());
         chunk.push(state, &[], print);
-        self.run.judge(&chunk, 0)?;
+        self.run.judge(&chunk, &[EVERYTHING])?;
         if self.run.has_news() {
             for (at, _) in self.run.found() {
                 let path = || self.run.path_of(initial, told);

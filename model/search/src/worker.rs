@@ -22,6 +22,8 @@ pub(crate) struct Worker<'r, 'a, S: System, P> {
     sampler: Sampler,
     batch: Batch<P>,
     next: Chunk<P>,
+    /// The places that were written on the way to each new state of the batch.
+    written: Vec<u64>,
     /// Whether this is the thread that started the search, which asks the observer.
     is_first: bool,
 }
@@ -34,6 +36,7 @@ impl<'r, 'a, S: System, P: Print> Worker<'r, 'a, S, P> {
             sampler: Sampler::new(run),
             batch: Batch::new(),
             next: Chunk::new(run.remembered.places),
+            written: Vec::new(),
             is_first,
         }
     }
@@ -84,12 +87,16 @@ impl<'r, 'a, S: System, P: Print> Worker<'r, 'a, S, P> {
         let mut sampled = 0;
         for nth in chunk.expanded..end {
             let is_sampled = self.sampler.sample(self.run, chunk.state(nth), chunk.print(nth))?;
-            sampled += u64::from(is_sampled);
+            if is_sampled {
+                let judged = self.run.assert_judged(chunk.state(nth));
+                judged.map_err(|flaw| flawed(flaw, chunk, nth))?;
+                sampled += 1;
+            }
         }
         self.find_successors(chunk, end)?;
-        let judged_from = self.next.len();
+        self.written.clear();
         let inserted = self.insert_successors(chunk);
-        self.run.judge(&self.next, judged_from)?;
+        self.run.judge(&self.next, &self.written)?;
         inserted?;
         let counts = &self.run.counts;
         counts.generated.fetch_add(self.batch.successors.len() as u64, Ordering::Relaxed);
@@ -148,6 +155,7 @@ impl<'r, 'a, S: System, P: Print> Worker<'r, 'a, S, P> {
                     new += 1;
                     let from = chunk.state(successor.parent as usize);
                     self.next.push(from, self.batch.deltas(successor), successor.print);
+                    self.written.push(successor.written);
                 }
             }
             visited.count(new);

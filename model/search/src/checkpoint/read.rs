@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::{Checkpoint, CheckpointError, In, MAGIC, Wrong, belongs_to, io_error};
 use crate::breadth::Begun;
+use crate::flaw::Flaw;
 use crate::frontier::Chunk;
 use crate::print::Print;
 use crate::report::Level;
@@ -150,8 +151,10 @@ fn chunks<S: Portable, P: Print>(
                 "a decoded state has another fingerprint than the state that was saved".into()
             );
         }
-        // As of every state that waits: each rule was asked by then.
-        run.without_dead(&numbers, now).map_err(|flaw| Wrong::Damaged(flaw.to_string()))?;
+        // As in every state that waits, each rule and each property was asked here or before.
+        let flawed = |flaw: Box<Flaw>| Wrong::Damaged(flaw.to_string());
+        run.without_dead(&numbers, now).map_err(flawed)?;
+        run.ask_properties(&numbers).map_err(flawed)?;
         chunk.push(&numbers, &[], print);
         if chunk.is_full() {
             chunk.set_awake(std::mem::take(&mut awake));
