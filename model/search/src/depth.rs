@@ -55,6 +55,15 @@ impl<'r, 'a, S: System, P: Print> DepthFirst<'r, 'a, S, P> {
 
     /// Searches to the end. Tells why it stopped before.
     pub(crate) fn search(&mut self) -> Option<Stop<P>> {
+        let stop = self.expand_all();
+        self.look(0);
+        let mut marks = locked(&self.run.marks);
+        marks.iter_mut().zip(&self.expander.marks).for_each(|(all, ours)| *all |= *ours);
+        self.run.counts.dropped.store(self.expander.dropped, Ordering::Relaxed);
+        stop
+    }
+
+    fn expand_all(&mut self) -> Option<Stop<P>> {
         if self.run.end_level() {
             return Some(Stop::Found);
         }
@@ -76,10 +85,6 @@ impl<'r, 'a, S: System, P: Print> DepthFirst<'r, 'a, S, P> {
                 }
             }
         }
-        self.look(0);
-        let mut marks = locked(&self.run.marks);
-        marks.iter_mut().zip(&self.expander.marks).for_each(|(all, ours)| *all |= *ours);
-        self.run.counts.dropped.store(self.expander.dropped, Ordering::Relaxed);
         None
     }
 

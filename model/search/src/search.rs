@@ -158,7 +158,8 @@ impl<'a, S: System> Search<'a, S> {
 
     /// Walks at random, on one thread, until [`Options::states_max`] states were visited, each time
     /// counted, or another limit is reached, or what is looked for is found. Never complete.
-    /// [`Report::unique`] is the number of states that were visited.
+    /// [`Report::unique`] is the number of states that were visited. Marks are
+    /// not noted.
     #[must_use]
     pub fn walk(&self, walk: &Walk<'_, S>) -> Report<S> {
         let mut run = self.run::<u64>(false);

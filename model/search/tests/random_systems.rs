@@ -46,6 +46,16 @@ fn agrees(table: &Table, report: &Report<Table>, truth: &Truth) {
     assert_eq!(levels(report), truth.levels);
     assert_eq!(broken(table, report), truth.broken);
     assert_eq!(report.unique, truth.states.len() as u64);
+    assert_eq!(report.marks, marks(table, truth));
+}
+
+/// Each rule marks that it was used.
+fn marks(table: &Table, truth: &Truth) -> Vec<(String, bool)> {
+    let is_used = |rule| {
+        let mut steps = truth.states.iter().flat_map(|it| table.next(it));
+        steps.any(|((it, _), _)| usize::from(it) == rule)
+    };
+    (0..table.rules.len()).map(|it| (it.to_string(), is_used(it))).collect()
 }
 
 proptest! {
@@ -76,8 +86,9 @@ proptest! {
         let report = Search::new(&table, options(1)).depth_first();
         prop_assert!(report.is_complete());
         prop_assert_eq!((report.unique, report.generated), (truth.states.len() as u64, truth.generated));
-        let (found, expected) = (broken(&table, &report), truth.broken);
+        let (found, expected) = (broken(&table, &report), &truth.broken);
         prop_assert!(found.keys().eq(expected.keys()));
+        prop_assert_eq!(&report.marks, &marks(&table, &truth));
     }
 
     #[test]

@@ -52,7 +52,7 @@ impl System for Table {
     fn steps(&self, rule: Rule, state: &Look<'_, u8>, steps: &mut Steps<Self>) {
         for (nth, line) in self.rules[usize::from(rule.0)].iter().enumerate() {
             if line.guard.iter().all(|(place, value)| state[Place(*place)] == *value) {
-                let step = steps.step((rule.0, nth));
+                let step = steps.step((rule.0, nth)).mark(rule.0);
                 for (place, add) in &line.adds {
                     step.change(Place(*place), *add);
                 }
@@ -77,6 +77,10 @@ impl System for Table {
         if was[Place(before)] == is[Place(now)] {
             effect.change(Place(then), 1);
         }
+    }
+
+    fn marks(&self) -> Vec<String> {
+        (0..self.rules.len()).map(|it| it.to_string()).collect()
     }
 
     fn properties(&self) -> Vec<Property> {
