@@ -32,6 +32,17 @@ fn only_cluster_and_checks_see_stateright() {
     }
 }
 
+/// Its adapter for models of stateright is a feature, which only those may turn on that see it anyway.
+#[test]
+fn the_search_engine_knows_nothing_of_ours_and_stateright_by_a_feature_alone() {
+    let dependencies = dependencies("model/search/Cargo.toml");
+    let lines_with = |name: &str| dependencies.lines().filter(|it| it.contains(name)).count();
+    assert_eq!(lines_with("steadfast-"), 0);
+    assert!(dependencies.contains("\nstateright = { workspace = true, optional = true }\n"));
+    assert_eq!(lines_with("stateright"), 1);
+    assert!(!read("model/search/Cargo.toml").contains("default ="));
+}
+
 #[test]
 fn log_and_delta_use_nothing_of_ours_but_huge_pages() {
     for (name, allowed) in [("wal", 1), ("delta", 1), ("huge-pages", 0), ("output", 0)] {

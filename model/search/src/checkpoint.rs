@@ -1,0 +1,193 @@
+//! A search that was interrupted, in a file.
+//!
+//! The file holds what cannot be computed again cheaply: the visited table, the states of the two
+//! levels at hand with their components, and the counts. What was remembered of the system is not
+//! in it. It begins with what it belongs to and ends with a checksum, and every length in it is
+//! compared with what is left of the file before memory is taken.
+
+use std::fs::File;
+use std::hash::{DefaultHasher, Hasher};
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::path::{Path as FilePath, PathBuf};
+use std::time::Duration;
+
+use crate::options::{DeadSteps, Options};
+use crate::print::Print;
+use crate::system::{Portable, System};
+
+mod read;
+mod write;
+
+pub(crate) use read::read;
+pub(crate) use write::write;
+
+const MAGIC: u64 = u64::from_le_bytes(*b"SEARCH\x00\x01");
+
+/// Where a search is saved, and when.
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    /// The file. It is replaced when the next one is complete beside it, under the same name with
+    /// `.new` behind it.
+    pub file: PathBuf,
+    /// Names the build: the fingerprints of one build mean nothing to another.
+    pub build: String,
+    /// How often the search is saved besides when it ends as incomplete.
+    pub every: Duration,
+}
+
+/// Why a search was not saved or does not go on from a file.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckpointError {
+    /// The file could not be read or written.
+    #[error("{file}: {error}")]
+    Io {
+        /// The file.
+        file: String,
+        /// Why.
+        error: io::Error,
+    },
+    /// The file is no checkpoint, was cut short or has wrong bytes.
+    #[error("{file} is damaged or no checkpoint: {detail}; search from the beginning")]
+    Damaged {
+        /// The file.
+        file: String,
+        /// How that showed.
+        detail: String,
+    },
+    /// The file belongs to another search.
+    #[error("{file} is of another {what}: {theirs}, and this is {ours}")]
+    Other {
+        /// The file.
+        file: String,
+        /// What differs: system, build, options, properties.
+        what: &'static str,
+        /// As the file has it.
+        theirs: String,
+        /// As it is asked for now.
+        ours: String,
+    },
+    /// Components with the hash of unequal ones are told apart by the order in which they came,
+    /// which a file does not keep.
+    #[error(
+        "unequal components of this system have the same hash, so it cannot be saved: mend `Hash`"
+    )]
+    Ties,
+}
+
+/// What a checkpoint must agree on with the search that goes on from it.
+fn belongs_to<S: System, P: Print>(
+    system: &S,
+    options: &Options,
+    build: &str,
+) -> [(&'static str, String); 4] {
+    let reduced = match options.dead_steps {
+        DeadSteps::Drop => "without dead steps",
+        DeadSteps::Check | DeadSteps::Explore => "with dead steps",
+    };
+    let sleeps = if options.sleep_sets { "with sleep sets" } else { "without sleep sets" };
+    let names: Vec<_> = system
+        .properties()
+        .into_iter()
+        .map(|it| format!("{:?} {}", it.expected, it.name))
+        .collect();
+    [
+        ("system", system.name()),
+        ("build", build.to_owned()),
+        ("options", format!("{} bits, {reduced}, {sleeps}", P::BITS)),
+        ("list of properties and marks", format!("{names:?} {:?}", system.marks())),
+    ]
+}
+
+/// Writes words and texts, and sums them up.
+struct Out {
+    to: BufWriter<File>,
+    sum: DefaultHasher,
+}
+
+impl Out {
+    fn word(&mut self, word: u64) -> io::Result<()> {
+        self.sum.write_u64(word);
+        self.to.write_all(&word.to_le_bytes())
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.word(bytes.len() as u64)?;
+        self.sum.write(bytes);
+        self.to.write_all(bytes)
+    }
+}
+
+/// Reads them.
+struct In {
+    from: BufReader<File>,
+    sum: DefaultHasher,
+    /// Bytes that are left.
+    left: u64,
+}
+
+/// Why the bytes of a checkpoint are wrong.
+enum Wrong {
+    Io(io::Error),
+    Damaged(String),
+}
+
+impl From<io::Error> for Wrong {
+    fn from(error: io::Error) -> Wrong {
+        Wrong::Io(error)
+    }
+}
+
+impl From<&str> for Wrong {
+    fn from(detail: &str) -> Wrong {
+        Wrong::Damaged(detail.to_owned())
+    }
+}
+
+impl In {
+    fn take(&mut self, bytes: u64) -> Result<(), Wrong> {
+        self.left = self.left.checked_sub(bytes).ok_or("it ends too early")?;
+        Ok(())
+    }
+
+    fn word(&mut self) -> Result<u64, Wrong> {
+        self.take(8)?;
+        let mut bytes = [0; 8];
+        self.from.read_exact(&mut bytes)?;
+        let word = u64::from_le_bytes(bytes);
+        self.sum.write_u64(word);
+        Ok(word)
+    }
+
+    /// A number of things of at least so many bytes each.
+    fn len(&mut self, bytes_each: u64) -> Result<usize, Wrong> {
+        let len = self.word()?;
+        let bytes = len.checked_mul(bytes_each).filter(|it| *it <= self.left);
+        bytes.ok_or("it is shorter than it says")?;
+        usize::try_from(len).map_err(|_| "a length is out of range".into())
+    }
+
+    fn bytes(&mut self) -> Result<Vec<u8>, Wrong> {
+        let len = self.len(1)?;
+        self.take(len as u64)?;
+        let mut bytes = vec![0; len];
+        self.from.read_exact(&mut bytes)?;
+        self.sum.write(&bytes);
+        Ok(bytes)
+    }
+
+    fn text(&mut self) -> Result<String, Wrong> {
+        String::from_utf8(self.bytes()?).map_err(|_| "a text is not UTF-8".into())
+    }
+}
+
+fn io_error(file: &FilePath) -> impl Fn(io::Error) -> CheckpointError {
+    move |error| CheckpointError::Io { file: file.display().to_string(), error }
+}
+
+/// A component as bytes.
+fn encoded<S: Portable>(system: &S, component: &S::Component) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    system.encode(component, &mut bytes);
+    bytes
+}

@@ -1,0 +1,396 @@
+//! The successors of a state, in numbers.
+
+use std::sync::Arc;
+
+use crate::flaw::{FOLLOWS_MAX, Fault, Flaw};
+use crate::print::Print;
+use crate::remembered::{EffectAt, Question, Remembered, bit};
+use crate::system::{Rule, System};
+use crate::tables::Tables;
+
+/// Steps with the states after them, in numbers.
+pub(crate) type Told = Vec<(u32, Vec<u32>)>;
+
+/// A state in numbers, with its fingerprint.
+pub(crate) type Numbered<P> = (Vec<u32>, P);
+
+/// How successors are found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ways {
+    /// Dead steps are taken at once.
+    pub drops_dead: bool,
+    /// Which rules are awake in a successor is computed.
+    pub sleeps: bool,
+    /// Each successor comes with the steps that led to it.
+    pub tells: bool,
+}
+
+/// A state that a step leads to.
+#[derive(Debug)]
+pub(crate) struct Successor<P> {
+    pub print: P,
+    /// Which of the states of the batch the step begins in.
+    pub parent: u32,
+    /// Where the differences begin in the batch, and how many there are.
+    deltas: u32,
+    deltas_len: u32,
+    pub step: u32,
+    pub is_dead: bool,
+    /// The rules that are awake in it.
+    pub awake: u64,
+    looked: u64,
+    /// The places that were written, as a mask.
+    pub written: u64,
+    rule: Rule,
+}
+
+/// Successors of some states.
+pub(crate) struct Batch<P> {
+    pub successors: Vec<Successor<P>>,
+    deltas: Vec<(u32, u32)>,
+    /// The steps to each successor, if they are told: the step, and the dead ones that were taken at
+    /// once.
+    pub told: Vec<Told>,
+}
+
+impl<P: Print> Batch<P> {
+    pub(crate) fn new() -> Self {
+        Batch { successors: Vec::new(), deltas: Vec::new(), told: Vec::new() }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.successors.clear();
+        self.deltas.clear();
+        self.told.clear();
+    }
+
+    /// The places in which a successor differs from its parent, with the components there.
+    #[inline]
+    pub(crate) fn deltas(&self, of: &Successor<P>) -> &[(u32, u32)] {
+        &self.deltas[of.deltas as usize..(of.deltas + of.deltas_len) as usize]
+    }
+}
+
+/// What one thread needs to find successors.
+pub(crate) struct Expander {
+    ways: Ways,
+    now: Vec<u32>,
+    /// The places that differ from the state before the step.
+    touched: Vec<u32>,
+    follows: Vec<u32>,
+    /// What steps reached so far, by the positions of the marks.
+    pub marks: Vec<bool>,
+    /// Per rule what all its steps look at and write.
+    rules: Vec<Masks>,
+    /// How many dead steps were taken at once.
+    pub dropped: u64,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Masks {
+    looked: u64,
+    written: u64,
+    is_enabled: bool,
+}
+
+impl Expander {
+    pub(crate) fn new(ways: Ways, marks: usize) -> Self {
+        assert!(
+            !(ways.drops_dead && ways.sleeps),
+            "dead steps are taken at once or rules sleep, not both"
+        );
+        Expander {
+            ways,
+            now: Vec::new(),
+            touched: Vec::new(),
+            follows: Vec::new(),
+            marks: vec![false; marks],
+            rules: Vec::new(),
+            dropped: 0,
+        }
+    }
+
+    /// Adds the successors of a state to a batch, in the order of rules and steps. `awake` says which
+    /// of the first 64 rules need not be left out.
+    pub(crate) fn expand<S: System, P: Print>(
+        &mut self,
+        system: &Remembered<'_, S>,
+        tables: &Tables,
+        (state, print): (&[u32], P),
+        (parent, awake): (u32, u64),
+        batch: &mut Batch<P>,
+    ) -> Result<(), Fault> {
+        self.now.clear();
+        self.now.extend_from_slice(state);
+        let first = batch.successors.len();
+        self.rules.clear();
+        for rule in (0..system.system.rules()).map(Rule) {
+            let mut masks = Masks::default();
+            let question = Question::Rule(rule);
+            let (mut at, steps) =
+                system.answer(tables, question, state, state, &mut masks.looked)?;
+            let looked = masks.looked;
+            let is_asleep = rule.0 < 64 && awake & 1 << rule.0 == 0;
+            masks.is_enabled = steps > 0;
+            for _ in 0..steps {
+                let begun = (batch.deltas.len(), batch.told.len());
+                let (mut successor, end) = self.take(system, tables, (state, print), at, batch)?;
+                at = end;
+                (successor.parent, successor.rule) = (parent, rule);
+                successor.looked |= looked;
+                masks.looked |= successor.looked;
+                masks.written |= successor.written;
+                if is_asleep {
+                    batch.deltas.truncate(begun.0);
+                    batch.told.truncate(begun.1);
+                } else {
+                    batch.successors.push(successor);
+                }
+            }
+            self.rules.push(masks);
+        }
+        if self.ways.sleeps {
+            let rules = &self.rules;
+            batch.successors[first..]
+                .iter_mut()
+                .for_each(|it| it.awake = awake_after(rules, it, awake));
+        }
+        Ok(())
+    }
+
+    /// Takes the step whose list begins at an offset; tells where it ends.
+    #[inline]
+    fn take<S: System, P: Print>(
+        &mut self,
+        system: &Remembered<'_, S>,
+        tables: &Tables,
+        (state, print): (&[u32], P),
+        at: u32,
+        batch: &mut Batch<P>,
+    ) -> Result<(Successor<P>, u32), Fault> {
+        let (step, is_dead) = (tables.arena.word(at), tables.arena.word(at + 1) != 0);
+        let mut successor = Successor {
+            print,
+            parent: 0,
+            deltas: short(batch.deltas.len()),
+            deltas_len: 0,
+            step,
+            is_dead,
+            awake: u64::MAX,
+            looked: 0,
+            written: 0,
+            rule: Rule(0),
+        };
+        self.touched.clear();
+        let done = self.perform(system, tables, state, step, at + 2, &mut successor);
+        let mut told = Vec::new();
+        if self.ways.tells {
+            told.push((step, self.now.clone()));
+        }
+        let done = match done {
+            Ok(end) if self.ways.drops_dead => {
+                self.drop_dead(system, tables, &mut successor, &mut told).map(|()| end)
+            }
+            done => done,
+        };
+        for place in &self.touched {
+            let at = *place as usize;
+            if self.now[at] != state[at] {
+                batch.deltas.push((*place, self.now[at]));
+            }
+            self.now[at] = state[at];
+        }
+        successor.deltas_len = short(batch.deltas.len()) - successor.deltas;
+        if self.ways.tells {
+            batch.told.push(told);
+        }
+        Ok((successor, done?))
+    }
+
+    /// Does what the effect at an offset says, and what follows from it, to `now`. Tells where the
+    /// effect ends.
+    #[inline]
+    fn perform<S: System, P: Print>(
+        &mut self,
+        system: &Remembered<'_, S>,
+        tables: &Tables,
+        before: &[u32],
+        step: u32,
+        at: u32,
+        successor: &mut Successor<P>,
+    ) -> Result<u32, Fault> {
+        self.follows.clear();
+        let end = self.apply(system, tables, at, successor)?;
+        let mut next = 0;
+        while let Some(follow) = self.follows.get(next).copied() {
+            if next >= FOLLOWS_MAX {
+                let during = format!("the step {:?}", system.steps.value(step));
+                return Err(Flaw::Endless { during }.into());
+            }
+            let question = Question::Follow(follow);
+            let (at, _) =
+                system.answer(tables, question, before, &self.now, &mut successor.looked)?;
+            self.apply(system, tables, at, successor)?;
+            next += 1;
+        }
+        Ok(end)
+    }
+
+    #[inline]
+    fn apply<S: System, P: Print>(
+        &mut self,
+        system: &Remembered<'_, S>,
+        tables: &Tables,
+        at: u32,
+        successor: &mut Successor<P>,
+    ) -> Result<u32, Fault> {
+        let effect = EffectAt::read(tables, at);
+        for nth in 0..effect.changes_len {
+            let (place, change) = effect.change(tables, nth);
+            let old = self.now[place as usize];
+            let new = system.changed(tables, old, change)?;
+            successor.written |= bit(place);
+            if new == old {
+                continue;
+            }
+            if !self.touched.contains(&place) {
+                self.touched.push(place);
+            }
+            self.now[place as usize] = new;
+            let part = |it| tables.hashes.part(it, place);
+            successor.print = successor.print.exchanged(part(old), part(new));
+        }
+        for nth in 0..effect.follows_len {
+            self.follows.push(effect.follow(tables, nth));
+        }
+        for nth in 0..effect.marks_len {
+            if let Some(mark) = self.marks.get_mut(effect.mark(tables, nth) as usize) {
+                *mark = true;
+            }
+        }
+        Ok(effect.end())
+    }
+
+    /// Takes dead steps in `now` until there is none. The state before had none: a rule that looks at
+    /// nothing that was written since has none now.
+    fn drop_dead<S: System, P: Print>(
+        &mut self,
+        system: &Remembered<'_, S>,
+        tables: &Tables,
+        successor: &mut Successor<P>,
+        told: &mut Told,
+    ) -> Result<(), Fault> {
+        let mut written = successor.written;
+        for _ in 0..FOLLOWS_MAX {
+            let Some((step, at)) = self.dead_step(system, tables, written)? else {
+                return Ok(());
+            };
+            let before = self.now.clone();
+            self.perform(system, tables, &before, step, at, successor)?;
+            self.dropped += 1;
+            written |= successor.written;
+            if self.ways.tells {
+                told.push((step, self.now.clone()));
+            }
+        }
+        let during = format!("the dead step {:?}", system.steps.value(successor.step));
+        Err(Flaw::Endless { during }.into())
+    }
+
+    /// A dead step that some rule allows in `now`, and where its effect is.
+    fn dead_step<S: System>(
+        &self,
+        system: &Remembered<'_, S>,
+        tables: &Tables,
+        written: u64,
+    ) -> Result<Option<(u32, u32)>, Fault> {
+        for rule in (0..system.system.rules()).map(Rule) {
+            if system.seen(Question::Rule(rule)) & written == 0 {
+                continue;
+            }
+            let (mut at, steps) =
+                system.answer(tables, Question::Rule(rule), &self.now, &self.now, &mut 0)?;
+            for _ in 0..steps {
+                if tables.arena.word(at + 1) != 0 {
+                    return Ok(Some((tables.arena.word(at), at + 2)));
+                }
+                at = EffectAt::read(tables, at + 2).end();
+            }
+        }
+        Ok(None)
+    }
+
+    /// A state after all its dead steps, with the steps.
+    pub(crate) fn without_dead<S: System, P: Print>(
+        &mut self,
+        system: &Remembered<'_, S>,
+        tables: &Tables,
+        (state, print): (&[u32], P),
+    ) -> Result<(Vec<u32>, P, Told), Fault> {
+        self.now.clear();
+        self.now.extend_from_slice(state);
+        self.touched.clear();
+        let mut told = Vec::new();
+        // Every rule is asked, so that all of them have been seen from here on.
+        for rule in (0..system.system.rules()).map(Rule) {
+            system.answer(tables, Question::Rule(rule), state, state, &mut 0)?;
+        }
+        let mut successor = Successor {
+            print,
+            parent: 0,
+            deltas: 0,
+            deltas_len: 0,
+            step: 0,
+            is_dead: false,
+            awake: u64::MAX,
+            looked: 0,
+            written: u64::MAX,
+            rule: Rule(0),
+        };
+        self.drop_dead(system, tables, &mut successor, &mut told)?;
+        Ok((self.now.clone(), successor.print, told))
+    }
+}
+
+/// Which rules are awake in a successor.
+///
+/// **Sleep sets** (Godefroid, "Partial-Order Methods for the Verification of Concurrent Systems",
+/// LNCS 1032, 1996, chapter 5), for rules instead of steps. Where two steps do not touch each
+/// other's components, both orders lead to the same state, and the second order need not be tried:
+/// after a step of rule `j` a rule `i` sleeps if it was tried before `j` in the parent, or slept
+/// there, and none of its steps touches anything of this one. `i` looks at nothing that `j` wrote,
+/// so it allows the same steps as before.
+///
+/// *Every state is found, at its depth.* Order steps by rule and position, and paths of a length
+/// lexicographically. Claim: of the shortest paths to a state `x`, the least, `p = a1 .. ad`, is
+/// taken. Its prefixes are the least of the shortest paths to their ends, so by induction they are
+/// taken; it is left to show that `ad` does not sleep in the state `s` before it. Levels are strict:
+/// when `s` is expanded, all ways to it of its depth are known, and what sleeps in it sleeps on each
+/// way that was taken, that of `p` among them. So if `ad` slept, then for some `j < d` its rule had
+/// been tried before, or slept before, that of `aj`, and `ad` touches nothing of `aj .. a(d-1)`. Take
+/// the largest such `j` at which it was put to sleep as one tried before `aj`. Then `ad` can go
+/// before `aj`, the path that results leads to `x`, is as long, and is less than `p`, against the
+/// choice of `p`. Later, longer ways to `s` do not matter, so nothing is kept of a state once it is
+/// expanded. (In a depth-first search they do, and rules do not sleep there.)
+fn awake_after<P>(rules: &[Masks], successor: &Successor<P>, awake: u64) -> u64 {
+    let rule = usize::from(successor.rule.0);
+    let mut asleep = 0;
+    for (other, masks) in rules.iter().take(64).enumerate() {
+        let was_tried = other < rule || awake & 1 << other == 0;
+        let touches = successor.written & (masks.looked | masks.written) != 0
+            || masks.written & successor.looked != 0;
+        if was_tried && other != rule && masks.is_enabled && !touches {
+            asleep |= 1 << other;
+        }
+    }
+    !asleep
+}
+
+fn short(len: usize) -> u32 {
+    u32::try_from(len).expect("a batch of fewer than 2^32 differences")
+}
+
+/// The step of a number.
+pub(crate) fn step_of<S: System>(system: &Remembered<'_, S>, step: u32) -> Arc<S::Step> {
+    system.steps.value(step)
+}

@@ -1,0 +1,150 @@
+//! What is asked of a search.
+
+use std::num::NonZero;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use crate::plain::State;
+use crate::report::Progress;
+use crate::system::System;
+
+/// What is asked of a search.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How many threads search. The counts, the depth and the counterexamples do not depend on it.
+    pub threads: NonZero<usize>,
+    /// How wide the fingerprints are by which states are known.
+    pub fingerprints: Width,
+    /// Which findings end the search; the level in which one is found is searched to its end.
+    pub until: Until,
+    /// What is done with steps that the system claims to be dead.
+    pub dead_steps: DeadSteps,
+    /// Leaves out steps that lead to states which are reached by the same steps in another order.
+    /// Finds the same states at the same depths with fewer steps; the counterexample to a property
+    /// may be another one of the same length. Of systems with more than 64 rules, the first 64 take
+    /// part. Not together with [`DeadSteps::Drop`], and breadth-first only.
+    pub sleep_sets: bool,
+    /// The search ends as incomplete with the level in which it has found this many states.
+    pub states_max: u64,
+    /// The search ends as incomplete after this time.
+    pub time_max: Duration,
+    /// The search ends as incomplete before its tables and its frontier take more bytes. What the
+    /// components own is not counted.
+    pub memory_max_bytes: u64,
+    /// One in this many states is computed in full and compared with what was remembered. 1 compares
+    /// every state.
+    pub sample_every: NonZero<u64>,
+}
+
+impl Default for Options {
+    /// One thread, until everything was visited, without reductions and limits.
+    fn default() -> Self {
+        Options {
+            threads: NonZero::<usize>::MIN,
+            fingerprints: Width::Bits64,
+            until: Until::Everything,
+            dead_steps: DeadSteps::Explore,
+            sleep_sets: false,
+            states_max: u64::MAX,
+            time_max: Duration::MAX,
+            memory_max_bytes: u64::MAX,
+            sample_every: NonZero::new(1 << 10).unwrap_or(NonZero::<u64>::MIN),
+        }
+    }
+}
+
+/// The width of fingerprints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Width {
+    /// 64 bits: 16 bytes for each slot of the visited table, and a chance of one in 37,000 that two
+    /// of a billion states are taken for one: see [`Report::collision_chance`](crate::Report).
+    Bits64,
+    /// 128 bits: 24 bytes for each slot, and no chance worth a number.
+    Bits128,
+}
+
+/// Which findings end a search.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// None: every state is visited.
+    Everything,
+    /// The first state in which a property that must always hold does not.
+    FirstViolation,
+    /// The first finding for each property: a violation or, where it must hold sometimes, a state
+    /// in which it holds.
+    AllFound,
+    /// The finding for the property of this position.
+    Found(usize),
+}
+
+/// What is done with steps that the system claims to be dead (see
+/// [`Outcome::dead`](crate::Outcome::dead)): that make no difference to what can happen and to what
+/// properties say, such as the delivery of a message that its receiver ignores from now on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeadSteps {
+    /// They are steps like any other. In the states of the sample the claim is checked.
+    Explore,
+    /// They are steps like any other, and the claim is checked in every state. If such a search
+    /// ends complete, [`DeadSteps::Drop`] finds the same violations.
+    Check,
+    /// They are taken at once, as part of the step before, so that no state with one is kept.
+    ///
+    /// This is the prioritisation of confluent steps (Groote, van de Pol, "State Space Reduction
+    /// Using Partial tau-Confluence", MFCS 2000, section 4). The claim that is checked: let `d` be a
+    /// dead step of a state `s` to `sd`, and `t` another one, to `st`. Then there is a state `x` that
+    /// is `st` or a dead step away from it, and that is `sd` or a step away from it, a dead one if
+    /// `t` is dead; and every property says the same of `s` and `sd`. Write `N(s)` for the state
+    /// after all dead steps; by the claim for dead `t` it is the same in whichever order they are
+    /// taken, as they end. If `s` leads to `st`, then `N(s)` is, or leads to, a `y` with `N(y) =
+    /// N(st)`: go from `s` to `N(s)` by dead steps and apply the claim to each. So by induction the
+    /// reduced search visits `N(s)` of every reachable `s`, of which the properties say the same as
+    /// of `s`. Its depths are not those of the full search: dead steps are not counted.
+    Drop,
+}
+
+/// Somebody who wants to know how a search goes on.
+pub trait Observer: Sync {
+    /// Called about ten times a second, by the thread that started the search, and at the end of
+    /// each level. [`ControlFlow::Break`] ends the search as incomplete, with the reason.
+    fn on_progress(&self, progress: &Progress) -> ControlFlow<String>;
+}
+
+impl<F: Fn(&Progress) -> ControlFlow<String> + Sync> Observer for F {
+    fn on_progress(&self, progress: &Progress) -> ControlFlow<String> {
+        self(progress)
+    }
+}
+
+/// A run from an initial state: what happened, and the state after each step.
+pub struct Path<S: System> {
+    /// The state that it begins in.
+    pub initial: State<S>,
+    /// The steps, each with the state after it.
+    pub steps: Vec<(S::Step, State<S>)>,
+}
+
+impl<S: System> Path<S> {
+    /// The state that it ends in.
+    #[must_use]
+    pub fn last(&self) -> &State<S> {
+        self.steps.last().map_or(&self.initial, |it| &it.1)
+    }
+
+    /// The steps without the states.
+    #[must_use]
+    pub fn labels(&self) -> Vec<S::Step> {
+        self.steps.iter().map(|it| it.0.clone()).collect()
+    }
+}
+
+impl<S: System> Clone for Path<S> {
+    fn clone(&self) -> Self {
+        Path { initial: self.initial.clone(), steps: self.steps.clone() }
+    }
+}
+
+impl<S: System> std::fmt::Debug for Path<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.steps.iter().map(|it| &it.0)).finish()
+    }
+}

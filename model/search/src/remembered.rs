@@ -1,0 +1,447 @@
+//! The answers of a system, remembered for the components that it looked at.
+//!
+//! An answer (to: what does this rule allow, does this property hold, what follows) is found by a
+//! walk: a node names the place that the system looks at next, the component there leads to the
+//! next node, and a leaf holds the answer. As a method depends on what it looks at alone, what it
+//! looks at first is always the same, what it looks at second depends on the component it saw
+//! first, and so on. So every method has its footprint of just what it used, and none has to be
+//! declared, so none can be declared wrongly.
+
+use std::cell::RefCell;
+use std::fmt::Debug;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use crate::flaw::{Fault, Flaw, caught};
+use crate::intern::{Disagree, Interner, Known};
+use crate::system::{BEFORE, Effect, Look, Outcome, Place, Rule, Steps, System};
+use crate::tables::Tables;
+
+/// Set in a node that names a place, and in no leaf.
+const LOOKS: u32 = 1 << 31;
+/// Stands for the node before the first of all that follows.
+const FOLLOWS: u32 = 1;
+/// Offsets below it are those of no list.
+const RESERVED: u32 = 2;
+
+/// Something that the system is asked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Question {
+    Rule(Rule),
+    Property(usize),
+    Follow(u32),
+}
+
+/// Where an answer hangs: at the root of a rule or a property, or behind a node and a component.
+#[derive(Clone, Copy)]
+enum Link {
+    Root(usize),
+    Behind(u32, u32),
+}
+
+/// A node or a leaf as a link names it: its offset, and its first word.
+#[inline]
+fn pointer(at: u32, word: u32) -> u64 {
+    u64::from(word) << 32 | u64::from(at)
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the two halves")]
+#[inline]
+fn halves(pointer: u64) -> (u32, u32) {
+    (pointer as u32, (pointer >> 32) as u32)
+}
+
+/// A system with all that is remembered of it, shared by all threads.
+pub(crate) struct Remembered<'s, S: System> {
+    pub system: &'s S,
+    pub places: usize,
+    rules: usize,
+    pub components: Interner<S::Component>,
+    changes: Interner<S::Change>,
+    pub steps: Interner<S::Step>,
+    follows: Interner<S::Follow>,
+    pub tables: RwLock<Tables>,
+    /// Where the answers about each rule, and then about each property, begin; 0 if nowhere yet.
+    roots: Vec<AtomicU64>,
+    /// Held while an answer is added.
+    adding: Mutex<()>,
+    /// For each rule, and then for each property, which places it was ever seen to look at, as a mask.
+    seen: Vec<AtomicU64>,
+}
+
+/// The bit of a place in a mask. Places that share a bit are taken for one, which errs on the side
+/// of more places.
+#[inline]
+pub(crate) fn bit(place: u32) -> u64 {
+    1 << (place & 63)
+}
+
+/// The parts of an effect in the arena.
+#[derive(Clone, Copy)]
+pub(crate) struct EffectAt {
+    changes: u32,
+    pub changes_len: u32,
+    pub follows_len: u32,
+    pub marks_len: u32,
+}
+
+impl EffectAt {
+    /// The effect whose list begins at an offset.
+    #[inline]
+    pub(crate) fn read(tables: &Tables, at: u32) -> EffectAt {
+        let sizes = tables.arena.word(at);
+        EffectAt {
+            changes: at + 1,
+            changes_len: sizes & 0xffff,
+            follows_len: sizes >> 16 & 0xff,
+            marks_len: sizes >> 24,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn change(self, tables: &Tables, nth: u32) -> (u32, u32) {
+        let at = self.changes + 2 * nth;
+        (tables.arena.word(at), tables.arena.word(at + 1))
+    }
+
+    #[inline]
+    pub(crate) fn follow(self, tables: &Tables, nth: u32) -> u32 {
+        tables.arena.word(self.changes + 2 * self.changes_len + nth)
+    }
+
+    #[inline]
+    pub(crate) fn mark(self, tables: &Tables, nth: u32) -> u32 {
+        tables.arena.word(self.changes + 2 * self.changes_len + self.follows_len + nth)
+    }
+
+    #[inline]
+    pub(crate) fn end(self) -> u32 {
+        self.changes + 2 * self.changes_len + self.follows_len + self.marks_len
+    }
+}
+
+impl<'s, S: System> Remembered<'s, S> {
+    pub(crate) fn new(system: &'s S, places: usize) -> Self {
+        Remembered {
+            system,
+            places,
+            rules: system.rules().into(),
+            components: Interner::new(),
+            changes: Interner::new(),
+            steps: Interner::new(),
+            follows: Interner::new(),
+            tables: RwLock::new(Tables::new(RESERVED)),
+            roots: zeros(system),
+            adding: Mutex::new(()),
+            seen: zeros(system),
+        }
+    }
+
+    /// Makes room in full tables. Nobody may hold them.
+    pub(crate) fn grow(&self) {
+        self.tables.write().unwrap_or_else(PoisonError::into_inner).grow();
+    }
+
+    /// The number of a component.
+    pub(crate) fn component(
+        &self,
+        tables: &Tables,
+        component: Arc<S::Component>,
+    ) -> Result<u32, Fault> {
+        let known = agreed(self.components.number_of(component))?;
+        tables.hashes.set(known.number, known.hash)?;
+        Ok(known.number)
+    }
+
+    /// Which places a rule or a property was ever seen to look at.
+    #[inline]
+    pub(crate) fn seen(&self, question: Question) -> u64 {
+        match self.root(question) {
+            Link::Root(root) => self.seen[root].load(Ordering::Relaxed),
+            Link::Behind(..) => u64::MAX,
+        }
+    }
+
+    /// What is known of a question: the offset behind the leaf's first word, and that word. The
+    /// places that were looked at, those of the state before the step as well, are added to `looked`.
+    #[inline]
+    pub(crate) fn answer(
+        &self,
+        tables: &Tables,
+        question: Question,
+        before: &[u32],
+        now: &[u32],
+        looked: &mut u64,
+    ) -> Result<(u32, u32), Fault> {
+        let mut held = self.linked(tables, self.root(question));
+        while held != 0 {
+            let (at, word) = halves(held);
+            if word & LOOKS == 0 {
+                return Ok((at + 1, word));
+            }
+            let place = word & 0xffff;
+            *looked |= bit(place);
+            let state = if word & BEFORE == 0 { now } else { before };
+            held = tables.answers.value(at, state[place as usize]);
+        }
+        self.compute(tables, question, before, now, looked)
+    }
+
+    #[cold]
+    fn compute(
+        &self,
+        tables: &Tables,
+        question: Question,
+        before: &[u32],
+        now: &[u32],
+        looked: &mut u64,
+    ) -> Result<(u32, u32), Fault> {
+        let parts = [self.components.values(before), self.components.values(now)];
+        let noted = RefCell::new(Vec::new());
+        let leaf = self.leaf(question, [&parts[0], &parts[1]], &noted)?;
+        let noted = noted.into_inner();
+        let mask = noted.iter().fold(0, |mask, word| mask | bit(word & 0xffff));
+        *looked |= mask;
+        if let Link::Root(root) = self.root(question) {
+            self.seen[root].fetch_or(mask, Ordering::Relaxed);
+        }
+        let state = |word: u32| if word & BEFORE == 0 { now } else { before };
+        let seen = noted.iter().map(|word| (*word, state(*word)[(*word & 0xffff) as usize]));
+        let at = self.add(tables, question, seen, &leaf)?;
+        Ok((at + 1, leaf[0]))
+    }
+
+    /// Adds an answer, unless another thread did.
+    fn add(
+        &self,
+        tables: &Tables,
+        question: Question,
+        seen: impl Iterator<Item = (u32, u32)>,
+        leaf: &[u32],
+    ) -> Result<u32, Fault> {
+        let _adding = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut link = self.root(question);
+        for (word, component) in seen {
+            let at = self.add_list(tables, question, link, &[LOOKS | word])?;
+            link = Link::Behind(at, component);
+        }
+        self.add_list(tables, question, link, leaf)
+    }
+
+    /// Hangs a node or a leaf at a link, unless it is there.
+    fn add_list(
+        &self,
+        tables: &Tables,
+        question: Question,
+        link: Link,
+        list: &[u32],
+    ) -> Result<u32, Fault> {
+        let (at, _) = halves(self.linked(tables, link));
+        if at == 0 {
+            let at = tables.arena.keep(list)?;
+            let pointer = pointer(at, list[0]);
+            match link {
+                Link::Root(root) => self.roots[root].store(pointer, Ordering::Release),
+                Link::Behind(node, component) => {
+                    tables.answers.remember(node, component, pointer)?;
+                }
+            }
+            return Ok(at);
+        }
+        match tables.arena.is_at(at, list) {
+            true => Ok(at),
+            false => Err(Flaw::NotDeterministic { during: self.text(question) }.into()),
+        }
+    }
+
+    #[inline]
+    fn root(&self, question: Question) -> Link {
+        match question {
+            Question::Rule(rule) => Link::Root(usize::from(rule.0)),
+            Question::Property(property) => Link::Root(self.rules + property),
+            Question::Follow(follow) => Link::Behind(FOLLOWS, follow),
+        }
+    }
+
+    /// What hangs at a link; 0 if nothing does.
+    #[inline]
+    fn linked(&self, tables: &Tables, link: Link) -> u64 {
+        match link {
+            Link::Root(root) => self.roots[root].load(Ordering::Acquire),
+            Link::Behind(node, component) => tables.answers.value(node, component),
+        }
+    }
+
+    /// Asks the system.
+    fn leaf(
+        &self,
+        question: Question,
+        [before, now]: [&[Arc<S::Component>]; 2],
+        noted: &RefCell<Vec<u32>>,
+    ) -> Result<Vec<u32>, Fault> {
+        let mut leaf = Vec::new();
+        match question {
+            Question::Rule(rule) => {
+                let outcomes = outcomes(self.system, rule, now, noted)?;
+                leaf.push(short(outcomes.len()));
+                for outcome in outcomes {
+                    let step = agreed(self.steps.number(outcome.step))?.number;
+                    leaf.extend([step, u32::from(outcome.is_dead)]);
+                    self.write_effect(question, outcome.effect, &mut leaf)?;
+                }
+            }
+            Question::Property(property) => {
+                let holds = holds(self.system, property, now, noted)?;
+                leaf.push(u32::from(holds));
+            }
+            Question::Follow(follow) => {
+                let follow = self.follows.value(follow);
+                let effect = follow_up(self.system, &follow, [before, now], noted)?;
+                leaf.push(0);
+                self.write_effect(question, effect, &mut leaf)?;
+            }
+        }
+        Ok(leaf)
+    }
+
+    fn write_effect(
+        &self,
+        question: Question,
+        effect: Effect<S>,
+        leaf: &mut Vec<u32>,
+    ) -> Result<(), Fault> {
+        let Effect { changes, follows, marks } = effect;
+        assert!(changes.len() < 1 << 16, "a step changes fewer than 2^16 components");
+        assert!(
+            follows.len() < 1 << 8 && marks.len() < 1 << 8,
+            "a step has fewer than 2^8 of each"
+        );
+        leaf.push(short(changes.len()) | short(follows.len()) << 16 | short(marks.len()) << 24);
+        for (Place(place), change) in changes {
+            self.check_place(usize::from(place), || self.text(question))?;
+            leaf.extend([u32::from(place), agreed(self.changes.number(change))?.number]);
+        }
+        for follow in follows {
+            leaf.push(agreed(self.follows.number(follow))?.number);
+        }
+        leaf.extend(marks.into_iter().map(u32::from));
+        Ok(())
+    }
+
+    /// Refuses a place that no state has.
+    pub(crate) fn check_place(
+        &self,
+        place: usize,
+        during: impl Fn() -> String,
+    ) -> Result<(), Flaw> {
+        match place < self.places {
+            true => Ok(()),
+            false => Err(Flaw::NoSuchPlace { during: during(), place, places: self.places }),
+        }
+    }
+
+    /// What a change makes of a component.
+    #[inline]
+    pub(crate) fn changed(
+        &self,
+        tables: &Tables,
+        component: u32,
+        change: u32,
+    ) -> Result<u32, Fault> {
+        match tables.changed.value(change, component) {
+            0 => self.compute_changed(tables, component, change),
+            known => Ok(halves(known).0 - 1),
+        }
+    }
+
+    #[cold]
+    fn compute_changed(&self, tables: &Tables, component: u32, change: u32) -> Result<u32, Fault> {
+        let (value, how) = (self.components.value(component), self.changes.value(change));
+        let changed = change_of(self.system, &value, &how)?;
+        let number = self.component(tables, Arc::new(changed))?;
+        tables.changed.remember(change, component, u64::from(number) + 1)?;
+        Ok(number)
+    }
+
+    /// A question as text.
+    pub(crate) fn text(&self, question: Question) -> String {
+        match question {
+            Question::Rule(rule) => rule_text(rule),
+            Question::Property(property) => property_text(self.system, property),
+            Question::Follow(follow) => follow_text(&*self.follows.value(follow)),
+        }
+    }
+}
+
+/// For each rule and each property, nothing.
+fn zeros(system: &impl System) -> Vec<AtomicU64> {
+    let questions = usize::from(system.rules()) + system.properties().len();
+    (0..questions).map(|_| AtomicU64::new(0)).collect()
+}
+
+fn short(len: usize) -> u32 {
+    u32::try_from(len).expect("fewer than 2^32 steps of one rule")
+}
+
+fn agreed(known: Result<Known, Disagree>) -> Result<Known, Flaw> {
+    known.map_err(|Disagree(one, other)| Flaw::HashDisagrees { one, other })
+}
+
+fn rule_text(rule: Rule) -> String {
+    format!("rule {}", rule.0)
+}
+
+fn property_text(system: &impl System, property: usize) -> String {
+    let name = system.properties().into_iter().nth(property).map(|it| it.name);
+    format!("the property {:?}", name.unwrap_or_default())
+}
+
+fn follow_text(follow: &impl Debug) -> String {
+    format!("what follows, {follow:?},")
+}
+
+/// What a rule allows.
+pub(crate) fn outcomes<S: System>(
+    system: &S,
+    rule: Rule,
+    now: &[Arc<S::Component>],
+    noted: &RefCell<Vec<u32>>,
+) -> Result<Vec<Outcome<S>>, Box<Flaw>> {
+    let mut steps = Steps(Vec::new());
+    caught(|| rule_text(rule), || system.steps(rule, &Look::new(now, 0, noted), &mut steps))?;
+    Ok(steps.0)
+}
+
+/// Whether a property holds.
+pub(crate) fn holds<S: System>(
+    system: &S,
+    property: usize,
+    now: &[Arc<S::Component>],
+    noted: &RefCell<Vec<u32>>,
+) -> Result<bool, Box<Flaw>> {
+    let during = || property_text(system, property);
+    caught(during, || system.holds(property, &Look::new(now, 0, noted)))
+}
+
+/// What follows.
+pub(crate) fn follow_up<S: System>(
+    system: &S,
+    follow: &S::Follow,
+    [before, now]: [&[Arc<S::Component>]; 2],
+    noted: &RefCell<Vec<u32>>,
+) -> Result<Effect<S>, Box<Flaw>> {
+    let mut effect = Effect::new();
+    let (before, now) = (Look::new(before, BEFORE, noted), Look::new(now, 0, noted));
+    caught(|| follow_text(follow), || system.follow(follow, &before, &now, &mut effect))?;
+    Ok(effect)
+}
+
+/// What becomes of a component.
+pub(crate) fn change_of<S: System>(
+    system: &S,
+    component: &S::Component,
+    change: &S::Change,
+) -> Result<S::Component, Box<Flaw>> {
+    let during = || format!("the change {change:?} of {component:?}");
+    caught(during, || system.changed(component, change))
+}

@@ -1,0 +1,190 @@
+//! What a search found.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::flaw::Flaw;
+use crate::options::Path;
+use crate::plain::State;
+use crate::system::{Expected, Property, System};
+
+/// What a search found.
+pub struct Report<S: System> {
+    /// Why it ended. Anything but [`Ended::Complete`] proves nothing beyond the findings.
+    pub ended: Ended<S>,
+    /// How many different states were found.
+    pub unique: u64,
+    /// How many states were generated: initial states, and one for each step taken.
+    pub generated: u64,
+    /// How many steps the deepest state is away from an initial one; depth-first, the longest path.
+    pub depth: u64,
+    /// The levels that were searched to their end; none unless breadth-first.
+    pub levels: Vec<Level>,
+    /// The properties, in the order of [`System::properties`].
+    pub properties: Vec<Property>,
+    /// What was found, at most once for each property, in that order.
+    pub findings: Vec<Finding<S>>,
+    /// What steps can reach by name, and whether one did.
+    pub marks: Vec<(String, bool)>,
+    /// Dead steps that were taken at once.
+    pub dead_steps_dropped: u64,
+    /// Different components.
+    pub components: u64,
+    /// Components whose hash is also that of an unequal one. They are kept apart, but a hash
+    /// that has many of them is worth a look.
+    pub hash_ties: u64,
+    /// States that were computed in full and compared.
+    pub sampled: u64,
+    /// Bytes of the tables and the frontier at their largest, without what components own.
+    pub peak_bytes: u64,
+    /// The chance that at least two states were taken for one.
+    pub collision_chance: f64,
+    /// How long it took, without what was spent before a checkpoint.
+    pub wall: Duration,
+}
+
+impl<S: System> Report<S> {
+    /// Whether every state was visited.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        matches!(self.ended, Ended::Complete)
+    }
+
+    /// The first violation of a property that must always hold.
+    #[must_use]
+    pub fn violation(&self) -> Option<&Finding<S>> {
+        self.findings.iter().find(|it| it.expected == Expected::Always)
+    }
+
+    /// The finding for a property by name.
+    #[must_use]
+    pub fn finding(&self, property: &str) -> Option<&Finding<S>> {
+        self.findings.iter().find(|it| it.property == property)
+    }
+
+    /// Whether every state was visited and every property is as expected: those that must always
+    /// hold did, and each that must hold sometimes was seen to.
+    #[must_use]
+    pub fn is_as_expected(&self) -> bool {
+        let is_seen = |it: &Property| self.finding(&it.name).is_some();
+        let is_as_expected = |it: &Property| is_seen(it) == (it.expected == Expected::Sometimes);
+        self.is_complete() && self.properties.iter().all(is_as_expected)
+    }
+}
+
+/// Why a search ended.
+pub enum Ended<S: System> {
+    /// Every state was visited.
+    Complete,
+    /// What was looked for was found.
+    Found,
+    /// It had found as many states as were asked for.
+    States,
+    /// Its time was over.
+    Time,
+    /// It would have needed more memory.
+    Memory,
+    /// The observer ended it, with this reason.
+    Observer(String),
+    /// The system cannot be searched.
+    Flawed(Box<Flawed<S>>),
+}
+
+/// A system that cannot be searched, and where that showed.
+pub struct Flawed<S: System> {
+    /// What is wrong.
+    pub flaw: Flaw,
+    /// The state from which it showed.
+    pub state: State<S>,
+    /// The run that led there, if it can be repeated.
+    pub path: Option<Path<S>>,
+}
+
+impl<S: System> fmt::Display for Flawed<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\nin the state {:?}", self.flaw, self.state)?;
+        match &self.path {
+            Some(path) => write!(f, "\nafter the steps {path:?}"),
+            None => write!(f, "\nthe steps that led there cannot be repeated"),
+        }
+    }
+}
+
+impl<S: System> fmt::Display for Ended<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Ended::Complete => write!(f, "complete"),
+            Ended::Found => write!(f, "found what was looked for"),
+            Ended::States => write!(f, "incomplete: as many states as were asked for"),
+            Ended::Time => write!(f, "incomplete: out of time"),
+            Ended::Memory => write!(f, "incomplete: out of memory"),
+            Ended::Observer(why) => write!(f, "incomplete: {why}"),
+            Ended::Flawed(flawed) => write!(f, "the system cannot be searched: {flawed}"),
+        }
+    }
+}
+
+impl<S: System> fmt::Debug for Ended<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl<S: System> fmt::Debug for Finding<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} {}: {:?}", self.expected, self.property, self.path)
+    }
+}
+
+impl<S: System> fmt::Debug for Report<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Report { ended, unique, generated, depth, findings, .. } = self;
+        write!(f, "{ended}: {unique} of {generated} states, depth {depth}, found {findings:?}")
+    }
+}
+
+/// A state in which a property does not hold that must always, or holds that must sometimes.
+pub struct Finding<S: System> {
+    /// The property.
+    pub property: String,
+    /// What is expected of it.
+    pub expected: Expected,
+    /// How the state is reached. Breadth-first, no path is shorter.
+    pub path: Path<S>,
+}
+
+/// One level of a breadth-first search.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Level {
+    /// How many steps its states are away from an initial one.
+    pub depth: u64,
+    /// How many states it has.
+    pub states: u64,
+    /// How many steps they allow.
+    pub generated: u64,
+    /// How many states were found by these, which is how many the next level has.
+    pub new: u64,
+    /// How long it took.
+    pub wall: Duration,
+}
+
+/// How far a search is.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// The level that is searched; depth-first, the depth of the last state.
+    pub depth: u64,
+    /// How many states that level has; depth-first, how many states wait.
+    pub frontier: u64,
+    /// How many of them were expanded.
+    pub expanded: u64,
+    /// How many different states were found.
+    pub unique: u64,
+    /// How many states were generated.
+    pub generated: u64,
+    /// Bytes of tables and frontier, without what components own.
+    pub bytes: u64,
+    /// How long the search has taken.
+    pub wall: Duration,
+    /// Whether a level ended just now.
+    pub level_ended: bool,
+}

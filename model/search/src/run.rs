@@ -1,0 +1,445 @@
+//! One search under way: what its threads share.
+
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::time::{Duration, Instant};
+
+use crate::expand::{Expander, Told, Ways};
+use crate::flaw::{Fault, Flaw, caught};
+use crate::frontier::{Chunk, Frontier};
+use crate::options::{DeadSteps, Observer, Options, Until};
+use crate::print::{Print, name};
+use crate::remembered::{Question, Remembered};
+use crate::report::Progress;
+use crate::sample::Sampler;
+use crate::system::{Expected, Property, System};
+use crate::tables::Tables;
+use crate::visited::{Inserted, Visited};
+
+/// How many homes the visited table has at first.
+const HOMES: usize = 1 << 14;
+/// About as many of the first states are all sampled: systems that are wrong are mostly wrong at once.
+const SAMPLED_FIRST: u64 = 256;
+/// What was written on the way to a state whose parent was not judged.
+pub(crate) const EVERYTHING: u64 = u64::MAX;
+/// How often the observer is asked.
+const OBSERVED_EVERY: Duration = Duration::from_millis(100);
+
+/// Why a search pauses before it is complete.
+pub(crate) enum Stop<P> {
+    Found,
+    States,
+    Time,
+    Memory,
+    Observer(String),
+    /// To be saved.
+    Pause,
+    /// In this state.
+    Flaw(Box<Flaw>, Option<(Vec<u32>, P)>),
+}
+
+/// A property that was found broken, or to hold where it must sometimes.
+struct Found<P> {
+    /// Whether that was in a level that has ended: nobody needs to judge it any more.
+    is_over: AtomicBool,
+    /// The state with the least fingerprint of those of the level.
+    print: Mutex<Option<P>>,
+}
+
+/// Counts that all threads add to.
+#[derive(Default)]
+pub(crate) struct Counts {
+    pub generated: AtomicU64,
+    pub sampled: AtomicU64,
+    pub dropped: AtomicU64,
+    pub peak_bytes: AtomicU64,
+    /// States of the level that were expanded.
+    pub expanded: AtomicU64,
+}
+
+/// One search under way.
+pub(crate) struct Run<'a, S: System, P> {
+    pub remembered: Remembered<'a, S>,
+    pub visited: RwLock<Visited>,
+    pub frontier: Mutex<Frontier<P>>,
+    pub options: &'a Options,
+    observer: Option<&'a dyn Observer>,
+    pub properties: Vec<Property>,
+    found: Vec<Found<P>>,
+    pub marks: Mutex<Vec<bool>>,
+    pub counts: Counts,
+    pub begun: Instant,
+    observed: Mutex<Instant>,
+    pause_at: Mutex<Option<Instant>>,
+    stop: Mutex<Option<Stop<P>>>,
+    is_stopping: AtomicBool,
+    /// Whether something was found since that was asked last.
+    has_news: AtomicBool,
+    /// The level, and how many states it has.
+    pub level: Mutex<(u64, u64)>,
+    pub sleeps: bool,
+    /// Whether every state is compared with what is computed in full, as the first ones are.
+    pub samples_all: AtomicBool,
+}
+
+impl<'a, S: System, P: Print> Run<'a, S, P> {
+    /// A search that has not begun. `sleeps` says whether sleep sets are used.
+    pub(crate) fn new(
+        system: &'a S,
+        options: &'a Options,
+        observer: Option<&'a dyn Observer>,
+        sleeps: bool,
+    ) -> Self {
+        let properties = system.properties();
+        let found = || Found { is_over: AtomicBool::new(false), print: Mutex::new(None) };
+        Run {
+            found: properties.iter().map(|_| found()).collect(),
+            properties,
+            marks: Mutex::new(vec![false; system.marks().len()]),
+            remembered: Remembered::new(system, 0),
+            visited: RwLock::new(Visited::new(P::WORDS, sleeps, HOMES)),
+            frontier: Mutex::new(Frontier::new()),
+            options,
+            observer,
+            counts: Counts::default(),
+            begun: Instant::now(),
+            observed: Mutex::new(Instant::now()),
+            pause_at: Mutex::new(None),
+            stop: Mutex::new(None),
+            is_stopping: AtomicBool::new(false),
+            has_news: AtomicBool::new(false),
+            level: Mutex::new((0, 0)),
+            sleeps,
+            samples_all: AtomicBool::new(true),
+        }
+    }
+
+    /// Goes over from the first states, all of which are sampled, to samples, if this many states are
+    /// not few any more.
+    pub(crate) fn sample_from(&self, states: u64) {
+        self.samples_all.store(states < SAMPLED_FIRST, Ordering::Relaxed);
+    }
+
+    /// How successors are found.
+    pub(crate) fn ways(&self) -> Ways {
+        let drops_dead = self.options.dead_steps == DeadSteps::Drop;
+        Ways { drops_dead, sleeps: self.sleeps, tells: false }
+    }
+
+    /// An expander.
+    pub(crate) fn expander(&self, ways: Ways) -> Expander {
+        let marks = locked(&self.marks).len();
+        Expander::new(ways, marks)
+    }
+
+    /// Does something with the tables, again after each time that they had to grow.
+    pub(crate) fn with_tables<T>(
+        &self,
+        mut work: impl FnMut(&Tables) -> Result<T, Fault>,
+    ) -> Result<T, Box<Flaw>> {
+        loop {
+            let tables = self.remembered.tables.read().unwrap_or_else(PoisonError::into_inner);
+            match work(&tables) {
+                Ok(done) => return Ok(done),
+                Err(Fault::Flaw(flaw)) => return Err(flaw),
+                Err(Fault::Full) => {}
+            }
+            drop(tables);
+            self.remembered.grow();
+        }
+    }
+
+    /// The visited states.
+    pub(crate) fn visited(&self) -> RwLockReadGuard<'_, Visited> {
+        self.visited.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The initial states, in numbers.
+    pub(crate) fn initial(&mut self) -> Result<Chunk<P>, Stop<P>> {
+        let flawed = |flaw| Stop::Flaw(flaw, None);
+        let system = self.remembered.system;
+        let states = caught(|| "the initial states".into(), || system.initial_states());
+        let states = states.map_err(flawed)?;
+        let places = states.first().map_or(0, Vec::len);
+        self.remembered.places = places;
+        let mut chunk = Chunk::new(places);
+        for state in states {
+            if state.len() != places {
+                let during = "an initial state".into();
+                let flaw = Flaw::NoSuchPlace { during, place: state.len(), places };
+                return Err(flawed(Box::new(flaw)));
+            }
+            let state: Vec<_> = state.into_iter().map(Arc::new).collect();
+            let (numbers, print) = self.number(&state).map_err(flawed)?;
+            if self.options.dead_steps == DeadSteps::Drop {
+                let mut sampler = Sampler::new(self);
+                let checked = sampler.check_dead_from(self, numbers.clone(), print);
+                checked.map_err(|flaw| Stop::Flaw(flaw, Some((numbers.clone(), print))))?;
+            }
+            let (numbers, print, _) = self.without_dead(&numbers, print).map_err(flawed)?;
+            chunk.push(&numbers, &[], print);
+        }
+        Ok(chunk)
+    }
+
+    /// The numbers and the fingerprint of a state.
+    pub(crate) fn number(&self, state: &[Arc<S::Component>]) -> Result<(Vec<u32>, P), Box<Flaw>> {
+        self.with_tables(|tables| {
+            let mut print = P::ZERO;
+            let mut numbers = Vec::with_capacity(state.len());
+            for (place, component) in state.iter().enumerate() {
+                let number = self.remembered.component(tables, Arc::clone(component))?;
+                print = print.exchanged(
+                    P::ZERO,
+                    tables.hashes.part(number, u32::try_from(place).unwrap_or(u32::MAX)),
+                );
+                numbers.push(number);
+            }
+            Ok((numbers, print))
+        })
+    }
+
+    /// A state after its dead steps, if these are taken at once, with the steps.
+    pub(crate) fn without_dead(
+        &self,
+        state: &[u32],
+        print: P,
+    ) -> Result<(Vec<u32>, P, Told), Box<Flaw>> {
+        let ways = Ways { sleeps: false, tells: true, ..self.ways() };
+        if !ways.drops_dead {
+            return Ok((state.to_vec(), print, Vec::new()));
+        }
+        let mut expander = self.expander(ways);
+        self.with_tables(|tables| expander.without_dead(&self.remembered, tables, (state, print)))
+    }
+
+    /// Enters the initial states.
+    pub(crate) fn begin(&mut self) -> Result<(), Stop<P>> {
+        let initial = self.initial()?;
+        let mut chunk = Chunk::new(self.remembered.places);
+        for nth in 0..initial.len() {
+            let print = initial.print(nth);
+            let inserted = loop {
+                let inserted = self.visited().insert(print.key(), 0, u64::MAX);
+                match inserted {
+                    Ok(inserted) => break inserted,
+                    Err(_) => self.grow_visited()?,
+                }
+            };
+            if inserted == Inserted::New {
+                self.visited().count(1);
+                chunk.push(initial.state(nth), &[], print);
+                self.visited().settle(print.key());
+            }
+        }
+        self.counts.generated.store(initial.len() as u64, Ordering::Relaxed);
+        self.judge(&chunk, &vec![EVERYTHING; chunk.len()])?;
+        let mut frontier = locked(&self.frontier);
+        frontier.add(chunk);
+        frontier.current = std::mem::take(&mut frontier.next).into();
+        Ok(())
+    }
+
+    /// Makes room for more visited states, if nobody else did.
+    pub(crate) fn grow_visited(&self) -> Result<(), Stop<P>> {
+        let mut visited = self.visited.write().unwrap_or_else(PoisonError::into_inner);
+        let more = visited.bytes_grown() - visited.bytes();
+        if self.bytes(&visited) + more > self.options.memory_max_bytes {
+            return Err(Stop::Memory);
+        }
+        visited.grow();
+        Ok(())
+    }
+
+    /// Judges the last states of a chunk, given the places that were written on the way to each from
+    /// a state that was judged before.
+    ///
+    /// A property that was not found in an earlier level need not be judged again in a state that
+    /// differs from its parent only where the property was never seen to look. It said of the parent
+    /// what is expected, and looked at some places then, in the parent itself or in the last of its
+    /// ancestors of which it was asked; at all of them stand the same components now.
+    pub(crate) fn judge(&self, chunk: &Chunk<P>, written: &[u64]) -> Result<(), Stop<P>> {
+        let from = chunk.len() - written.len();
+        let mut nth = from;
+        let judged = self.with_tables(|tables| {
+            while nth < chunk.len() {
+                let state = (chunk.state(nth), chunk.print(nth));
+                self.judge_state(tables, state, written[nth - from])?;
+                nth += 1;
+            }
+            Ok(())
+        });
+        let state = |nth| (chunk.state(nth).to_vec(), chunk.print(nth));
+        judged.map_err(|flaw| Stop::Flaw(flaw, Some(state(nth))))
+    }
+
+    fn judge_state(
+        &self,
+        tables: &Tables,
+        (state, print): (&[u32], P),
+        written: u64,
+    ) -> Result<(), Fault> {
+        for (at, found) in self.found.iter().enumerate() {
+            let is_same = self.remembered.seen(Question::Property(at)) & written == 0;
+            if found.is_over.load(Ordering::Relaxed) || (is_same && written != EVERYTHING) {
+                continue;
+            }
+            if self.is_finding(tables, at, state)? {
+                let mut held = locked(&found.print);
+                *held = Some(held.map_or(print, |it| it.min(print)));
+                self.has_news.store(true, Ordering::Relaxed);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a property does not hold in a state and must, or holds and must sometimes.
+    fn is_finding(&self, tables: &Tables, at: usize, state: &[u32]) -> Result<bool, Fault> {
+        let holds = self.holds(tables, at, state)?;
+        Ok(holds == (self.properties[at].expected == Expected::Sometimes))
+    }
+
+    /// Asks every property about a state whose verdicts are known.
+    pub(crate) fn ask_properties(&self, state: &[u32]) -> Result<(), Box<Flaw>> {
+        self.with_tables(|tables| {
+            (0..self.found.len()).try_for_each(|at| self.holds(tables, at, state).map(|_| ()))
+        })
+    }
+
+    /// Asserts that a state of a level that has ended is no finding that was missed.
+    pub(crate) fn assert_judged(&self, state: &[u32]) -> Result<(), Box<Flaw>> {
+        self.with_tables(|tables| {
+            for (at, found) in self.found.iter().enumerate() {
+                let is_missed =
+                    !found.is_over.load(Ordering::Relaxed) && self.is_finding(tables, at, state)?;
+                assert!(!is_missed, "invariant: every state is judged by every property");
+            }
+            Ok(())
+        })
+    }
+
+    /// Whether a property holds in a state.
+    pub(crate) fn holds(&self, tables: &Tables, at: usize, state: &[u32]) -> Result<bool, Fault> {
+        let question = Question::Property(at);
+        Ok(self.remembered.answer(tables, question, state, state, &mut 0)?.1 != 0)
+    }
+
+    /// Ends a level: what was found in it is not looked for any more. Tells whether that ends the
+    /// search.
+    pub(crate) fn end_level(&self) -> bool {
+        for found in &self.found {
+            found.is_over.store(locked(&found.print).is_some(), Ordering::Relaxed);
+        }
+        let is_found = |at: usize| self.found[at].is_over.load(Ordering::Relaxed);
+        let mut all = (0..self.found.len()).filter(|at| is_found(*at));
+        match self.options.until {
+            Until::Everything => false,
+            Until::FirstViolation => all.any(|at| self.properties[at].expected == Expected::Always),
+            Until::AllFound => !self.found.is_empty() && all.count() == self.found.len(),
+            Until::Found(at) => at < self.found.len() && is_found(at),
+        }
+    }
+
+    /// What was found: positions of properties with the states.
+    pub(crate) fn found(&self) -> Vec<(usize, P)> {
+        let found = self.found.iter().enumerate();
+        found.filter_map(|(at, it)| locked(&it.print).map(|print| (at, print))).collect()
+    }
+
+    /// For each property whether it was found in a level that has ended, and in which state.
+    pub(crate) fn all_found(&self) -> Vec<(bool, Option<P>)> {
+        let found = self.found.iter();
+        found.map(|it| (it.is_over.load(Ordering::Relaxed), *locked(&it.print))).collect()
+    }
+
+    /// Takes over what was found before a checkpoint.
+    pub(crate) fn set_found(&self, at: usize, is_over: bool, print: Option<P>) {
+        self.found[at].is_over.store(is_over, Ordering::Relaxed);
+        *locked(&self.found[at].print) = print;
+    }
+
+    /// Lets the threads pause after this time, so that the search can be saved.
+    pub(crate) fn pause_in(&self, time: Duration) {
+        *locked(&self.pause_at) = Instant::now().checked_add(time);
+    }
+
+    /// Whether something was found since this was asked last.
+    pub(crate) fn has_news(&self) -> bool {
+        self.has_news.swap(false, Ordering::Relaxed)
+    }
+
+    /// Asks all threads to stop, for the first reason that is given.
+    pub(crate) fn stop(&self, stop: Stop<P>) {
+        locked(&self.stop).get_or_insert(stop);
+        self.is_stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Why the threads stopped, if they did.
+    pub(crate) fn take_stop(&self) -> Option<Stop<P>> {
+        self.is_stopping.store(false, Ordering::Relaxed);
+        locked(&self.stop).take()
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::Relaxed)
+    }
+
+    /// Stops when time or memory is used up.
+    pub(crate) fn check_limits(&self) {
+        if self.begun.elapsed() >= self.options.time_max {
+            self.stop(Stop::Time);
+        }
+        if locked(&self.pause_at).is_some_and(|it| it <= Instant::now()) {
+            self.stop(Stop::Pause);
+        }
+        let bytes = self.bytes(&self.visited());
+        self.counts.peak_bytes.fetch_max(bytes, Ordering::Relaxed);
+        if bytes > self.options.memory_max_bytes {
+            self.stop(Stop::Memory);
+        }
+    }
+
+    /// Bytes of tables and frontier.
+    fn bytes(&self, visited: &Visited) -> u64 {
+        let tables = self.remembered.tables.read().unwrap_or_else(PoisonError::into_inner);
+        visited.bytes() + tables.bytes() + locked(&self.frontier).bytes
+    }
+
+    /// Asks the observer, now and then or because a level has ended.
+    pub(crate) fn observe(&self, level_ended: bool) {
+        let Some(observer) = self.observer else {
+            return;
+        };
+        let mut observed = locked(&self.observed);
+        if !level_ended && observed.elapsed() < OBSERVED_EVERY {
+            return;
+        }
+        *observed = Instant::now();
+        let (depth, frontier) = *locked(&self.level);
+        let progress = Progress {
+            depth,
+            frontier,
+            expanded: self.counts.expanded.load(Ordering::Relaxed),
+            unique: self.visited().len() as u64,
+            generated: self.counts.generated.load(Ordering::Relaxed),
+            bytes: self.bytes(&self.visited()),
+            wall: self.begun.elapsed(),
+            level_ended,
+        };
+        if let ControlFlow::Break(why) = observer.on_progress(&progress) {
+            self.stop(Stop::Observer(why));
+        }
+    }
+
+    /// The name of the parent of a state.
+    pub(crate) fn parent(&self, print: P) -> Option<u64> {
+        self.visited().parent(name(print))
+    }
+}
+
+/// A lock that a panic of another thread does not make useless: what it guards is consistent
+/// between any two operations on it.
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

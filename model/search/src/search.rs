@@ -1,0 +1,268 @@
+//! What a user starts searches with.
+
+use std::sync::atomic::Ordering;
+
+use crate::breadth::{self, Begun, Save};
+use crate::checkpoint::{self, Checkpoint, CheckpointError};
+use crate::depth::DepthFirst;
+use crate::flaw::Flaw;
+use crate::graph::{self, Settling};
+use crate::options::{Observer, Options, Path, Width};
+use crate::print::{Print, collision_chance};
+use crate::report::{Ended, Finding, Flawed, Level, Report};
+use crate::run::{Run, Stop, locked};
+use crate::system::{Portable, System};
+use crate::walk::{Walk, Walker};
+
+/// The levels that a search begins with, and the one that it is in; or why it does not begin.
+type Begin<P> = Result<(Vec<Level>, Option<Begun>), Stop<P>>;
+
+/// A system and what is asked of its search.
+pub struct Search<'a, S: System> {
+    pub(crate) system: &'a S,
+    pub(crate) options: Options,
+    pub(crate) observer: Option<&'a dyn Observer>,
+}
+
+impl<'a, S: System> Search<'a, S> {
+    /// A search of a system.
+    pub fn new(system: &'a S, options: Options) -> Self {
+        Search { system, options, observer: None }
+    }
+
+    /// Tells somebody how the search goes on.
+    #[must_use]
+    pub fn observed_by(mut self, observer: &'a dyn Observer) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
+    /// Searches level by level. The counts, the depth, the findings and their paths are the same for
+    /// every number of threads, and no path is shorter.
+    ///
+    /// # Panics
+    ///
+    /// If [`DeadSteps::Drop`](crate::DeadSteps::Drop) is asked for together with sleep sets.
+    #[must_use]
+    pub fn breadth_first(&self) -> Report<S> {
+        match self.options.fingerprints {
+            Width::Bits64 => self.breadth_first_by::<u64>(),
+            Width::Bits128 => self.breadth_first_by::<u128>(),
+        }
+    }
+
+    fn breadth_first_by<P: Print>(&self) -> Report<S> {
+        let begin = |run: &mut Run<'_, S, P>| Ok(run.begin().map(|()| (Vec::new(), None)));
+        let report = self.breadth_first_from(begin, &mut |_, _, _| Ok(()));
+        report.expect("a search that is not saved has no file to fail on")
+    }
+
+    fn breadth_first_from<P: Print>(
+        &self,
+        begin: impl FnOnce(&mut Run<'_, S, P>) -> Result<Begin<P>, CheckpointError>,
+        save: Save<'_, S, P>,
+    ) -> Result<Report<S>, CheckpointError> {
+        let mut run = self.run::<P>(self.options.sleep_sets);
+        let (mut levels, stop) = match begin(&mut run)? {
+            Err(stop) => (Vec::new(), Some(stop)),
+            Ok((mut levels, resumed)) => {
+                let stop = breadth::search(&run, &mut levels, resumed, save)?;
+                (levels, stop)
+            }
+        };
+        levels.shrink_to_fit();
+        let depth = levels.iter().rposition(|it| it.states > 0).unwrap_or(0) as u64;
+        Ok(report(&run, stop, depth, levels))
+    }
+
+    /// Searches level by level, and saves the search now and then, and when it ends as incomplete.
+    ///
+    /// # Errors
+    ///
+    /// [`CheckpointError`] if it cannot be saved.
+    pub fn breadth_first_saved(&self, checkpoint: &Checkpoint) -> Result<Report<S>, CheckpointError>
+    where
+        S: Portable,
+    {
+        match self.options.fingerprints {
+            Width::Bits64 => self.saved::<u64>(checkpoint, false),
+            Width::Bits128 => self.saved::<u128>(checkpoint, false),
+        }
+    }
+
+    /// Goes on with a search that was saved, and saves it again like
+    /// [`Search::breadth_first_saved`]. The report counts what was done before, except for
+    /// [`Report::wall`]; the limits on states and memory are those of the whole.
+    ///
+    /// # Errors
+    ///
+    /// [`CheckpointError`] if the file cannot be read, is damaged, or belongs to another system,
+    /// build or other options, or if the search cannot be saved.
+    pub fn breadth_first_resumed(
+        &self,
+        checkpoint: &Checkpoint,
+    ) -> Result<Report<S>, CheckpointError>
+    where
+        S: Portable,
+    {
+        match self.options.fingerprints {
+            Width::Bits64 => self.saved::<u64>(checkpoint, true),
+            Width::Bits128 => self.saved::<u128>(checkpoint, true),
+        }
+    }
+
+    fn saved<P: Print>(
+        &self,
+        checkpoint: &Checkpoint,
+        resumes: bool,
+    ) -> Result<Report<S>, CheckpointError>
+    where
+        S: Portable,
+    {
+        let begin = |run: &mut Run<'_, S, P>| {
+            run.pause_in(checkpoint.every);
+            match resumes {
+                false => Ok(run.begin().map(|()| (Vec::new(), None))),
+                true => {
+                    let (levels, begun) = checkpoint::read(run, checkpoint)?;
+                    Ok(Ok((levels, Some(begun))))
+                }
+            }
+        };
+        self.breadth_first_from(begin, &mut |run, levels, begun| {
+            checkpoint::write(run, levels, begun, checkpoint)?;
+            run.pause_in(checkpoint.every);
+            Ok(())
+        })
+    }
+
+    /// Searches on from the state found last, on one thread and without sleep sets. Finds the same
+    /// states with a smaller frontier, and paths that are not the shortest.
+    #[must_use]
+    pub fn depth_first(&self) -> Report<S> {
+        match self.options.fingerprints {
+            Width::Bits64 => self.depth_first_by::<u64>(),
+            Width::Bits128 => self.depth_first_by::<u128>(),
+        }
+    }
+
+    fn depth_first_by<P: Print>(&self) -> Report<S> {
+        let mut run = self.run::<P>(false);
+        if let Err(stop) = run.begin() {
+            return report(&run, Some(stop), 0, Vec::new());
+        }
+        let mut search = DepthFirst::new(&run);
+        let stop = search.search();
+        report(&run, stop, search.depth, Vec::new())
+    }
+
+    /// Walks at random, on one thread, until [`Options::states_max`] states were visited, each time
+    /// counted, or another limit is reached, or what is looked for is found. Never complete.
+    /// [`Report::unique`] is the number of states that were visited. Marks are
+    /// not noted.
+    #[must_use]
+    pub fn walk(&self, walk: &Walk<'_, S>) -> Report<S> {
+        let mut run = self.run::<u64>(false);
+        let initial = match run.initial() {
+            Ok(initial) => initial,
+            Err(stop) => return report(&run, Some(stop), 0, Vec::new()),
+        };
+        let mut walker = Walker::new(&run, walk, initial);
+        let stop = walker.search();
+        let (depth, visited, mut paths) = (walker.depth, walker.visited, walker.paths);
+        let path = |at: usize, _| paths[at].take();
+        let report = report_with(&run, Some(stop), depth, Vec::new(), path);
+        Report { unique: visited, collision_chance: 0.0, ..report }
+    }
+
+    /// Whether every path of chosen steps ends, and ends in a state in which the property of position
+    /// `good` holds, from every reachable state. On one thread, with all states in memory.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such property.
+    pub fn settling(&self, is_chosen: &dyn Fn(&S::Step) -> bool, good: usize) -> Settling<S> {
+        assert!(good < self.system.properties().len(), "no property {good}");
+        match self.options.fingerprints {
+            Width::Bits64 => graph::settle(&mut self.run::<u64>(false), is_chosen, good),
+            Width::Bits128 => graph::settle(&mut self.run::<u128>(false), is_chosen, good),
+        }
+    }
+
+    /// A run of this search.
+    pub(crate) fn run<P: Print>(&self, sleeps: bool) -> Run<'_, S, P> {
+        Run::new(self.system, &self.options, self.observer, sleeps)
+    }
+}
+
+/// What a run found.
+pub(crate) fn report<S: System, P: Print>(
+    run: &Run<'_, S, P>,
+    stop: Option<Stop<P>>,
+    depth: u64,
+    levels: Vec<Level>,
+) -> Report<S> {
+    report_with(run, stop, depth, levels, |_, print| run.path(print))
+}
+
+/// What a run found, with the paths by the positions of the properties and the states.
+fn report_with<S: System, P: Print>(
+    run: &Run<'_, S, P>,
+    stop: Option<Stop<P>>,
+    depth: u64,
+    levels: Vec<Level>,
+    mut path: impl FnMut(usize, P) -> Option<Path<S>>,
+) -> Report<S> {
+    let mut ended = ended(run, stop);
+    let mut findings = Vec::new();
+    for (at, print) in run.found() {
+        let (property, expected) = (run.properties[at].name.clone(), run.properties[at].expected);
+        match path(at, print) {
+            Some(path) => findings.push(Finding { property, expected, path }),
+            None if matches!(ended, Ended::Flawed(_)) => {}
+            None => {
+                let flaw = Flaw::NotRepeatable;
+                ended = Ended::Flawed(Box::new(Flawed { flaw, state: Vec::new(), path: None }));
+            }
+        }
+    }
+    let unique = run.visited().len() as u64;
+    let (components, hash_ties) = run.remembered.components.counts();
+    let count = |it: &std::sync::atomic::AtomicU64| it.load(Ordering::Relaxed);
+    Report {
+        ended,
+        unique,
+        generated: count(&run.counts.generated),
+        depth,
+        levels,
+        properties: run.properties.clone(),
+        findings,
+        marks: run.remembered.system.marks().into_iter().zip(locked(&run.marks).clone()).collect(),
+        dead_steps_dropped: count(&run.counts.dropped),
+        components,
+        hash_ties,
+        sampled: count(&run.counts.sampled),
+        peak_bytes: count(&run.counts.peak_bytes),
+        collision_chance: collision_chance(unique, P::BITS),
+        wall: run.begun.elapsed(),
+    }
+}
+
+pub(crate) fn ended<S: System, P: Print>(run: &Run<'_, S, P>, stop: Option<Stop<P>>) -> Ended<S> {
+    match stop {
+        None => Ended::Complete,
+        Some(Stop::Found) => Ended::Found,
+        // Only a search that is saved pauses, and it goes on then.
+        Some(Stop::States | Stop::Pause) => Ended::States,
+        Some(Stop::Time) => Ended::Time,
+        Some(Stop::Memory) => Ended::Memory,
+        Some(Stop::Observer(why)) => Ended::Observer(why),
+        Some(Stop::Flaw(flaw, place)) => {
+            let (state, path) = match place {
+                None => (Vec::new(), None),
+                Some((state, print)) => (run.remembered.components.values(&state), run.path(print)),
+            };
+            Ended::Flawed(Box::new(Flawed { flaw: *flaw, state, path }))
+        }
+    }
+}

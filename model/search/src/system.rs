@@ -1,0 +1,235 @@
+//! The trait for systems, and what its methods are given and give.
+
+use std::cell::RefCell;
+use std::fmt::Debug;
+use std::hash::Hash;
+use std::ops::Index;
+use std::sync::Arc;
+
+/// Where a component stands in a state, counted from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place(pub u16);
+
+/// One of the rules by which steps are found, counted from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Rule(pub u16);
+
+/// Values of a type that can be a part of a system.
+pub trait Part: Eq + Hash + Debug + Send + Sync + 'static {}
+
+impl<T: Eq + Hash + Debug + Send + Sync + 'static> Part for T {}
+
+/// A system whose states consist of a fixed number of components.
+///
+/// Every method must depend on its arguments alone: the engine calls it once and remembers the
+/// answer, for the components that it looked at. Components are compared by their equality, and
+/// hashed with their `Hash`, which must agree. In every search a sample of states is computed in
+/// full and compared with what was remembered; see [`Flaw`](crate::Flaw).
+pub trait System: Sync {
+    /// One part of a state. Systems of different parts use an enum.
+    type Component: Part;
+    /// How one component becomes another.
+    type Change: Part;
+    /// The label of a step, for people and for whoever replays a path.
+    type Step: Part + Clone;
+    /// Something that a step brings about and that has to look at the state after its changes; `()`
+    /// where there is no such thing.
+    type Follow: Part;
+
+    /// The system with its parameters, as text. A checkpoint of another name is refused.
+    fn name(&self) -> String;
+
+    /// The states in which a run may begin: a component for each place, the same number in each.
+    fn initial_states(&self) -> Vec<Vec<Self::Component>>;
+
+    /// How many rules there are. Each is tried in each state, in order.
+    fn rules(&self) -> u16;
+
+    /// Everything that a rule lets happen next. The fewer components it looks at, the more often
+    /// its answer is found remembered.
+    fn steps(&self, rule: Rule, state: &Look<'_, Self::Component>, steps: &mut Steps<Self>);
+
+    /// What becomes of a component.
+    fn changed(&self, component: &Self::Component, change: &Self::Change) -> Self::Component;
+
+    /// What follows from a step, given the state before it and the state now, with its changes and
+    /// those of what followed from it earlier.
+    fn follow(
+        &self,
+        follow: &Self::Follow,
+        before: &Look<'_, Self::Component>,
+        now: &Look<'_, Self::Component>,
+        effect: &mut Effect<Self>,
+    ) {
+        let _ = (follow, before, now, effect);
+    }
+
+    /// The properties that every state is judged by.
+    fn properties(&self) -> Vec<Property>;
+
+    /// Whether a property, by its position in [`System::properties`], holds in a state.
+    fn holds(&self, property: usize, state: &Look<'_, Self::Component>) -> bool;
+
+    /// The names of what a step can reach, such as a situation without which a search that found
+    /// nothing wrong proves little. See [`Effect::mark`].
+    fn marks(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// A system whose components can be written into a checkpoint.
+pub trait Portable: System {
+    /// Appends a component as bytes.
+    fn encode(&self, component: &Self::Component, bytes: &mut Vec<u8>);
+
+    /// The component that exactly these bytes were made of; `None` for any others.
+    fn decode(&self, bytes: &[u8]) -> Option<Self::Component>;
+}
+
+/// A predicate over states by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Property {
+    /// The name.
+    pub name: String,
+    /// What is expected of it.
+    pub expected: Expected,
+}
+
+/// How often a property has to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// In every state. A state in which it does not is a violation.
+    Always,
+    /// In some state. That none was found is told by [`Report`](crate::Report).
+    Sometimes,
+}
+
+impl Property {
+    /// A property that must hold in every state.
+    pub fn always(name: impl Into<String>) -> Property {
+        Property { name: name.into(), expected: Expected::Always }
+    }
+
+    /// A property that must hold in some state.
+    pub fn sometimes(name: impl Into<String>) -> Property {
+        Property { name: name.into(), expected: Expected::Sometimes }
+    }
+}
+
+/// A state as a system sees it. The engine notes which places are looked at: what was computed is
+/// remembered for the components that stood there, so that no input can be left out.
+pub struct Look<'a, C> {
+    parts: &'a [Arc<C>],
+    side: u32,
+    noted: &'a RefCell<Vec<u32>>,
+}
+
+/// Marks a noted place as one of the state before the step.
+pub(crate) const BEFORE: u32 = 1 << 16;
+
+impl<'a, C> Look<'a, C> {
+    pub(crate) fn new(parts: &'a [Arc<C>], side: u32, noted: &'a RefCell<Vec<u32>>) -> Self {
+        Look { parts, side, noted }
+    }
+
+    /// How many places there are. Nothing is noted, as this is the same in every state.
+    #[must_use]
+    pub fn places(&self) -> usize {
+        self.parts.len()
+    }
+}
+
+impl<C> Index<Place> for Look<'_, C> {
+    type Output = C;
+
+    /// The component at a place.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such place.
+    fn index(&self, place: Place) -> &C {
+        let word = u32::from(place.0) | self.side;
+        let mut noted = self.noted.borrow_mut();
+        if !noted.contains(&word) {
+            noted.push(word);
+        }
+        &self.parts[usize::from(place.0)]
+    }
+}
+
+/// What a step, or something that follows from it, does.
+pub struct Effect<S: System + ?Sized> {
+    pub(crate) changes: Vec<(Place, S::Change)>,
+    pub(crate) follows: Vec<S::Follow>,
+    pub(crate) marks: Vec<u16>,
+}
+
+impl<S: System + ?Sized> Effect<S> {
+    pub(crate) fn new() -> Self {
+        Effect { changes: Vec::new(), follows: Vec::new(), marks: Vec::new() }
+    }
+
+    /// Changes a component. Changes take place in the order in which they are named.
+    pub fn change(&mut self, place: Place, change: S::Change) -> &mut Self {
+        self.changes.push((place, change));
+        self
+    }
+
+    /// Lets something follow, after the changes and after what follows already.
+    pub fn then(&mut self, follow: S::Follow) -> &mut Self {
+        self.follows.push(follow);
+        self
+    }
+
+    /// Notes that something was reached, by its position in [`System::marks`].
+    pub fn mark(&mut self, mark: u16) -> &mut Self {
+        self.marks.push(mark);
+        self
+    }
+}
+
+/// Something that can happen.
+pub struct Outcome<S: System + ?Sized> {
+    pub(crate) step: S::Step,
+    pub(crate) is_dead: bool,
+    pub(crate) effect: Effect<S>,
+}
+
+impl<S: System + ?Sized> Outcome<S> {
+    /// Changes a component; see [`Effect::change`].
+    pub fn change(&mut self, place: Place, change: S::Change) -> &mut Self {
+        self.effect.change(place, change);
+        self
+    }
+
+    /// Lets something follow; see [`Effect::then`].
+    pub fn then(&mut self, follow: S::Follow) -> &mut Self {
+        self.effect.then(follow);
+        self
+    }
+
+    /// Notes that something was reached; see [`Effect::mark`].
+    pub fn mark(&mut self, mark: u16) -> &mut Self {
+        self.effect.mark(mark);
+        self
+    }
+
+    /// Claims that the step is dead: that it makes no difference when it happens. See
+    /// [`DeadSteps`](crate::DeadSteps).
+    pub fn dead(&mut self) -> &mut Self {
+        self.is_dead = true;
+        self
+    }
+}
+
+/// Where a rule puts the steps that it finds.
+pub struct Steps<S: System + ?Sized>(pub(crate) Vec<Outcome<S>>);
+
+impl<S: System + ?Sized> Steps<S> {
+    /// Adds a step, which does nothing until its changes are named.
+    #[expect(clippy::missing_panics_doc, reason = "the outcome was just pushed")]
+    pub fn step(&mut self, step: S::Step) -> &mut Outcome<S> {
+        self.0.push(Outcome { step, is_dead: false, effect: Effect::new() });
+        self.0.last_mut().expect("the outcome just pushed")
+    }
+}

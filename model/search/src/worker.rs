@@ -1,0 +1,169 @@
+//! One thread of a breadth-first search.
+
+use std::sync::atomic::Ordering;
+
+use crate::expand::{Batch, Expander};
+use crate::flaw::{Fault, Flaw};
+use crate::frontier::Chunk;
+use crate::print::{Print, name};
+use crate::run::{Run, Stop, locked};
+use crate::sample::Sampler;
+use crate::system::System;
+use crate::visited::{Inserted, UNCOUNTED_MAX};
+
+/// How many states are expanded before their successors are looked up, so that the memory is asked
+/// for many at once.
+const BATCH: usize = 32;
+
+/// One thread of a search.
+pub(crate) struct Worker<'r, 'a, S: System, P> {
+    run: &'r Run<'a, S, P>,
+    expander: Expander,
+    sampler: Sampler,
+    batch: Batch<P>,
+    next: Chunk<P>,
+    /// The places that were written on the way to each new state of the batch.
+    written: Vec<u64>,
+    /// Whether this is the thread that started the search, which asks the observer.
+    is_first: bool,
+}
+
+impl<'r, 'a, S: System, P: Print> Worker<'r, 'a, S, P> {
+    pub(crate) fn new(run: &'r Run<'a, S, P>, is_first: bool) -> Self {
+        Worker {
+            run,
+            expander: run.expander(run.ways()),
+            sampler: Sampler::new(run),
+            batch: Batch::new(),
+            next: Chunk::new(run.remembered.places),
+            written: Vec::new(),
+            is_first,
+        }
+    }
+
+    /// Expands states of the level until there are none or the search stops.
+    pub(crate) fn work(mut self) {
+        while !self.run.is_stopping() {
+            let Some(chunk) = locked(&self.run.frontier).take() else {
+                break;
+            };
+            self.expand_chunk(chunk);
+        }
+        self.hand_over();
+        let mut marks = locked(&self.run.marks);
+        marks.iter_mut().zip(&self.expander.marks).for_each(|(all, ours)| *all |= *ours);
+        self.run.counts.dropped.fetch_add(self.expander.dropped, Ordering::Relaxed);
+    }
+
+    fn expand_chunk(&mut self, mut chunk: Chunk<P>) {
+        while chunk.left() > 0 && !self.run.is_stopping() {
+            if let Err(stop) = self.expand_batch(&mut chunk) {
+                self.run.stop(stop);
+            }
+            if self.next.is_full() {
+                self.hand_over();
+            }
+            if self.is_first {
+                self.run.observe(false);
+            }
+        }
+        if chunk.left() > 0 {
+            locked(&self.run.frontier).give_back(chunk);
+        }
+        self.run.check_limits();
+    }
+
+    fn hand_over(&mut self) {
+        let next = std::mem::replace(&mut self.next, Chunk::new(self.run.remembered.places));
+        if next.len() > 0 {
+            locked(&self.run.frontier).add(next);
+        }
+    }
+
+    /// Expands some states. When the search has to stop before all is done, they are expanded again
+    /// when it goes on: what was inserted by then is known and waits in the next level already.
+    fn expand_batch(&mut self, chunk: &mut Chunk<P>) -> Result<(), Stop<P>> {
+        let end = chunk.len().min(chunk.expanded + BATCH);
+        let mut sampled = 0;
+        for nth in chunk.expanded..end {
+            let is_sampled = self.sampler.sample(self.run, chunk.state(nth), chunk.print(nth))?;
+            if is_sampled {
+                let judged = self.run.assert_judged(chunk.state(nth));
+                judged.map_err(|flaw| flawed(flaw, chunk, nth))?;
+                sampled += 1;
+            }
+        }
+        self.find_successors(chunk, end)?;
+        self.written.clear();
+        let inserted = self.insert_successors(chunk);
+        self.run.judge(&self.next, &self.written)?;
+        inserted?;
+        let counts = &self.run.counts;
+        counts.generated.fetch_add(self.batch.successors.len() as u64, Ordering::Relaxed);
+        counts.sampled.fetch_add(sampled, Ordering::Relaxed);
+        counts.expanded.fetch_add((end - chunk.expanded) as u64, Ordering::Relaxed);
+        chunk.expanded = end;
+        Ok(())
+    }
+
+    fn find_successors(&mut self, chunk: &Chunk<P>, end: usize) -> Result<(), Stop<P>> {
+        let Worker { run, expander, batch, .. } = self;
+        let (marks, dropped) = (expander.marks.clone(), expander.dropped);
+        let mut at = chunk.expanded;
+        let found = run.with_tables(|tables| {
+            batch.clear();
+            expander.marks.clone_from(&marks);
+            expander.dropped = dropped;
+            for nth in chunk.expanded..end {
+                at = nth;
+                let parent = u32::try_from(nth).map_err(|_| Fault::Full)?;
+                let (state, from) = ((chunk.state(nth), chunk.print(nth)), chunk.awake(nth));
+                expander.expand(&run.remembered, tables, state, (parent, from), batch)?;
+            }
+            Ok(())
+        });
+        found.map_err(|flaw| flawed(flaw, chunk, at))
+    }
+
+    fn insert_successors(&mut self, chunk: &Chunk<P>) -> Result<(), Stop<P>> {
+        for group in self.batch.successors.chunks(UNCOUNTED_MAX) {
+            let mut visited = self.run.visited();
+            while !visited.has_room(self.run.options.threads.get()) {
+                drop(visited);
+                self.run.grow_visited()?;
+                visited = self.run.visited();
+            }
+            // Reads of all slots are under way at once; each insertion alone would wait for its own.
+            let touched = group.iter().fold(0, |sum, it| sum ^ visited.touch(it.print.key()));
+            std::hint::black_box(touched);
+            let mut new = 0;
+            for successor in group {
+                let parent = name(chunk.print(successor.parent as usize));
+                let key = successor.print.key();
+                let inserted = loop {
+                    match visited.insert(key, parent, successor.awake) {
+                        Ok(inserted) => break inserted,
+                        Err(_) => {
+                            visited.count(std::mem::take(&mut new));
+                            drop(visited);
+                            self.run.grow_visited()?;
+                            visited = self.run.visited();
+                        }
+                    }
+                };
+                if inserted == Inserted::New {
+                    new += 1;
+                    let from = chunk.state(successor.parent as usize);
+                    self.next.push(from, self.batch.deltas(successor), successor.print);
+                    self.written.push(successor.written);
+                }
+            }
+            visited.count(new);
+        }
+        Ok(())
+    }
+}
+
+fn flawed<P: Print>(flaw: Box<Flaw>, chunk: &Chunk<P>, nth: usize) -> Stop<P> {
+    Stop::Flaw(flaw, Some((chunk.state(nth).to_vec(), chunk.print(nth))))
+}
