@@ -314,9 +314,6 @@ impl Replica {
             log.push(record);
             if let Record::Entry(entry) = record {
                 self.logged_files.0.apply(entry, turn.decisions);
-                if entry.dot.origin == self.identity.node {
-                    self.sequence = self.sequence.max(entry.dot.sequence);
-                }
             }
         }
         self.tail.extend(records.iter().cloned());

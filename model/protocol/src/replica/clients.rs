@@ -76,6 +76,7 @@ impl Replica {
 
     fn accept(&mut self, entry: Entry, turn: &mut Turn<'_>) {
         let (request, dot) = (entry.request, entry.dot);
+        self.sequence = dot.sequence;
         self.append(vec![Record::Entry(entry)], turn);
         self.await_copies(request, dot, turn);
     }
