@@ -34,6 +34,9 @@ const WINDOW_LOG_MAX: u32 = 23;
 /// hardly find what lies further back.
 const WINDOW_LOG_FAST: u32 = 19;
 
+/// One other byte in this number is possible in a text.
+const OTHERS_SHARE: usize = 16;
+
 /// How the bytes of a stream are packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Packing {
@@ -142,6 +145,14 @@ impl Packer {
         Ok(if is_shorter { Some((Packing::ZstdOfColumns, in_columns)) } else { packed })
     }
 
+    /// The bytes that a sample of literals takes when it is packed.
+    ///
+    /// # Errors
+    /// zstd has no memory.
+    pub(crate) fn length(&mut self, sample: &[u8]) -> io::Result<usize> {
+        Ok(compress(self.context()?, sample, &parts(sample), 0, LEVEL_OF_SAMPLE)?.len())
+    }
+
     fn sample_compresses(&mut self, raw: &[u8]) -> io::Result<bool> {
         if raw.len() < SAMPLED_MIN {
             return Ok(true);
@@ -180,6 +191,8 @@ fn new_context() -> io::Result<CCtx<'static>> {
     CCtx::try_create().ok_or_else(|| io::ErrorKind::OutOfMemory.into())
 }
 
+/// The level with which a sample is packed.
+const LEVEL_OF_SAMPLE: i32 = 6;
 /// From this level of zstd on its tables are large.
 const LEVEL_LARGE: i32 = 11;
 /// The tables that such a level may have, as binary logarithms of their entries of 4 bytes: its own
@@ -297,6 +310,12 @@ fn is_noise_behind(piece: &[u8], follows_noise: bool) -> bool {
     }
     let mut seen = [0; 256];
     see(&mut seen, head) > HEAD_NOISE_MIN && (follows_noise || see(&mut seen, rest) > NOISE_MIN)
+}
+
+/// Whether hardly any of these bytes is a control character or beyond ASCII.
+pub(crate) fn is_text(bytes: &[u8]) -> bool {
+    let others = bytes.iter().filter(|it| !matches!(it, b'\t'..=b'\r' | b' '..=b'~')).count();
+    others * OTHERS_SHARE < bytes.len()
 }
 
 /// Marks these bytes as seen, and counts all that are.
