@@ -19,7 +19,12 @@ const COLUMN_PART_MIN: usize = 1 << 10;
 /// Longer streams are tried on a sample first.
 const SAMPLED_MIN: usize = 16 << 10;
 const SAMPLE: usize = 1 << 10;
-const SAMPLES: usize = 8;
+/// of this number of pieces at least,
+const SAMPLES_MIN: usize = 8;
+/// and one for this number of bytes: what can be packed may lie in few places of much noise.
+const SAMPLE_DISTANCE: usize = 32 << 10;
+/// A sample compresses if packing saves one byte in this number; noise saves none.
+const SAMPLE_SAVED_SHARE: usize = 128;
 /// Longer streams whose sample does not compress are left raw; shorter ones are tried with the
 /// fastest level. Shorter ones, and those behind a prefix, of which a sample would know nothing,
 /// are packed with their level and the fastest one; of others a larger sample tells which to take:
@@ -157,15 +162,15 @@ impl Packer {
         if raw.len() < SAMPLED_MIN {
             return Ok(true);
         }
-        let sample = sample::<SAMPLES>(raw, SAMPLE);
+        let sample = sample(raw, SAMPLES_MIN.max(raw.len() / SAMPLE_DISTANCE), SAMPLE);
         let packed = compress(self.context()?, &sample, &parts(&sample), 0, 1)?;
-        Ok(packed.len() < sample.len() - sample.len() / 32)
+        Ok(packed.len() < sample.len() - sample.len() / SAMPLE_SAVED_SHARE)
     }
 
     /// Whether `level` makes a sample shorter than the fastest one does. The digits of a log are packed
     /// better without the short matches that other levels find.
     fn sample_gains(&mut self, raw: &[u8], level: i32) -> io::Result<bool> {
-        let sample = sample::<GAIN_SAMPLES>(raw, raw.len() / GAIN_SHARE / GAIN_SAMPLES);
+        let sample = sample(raw, GAIN_SAMPLES, raw.len() / GAIN_SHARE / GAIN_SAMPLES);
         let parts = parts(&sample);
         let fast = compress(self.context()?, &sample, &parts, 0, 1)?;
         let packed = compress(self.context()?, &sample, &parts, 0, level)?;
@@ -181,10 +186,10 @@ impl Packer {
     }
 }
 
-/// `COUNT` pieces of `raw` of so many bytes, evenly spread.
-fn sample<const COUNT: usize>(raw: &[u8], piece: usize) -> Vec<u8> {
-    let distance = (raw.len() - piece) / (COUNT - 1);
-    (0..COUNT).flat_map(|it| &raw[it * distance..][..piece]).copied().collect()
+/// `count` pieces of `raw`, each of `piece` bytes, evenly spread.
+fn sample(raw: &[u8], count: usize, piece: usize) -> Vec<u8> {
+    let distance = (raw.len() - piece) / (count - 1);
+    (0..count).flat_map(|it| &raw[it * distance..][..piece]).copied().collect()
 }
 
 fn new_context() -> io::Result<CCtx<'static>> {
@@ -362,6 +367,18 @@ mod tests {
         for (_, cost) in LEVELS {
             assert!(packed(cost * log.len()) <= fast, "{cost} nanoseconds a byte");
         }
+    }
+
+    #[test]
+    fn what_can_be_packed_in_few_places_of_noise_is_packed() {
+        let text = b"what is said again and again, ".repeat(1 << 10);
+        let mut raw = noise(4 << 20);
+        for at in [5, 29, 37, 53, 71, 90, 105, 121] {
+            raw[at << 15..][..text.len()].copy_from_slice(&text);
+        }
+        let packed = Packer::default().pack(&raw, &[], 0).expect("memory");
+        let saved = packed.map_or(0, |it| raw.len() - it.1.len());
+        assert!(saved > 7 * text.len(), "{saved}");
     }
 
     #[test]
