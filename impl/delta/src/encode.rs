@@ -34,6 +34,9 @@ const OWN_FRAME_MIN: usize = 1 << 20;
 /// So many literals are packed, checked, written and summed while they are in the cache.
 const OWN_FRAME_MAX: usize = 512 << 10;
 
+/// At default effort, longer literals that are no text are not packed a second time: a sample told which level to take.
+const RETRIED_MIN: usize = 256 << 10;
+
 /// A shorter stretch of a copy that was replaced is not worth an operation of its own.
 const REPLACED_MIN: usize = 16;
 /// A longer stretch is taken in parts, for which a frame has room.
@@ -125,6 +128,11 @@ impl<'a, W: Write> Encoder<'a, W> {
             unchanged: 0,
             column: None,
         })
+    }
+
+    /// Sums no old block for an application in place: of patches that are only measured, none needs it.
+    pub(crate) fn leave_old_blocks(&mut self) {
+        self.touched.give_up();
     }
 
     /// Describes the new content up to the end of `segment`, which begins no earlier than the
@@ -358,7 +366,11 @@ impl<'a, W: Write> Encoder<'a, W> {
             [others, literals.max(of_text)]
         };
         // More time does not always make a stream shorter: less is tried as well.
-        let mut times: Vec<_> = self.effort.and_less().iter().map(|it| times(*it)).collect();
+        let efforts = match frame.literals.len() {
+            RETRIED_MIN.. if self.effort == Effort::Default && !is_text => &[Effort::Default],
+            _ => self.effort.and_less(),
+        };
+        let mut times: Vec<_> = efforts.iter().map(|it| times(*it)).collect();
         times.dedup();
         self.framed = self.new_end;
         let old = self.pair.old;

@@ -134,6 +134,7 @@ fn measure(
     let out = Counted { left: length_max };
     let encoded = || {
         let mut encoder = Encoder::new(pair, summing, sources, packing, out)?;
+        encoder.leave_old_blocks();
         segments.iter().try_for_each(|it| encoder.segment(*it))?;
         encoder.finish()
     };

@@ -12,6 +12,9 @@ use crate::effort::Search;
 /// The estimated costs of two lists do not tell which one costs less if they differ by no more than one
 /// byte in this number.
 const UNSURE_SHARE: usize = 4;
+/// To tell it takes as long as to compare both contents: not worth it where either list costs less than
+/// one byte of the new content in this number.
+const LITTLE_SHARE: usize = 1 << 10;
 /// Shorter gaps are left as literals.
 const GAP_MIN: usize = 24;
 /// A shorter stretch of the outline may hide a better one, which only the second pass sees.
@@ -73,7 +76,9 @@ pub(crate) fn fill(
         Filling { pair, dense: &dense, search, segments: Vec::new() }.fill(strong, gaps),
     );
     let [outline_cost, cost] = [outline, &filled].map(|it| cost(pair.new.len(), it, search));
-    let may_be_best = |cost: usize, other: usize| cost - cost / UNSURE_SHARE <= other;
+    let is_little = outline_cost.max(cost) < pair.new.len() / LITTLE_SHARE;
+    let unsure = |cost: usize| if is_little { 0 } else { cost / UNSURE_SHARE };
+    let may_be_best = |it: usize, other: usize| it - unsure(it) <= other;
     [
         may_be_best(outline_cost, cost).then(|| outline.to_vec()),
         may_be_best(cost, outline_cost).then_some(filled),
