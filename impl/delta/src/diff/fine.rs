@@ -10,7 +10,7 @@ use std::slice;
 
 use super::dense::Dense;
 use super::pair::{Pair, Place};
-use super::sample::{gaps, total};
+use super::sample::{self, gaps, total};
 use super::segment::Segment;
 use crate::effort::{Effort, Search};
 use crate::wire::alignments::REMEMBERED;
@@ -29,6 +29,10 @@ const PIECES: usize = 64;
 const PIECE: usize = 1 << 10;
 /// One anchor in `2^RARER_LOG2` is enough for a sample, which then finds about half of the short pieces.
 const RARER_LOG2: u32 = 2;
+/// Shorter old contents are sampled whole at once.
+const HINT_MIN: usize = 16 << 20;
+/// An eighth of the old content is read first, and must save half of its share.
+const HINT_PART: usize = 16;
 /// The bytes behind a find in which a better one is looked for.
 const PATIENCE: usize = 12;
 /// A better piece replaces the one found before if it leaves no more bytes of its head out; else both
@@ -85,11 +89,18 @@ pub(crate) fn refine(
     let sample = sampled(&gaps);
     let literals: Vec<u8> = sample.iter().flat_map(|it| &pair.new[it.clone()]).copied().collect();
     let price = (Packer::default().length(&literals)? * BYTE / literals.len()).clamp(1, BYTE);
-    let sampled = fill(pair, segments, sample, price, RARER_LOG2);
-    if sampled.saved * limits.saved_share < literals.len() * price {
+    let whole = 0..old;
+    let whole = slice::from_ref(&whole);
+    let saves = |places: &[Range<usize>], part: usize| {
+        let sampled = fill(pair, segments, sample.clone(), price, places, RARER_LOG2);
+        sampled.saved * limits.saved_share * part >= literals.len() * price
+    };
+    // Most of what is unrelated shows in a part of the old content, which takes less time to read.
+    let is_hopeless = old > HINT_MIN && !saves(&sample::old_stripes(pair.old), HINT_PART);
+    if is_hopeless || !saves(whole, 1) {
         return Ok(None);
     }
-    let found = fill(pair, segments, gaps, price, 0).segments;
+    let found = fill(pair, segments, gaps, price, whole, 0).segments;
     Ok(Some(merged(segments, &found)))
 }
 
@@ -135,11 +146,10 @@ fn fill(
     around: &[Segment],
     gaps: Vec<Range<usize>>,
     price: usize,
+    places: &[Range<usize>],
     rarer_log2: u32,
 ) -> Filled {
-    let whole = 0..pair.old.len();
-    let dense =
-        Dense::new(pair, &gaps, slice::from_ref(&whole), Search::of_short_pieces(rarer_log2));
+    let dense = Dense::new(pair, &gaps, places, Search::of_short_pieces(rarer_log2));
     let mut filled = Filled::default();
     let mut recent = Recent::default();
     let mut around = around.iter().peekable();
