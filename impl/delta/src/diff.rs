@@ -3,8 +3,10 @@
 use std::io::{self, Write};
 
 pub(crate) mod coarse;
+pub(crate) mod contest;
 pub(crate) mod dense;
 pub(crate) mod fill;
+pub(crate) mod fine;
 pub(crate) mod lookups;
 pub(crate) mod near;
 pub(crate) mod outline;
@@ -79,12 +81,8 @@ pub fn diff_observed(
     let first = |done| observe(0, done);
     let summing = Summing::new(new, options.summed, &first);
     let mut summing = if options.read_twice { summing.twice() } else { summing };
-    let segments = outline::outline(pair, &mut summing);
-    let segments = match options.effort.search() {
-        Some(search) => fill::fill(pair, segments, search),
-        None => segments,
-    };
-    let segments = repeats::add(pair, segments, options.effort.repeats());
+    let outline = outline::outline(pair, &mut summing);
+    let segments = contest::shortest(pair, outline, options.effort)?;
     let sources = repeats::sources(old.len(), &segments);
     let mut encoder = Encoder::new(pair, summing, sources, options.effort, out)?;
     let mut observed = 0;

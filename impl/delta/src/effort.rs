@@ -37,14 +37,29 @@ pub(crate) struct Search {
 const LONG_PIECES_RARER_LOG2: u32 = 2;
 const KEY: usize = 24;
 const KEY_OF_NOISE: usize = 16;
+const KEY_OF_SHORT: usize = 8;
 /// Literals are packed, the better the longer they are.
 const GAIN_MIN: isize = 48;
 const PACKED: usize = 4;
 const PATIENCE: usize = 64;
+const TEXT_TIME: usize = 24;
 /// Noise is not packed.
 const GAIN_MIN_OF_NOISE: isize = 12;
 
 impl Search {
+    /// What may be spent on pieces of a dozen bytes.
+    pub(crate) fn of_short_pieces(rarer_log2: u32) -> Search {
+        Search {
+            rarities_log2: [1, 1, 2].map(|it| it + rarer_log2),
+            key: KEY_OF_SHORT,
+            ways: WAYS,
+            everywhere: true,
+            gain_min: 0,
+            packed: 1,
+            patience: 0,
+        }
+    }
+
     /// What may be spent on pieces of some hundred bytes.
     pub(crate) fn of_long_pieces(self) -> Search {
         Search { rarities_log2: self.rarities_log2.map(|it| it + LONG_PIECES_RARER_LOG2), ..self }
@@ -94,6 +109,24 @@ impl Effort {
     /// What the search for new pieces that repeat may spend.
     pub(crate) fn repeats(self) -> Search {
         self.search().or(Effort::Default.search()).expect("the default has a search")
+    }
+
+    /// This effort and those below it, the highest first.
+    pub(crate) fn and_less(self) -> &'static [Effort] {
+        match self {
+            Effort::Fast => &[Effort::Fast],
+            Effort::Default => &[Effort::Default, Effort::Fast],
+            Effort::Small => &[Effort::Small, Effort::Default, Effort::Fast],
+        }
+    }
+
+    /// The nanoseconds that packing a byte of a text may take, if that is more: the higher levels make
+    /// it shorter by a third, and binary literals by a tenth.
+    pub(crate) fn text_time(self) -> usize {
+        match self {
+            Effort::Fast => 0,
+            Effort::Default | Effort::Small => TEXT_TIME,
+        }
     }
 
     /// The nanoseconds that packing a stream of a frame with so many new bytes may take: any other

@@ -23,7 +23,9 @@
 //! 1. `diff::outline` trims what is equal at both ends and then runs along one alignment at the
 //!    speed of memory comparison, over changed bytes, small shifts and large moves.
 //! 2. `diff::fill` looks for pieces of what is left, by content-defined anchors.
-//! 3. `encode` turns the pieces into operations, changed bytes and literals, each in streams of
+//! 3. `diff::fine` looks for short pieces, where a sample tells that they pay, and `diff::contest`
+//!    keeps the list of pieces that makes the shortest patch.
+//! 4. `encode` turns the pieces into operations, changed bytes and literals, each in streams of
 //!    their own, packed where that helps. `wire` documents the bytes.
 //!
 //! # What is verified

@@ -192,3 +192,44 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_record_that_repeats_throughout_is_not_compared_to_the_end_for_each_anchor() {
+    // To compare that far for each of them took half a minute.
+    let (old, new) = (noise(20, 1 << 20), noise(21, 100).repeat(160_000));
+    assert_at_most(8000, "a record", &old, &new);
+}
+
+#[test]
+fn short_rows_in_another_order_are_copied() {
+    for length in [12, 16, 24] {
+        let old = noise(22, 600_000 / length * length);
+        let new = shuffled(&old, length);
+        // A row costs little more than the number that tells where it was.
+        assert_at_most(new.len() / length * 4, &format!("rows of {length} bytes"), &old, &new);
+    }
+}
+
+#[test]
+fn a_field_that_moved_within_its_row_is_copied() {
+    let rows = rows(20_000);
+    let moved = |row: &Vec<String>| {
+        let mut row = row.clone();
+        row.rotate_left(2);
+        row
+    };
+    let (old, new) = (table(&rows, "\n"), table(&rows.iter().map(moved).collect::<Vec<_>>(), "\n"));
+    assert_at_most(new.len() / 8, "fields", &old, &new);
+}
+
+#[test]
+fn bytes_that_were_replaced_by_noise_are_literals() {
+    let (old, fresh) = (noise(23, 640_000), noise(24, 640_000));
+    for length in [16, 32] {
+        let mut new = old.clone();
+        let pieces = new.chunks_exact_mut(length).zip(fresh.chunks_exact(length));
+        pieces.step_by(2).for_each(|(new, fresh)| new.copy_from_slice(fresh));
+        // As differences they would take a bit more for each byte.
+        assert_at_most(new.len() / 2 + new.len() / 150, &format!("{length} bytes"), &old, &new);
+    }
+}

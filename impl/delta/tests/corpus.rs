@@ -39,7 +39,7 @@ fn body() -> Vec<u8> {
     [vec![0x3D, 3, 1]].into_iter().chain(streams).flatten().collect()
 }
 
-/// The same with kept literals, of which the second copy is.
+/// The same with literals that are kept: the second copy takes its bytes from them.
 fn keeping_body() -> Vec<u8> {
     let streams = [
         vec![0x80 | 0x27],

@@ -50,8 +50,8 @@ pub(crate) struct Dense {
 }
 
 impl Dense {
-    /// Indexes the old anchors that occur in `gaps` of the new content, too; of many alike the last ones
-    /// are kept, or the first if both are one content, of which only what is before can be copied.
+    /// Indexes the old anchors that also occur in `gaps` of the new content. Of many that are alike it keeps
+    /// the last ones, or the first ones where both are one content: only earlier bytes can be copied there.
     pub(crate) fn new(
         pair: Pair<'_>,
         gaps: &[Range<usize>],

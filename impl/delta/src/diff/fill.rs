@@ -9,6 +9,12 @@ use super::sample::{self, gaps, total};
 use super::segment::Segment;
 use crate::effort::Search;
 
+/// The estimated costs of two lists do not tell which one costs less if they differ by no more than one
+/// byte in this number.
+const UNSURE_SHARE: usize = 4;
+/// To tell it takes as long as to compare both contents: not worth it where either list costs less than
+/// one byte of the new content in this number.
+const LITTLE_SHARE: usize = 1 << 10;
 /// Shorter gaps are left as literals.
 const GAP_MIN: usize = 24;
 /// A shorter stretch of the outline may hide a better one, which only the second pass sees.
@@ -43,10 +49,14 @@ const REAL_SHARE: usize = 16;
 /// So many bytes that go on in an alignment nearby make a candidate, too.
 const EXPECTED_MIN: usize = 24;
 
-/// The segments of the outline and those found in the gaps between them, in the order of the new
-/// content; or those of the outline alone if these cost less.
-pub(crate) fn fill(pair: Pair<'_>, outline: Vec<Segment>, search: Search) -> Vec<Segment> {
-    let mut strong = outline.clone();
+/// The segments of the outline, and these with those found in the gaps between them, in the order of
+/// the new content: the list that costs less, or both if that is hard to tell.
+pub(crate) fn fill(
+    pair: Pair<'_>,
+    outline: &[Segment],
+    search: Search,
+) -> [Option<Vec<Segment>>; 2] {
+    let mut strong = outline.to_vec();
     let weak = take_weak(pair.new.len(), &mut strong);
     let mut gaps = gaps(pair.new.len(), &strong);
     gaps.retain(|it| it.len() >= GAP_MIN);
@@ -58,15 +68,21 @@ pub(crate) fn fill(pair: Pair<'_>, outline: Vec<Segment>, search: Search) -> Vec
         related > total(&gaps) / DROPPED_SHARE || sample::is_related(pair, &gaps, &places, search)
     };
     if gaps.is_empty() || places.is_empty() || !is_related() {
-        return outline;
+        return [Some(outline.to_vec()), None];
     }
     let dense = Dense::new(pair, &gaps, &places, search);
     let filled = put_back(
         weak,
         Filling { pair, dense: &dense, search, segments: Vec::new() }.fill(strong, gaps),
     );
-    let cost = |it: &[Segment]| cost(pair.new.len(), it, search);
-    if cost(&outline) < cost(&filled) { outline } else { filled }
+    let [outline_cost, cost] = [outline, &filled].map(|it| cost(pair.new.len(), it, search));
+    let is_little = outline_cost.max(cost) < pair.new.len() / LITTLE_SHARE;
+    let unsure = |cost: usize| if is_little { 0 } else { cost / UNSURE_SHARE };
+    let may_be_best = |it: usize, other: usize| it - unsure(it) <= other;
+    [
+        may_be_best(outline_cost, cost).then(|| outline.to_vec()),
+        may_be_best(cost, outline_cost).then_some(filled),
+    ]
 }
 
 /// About the bytes that a patch of these segments takes.
@@ -268,8 +284,8 @@ mod tests {
         let old: Vec<u8> = (0..300).flat_map(line).collect();
         let new: Vec<u8> = (0..300).map(|it| it * 131 % 300).flat_map(line).collect();
         let search = Effort::Small.search().expect("there is a second pass");
-        let segments = fill(Pair { old: &old, new: &new }, Vec::new(), search);
-        let found = length(&segments);
+        let [_, segments] = fill(Pair { old: &old, new: &new }, &[], search);
+        let found = length(&segments.expect("lines are found"));
         assert!(found > new.len() / 100 * 96, "{found} of {}", new.len());
     }
 }

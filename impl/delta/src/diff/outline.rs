@@ -284,7 +284,7 @@ impl<'a, 'b> Walk<'a, 'b> {
         (is_there && self.coarse_credit >= span).then_some(span)
     }
 
-    /// A moved piece of which a sample lies in the next `span` bytes.
+    /// A moved piece, one of whose samples lies in the next `span` bytes.
     fn search_moved(&mut self, at: usize, span: usize) -> Option<Place> {
         let coarse = self.coarse.get_or_insert_with(|| Coarse::new(self.pair.old, Grain::LARGE));
         let found = coarse.search(self.pair, at, span);

@@ -1,5 +1,6 @@
 //! New pieces that occur more than once: all but the first are copied from the literals of the first.
 
+use std::cmp::Ordering;
 use std::ops::Range;
 
 use super::coarse::{Coarse, Grain};
@@ -104,14 +105,23 @@ fn find_in(
 
 /// What is equal around `place`, without overlap of both; only literals are copied, so nothing of an
 /// earlier repeat.
+///
+/// No byte is compared that could not be in the repeat: a record that repeats throughout is equal to
+/// the end of the content, and to compare that far for each of its anchors would take quadratic time.
 fn grow(new: Pair<'_>, place: Place, floor: usize, earlier: &[Segment]) -> Option<Segment> {
     let (before, behind) =
         earlier.split_at(earlier.partition_point(|it| it.new_start <= place.old));
     let source_start = before.last().map_or(0, Segment::new_end);
     let source_end = behind.first().map_or(place.new, |it| it.new_start);
-    let back = new.equal_run_before(place, floor).min(place.old.checked_sub(source_start)?);
+    let back_max = place.old.checked_sub(source_start)?.min(place.new - floor);
+    let back = new.equal_run_before(place, place.new - back_max);
     let start = Place { old: place.old - back, new: place.new - back };
-    let length = (back + new.equal_run(place)).min(source_end.min(start.new) - start.old);
+    let length_max = source_end.min(start.new) - start.old;
+    let inside = Pair { new: &new.new[..new.new.len().min(start.new + length_max)], ..new };
+    let length = match back.cmp(&length_max) {
+        Ordering::Less => back + inside.equal_run(place),
+        _ => length_max,
+    };
     Some(Segment { old_start: start.old, new_start: start.new, length, exact: true })
 }
 

@@ -119,7 +119,7 @@ fn new_stripes(gaps: &[Range<usize>]) -> Vec<Range<usize>> {
     stripes.collect()
 }
 
-fn old_stripes(old: &[u8]) -> Vec<Range<usize>> {
+pub(super) fn old_stripes(old: &[u8]) -> Vec<Range<usize>> {
     let starts = (0..old.len()).step_by(DISTANCE);
     starts.map(|it| it..(it + OLD_STRIPE).min(old.len())).collect()
 }

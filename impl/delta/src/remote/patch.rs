@@ -109,7 +109,7 @@ impl<'a> Writer<'a> {
             return Ok(());
         }
         let (body, literals) =
-            frame.to_body(&[], [packing_time(frame.literals.len()); 2], &mut self.packer)?;
+            frame.to_body(&[], &[[packing_time(frame.literals.len()); 2]], &mut self.packer)?;
         varint::put(&mut self.out, (body.len() + literals.len()) as u64);
         self.out.extend_from_slice(&body);
         self.out.extend_from_slice(&literals);

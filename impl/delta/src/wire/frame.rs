@@ -52,15 +52,15 @@ pub(crate) struct Frame<'a> {
 
 impl Frame<'_> {
     /// The body in two parts, the second of which are the bytes of the literals.
-    /// `skipped` are the stretches of its skipped old bytes; `times` are about the nanoseconds that
-    /// packing may take for another stream and for the literals.
+    /// `skipped` are the stretches of its skipped old bytes; each of the `times` is about the nanoseconds
+    /// that packing may take for another stream and for the literals, and the shortest result is kept.
     ///
     /// # Errors
     /// zstd has no memory.
     pub(crate) fn to_body(
         &self,
         skipped: &[&[u8]],
-        times: [usize; 2],
+        times: &[[usize; 2]],
         packer: &mut Packer,
     ) -> io::Result<(Vec<u8>, Cow<'_, [u8]>)> {
         let streams: [&[u8]; STREAMS] = [
@@ -78,13 +78,18 @@ impl Frame<'_> {
         for index in present {
             let stream = streams[index];
             let literals = index == LITERALS;
-            let time = times[usize::from(literals)];
-            let resembled = literals && time / RESEMBLED_TIME >= stream.len();
-            let prefix = if resembled { skipped.concat() } else { Vec::new() };
-            let packed = match index {
-                0..VARINTS => packer.pack_varints(stream, time)?,
-                _ => packer.pack(stream, &prefix, time)?,
-            };
+            let mut times: Vec<_> = times.iter().map(|it| it[usize::from(literals)]).collect();
+            times.dedup();
+            let mut packed = None;
+            for time in times {
+                let resembled = literals && time / RESEMBLED_TIME >= stream.len();
+                let prefix = if resembled { skipped.concat() } else { Vec::new() };
+                let other = match index {
+                    0..VARINTS => packer.pack_varints(stream, time)?,
+                    _ => packer.pack(stream, &prefix, time)?,
+                };
+                packed = shorter(packed, other);
+            }
             let (packing, bytes) = match packed {
                 Some((packing, packed)) => (packing, Cow::Owned(packed)),
                 None => (Packing::Raw, Cow::Borrowed(stream)),
@@ -101,6 +106,14 @@ impl Frame<'_> {
         Ok((body, tail))
     }
 }
+
+/// The shorter of two packings, the first if they are as long.
+fn shorter(first: Option<Packed>, second: Option<Packed>) -> Option<Packed> {
+    let both = [first, second].into_iter().flatten();
+    both.min_by_key(|(_, packed)| packed.len())
+}
+
+type Packed = (Packing, Vec<u8>);
 
 /// A body whose streams were found, none unpacked yet.
 pub(crate) struct PackedFrame<'a> {

@@ -19,7 +19,12 @@ const COLUMN_PART_MIN: usize = 1 << 10;
 /// Longer streams are tried on a sample first.
 const SAMPLED_MIN: usize = 16 << 10;
 const SAMPLE: usize = 1 << 10;
-const SAMPLES: usize = 8;
+/// of this number of pieces at least,
+const SAMPLES_MIN: usize = 8;
+/// and one for this number of bytes: what can be packed may lie in few places of much noise.
+const SAMPLE_DISTANCE: usize = 32 << 10;
+/// A sample compresses if packing saves one byte in this number; noise saves none.
+const SAMPLE_SAVED_SHARE: usize = 128;
 /// Longer streams whose sample does not compress are left raw; shorter ones are tried with the
 /// fastest level. Shorter ones, and those behind a prefix, of which a sample would know nothing,
 /// are packed with their level and the fastest one; of others a larger sample tells which to take:
@@ -33,6 +38,9 @@ const WINDOW_LOG_MAX: u32 = 23;
 /// What is packed in parts is copied into a window first. The small tables of the fastest level
 /// hardly find what lies further back.
 const WINDOW_LOG_FAST: u32 = 19;
+
+/// One other byte in this number is possible in a text.
+const OTHERS_SHARE: usize = 16;
 
 /// How the bytes of a stream are packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,19 +150,27 @@ impl Packer {
         Ok(if is_shorter { Some((Packing::ZstdOfColumns, in_columns)) } else { packed })
     }
 
+    /// The bytes that a sample of literals takes when it is packed.
+    ///
+    /// # Errors
+    /// zstd has no memory.
+    pub(crate) fn length(&mut self, sample: &[u8]) -> io::Result<usize> {
+        Ok(compress(self.context()?, sample, &parts(sample), 0, LEVEL_OF_SAMPLE)?.len())
+    }
+
     fn sample_compresses(&mut self, raw: &[u8]) -> io::Result<bool> {
         if raw.len() < SAMPLED_MIN {
             return Ok(true);
         }
-        let sample = sample::<SAMPLES>(raw, SAMPLE);
+        let sample = sample(raw, SAMPLES_MIN.max(raw.len() / SAMPLE_DISTANCE), SAMPLE);
         let packed = compress(self.context()?, &sample, &parts(&sample), 0, 1)?;
-        Ok(packed.len() < sample.len() - sample.len() / 32)
+        Ok(packed.len() < sample.len() - sample.len() / SAMPLE_SAVED_SHARE)
     }
 
     /// Whether `level` makes a sample shorter than the fastest one does. The digits of a log are packed
     /// better without the short matches that other levels find.
     fn sample_gains(&mut self, raw: &[u8], level: i32) -> io::Result<bool> {
-        let sample = sample::<GAIN_SAMPLES>(raw, raw.len() / GAIN_SHARE / GAIN_SAMPLES);
+        let sample = sample(raw, GAIN_SAMPLES, raw.len() / GAIN_SHARE / GAIN_SAMPLES);
         let parts = parts(&sample);
         let fast = compress(self.context()?, &sample, &parts, 0, 1)?;
         let packed = compress(self.context()?, &sample, &parts, 0, level)?;
@@ -170,16 +186,18 @@ impl Packer {
     }
 }
 
-/// `COUNT` pieces of `raw` of so many bytes, evenly spread.
-fn sample<const COUNT: usize>(raw: &[u8], piece: usize) -> Vec<u8> {
-    let distance = (raw.len() - piece) / (COUNT - 1);
-    (0..COUNT).flat_map(|it| &raw[it * distance..][..piece]).copied().collect()
+/// `count` pieces of `raw`, each of `piece` bytes, evenly spread.
+fn sample(raw: &[u8], count: usize, piece: usize) -> Vec<u8> {
+    let distance = (raw.len() - piece) / (count - 1);
+    (0..count).flat_map(|it| &raw[it * distance..][..piece]).copied().collect()
 }
 
 fn new_context() -> io::Result<CCtx<'static>> {
     CCtx::try_create().ok_or_else(|| io::ErrorKind::OutOfMemory.into())
 }
 
+/// The level with which a sample is packed.
+const LEVEL_OF_SAMPLE: i32 = 6;
 /// From this level of zstd on its tables are large.
 const LEVEL_LARGE: i32 = 11;
 /// The tables that such a level may have, as binary logarithms of their entries of 4 bytes: its own
@@ -299,6 +317,12 @@ fn is_noise_behind(piece: &[u8], follows_noise: bool) -> bool {
     see(&mut seen, head) > HEAD_NOISE_MIN && (follows_noise || see(&mut seen, rest) > NOISE_MIN)
 }
 
+/// Whether hardly any of these bytes is a control character or beyond ASCII.
+pub(crate) fn is_text(bytes: &[u8]) -> bool {
+    let others = bytes.iter().filter(|it| !matches!(it, b'\t'..=b'\r' | b' '..=b'~')).count();
+    others * OTHERS_SHARE < bytes.len()
+}
+
 /// Marks these bytes as seen, and counts all that are.
 fn see(seen: &mut [u8; 256], bytes: &[u8]) -> u32 {
     bytes.iter().for_each(|it| seen[usize::from(*it)] = 1);
@@ -343,6 +367,18 @@ mod tests {
         for (_, cost) in LEVELS {
             assert!(packed(cost * log.len()) <= fast, "{cost} nanoseconds a byte");
         }
+    }
+
+    #[test]
+    fn what_can_be_packed_in_few_places_of_noise_is_packed() {
+        let text = b"what is said again and again, ".repeat(1 << 10);
+        let mut raw = noise(4 << 20);
+        for at in [5, 29, 37, 53, 71, 90, 105, 121] {
+            raw[at << 15..][..text.len()].copy_from_slice(&text);
+        }
+        let packed = Packer::default().pack(&raw, &[], 0).expect("memory");
+        let saved = packed.map_or(0, |it| raw.len() - it.1.len());
+        assert!(saved > 7 * text.len(), "{saved}");
     }
 
     #[test]

@@ -64,7 +64,7 @@ pub fn read_journal(input: &[u8]) {
     if let Ok(plan) = InPlacePlan::read_journal(input) {
         let mut journal = Vec::new();
         plan.write_journal(&mut journal).expect("memory");
-        // Varints have several forms, of which only the shortest is written.
+        // A varint has several forms; only the shortest one is written.
         assert_eq!(InPlacePlan::read_journal(&journal[..]).expect("a journal of ours"), plan);
     }
 }

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 
-/// The pieces that are looked at, each of which is written or left out as a whole. A file system
-/// keeps one extent less where smaller holes are filled.
+/// The length in bytes of the pieces that are looked at. Each piece is written or left out as a whole.
+/// A file system keeps one extent less where smaller holes are filled.
 pub(super) const PIECE: usize = 32 << 10;
 /// Fewer zeros are no hole: a block of most file systems.
 const HOLE_LEAST: usize = 4 << 10;
