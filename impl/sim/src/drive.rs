@@ -42,7 +42,11 @@ impl Simulation {
         let ordered = self.is_ordered();
         let mut random = self.random(Chance::Delay, [from.0, to.0, packet.message.kind()]);
         let bytes = packet_bytes(&packet, payload_bytes);
-        self.ledger.sent_bytes += bytes;
+        let message = &packet.message;
+        match message.entries().is_empty() && message.payloads().is_empty() {
+            true => self.ledger.empty_bytes += bytes,
+            false => self.ledger.sent_bytes += bytes,
+        }
         let (now, takes) = (self.now(), self.setup.transmission(bytes));
         let left = self.network.channels_mut().transmit(from, to, now, takes);
         let arrival = left + random.duration(&self.setup.latency);

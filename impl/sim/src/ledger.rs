@@ -91,8 +91,11 @@ ledger! {
     hangs "disks that hung";
     /// Disks that were full.
     fills "disks that were full";
-    /// Bytes of all messages that got under way.
-    sent_bytes "bytes sent";
+    /// Bytes of the messages with entries or contents that got under way.
+    sent_bytes "bytes sent with entries or contents";
+    /// Bytes of the others: heartbeats, their answers, elections, questions. They come with time and
+    /// not with what is to be replicated.
+    empty_bytes "bytes sent with neither";
     /// Bytes of entries and contents that reached a node that lacked them.
     useful_bytes "bytes that a node lacked";
     /// Contents that travelled as deltas.

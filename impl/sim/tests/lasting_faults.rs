@@ -43,10 +43,11 @@ fn hundredths_sent(cluster: &Simulation, before: Ledger) -> u64 {
     sent * 100 / useful
 }
 
-/// Of ten writes, one a minute, those that a leader whose disk hangs acknowledges. Goal: at least 9.
-const HUNG_ACKNOWLEDGED: usize = 0;
-/// Leaders elected meanwhile. Goal: 1, within three election timeouts.
-const HUNG_ELECTED: u64 = 0;
+/// Of ten writes, one a minute, those that a leader whose disk hangs acknowledges. The
+/// first is the one that the hung leader takes.
+const HUNG_ACKNOWLEDGED: usize = 9;
+/// Leaders elected meanwhile.
+const HUNG_ELECTED: u64 = 1;
 
 #[test]
 fn a_leader_whose_disk_hangs() {
@@ -68,8 +69,9 @@ fn a_leader_whose_disk_hangs() {
 }
 
 /// Of 100 writes and a read at a leader that is alone, those that have an answer after ten minutes.
-/// Goal: 101, within three election timeouts.
-const ALONE_ANSWERED: usize = 0;
+const ALONE_ANSWERED: usize = 101;
+/// After how many seconds the last of them is answered: three election timeouts.
+const ALONE_ANSWERED_S_MAX: f64 = 0.9;
 
 #[test]
 fn a_leader_without_a_quorum() {
@@ -91,6 +93,7 @@ fn a_leader_without_a_quorum() {
         "no quorum: {answered} of 101 clients answered after {waited_s:.1} s, {unknown} unknown once healed"
     );
     assert_eq!(answered, ALONE_ANSWERED);
+    assert!(waited_s <= ALONE_ANSWERED_S_MAX, "{waited_s}");
     cluster.settle().expect("the cluster settles");
     assert!(cluster.broken().is_empty(), "{:?}", cluster.broken());
 }
@@ -130,8 +133,8 @@ fn lose_link(latency_ms: (u64, u64), one_way: bool) -> LostLink {
 }
 
 /// Leaders elected after the first second, and writes unknown, with a lost link in a data centre and
-/// with messages that take 20 to 40 ms, in both directions and in one. Goal: at most 1, and 0.
-const LOST_LINK_MAX: [(u64, usize); 4] = [(114, 18), (114, 18), (96, 133), (96, 133)];
+/// with messages that take 20 to 40 ms, in both directions and in one.
+const LOST_LINK_MAX: [(u64, usize); 4] = [(0, 0); 4];
 
 #[test]
 fn one_lost_link_of_three() {
@@ -154,10 +157,10 @@ fn one_lost_link_of_three() {
     }
 }
 
-/// Promises that a node which is cut off logs and syncs in a minute. Goal: 0.
-const CUT_OFF_PROMISES_MAX: u64 = 262;
-/// Of 100 nodes that come back, those that depose a healthy leader. Goal: 0.
-const CUT_OFF_DEPOSES_MAX: usize = 100;
+/// Promises that a node which is cut off logs and syncs in a minute.
+const CUT_OFF_PROMISES_MAX: u64 = 0;
+/// Of 100 nodes that come back, those that depose a healthy leader.
+const CUT_OFF_DEPOSES_MAX: usize = 0;
 
 #[test]
 fn a_node_that_is_cut_off_and_comes_back() {
@@ -186,9 +189,9 @@ fn comes_back_and_deposes(seed: u64) -> bool {
 }
 
 /// Bytes sent for each byte that was lacked, in hundredths: one content of 100 kB that takes 10 s to
-/// store; 80 of 1 kB that take 500 ms each; a backlog of 1,000 entries with contents. Goal: at most
-/// 110.
-const HUNDREDTHS_SENT_MAX: [u64; 3] = [20_112, 40_911, 1_350];
+/// store; 80 of 1 kB that take 500 ms each; a backlog of 1,000 entries with contents. Heartbeats and
+/// other messages that carry neither are not counted.
+const HUNDREDTHS_SENT_MAX: [u64; 3] = [110, 110, 110];
 
 #[test]
 fn bytes_sent_for_each_useful_byte() {

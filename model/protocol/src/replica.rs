@@ -322,9 +322,9 @@ impl Replica {
     }
 
     /// Logs the entries that can follow what is logged, up to the first that cannot: a gap is
-    /// refused. `promise` is logged with them.
+    /// refused. `promise` is logged with them. Says whether any entry was new.
     // Ensures: G8, because what does not follow what is held is not logged.
-    fn learn(&mut self, promise: Option<Epoch>, entries: &[Entry], turn: &mut Turn<'_>) {
+    fn learn(&mut self, promise: Option<Epoch>, entries: &[Entry], turn: &mut Turn<'_>) -> bool {
         let (mut logged, nodes) = (*self.log.vv(), self.nodes());
         let mut fresh = Vec::new();
         for entry in entries.iter().filter(|it| it.dot.origin.0 < nodes) {
@@ -339,7 +339,9 @@ impl Replica {
             logged.insert(entry.dot);
             fresh.push(entry.clone());
         }
+        let is_new = !fresh.is_empty();
         self.append(turn.decisions.batch(promise, fresh), turn);
+        is_new
     }
 
     /// The log is on disk up to `position`: apply what is, release what it explains, go on.

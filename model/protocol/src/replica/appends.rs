@@ -86,8 +86,10 @@ impl Replica {
         {
             leadership.heard.insert(from);
         }
-        self.learn(None, &ack.entries, turn);
-        self.ask_for_more(from, &ack.vv);
+        let is_new = self.learn(None, &ack.entries, turn);
+        if self.asks_for_more(&ack.entries, is_new) {
+            self.ask_for_more(from, &ack.vv);
+        }
         self.confirm_reads(from, ack, turn);
         self.replicate(turn);
     }
@@ -99,6 +101,13 @@ impl Replica {
             let length = self.log.length();
             self.progress(peer).into_iter().for_each(|it| it.prompts_at = Some(length));
         }
+    }
+
+    /// Whether a message that brought entries asks for those that follow them. Where a message can
+    /// arrive twice, only one does that brought something new: otherwise each copy would ask, and the
+    /// answers would multiply.
+    pub(super) fn asks_for_more(&self, entries: &[Entry], is_new: bool) -> bool {
+        is_new || (!entries.is_empty() && !self.parameters.retransmits)
     }
 
     /// Notes that a peer has synced this much in this epoch.
@@ -166,13 +175,13 @@ impl Replica {
         let mut sent = leadership.peers[peer.index()].sent;
         let payloads = self.payloads_of(&entries, &sent);
         entries.iter().for_each(|entry| sent.insert(entry.dot));
-        let (epoch, vv) = (self.promise(), self.synced_vv);
+        let (epoch, vv, synced) = (self.promise(), self.synced_vv, self.synced);
         let digest = self.digest(&vv);
         let append = Append { epoch, tag, entries, vv, digest, payloads };
         self.send(peer, Message::Append(append), turn);
         if let Some(progress) = self.progress(peer) {
             progress.sent = sent;
-            progress.prompts_at = None;
+            progress.prompts_at = progress.prompts_at.filter(|at| *at > synced);
             if progress.flow == Flow::Probe {
                 progress.flow = Flow::ProbeSent;
             }

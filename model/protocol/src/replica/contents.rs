@@ -112,13 +112,12 @@ impl Contents {
 }
 
 impl Replica {
-    /// Whether a message must wait: it, or one before it from the same peer, names a content that
-    /// is not durable here.
+    /// Whether a message must wait: its entries, or those of one before it from the same peer, name a
+    /// content that is not durable here. A message without entries waits for nothing, so that a leader
+    /// is heard, and hears its followers, while they store what it sent.
     // Ensures: G10, because an entry whose content is not durable here is not logged.
     pub(super) fn must_wait(&self, from: NodeId, message: &SealedMessage, turn: &Turn<'_>) -> bool {
-        let carries_entries =
-            matches!(**message, Message::Append(_) | Message::Ack(_) | Message::Vote(_));
-        carries_entries
+        !message.entries().is_empty()
             && turn.decisions.waits_for_content()
             && (self.contents.waiting.iter().any(|waiting| waiting.from == from)
                 || !self.contents.missing(message.entries(), &self.log).is_empty())

@@ -94,9 +94,7 @@ impl Replica {
         if !counts || matches!(self.role, Role::Follower(_) | Role::PreCandidate(_)) {
             return;
         }
-        if turn.decisions.learns_from_votes() {
-            self.learn(None, &vote.entries, turn);
-        }
+        let is_new = turn.decisions.learns_from_votes() && self.learn(None, &vote.entries, turn);
         let counts_at = self.log.length();
         match &mut self.role {
             Role::Candidate(ballots) => {
@@ -106,10 +104,14 @@ impl Replica {
             }
             _ => self.note_progress(from, &vote.vv, turn),
         }
-        if matches!(self.role, Role::Candidate(_)) && !self.log.vv().includes(&vote.vv) {
+        let has_more =
+            self.asks_for_more(&vote.entries, is_new) && !self.log.vv().includes(&vote.vv);
+        if has_more && matches!(self.role, Role::Candidate(_)) {
             self.request_vote(from, turn);
         }
-        self.ask_for_more(from, &vote.vv);
+        if has_more {
+            self.ask_for_more(from, &vote.vv);
+        }
         self.maybe_lead(turn);
         self.replicate(turn);
     }

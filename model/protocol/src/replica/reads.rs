@@ -1,8 +1,9 @@
 //! Reads: linearizable with W confirmations, stale at once.
 
-use super::{PendingRead, Replica, Role, Turn};
+use super::{Leadership, PendingRead, Replica, Role, Turn};
 use crate::{
-    Ack, Consistency, NodeId, Outcome, Path, ReadRequest, Refusal, RequestId, VersionVector,
+    Ack, Consistency, NodeId, NodeSet, Outcome, Path, ReadRequest, Refusal, RequestId,
+    VersionVector,
 };
 
 impl Replica {
@@ -53,6 +54,7 @@ impl Replica {
             outcome,
             vv,
             tag: leadership.tag,
+            followed_by: NodeSet::default(),
             confirmed: [own].into_iter().collect(),
         });
         if !turn.decisions.confirms_read(self.settings(), self.alone()) {
@@ -61,13 +63,18 @@ impl Replica {
         self.answer_reads(turn);
     }
 
-    /// Counts an Ack that answers a tag issued after a read began, from a peer that has all the
-    /// read saw.
+    /// Counts a peer that has answered a tag issued after a read began, and has all that the read
+    /// saw. Two Acks may say so: one that answers a heartbeat while a content is being stored, and the
+    /// one that follows.
     pub(super) fn confirm_reads(&mut self, from: NodeId, ack: &Ack, turn: &mut Turn<'_>) {
-        if let Role::Leader(leadership) = &mut self.role {
-            for read in &mut leadership.reads {
-                if turn.decisions.is_asked_since(ack.tag, read.tag)
-                    && turn.decisions.has_what_was_read(&ack.vv, &read.vv)
+        if let Role::Leader(Leadership { peers, reads, .. }) = &mut self.role {
+            let acked = peers.get(from.index()).and_then(|it| it.acked).unwrap_or_default();
+            for read in reads {
+                if turn.decisions.is_asked_since(ack.tag, read.tag) {
+                    read.followed_by.insert(from);
+                }
+                if read.followed_by.contains(from)
+                    && turn.decisions.has_what_was_read(&acked, &read.vv)
                 {
                     read.confirmed.insert(from);
                 }

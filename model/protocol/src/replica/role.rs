@@ -170,6 +170,8 @@ pub struct PendingRead {
     pub vv: VersionVector,
     /// The first tag issued after the request came.
     pub tag: Tag,
-    /// Who confirmed, the leader included.
+    /// Who has answered that tag or a later one, and so followed this leader after the request came.
+    pub followed_by: NodeSet,
+    /// Who confirmed: they followed, and have all that the answer is about. The leader is one.
     pub confirmed: NodeSet,
 }
