@@ -315,7 +315,7 @@ fn the_states_of_the_itf_export_are_those_of_the_run() {
     assert_eq!(last.nodes["n2"].shows["a"], ["\"v1\" (n2#1)"]);
     assert_eq!(last.nodes["n1"].sessions["n2"], 1);
     assert!(last.nodes["n1"].copies.is_empty());
-    assert_eq!(last.messages.len(), 9);
+    assert_eq!(last.messages.len(), 8);
     assert!(last.messages.values().all(|it| it.from != it.to && !it.says.is_empty()));
     let read = last.operations.last().expect("an operation");
     assert_eq!((read.outcome.as_str(), read.answer.as_str()), ("done", "value none"));

@@ -6,6 +6,8 @@ use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use super::{Access, Disk, DiskFile};
 
@@ -37,6 +39,12 @@ struct FileId {
     device: u64,
     inode: u64,
 }
+
+/// How often a lock that another process holds is tried. A process that is being started holds the
+/// locks of its parent until it runs its own program, also those that the parent gives up meanwhile.
+const LOCK_ATTEMPTS: u32 = 20;
+/// The time between two attempts.
+const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
 /// The locks that this process holds. The system says only that somebody holds one.
 static HELD: Mutex<BTreeSet<FileId>> = Mutex::new(BTreeSet::new());
@@ -150,11 +158,18 @@ impl Disk for RealDisk {
         let is_written = access != Access::Read;
         options.read(true).write(is_written).create(is_written).truncate(false);
         let file = options.open(self.path(name))?;
-        match file.try_lock() {
-            Ok(()) => RealLock::of(file).map(Some),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(error),
+        for attempt in 0..LOCK_ATTEMPTS {
+            match file.try_lock() {
+                Ok(()) => return RealLock::of(file).map(Some),
+                Err(TryLockError::Error(error)) => return Err(error),
+                Err(TryLockError::WouldBlock) if self.is_locked_by_this_process(name) => break,
+                Err(TryLockError::WouldBlock) if attempt + 1 < LOCK_ATTEMPTS => {
+                    thread::sleep(LOCK_PAUSE);
+                }
+                Err(TryLockError::WouldBlock) => {}
+            }
         }
+        Ok(None)
     }
 
     fn is_locked_by_this_process(&self, name: &str) -> bool {
