@@ -1,15 +1,15 @@
 //! The cluster under faults that last: figures of five stories, in virtual time.
 //!
 //! Each test prints a row per story (`cargo test -p steadfast-sim --test lasting_faults --
-//! --nocapture`) and compares it with the constants beside it. They are what the protocol does today:
-//! with neither pre-vote nor check-quorum nor bounds on replication. The goal stands beside each. A
-//! constant named `MAX` is a limit, to be lowered when the protocol does better; of the others both
-//! directions fail the test.
+//! --nocapture`) and compares it with the constants beside it. A constant named `MAX` is a limit; the
+//! others are exact. The last test leaves out one rule of time after the other and demands that the
+//! figures show it.
 
 use std::time::Duration;
 
-use steadfast_guarantees::Status;
-use steadfast_protocol::{NodeId, RequestId, Settings};
+use steadfast_guarantees::twins::Twin;
+use steadfast_guarantees::{GuaranteeId, Status};
+use steadfast_protocol::{Append, Decisions, NodeId, NodeSet, RequestId, Settings};
 use steadfast_sim::{Ledger, Setup, Simulation};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -239,4 +239,69 @@ fn backlog() -> u64 {
     cluster.run_for(MINUTE);
     cluster.settle().expect("the node catches up");
     hundredths_sent(&cluster, before)
+}
+
+/// A follower does not take an Append for a sign of its leader.
+struct HearsNobody;
+
+impl Decisions for HearsNobody {
+    fn is_heard(&self, _: &Append) -> bool {
+        false
+    }
+}
+
+/// A node grants every pre-vote, also while it hears a leader.
+struct GrantsEveryPreVote;
+
+impl Decisions for GrantsEveryPreVote {
+    fn refuses_pre_votes(&self) -> bool {
+        false
+    }
+}
+
+/// A leader leads on, whomever it hears.
+struct NeverResigns;
+
+impl Decisions for NeverResigns {
+    fn suffices_to_lead(&self, _: Settings, _: NodeSet) -> bool {
+        true
+    }
+}
+
+const fn wrong(name: &'static str, decisions: &'static dyn Decisions) -> Twin {
+    let caught_by = GuaranteeId::Settles;
+    Twin { name, about: name, decisions, caught_by, scope: "pre-vote", on_graph: false }
+}
+
+static HEARS_NOBODY: Twin = wrong("hears-nobody", &HearsNobody);
+static GRANTS_EVERY_PRE_VOTE: Twin = wrong("grants-every-pre-vote", &GrantsEveryPreVote);
+static NEVER_RESIGNS: Twin = wrong("never-resigns", &NeverResigns);
+
+/// Leaders elected within ten seconds, without a fault or with a lost link to a follower.
+fn elected(twin: Option<&'static Twin>, loses_link: bool) -> u64 {
+    let (mut cluster, leader) = led(3, |it| it.twin = twin);
+    let other = followers(leader)[0];
+    if loses_link {
+        cluster.cut_links([(leader, other), (other, leader)]);
+    }
+    let before = cluster.ledger().leaders;
+    cluster.run_for(SECOND * 10);
+    cluster.ledger().leaders - before
+}
+
+/// Whether a leader without a quorum still leads after ten seconds.
+fn leads_on_alone(twin: Option<&'static Twin>) -> bool {
+    let (mut cluster, leader) = led(2, |it| it.twin = twin);
+    cluster.cut([leader]);
+    cluster.run_for(SECOND * 10);
+    cluster.leads(leader)
+}
+
+#[test]
+fn each_rule_of_time_that_is_left_out_shows() {
+    assert_eq!([elected(None, false), elected(None, true)], [0, 0]);
+    assert!(elected(Some(&HEARS_NOBODY), false) > 10);
+    assert!(elected(Some(&GRANTS_EVERY_PRE_VOTE), true) > 10);
+    assert!(!leads_on_alone(None));
+    assert!(leads_on_alone(Some(&NEVER_RESIGNS)));
 }

@@ -131,8 +131,8 @@ impl dyn ClusterView + '_ {
         }
     }
 
-    /// Whether one of the nodes that take part wants a content of which only a stopped node has a good
-    /// copy: it waits until the stopped node is replaced.
+    /// Whether a node that takes part wants a content whose only good copies are on stopped nodes. It
+    /// waits until a stopped node is replaced.
     #[must_use]
     pub fn lacks_content_of_a_stopped_node(&self) -> bool {
         let has = |node: &Replica, content| self.copy(node.id(), content) == ContentCopy::Exact;

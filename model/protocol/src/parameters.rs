@@ -1,5 +1,5 @@
-//! What can be chosen anew each time a node starts, unlike the [`Settings`](crate::Settings) of its
-//! cluster.
+//! Parameters of one node, chosen at each start. The [`Settings`](crate::Settings) of its cluster are
+//! fixed for the log's life.
 
 use std::num::NonZeroU32;
 

@@ -46,7 +46,8 @@ struct Limits {
     /// Neither longer old contents are indexed nor more unmatched bytes searched: the lists of what is
     /// found would take more memory than both contents.
     length_max: usize,
-    /// Nor is one of which there are more bytes for each unmatched one: to read it takes time.
+    /// An old content with more bytes than this per unmatched byte is not indexed: reading it costs more
+    /// than the pass saves.
     old_per_gap_max: usize,
     /// The pass goes on if the sample saves one byte of its packed literals in this number.
     saved_share: usize,

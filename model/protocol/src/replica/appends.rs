@@ -88,19 +88,24 @@ impl Replica {
         }
         let is_new = self.learn(None, &ack.entries, turn);
         if self.asks_for_more(&ack.entries, is_new) {
-            self.ask_for_more(from, &ack.vv);
+            self.ask_for_more(from, &ack.vv, turn);
         }
         self.confirm_reads(from, ack, turn);
         self.replicate(turn);
     }
 
-    /// Lets an Append ask for the rest of what a peer has, if this was not all, once everything that
-    /// came from it is synced: then the Append says that there is room for more.
-    pub(super) fn ask_for_more(&mut self, peer: NodeId, vv: &VersionVector) {
-        if !self.log.vv().includes(vv) {
-            let length = self.log.length();
-            self.progress(peer).into_iter().for_each(|it| it.prompts_at = Some(length));
+    /// Asks a peer that holds `vv` for the entries that are still missing here, once those received
+    /// are synced: a leader with an Append, a candidate with another VoteRequest. Both carry the synced
+    /// vector, which opens the peer's window again.
+    pub(super) fn ask_for_more(&mut self, peer: NodeId, vv: &VersionVector, turn: &mut Turn<'_>) {
+        if self.log.vv().includes(vv) {
+            return;
         }
+        if matches!(self.role, Role::Candidate(_)) {
+            return self.request_vote(peer, turn);
+        }
+        let length = self.log.length();
+        self.progress(peer).into_iter().for_each(|it| it.prompts_at = Some(length));
     }
 
     /// Whether a message that brought entries asks for those that follow them. Where a message can

@@ -35,8 +35,9 @@ impl Replica {
         }
     }
 
-    /// A request of which the log holds an entry. Two requests with one id are the client's mistake,
-    /// and it hears so; the base is not compared, because an entry does not tell whether it was named.
+    /// Handles a request whose id wrote a logged entry. If the entry is another write, the client has
+    /// used the id twice and is told so. The base is not compared, because an entry does not record
+    /// whether its author named the base.
     fn on_retry(&mut self, write: &WriteRequest, entry: &Entry, turn: &mut Turn<'_>) {
         let (request, dot) = (write.request, entry.dot);
         if !self.is_made_by(write, entry) && turn.decisions.compares_retries() {

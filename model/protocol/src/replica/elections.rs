@@ -104,13 +104,8 @@ impl Replica {
             }
             _ => self.note_progress(from, &vote.vv, turn),
         }
-        let has_more =
-            self.asks_for_more(&vote.entries, is_new) && !self.log.vv().includes(&vote.vv);
-        if has_more && matches!(self.role, Role::Candidate(_)) {
-            self.request_vote(from, turn);
-        }
-        if has_more {
-            self.ask_for_more(from, &vote.vv);
+        if self.asks_for_more(&vote.entries, is_new) {
+            self.ask_for_more(from, &vote.vv, turn);
         }
         self.maybe_lead(turn);
         self.replicate(turn);

@@ -14,7 +14,7 @@ fn narrow(entries: u32, window: u32) -> Parameters {
     Parameters { limits, ..Parameters::default() }
 }
 
-/// Two nodes, of which the first leads and has written this much before the second is linked again.
+/// A cluster of two nodes. Node 0 leads, and has made `writes` entries while node 1 was cut off.
 fn with_backlog(parameters: Parameters, writes: u64) -> Cluster {
     let mut cluster = Cluster::with(2, 1, 1, parameters);
     cluster.elect(0);
