@@ -163,13 +163,21 @@ impl ClusterModel {
         let mut write = |kind| actions.push(Action::new(Step::Write { node, path, kind }));
         let heads = leader.files().heads(self.path(path));
         write(WriteKind::Put);
-        if left.deletes > 0 && heads.first().is_some_and(|it| it.change != Change::Delete) {
+        let is_there = heads.first().is_some_and(|it| it.change != Change::Delete);
+        if left.deletes > 0 && (is_there || self.may_miss(state, path)) {
             write(WriteKind::Delete);
         }
         if left.resolves > 0 && heads.len() > 1 {
             write(WriteKind::Resolve);
             heads[1..].iter().for_each(|head| write(WriteKind::Restore(head.dot)));
         }
+    }
+
+    /// Whether a leader that shows nothing of a path may miss what was acknowledged: what it refuses
+    /// then tells something.
+    fn may_miss(&self, state: &ClusterState, path: u32) -> bool {
+        let mut acknowledged = state.history().acknowledged();
+        self.scope().judges_order() && acknowledged.any(|(it, _)| it.path == *self.path(path))
     }
 
     fn collect_time(&self, state: &ClusterState, actions: &mut Vec<Action>) {

@@ -55,8 +55,7 @@ impl ClusterModel {
     #[must_use]
     pub fn new(scope: Scope, twin: Option<&'static Twin>, witnesses: &[&str]) -> Self {
         let decisions = twin.map_or(&Steadfast as &dyn Decisions, |twin| twin.decisions);
-        let has_reads = scope.bounds.reads > 0;
-        let mut actors = ActorModel::new((), History::new(has_reads));
+        let mut actors = ActorModel::new((), History::new(scope.judges_order()));
         actors = actors.init_network(Network::new_ordered([]));
         for node in NodeId::all(scope.settings.nodes()) {
             let identity = Identity { node, settings: scope.settings };

@@ -100,6 +100,9 @@ scopes! {
     "reads" Default "E2W2: a write and a read through an election"
         ["read-answered", "read-unanswerable", "leader-change", "deposed-leader-believes"]
         |name| scope(name, 2, 2, Bounds { writes: 1, reads: 1, elections: 1, ..NOTHING });
+    "refusals" Default "E2W2: a write and a delete, which may find nothing, through an election"
+        ["refusal-unanswerable", "leader-change", "deposed-leader-believes", "delete-converged"]
+        |name| scope(name, 2, 2, Bounds { writes: 2, deletes: 1, elections: 1, ..NOTHING });
     "two-reads" Deep "E2W2: a write and two reads through an election"
         ["read-answered", "read-unanswerable", "leader-change"]
         |name| scope(name, 2, 2, Bounds { writes: 1, reads: 2, elections: 1, ..NOTHING });

@@ -1,6 +1,7 @@
-//! The twelve guarantees.
+//! The guarantees.
 
 mod acked_writes_survive;
+mod clients_in_order;
 mod content_is_exact;
 mod deposed_leaders_do_not_overrule;
 mod effect_beats_cause;
@@ -93,6 +94,7 @@ guarantees! { $
     "G10" "content-is-exact" ContentIsExact content_is_exact::ContentIsExact;
     "G11" "nothing-from-nowhere" NothingFromNowhere nothing_from_nowhere::NothingFromNowhere;
     "G12" "settles" Settles settles::Settles;
+    "G13" "clients-in-order" ClientsInOrder clients_in_order::ClientsInOrder;
 }
 
 /// A promise, with its names and how it is judged.

@@ -8,6 +8,7 @@ use steadfast_protocol::{
 };
 
 use crate::linearizability::{self, NotLinearizable, Time};
+use crate::observation::Observation;
 use crate::{GuaranteeId, GuaranteeSet, NodeView};
 
 /// The number of an operation in its history, from 0.
@@ -79,6 +80,8 @@ pub struct Operation {
     pub retried: bool,
     invoked: Time,
     returned: Option<Time>,
+    /// What its refusal says about the file, where that is judged.
+    observed: Option<Observation>,
     /// The newest epoch that had been led when a read began; zero once the read is over, and of a
     /// write, so that histories in which it does not matter are equal.
     known: Epoch,
@@ -98,7 +101,8 @@ pub struct History {
 }
 
 /// Logical real time: it advances only when an invocation follows a return, so that histories with
-/// the same real-time order are equal. `None` where nobody reads and no order is ever asked for.
+/// the same real-time order are equal. `None` where nobody observes a file and no order is ever
+/// asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 struct Clock(Option<Phase>);
 
@@ -128,10 +132,10 @@ impl Clock {
 }
 
 impl History {
-    /// An empty history; `has_reads` says whether linearizability will be judged.
+    /// An empty history; `judges_order` says whether linearizability will be judged.
     #[must_use]
-    pub fn new(has_reads: bool) -> Self {
-        let clock = Clock(has_reads.then(Phase::default));
+    pub fn new(judges_order: bool) -> Self {
+        let clock = Clock(judges_order.then(Phase::default));
         History { clock, ..History::default() }
     }
 
@@ -245,17 +249,18 @@ impl History {
         self.leaders.last().map(|(epoch, _)| *epoch).unwrap_or_default()
     }
 
-    /// The operations that were done since: the writes acknowledged and the reads answered, each
-    /// with the newest epoch that had been led when a read among them began.
-    pub fn done_since<'a>(
+    /// The operations that told their clients something since: the writes acknowledged, the reads
+    /// answered and the refusals that tell of a file, each with the newest epoch that had been led
+    /// when a read among them began.
+    pub fn answered_since<'a>(
         &'a self,
         before: &'a History,
     ) -> impl Iterator<Item = (&'a Operation, Epoch)> {
         let is_same = Arc::ptr_eq(&self.operations, &before.operations);
         let now = if is_same { &[][..] } else { &self.operations[..] };
-        now.iter().enumerate().filter(|(_, it)| it.status == Status::Done).filter_map(|(at, it)| {
+        now.iter().enumerate().filter(|(_, it)| it.has_told()).filter_map(|(at, it)| {
             match before.operations.get(at) {
-                Some(old) if old.status == Status::Done => None,
+                Some(old) if old.has_told() => None,
                 Some(old) => Some((it, old.known)),
                 // It was asked and answered in one step.
                 None => Some((it, before.newest_epoch())),
@@ -271,8 +276,19 @@ impl History {
         let status = Status::Pending;
         let returned = None;
         let retried = false;
-        let operation =
-            Operation { request, path, node, action, status, retried, invoked, returned, known };
+        let observed = None;
+        let operation = Operation {
+            request,
+            path,
+            node,
+            action,
+            status,
+            retried,
+            invoked,
+            returned,
+            observed,
+            known,
+        };
         Arc::make_mut(&mut self.operations).push(operation);
     }
 
@@ -322,7 +338,7 @@ impl History {
         answers.into_iter().for_each(|(request, outcome)| self.note_answer(request, &outcome));
     }
 
-    fn note_made(&mut self, entry: &Entry, epoch: Epoch) {
+    pub(crate) fn note_made(&mut self, entry: &Entry, epoch: Epoch) {
         if let Some(Action::Write { made, .. }) = self.find(entry.request).map(|it| &mut it.action)
         {
             made.push((entry.clone(), epoch));
@@ -331,13 +347,13 @@ impl History {
 
     /// A client hears what became of its request; what it hears of a request that was answered
     /// before is ignored.
-    fn note_answer(&mut self, request: RequestId, outcome: &Outcome) {
+    pub(crate) fn note_answer(&mut self, request: RequestId, outcome: &Outcome) {
         if self.operation(request).is_none_or(|it| it.status != Status::Pending) {
             return;
         }
-        let returned = self.clock.give_back();
+        let (returned, judges_order) = (self.clock.give_back(), self.clock.0.is_some());
         if let Some(operation) = self.find(request) {
-            operation.answer(outcome, returned);
+            operation.answer(outcome, returned, judges_order);
         }
     }
 
@@ -377,10 +393,18 @@ impl History {
     pub fn contradiction(&self, request: RequestId) -> Option<(Vec<OperationId>, NotLinearizable)> {
         self.clock.0?;
         let path = self.operation(request).map(|it| &it.path);
-        let of_path = self.operations.iter().enumerate().filter(|(_, it)| Some(&it.path) == path);
-        let (ids, judged): (Vec<_>, Vec<_>) = of_path
-            .filter(|(_, it)| it.status != Status::Refused)
-            .map(|(id, it)| {
+        let (ids, judged): (Vec<_>, Vec<_>) = self.judged(path?).unzip();
+        linearizability::judge(&judged).err().map(|why| (ids, why))
+    }
+
+    /// The operations of a path that an order is looked for, with their places in the history.
+    pub(crate) fn judged(
+        &self,
+        path: &Path,
+    ) -> impl Iterator<Item = (OperationId, linearizability::Operation<RequestId>)> {
+        let operations = self.operations.iter().enumerate();
+        operations.filter(move |(_, it)| it.path == *path && it.status != Status::Refused).map(
+            |(id, it)| {
                 let action = match &it.action {
                     Action::Write { .. } => linearizability::Action::Write(it.request),
                     Action::Read { version } => {
@@ -389,9 +413,8 @@ impl History {
                 };
                 let (invoked, returned) = (it.invoked, it.returned);
                 (id, linearizability::Operation { action, invoked, returned })
-            })
-            .unzip();
-        linearizability::judge(&judged).err().map(|why| (ids, why))
+            },
+        )
     }
 }
 
@@ -405,13 +428,42 @@ impl Operation {
         }
     }
 
-    fn answer(&mut self, outcome: &Outcome, at: Time) {
+    /// When the client asked.
+    #[must_use]
+    pub fn invoked(&self) -> Time {
+        self.invoked
+    }
+
+    /// When the client heard what its request did or what it found; `None` if it never did.
+    #[must_use]
+    pub fn returned(&self) -> Option<Time> {
+        self.returned
+    }
+
+    /// What its refusal says about the file, where that is judged.
+    #[must_use]
+    pub fn observed(&self) -> Option<Observation> {
+        self.observed
+    }
+
+    /// Whether its client has learned something about the file.
+    fn has_told(&self) -> bool {
+        self.status == Status::Done || self.observed.is_some()
+    }
+
+    fn answer(&mut self, outcome: &Outcome, at: Time, judges_order: bool) {
         self.status = match outcome {
             Outcome::Acknowledged { .. } | Outcome::Value { .. } => Status::Done,
             Outcome::Refused(_) if !self.retried => Status::Refused,
             Outcome::Refused(_) | Outcome::Unknown => Status::Unknown,
         };
-        if self.status == Status::Done {
+        if let Outcome::Refused(refusal) = outcome
+            && self.status == Status::Refused
+            && judges_order
+        {
+            self.observed = Observation::of(refusal);
+        }
+        if self.has_told() {
             self.returned = Some(at);
         }
         self.known = Epoch::ZERO;

@@ -1,4 +1,4 @@
-//! The promises of Steadfast, G1 to G12, evaluated on any cluster.
+//! The promises of Steadfast, G1 to G13, evaluated on any cluster.
 //!
 //! A checker, a simulator or a supervisor of real nodes shows its cluster as a [`ClusterView`]
 //! and keeps a [`History`] beside it; the same code then says which promise is broken. Each
@@ -9,6 +9,7 @@
 mod guarantee;
 mod history;
 pub mod linearizability;
+mod observation;
 pub mod twins;
 mod view;
 pub mod witnesses;
@@ -18,4 +19,5 @@ pub use guarantee::{
     timeouts_needed,
 };
 pub use history::{Action, History, Operation, OperationId, Status};
+pub use observation::Observation;
 pub use view::{ClusterView, NodeView};

@@ -279,6 +279,14 @@ twins! {
         }
     }
 
+    RefusalWithoutQuorum "refusal-without-quorum"
+    "a leader tells that a file does not exist without asking anybody",
+    Linearizable in "refusals" {
+        fn confirms_refusals(&self) -> bool {
+            false
+        }
+    }
+
     ReadTakenLate "read-taken-late"
     "a linearizable read returns what is shown when it is confirmed",
     Linearizable in "two-reads" {
@@ -403,6 +411,14 @@ twins! {
     "a leader does not recognise a retry",
     NothingFromNowhere in "retries" {
         fn recognises_retries(&self) -> bool {
+            false
+        }
+    }
+
+    LateCopyWritten "late-copy-written"
+    "a leader writes a late copy of a request although its client has written since",
+    ClientsInOrder in "retries-crash" {
+        fn is_superseded(&self, _: u64, _: u64) -> bool {
             false
         }
     }

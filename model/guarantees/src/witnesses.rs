@@ -1,7 +1,7 @@
 //! Witnesses: the interesting things that a run must have reached, or its passing means nothing.
 
 use steadfast_node::ContentCopy;
-use steadfast_protocol::{Change, Halt, NodeId, Replica, Role};
+use steadfast_protocol::{Change, Halt, NodeId, Outcome, Replica, Role};
 use steadfast_trace::Step;
 
 use crate::{Action, ClusterView, Status};
@@ -64,6 +64,8 @@ witnesses! {
         |_, _, after| after.replicas().any(|it| it.leads() && is_deposed(it, after));
     "read-unanswerable", "a deposed leader holds a linearizable read that it cannot answer",
         |_, _, after| after.replicas().any(|it| holds_read(it) && is_deposed(it, after));
+    "refusal-unanswerable", "a deposed leader holds a refusal that it cannot confirm",
+        |_, _, after| after.replicas().any(|it| holds_refusal(it) && is_deposed(it, after));
     "read-answered", "a linearizable read was answered with a version",
         |_, _, after| read_a_version(after);
     "write-acknowledged", "a write was acknowledged",
@@ -162,7 +164,20 @@ fn is_deposed(leader: &Replica, cluster: &dyn ClusterView) -> bool {
 }
 
 fn holds_read(replica: &Replica) -> bool {
-    matches!(replica.role(), Role::Leader(leadership) if !leadership.reads.is_empty())
+    held_answers(replica).any(|it| matches!(it, Outcome::Value { .. }))
+}
+
+fn holds_refusal(replica: &Replica) -> bool {
+    held_answers(replica).any(|it| matches!(it, Outcome::Refused(_)))
+}
+
+/// What a leader will tell once it is confirmed.
+fn held_answers(replica: &Replica) -> impl Iterator<Item = &Outcome> {
+    let held = match replica.role() {
+        Role::Leader(leader) => &leader.reads[..],
+        Role::Follower(_) | Role::PreCandidate(_) | Role::Candidate(_) => &[],
+    };
+    held.iter().map(|it| &it.outcome)
 }
 
 fn read_a_version(cluster: &dyn ClusterView) -> bool {

@@ -214,6 +214,14 @@ impl Scope {
         }
     }
 
+    /// Whether the order in which clients ask and hear matters: somebody reads, or hears of deletes
+    /// and restores what only one order explains.
+    #[must_use]
+    pub fn judges_order(&self) -> bool {
+        let Bounds { reads, deletes, resolves, .. } = self.bounds;
+        reads > 0 || (self.settings.is_consistent() && (deletes > 0 || resolves > 0))
+    }
+
     /// A path by its number.
     #[must_use]
     pub fn path(&self, number: u32) -> Path {

@@ -18,7 +18,7 @@ impl Judge for AckedWritesSurvive {
 
     /// What is synced once stays so, so a version that was read is judged when the read returns.
     fn step(&self, before: &dyn ClusterView, after: &dyn ClusterView, _: NodeId) -> bool {
-        let done = after.history().done_since(before.history());
+        let done = after.history().answered_since(before.history());
         done.filter_map(|(it, _)| match &it.action {
             Action::Read { version } => version.as_ref(),
             Action::Write { .. } => None,

@@ -3,10 +3,11 @@
 use steadfast_protocol::{Epoch, NodeId, Settings};
 
 use super::Judge;
-use crate::{Action, ClusterView, Operation};
+use crate::{Action, ClusterView, Operation, Status};
 
 /// G5: the store behaves like one register per path (Herlihy and Wing, "Linearizability", ACM
-/// TOPLAS 12(3), 1990). Judged when a read or an acknowledgement returns.
+/// TOPLAS 12(3), 1990). Judged when a read, an acknowledgement or a refusal that tells of a file
+/// returns.
 ///
 /// A leader that does not know of its successor may answer a read with the right value by luck, as
 /// long as the successor has acknowledged nothing. So the epochs are judged as well.
@@ -14,8 +15,9 @@ pub(super) struct Linearizable;
 
 impl Judge for Linearizable {
     fn promise(&self) -> &'static str {
-        "reads and acknowledged writes are linearizable, and no read is answered by the leader of a \
-         lower epoch than one that had been led when the read began, when E+W>N"
+        "reads, acknowledged writes and refusals that tell of a file are linearizable, and no read is \
+         answered by the leader of a lower epoch than one that had been led when the read began, when \
+         E+W>N"
     }
 
     fn is_promised(&self, settings: Settings) -> bool {
@@ -24,8 +26,12 @@ impl Judge for Linearizable {
 
     fn step(&self, before: &dyn ClusterView, after: &dyn ClusterView, _: NodeId) -> bool {
         let history = after.history();
-        history.done_since(before.history()).all(|(it, known)| {
-            history.contradiction(it.request).is_none() && !is_answered_late(it, known, after)
+        history.answered_since(before.history()).all(|(it, known)| {
+            let is_explained = match it.status {
+                Status::Refused => history.explains_refusal(it),
+                _ => history.contradiction(it.request).is_none(),
+            };
+            is_explained && !is_answered_late(it, known, after)
         })
     }
 }

@@ -55,6 +55,7 @@ impl Teller {
             GuaranteeId::ContentIsExact => self.bad_content(around),
             GuaranteeId::NothingFromNowhere => self.unasked(around),
             GuaranteeId::Settles => self.unsettled(around),
+            GuaranteeId::ClientsInOrder => None,
         };
         found.unwrap_or_else(|| {
             let promise = id.guarantee().promise();
@@ -139,7 +140,7 @@ impl Teller {
     /// A read that was answered in this step with a version that fewer than W nodes have synced.
     fn read_of_few_copies(&self, around: Around<'_>) -> Option<Reason> {
         let (cluster, wanted) = (around.after, around.after.settings().write());
-        let done = cluster.history().done_since(around.before.history());
+        let done = cluster.history().answered_since(around.before.history());
         done.filter_map(|(it, _)| match &it.action {
             Action::Read { version: Some(version) } => Some((it, version)),
             _ => None,
@@ -255,7 +256,7 @@ impl Teller {
     /// A read that was answered in this step by a leader of a lower epoch than one known before.
     fn late_answer(&self, around: Around<'_>) -> Option<Reason> {
         let history = around.after.history();
-        history.done_since(around.before.history()).find_map(|(read, known)| {
+        history.answered_since(around.before.history()).find_map(|(read, known)| {
             let leader = around.after.node(read.node).replica?;
             let (node, epoch) = (read.node, leader.promise());
             let at = history.leaders().iter().rfind(|it| it.0 == known)?.1;

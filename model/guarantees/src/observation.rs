@@ -1,0 +1,245 @@
+//! Refusals that tell of a file: what a client learns from them, and whether some order of the
+//! operations explains it.
+
+use steadfast_protocol::{Change, Dot, Entry, Intent, Refusal};
+
+use crate::linearizability::{self, Time};
+use crate::{Action, History, Operation, Status};
+
+/// What a refusal says about a file at some moment between request and answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Observation {
+    /// Nothing was visible, or a delete.
+    Absent,
+    /// The version was not known as one of the path.
+    Unknown(Dot),
+    /// The version was not among the heads.
+    Replaced(Dot),
+}
+
+impl Observation {
+    /// What a refusal says about a file; `None` if it speaks of something else. That a retry finds
+    /// its first try overtaken is not judged: what becomes of a retry does not undo that try.
+    #[must_use]
+    pub fn of(refusal: &Refusal) -> Option<Observation> {
+        match refusal {
+            Refusal::NotFound { .. } => Some(Observation::Absent),
+            Refusal::UnknownVersion { dot, .. } => Some(Observation::Unknown(*dot)),
+            Refusal::NotAHead { dot, .. } => Some(Observation::Replaced(*dot)),
+            Refusal::NotLeader { .. }
+            | Refusal::ContentMissing { .. }
+            | Refusal::Overtaken { .. }
+            | Refusal::Superseded { .. }
+            | Refusal::RequestReused { .. }
+            | Refusal::Halted { .. } => None,
+        }
+    }
+}
+
+impl History {
+    /// Whether the refusal of an operation, if it tells of a file, agrees with the other operations:
+    /// an absence with one order of them, any other observation with what had returned before the
+    /// request and what was asked for before the answer.
+    #[must_use]
+    pub fn explains_refusal(&self, refused: &Operation) -> bool {
+        let (Some(observed), Some(returned)) = (refused.observed(), refused.returned()) else {
+            return true;
+        };
+        match observed {
+            Observation::Absent => self.explains_absence(refused, returned),
+            Observation::Unknown(dot) => !self.was_shown(dot, refused),
+            Observation::Replaced(dot) => {
+                !self.was_shown(dot, refused) || self.may_be_replaced(dot, refused, returned)
+            }
+        }
+    }
+
+    /// Whether the operations have an order in which a read instead of the refused request finds
+    /// nothing, or a delete.
+    fn explains_absence(&self, refused: &Operation, returned: Time) -> bool {
+        let judged: Vec<_> = self.judged(&refused.path).map(|(_, it)| it).collect();
+        let deletes = self
+            .operations()
+            .iter()
+            .filter(|it| it.path == refused.path && it.status != Status::Refused && may_delete(it));
+        let found = deletes.map(|it| Some(it.request)).chain([None]);
+        found.map(linearizability::Action::Read).any(|action| {
+            let (invoked, returned) = (refused.invoked(), Some(returned));
+            let mut judged = judged.clone();
+            judged.push(linearizability::Operation { action, invoked, returned });
+            linearizability::judge(&judged).is_ok()
+        })
+    }
+
+    /// Whether a client had heard of a version before a request.
+    fn was_shown(&self, dot: Dot, request: &Operation) -> bool {
+        let shows = |it: &Operation| match &it.action {
+            Action::Write { acked, .. } => *acked == Some(dot),
+            Action::Read { version } => version.as_ref().is_some_and(|it| it.dot == dot),
+        };
+        self.operations().iter().any(|it| {
+            it.path == request.path
+                && shows(it)
+                && it.returned().is_some_and(|returned| returned < request.invoked())
+        })
+    }
+
+    /// Whether a write that takes the place of a version was asked for before the answer.
+    fn may_be_replaced(&self, dot: Dot, refused: &Operation, returned: Time) -> bool {
+        let replaces = |(entry, _): &(Entry, _)| entry.replaces.contains(&dot);
+        self.operations()
+            .iter()
+            .filter(|it| it.path == refused.path && it.invoked() < returned)
+            .any(|it| it.made().iter().any(replaces))
+    }
+}
+
+/// Whether what a write put in the place of a version may be a delete.
+fn may_delete(operation: &Operation) -> bool {
+    match &operation.action {
+        Action::Write { intent: Intent::Delete, .. } => true,
+        Action::Write { made, .. } => made.iter().any(|(it, _)| it.change == Change::Delete),
+        Action::Read { .. } => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use steadfast_protocol::{
+        Base, Content, Counter, Entry, EntryBody, Epoch, NodeId, Outcome, Path, RequestId, Sealed,
+        Sequence, Stamp, VersionVector,
+    };
+
+    use super::*;
+
+    /// A history of one path, written step by step.
+    struct Told {
+        history: History,
+        path: Path,
+    }
+
+    impl Told {
+        fn nothing() -> Told {
+            Told { history: History::new(true), path: Path::new("a") }
+        }
+
+        fn ask(&mut self, number: u64, intent: Intent) -> RequestId {
+            let request = RequestId { number, ..RequestId::default() };
+            let action = Action::write(intent, Base::Visible);
+            self.history.on_invoked(request, self.path.clone(), NodeId(0), action);
+            request
+        }
+
+        fn put(&mut self, number: u64) -> RequestId {
+            self.ask(number, Intent::Put(Content::Inline(b"new".to_vec().into())))
+        }
+
+        /// The entry that a request makes.
+        fn make(&mut self, request: RequestId, change: Change, replaces: Vec<Dot>) -> Dot {
+            let dot = Dot { origin: NodeId(0), sequence: Sequence(request.number + 1) };
+            let stamp =
+                Stamp { fence: None, counter: Counter(request.number + 1), origin: dot.origin };
+            let (path, context) = (self.path.clone(), VersionVector::default());
+            let body = EntryBody { dot, stamp, context, replaces, path, change, request };
+            let entry: Entry = Sealed::new(body);
+            self.history.note_made(&entry, Epoch::ZERO);
+            dot
+        }
+
+        fn acknowledge(&mut self, request: RequestId, dot: Dot) {
+            self.history.note_answer(request, &Outcome::Acknowledged { dot });
+        }
+
+        fn is_explained(&mut self, request: RequestId, refusal: Refusal) -> bool {
+            self.history.note_answer(request, &Outcome::Refused(refusal));
+            let operation = self.history.operation(request).expect("it was asked");
+            self.history.explains_refusal(operation)
+        }
+
+        fn not_found(&self) -> Refusal {
+            Refusal::NotFound { path: self.path.clone() }
+        }
+    }
+
+    fn new() -> Change {
+        Change::Put(Content::Inline(b"new".to_vec().into()))
+    }
+
+    #[test]
+    fn a_file_that_was_acknowledged_is_not_absent() {
+        let mut told = Told::nothing();
+        let put = told.put(0);
+        let dot = told.make(put, new(), Vec::new());
+        told.acknowledge(put, dot);
+        let delete = told.ask(1, Intent::Delete);
+        let not_found = told.not_found();
+        assert!(!told.is_explained(delete, not_found));
+    }
+
+    #[test]
+    fn a_file_may_be_absent_until_its_write_is_acknowledged() {
+        let mut told = Told::nothing();
+        let put = told.put(0);
+        let delete = told.ask(1, Intent::Delete);
+        let dot = told.make(put, new(), Vec::new());
+        told.acknowledge(put, dot);
+        let not_found = told.not_found();
+        assert!(told.is_explained(delete, not_found), "the two overlap");
+    }
+
+    #[test]
+    fn a_delete_that_may_have_taken_effect_explains_an_absence() {
+        for is_asked in [false, true] {
+            let mut told = Told::nothing();
+            let put = told.put(0);
+            let dot = told.make(put, new(), Vec::new());
+            told.acknowledge(put, dot);
+            if is_asked {
+                told.ask(1, Intent::Delete);
+            }
+            let delete = told.ask(2, Intent::Delete);
+            let not_found = told.not_found();
+            assert_eq!(told.is_explained(delete, not_found), is_asked);
+        }
+    }
+
+    #[test]
+    fn a_version_that_was_acknowledged_is_known_to_whoever_leads() {
+        for is_acknowledged in [false, true] {
+            let mut told = Told::nothing();
+            let put = told.put(0);
+            let dot = told.make(put, new(), Vec::new());
+            if is_acknowledged {
+                told.acknowledge(put, dot);
+            }
+            let named = told.put(1);
+            let refusal = Refusal::UnknownVersion { dot, path: told.path.clone() };
+            assert_eq!(told.is_explained(named, refusal), !is_acknowledged);
+        }
+    }
+
+    #[test]
+    fn a_version_is_no_head_only_if_a_write_may_have_replaced_it() {
+        for is_replaced in [false, true] {
+            let mut told = Told::nothing();
+            let put = told.put(0);
+            let dot = told.make(put, new(), Vec::new());
+            told.acknowledge(put, dot);
+            if is_replaced {
+                let other = told.put(1);
+                told.make(other, new(), vec![dot]);
+            }
+            let restore = told.ask(2, Intent::Restore(dot));
+            let refusal = Refusal::NotAHead { dot, path: told.path.clone() };
+            assert_eq!(told.is_explained(restore, refusal), is_replaced);
+        }
+    }
+
+    #[test]
+    fn a_refusal_of_something_else_is_no_observation() {
+        let mut told = Told::nothing();
+        let put = told.put(0);
+        assert!(told.is_explained(put, Refusal::NotLeader { leader: None }));
+        assert_eq!(told.history.operation(put).and_then(Operation::observed), None);
+    }
+}
