@@ -268,7 +268,7 @@ fn a_shrunk_trace_is_a_trace_that_breaks_the_same() {
     let replayed = check(&["replay", name]);
     assert_eq!(replayed.status.code(), Some(1), "{:?}", text_of(&replayed));
     fails_with(&["shrink", SHIPPED, "--time", "0"], 4, "the time was up before the trace was");
-    fails_with(&["shrink", SHIPPED, "--guarantee", "G99"], 2, "valid ids are G1 to G12");
+    fails_with(&["shrink", SHIPPED, "--guarantee", "G99"], 2, "valid ids are G1 to G13");
 }
 
 #[test]

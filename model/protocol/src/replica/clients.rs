@@ -21,6 +21,8 @@ impl Replica {
         }
     }
 
+    /// Writes a request that the log does not hold, unless it is a late copy.
+    // Ensures: G13, because a request that comes after a later one of its client is not written.
     fn on_first_try(&mut self, write: &WriteRequest, turn: &mut Turn<'_>) {
         let RequestId { client, number } = write.request;
         if let Some(newest) = self.log.newest_of(client)

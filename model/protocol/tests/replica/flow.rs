@@ -4,7 +4,12 @@
 use std::num::NonZeroU32;
 
 use crate::cluster::Cluster;
-use steadfast_protocol::{Dot, Input, Limits, Message, NodeId, Outcome, Parameters, SessionId};
+use steadfast_node::Output;
+use steadfast_protocol::{
+    Ack, Append, Change, Counter, Digest, Dot, Entry, EntryBody, Epoch, Identity, Input, Limits,
+    Log, Message, NodeId, Outcome, Packet, Parameters, Path, Record, Replica, RequestId, Sealed,
+    Sequence, SessionId, Settings, Stamp, Steadfast, Tag, VersionVector,
+};
 
 const LEADER: NodeId = NodeId(0);
 
@@ -147,4 +152,169 @@ fn a_first_word_in_a_session_tells_what_a_peer_holds() {
     cluster.tell(peer, Input::LinkUp { peer: LEADER, session: SessionId(7) });
     cluster.run();
     assert_eq!(cluster.replica(1).log().entries().count(), 3);
+}
+
+/// Two nodes of which node 1 follows with an entry that its leader lacks and cannot log: the disk of
+/// the leader hangs.
+fn with_something_to_offer(parameters: Parameters) -> Cluster {
+    let mut cluster = Cluster::with(2, 1, 1, parameters);
+    cluster.elect(1);
+    cluster.cut(0, 1);
+    cluster.put(1, 1, "a");
+    cluster.elect(0);
+    cluster.elect(0);
+    assert!(cluster.replica(0).promise() > cluster.replica(1).promise());
+    cluster.sent.clear();
+    cluster.link(0, 1);
+    cluster
+}
+
+/// How many entries node 1 has offered with Acks since `sent` was cleared.
+fn offered(cluster: &Cluster) -> usize {
+    let sent = cluster.sent.iter().filter(|(from, ..)| *from == NodeId(1));
+    sent.filter(|(.., it)| matches!(it, Message::Ack(_))).map(|(.., it)| it.entries().len()).sum()
+}
+
+/// Lets the leader hear a heartbeat's answer that says that nothing of what it was offered came.
+fn heartbeats(cluster: &mut Cluster, count: usize) {
+    for _ in 0..count {
+        let leader = cluster.replica(0);
+        let (epoch, vv) = (leader.promise(), VersionVector::default());
+        let session = leader.session(NodeId(1)).expect("they are linked");
+        let digest = Digest::default();
+        let (tag, entries, payloads) = (Tag::default(), Vec::new(), Vec::new());
+        let append = Append { epoch, tag, entries, vv, digest, payloads };
+        let packet = Packet { session, message: Sealed::new(Message::Append(append)) };
+        cluster.tell(NodeId(1), Input::Receive { from: LEADER, packet });
+        cluster.run();
+    }
+}
+
+#[test]
+fn a_follower_offers_an_entry_once_unless_messages_can_be_lost() {
+    for retransmits in [false, true] {
+        let mut cluster =
+            with_something_to_offer(Parameters { retransmits, ..Parameters::default() });
+        assert_eq!(offered(&cluster), 1);
+        heartbeats(&mut cluster, 3);
+        assert_eq!(offered(&cluster), if retransmits { 4 } else { 1 });
+    }
+}
+
+#[test]
+fn what_one_leader_was_offered_the_next_one_is_offered_too() {
+    let mut cluster = Cluster::new(3, 1, 1);
+    cluster.elect(1);
+    [(0, 1), (1, 2), (0, 2)].into_iter().for_each(|(one, other)| cluster.cut(one, other));
+    cluster.put(1, 1, "a");
+    // Each of the others leads a higher epoch than the one before it, and has heard of nothing.
+    (0..2).for_each(|_| cluster.elect(0));
+    (0..3).for_each(|_| cluster.elect(2));
+    let followed = |cluster: &Cluster| cluster.replica(1).promise().node;
+    for leader in [0, 2] {
+        cluster.sent.clear();
+        cluster.link(leader, 1);
+        assert_eq!(followed(&cluster), NodeId(leader));
+        assert_eq!(offered(&cluster), 1, "to node {leader}");
+    }
+}
+
+#[test]
+fn an_ack_for_another_epoch_counts_for_nothing() {
+    let parameters = Parameters { guards_elections: false, ..Parameters::default() };
+    let mut cluster = Cluster::with(2, 1, 2, parameters);
+    cluster.elect(0);
+    let former = cluster.replica(0).promise();
+    [1, 0].into_iter().for_each(|next| cluster.elect(next));
+    cluster.cut(0, 1);
+    assert!(cluster.replica(0).leads() && cluster.replica(0).promise() > former);
+    assert_eq!(cluster.put(0, 1, "a"), None, "two nodes must hold it");
+    let peer = NodeId(1);
+    cluster.tell(LEADER, Input::LinkUp { peer, session: SessionId(9) });
+    cluster.run();
+    for (epoch, counts) in [(former, false), (cluster.replica(0).promise(), true)] {
+        let vv = *cluster.replica(0).synced_vv();
+        cluster.tell(LEADER, acked(cluster.replica(0).log(), SessionId(9), epoch, vv, Vec::new()));
+        cluster.run();
+        assert_eq!(cluster.answer(1).is_some(), counts);
+    }
+}
+
+/// An Ack of node 1, which holds this log, that reaches the leader.
+fn acked(
+    held: &Log,
+    session: SessionId,
+    epoch: Epoch,
+    vv: VersionVector,
+    entries: Vec<Entry>,
+) -> Input {
+    let digest = held.digest(&vv).expect("the peer holds what it acknowledges");
+    let (tag, payloads) = (Tag::default(), Vec::new());
+    let ack = Ack { epoch, tag, vv, digest, entries, payloads };
+    let packet = Packet { session, message: Sealed::new(Message::Ack(ack)) };
+    Input::Receive { from: NodeId(1), packet }
+}
+
+/// The `sequence`th entry of node 1.
+fn of_the_peer(sequence: u64) -> Entry {
+    let origin = NodeId(1);
+    Sealed::new(EntryBody {
+        dot: Dot { origin, sequence: Sequence(sequence) },
+        stamp: Stamp { fence: None, counter: Counter(sequence), origin },
+        context: up_to(sequence - 1),
+        replaces: Vec::new(),
+        path: Path::new("b"),
+        change: Change::Delete,
+        request: RequestId { client: 2, number: sequence },
+    })
+}
+
+/// Node 1 with its first three entries.
+fn peer_with_entries() -> Replica {
+    let settings = Settings::new(2, 1, 1).expect("legal settings");
+    let identity = Identity { node: NodeId(1), settings };
+    let entries = (1..=3).map(|sequence| Record::Entry(of_the_peer(sequence)));
+    let records: Vec<Record> = [Record::Identity(identity)].into_iter().chain(entries).collect();
+    Replica::recover(identity, Parameters::default(), &records, [], &Steadfast).expect("its log")
+}
+
+/// The first `count` entries of node 1.
+fn up_to(count: u64) -> VersionVector {
+    let mut vv = VersionVector::default();
+    let dot = |sequence| Dot { origin: NodeId(1), sequence: Sequence(sequence) };
+    (1..=count).for_each(|sequence| vv.insert(dot(sequence)));
+    vv
+}
+
+#[test]
+fn a_leader_asks_for_more_after_entries_only_and_once_where_they_can_come_twice() {
+    let cases = [
+        // What the Ack brings, whether the leader asks on a network that keeps order, and on one
+        // that doubles messages.
+        (vec![], false, false),
+        (vec![1], false, true),
+        (vec![2], true, true),
+        (vec![1, 2], true, true),
+    ];
+    for (brought, asks_where_doubled, asks_in_order) in cases {
+        for (retransmits, asks) in [(true, asks_where_doubled), (false, asks_in_order)] {
+            let parameters = Parameters { retransmits, ..Parameters::default() };
+            let mut cluster = Cluster::with(2, 1, 1, parameters);
+            cluster.elect(0);
+            let (epoch, session) = (cluster.replica(0).promise(), SessionId(1));
+            let ack = |count, brought: &[u64]| {
+                let entries = brought.iter().map(|it| of_the_peer(*it)).collect();
+                acked(peer_with_entries().log(), session, epoch, up_to(count), entries)
+            };
+            let mut outputs = Vec::new();
+            for input in [ack(1, &[1]), ack(3, &brought)] {
+                outputs.clear();
+                cluster.nodes[0].hear(input, &Steadfast, &mut outputs);
+                let length = cluster.replica(0).log().length();
+                cluster.nodes[0].hear(Input::Synced(length), &Steadfast, &mut outputs);
+            }
+            let sent = outputs.iter().filter(|it| matches!(it, Output::Send { .. })).count();
+            assert_eq!(sent, usize::from(asks), "{brought:?}, doubled: {retransmits}");
+        }
+    }
 }
