@@ -17,5 +17,5 @@ pub use guarantee::{
     Continuation, GUARANTEES, Guarantee, GuaranteeId, GuaranteeSet, broken_by_step, cyclic, holds,
     timeouts_needed,
 };
-pub use history::{Action, History, Operation, OperationId, Status};
-pub use view::{ClusterView, NodeView};
+pub use history::{Action, Did, History, Operation, OperationId, Status};
+pub use view::{ClusterView, NodeView, shows_wrong_content};
