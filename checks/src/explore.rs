@@ -34,7 +34,7 @@ pub(crate) fn explore(
     })?;
     // So it would without threads: one that searches, and those that serve.
     assert_threads(EXPLORER_THREADS).map_err(Failure::io)?;
-    let model = || ClusterModel::new(scope.clone(), twin, &[]);
+    let model = || ClusterModel::new(scope.clone(), twin);
     warn("searching for a counterexample");
     match counterexample(model(), twin) {
         Some((guarantee, steps, link)) => {

@@ -61,7 +61,7 @@ pub(crate) fn judge(scope: Scope, twin: Option<&'static Twin>, limits: Limits) -
     let begun = Instant::now();
     let is_exceeded = || exceeded(limits, begun.elapsed()).is_some();
     let name = scope.name.clone();
-    let model = ClusterModel::new(scope, twin, &[]);
+    let model = ClusterModel::new(scope, twin);
     let graph = explore(&model, &is_exceeded);
     let mut settling = Settling {
         scope: name,

@@ -233,7 +233,7 @@ mod tests {
         let mut scope = shipped("walk").expect("a shipped scope").scope();
         scope.bounds.elections = 50;
         scope.bounds.writes = 50;
-        let model = ClusterModel::new(scope, Some(twin), &[]);
+        let model = ClusterModel::new(scope, Some(twin));
         let walk = (0..500).find_map(|seed| {
             let mut random = Random::new(seed);
             let mut state = model.init_states().swap_remove(0);

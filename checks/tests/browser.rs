@@ -52,7 +52,7 @@ fn long_run(steps: usize) -> Trace {
         ..Bounds::default()
     };
     let settings = Settings::new(5, 3, 3).expect("a majority");
-    let model = ClusterModel::new(Scope::new("long", settings, bounds), None, &[]);
+    let model = ClusterModel::new(Scope::new("long", settings, bounds), None);
     let mut state = model.init_states().swap_remove(0);
     let mut random = Random::new(7);
     let mut taken = Vec::new();

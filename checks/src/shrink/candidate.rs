@@ -114,7 +114,7 @@ impl Candidate {
         let mut candidate = self.clone();
         for _ in 0..TRIES_MAX {
             let (scope, steps) = candidate.numbered();
-            let model = ClusterModel::new(scope, twin, &[]);
+            let model = ClusterModel::new(scope, twin);
             let mut state = model.init_states().swap_remove(0);
             let mut taken = Vec::new();
             for (item, step) in candidate.items.iter().zip(&steps) {

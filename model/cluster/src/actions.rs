@@ -7,6 +7,7 @@ use steadfast_node::{Cluster, ContentCopy, NodeStorage};
 use steadfast_protocol::{Change, NodeId, Packet, Replica};
 use steadfast_trace::{Cut, Network, Step, WriteKind};
 
+use crate::parts::Parts;
 use crate::{ClusterModel, ClusterState, View};
 
 /// A step of the model, with the message that it delivers, loses or doubles.
@@ -19,10 +20,6 @@ pub struct Action {
 }
 
 impl Action {
-    fn new(step: Step) -> Action {
-        Action { step, packet: None }
-    }
-
     /// A step in a state, with its message if it is about one.
     pub(crate) fn of(step: Step, state: &ClusterState) -> Action {
         let packet = match step {
@@ -44,16 +41,93 @@ impl fmt::Debug for Action {
     }
 }
 
+/// Where steps come from: each source looks at few parts of the cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// Messages arrive.
+    Deliveries { from: NodeId, to: NodeId },
+    /// What a node does by itself.
+    Progress(NodeId),
+    /// Heartbeats that are progress.
+    DueTicks,
+    /// A node hears of connections.
+    LinkEvents(NodeId),
+    /// Clients ask a node.
+    Clients(NodeId),
+    /// Clients ask a node again.
+    Retries(NodeId),
+    /// Time passes for a node.
+    Time(NodeId),
+    /// A node crashes, or comes back, maybe without what it had.
+    Crashes(NodeId),
+    /// Cuts begin and end.
+    Cuts,
+    /// Messages are lost and doubled one by one.
+    Losses { from: NodeId, to: NodeId },
+    /// Copies of contents go bad.
+    Rot(NodeId),
+}
+
+impl Source {
+    /// Whether it can give steps within a scope.
+    pub(crate) fn is_possible(self, model: &ClusterModel) -> bool {
+        let scope = model.scope();
+        let bounds = scope.bounds;
+        match self {
+            Source::Deliveries { .. } | Source::Progress(_) => true,
+            Source::DueTicks => scope.network != Network::Fifo,
+            Source::LinkEvents(_) => scope.link_events_apart,
+            Source::Clients(_) => bounds.writes > 0 || bounds.reads > 0,
+            Source::Retries(_) => bounds.retries > 0,
+            Source::Time(_) => bounds.elections > 0 || bounds.ticks > 0,
+            Source::Crashes(_) => bounds.crashes > 0,
+            Source::Cuts => bounds.partitions > 0,
+            Source::Losses { .. } => bounds.drops > 0 || bounds.duplicates > 0,
+            Source::Rot(_) => bounds.rot > 0,
+        }
+    }
+}
+
 impl ClusterModel {
+    /// All sources of steps, in the order in which steps are tried.
+    pub(crate) fn sources(&self) -> Vec<Source> {
+        let mut sources = self.sources_of_progress();
+        let nodes = || NodeId::all(self.scope().settings.nodes());
+        sources.extend(nodes().flat_map(|it| [Source::Clients(it), Source::Retries(it)]));
+        sources.extend(nodes().map(Source::Time));
+        sources.extend(nodes().map(Source::Crashes));
+        sources.push(Source::Cuts);
+        sources.extend(self.pairs().map(|(from, to)| Source::Losses { from, to }));
+        sources.extend(nodes().map(Source::Rot));
+        sources
+    }
+
+    /// The sources of what happens by itself once no fault and no client acts any more.
+    fn sources_of_progress(&self) -> Vec<Source> {
+        let nodes = || NodeId::all(self.scope().settings.nodes());
+        let deliveries = self.pairs().map(|(from, to)| Source::Deliveries { from, to });
+        let mut sources: Vec<_> = deliveries.collect();
+        sources.extend(nodes().map(Source::Progress));
+        sources.push(Source::DueTicks);
+        sources.extend(nodes().map(Source::LinkEvents));
+        sources
+    }
+
     /// Collects what can happen next, in a fixed order.
     pub(crate) fn collect(&self, state: &ClusterState, actions: &mut Vec<Action>) {
-        self.collect_progress(state, actions);
-        self.collect_clients(state, actions);
-        self.collect_time(state, actions);
-        self.collect_crashes(state, actions);
-        self.collect_cuts(state, actions);
-        self.collect_losses(state, actions);
-        self.collect_rot(state, actions);
+        self.collect_from(&self.sources, state, actions);
+    }
+
+    /// Collects what happens by itself once no fault and no client acts any more.
+    pub fn collect_progress(&self, state: &ClusterState, actions: &mut Vec<Action>) {
+        self.collect_from(&self.sources_of_progress(), state, actions);
+    }
+
+    fn collect_from(&self, sources: &[Source], state: &ClusterState, actions: &mut Vec<Action>) {
+        let view = View { model: self, state };
+        let mut steps = Vec::new();
+        sources.iter().for_each(|it| self.steps_from(*it, &view, &mut steps));
+        actions.extend(steps.into_iter().map(|step| Action::of(step, state)));
     }
 
     /// Whether a step can happen here. Besides what a search tries, a client may ask a node that
@@ -78,28 +152,6 @@ impl ClusterModel {
         }
     }
 
-    /// Collects what happens by itself once no fault and no client acts any more.
-    pub fn collect_progress(&self, state: &ClusterState, actions: &mut Vec<Action>) {
-        self.collect_deliveries(state, actions);
-        let view = View { model: self, state };
-        for it in state.nodes().filter(|it| it.is_up()) {
-            let node = it.id();
-            if it.storage().tail() > 0 {
-                actions.push(Action::new(Step::Sync { node }));
-            }
-            if it.storage().is_storing() {
-                actions.push(Action::new(Step::Store { node }));
-            }
-            for content in it.undetected_rot(self.decisions()) {
-                actions.push(Action::new(Step::Scrub { node, content }));
-            }
-        }
-        actions.extend(view.due_ticks().map(|node| Action::new(Step::Tick { node })));
-        if self.scope().link_events_apart {
-            actions.extend(view.link_events().map(|it| Action::new(it.step())));
-        }
-    }
-
     /// Whether a step needs no fault, no client and no bound.
     #[must_use]
     pub fn is_progress(&self, state: &ClusterState, step: &Step) -> bool {
@@ -109,62 +161,81 @@ impl ClusterModel {
         }
     }
 
-    fn collect_deliveries(&self, state: &ClusterState, actions: &mut Vec<Action>) {
-        let view = View { model: self, state };
-        for ((from, to), packets) in state.channels() {
-            let mut previous = None;
-            for (nth, packet) in (0..).zip(packets) {
-                let waits = view.waits_for_link_up(from, to, packet);
-                let is_down = state.replica(to).is_none();
-                if !waits && !is_down && previous != Some(packet) {
-                    let step = Step::Deliver { from, to, nth };
-                    actions.push(Action { step, packet: Some(packet.clone()) });
-                }
-                if self.scope().network == Network::Fifo {
-                    break;
-                }
-                previous = Some(packet);
+    /// The steps of one source, in a fixed order.
+    pub(crate) fn steps_from<P: Parts>(&self, source: Source, parts: &P, steps: &mut Vec<Step>) {
+        match source {
+            Source::Deliveries { from, to } => self.deliveries(parts, from, to, steps),
+            Source::Progress(node) => self.progress(parts, node, steps),
+            Source::DueTicks => steps.extend(parts.due_ticks().map(|node| Step::Tick { node })),
+            Source::LinkEvents(node) => {
+                let apart = self.scope().link_events_apart;
+                let events = apart.then(|| parts.link_events_of(node));
+                steps.extend(events.into_iter().flatten().map(|it| it.step()));
+            }
+            Source::Clients(node) => self.clients(parts, node, steps),
+            Source::Retries(node) => retries(parts, node, steps),
+            Source::Time(node) => self.time(parts, node, steps),
+            Source::Crashes(node) => crashes(parts, node, steps),
+            Source::Cuts => self.cuts(parts, steps),
+            Source::Losses { from, to } => losses(parts, from, to, steps),
+            Source::Rot(node) => rot(parts, node, steps),
+        }
+    }
+
+    fn deliveries<P: Parts>(&self, parts: &P, from: NodeId, to: NodeId, steps: &mut Vec<Step>) {
+        let mut previous = None;
+        for (nth, packet) in (0..).zip(parts.packets(from, to)) {
+            let waits = parts.waits_for_link_up(from, to, packet);
+            if !waits && parts.is_up(to) && previous != Some(packet) {
+                steps.push(Step::Deliver { from, to, nth });
+            }
+            if self.scope().network == Network::Fifo {
+                break;
+            }
+            previous = Some(packet);
+        }
+    }
+
+    fn progress<P: Parts>(&self, parts: &P, node: NodeId, steps: &mut Vec<Step>) {
+        let it = parts.node(node);
+        if !it.is_up() {
+            return;
+        }
+        if it.storage().tail() > 0 {
+            steps.push(Step::Sync { node });
+        }
+        if it.storage().is_storing() {
+            steps.push(Step::Store { node });
+        }
+        let rot = it.undetected_rot(self.decisions());
+        steps.extend(rot.map(|content| Step::Scrub { node, content }));
+    }
+
+    fn clients<P: Parts>(&self, parts: &P, node: NodeId, steps: &mut Vec<Step>) {
+        let left = parts.left();
+        if left.writes == 0 && left.reads == 0 {
+            return;
+        }
+        let leader = parts.node(node).replica().filter(|it| it.leads());
+        for (leader, path) in
+            leader.into_iter().flat_map(|it| (0..self.scope().bounds.paths).map(move |at| (it, at)))
+        {
+            if left.writes > 0 {
+                self.writes(parts, leader, path, steps);
+            }
+            if left.reads > 0 {
+                steps.push(Step::Read { node, path });
             }
         }
     }
 
-    fn collect_clients(&self, state: &ClusterState, actions: &mut Vec<Action>) {
-        let left = state.world.left;
-        for replica in state.replicas().filter(|it| it.leads()) {
-            let node = replica.id();
-            for path in 0..self.scope().bounds.paths {
-                if left.writes > 0 {
-                    self.collect_writes(state, replica, path, actions);
-                }
-                if left.reads > 0 {
-                    actions.push(Action::new(Step::Read { node, path }));
-                }
-            }
-            if left.retries > 0 {
-                let operations = state.history().operations().iter();
-                for (request, operation) in (0..).zip(operations) {
-                    let is_open = matches!(operation.status, Status::Unknown | Status::Pending);
-                    if is_open && matches!(operation.action, Asked::Write { .. }) {
-                        actions.push(Action::new(Step::Retry { node, request }));
-                    }
-                }
-            }
-        }
-    }
-
-    fn collect_writes(
-        &self,
-        state: &ClusterState,
-        leader: &Replica,
-        path: u32,
-        actions: &mut Vec<Action>,
-    ) {
-        let (node, left) = (leader.id(), state.world.left);
-        let mut write = |kind| actions.push(Action::new(Step::Write { node, path, kind }));
+    fn writes<P: Parts>(&self, parts: &P, leader: &Replica, path: u32, steps: &mut Vec<Step>) {
+        let (node, left) = (leader.id(), parts.left());
+        let mut write = |kind| steps.push(Step::Write { node, path, kind });
         let heads = leader.files().heads(self.path(path));
         write(WriteKind::Put);
         let is_there = heads.first().is_some_and(|it| it.change != Change::Delete);
-        if left.deletes > 0 && (is_there || self.may_miss(state, path)) {
+        if left.deletes > 0 && (is_there || self.may_miss(parts, path)) {
             write(WriteKind::Delete);
         }
         if left.resolves > 0 && heads.len() > 1 {
@@ -175,99 +246,104 @@ impl ClusterModel {
 
     /// Whether a leader that shows nothing of a path may miss what was acknowledged: what it refuses
     /// then tells something.
-    fn may_miss(&self, state: &ClusterState, path: u32) -> bool {
-        let mut acknowledged = state.history().acknowledged();
-        self.scope().judges_order() && acknowledged.any(|(it, _)| it.path == *self.path(path))
+    fn may_miss<P: Parts>(&self, parts: &P, path: u32) -> bool {
+        let acknowledged = || parts.history().acknowledged();
+        self.scope().judges_order() && acknowledged().any(|(it, _)| it.path == *self.path(path))
     }
 
-    fn collect_time(&self, state: &ClusterState, actions: &mut Vec<Action>) {
-        for replica in state.replicas().filter(|it| it.takes_part()) {
-            let node = replica.id();
-            let waits = !replica.leads() || self.scope().guards_elections;
-            if state.world.left.elections > 0 && waits {
-                actions.push(Action::new(Step::Timeout { node }));
-            }
-            if state.world.left.ticks > 0 && replica.needs_ticks() {
-                actions.push(Action::new(Step::Tick { node }));
-            }
+    fn time<P: Parts>(&self, parts: &P, node: NodeId, steps: &mut Vec<Step>) {
+        let left = parts.left();
+        if left.elections == 0 && left.ticks == 0 {
+            return;
+        }
+        let Some(replica) = parts.node(node).replica().filter(|it| it.takes_part()) else {
+            return;
+        };
+        let waits = !replica.leads() || self.scope().guards_elections;
+        if left.elections > 0 && waits {
+            steps.push(Step::Timeout { node });
+        }
+        if left.ticks > 0 && replica.needs_ticks() {
+            steps.push(Step::Tick { node });
         }
     }
 
-    fn collect_crashes(&self, state: &ClusterState, actions: &mut Vec<Action>) {
-        for it in state.nodes() {
-            let node = it.id();
-            if !it.is_up() {
-                actions.push(Action::new(Step::Recover { node }));
-                if state.world.left.rollbacks > 0 {
-                    let length = u32::try_from(it.storage().records().len()).unwrap_or(u32::MAX);
-                    let kept = 1..length;
-                    actions.extend(kept.map(|kept| Action::new(Step::Rollback { node, kept })));
-                }
-                if state.world.left.lost_contents > 0 {
-                    let view = View { model: self, state };
-                    let copies = it.storage().copies().iter().map(|it| it.0);
-                    let lost = copies.filter(|content| view.may_rot(node, *content));
-                    let steps = lost.map(|content| Step::LoseContent { node, content });
-                    actions.extend(steps.map(Action::new));
-                }
-            } else if state.world.left.crashes > 0 {
-                let tail = u32::try_from(it.storage().tail()).unwrap_or(u32::MAX);
-                for kept in 0..=tail {
-                    actions.push(Action::new(Step::Crash { node, kept, torn: false }));
-                    if kept < tail {
-                        actions.push(Action::new(Step::Crash { node, kept, torn: true }));
-                    }
-                }
-            }
+    fn cuts<P: Parts>(&self, parts: &P, steps: &mut Vec<Step>) {
+        if parts.world().cut.is_some() {
+            return steps.push(Step::Heal);
         }
-    }
-
-    fn collect_cuts(&self, state: &ClusterState, actions: &mut Vec<Action>) {
-        if state.world.cut.is_some() {
-            return actions.push(Action::new(Step::Heal));
-        }
-        if state.world.left.partitions == 0 {
+        if parts.left().partitions == 0 {
             return;
         }
         let (scope, nodes) = (self.scope(), self.scope().settings.nodes());
-        let splits = Cut::splits(nodes, scope.one_way_cuts);
-        actions.extend(splits.map(|it| Action::new(Step::Cut(it))));
+        steps.extend(Cut::splits(nodes, scope.one_way_cuts).map(Step::Cut));
         let links = Cut::of_links(nodes, scope.lost_links, scope.one_way_cuts);
-        actions.extend(links.into_iter().map(|it| Action::new(Step::Cut(it))));
+        steps.extend(links.into_iter().map(Step::Cut));
     }
+}
 
-    fn collect_losses(&self, state: &ClusterState, actions: &mut Vec<Action>) {
-        let left = state.world.left;
-        if left.drops == 0 && left.duplicates == 0 {
+fn retries<P: Parts>(parts: &P, node: NodeId, steps: &mut Vec<Step>) {
+    let leads = || parts.node(node).replica().is_some_and(Replica::leads);
+    if parts.left().retries == 0 || !leads() {
+        return;
+    }
+    for (request, operation) in (0..).zip(parts.history().operations()) {
+        let is_open = matches!(operation.status, Status::Unknown | Status::Pending);
+        if is_open && matches!(operation.action, Asked::Write { .. }) {
+            steps.push(Step::Retry { node, request });
+        }
+    }
+}
+
+fn crashes<P: Parts>(parts: &P, node: NodeId, steps: &mut Vec<Step>) {
+    if parts.is_up(node) {
+        if parts.left().crashes == 0 {
             return;
         }
-        for ((from, to), packets) in state.channels() {
-            for (nth, packet) in (0..).zip(packets) {
-                let packet = Some(packet.clone());
-                if left.drops > 0 {
-                    let step = Step::Drop { from, to, nth };
-                    actions.push(Action { step, packet: packet.clone() });
-                }
-                if left.duplicates > 0 {
-                    let step = Step::Duplicate { from, to, nth };
-                    actions.push(Action { step, packet });
-                }
+        let tail = u32::try_from(parts.node(node).storage().tail()).unwrap_or(u32::MAX);
+        for kept in 0..=tail {
+            steps.push(Step::Crash { node, kept, torn: false });
+            if kept < tail {
+                steps.push(Step::Crash { node, kept, torn: true });
             }
         }
+        return;
     }
+    steps.push(Step::Recover { node });
+    if parts.left().rollbacks > 0 {
+        let records = parts.node(node).storage().records().len();
+        let kept = 1..u32::try_from(records).unwrap_or(u32::MAX);
+        steps.extend(kept.map(|kept| Step::Rollback { node, kept }));
+    }
+    if parts.left().lost_contents > 0 {
+        let copies = parts.node(node).storage().copies().iter().map(|it| it.0);
+        let lost = copies.filter(|content| parts.may_rot(node, *content));
+        steps.extend(lost.map(|content| Step::LoseContent { node, content }));
+    }
+}
 
-    /// A copy may go bad while another node that synced an entry naming it has a good one.
-    fn collect_rot(&self, state: &ClusterState, actions: &mut Vec<Action>) {
-        if state.world.left.rot == 0 {
-            return;
+fn losses<P: Parts>(parts: &P, from: NodeId, to: NodeId, steps: &mut Vec<Step>) {
+    let left = parts.left();
+    if left.drops == 0 && left.duplicates == 0 {
+        return;
+    }
+    for (nth, _) in (0..).zip(parts.packets(from, to)) {
+        if left.drops > 0 {
+            steps.push(Step::Drop { from, to, nth });
         }
-        let view = View { model: self, state };
-        for it in state.nodes() {
-            let node = it.id();
-            let good = it.storage().copies().iter().filter(|it| it.1 == ContentCopy::Exact);
-            for content in good.map(|it| it.0).filter(|content| view.may_rot(node, *content)) {
-                actions.push(Action::new(Step::Rot { node, content }));
-            }
+        if left.duplicates > 0 {
+            steps.push(Step::Duplicate { from, to, nth });
         }
     }
+}
+
+/// A copy may go bad while another node that synced an entry naming it has a good one.
+fn rot<P: Parts>(parts: &P, node: NodeId, steps: &mut Vec<Step>) {
+    if parts.left().rot == 0 {
+        return;
+    }
+    let copies = parts.node(node).storage().copies().iter();
+    let good = copies.filter(|it| it.1 == ContentCopy::Exact).map(|it| it.0);
+    let rotting = good.filter(|content| parts.may_rot(node, *content));
+    steps.extend(rotting.map(|content| Step::Rot { node, content }));
 }

@@ -62,6 +62,8 @@ impl ActorNode {
     }
 }
 
+impl Eq for ActorNode {}
+
 impl Hash for ActorNode {
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write_u64(self.digest);
@@ -78,46 +80,68 @@ pub struct ReplicaActor {
     pub(crate) pipelined: bool,
 }
 
+/// What a node sends, in order.
+pub(crate) type Sent = Vec<(NodeId, Packet)>;
+
 impl ReplicaActor {
-    /// Lets a node hear an input, and hands out what leaves it.
-    fn hear(&self, actor: &mut ActorNode, input: Input, out: &mut Out<Self>) {
-        let mut outputs = Vec::new();
-        actor.node.hear(input, self.decisions, &mut outputs);
-        for output in outputs {
+    /// Lets something happen to a node. What it tells clients stays with it.
+    pub(crate) fn react(&self, actor: &mut ActorNode, event: &Event) -> Sent {
+        let mut sent = Vec::new();
+        for output in self.outputs(&mut actor.node, event) {
             match output {
-                Output::Send { to, packet } => out.send(Id::from(to.index()), packet),
+                Output::Send { to, packet } => sent.push((to, packet)),
                 // Time is what the model makes of it: a timer may run out at any moment.
                 Output::ResetElectionTimer => {}
                 Output::Answer { request, outcome } => actor.answers.push((request, outcome)),
             }
         }
+        actor.seal();
+        sent
     }
 
-    fn on_event(&self, actor: &mut ActorNode, event: &Event, out: &mut Out<Self>) {
-        let disk = actor.node.storage_mut();
-        match event {
-            Event::Input(input) => self.hear(actor, input.clone(), out),
-            Event::Sync => {
-                let position = disk.sync();
-                self.hear(actor, Input::Synced(position), out);
-            }
-            Event::Store => {
-                if let Some(input) = disk.store_next(self.decisions) {
-                    self.hear(actor, input, out);
-                }
-            }
+    fn outputs(&self, node: &mut Node<Disk>, event: &Event) -> Vec<Output> {
+        let mut outputs = Vec::new();
+        let disk = node.storage_mut();
+        let input = match event {
+            Event::Input(input) => Some(input.clone()),
+            Event::Sync => Some(Input::Synced(disk.sync())),
+            Event::Store => disk.store_next(self.decisions),
             Event::Bring(content) => {
                 disk.put(*content, ContentCopy::Exact);
-                self.hear(actor, Input::Stored { content: *content }, out);
+                Some(Input::Stored { content: *content })
             }
             Event::Crash { kept, torn } => {
                 disk.crash(*kept, *torn, self.decisions);
-                actor.node.stop();
+                node.stop();
+                None
             }
-            Event::Rollback { kept } => disk.roll_back(*kept),
-            Event::LoseContent(content) => disk.remove(*content),
-            Event::Recover => self.start(&mut actor.node),
-            Event::Rot(content) => disk.put(*content, ContentCopy::Wrong),
+            Event::Rollback { kept } => {
+                disk.roll_back(*kept);
+                None
+            }
+            Event::LoseContent(content) => {
+                disk.remove(*content);
+                None
+            }
+            Event::Recover => {
+                self.start(node);
+                None
+            }
+            Event::Rot(content) => {
+                disk.put(*content, ContentCopy::Wrong);
+                None
+            }
+        };
+        if let Some(input) = input {
+            node.hear(input, self.decisions, &mut outputs);
+        }
+        outputs
+    }
+
+    /// Lets something happen to a node, and hands out what it sends.
+    fn react_as_actor(&self, actor: &mut ActorNode, event: &Event, out: &mut Out<Self>) {
+        for (to, packet) in self.react(actor, event) {
+            out.send(Id::from(to.index()), packet);
         }
     }
 
@@ -152,9 +176,8 @@ impl Actor for ReplicaActor {
         out: &mut Out<Self>,
     ) {
         let from = node_id(src);
-        let actor = actor.to_mut();
-        self.hear(actor, Input::Receive { from, packet }, out);
-        actor.seal();
+        let event = Event::Input(Input::Receive { from, packet });
+        self.react_as_actor(actor.to_mut(), &event, out);
     }
 
     fn on_timeout(
@@ -164,9 +187,7 @@ impl Actor for ReplicaActor {
         event: &Event,
         out: &mut Out<Self>,
     ) {
-        let actor = actor.to_mut();
-        self.on_event(actor, event, out);
-        actor.seal();
+        self.react_as_actor(actor.to_mut(), event, out);
     }
 
     fn name(&self) -> String {

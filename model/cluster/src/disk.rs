@@ -34,6 +34,12 @@ impl Disk {
         }
     }
 
+    /// The log of a disk, without its contents.
+    pub(crate) fn log_only(&self) -> Disk {
+        let records = Arc::clone(&self.records);
+        Disk { records, synced: self.synced, ..Disk::new(Vec::new(), self.is_pipelined) }
+    }
+
     /// How many records are not synced.
     #[must_use]
     pub fn tail(&self) -> usize {

@@ -7,9 +7,11 @@
 
 mod actions;
 mod actor;
+mod components;
 mod continuation;
 mod disk;
 mod model;
+mod parts;
 mod picture;
 mod replay;
 mod scopes;
@@ -19,8 +21,9 @@ mod text;
 
 pub use actions::Action;
 pub use actor::{ActorNode, Event, ReplicaActor};
+pub use components::{Change, ClusterComponents, Component, Follow};
 pub use disk::Disk;
-pub use model::{ClusterModel, Coverage};
+pub use model::ClusterModel;
 pub use picture::{STEPS_TOLD_MAX, Told, tell};
 pub use replay::{IllegalStep, Replay, record, replay, script};
 pub use scopes::{SHIPPED, Shipped, Tier, shipped};

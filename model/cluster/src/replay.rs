@@ -30,7 +30,7 @@ pub struct IllegalStep {
 /// Begins to follow a trace.
 #[must_use]
 pub fn replay(trace: &Trace, twin: Option<&'static Twin>) -> Replay {
-    let model = ClusterModel::new(trace.scope.clone(), twin, &[]);
+    let model = ClusterModel::new(trace.scope.clone(), twin);
     let state = model.init_states().swap_remove(0);
     Replay { model, state }
 }

@@ -1,17 +1,22 @@
 //! The state of a cluster, and how the guarantees see it.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use stateright::actor::{ActorModelState, Id, Network};
-use steadfast_guarantees::{ClusterView, History, NodeView};
+use stateright::Model;
+use stateright::actor::{ActorModelAction, ActorModelState, Id, Network};
+use steadfast_guarantees::{ClusterView, Did, GuaranteeSet, History, NodeView, broken_by_step};
 use steadfast_node::{Cluster, ContentCopy, Node, NodeStorage};
-use steadfast_protocol::{ContentId, Decisions, NodeId, NodeSet, Packet, Replica, Settings};
+use steadfast_protocol::{
+    ContentId, Decisions, NodeId, NodeSet, Packet, Replica, RequestId, Settings,
+};
 
-use steadfast_trace::{Network as Delivery, World};
+use steadfast_trace::{Bounds, Network as Delivery, Step, World};
 
-use crate::{ActorNode, ClusterModel, Disk, ReplicaActor, text};
+use crate::parts::{Changing, Follow, HistoryChange, Parts, Touched, WorldChange};
+use crate::{ActorNode, ClusterModel, Disk, Event, ReplicaActor, text};
 
 /// Everything that the model knows: the actors with the network between them, the ghost history,
 /// and the world.
@@ -116,13 +121,19 @@ impl ClusterState {
         })
     }
 
+    /// What is under way from one node to another, oldest first.
+    pub fn packets(&self, from: NodeId, to: NodeId) -> impl Iterator<Item = &Packet> {
+        let packets = match &self.actors.network {
+            Network::Ordered(channels) => channels.get(&channel(from, to)),
+            _ => None,
+        };
+        packets.into_iter().flatten()
+    }
+
     /// A message that is under way.
     #[must_use]
     pub fn packet(&self, from: NodeId, to: NodeId, nth: u32) -> Option<&Packet> {
-        let Network::Ordered(channels) = &self.actors.network else {
-            return None;
-        };
-        channels.get(&(Id::from(from.index()), Id::from(to.index())))?.get(nth as usize)
+        self.packets(from, to).nth(usize::try_from(nth).ok()?)
     }
 }
 
@@ -190,5 +201,201 @@ impl Cluster for View<'_> {
 
     fn has_messages(&self) -> bool {
         self.state.channels().next().is_some()
+    }
+}
+
+impl Parts for View<'_> {
+    fn left(&self) -> Bounds {
+        self.state.world.left
+    }
+
+    fn next_request(&self) -> RequestId {
+        self.state.world.next_request()
+    }
+
+    fn history(&self) -> &History {
+        self.state.history()
+    }
+
+    fn packets(&self, from: NodeId, to: NodeId) -> impl Iterator<Item = &Packet> {
+        self.state.packets(from, to)
+    }
+}
+
+/// A whole cluster in a step. stateright's own model lets the actors react and moves the messages.
+pub(crate) struct Taking<'a> {
+    model: &'a ClusterModel,
+    before: &'a ClusterState,
+    /// The state now, once something has changed.
+    now: Option<ClusterState>,
+    pub(crate) follows: VecDeque<Follow>,
+    touched: Touched,
+}
+
+impl<'a> Taking<'a> {
+    pub(crate) fn new(model: &'a ClusterModel, before: &'a ClusterState) -> Self {
+        let touched = Touched::default();
+        Taking { model, before, now: None, follows: VecDeque::new(), touched }
+    }
+
+    /// The state after the step.
+    pub(crate) fn finish(self) -> ClusterState {
+        let mut now = self.now.unwrap_or_else(|| self.before.clone());
+        if self.model.scope().network != Delivery::Fifo {
+            sort_channels(&mut now);
+        }
+        now
+    }
+
+    fn state(&self) -> &ClusterState {
+        self.now.as_ref().unwrap_or(self.before)
+    }
+
+    fn state_mut(&mut self) -> &mut ClusterState {
+        self.now.get_or_insert_with(|| self.before.clone())
+    }
+
+    fn view(&self) -> View<'_> {
+        View { model: self.model, state: self.state() }
+    }
+
+    /// Lets stateright take an action of its own, in which something happens to one node.
+    fn act(&mut self, node: NodeId, action: ActorModelAction<Packet, Event, ()>) {
+        let before = Arc::clone(&self.state().actors.actor_states[node.index()]);
+        let state = self.state();
+        let Some(actors) = self.model.actors.next_state(&state.actors, action) else {
+            return;
+        };
+        let world = state.world.clone();
+        let now = self.now.insert(ClusterState { actors, world });
+        let after = Arc::make_mut(&mut now.actors.actor_states[node.index()]);
+        let answers = std::mem::take(&mut after.answers);
+        let did = Did::of(&NodeView::of(&before.node), &NodeView::of(&after.node), answers);
+        self.touched.note_told(&before.node, &after.node);
+        if !did.is_nothing() {
+            self.change_history(HistoryChange::Did(did));
+        }
+    }
+}
+
+impl Cluster for Taking<'_> {
+    type Storage = Disk;
+
+    fn world(&self) -> &World {
+        &self.state().world
+    }
+
+    fn network(&self) -> Delivery {
+        self.model.scope().network
+    }
+
+    fn decisions(&self) -> &dyn Decisions {
+        self.model.decisions()
+    }
+
+    fn nodes(&self) -> impl Iterator<Item = &Node<Disk>> {
+        self.state().nodes()
+    }
+
+    fn node(&self, node: NodeId) -> &Node<Disk> {
+        self.state().node(node)
+    }
+
+    fn has_messages(&self) -> bool {
+        self.view().has_messages()
+    }
+}
+
+impl Parts for Taking<'_> {
+    fn left(&self) -> Bounds {
+        self.view().left()
+    }
+
+    fn next_request(&self) -> RequestId {
+        self.view().next_request()
+    }
+
+    fn history(&self) -> &History {
+        self.state().history()
+    }
+
+    fn packets(&self, from: NodeId, to: NodeId) -> impl Iterator<Item = &Packet> {
+        self.state().packets(from, to)
+    }
+}
+
+impl Changing for Taking<'_> {
+    fn tell(&mut self, node: NodeId, event: Event) {
+        self.act(node, ActorModelAction::Timeout(Id::from(node.index()), event));
+    }
+
+    fn deliver(&mut self, from: NodeId, to: NodeId, nth: u32) -> Option<()> {
+        let msg = self.state().packet(from, to, nth)?.clone();
+        let (src, dst) = (Id::from(from.index()), Id::from(to.index()));
+        self.act(to, ActorModelAction::Deliver { src, dst, msg });
+        Some(())
+    }
+
+    fn push(&mut self, from: NodeId, to: NodeId, packet: Packet) {
+        if let Network::Ordered(channels) = &mut self.state_mut().actors.network {
+            channels.entry(channel(from, to)).or_default().push_back(packet);
+        }
+    }
+
+    fn put_packets(&mut self, from: NodeId, to: NodeId, packets: Vec<Packet>) {
+        if let Network::Ordered(channels) = &mut self.state_mut().actors.network {
+            match packets.is_empty() {
+                true => channels.remove(&channel(from, to)),
+                false => channels.insert(channel(from, to), packets.into()),
+            };
+        }
+    }
+
+    fn change_world(&mut self, change: WorldChange) {
+        change.make(&mut self.state_mut().world);
+    }
+
+    fn change_history(&mut self, change: HistoryChange) {
+        self.touched.history = true;
+        change.make(&mut self.state_mut().actors.history);
+    }
+
+    fn then(&mut self, follow: Follow) {
+        self.follows.push_back(follow);
+    }
+
+    fn touched(&self) -> Touched {
+        self.touched
+    }
+
+    fn may_have_lost_its_session(&self, from: NodeId, to: NodeId) -> bool {
+        self.state().packets(from, to).next().is_some()
+    }
+
+    fn broken(&self, node: NodeId, _: bool) -> GuaranteeSet {
+        broken_by_step(&View { model: self.model, state: self.before }, &self.view(), node)
+    }
+
+    fn note_reached(&mut self, _: &Step) {}
+}
+
+impl Touched {
+    /// Notes that something happened to a node.
+    pub(crate) fn note_told(&mut self, before: &Node<Disk>, after: &Node<Disk>) {
+        let takes_part = |it: &Node<Disk>| it.replica().is_some_and(Replica::takes_part);
+        self.told.insert(after.id());
+        self.taking_part |= takes_part(before) != takes_part(after);
+    }
+}
+
+fn channel(from: NodeId, to: NodeId) -> (Id, Id) {
+    (Id::from(from.index()), Id::from(to.index()))
+}
+
+/// Messages that travel in any order are kept sorted, so that the same messages are the same
+/// state.
+fn sort_channels(state: &mut ClusterState) {
+    if let Network::Ordered(channels) = &mut state.actors.network {
+        channels.values_mut().for_each(|packets| packets.make_contiguous().sort());
     }
 }

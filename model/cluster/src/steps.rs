@@ -1,255 +1,232 @@
 //! What each kind of step does to the cluster.
 
-use stateright::Model;
-use stateright::actor::{ActorModelAction, Id, Network};
 use steadfast_guarantees::Action as Asked;
-use steadfast_node::{Cluster, LinkEvent};
 use steadfast_protocol::{Consistency, Content, Input, Intent, NodeId, ReadRequest, WriteRequest};
-use steadfast_trace::{Bounds, Cut, Step, WriteKind};
+use steadfast_trace::{Step, WriteKind};
 
-use crate::actor::node_id;
-use crate::{ClusterModel, ClusterState, Event, View};
+use crate::parts::{Changing, Cost, Follow, HistoryChange, WorldChange};
+use crate::{ClusterModel, Event};
 
 impl ClusterModel {
-    /// The cluster after a step, before connections and history follow.
-    pub(crate) fn act(&self, before: &ClusterState, step: &Step) -> Option<ClusterState> {
-        let hear = |node, input| self.tell(before, node, Event::Input(input));
+    /// What a step does, before anything follows from it; `None` if it cannot happen.
+    pub(crate) fn take<P: Changing>(&self, parts: &mut P, step: &Step) -> Option<()> {
+        self.act(parts, step)?;
+        let touched = parts.touched();
+        if step.changes_connections() || touched.taking_part {
+            parts.then(Follow::Links);
+        } else {
+            if self.scope().link_events_apart {
+                for (from, to) in self.pairs() {
+                    if parts.may_have_lost_its_session(from, to) {
+                        parts.then(Follow::Lose { from, to });
+                    }
+                }
+            }
+            let keeps_history = !touched.history;
+            touched.told.iter().for_each(|node| parts.then(Follow::Judge { node, keeps_history }));
+        }
+        Some(())
+    }
+
+    /// What follows from a step.
+    pub(crate) fn follow<P: Changing>(&self, parts: &mut P, follow: &Follow) {
+        match *follow {
+            Follow::Links => self.refresh_links(parts),
+            Follow::Show { node } => show_links(parts, node),
+            Follow::Lose { from, to } => lose_what_no_session_carries(parts, from, to),
+            Follow::Judge { node, keeps_history } => {
+                let broken = parts.broken(node, keeps_history);
+                if !broken.is_empty() {
+                    parts.change_history(HistoryChange::Broken(broken));
+                }
+            }
+            Follow::Reach { step, has_waited: false } => {
+                parts.then(Follow::Reach { step, has_waited: true });
+            }
+            Follow::Reach { step, has_waited: true } => parts.note_reached(&step),
+        }
+    }
+
+    /// All ordered pairs of nodes.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (NodeId, NodeId)> + use<> {
+        let nodes = self.scope().settings.nodes();
+        let others = move |from| NodeId::all(nodes).filter(move |to| *to != from);
+        NodeId::all(nodes).flat_map(move |from| others(from).map(move |to| (from, to)))
+    }
+
+    fn refresh_links<P: Changing>(&self, parts: &mut P) {
+        let nodes = || NodeId::all(self.scope().settings.nodes());
+        let taking_part = nodes().filter(|it| parts.surface(*it).takes_part).collect();
+        parts.change_world(WorldChange::Refresh(taking_part));
+        if !self.scope().link_events_apart {
+            nodes().for_each(|node| parts.then(Follow::Show { node }));
+        }
+        self.pairs().for_each(|(from, to)| parts.then(Follow::Lose { from, to }));
+        nodes().for_each(|node| parts.then(Follow::Judge { node, keeps_history: false }));
+    }
+
+    fn act<P: Changing>(&self, parts: &mut P, step: &Step) -> Option<()> {
         match *step {
-            Step::Deliver { from, to, nth } => self.deliver(before, from, to, nth),
-            Step::Sync { node } => Some(self.tell(before, node, Event::Sync)),
-            Step::Store { node } => Some(self.tell(before, node, Event::Store)),
+            Step::Deliver { from, to, nth } => parts.deliver(from, to, nth),
+            Step::Sync { node } => tell(parts, node, Event::Sync),
+            Step::Store { node } => tell(parts, node, Event::Store),
             Step::LinkUp { node, peer } => {
-                let session = before.world.session(node, peer)?;
-                Some(hear(node, Input::LinkUp { peer, session }))
+                let session = parts.world().session(node, peer)?;
+                hear(parts, node, Input::LinkUp { peer, session })
             }
-            Step::LinkDown { node, peer } => Some(hear(node, Input::LinkDown { peer })),
-            Step::Write { node, path, kind } => self.write(before, node, path, kind),
-            Step::Retry { node, request } => self.retry(before, node, request),
-            Step::Read { node, path } => self.read(before, node, path),
+            Step::LinkDown { node, peer } => hear(parts, node, Input::LinkDown { peer }),
+            Step::Write { node, path, kind } => self.write(parts, node, path, kind),
+            Step::Retry { node, request } => retry(parts, node, request),
+            Step::Read { node, path } => self.read(parts, node, path),
             Step::Timeout { node } => {
-                spend(hear(node, Input::ElectionTimeout), |left| &mut left.elections)
+                spend(parts, Cost::Election)?;
+                hear(parts, node, Input::ElectionTimeout)
             }
-            Step::Tick { node } => match self.is_progress(before, step) {
-                true => Some(hear(node, Input::Tick)),
-                false => spend(hear(node, Input::Tick), |left| &mut left.ticks),
-            },
-            Step::Crash { node, kept, torn } => self.crash(before, node, kept, torn),
-            Step::Rollback { node, kept } => self.roll_back(before, node, kept),
+            Step::Tick { node } => {
+                if !parts.due_ticks().any(|it| it == node) {
+                    spend(parts, Cost::Tick)?;
+                }
+                hear(parts, node, Input::Tick)
+            }
+            Step::Crash { node, kept, torn } => self.crash(parts, node, kept, torn),
+            Step::Rollback { node, kept } => {
+                spend(parts, Cost::Rollback)?;
+                parts.change_history(HistoryChange::RolledBack(node));
+                tell(parts, node, Event::Rollback { kept })
+            }
             Step::LoseContent { node, content } => {
-                spend(self.tell(before, node, Event::LoseContent(content)), |left| {
-                    &mut left.lost_contents
-                })
+                spend(parts, Cost::LostContent)?;
+                tell(parts, node, Event::LoseContent(content))
             }
-            Step::Recover { node } => Some(self.tell(before, node, Event::Recover)),
-            Step::Cut(it) => cut(before, it),
-            Step::Heal => Some(heal(before)),
+            Step::Recover { node } => tell(parts, node, Event::Recover),
+            Step::Cut(cut) => {
+                Cost::Partition.is_left(parts.left()).then_some(())?;
+                parts.change_world(WorldChange::Cut(cut));
+                let lost = self.pairs().filter(|(from, to)| cut.loses(*from, *to));
+                lost.for_each(|(from, to)| parts.put_packets(from, to, Vec::new()));
+                Some(())
+            }
+            Step::Heal => {
+                parts.change_world(WorldChange::Heal);
+                Some(())
+            }
             Step::Rot { node, content } => {
-                spend(self.tell(before, node, Event::Rot(content)), |left| &mut left.rot)
+                spend(parts, Cost::Rot)?;
+                tell(parts, node, Event::Rot(content))
             }
-            Step::Scrub { node, content } => Some(hear(node, Input::Bad { content })),
-            Step::Drop { from, to, nth } => lose(before, from, to, nth),
-            Step::Duplicate { from, to, nth } => self.duplicate(before, from, to, nth),
+            Step::Scrub { node, content } => hear(parts, node, Input::Bad { content }),
+            Step::Drop { from, to, nth } => {
+                spend(parts, Cost::Drop)?;
+                let mut packets: Vec<_> = parts.packets(from, to).cloned().collect();
+                let nth = usize::try_from(nth).ok().filter(|it| *it < packets.len())?;
+                packets.remove(nth);
+                parts.put_packets(from, to, packets);
+                Some(())
+            }
+            Step::Duplicate { from, to, nth } => {
+                spend(parts, Cost::Duplicate)?;
+                // It arrives, and stays under way.
+                let packet = parts.packets(from, to).nth(usize::try_from(nth).ok()?)?.clone();
+                parts.deliver(from, to, nth)?;
+                parts.push(from, to, packet);
+                Some(())
+            }
         }
     }
 
-    fn deliver(
-        &self,
-        before: &ClusterState,
-        from: NodeId,
-        to: NodeId,
-        nth: u32,
-    ) -> Option<ClusterState> {
-        let msg = before.packet(from, to, nth)?.clone();
-        let (src, dst) = (Id::from(from.index()), Id::from(to.index()));
-        let actors =
-            self.actors.next_state(&before.actors, ActorModelAction::Deliver { src, dst, msg })?;
-        Some(ClusterState { actors, world: before.world.clone() })
-    }
-
-    /// Delivers a message that stays under way.
-    fn duplicate(
-        &self,
-        before: &ClusterState,
-        from: NodeId,
-        to: NodeId,
-        nth: u32,
-    ) -> Option<ClusterState> {
-        let packet = before.packet(from, to, nth)?.clone();
-        let mut next = spend(self.deliver(before, from, to, nth)?, |left| &mut left.duplicates)?;
-        if let Network::Ordered(channels) = &mut next.actors.network {
-            channels.entry(channel(from, to)).or_default().push_back(packet);
-        }
-        Some(next)
-    }
-
-    /// Lets something happen to one node.
-    fn tell(&self, before: &ClusterState, node: NodeId, event: Event) -> ClusterState {
-        let action = ActorModelAction::Timeout(Id::from(node.index()), event);
-        let actors = self.actors.next_state(&before.actors, action);
-        let actors = actors.unwrap_or_else(|| before.actors.clone());
-        ClusterState { actors, world: before.world.clone() }
-    }
-
-    fn crash(
-        &self,
-        before: &ClusterState,
-        node: NodeId,
-        kept: u32,
-        torn: bool,
-    ) -> Option<ClusterState> {
-        let next = self.tell(before, node, Event::Crash { kept, torn });
-        let mut next = spend(next, |left| &mut left.crashes)?;
+    fn crash<P: Changing>(&self, parts: &mut P, node: NodeId, kept: u32, torn: bool) -> Option<()> {
+        spend(parts, Cost::Crash)?;
+        tell(parts, node, Event::Crash { kept, torn })?;
         let apart = self.scope().link_events_apart;
-        retain_channels(&mut next, |from, to| to != node && (apart || from != node));
-        next.actors.history.on_crashed(node);
-        Some(next)
+        let is_lost = |(from, to): &(NodeId, NodeId)| *to == node || (*from == node && !apart);
+        self.pairs().filter(is_lost).for_each(|(from, to)| parts.put_packets(from, to, Vec::new()));
+        parts.change_history(HistoryChange::Crashed(node));
+        Some(())
     }
 
-    fn roll_back(&self, before: &ClusterState, node: NodeId, kept: u32) -> Option<ClusterState> {
-        let next = self.tell(before, node, Event::Rollback { kept });
-        let mut next = spend(next, |left| &mut left.rollbacks)?;
-        next.actors.history.on_rolled_back(node);
-        Some(next)
-    }
-
-    fn write(
+    fn write<P: Changing>(
         &self,
-        before: &ClusterState,
+        parts: &mut P,
         node: NodeId,
         path: u32,
         kind: WriteKind,
-    ) -> Option<ClusterState> {
+    ) -> Option<()> {
         let path = self.path(path).clone();
-        let heads = before.replica(node)?.files().heads(&path);
-        let content = self.scope().content(before.world.next_number());
+        let request = parts.next_request();
+        let content = self.scope().content(request.number);
+        let heads = parts.node(node).replica()?.files().heads(&path);
         let (intent, base) = kind.intent(heads, Some(content))?;
-        let asked = Asked::write(intent.clone(), base.clone());
-        let mut world = before.world.clone();
-        world.spend_write(kind)?;
-        let request = world.count_request();
-        let write = WriteRequest { request, path: path.clone(), intent, base };
-        let mut next = self.bring_and_write(before, node, write);
-        next.actors.history.on_invoked(request, path, node, asked);
-        next.world = world;
-        Some(next)
+        let cost = Cost::Write(kind);
+        cost.is_left(parts.left()).then_some(())?;
+        parts.change_world(WorldChange::Ask(cost));
+        let action = Asked::write(intent.clone(), base.clone());
+        parts.change_history(HistoryChange::Invoked { request, path: path.clone(), node, action });
+        bring_and_write(parts, node, WriteRequest { request, path, intent, base })
     }
 
-    fn retry(&self, before: &ClusterState, node: NodeId, number: u64) -> Option<ClusterState> {
-        let write = before.history().retry(number)?;
-        let request = write.request;
-        let mut next = self.bring_and_write(before, node, write);
-        next.actors.history.on_retried(request, node);
-        spend(next, |left| &mut left.retries)
-    }
-
-    /// A client makes the content durable that its write names, and then writes.
-    fn bring_and_write(
-        &self,
-        before: &ClusterState,
-        node: NodeId,
-        write: WriteRequest,
-    ) -> ClusterState {
-        let brought = match write.intent {
-            Intent::Put(Content::Named(content)) => {
-                Some(self.tell(before, node, Event::Bring(content)))
-            }
-            _ => None,
-        };
-        let event = Event::Input(Input::Write(write));
-        self.tell(brought.as_ref().unwrap_or(before), node, event)
-    }
-
-    fn read(&self, before: &ClusterState, node: NodeId, path: u32) -> Option<ClusterState> {
-        let mut world = before.world.clone();
-        world.spend(|left| &mut left.reads)?;
-        let request = world.count_request();
+    fn read<P: Changing>(&self, parts: &mut P, node: NodeId, path: u32) -> Option<()> {
+        Cost::Read.is_left(parts.left()).then_some(())?;
+        let request = parts.next_request();
+        parts.change_world(WorldChange::Ask(Cost::Read));
         let path = self.path(path).clone();
+        let action = Asked::read();
+        parts.change_history(HistoryChange::Invoked { request, path: path.clone(), node, action });
         let consistency = Consistency::Linearizable;
-        let read = ReadRequest { request, path: path.clone(), consistency };
-        let mut next = self.tell(before, node, Event::Input(Input::Read(read)));
-        next.actors.history.on_invoked(request, path, node, Asked::read());
-        next.world = world;
-        Some(next)
-    }
-
-    /// Lets both ends of every connection see at once what became of it: ends before beginnings.
-    pub(crate) fn show_links(&self, state: &mut ClusterState) {
-        for comes_up in [false, true] {
-            let events = View { model: self, state }.link_events().collect::<Vec<_>>();
-            for LinkEvent { node, peer, .. } in events.into_iter().filter(|it| it.is_up == comes_up)
-            {
-                let input = match (comes_up, state.world.session(node, peer)) {
-                    (false, _) => Input::LinkDown { peer },
-                    (true, Some(session)) => Input::LinkUp { peer, session },
-                    (true, None) => continue,
-                };
-                *state = self.tell(state, node, Event::Input(input));
-            }
-        }
-    }
-
-    /// Drops what its receiver will never take: messages of a session that the receiver has seen
-    /// end, or that ended before the receiver saw it begin.
-    pub(crate) fn lose_what_no_session_carries(&self, state: &mut ClusterState) {
-        let Network::Ordered(channels) = &mut state.actors.network else {
-            return;
-        };
-        let mut channels = std::mem::take(channels);
-        let view = View { model: self, state };
-        for ((from, to), packets) in &mut channels {
-            packets.retain(|packet| view.carries(node_id(*from), node_id(*to), packet));
-        }
-        channels.retain(|_, packets| !packets.is_empty());
-        state.actors.network = Network::Ordered(channels);
+        hear(parts, node, Input::Read(ReadRequest { request, path, consistency }))
     }
 }
 
 /// Uses up one of what a bound allows; `None` when nothing is left.
-fn spend(mut next: ClusterState, bound: impl Fn(&mut Bounds) -> &mut u32) -> Option<ClusterState> {
-    next.world.spend(bound)?;
-    Some(next)
+fn spend<P: Changing>(parts: &mut P, cost: Cost) -> Option<()> {
+    cost.is_left(parts.left()).then(|| parts.change_world(WorldChange::Spend(cost)))
 }
 
-fn cut(before: &ClusterState, cut: Cut) -> Option<ClusterState> {
-    let mut next = spend(before.clone(), |left| &mut left.partitions)?;
-    next.world.cut = Some(cut);
-    retain_channels(&mut next, |from, to| !cut.loses(from, to));
-    Some(next)
+fn tell<P: Changing>(parts: &mut P, node: NodeId, event: Event) -> Option<()> {
+    parts.tell(node, event);
+    Some(())
 }
 
-fn heal(before: &ClusterState) -> ClusterState {
-    let mut next = before.clone();
-    next.world.cut = None;
-    next
+fn hear<P: Changing>(parts: &mut P, node: NodeId, input: Input) -> Option<()> {
+    tell(parts, node, Event::Input(input))
 }
 
-fn lose(before: &ClusterState, from: NodeId, to: NodeId, nth: u32) -> Option<ClusterState> {
-    let mut next = spend(before.clone(), |left| &mut left.drops)?;
-    let Network::Ordered(channels) = &mut next.actors.network else {
-        return None;
-    };
-    let packets = channels.get_mut(&channel(from, to))?;
-    packets.remove(nth as usize)?;
-    if packets.is_empty() {
-        channels.remove(&channel(from, to));
+fn retry<P: Changing>(parts: &mut P, node: NodeId, number: u64) -> Option<()> {
+    let write = parts.history().retry(number)?;
+    spend(parts, Cost::Retry)?;
+    parts.change_history(HistoryChange::Retried { request: write.request, node });
+    bring_and_write(parts, node, write)
+}
+
+/// A client makes the content durable that its write names, and then writes.
+fn bring_and_write<P: Changing>(parts: &mut P, node: NodeId, write: WriteRequest) -> Option<()> {
+    if let Intent::Put(Content::Named(content)) = write.intent {
+        parts.tell(node, Event::Bring(content));
     }
-    Some(next)
+    hear(parts, node, Input::Write(write))
 }
 
-fn channel(from: NodeId, to: NodeId) -> (Id, Id) {
-    (Id::from(from.index()), Id::from(to.index()))
-}
-
-fn retain_channels(state: &mut ClusterState, keeps: impl Fn(NodeId, NodeId) -> bool) {
-    if let Network::Ordered(channels) = &mut state.actors.network {
-        channels.retain(|(from, to), _| keeps(node_id(*from), node_id(*to)));
+/// Lets a node see what became of its connections: ends before beginnings.
+pub(crate) fn show_links<P: Changing>(parts: &mut P, node: NodeId) {
+    let events: Vec<_> = parts.link_events_of(node).collect();
+    for it in events.into_iter().filter(|it| !it.is_up) {
+        parts.tell(node, Event::Input(Input::LinkDown { peer: it.peer }));
+    }
+    let events: Vec<_> = parts.link_events_of(node).collect();
+    for it in events.into_iter().filter(|it| it.is_up) {
+        if let Some(session) = parts.world().session(node, it.peer) {
+            parts.tell(node, Event::Input(Input::LinkUp { peer: it.peer, session }));
+        }
     }
 }
 
-/// Messages that travel in any order are kept sorted, so that the same messages are the same
-/// state.
-pub(crate) fn sort_channels(state: &mut ClusterState) {
-    if let Network::Ordered(channels) = &mut state.actors.network {
-        channels.values_mut().for_each(|packets| packets.make_contiguous().sort());
+/// Drops what its receiver will never take: messages of a session that the receiver has seen end, or
+/// that ended before the receiver saw it begin.
+fn lose_what_no_session_carries<P: Changing>(parts: &mut P, from: NodeId, to: NodeId) {
+    let is_carried = |it: &&_| parts.carries(from, to, it);
+    let packets = parts.packets(from, to);
+    let count = parts.packets(from, to).count();
+    let carried: Vec<_> = packets.filter(is_carried).cloned().collect();
+    if carried.len() < count {
+        parts.put_packets(from, to, carried);
     }
 }

@@ -15,13 +15,13 @@ fn small() -> Scope {
 }
 
 fn by_fingerprint(scope: Scope) -> (usize, usize) {
-    let checker = ClusterModel::new(scope, None, &[]).checker().spawn_dfs().join();
+    let checker = ClusterModel::new(scope, None).checker().spawn_dfs().join();
     (checker.unique_state_count(), checker.state_count())
 }
 
 /// A search that takes two states for one only if they are equal, however they hash.
 fn by_equality(scope: Scope) -> usize {
-    let model = ClusterModel::new(scope, None, &[]);
+    let model = ClusterModel::new(scope, None);
     let mut pending: VecDeque<_> = model.init_states().into();
     let mut visited: HashSet<_> = pending.iter().cloned().collect();
     while let Some(state) = pending.pop_front() {
@@ -58,7 +58,6 @@ fn every_node_that_lags_ticks() {
     let model = ClusterModel::new(
         Scope { network: Network::Lossy, ..Scope::new("lagging", small().settings, bounds) },
         None,
-        &[],
     );
     let mut pending: VecDeque<_> = model.init_states().into();
     let mut visited: HashSet<_> = pending.iter().cloned().collect();

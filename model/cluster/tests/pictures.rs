@@ -31,7 +31,7 @@ fn counterexample(name: &str) -> (Trace, &'static Twin) {
     let twin = twin(name).expect("a twin");
     let scope = shipped(twin.scope).expect("a shipped scope").scope();
     let finish = HasDiscoveries::AnyOf([twin.caught_by.name()].into());
-    let model = ClusterModel::new(scope, Some(twin), &[]);
+    let model = ClusterModel::new(scope, Some(twin));
     let checker = model.checker().finish_when(finish).spawn_bfs().join();
     let path = checker.discovery(twin.caught_by.name()).expect("the twin is caught");
     (record(checker.model(), Some(twin), &path.into_actions()), twin)
@@ -53,7 +53,7 @@ fn long_run(steps: usize) -> Trace {
         ..Bounds::default()
     };
     let settings = Settings::new(5, 3, 3).expect("a majority");
-    let model = ClusterModel::new(Scope::new("long", settings, bounds), None, &[]);
+    let model = ClusterModel::new(Scope::new("long", settings, bounds), None);
     let mut state = model.init_states().swap_remove(0);
     let mut random = 7_u64;
     let mut taken = Vec::new();

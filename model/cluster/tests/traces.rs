@@ -12,7 +12,7 @@ fn counterexample() -> Trace {
     let twin = twin("overwrite-replaces-all-heads").expect("a twin");
     let scope = shipped(twin.scope).expect("a shipped scope").scope();
     let finish = HasDiscoveries::AnyOf([twin.caught_by.name()].into());
-    let model = ClusterModel::new(scope, Some(twin), &[]);
+    let model = ClusterModel::new(scope, Some(twin));
     let checker = model.checker().finish_when(finish).spawn_bfs().join();
     let path = checker.discovery(twin.caught_by.name()).expect("the twin is caught");
     record(checker.model(), Some(twin), &path.into_actions())
@@ -91,7 +91,7 @@ fn random_run(model: &ClusterModel, seed: u64, steps: usize) -> (Vec<Action>, Cl
 #[test]
 fn a_random_run_of_any_scope_ends_in_the_same_state_when_it_is_replayed_from_json() {
     for (scope, seed) in SHIPPED.iter().flat_map(|it| (0..20).map(move |seed| (it.scope(), seed))) {
-        let model = ClusterModel::new(scope, None, &[]);
+        let model = ClusterModel::new(scope, None);
         let (actions, end) = random_run(&model, seed, 80);
         let json = serde_json::to_string(&record(&model, None, &actions)).expect("JSON");
         let trace = Trace::parse(&json).expect("what was written can be read");
@@ -113,7 +113,7 @@ fn random_runs_take_every_kind_of_step() {
             break;
         }
         for scope in SHIPPED {
-            let model = ClusterModel::new(scope.scope(), None, &[]);
+            let model = ClusterModel::new(scope.scope(), None);
             let (actions, _) = random_run(&model, seed, 80);
             actions.iter().for_each(|it| kinds[it.step.kind() as usize] += 1);
         }

@@ -126,7 +126,7 @@ impl Guarantee {
 
     /// Whether it is not promised any more, because a log has lost synced records.
     fn is_void(&self, cluster: &dyn ClusterView) -> bool {
-        !cluster.history().rolled_back().is_empty() && !self.judge.outlives_rollback()
+        !cluster.rolled_back().is_empty() && !self.judge.outlives_rollback()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use steadfast_protocol::{
-    Base, Dot, Entry, Epoch, Intent, NodeId, NodeSet, Outcome, Path, Record, Replica, RequestId,
+    Base, Dot, Entry, Epoch, Intent, NodeId, NodeSet, Outcome, Path, Record, RequestId,
     WriteRequest,
 };
 
@@ -98,6 +98,44 @@ pub struct History {
     /// The nodes whose logs lost synced records.
     rolled_back: NodeSet,
     clock: Clock,
+}
+
+/// Those deeds of a node that the history tells of.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Did {
+    /// The entries of its own that it logged, each with the epoch that it led.
+    made: Vec<(Entry, Epoch)>,
+    /// The epoch that it began to lead, and its id.
+    leads: Option<(Epoch, NodeId)>,
+    /// What it told clients.
+    answers: Vec<(RequestId, Outcome)>,
+}
+
+impl Did {
+    /// How a node came from one state to the next, with what it told clients.
+    pub fn of(
+        before: &NodeView<'_>,
+        after: &NodeView<'_>,
+        answers: impl IntoIterator<Item = (RequestId, Outcome)>,
+    ) -> Did {
+        let answers = answers.into_iter().collect();
+        let Some(replica) = after.replica else {
+            return Did { answers, ..Did::default() };
+        };
+        let epoch = replica.promise();
+        let fresh = after.records.get(before.records.len()..).unwrap_or_default();
+        let own = fresh.iter().filter_map(Record::entry);
+        let own = own.filter(|entry| entry.dot.origin == replica.id());
+        let led = before.replica.is_some_and(|it| it.leads() && it.promise() == epoch);
+        let leads = (replica.leads() && !led).then_some((epoch, replica.id()));
+        Did { made: own.map(|it| (it.clone(), epoch)).collect(), leads, answers }
+    }
+
+    /// Whether the history tells of nothing.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        *self == Did::default()
+    }
 }
 
 /// Logical real time: it advances only when an invocation follows a return, so that histories with
@@ -326,16 +364,16 @@ impl History {
         after: &NodeView<'_>,
         answers: impl IntoIterator<Item = (RequestId, Outcome)>,
     ) {
-        if let Some(replica) = after.replica {
-            let fresh = after.records.get(before.records.len()..).unwrap_or_default();
-            for entry in fresh.iter().filter_map(Record::entry) {
-                if entry.dot.origin == replica.id() {
-                    self.note_made(entry, replica.promise());
-                }
-            }
-            self.note_leader(before.replica, replica);
+        self.on_did(&Did::of(before, after, answers));
+    }
+
+    /// One node did something.
+    pub fn on_did(&mut self, did: &Did) {
+        did.made.iter().for_each(|(entry, epoch)| self.note_made(entry, *epoch));
+        if let Some(leadership) = did.leads {
+            self.note_leader(leadership);
         }
-        answers.into_iter().for_each(|(request, outcome)| self.note_answer(request, &outcome));
+        did.answers.iter().for_each(|(request, outcome)| self.note_answer(*request, outcome));
     }
 
     pub(crate) fn note_made(&mut self, entry: &Entry, epoch: Epoch) {
@@ -370,14 +408,9 @@ impl History {
     }
 
     /// Notes who leads. An epoch that is led a second time stands twice in the list.
-    fn note_leader(&mut self, before: Option<&Replica>, after: &Replica) {
-        let led = before.is_some_and(|it| it.leads() && it.promise() == after.promise());
-        if !after.leads() || led {
-            return;
-        }
-        let epoch = after.promise();
-        let at = self.leaders.partition_point(|it| *it <= (epoch, after.id()));
-        self.leaders.insert(at, (epoch, after.id()));
+    fn note_leader(&mut self, leadership: (Epoch, NodeId)) {
+        let at = self.leaders.partition_point(|it| *it <= leadership);
+        self.leaders.insert(at, leadership);
     }
 
     fn find(&mut self, request: RequestId) -> Option<&mut Operation> {

@@ -2,7 +2,7 @@
 
 use steadfast_node::{ContentCopy, Node, NodeStorage};
 use steadfast_protocol::{
-    ContentId, Decisions, Entry, Files, NodeId, Position, Record, Replica, Settings,
+    ContentId, Decisions, Entry, Files, Halt, NodeId, NodeSet, Position, Record, Replica, Settings,
 };
 
 use crate::History;
@@ -44,8 +44,45 @@ pub trait ClusterView {
 
     /// Whether a node's disk is known to hold, synced, the entry that this one is a copy of.
     fn has_synced(&self, node: NodeId, entry: &Entry) -> bool {
-        self.node(node).synced_entries().any(|it| it == entry)
+        self.disk(node).synced_entries().any(|it| it == entry)
     }
+
+    // A driver that looks at as little as it can answers the rest from less than everything.
+
+    /// What is on a node's disk, without its state machine.
+    fn disk(&self, node: NodeId) -> NodeView<'_> {
+        NodeView { replica: None, ..self.node(node) }
+    }
+
+    /// The nodes whose logs lost synced records.
+    fn rolled_back(&self) -> NodeSet {
+        self.history().rolled_back()
+    }
+
+    /// Whether the history is known to be that of an earlier state.
+    fn has_history_of(&self, before: &dyn ClusterView) -> bool {
+        let _ = before;
+        false
+    }
+
+    /// Why a node that is up has stopped taking part, if it has.
+    fn halted(&self, node: NodeId) -> Option<&Halt> {
+        self.node(node).replica.and_then(Replica::halted)
+    }
+
+    /// Whether a reader of a version that a node shows gets other bytes than its name says.
+    fn shows_wrong_content(&self, node: NodeId) -> bool {
+        let replica = self.node(node).replica;
+        replica.is_some_and(|it| shows_wrong_content(it, |content| self.served(node, content)))
+    }
+}
+
+/// Whether a reader of a version that a replica shows gets other bytes than its name says, given
+/// which copies its node serves.
+pub fn shows_wrong_content(replica: &Replica, served: impl Fn(ContentId) -> ContentCopy) -> bool {
+    let heads = replica.files().iter().flat_map(|(_, heads)| heads);
+    let mut named = heads.filter_map(|head| head.change.named());
+    named.any(|content| served(content) == ContentCopy::Wrong)
 }
 
 impl<'a> NodeView<'a> {
@@ -97,6 +134,11 @@ fn entries(records: &[Record]) -> impl Iterator<Item = &Entry> {
 
 /// Helpers that every driver gets.
 impl dyn ClusterView + '_ {
+    /// The ids of all nodes.
+    pub fn ids(&self) -> impl Iterator<Item = NodeId> + use<> {
+        NodeId::all(self.settings().nodes())
+    }
+
     /// All nodes.
     pub fn nodes(&self) -> impl Iterator<Item = (NodeId, NodeView<'_>)> {
         NodeId::all(self.settings().nodes()).map(|node| (node, self.node(node)))
@@ -125,7 +167,7 @@ impl dyn ClusterView + '_ {
     pub fn is_led(&self) -> bool {
         let highest = self.taking_part().map(Replica::promise).max();
         let is_current = |it: &Replica| it.leads() && Some(it.promise()) == highest;
-        match self.history().rolled_back().is_empty() {
+        match self.rolled_back().is_empty() {
             true => self.has_leader(),
             false => self.taking_part().any(is_current),
         }

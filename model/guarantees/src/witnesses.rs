@@ -2,8 +2,9 @@
 
 use steadfast_node::ContentCopy;
 use steadfast_protocol::{Change, Halt, NodeId, Outcome, Replica, Role};
-use steadfast_trace::Step;
+use steadfast_trace::{Step, StepKind};
 
+use self::Reached::{By, In};
 use crate::{Action, ClusterView, Status};
 
 /// Something that must be reached.
@@ -13,12 +14,37 @@ pub struct Witness {
     pub id: &'static str,
     /// What it is, in a sentence.
     pub about: &'static str,
-    reached: Predicate,
+    reached: Reached,
 }
 
-type Predicate = fn(before: &dyn ClusterView, step: &Step, after: &dyn ClusterView) -> bool;
+/// How it shows that something was reached.
+#[derive(Clone, Copy)]
+enum Reached {
+    /// In a state.
+    In(fn(&dyn ClusterView) -> bool),
+    /// In a step of one of these kinds, from the states before and after it.
+    By(&'static [StepKind], fn(&dyn ClusterView, &Step, &dyn ClusterView) -> bool),
+}
 
 impl Witness {
+    /// Whether a state has reached it; `None` if a step reaches it.
+    #[must_use]
+    pub fn is_reached_in(&self, state: &dyn ClusterView) -> Option<bool> {
+        match self.reached {
+            In(holds) => Some(holds(state)),
+            By(..) => None,
+        }
+    }
+
+    /// The kinds of steps that may reach it; `None` if a state shows that it was reached.
+    #[must_use]
+    pub fn kinds(&self) -> Option<&'static [StepKind]> {
+        match self.reached {
+            In(_) => None,
+            By(kinds, _) => Some(kinds),
+        }
+    }
+
     /// Whether a step reaches it.
     #[must_use]
     pub fn is_reached(
@@ -27,7 +53,10 @@ impl Witness {
         step: &Step,
         after: &dyn ClusterView,
     ) -> bool {
-        (self.reached)(before, step, after)
+        match self.reached {
+            In(holds) => holds(after),
+            By(kinds, reaches) => kinds.contains(&step.kind()) && reaches(before, step, after),
+        }
     }
 }
 
@@ -41,76 +70,76 @@ macro_rules! witnesses {
 
 witnesses! {
     "split-brain", "two leaders acknowledged writes that had not seen each other",
-        |_, _, after| split_brain(after);
+        In(|after| split_brain(after));
     "conflict-converged", "a settled cluster lists a conflict on every node",
-        |_, _, after| after.is_settled() && after.has_leader() && has_conflict(after);
+        In(|after| after.is_settled() && after.has_leader() && has_conflict(after));
     "conflict-resolved", "a settled cluster has one head where there was a conflict",
-        |_, _, after| after.is_settled() && after.has_leader() && has_resolved(after);
+        In(|after| after.is_settled() && after.has_leader() && has_resolved(after));
     "delete-converged", "a settled cluster shows an acknowledged delete",
-        |_, _, after| after.is_settled() && after.has_leader() && shows_delete(after);
+        In(|after| after.is_settled() && after.has_leader() && shows_delete(after));
     "crash-loses-tail", "a crash between append and sync took the whole tail",
-        |before, step, _| crash(before, step, |kept, tail, _| kept == 0 && tail > 0);
+        By(&[StepKind::Crash], |before, step, _| crash(before, step, |kept, tail, _| kept == 0 && tail > 0));
     "crash-keeps-part", "a crash between append and sync took a part of the tail",
-        |before, step, _| crash(before, step, |kept, tail, _| kept > 0 && kept < tail);
+        By(&[StepKind::Crash], |before, step, _| crash(before, step, |kept, tail, _| kept > 0 && kept < tail));
     "crash-keeps-tail", "a crash between append and sync took nothing",
-        |before, step, _| crash(before, step, |kept, tail, _| kept == tail && tail > 0);
+        By(&[StepKind::Crash], |before, step, _| crash(before, step, |kept, tail, _| kept == tail && tail > 0));
     "crash-tears-record", "a crash left a record half written",
-        |before, step, _| crash(before, step, |_, _, torn| torn);
+        By(&[StepKind::Crash], |before, step, _| crash(before, step, |_, _, torn| torn));
     "leader-change", "somebody led after somebody else",
-        |_, _, after| after.history().leaders().len() > 1;
+        In(|after| after.history().leaders().len() > 1);
     "first-leader", "somebody led where nobody had",
-        |_, _, after| after.history().leaders().len() == 1;
+        In(|after| after.history().leaders().len() == 1);
     "deposed-leader-believes", "a leader does not know that so many promised more that it is none",
-        |_, _, after| after.replicas().any(|it| it.leads() && is_deposed(it, after));
+        In(|after| after.replicas().any(|it| it.leads() && is_deposed(it, after)));
     "read-unanswerable", "a deposed leader holds a linearizable read that it cannot answer",
-        |_, _, after| after.replicas().any(|it| holds_read(it) && is_deposed(it, after));
+        In(|after| after.replicas().any(|it| holds_read(it) && is_deposed(it, after)));
     "refusal-unanswerable", "a deposed leader holds a refusal that it cannot confirm",
-        |_, _, after| after.replicas().any(|it| holds_refusal(it) && is_deposed(it, after));
+        In(|after| after.replicas().any(|it| holds_refusal(it) && is_deposed(it, after)));
     "read-answered", "a linearizable read was answered with a version",
-        |_, _, after| read_a_version(after);
+        In(|after| read_a_version(after));
     "write-acknowledged", "a write was acknowledged",
-        |_, _, after| after.history().acknowledged().next().is_some();
+        In(|after| after.history().acknowledged().next().is_some());
     "outcome-unknown", "a client heard that the outcome of its write is unknown",
-        |_, _, after| after.history().operations().iter().any(|it| it.status == Status::Unknown);
+        In(|after| after.history().operations().iter().any(|it| it.status == Status::Unknown));
     "retry-recognised", "a retry was acknowledged with the entry of the first try",
-        |_, _, after| retry_is_recognised(after);
+        In(|after| retry_is_recognised(after));
     "retry-renewed", "a retry was acknowledged with an entry in place of that of the first try",
-        |_, _, after| retry_is_renewed(after);
+        In(|after| retry_is_renewed(after));
     "retry-overtaken", "a retry was refused because another write had overtaken the first try",
-        |before, _, after| retry_is_overtaken(before, after);
+        By(StepKind::ALL, |before, _, after| retry_is_overtaken(before, after));
     "entry-learned", "a leader holds an entry of an epoch before its own that it did not make",
-        |_, _, after| after.replicas().any(|it| has_learned(it, after));
+        In(|after| after.replicas().any(|it| has_learned(it, after)));
     "torn-in-one-direction", "one end of a session goes on while the other saw it end",
-        |_, step, after| matches!(step, Step::LinkDown { .. }) && has_half_open(after);
+        By(&[StepKind::LinkDown], |_, step, after| matches!(step, Step::LinkDown { .. }) && has_half_open(after));
     "base-missing", "a delta arrived whose base its receiver lacks",
-        |before, step, after| base_missing(before, step, after);
+        By(&[StepKind::Store], |before, step, after| base_missing(before, step, after));
     "bad-copy-found", "a node found that its copy of a content is bad",
-        |_, step, _| matches!(step, Step::Scrub { .. });
+        By(&[StepKind::Scrub], |_, step, _| matches!(step, Step::Scrub { .. }));
     "bad-copy-replaced", "a copy that had gone bad is good again",
-        |before, step, after| replaced(before, step, after);
+        By(&[StepKind::Store], |before, step, after| replaced(before, step, after));
     "content-missing-at-start", "a node started without a content that its log names",
-        |_, step, after| matches!(step, Step::Recover { node } if lacks_content(*node, after));
+        By(&[StepKind::Recover], |_, step, after| matches!(step, Step::Recover { node } if lacks_content(*node, after)));
     "entry-waits-for-content", "a message waits for the content that its entry names",
-        |_, _, after| after.replicas().any(|it| !it.waiting().is_empty());
+        In(|after| after.replicas().any(|it| !it.waiting().is_empty()));
     "converged", "a settled cluster with a leader holds an entry",
-        |_, _, after| after.is_settled() && after.has_leader() && after.replicas().all(|it| !it.files().is_empty());
+        In(|after| after.is_settled() && after.has_leader() && after.replicas().all(|it| !it.files().is_empty()));
     "rollback-noticed", "a node stopped because its log was rolled back",
-        |_, _, after| after.replicas().any(|it| matches!(it.halted(), Some(Halt::RolledBack { .. })));
+        In(|after| after.replicas().any(|it| matches!(it.halted(), Some(Halt::RolledBack { .. }))));
     "other-entry-met", "a node stopped because it was sent another entry under a dot that it holds",
-        |_, _, after| after.replicas().any(|it| matches!(it.halted(), Some(Halt::EntryDiffers { .. })));
+        In(|after| after.replicas().any(|it| matches!(it.halted(), Some(Halt::EntryDiffers { .. }))));
     "other-entries-met", "a node stopped because a peer holds other entries under an equal vector",
-        |_, _, after| after.replicas().any(|it| matches!(it.halted(), Some(Halt::EntriesDiffer { .. })));
+        In(|after| after.replicas().any(|it| matches!(it.halted(), Some(Halt::EntriesDiffer { .. }))));
     "stopped-among-settled", "a settled cluster with a leader goes on without a node that stopped",
-        |_, _, after| after.is_settled() && after.has_leader() && after.replicas().any(|it| !it.takes_part());
+        In(|after| after.is_settled() && after.has_leader() && after.replicas().any(|it| !it.takes_part()));
     "window-full", "a leader holds entries back until a peer has acknowledged others",
-        |_, _, after| after.replicas().any(holds_back);
+        In(|after| after.replicas().any(holds_back));
     "pre-vote-refused", "a node was asked whether it would vote, and hears a leader",
-        |before, step, after| pre_vote_is_refused(before, step, after);
+        By(&[StepKind::Deliver], |before, step, after| pre_vote_is_refused(before, step, after));
     "leader-resigned", "a leader stepped down by itself",
-        |before, step, after| has_resigned(before, step, after);
-    "message-lost", "a message was lost", |_, step, _| matches!(step, Step::Drop { .. });
+        By(&[StepKind::Timeout], |before, step, after| has_resigned(before, step, after));
+    "message-lost", "a message was lost", By(&[StepKind::Drop], |_, step, _| matches!(step, Step::Drop { .. }));
     "message-doubled", "a message arrived twice",
-        |_, step, _| matches!(step, Step::Duplicate { .. });
+        By(&[StepKind::Duplicate], |_, step, _| matches!(step, Step::Duplicate { .. }));
 }
 
 /// The witness of this name.

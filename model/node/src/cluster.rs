@@ -1,9 +1,9 @@
 //! The rules of the surroundings that concern several nodes.
 
-use steadfast_protocol::{ContentId, Decisions, NodeId, Packet, Replica};
+use steadfast_protocol::{ContentId, Decisions, NodeId, Packet, Replica, SessionId};
 use steadfast_trace::{Network, Step, World};
 
-use crate::{Node, NodeStorage};
+use crate::{Node, NodeStorage, Surface};
 
 /// One end of a connection has not heard yet that it began or ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,21 +53,45 @@ pub trait Cluster {
         self.nodes().filter_map(Node::replica)
     }
 
+    /// What the rules below depend on of one node.
+    fn surface(&self, node: NodeId) -> Surface {
+        self.node(node).surface(self.decisions())
+    }
+
+    /// Whether a node is up.
+    fn is_up(&self, node: NodeId) -> bool {
+        self.node(node).is_up()
+    }
+
+    /// The session with a peer that a node has seen begin and not end.
+    fn session_seen(&self, node: NodeId, peer: NodeId) -> Option<SessionId> {
+        self.node(node).replica()?.session(peer)
+    }
+
+    /// The ids of all nodes.
+    fn ids(&self) -> impl Iterator<Item = NodeId> {
+        self.nodes().map(Node::id)
+    }
+
     /// The link events that their ends have not heard yet.
     fn link_events(&self) -> impl Iterator<Item = LinkEvent> {
-        self.replicas().flat_map(|replica| {
-            replica.peers().filter_map(|peer| {
-                let (node, seen) = (replica.id(), replica.session(peer));
-                let is_news = seen != self.world().session(node, peer);
-                is_news.then_some(LinkEvent { node, peer, is_up: seen.is_none() })
-            })
+        self.ids().flat_map(|it| self.link_events_of(it))
+    }
+
+    /// The link events that one end has not heard yet.
+    fn link_events_of(&self, node: NodeId) -> impl Iterator<Item = LinkEvent> {
+        let peers = self.is_up(node).then(|| self.ids().filter(move |it| *it != node));
+        peers.into_iter().flatten().filter_map(move |peer| {
+            let seen = self.session_seen(node, peer);
+            let is_news = seen != self.world().session(node, peer);
+            is_news.then_some(LinkEvent { node, peer, is_up: seen.is_none() })
         })
     }
 
     /// Whether a message gets through and its receiver will take it: no cut loses it, and it is of
     /// the session that the receiver has seen begin and not end, or will see begin.
     fn carries(&self, from: NodeId, to: NodeId, packet: &Packet) -> bool {
-        let seen = self.node(to).replica().and_then(|it| it.session(from));
+        let seen = self.session_seen(to, from);
         let is_taken = self.decisions().is_of_session(packet.session, seen);
         let alive = self.world().session(from, to);
         self.world().reaches(from, to) && (is_taken || alive == Some(packet.session))
@@ -75,7 +99,7 @@ pub trait Cluster {
 
     /// Whether a message that arrives must wait until its receiver has heard of the connection.
     fn waits_for_link_up(&self, from: NodeId, to: NodeId, packet: &Packet) -> bool {
-        let seen = self.node(to).replica().and_then(|it| it.session(from));
+        let seen = self.session_seen(to, from);
         self.decisions().waits_for_link_up() && seen != Some(packet.session)
     }
 
@@ -84,9 +108,9 @@ pub trait Cluster {
     fn due_ticks(&self) -> impl Iterator<Item = NodeId> {
         let is_due = self.network() != Network::Fifo
             && !self.has_messages()
-            && self.nodes().all(|it| it.storage().is_at_rest());
-        let replicas = is_due.then(|| self.replicas()).into_iter().flatten();
-        replicas.filter(|it| it.lags()).map(Replica::id)
+            && self.ids().all(|it| self.surface(it).is_at_rest);
+        let ids = is_due.then(|| self.ids()).into_iter().flatten();
+        ids.filter(|it| self.surface(*it).lags)
     }
 
     /// The copies of contents that a scrub finds bad, each with its node.
@@ -109,9 +133,11 @@ pub trait Cluster {
     fn is_quiet(&self) -> bool {
         self.world().cut.is_none()
             && !self.has_messages()
-            && self.nodes().all(|it| it.is_up() && it.storage().is_at_rest())
+            && self
+                .ids()
+                .map(|it| self.surface(it))
+                .all(|it| it.is_up && it.is_at_rest && !it.has_undetected_rot)
             && self.link_events().next().is_none()
-            && self.undetected_rot().next().is_none()
             && self.due_ticks().next().is_none()
     }
 }

@@ -21,7 +21,7 @@ mod write;
 pub(crate) use read::read;
 pub(crate) use write::write;
 
-const MAGIC: u64 = u64::from_le_bytes(*b"SEARCH\x00\x01");
+const MAGIC: u64 = u64::from_le_bytes(*b"SEARCH\x00\x02");
 
 /// Where a search is saved, and when.
 #[derive(Clone, Debug)]
@@ -91,11 +91,12 @@ fn belongs_to<S: System, P: Print>(
         .into_iter()
         .map(|it| format!("{:?} {}", it.expected, it.name))
         .collect();
+    let (marks, kinds) = (system.marks(), system.kinds());
     [
         ("system", system.name()),
         ("build", build.to_owned()),
         ("options", format!("{} bits, {reduced}, {sleeps}", P::BITS)),
-        ("list of properties and marks", format!("{names:?} {:?}", system.marks())),
+        ("list of properties, marks and kinds", format!("{names:?} {marks:?} {kinds:?}")),
     ]
 }
 

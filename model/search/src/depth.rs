@@ -57,9 +57,7 @@ impl<'r, 'a, S: System, P: Print> DepthFirst<'r, 'a, S, P> {
     pub(crate) fn search(&mut self) -> Option<Stop<P>> {
         let stop = self.expand_all();
         self.look(0);
-        let mut marks = locked(&self.run.marks);
-        marks.iter_mut().zip(&self.expander.marks).for_each(|(all, ours)| *all |= *ours);
-        self.run.counts.dropped.store(self.expander.dropped, Ordering::Relaxed);
+        self.run.add_met(&self.expander);
         stop
     }
 
@@ -110,8 +108,10 @@ impl<'r, 'a, S: System, P: Print> DepthFirst<'r, 'a, S, P> {
             judged.map_err(|flaw| Stop::Flaw(flaw, Some((state.to_vec(), print))))?;
         }
         let DepthFirst { run, expander, batch, .. } = self;
+        let taken = expander.taken.clone();
         let found = run.with_tables(|tables| {
             batch.clear();
+            expander.taken.clone_from(&taken);
             expander.expand(&run.remembered, tables, (state, print), (0, u64::MAX), batch)
         });
         found.map_err(|flaw| Stop::Flaw(flaw, Some((state.to_vec(), print))))?;

@@ -36,6 +36,7 @@ pub(crate) struct Successor<P> {
     deltas_len: u32,
     pub step: u32,
     pub is_dead: bool,
+    pub kind: u16,
     /// The rules that are awake in it.
     pub awake: u64,
     looked: u64,
@@ -80,6 +81,8 @@ pub(crate) struct Expander {
     follows: Vec<u32>,
     /// What steps reached so far, by the positions of the marks.
     pub marks: Vec<bool>,
+    /// How often steps of each kind were taken.
+    pub taken: Vec<u64>,
     /// Per rule what all its steps look at and write.
     rules: Vec<Masks>,
     /// How many dead steps were taken at once.
@@ -94,7 +97,7 @@ struct Masks {
 }
 
 impl Expander {
-    pub(crate) fn new(ways: Ways, marks: usize) -> Self {
+    pub(crate) fn new(ways: Ways, marks: usize, kinds: usize) -> Self {
         assert!(
             !(ways.drops_dead && ways.sleeps),
             "dead steps are taken at once or rules sleep, not both"
@@ -105,6 +108,7 @@ impl Expander {
             touched: Vec::new(),
             follows: Vec::new(),
             marks: vec![false; marks],
+            taken: vec![0; kinds],
             rules: Vec::new(),
             dropped: 0,
         }
@@ -144,6 +148,9 @@ impl Expander {
                     batch.deltas.truncate(begun.0);
                     batch.told.truncate(begun.1);
                 } else {
+                    if let Some(taken) = self.taken.get_mut(usize::from(successor.kind)) {
+                        *taken += 1;
+                    }
                     batch.successors.push(successor);
                 }
             }
@@ -168,7 +175,7 @@ impl Expander {
         at: u32,
         batch: &mut Batch<P>,
     ) -> Result<(Successor<P>, u32), Fault> {
-        let (step, is_dead) = (tables.arena.word(at), tables.arena.word(at + 1) != 0);
+        let (step, (is_dead, kind)) = (tables.arena.word(at), dead_and_kind(tables, at + 1));
         let mut successor = Successor {
             print,
             parent: 0,
@@ -176,6 +183,7 @@ impl Expander {
             deltas_len: 0,
             step,
             is_dead,
+            kind,
             awake: u64::MAX,
             looked: 0,
             written: 0,
@@ -311,7 +319,7 @@ impl Expander {
             let (mut at, steps) =
                 system.answer(tables, Question::Rule(rule), &self.now, &self.now, &mut 0)?;
             for _ in 0..steps {
-                if tables.arena.word(at + 1) != 0 {
+                if dead_and_kind(tables, at + 1).0 {
                     return Ok(Some((tables.arena.word(at), at + 2)));
                 }
                 at = EffectAt::read(tables, at + 2).end();
@@ -342,6 +350,7 @@ impl Expander {
             deltas_len: 0,
             step: 0,
             is_dead: false,
+            kind: 0,
             awake: u64::MAX,
             looked: 0,
             written: u64::MAX,
@@ -384,6 +393,14 @@ fn awake_after<P>(rules: &[Masks], successor: &Successor<P>, awake: u64) -> u64 
         }
     }
     !asleep
+}
+
+/// Whether a step is dead, and its kind, as a rule's answer has them in one word.
+#[expect(clippy::cast_possible_truncation, reason = "a kind has 16 bits")]
+#[inline]
+fn dead_and_kind(tables: &Tables, at: u32) -> (bool, u16) {
+    let word = tables.arena.word(at);
+    (word & 1 != 0, (word >> 1) as u16)
 }
 
 fn short(len: usize) -> u32 {

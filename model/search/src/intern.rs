@@ -9,6 +9,9 @@ use crate::system::Part;
 /// How many of the known values a new one is compared with, to see that equal values hash equally.
 const COMPARED: usize = 16;
 
+/// Numbers are below it, so that a bit is left to tell them from other words.
+const NUMBERS_MAX: u32 = 1 << 31;
+
 /// Values by number, shared by all threads. Numbers begin at 0 and have no holes.
 pub(crate) struct Interner<T>(RwLock<Values<T>>);
 
@@ -55,7 +58,8 @@ impl<T: Part> Interner<T> {
             tie += 1;
         }
         values.compare(&value)?;
-        let number = u32::try_from(values.values.len()).expect("fewer than 2^32 components");
+        let number = u32::try_from(values.values.len()).ok().filter(|it| *it < NUMBERS_MAX);
+        let number = number.expect("fewer than 2^31 components");
         values.numbers.insert((hash[0], tie), number);
         values.values.push(value);
         values.ties += u64::from(tie > 0);

@@ -1,13 +1,12 @@
 //! A system computed in full: nothing is numbered, remembered or left out. It is what a sample of
 //! every search is compared with, and how whoever replays a path takes steps.
 
-use std::cell::RefCell;
 use std::sync::Arc;
 
 use crate::flaw::{FOLLOWS_MAX, Flaw};
 use crate::print::content_hash;
 use crate::remembered::{change_of, follow_up, holds, outcomes};
-use crate::system::{Effect, Place, Rule, System};
+use crate::system::{Effect, How, Noted, Place, Rule, System};
 
 /// A state: the components by their places.
 pub type State<S> = Vec<Arc<<S as System>::Component>>;
@@ -33,9 +32,10 @@ pub fn next_states<S: System>(
     system: &S,
     state: &[Arc<S::Component>],
 ) -> Result<Vec<Next<S>>, Flaw> {
-    let noted = RefCell::default();
+    let summarize = |number, component: &S::Component| system.summary(number, component);
     let mut next = Vec::new();
     for rule in (0..system.rules()).map(Rule) {
+        let noted = Noted::new(&summarize);
         for outcome in outcomes(system, rule, state, &noted).map_err(|it| *it)? {
             let (step, is_dead) = (outcome.step, outcome.is_dead);
             let (state, marks) = after(system, state, &step, outcome.effect)?;
@@ -51,6 +51,7 @@ fn after<S: System>(
     step: &S::Step,
     effect: Effect<S>,
 ) -> Result<(State<S>, Vec<u16>), Flaw> {
+    let summarize = |number, component: &S::Component| system.summary(number, component);
     let mut now = before.to_vec();
     let mut marks = Vec::new();
     let mut follows: Vec<S::Follow> = Vec::new();
@@ -69,7 +70,7 @@ fn after<S: System>(
             return Err(Flaw::Endless { during: format!("the step {step:?}") });
         }
         next += 1;
-        let noted = RefCell::default();
+        let noted = Noted::new(&summarize);
         let followed = follow_up(system, follow, [before, &now], &noted);
         effect = Some(followed.map_err(|it| *it)?);
     }
@@ -78,19 +79,22 @@ fn after<S: System>(
 fn apply<S: System>(
     system: &S,
     now: &mut [Arc<S::Component>],
-    changes: Vec<(Place, S::Change)>,
+    changes: Vec<(Place, How<S>)>,
 ) -> Result<(), Flaw> {
     let places = now.len();
     for (Place(place), change) in changes {
         let place = usize::from(place);
         let Some(component) = now.get_mut(place) else {
-            return Err(Flaw::NoSuchPlace {
-                during: format!("the change {change:?}"),
-                place,
-                places,
-            });
+            let during = match change {
+                How::By(change) => format!("the change {change:?}"),
+                How::Put(component) => format!("putting {component:?}"),
+            };
+            return Err(Flaw::NoSuchPlace { during, place, places });
         };
-        *component = Arc::new(change_of(system, component, &change).map_err(|it| *it)?);
+        *component = match change {
+            How::By(change) => Arc::new(change_of(system, component, &change).map_err(|it| *it)?),
+            How::Put(component) => component,
+        };
     }
     Ok(())
 }
@@ -102,7 +106,8 @@ fn apply<S: System>(
 /// A [`Flaw`] if the system panics.
 pub fn verdicts<S: System>(system: &S, state: &[Arc<S::Component>]) -> Result<Vec<bool>, Flaw> {
     let properties = 0..system.properties().len();
-    let judge = |it| holds(system, it, state, &RefCell::default()).map_err(|it| *it);
+    let summarize = |number, component: &S::Component| system.summary(number, component);
+    let judge = |it| holds(system, it, state, &Noted::new(&summarize)).map_err(|it| *it);
     properties.map(judge).collect()
 }
 

@@ -7,18 +7,21 @@
 //! first, and so on. So every method has its footprint of just what it used, and none has to be
 //! declared, so none can be declared wrongly.
 
-use std::cell::RefCell;
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use crate::flaw::{Fault, Flaw, caught};
 use crate::intern::{Disagree, Interner, Known};
-use crate::system::{BEFORE, Effect, Look, Outcome, Place, Rule, Steps, System};
+use crate::system::{
+    BEFORE, Effect, How, Look, Noted, Outcome, Place, Rule, Steps, System, summary_of,
+};
 use crate::tables::Tables;
 
 /// Set in a node that names a place, and in no leaf.
 const LOOKS: u32 = 1 << 31;
+/// Set in a change that names the component which comes in place of another.
+const PUT: u32 = 1 << 31;
 /// Stands for the node before the first of all that follows.
 const FOLLOWS: u32 = 1;
 /// Offsets below it are those of no list.
@@ -182,7 +185,8 @@ impl<'s, S: System> Remembered<'s, S> {
             let place = word & 0xffff;
             *looked |= bit(place);
             let state = if word & BEFORE == 0 { now } else { before };
-            held = tables.answers.value(at, state[place as usize]);
+            let seen = self.seen_by(tables, word, state[place as usize])?;
+            held = tables.answers.value(at, seen);
         }
         self.compute(tables, question, before, now, looked)
     }
@@ -197,18 +201,45 @@ impl<'s, S: System> Remembered<'s, S> {
         looked: &mut u64,
     ) -> Result<(u32, u32), Fault> {
         let parts = [self.components.values(before), self.components.values(now)];
-        let noted = RefCell::new(Vec::new());
-        let leaf = self.leaf(question, [&parts[0], &parts[1]], &noted)?;
-        let noted = noted.into_inner();
+        let summarize = |number, component: &S::Component| self.system.summary(number, component);
+        let noted = Noted::new(&summarize);
+        let leaf = self.leaf(tables, question, [&parts[0], &parts[1]], &noted)?;
+        let noted = noted.into_words();
         let mask = noted.iter().fold(0, |mask, word| mask | bit(word & 0xffff));
         *looked |= mask;
         if let Link::Root(root) = self.root(question) {
             self.seen[root].fetch_or(mask, Ordering::Relaxed);
         }
-        let state = |word: u32| if word & BEFORE == 0 { now } else { before };
-        let seen = noted.iter().map(|word| (*word, state(*word)[(*word & 0xffff) as usize]));
-        let at = self.add(tables, question, seen, &leaf)?;
+        let mut seen = Vec::with_capacity(noted.len());
+        for word in noted {
+            let state = if word & BEFORE == 0 { now } else { before };
+            let component = state[(word & 0xffff) as usize];
+            seen.push((word, self.seen_by(tables, word, component)?));
+        }
+        let at = self.add(tables, question, seen.into_iter(), &leaf)?;
         Ok((at + 1, leaf[0]))
+    }
+
+    /// The number that an answer is remembered for: of a component, or of its summary.
+    #[inline]
+    fn seen_by(&self, tables: &Tables, word: u32, component: u32) -> Result<u32, Fault> {
+        let Some(number) = summary_of(word) else {
+            return Ok(component);
+        };
+        match tables.summaries.value(number.into(), component) {
+            0 => self.summarize(tables, number, component),
+            known => Ok(halves(known).0 - 1),
+        }
+    }
+
+    #[cold]
+    fn summarize(&self, tables: &Tables, number: u16, component: u32) -> Result<u32, Fault> {
+        let value = self.components.value(component);
+        let during = || format!("the summary {number} of {value:?}");
+        let summary = caught(during, || self.system.summary(number, &value))?;
+        let summary = self.component(tables, Arc::new(summary))?;
+        tables.summaries.remember(number.into(), component, u64::from(summary) + 1)?;
+        Ok(summary)
     }
 
     /// Adds an answer, unless another thread did.
@@ -275,9 +306,10 @@ impl<'s, S: System> Remembered<'s, S> {
     /// Asks the system.
     fn leaf(
         &self,
+        tables: &Tables,
         question: Question,
         [before, now]: [&[Arc<S::Component>]; 2],
-        noted: &RefCell<Vec<u32>>,
+        noted: &Noted<'_, S::Component>,
     ) -> Result<Vec<u32>, Fault> {
         let mut leaf = Vec::new();
         match question {
@@ -285,9 +317,11 @@ impl<'s, S: System> Remembered<'s, S> {
                 let outcomes = outcomes(self.system, rule, now, noted)?;
                 leaf.push(short(outcomes.len()));
                 for outcome in outcomes {
+                    let during = || format!("the kind of {:?}", outcome.step);
+                    let kind = caught(during, || self.system.kind(&outcome.step))?;
                     let step = agreed(self.steps.number(outcome.step))?.number;
-                    leaf.extend([step, u32::from(outcome.is_dead)]);
-                    self.write_effect(question, outcome.effect, &mut leaf)?;
+                    leaf.extend([step, u32::from(outcome.is_dead) | u32::from(kind) << 1]);
+                    self.write_effect(tables, question, outcome.effect, &mut leaf)?;
                 }
             }
             Question::Property(property) => {
@@ -298,7 +332,7 @@ impl<'s, S: System> Remembered<'s, S> {
                 let follow = self.follows.value(follow);
                 let effect = follow_up(self.system, &follow, [before, now], noted)?;
                 leaf.push(0);
-                self.write_effect(question, effect, &mut leaf)?;
+                self.write_effect(tables, question, effect, &mut leaf)?;
             }
         }
         Ok(leaf)
@@ -306,6 +340,7 @@ impl<'s, S: System> Remembered<'s, S> {
 
     fn write_effect(
         &self,
+        tables: &Tables,
         question: Question,
         effect: Effect<S>,
         leaf: &mut Vec<u32>,
@@ -319,7 +354,11 @@ impl<'s, S: System> Remembered<'s, S> {
         leaf.push(short(changes.len()) | short(follows.len()) << 16 | short(marks.len()) << 24);
         for (Place(place), change) in changes {
             self.check_place(usize::from(place), || self.text(question))?;
-            leaf.extend([u32::from(place), agreed(self.changes.number(change))?.number]);
+            let how = match change {
+                How::By(change) => agreed(self.changes.number(change))?.number,
+                How::Put(component) => PUT | self.component(tables, component)?,
+            };
+            leaf.extend([u32::from(place), how]);
         }
         for follow in follows {
             leaf.push(agreed(self.follows.number(follow))?.number);
@@ -340,7 +379,7 @@ impl<'s, S: System> Remembered<'s, S> {
         }
     }
 
-    /// What a change makes of a component.
+    /// What a change, or a component that is put in its place, makes of a component.
     #[inline]
     pub(crate) fn changed(
         &self,
@@ -348,6 +387,9 @@ impl<'s, S: System> Remembered<'s, S> {
         component: u32,
         change: u32,
     ) -> Result<u32, Fault> {
+        if change & PUT != 0 {
+            return Ok(change & !PUT);
+        }
         match tables.changed.value(change, component) {
             0 => self.compute_changed(tables, component, change),
             known => Ok(halves(known).0 - 1),
@@ -405,7 +447,7 @@ pub(crate) fn outcomes<S: System>(
     system: &S,
     rule: Rule,
     now: &[Arc<S::Component>],
-    noted: &RefCell<Vec<u32>>,
+    noted: &Noted<'_, S::Component>,
 ) -> Result<Vec<Outcome<S>>, Box<Flaw>> {
     let mut steps = Steps(Vec::new());
     caught(|| rule_text(rule), || system.steps(rule, &Look::new(now, 0, noted), &mut steps))?;
@@ -417,7 +459,7 @@ pub(crate) fn holds<S: System>(
     system: &S,
     property: usize,
     now: &[Arc<S::Component>],
-    noted: &RefCell<Vec<u32>>,
+    noted: &Noted<'_, S::Component>,
 ) -> Result<bool, Box<Flaw>> {
     let during = || property_text(system, property);
     caught(during, || system.holds(property, &Look::new(now, 0, noted)))
@@ -428,7 +470,7 @@ pub(crate) fn follow_up<S: System>(
     system: &S,
     follow: &S::Follow,
     [before, now]: [&[Arc<S::Component>]; 2],
-    noted: &RefCell<Vec<u32>>,
+    noted: &Noted<'_, S::Component>,
 ) -> Result<Effect<S>, Box<Flaw>> {
     let mut effect = Effect::new();
     let (before, now) = (Look::new(before, BEFORE, noted), Look::new(now, 0, noted));

@@ -26,9 +26,12 @@ pub struct Report<S: System> {
     pub findings: Vec<Finding<S>>,
     /// What steps can reach by name, and whether one did.
     pub marks: Vec<(String, bool)>,
+    /// The kinds of steps by name, and how often each was taken: once for each generated state that
+    /// is not initial. Dead steps that were taken at once are not counted here.
+    pub taken: Vec<(String, u64)>,
     /// Dead steps that were taken at once.
     pub dead_steps_dropped: u64,
-    /// Different components.
+    /// Different components, summaries among them.
     pub components: u64,
     /// Components whose hash is also that of an unequal one. They are kept apart, but a hash
     /// that has many of them is worth a look.

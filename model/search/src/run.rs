@@ -68,6 +68,8 @@ pub(crate) struct Run<'a, S: System, P> {
     pub properties: Vec<Property>,
     found: Vec<Found<P>>,
     pub marks: Mutex<Vec<bool>>,
+    /// How often steps of each kind were taken.
+    pub taken: Mutex<Vec<u64>>,
     pub counts: Counts,
     pub begun: Instant,
     observed: Mutex<Instant>,
@@ -97,6 +99,7 @@ impl<'a, S: System, P: Print> Run<'a, S, P> {
             found: properties.iter().map(|_| found()).collect(),
             properties,
             marks: Mutex::new(vec![false; system.marks().len()]),
+            taken: Mutex::new(vec![0; system.kinds().len()]),
             remembered: Remembered::new(system, 0),
             visited: RwLock::new(Visited::new(P::WORDS, sleeps, HOMES)),
             frontier: Mutex::new(Frontier::new()),
@@ -129,8 +132,16 @@ impl<'a, S: System, P: Print> Run<'a, S, P> {
 
     /// An expander.
     pub(crate) fn expander(&self, ways: Ways) -> Expander {
-        let marks = locked(&self.marks).len();
-        Expander::new(ways, marks)
+        Expander::new(ways, locked(&self.marks).len(), locked(&self.taken).len())
+    }
+
+    /// Takes over what an expander met.
+    pub(crate) fn add_met(&self, expander: &Expander) {
+        let mut marks = locked(&self.marks);
+        marks.iter_mut().zip(&expander.marks).for_each(|(all, ours)| *all |= *ours);
+        let mut taken = locked(&self.taken);
+        taken.iter_mut().zip(&expander.taken).for_each(|(all, ours)| *all += *ours);
+        self.counts.dropped.fetch_add(expander.dropped, Ordering::Relaxed);
     }
 
     /// Does something with the tables, again after each time that they had to grow.

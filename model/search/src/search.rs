@@ -238,6 +238,7 @@ fn report_with<S: System, P: Print>(
         properties: run.properties.clone(),
         findings,
         marks: run.remembered.system.marks().into_iter().zip(locked(&run.marks).clone()).collect(),
+        taken: run.remembered.system.kinds().into_iter().zip(locked(&run.taken).clone()).collect(),
         dead_steps_dropped: count(&run.counts.dropped),
         components,
         hash_ties,

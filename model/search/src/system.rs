@@ -1,6 +1,6 @@
 //! The trait for systems, and what its methods are given and give.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::fmt::Debug;
 use std::hash::Hash;
 use std::ops::Index;
@@ -75,6 +75,27 @@ pub trait System: Sync {
     fn marks(&self) -> Vec<String> {
         Vec::new()
     }
+
+    /// The kinds of steps by name. How often each was taken is counted.
+    fn kinds(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// The kind of a step, by its position in [`System::kinds`].
+    fn kind(&self, step: &Self::Step) -> u16 {
+        let _ = step;
+        0
+    }
+
+    /// Those details of a component on which an answer depends; see [`Look::summary`]. What each
+    /// number means is up to the system.
+    ///
+    /// # Panics
+    ///
+    /// If the system has no such summary, as most have none.
+    fn summary(&self, number: u16, component: &Self::Component) -> Self::Component {
+        panic!("the system has no summary {number} of {component:?}")
+    }
 }
 
 /// A system whose components can be written into a checkpoint.
@@ -121,15 +142,84 @@ impl Property {
 pub struct Look<'a, C> {
     parts: &'a [Arc<C>],
     side: u32,
-    noted: &'a RefCell<Vec<u32>>,
+    noted: &'a Noted<'a, C>,
 }
 
 /// Marks a noted place as one of the state before the step.
 pub(crate) const BEFORE: u32 = 1 << 16;
+/// Where the number of a summary stands in a noted word, with 1 added; 0 is the component itself.
+const SUMMARY_SHIFT: u32 = 17;
+/// Numbers of summaries are below it.
+pub(crate) const SUMMARIES_MAX: u16 = (1 << 13) - 1;
+
+/// The number of the summary that a noted word is about, if it is about one.
+#[expect(clippy::cast_possible_truncation, reason = "14 bits")]
+#[inline]
+pub(crate) fn summary_of(word: u32) -> Option<u16> {
+    (word >> SUMMARY_SHIFT & 0x3fff).checked_sub(1).map(|it| it as u16)
+}
+
+/// What an answer depends on, in the order in which it was looked at.
+pub(crate) struct Noted<'a, C> {
+    words: RefCell<Vec<u32>>,
+    summarize: &'a dyn Fn(u16, &C) -> C,
+    /// The summaries that were handed out, by their words.
+    summaries: OnceCell<Box<Kept<C>>>,
+}
+
+struct Kept<C> {
+    word: u32,
+    summary: C,
+    next: OnceCell<Box<Kept<C>>>,
+}
+
+impl<'a, C> Noted<'a, C> {
+    pub(crate) fn new(summarize: &'a dyn Fn(u16, &C) -> C) -> Self {
+        Noted { words: RefCell::default(), summarize, summaries: OnceCell::new() }
+    }
+
+    pub(crate) fn into_words(self) -> Vec<u32> {
+        self.words.into_inner()
+    }
+
+    fn note(&self, word: u32) {
+        let mut words = self.words.borrow_mut();
+        if !words.contains(&word) {
+            words.push(word);
+        }
+    }
+
+    fn summary(&self, word: u32, number: u16, component: &C) -> &C {
+        let mut place = &self.summaries;
+        while let Some(kept) = place.get() {
+            if kept.word == word {
+                return &kept.summary;
+            }
+            place = &kept.next;
+        }
+        let summary = (self.summarize)(number, component);
+        &place.get_or_init(|| Box::new(Kept { word, summary, next: OnceCell::new() })).summary
+    }
+}
 
 impl<'a, C> Look<'a, C> {
-    pub(crate) fn new(parts: &'a [Arc<C>], side: u32, noted: &'a RefCell<Vec<u32>>) -> Self {
+    pub(crate) fn new(parts: &'a [Arc<C>], side: u32, noted: &'a Noted<'a, C>) -> Self {
         Look { parts, side, noted }
+    }
+
+    /// Those details of the component at a place that [`System::summary`] tells under a number. The
+    /// answer is remembered for the summary, so that it is found again for every component with the
+    /// same.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such place, or the system has no such summary.
+    #[must_use]
+    pub fn summary(&self, Place(place): Place, number: u16) -> &'a C {
+        assert!(number < SUMMARIES_MAX, "no system has {number} summaries");
+        let word = u32::from(place) | self.side | u32::from(number + 1) << SUMMARY_SHIFT;
+        self.noted.note(word);
+        self.noted.summary(word, number, &self.parts[usize::from(place)])
     }
 
     /// How many places there are. Nothing is noted, as this is the same in every state.
@@ -148,18 +238,20 @@ impl<C> Index<Place> for Look<'_, C> {
     ///
     /// If there is no such place.
     fn index(&self, place: Place) -> &C {
-        let word = u32::from(place.0) | self.side;
-        let mut noted = self.noted.borrow_mut();
-        if !noted.contains(&word) {
-            noted.push(word);
-        }
+        self.noted.note(u32::from(place.0) | self.side);
         &self.parts[usize::from(place.0)]
     }
 }
 
+/// How a component changes.
+pub(crate) enum How<S: System + ?Sized> {
+    By(S::Change),
+    Put(Arc<S::Component>),
+}
+
 /// What a step, or something that follows from it, does.
 pub struct Effect<S: System + ?Sized> {
-    pub(crate) changes: Vec<(Place, S::Change)>,
+    pub(crate) changes: Vec<(Place, How<S>)>,
     pub(crate) follows: Vec<S::Follow>,
     pub(crate) marks: Vec<u16>,
 }
@@ -171,7 +263,14 @@ impl<S: System + ?Sized> Effect<S> {
 
     /// Changes a component. Changes take place in the order in which they are named.
     pub fn change(&mut self, place: Place, change: S::Change) -> &mut Self {
-        self.changes.push((place, change));
+        self.changes.push((place, How::By(change)));
+        self
+    }
+
+    /// Puts another component in place of one, which is faster than a change where the rule knows
+    /// already what becomes of it.
+    pub fn put(&mut self, place: Place, component: S::Component) -> &mut Self {
+        self.changes.push((place, How::Put(Arc::new(component))));
         self
     }
 
@@ -199,6 +298,12 @@ impl<S: System + ?Sized> Outcome<S> {
     /// Changes a component; see [`Effect::change`].
     pub fn change(&mut self, place: Place, change: S::Change) -> &mut Self {
         self.effect.change(place, change);
+        self
+    }
+
+    /// Puts another component in place of one; see [`Effect::put`].
+    pub fn put(&mut self, place: Place, component: S::Component) -> &mut Self {
+        self.effect.put(place, component);
         self
     }
 

@@ -198,6 +198,8 @@ pub(crate) struct Tables {
     pub answers: Memo,
     /// From a change and a component to the changed component, with 1 added.
     pub changed: Memo,
+    /// From the number of a summary and a component to the summary, with 1 added.
+    pub summaries: Memo,
     pub arena: Arena,
     pub hashes: Hashes,
 }
@@ -209,6 +211,7 @@ impl Tables {
         Tables {
             answers: Memo::new(),
             changed: Memo::new(),
+            summaries: Memo::new(),
             arena: Arena::new(reserved),
             hashes: Hashes(hashes, AtomicUsize::new(0)),
         }
@@ -218,13 +221,15 @@ impl Tables {
     pub(crate) fn grow(&mut self) {
         self.answers.grow();
         self.changed.grow();
+        self.summaries.grow();
         self.arena.grow();
         self.hashes.grow();
     }
 
     pub(crate) fn bytes(&self) -> u64 {
         let hashes = self.hashes.0.len() as u64 * 16;
-        self.answers.bytes() + self.changed.bytes() + self.arena.bytes() + hashes
+        let memos = [&self.answers, &self.changed, &self.summaries];
+        memos.map(Memo::bytes).iter().sum::<u64>() + self.arena.bytes() + hashes
     }
 }
 

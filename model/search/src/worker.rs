@@ -50,9 +50,7 @@ impl<'r, 'a, S: System, P: Print> Worker<'r, 'a, S, P> {
             self.expand_chunk(chunk);
         }
         self.hand_over();
-        let mut marks = locked(&self.run.marks);
-        marks.iter_mut().zip(&self.expander.marks).for_each(|(all, ours)| *all |= *ours);
-        self.run.counts.dropped.fetch_add(self.expander.dropped, Ordering::Relaxed);
+        self.run.add_met(&self.expander);
     }
 
     fn expand_chunk(&mut self, mut chunk: Chunk<P>) {
@@ -109,10 +107,12 @@ impl<'r, 'a, S: System, P: Print> Worker<'r, 'a, S, P> {
     fn find_successors(&mut self, chunk: &Chunk<P>, end: usize) -> Result<(), Stop<P>> {
         let Worker { run, expander, batch, .. } = self;
         let (marks, dropped) = (expander.marks.clone(), expander.dropped);
+        let taken = expander.taken.clone();
         let mut at = chunk.expanded;
         let found = run.with_tables(|tables| {
             batch.clear();
             expander.marks.clone_from(&marks);
+            expander.taken.clone_from(&taken);
             expander.dropped = dropped;
             for nth in chunk.expanded..end {
                 at = nth;

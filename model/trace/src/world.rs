@@ -39,6 +39,18 @@ impl World {
         World { links: vec![Link::default(); pairs], cut: None, left: bounds, requests: 0 }
     }
 
+    /// The same connections and cut, with nothing left of the bounds.
+    #[must_use]
+    pub fn links_only(&self) -> World {
+        World { left: Bounds::default(), requests: 0, ..self.clone() }
+    }
+
+    /// The same bounds and requests, without nodes.
+    #[must_use]
+    pub fn bounds_only(&self) -> World {
+        World { links: Vec::new(), cut: None, ..*self }
+    }
+
     /// The number of the next request, from 0.
     #[must_use]
     pub fn next_number(&self) -> u64 {

@@ -1,7 +1,5 @@
 //! G10 content-is-exact.
 
-use steadfast_node::ContentCopy;
-
 use super::Judge;
 use crate::ClusterView;
 
@@ -19,10 +17,6 @@ impl Judge for ContentIsExact {
     }
 
     fn state(&self, cluster: &dyn ClusterView) -> bool {
-        cluster.nodes().filter_map(|(id, node)| Some((id, node.replica?))).all(|(id, replica)| {
-            let heads = replica.files().iter().flat_map(|(_, heads)| heads);
-            let named = heads.filter_map(|head| head.change.named());
-            named.into_iter().all(|content| cluster.served(id, content) != ContentCopy::Wrong)
-        })
+        !cluster.ids().any(|it| cluster.shows_wrong_content(it))
     }
 }

@@ -22,7 +22,7 @@ impl Judge for NoGaps {
         let new = after.node(node);
         let fresh: Vec<&Entry> = fresh_entries(&before.node(node), &new).collect();
         // A log that was rolled back names its next entries as those that it lost.
-        let reused = after.history().rolled_back();
+        let reused = after.rolled_back();
         let are_unique = |it: &[&Entry]| {
             it.iter().all(|it| reused.contains(it.dot.origin) || is_unique(it, after))
         };
@@ -44,8 +44,8 @@ fn is_prefix_closed(node: NodeView<'_>) -> bool {
 
 /// Whether no node holds another entry of this name.
 fn is_unique(entry: &Entry, cluster: &dyn ClusterView) -> bool {
-    let mut namesakes =
-        cluster.nodes().flat_map(|(_, node)| node.entries()).filter(|it| it.dot == entry.dot);
+    let entries = cluster.ids().flat_map(|it| cluster.disk(it).entries());
+    let mut namesakes = entries.filter(|it| it.dot == entry.dot);
     namesakes.all(|it| it == entry)
 }
 

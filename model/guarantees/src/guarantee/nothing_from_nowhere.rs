@@ -31,7 +31,8 @@ impl Judge for NothingFromNowhere {
         let refusals =
             |it: &History| it.operations().iter().filter(|it| it.status == Status::Refused).count();
         let is_unchanged = old.is_some_and(|it| it.files() == new.files())
-            && refusals(before.history()) == refusals(after.history());
+            && (after.has_history_of(before)
+                || refusals(before.history()) == refusals(after.history()));
         is_unchanged
             || new
                 .files()

@@ -32,5 +32,5 @@ impl Judge for OneLeaderPerEpoch {
 /// The nodes that have synced their promise of an epoch.
 fn promises(cluster: &dyn ClusterView, epoch: Epoch) -> impl Iterator<Item = NodeId> {
     let has_promised = move |records: &[Record]| records.contains(&Record::Promise(epoch));
-    cluster.nodes().filter(move |(_, it)| has_promised(it.synced_records())).map(|it| it.0)
+    cluster.ids().filter(move |it| has_promised(cluster.disk(*it).synced_records()))
 }

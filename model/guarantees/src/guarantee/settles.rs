@@ -30,10 +30,9 @@ impl Judge for Settles {
 
     fn state(&self, cluster: &dyn ClusterView) -> bool {
         // What is excused of a node that has stopped is excused after a rollback only.
-        let is_whole = cluster.history().rolled_back().is_empty();
-        if is_whole
-            && cluster.replicas().any(|it| it.halted().is_some_and(|it| *it != Halt::LogFailed))
-        {
+        let is_whole = cluster.rolled_back().is_empty();
+        let has_stopped = |it| cluster.halted(it).is_some_and(|it| *it != Halt::LogFailed);
+        if is_whole && cluster.ids().any(has_stopped) {
             return false;
         }
         !cluster.is_quiet()

@@ -21,7 +21,7 @@ impl Judge for VersionsNeverGoBack {
     fn step(&self, before: &dyn ClusterView, after: &dyn ClusterView, node: NodeId) -> bool {
         let (old, new) = (before.node(node), after.node(node));
         // The rollback itself takes versions away.
-        if after.history().rolled_back().contains(node) && new.synced < old.synced {
+        if after.rolled_back().contains(node) && new.synced < old.synced {
             return true;
         }
         if let (Some(old), Some(new)) = (old.replica, new.replica)

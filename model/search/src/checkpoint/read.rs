@@ -92,6 +92,9 @@ fn findings<S: Portable, P: Print>(run: &Run<'_, S, P>, from: &mut In) -> Result
     for mark in locked(&run.marks).iter_mut() {
         *mark = from.word()? != 0;
     }
+    for taken in locked(&run.taken).iter_mut() {
+        *taken = from.word()?;
+    }
     Ok(())
 }
 

@@ -93,6 +93,9 @@ fn findings<S: Portable, P: Print>(out: &mut Out, run: &Run<'_, S, P>) -> io::Re
     for mark in locked(&run.marks).iter() {
         out.word(u64::from(*mark))?;
     }
+    for taken in locked(&run.taken).iter() {
+        out.word(*taken)?;
+    }
     Ok(())
 }
 

@@ -1,0 +1,216 @@
+//! What a step of the cluster reads, and what it changes.
+//!
+//! Steps are written once, over [`Parts`] and [`Changing`]. A whole [`ClusterState`] does at once
+//! what it is told. The components of a search note what was read, and keep the changes.
+
+use steadfast_guarantees::{Action as Asked, Did, GuaranteeSet, History};
+use steadfast_node::Cluster;
+use steadfast_protocol::{NodeId, NodeSet, Packet, Path, RequestId};
+use steadfast_trace::{Bounds, Cut, Step, World, WriteKind};
+
+use crate::{Disk, Event};
+
+/// A cluster of which parts can be read.
+pub(crate) trait Parts: Cluster<Storage = Disk> {
+    /// What is left of the bounds.
+    fn left(&self) -> Bounds;
+
+    /// The name of the next request.
+    fn next_request(&self) -> RequestId;
+
+    /// The ghost history.
+    fn history(&self) -> &History;
+
+    /// What is under way from one node to another, oldest first.
+    fn packets(&self, from: NodeId, to: NodeId) -> impl Iterator<Item = &Packet>;
+}
+
+/// A cluster in a step.
+pub(crate) trait Changing: Parts {
+    /// Lets something happen to a node. Its messages go under way, and the history hears what it did.
+    fn tell(&mut self, node: NodeId, event: Event);
+
+    /// Lets a message arrive; `None` if it is not under way.
+    fn deliver(&mut self, from: NodeId, to: NodeId, nth: u32) -> Option<()>;
+
+    /// Puts a message behind those that are under way.
+    fn push(&mut self, from: NodeId, to: NodeId, packet: Packet);
+
+    /// Replaces what is under way.
+    fn put_packets(&mut self, from: NodeId, to: NodeId, packets: Vec<Packet>);
+
+    /// Changes the world.
+    fn change_world(&mut self, change: WorldChange);
+
+    /// Changes the history.
+    fn change_history(&mut self, change: HistoryChange);
+
+    /// Lets something follow, after what follows already.
+    fn then(&mut self, follow: Follow);
+
+    /// What the step has touched so far.
+    fn touched(&self) -> Touched;
+
+    /// Whether a message may have been put under way that no session carries, or have lost its
+    /// session.
+    fn may_have_lost_its_session(&self, from: NodeId, to: NodeId) -> bool;
+
+    /// The guarantees that the step breaks as far as one node is concerned.
+    fn broken(&self, node: NodeId, keeps_history: bool) -> GuaranteeSet;
+
+    /// Notes a witness that the step reaches.
+    fn note_reached(&mut self, step: &Step);
+}
+
+/// What a step has touched so far.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Touched {
+    /// The nodes to which something happened.
+    pub told: NodeSet,
+    /// Whether some node takes part now and did not before, or the other way round.
+    pub taking_part: bool,
+    /// Whether the history changed.
+    pub history: bool,
+}
+
+/// What follows from a step once its changes are made. What follows is done in the order in which it
+/// was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Follow {
+    /// Connections begin and end with what became of nodes and cuts.
+    Links,
+    /// Both ends of every connection of a node see what became of it: ends before beginnings.
+    Show { node: NodeId },
+    /// Messages that no session carries are lost.
+    Lose { from: NodeId, to: NodeId },
+    /// The guarantees judge what became of a node.
+    Judge { node: NodeId, keeps_history: bool },
+    /// What the step reaches is noted, once everything else has followed: what [`Follow::Links`] lets
+    /// follow is asked for after this, so that it waits once.
+    Reach { step: Step, has_waited: bool },
+}
+
+/// How the world changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum WorldChange {
+    /// One of what a bound allows is used up.
+    Spend(Cost),
+    /// A client asks for something.
+    Ask(Cost),
+    /// A cut begins.
+    Cut(Cut),
+    /// The cut ends.
+    Heal,
+    /// Sessions begin between these nodes where they reach each other, and all others end.
+    Refresh(NodeSet),
+}
+
+/// A bound that is used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Cost {
+    Write(WriteKind),
+    Read,
+    Retry,
+    Crash,
+    Partition,
+    Election,
+    Tick,
+    Rot,
+    Drop,
+    Duplicate,
+    Rollback,
+    LostContent,
+}
+
+impl Cost {
+    /// Whether enough is left.
+    pub(crate) fn is_left(self, left: Bounds) -> bool {
+        self.spend(&mut World::new(0, left)).is_some()
+    }
+
+    fn spend(self, world: &mut World) -> Option<()> {
+        world.spend(|left| match self {
+            Cost::Write(_) => &mut left.writes,
+            Cost::Read => &mut left.reads,
+            Cost::Retry => &mut left.retries,
+            Cost::Crash => &mut left.crashes,
+            Cost::Partition => &mut left.partitions,
+            Cost::Election => &mut left.elections,
+            Cost::Tick => &mut left.ticks,
+            Cost::Rot => &mut left.rot,
+            Cost::Drop => &mut left.drops,
+            Cost::Duplicate => &mut left.duplicates,
+            Cost::Rollback => &mut left.rollbacks,
+            Cost::LostContent => &mut left.lost_contents,
+        })?;
+        match self {
+            Cost::Write(WriteKind::Delete) => world.spend(|left| &mut left.deletes),
+            Cost::Write(WriteKind::Resolve | WriteKind::Restore(_)) => {
+                world.spend(|left| &mut left.resolves)
+            }
+            _ => Some(()),
+        }
+    }
+}
+
+impl WorldChange {
+    /// Changes a world in which enough is left of the bounds.
+    pub(crate) fn make(self, world: &mut World) {
+        let is_left = match self {
+            WorldChange::Spend(cost) => cost.spend(world),
+            WorldChange::Ask(cost) => {
+                world.count_request();
+                cost.spend(world)
+            }
+            WorldChange::Cut(cut) => {
+                world.cut = Some(cut);
+                Cost::Partition.spend(world)
+            }
+            WorldChange::Heal => {
+                world.cut = None;
+                Some(())
+            }
+            WorldChange::Refresh(up) => {
+                world.refresh_links(up);
+                Some(())
+            }
+        };
+        assert!(
+            is_left.is_some(),
+            "invariant: a step that is too much for the bounds is not taken"
+        );
+    }
+}
+
+/// How the history changes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum HistoryChange {
+    /// A client asks a node for something.
+    Invoked { request: RequestId, path: Path, node: NodeId, action: Asked },
+    /// A client repeats a request.
+    Retried { request: RequestId, node: NodeId },
+    /// A node did something.
+    Did(Did),
+    /// A node crashed.
+    Crashed(NodeId),
+    /// The log of a node lost synced records.
+    RolledBack(NodeId),
+    /// The step broke these guarantees.
+    Broken(GuaranteeSet),
+}
+
+impl HistoryChange {
+    /// Changes a history.
+    pub(crate) fn make(&self, history: &mut History) {
+        match self {
+            HistoryChange::Invoked { request, path, node, action } => {
+                history.on_invoked(*request, path.clone(), *node, action.clone());
+            }
+            HistoryChange::Retried { request, node } => history.on_retried(*request, *node),
+            HistoryChange::Did(did) => history.on_did(did),
+            HistoryChange::Crashed(node) => history.on_crashed(*node),
+            HistoryChange::RolledBack(node) => history.on_rolled_back(*node),
+            HistoryChange::Broken(broken) => broken.iter().for_each(|it| history.note_broken(it)),
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! The cluster as components is the cluster as a model of stateright: the same steps, the same
+//! states, the same verdicts.
+
+use std::sync::Arc;
+
+use stateright::{Checker, Model};
+use steadfast_cluster::{ClusterComponents, Component, SHIPPED, shipped};
+use steadfast_guarantees::GUARANTEES;
+use steadfast_guarantees::twins::TWINS;
+use steadfast_search::{Options, Search, next_states, verdicts};
+use steadfast_trace::Step;
+
+/// Goes along one random run, and compares the steps of each of its states, the states after them
+/// and the verdicts. Tells how many states were compared.
+fn compare_run(system: &ClusterComponents, seed: u64, steps: usize) -> usize {
+    let model = system.model();
+    let shared = |parts: Vec<Component>| parts.into_iter().map(Arc::new).collect::<Vec<_>>();
+    let mut random = seed;
+    let mut state = model.init_states().swap_remove(0);
+    for compared in 0..steps {
+        let parts = shared(system.split(&state));
+        let next = next_states(system, &parts).expect("a system without flaws");
+        let expected = model.next_steps(&state);
+        let ours: Vec<Step> = next.iter().map(|it| it.step).collect();
+        let theirs: Vec<Step> = expected.iter().map(|it| it.0.step).collect();
+        assert_eq!(ours, theirs, "after {compared} steps");
+        for (ours, (action, theirs)) in next.iter().zip(&expected) {
+            let theirs = system.split(theirs);
+            for (ours, theirs) in ours.state.iter().zip(&theirs) {
+                assert!(**ours == *theirs, "{action:?}: {ours:?} and {theirs:?}");
+            }
+        }
+        let judged = verdicts(system, &parts).expect("a system without flaws");
+        for (ours, guarantee) in judged.into_iter().zip(GUARANTEES) {
+            assert_eq!(ours, model.keeps(guarantee.id(), &state), "{}", guarantee.id());
+        }
+        if expected.is_empty() {
+            return compared;
+        }
+        // Knuth, "The Art of Computer Programming", volume 2, section 3.3.4: MMIX.
+        random =
+            random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let at = usize::try_from(random >> 33).expect("31 bits") % expected.len();
+        state = expected.into_iter().nth(at).expect("a possible step").1;
+    }
+    steps
+}
+
+#[test]
+fn random_runs_of_every_scope_go_the_same_way() {
+    for it in SHIPPED {
+        let system = ClusterComponents::new(it.scope(), None, it.witnesses);
+        let compared: usize = (0..6).map(|seed| compare_run(&system, seed, 80)).sum();
+        assert!(compared > 60, "{}: {compared}", it.name);
+    }
+}
+
+#[test]
+fn random_runs_of_every_twin_go_the_same_way() {
+    for twin in TWINS {
+        let scope = shipped(twin.scope).expect("a shipped scope").scope();
+        let system = ClusterComponents::new(scope, Some(twin), &[]);
+        (0..4).for_each(|seed| drop(compare_run(&system, seed, 80)));
+    }
+}
+
+#[test]
+fn both_engines_count_the_same_states_and_kinds_of_steps() {
+    for name in ["rot", "lossy", "unordered", "cold", "reads", "link-events", "lossy-contents"] {
+        let it = shipped(name).expect("a shipped scope");
+        let system = ClusterComponents::new(it.scope(), None, it.witnesses);
+        let ours = Search::new(&system, Options::default()).breadth_first();
+        assert!(ours.is_as_expected() && ours.marks.iter().all(|it| it.1), "{name}: {ours:?}");
+        let theirs = steadfast_cluster::ClusterModel::new(it.scope(), None);
+        let theirs = theirs.checker().spawn_dfs().join();
+        let counts = (theirs.unique_state_count() as u64, theirs.state_count() as u64);
+        assert_eq!((ours.unique, ours.generated), counts, "{name}");
+        let taken: u64 = ours.taken.iter().map(|it| it.1).sum();
+        assert_eq!(taken + 1, ours.generated, "{name}");
+    }
+}
