@@ -3,8 +3,11 @@
 //! Every figure is taken in a process of its own, in CPU time, on the same files.
 
 mod executable;
+mod input_error;
 pub mod inputs;
 mod meter;
+mod pair;
+mod peer_error;
 mod peers;
 pub mod random;
 mod report;

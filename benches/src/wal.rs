@@ -1,6 +1,7 @@
 //! `versus wal`: our log beside others and beside the raw disk.
 
 mod conditions;
+mod figure;
 mod load;
 mod raw;
 mod replay;
@@ -141,7 +142,8 @@ fn measure(options: &Options) -> Result<Report> {
         }
     }
     report.conditions.raw_sync_after_us = raw.loop_of(1, 4096, true, raw_time)?.p50_us;
-    report.judge();
+    let targets = targets::judge(&report);
+    report.keep_targets(targets);
     report.take_rows();
     Ok(report)
 }

@@ -1,10 +1,12 @@
 //! The inputs: pairs of an old and a new version, from seeds.
 
+use std::fs;
 use std::path::Path;
-use std::{fs, io};
 
 use super::random::Random;
 use super::{sqlite, text};
+
+pub use super::input_error::InputError;
 
 /// What an input consists of. The letters are those of the issue that asked for them.
 #[derive(Clone, Copy, Debug)]
@@ -14,17 +16,6 @@ pub struct Input {
     /// What distinguishes its versions.
     pub what: &'static str,
     make: fn(&Path, usize) -> Result<(), InputError>,
-}
-
-/// Why an input cannot be made.
-#[derive(Debug, thiserror::Error)]
-pub enum InputError {
-    /// A file cannot be read or written.
-    #[error("cannot make an input")]
-    Io(#[from] io::Error),
-    /// The database cannot be made.
-    #[error("cannot make the database")]
-    Sqlite(#[from] rusqlite::Error),
 }
 
 /// All inputs that a seed makes.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use nix::sys::resource::{Usage, UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 
-use super::peers::PeerError;
+use super::peer_error::PeerError;
 
 /// What a measured step took.
 #[derive(Clone, Copy, Debug)]

@@ -8,13 +8,11 @@ mod memcpy;
 mod qbsdiff;
 pub(super) mod steadfast;
 
-use std::fs::{self, File};
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::fs;
 
-use thiserror::Error;
-
-use super::meter::{self, Spent};
+use super::meter;
+use super::pair::{Measured, Pair, PairFiles};
+use super::peer_error::PeerError;
 use super::row::{Row, Setting};
 
 /// A tool that makes a new version from an old one and what was sent.
@@ -105,104 +103,6 @@ const fn command(
         is_slow: false,
         only: &[],
         run: Run::Command(run),
-    }
-}
-
-/// What a peer took.
-pub(super) struct Measured {
-    /// To make what is sent; nothing for what only bounds the other step, or has but one.
-    pub encode: Option<Spent>,
-    /// To make the new version of it; the same.
-    pub apply: Option<Spent>,
-    /// From the receiver to the sender.
-    pub bytes_up: u64,
-    /// From the sender to the receiver.
-    pub bytes_down: u64,
-}
-
-/// An input in memory.
-pub(super) struct Pair {
-    /// The old version.
-    pub old: Vec<u8>,
-    /// The new version.
-    pub new: Vec<u8>,
-}
-
-/// An input as files.
-pub(super) struct PairFiles {
-    /// Its name.
-    pub name: String,
-    /// The folder that holds both versions.
-    pub folder: PathBuf,
-    /// The file of the old version.
-    pub old: PathBuf,
-    /// The file of the new version.
-    pub new: PathBuf,
-    /// The length of the longer version.
-    pub length_max: u64,
-    /// The length of the new version.
-    pub length_new: u64,
-}
-
-/// Why a peer cannot be measured.
-#[derive(Debug, Error)]
-pub(super) enum PeerError {
-    /// A file or a pipe fails.
-    #[error("cannot read or write")]
-    Io(#[from] io::Error),
-    /// The system does not say what a step took.
-    #[error("cannot ask for the CPU time")]
-    Usage(#[from] nix::Error),
-    /// A command fails.
-    #[error("{program} fails: {message}")]
-    Command {
-        /// The command.
-        program: String,
-        /// What it said.
-        message: String,
-    },
-    /// A peer in this process fails.
-    #[error("{0}")]
-    Failed(String),
-    /// A peer made something else than the new version.
-    #[error("the result is not the new version")]
-    Wrong,
-}
-
-impl PairFiles {
-    /// The versions of this input, in the files `old` and `new` of this folder.
-    pub(super) fn in_folder(name: &str, folder: &Path) -> io::Result<PairFiles> {
-        let (old, new) = (folder.join("old"), folder.join("new"));
-        let (length_old, length_new) = (fs::metadata(&old)?.len(), fs::metadata(&new)?.len());
-        let (name, folder) = (name.to_owned(), folder.to_owned());
-        let length_max = length_old.max(length_new);
-        Ok(PairFiles { name, folder, old, new, length_max, length_new })
-    }
-
-    /// Whether a file is the new version.
-    fn check(&self, result: &Path) -> Result<(), PeerError> {
-        const PIECE: u64 = 1 << 20;
-        let (mut new, mut result) = (File::open(&self.new)?, File::open(result)?);
-        let (mut expected, mut found) = (Vec::new(), Vec::new());
-        loop {
-            expected.clear();
-            found.clear();
-            new.by_ref().take(PIECE).read_to_end(&mut expected)?;
-            result.by_ref().take(PIECE).read_to_end(&mut found)?;
-            if expected != found {
-                return Err(PeerError::Wrong);
-            }
-            if expected.is_empty() {
-                return Ok(());
-            }
-        }
-    }
-}
-
-impl Pair {
-    /// Whether a result is the new version.
-    fn check(&self, result: &[u8]) -> Result<(), PeerError> {
-        if result == self.new { Ok(()) } else { Err(PeerError::Wrong) }
     }
 }
 

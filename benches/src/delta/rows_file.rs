@@ -9,8 +9,25 @@ use steadfast_output::WholeFile;
 
 use super::Options;
 use super::row::{Row, Setting};
-use super::suite::SuiteError;
 use crate::machine::Machine;
+
+/// Why rows cannot be kept.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RowsError {
+    #[error("cannot {what} {file}")]
+    File {
+        what: &'static str,
+        file: String,
+        #[source]
+        error: io::Error,
+    },
+    #[error("{file} holds rows of another {what}: name another file, or delete this one")]
+    OtherRun { file: String, what: &'static str },
+    #[error("cannot read {0}, which is not a file of rows")]
+    Format(String, #[source] serde_json::Error),
+    #[error("cannot read this program, whose rows the file is to keep")]
+    Program(#[source] io::Error),
+}
 
 /// The rows measured so far, input by input.
 pub(super) struct RowsFile {
@@ -43,14 +60,14 @@ impl RowsFile {
     ///
     /// # Errors
     /// The file cannot be read or written, or its rows cannot be judged together with those to come.
-    pub(super) fn open(options: &Options) -> Result<RowsFile, SuiteError> {
-        let origin = Origin::of(options)?;
+    pub(super) fn open(options: &Options) -> Result<RowsFile, RowsError> {
+        let origin = Origin::of(options).map_err(RowsError::Program)?;
         let mut kept = Kept { origin, rows: Vec::new() };
         if let Some(path) = &options.rows
             && let Some(found) = read(path)?
         {
             if let Some(what) = found.origin.difference(&kept.origin) {
-                return Err(SuiteError::OtherRows { file: path.display().to_string(), what });
+                return Err(RowsError::OtherRun { file: path.display().to_string(), what });
             }
             kept = found;
         }
@@ -70,7 +87,7 @@ impl RowsFile {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub(super) fn add(&mut self, rows: Vec<Row>) -> Result<(), SuiteError> {
+    pub(super) fn add(&mut self, rows: Vec<Row>) -> Result<(), RowsError> {
         self.kept.rows.extend(rows);
         if let Some(path) = &self.path {
             write(path, &self.kept)?;
@@ -108,24 +125,24 @@ impl Origin {
     }
 }
 
-fn read(path: &Path) -> Result<Option<Kept>, SuiteError> {
+fn read(path: &Path) -> Result<Option<Kept>, RowsError> {
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(cannot("read", path, error)),
     };
     let kept = serde_json::from_slice(&bytes);
-    kept.map(Some).map_err(|error| SuiteError::NoRows(path.display().to_string(), error))
+    kept.map(Some).map_err(|error| RowsError::Format(path.display().to_string(), error))
 }
 
 /// An interruption leaves the rows of before.
-fn write(path: &Path, kept: &Kept) -> Result<(), SuiteError> {
+fn write(path: &Path, kept: &Kept) -> Result<(), RowsError> {
     WholeFile::write(path, |out| Ok(serde_json::to_writer_pretty(out, kept)?))
         .map_err(|error| cannot("write", path, error))
 }
 
-fn cannot(what: &'static str, path: &Path, error: io::Error) -> SuiteError {
-    SuiteError::Rows { what, file: path.display().to_string(), error }
+fn cannot(what: &'static str, path: &Path, error: io::Error) -> RowsError {
+    RowsError::File { what, file: path.display().to_string(), error }
 }
 
 #[cfg(test)]
@@ -170,8 +187,8 @@ mod tests {
         assert_eq!(again.into_rows().len(), 3);
 
         let larger = Options { mib: 2, ..options };
-        let refused = RowsFile::open(&larger).err().map(|error| error.code());
-        assert_eq!(refused, Some(2));
+        let refused = RowsFile::open(&larger).err();
+        assert!(matches!(refused, Some(RowsError::OtherRun { what: "size of the inputs", .. })));
     }
 
     #[test]

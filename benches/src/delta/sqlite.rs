@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, params};
 
-use super::inputs::InputError;
+use super::input_error::InputError;
 use super::random::Random;
 use super::text;
 

@@ -9,9 +9,11 @@ use thiserror::Error;
 
 use super::executable::is_executable;
 use super::inputs::{INPUTS, Input, InputError};
-use super::peers::{PEERS, PairFiles, Peer, PeerError};
+use super::pair::PairFiles;
+use super::peer_error::PeerError;
+use super::peers::{PEERS, Peer};
 use super::row::{Row, Setting};
-use super::rows_file::RowsFile;
+use super::rows_file::{RowsError, RowsFile};
 use super::{Options, peers, report, targets};
 use crate::target::exit_code;
 
@@ -26,19 +28,10 @@ pub(super) enum SuiteError {
     Input(&'static str, #[source] InputError),
     #[error("cannot read {file}: {error}; {help}")]
     Version { file: String, error: io::Error, help: &'static str },
-    #[error("cannot {what} {file}")]
-    Rows {
-        what: &'static str,
-        file: String,
-        #[source]
-        error: io::Error,
-    },
+    #[error(transparent)]
+    Rows(#[from] RowsError),
     #[error("cannot read or write")]
     Io(#[from] io::Error),
-    #[error("{file} holds rows of another {what}: name another file, or delete this one")]
-    OtherRows { file: String, what: &'static str },
-    #[error("cannot read {0}, which is not a file of rows")]
-    NoRows(String, #[source] serde_json::Error),
     #[error("cannot print JSON")]
     Json(#[from] serde_json::Error),
     #[error("cannot measure {peer} on {input}")]
@@ -53,7 +46,9 @@ pub(super) enum SuiteError {
 impl SuiteError {
     pub(super) fn code(&self) -> u8 {
         match self {
-            SuiteError::NoInput(..) | SuiteError::NoPeer(..) | SuiteError::OtherRows { .. } => 2,
+            SuiteError::NoInput(..)
+            | SuiteError::NoPeer(..)
+            | SuiteError::Rows(RowsError::OtherRun { .. }) => 2,
             _ => 4,
         }
     }

@@ -6,9 +6,9 @@ use serde::Serialize;
 use steadfast_output::say;
 
 use super::conditions::Conditions;
+use super::figure::Figure;
 use super::load::Sample;
 use super::replay::Replayed;
-use super::targets::{self, Figure};
 use crate::target::exit_code;
 
 /// One measurement.
@@ -111,9 +111,9 @@ impl Report {
         self.replays.iter().find(|it| it.system == system && it.payload_bytes == payload_bytes)
     }
 
-    /// Judges what was measured, if the machine allows it.
-    pub(super) fn judge(&mut self) {
-        self.targets = targets::judge(self);
+    /// Keeps the targets, as judged if the machine allows it.
+    pub(super) fn keep_targets(&mut self, targets: Vec<Figure>) {
+        self.targets = targets;
         self.conditions.not_judged = self.conditions.why_not_judged();
         if self.conditions.not_judged.is_some() {
             self.targets.iter_mut().for_each(|it| it.target.met = None);

@@ -1,20 +1,10 @@
 //! What must come out: ratios of one run.
 
-use serde::Serialize;
-
+use super::figure::Figure;
 use super::replay::Replayed;
 use super::report::Report;
 use super::{SAME_BLOCKS, WOKEN};
 use crate::target::Target;
-
-/// A target, and what stands beside it.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct Figure {
-    #[serde(flatten)]
-    pub(super) target: Target<f64>,
-    /// What comes out when the raw loop does the same instead of our log.
-    pub(super) raw: Option<f64>,
-}
 
 /// Judges everything that was measured.
 #[must_use]

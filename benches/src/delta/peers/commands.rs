@@ -7,8 +7,9 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use super::{Measured, PairFiles, PeerError};
 use crate::delta::meter::measure_commands;
+use crate::delta::pair::{Measured, PairFiles};
+use crate::delta::peer_error::PeerError;
 use crate::delta::row::Setting;
 
 /// With a window as large as the old version, which it would otherwise see only a part of.

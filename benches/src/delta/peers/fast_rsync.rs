@@ -2,8 +2,9 @@
 
 use fast_rsync::{IndexedSignature, Signature, SignatureOptions, apply, diff};
 
-use super::{Measured, Pair, PeerError};
 use crate::delta::meter::measure;
+use crate::delta::pair::{Measured, Pair};
+use crate::delta::peer_error::PeerError;
 use crate::delta::row::Setting;
 
 /// The block and hash sizes of its documentation's example.

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use fastcdc::v2020::FastCDC;
 
-use super::{Measured, Pair, PeerError};
 use crate::delta::meter::measure;
+use crate::delta::pair::{Measured, Pair};
+use crate::delta::peer_error::PeerError;
 use crate::delta::row::Setting;
 
 const LENGTH_MIN: usize = 4 << 10;

@@ -2,8 +2,9 @@
 
 use std::hint::black_box;
 
-use super::{Measured, Pair, PeerError};
 use crate::delta::meter::measure;
+use crate::delta::pair::{Measured, Pair};
+use crate::delta::peer_error::PeerError;
 use crate::delta::row::Setting;
 
 /// Compares pieces of 64 KiB at equal offsets, all of them, each up to its first difference.

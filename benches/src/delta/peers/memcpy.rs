@@ -2,8 +2,9 @@
 
 use steadfast_huge_pages::HugePages;
 
-use super::{Measured, Pair, PeerError};
 use crate::delta::meter::measure;
+use crate::delta::pair::{Measured, Pair};
+use crate::delta::peer_error::PeerError;
 use crate::delta::row::Setting;
 
 /// Copies the new version into fresh memory in huge pages, as what applies a delta writes it at least.

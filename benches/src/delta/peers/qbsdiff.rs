@@ -2,8 +2,9 @@
 
 use qbsdiff::{Bsdiff, Bspatch};
 
-use super::{Measured, Pair, PeerError};
 use crate::delta::meter::measure;
+use crate::delta::pair::{Measured, Pair};
+use crate::delta::peer_error::PeerError;
 use crate::delta::row::Setting;
 
 pub(super) fn run(pair: &Pair, _: Setting) -> Result<Measured, PeerError> {

@@ -11,8 +11,9 @@ use steadfast_delta::{
     Effort, InPlacePlan, OldContent, Options, PatchedFile, Verify, apply, apply_stream, diff,
 };
 
-use super::{Measured, Pair, PairFiles, PeerError};
 use crate::delta::meter::{measure, measure_commands, measure_prepared};
+use crate::delta::pair::{Measured, Pair, PairFiles};
+use crate::delta::peer_error::PeerError;
 use crate::delta::row::Setting;
 
 /// The sender has both versions.
