@@ -8,10 +8,10 @@ mod manifest;
 mod output;
 mod patch;
 mod progress;
+mod refusal;
 mod stats;
 
 use clap::Subcommand;
-pub(crate) use input::{is_standard, shown};
 
 use crate::failure::Failure;
 

@@ -3,6 +3,7 @@
 mod delta;
 mod failure;
 mod mapped;
+mod names;
 mod scratch;
 mod simulate;
 mod source;

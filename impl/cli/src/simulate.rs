@@ -12,8 +12,8 @@ use steadfast_output::{WholeFile, names_standard_output, say, shown, warn};
 use steadfast_protocol::NODES_MAX;
 use steadfast_sim::scenario::{Cast, SCENARIOS, Scenario, ScenarioError, Story, default_sources};
 
-use crate::delta::is_standard;
 use crate::failure::Failure;
+use crate::names::is_standard;
 use crate::scratch::MappedFiles;
 
 /// How many nodes there may be, and E and W at most.

@@ -20,9 +20,9 @@ use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::delta::shown;
 use crate::failure::Failure;
 use crate::mapped::has_writer;
+use crate::names::shown;
 
 /// No system ticks slower than a hundred times a second, and a time may be one tick late.
 const TICK: Duration = Duration::from_millis(20);

@@ -9,9 +9,9 @@ use nix::libc;
 
 use steadfast_output::standard_input;
 
-use crate::delta::{is_standard, shown};
 use crate::failure::Failure;
 use crate::mapped::Mapped;
+use crate::names::{is_standard, shown};
 use crate::source::{Source, read_whole};
 
 /// All of an input, mapped if it can be and else read into memory.

@@ -9,10 +9,10 @@ use serde_json::json;
 use steadfast_delta::NewChanged;
 use steadfast_output::say;
 
-use super::input::is_standard;
 use super::output::{NEW_MODE, Output, is_standard_output, refuse_to_replace};
 use super::progress::bar;
 use crate::failure::Failure;
+use crate::names::is_standard;
 use crate::whole::Whole;
 
 /// Write the patch that makes NEW from OLD.

@@ -11,10 +11,11 @@ use serde_json::json;
 use steadfast_delta::{InPlacePlan, OldContent, PatchError, PatchedFile, Stats, Verify, stats};
 use steadfast_output::{say, sync_file, warn};
 
-use super::input::{is_standard, reader, shown};
+use super::input::reader;
 use super::journal::Journal;
-use super::patch::refused;
+use super::refusal::{is_other_old, refused};
 use crate::failure::Failure;
+use crate::names::{is_standard, shown};
 
 /// How a file is to be changed.
 #[derive(Clone, Copy)]
@@ -194,11 +195,6 @@ impl Patch {
 /// Whether the reason why a patch is refused may be that it is applied already.
 fn may_be_applied(error: &PatchError) -> bool {
     is_other_old(error) || matches!(error, PatchError::NotInPlace)
-}
-
-/// Whether a patch was refused because of the old content.
-pub(crate) fn is_other_old(error: &PatchError) -> bool {
-    matches!(error, PatchError::OtherOld | PatchError::OtherOldLength { .. })
 }
 
 fn tell(json: bool, written: u64, replayed: bool) {

@@ -9,20 +9,8 @@ use steadfast_delta::OldContent;
 use steadfast_output::standard_input;
 
 use crate::failure::Failure;
+use crate::names::{is_standard, shown};
 use crate::source::{length_in_place, read_whole};
-
-/// The name that stands for standard input and standard output.
-const STANDARD: &str = "-";
-
-/// Whether a name stands for standard input or output.
-pub(crate) fn is_standard(path: &Path) -> bool {
-    path.as_os_str() == STANDARD
-}
-
-/// A name, as messages show it.
-pub(crate) fn shown(path: &Path) -> String {
-    if is_standard(path) { "standard input".to_owned() } else { steadfast_output::shown(path) }
-}
 
 /// An old version, read where a patch says: a file or a block device in its place, anything else
 /// from memory.

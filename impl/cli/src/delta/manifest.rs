@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use steadfast_delta::manifest::{self, Manifest, ManifestBuilder};
 use steadfast_output::{say, standard_input};
 
-use super::input::{is_standard, shown};
 use super::output::{Output, is_standard_output, refuse_to_replace};
 use super::progress::bar;
 use crate::failure::Failure;
+use crate::names::{is_standard, shown};
 use crate::source::Source;
 
 /// Tell a file's name and what it consists of.

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use steadfast_output::{StandardOutput, WholeFile, mode_for_others, names_standard_output, shown};
 
-use super::input::is_standard;
 use crate::failure::Failure;
+use crate::names::is_standard;
 
 /// An output under construction. Dropped before [`Output::finish`], it leaves nothing behind.
 pub(crate) struct Output {

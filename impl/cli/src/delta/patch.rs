@@ -9,11 +9,13 @@ use steadfast_delta::{Applied, InPlacePlan, OldContent, PatchError, apply_stream
 use steadfast_output::say;
 use steadfast_output::size::bytes;
 
-use super::in_place::{self, is_other_old};
-use super::input::{OldVersion, is_standard, reader, shown};
+use super::in_place;
+use super::input::{OldVersion, reader};
 use super::output::{Output, PROGRAM_MODE, is_standard_output, refuse_to_replace};
 use super::progress::{Observed, bar};
-use crate::failure::{Failure, with_causes};
+use super::refusal::{is_other_old, refused};
+use crate::failure::Failure;
+use crate::names::{is_standard, shown};
 
 /// Without a limit, a patch may make so many times the bytes of OLD,
 const LIMIT_FACTOR: u64 = 64;
@@ -149,27 +151,4 @@ fn why_refused(old: &OldVersion, options: &Options, error: PatchError) -> Failur
 
 fn cannot(options: &Options, error: PatchError) -> Failure {
     refused(&options.old, &options.patch, &error)
-}
-
-/// Why a patch cannot be applied to a file.
-pub(crate) fn refused(old: &Path, patch: &Path, error: &PatchError) -> Failure {
-    let what = format!("cannot apply {} to {}", shown(patch), shown(old));
-    match error {
-        PatchError::Io(error) => Failure::io(what, error),
-        PatchError::TooLarge { .. } => Failure::usage(with_causes(what, error))
-            .help("if you trust the patch, say --limit BYTES"),
-        PatchError::NotInPlace | PatchError::NotSummed => {
-            Failure::usage(with_causes(what, error)).help("say -o NEW to make a new file")
-        }
-        PatchError::OtherOld | PatchError::OtherOldLength { .. } => {
-            Failure::broken(with_causes(what, error))
-                .help("take the version that the patch was made from")
-        }
-        PatchError::NotAPatch => Failure::broken(with_causes(what, error))
-            .help("OLD comes first, and then PATCH, which `steadfast delta diff` made"),
-        PatchError::OtherVersion { .. } | PatchError::UnknownFlags { .. } => {
-            Failure::broken(with_causes(what, error)).help("take a newer program")
-        }
-        _ => Failure::broken(with_causes(what, error)).help("fetch the patch again"),
-    }
 }

@@ -7,8 +7,9 @@ use serde_json::{Map, Value, json};
 use steadfast_delta::{PatchError, STREAM_NAMES, Stats, stats};
 use steadfast_output::say;
 
-use super::input::{reader, shown};
+use super::input::reader;
 use crate::failure::{Failure, with_causes};
+use crate::names::shown;
 
 /// Tell what a patch consists of.
 #[derive(Args)]

@@ -10,8 +10,8 @@ use steadfast_output::warn;
 use steadfast_sim::scenario::Source;
 use steadfast_trace::Scope;
 
-use crate::delta::shown;
 use crate::failure::Failure;
+use crate::names::shown;
 use crate::scratch::MappedFiles;
 use crate::whole::{Whole, is_short_of_room};
 
