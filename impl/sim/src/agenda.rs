@@ -1,8 +1,7 @@
-//! What is going to happen, and when.
+//! The events to come, and when.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::time::Duration;
 
 use steadfast_protocol::NodeId;
 
@@ -14,24 +13,24 @@ use crate::plan::Plan;
 pub(crate) enum Event {
     /// A message has travelled long enough.
     Arrival { from: NodeId, to: NodeId, flight: u64 },
-    /// A sync ends, unless the node stopped meanwhile.
+    /// A sync ends, unless the node has stopped meanwhile.
     SyncEnd { node: NodeId, life: u64 },
     /// A received content has been written.
     StoreEnd { node: NodeId, life: u64 },
-    /// One end of a connection hears what became of it.
+    /// One end of a connection hears that it began or ended.
     LinkNews { node: NodeId, peer: NodeId },
-    /// A node has waited long enough for a leader.
-    ElectionTimeout { node: NodeId, wait: u64 },
-    /// A node's clock ticks.
-    Tick { node: NodeId, tick: u64 },
+    /// The election timer runs out that was reset for the `reset`th time.
+    ElectionTimeout { node: NodeId, reset: u64 },
+    /// The heartbeat timer runs out that was reset for the `reset`th time.
+    Tick { node: NodeId, reset: u64 },
     /// Bad copies are found.
     Scrub,
     /// A fault or a client.
     Planned(Plan),
 }
 
-/// What will happen, by time; at the same time in the order in which it was decided. It keeps the
-/// present moment.
+/// The events to come, by time; those of the same time in the order in which they were added. It
+/// keeps the present moment.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Agenda {
     now: Time,
@@ -51,17 +50,12 @@ impl Agenda {
         self.heap.push(Reverse((time, self.count, event)));
     }
 
-    /// Lets something happen this long from now.
-    pub(crate) fn add_after(&mut self, duration: Duration, event: Event) {
-        self.add(self.now + duration, event);
-    }
-
-    /// When the next thing happens.
+    /// When the next event is due.
     pub(crate) fn next_time(&self) -> Option<Time> {
         self.heap.peek().map(|Reverse((time, ..))| *time)
     }
 
-    /// Forgets what was planned.
+    /// Removes the faults and requests that are still to come.
     pub(crate) fn give_up_plans(&mut self) {
         self.heap.retain(|Reverse((.., event))| !matches!(event, Event::Planned(_)));
     }
@@ -71,16 +65,17 @@ impl Agenda {
         self.timers_rest = rest;
     }
 
-    /// Whether the agenda leaves an event out although its time has come.
-    pub(crate) fn leaves_out(&self, event: &Event) -> bool {
-        self.timers_rest && matches!(event, Event::ElectionTimeout { .. } | Event::Tick { .. })
-    }
-
-    /// Takes the next event off the agenda, and moves the present to its moment.
+    /// Takes the next event off the agenda, and moves the present to its moment. Timers that expire
+    /// while they rest only let time pass.
     pub(crate) fn pop(&mut self) -> Option<Event> {
-        let Reverse((time, _, event)) = self.heap.pop()?;
-        self.now = time;
-        Some(event)
+        loop {
+            let Reverse((time, _, event)) = self.heap.pop()?;
+            self.now = time;
+            let is_timer = matches!(event, Event::ElectionTimeout { .. } | Event::Tick { .. });
+            if !(self.timers_rest && is_timer) {
+                return Some(event);
+            }
+        }
     }
 
     /// Lets time pass without an event.

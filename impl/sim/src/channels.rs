@@ -1,24 +1,26 @@
-//! Messages under way.
+//! The messages under way between every two nodes.
 
 use std::collections::VecDeque;
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use steadfast_protocol::{NodeId, Packet};
+use steadfast_trace::Network as Kind;
 
-use crate::Time;
+use crate::{Setup, Time};
 
 /// A message under way.
 #[derive(Clone, Debug)]
-pub(crate) struct Flight {
-    pub packet: Packet,
-    pub number: u64,
+struct Flight {
+    packet: Packet,
+    number: u64,
     /// It has travelled long enough, and waits for its receiver to hear of the connection, or for
     /// the message before it.
-    pub is_waiting: bool,
+    is_waiting: bool,
 }
 
-/// What is under way from one node to another, oldest first; on a network that keeps no order in
-/// the order of the messages themselves.
+/// The messages from one node to another, oldest first; on a network that keeps no order in the
+/// order of the messages themselves.
 #[derive(Clone, Debug, Default)]
 struct Channel {
     flights: VecDeque<Flight>,
@@ -28,94 +30,87 @@ struct Channel {
     busy_until: Time,
 }
 
-/// What is under way between every two nodes.
-#[derive(Clone, Debug, Default)]
+/// The messages under way between every two nodes.
+#[derive(Clone, Debug)]
 pub(crate) struct Channels {
     /// By sender and, for each sender, by receiver.
-    channels: Vec<Channel>,
-    nodes: usize,
-    /// How many messages are under way.
+    channels: Vec<Vec<Channel>>,
+    /// Whether the messages between two nodes arrive in the order in which they were sent.
+    keeps_order: bool,
+    bytes_per_s: Option<NonZeroU64>,
+    /// The number of messages under way.
     length: usize,
-    /// How many messages were ever sent.
-    count: u64,
+    /// The number of messages ever sent.
+    sent: u64,
 }
 
 impl Channels {
-    pub(crate) fn new(nodes: u8) -> Channels {
-        let nodes = usize::from(nodes);
-        Channels { channels: vec![Channel::default(); nodes * nodes], nodes, length: 0, count: 0 }
+    pub(crate) fn new(setup: &Setup) -> Channels {
+        let nodes = usize::from(setup.settings.nodes());
+        Channels {
+            channels: vec![vec![Channel::default(); nodes]; nodes],
+            keeps_order: setup.network == Kind::Fifo,
+            bytes_per_s: setup.link_bytes_per_s,
+            length: 0,
+            sent: 0,
+        }
     }
 
-    fn channel(&self, from: NodeId, to: NodeId) -> &Channel {
-        &self.channels[from.index() * self.nodes + to.index()]
-    }
-
-    fn channel_mut(&mut self, from: NodeId, to: NodeId) -> &mut Channel {
-        &mut self.channels[from.index() * self.nodes + to.index()]
-    }
-
-    /// Adds a message, and says its number.
-    pub(crate) fn send(&mut self, from: NodeId, to: NodeId, packet: Packet, ordered: bool) -> u64 {
-        self.count += 1;
-        self.length += 1;
-        let number = self.count;
-        let flight = Flight { packet, number, is_waiting: false };
-        let flights = &mut self.channel_mut(from, to).flights;
-        let at = match ordered {
-            true => flights.len(),
-            false => flights.partition_point(|it| it.packet <= flight.packet),
-        };
-        flights.insert(at, flight);
-        number
-    }
-
-    /// Queues a message that keeps the link busy for a while behind those before it; returns the moment
-    /// at which its last byte has left.
-    pub(crate) fn transmit(
+    /// Puts a message of this many bytes under way, behind those that keep the link busy; returns its
+    /// number and the moment at which it arrives. On a network that keeps order that is not before
+    /// the messages that were sent earlier.
+    pub(crate) fn send(
         &mut self,
-        from: NodeId,
-        to: NodeId,
+        (from, to): (NodeId, NodeId),
+        packet: Packet,
+        bytes: u64,
         now: Time,
-        takes: Duration,
-    ) -> Time {
-        let channel = self.channel_mut(from, to);
+        latency: Duration,
+    ) -> (u64, Time) {
+        self.sent += 1;
+        self.length += 1;
+        let (number, keeps_order) = (self.sent, self.keeps_order);
+        let takes = self.bytes_per_s.map_or(Duration::ZERO, |it| transmission(bytes, it));
+        let channel = &mut self.channels[from.index()][to.index()];
         channel.busy_until = channel.busy_until.max(now) + takes;
-        channel.busy_until
+        let mut arrival = channel.busy_until + latency;
+        let mut at = channel.flights.len();
+        if keeps_order {
+            arrival = arrival.max(channel.latest);
+            channel.latest = arrival;
+        } else {
+            at = channel.flights.partition_point(|it| it.packet <= packet);
+        }
+        channel.flights.insert(at, Flight { packet, number, is_waiting: false });
+        (number, arrival)
     }
 
-    /// When a message may arrive that would arrive then if it were alone: not before those that
-    /// were sent before it.
-    pub(crate) fn in_order(&mut self, from: NodeId, to: NodeId, arrival: Time) -> Time {
-        let channel = self.channel_mut(from, to);
-        channel.latest = arrival.max(channel.latest);
-        channel.latest
+    /// A message with its place in its channel, if it is still under way.
+    pub(crate) fn find(&self, from: NodeId, to: NodeId, number: u64) -> Option<(usize, &Packet)> {
+        let mut flights = self.channels[from.index()][to.index()].flights.iter().enumerate();
+        flights.find(|(_, it)| it.number == number).map(|(at, it)| (at, &it.packet))
     }
 
-    /// The place of a message in its channel, if it is still under way.
-    pub(crate) fn position(&self, from: NodeId, to: NodeId, number: u64) -> Option<usize> {
-        self.channel(from, to).flights.iter().position(|it| it.number == number)
-    }
-
-    pub(crate) fn get(&self, from: NodeId, to: NodeId, at: usize) -> Option<&Flight> {
-        self.channel(from, to).flights.get(at)
+    pub(crate) fn get(&self, from: NodeId, to: NodeId, at: usize) -> Option<&Packet> {
+        self.channels[from.index()][to.index()].flights.get(at).map(|it| &it.packet)
     }
 
     /// Whether an earlier message of the channel is still under way.
     pub(crate) fn overtakes(&self, from: NodeId, to: NodeId, at: usize) -> bool {
-        let flights = &self.channel(from, to).flights;
+        let flights = &self.channels[from.index()][to.index()].flights;
         flights.get(at).is_some_and(|it| flights.iter().any(|other| other.number < it.number))
     }
 
     pub(crate) fn take(&mut self, from: NodeId, to: NodeId, at: usize) -> Option<Packet> {
-        let flight = self.channel_mut(from, to).flights.remove(at)?;
+        let flight = self.channels[from.index()][to.index()].flights.remove(at)?;
         self.length -= 1;
         Some(flight.packet)
     }
 
-    /// Lets the first of the messages that are equal to this one arrive in its stead, and says
-    /// which it is.
-    pub(crate) fn first_equal(&mut self, from: NodeId, to: NodeId, at: usize) -> usize {
-        let flights = &mut self.channel_mut(from, to).flights;
+    /// Lets the first of the messages that equal this one arrive before it, and returns the place of
+    /// that message: the model, which does not tell equal messages apart, delivers the first.
+    pub(crate) fn swap_with_first_equal(&mut self, from: NodeId, to: NodeId, at: usize) -> usize {
+        let flights = &mut self.channels[from.index()][to.index()].flights;
         let first = flights.partition_point(|it| it.packet < flights[at].packet);
         let (one, other) = (flights[first].number, flights[at].number);
         (flights[first].number, flights[at].number) = (other, one);
@@ -124,35 +119,61 @@ impl Channels {
 
     /// Lets a message wait for its receiver.
     pub(crate) fn park(&mut self, from: NodeId, to: NodeId, at: usize) {
-        if let Some(flight) = self.channel_mut(from, to).flights.get_mut(at) {
+        if let Some(flight) = self.channels[from.index()][to.index()].flights.get_mut(at) {
             flight.is_waiting = true;
         }
     }
 
-    /// The messages of a channel that wait for their receiver, which has news.
+    /// The numbers of the messages of a channel that wait and may now arrive; where order is kept,
+    /// none before the first message of the channel.
     pub(crate) fn unpark(&mut self, from: NodeId, to: NodeId) -> Vec<u64> {
-        let flights = &mut self.channel_mut(from, to).flights;
+        let keeps_order = self.keeps_order;
+        let flights = &mut self.channels[from.index()][to.index()].flights;
+        if keeps_order && flights.front().is_none_or(|it| !it.is_waiting) {
+            return Vec::new();
+        }
         let waiting = flights.iter_mut().map(|it| (std::mem::take(&mut it.is_waiting), it.number));
         waiting.filter(|(is_waiting, _)| *is_waiting).map(|(_, number)| number).collect()
     }
 
-    /// Keeps what `keeps` says: of each message sender, receiver and itself. Says how many were
-    /// lost.
-    pub(crate) fn retain(&mut self, keeps: impl Fn(NodeId, NodeId, &Packet) -> bool) -> usize {
+    /// Loses the messages that `keeps` refuses, given sender, receiver and message; returns their
+    /// number.
+    pub(crate) fn retain(&mut self, keeps: impl Fn(NodeId, NodeId, &Packet) -> bool) -> u64 {
         let before = self.length;
-        for (at, channel) in self.channels.iter_mut().enumerate() {
-            let node = |at: usize| NodeId(u8::try_from(at).unwrap_or(u8::MAX));
-            let (from, to) = (node(at / self.nodes), node(at % self.nodes));
-            channel.flights.retain(|it| keeps(from, to, &it.packet));
-            if channel.flights.is_empty() {
-                channel.busy_until = Time::default();
+        for (from, receivers) in (0..).map(NodeId).zip(&mut self.channels) {
+            for (to, channel) in (0..).map(NodeId).zip(receivers) {
+                channel.flights.retain(|it| keeps(from, to, &it.packet));
+                if channel.flights.is_empty() {
+                    channel.busy_until = Time::default();
+                }
             }
         }
-        self.length = self.channels.iter().map(|it| it.flights.len()).sum();
-        before - self.length
+        self.length = self.channels.iter().flatten().map(|it| it.flights.len()).sum();
+        (before - self.length) as u64
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.length == 0
+    }
+}
+
+/// How long a link is busy with a message, to the microsecond.
+fn transmission(bytes: u64, bytes_per_s: NonZeroU64) -> Duration {
+    let rest = u128::from(bytes % bytes_per_s) * 1_000_000 / u128::from(bytes_per_s.get());
+    let rest = u64::try_from(rest)
+        .unwrap_or_else(|_| unreachable!("less than a second has less than a million micros"));
+    Duration::from_secs(bytes / bytes_per_s) + Duration::from_micros(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_is_busy_for_as_long_as_its_speed_says_however_long_the_message() {
+        let busy = |bytes, speed| transmission(bytes, NonZeroU64::new(speed).expect("a speed"));
+        assert_eq!(busy(1_500, 1_000), Duration::from_millis(1_500));
+        assert_eq!(busy(u64::MAX, 1), Duration::from_secs(u64::MAX));
+        assert_eq!(busy(u64::MAX - 1, u64::MAX), Duration::from_micros(999_999));
     }
 }

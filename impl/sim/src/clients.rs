@@ -5,15 +5,14 @@ use std::time::Duration;
 use steadfast_guarantees::{Action, Operation, Status};
 use steadfast_node::{Cluster, ContentCopy, NodeStorage};
 use steadfast_protocol::{
-    Change, Consistency, Content, ContentId, Dot, Input, Intent, NodeId, Path, ReadRequest,
-    RequestId, WriteRequest,
+    Change, Consistency, Content, ContentId, Dot, NodeId, Path, ReadRequest, RequestId,
+    WriteRequest,
 };
 use steadfast_trace::{Cut, WriteKind};
 
 use crate::happening::Happening;
-use crate::judge::Answer;
 use crate::random::Chance;
-use crate::storage::{Aftermath, Stored};
+use crate::storage::Aftermath;
 use crate::{Bytes, Plan, Random, Simulation};
 
 impl Simulation {
@@ -45,24 +44,35 @@ impl Simulation {
         kind: WriteKind,
         bytes: Option<Bytes>,
     ) -> RequestId {
-        let request = self.network.world().next_request();
-        let content = bytes.map(|it| self.name_content(node, path, it));
-        let path = self.recorder.path_number(path);
-        self.take(Happening::Write { node, path, kind, content });
+        let (request, path) = (self.network.world.next_request(), Path::new(path));
+        let content = bytes.map(|it| self.name_content(node, &path, it));
+        let heads = self.replica(node).map(|it| it.files().heads(&path));
+        if let Some((intent, base)) = heads.and_then(|heads| kind.intent(heads, content)) {
+            self.network.world.count_request();
+            let write = WriteRequest { request, path, intent, base };
+            self.happen(Happening::Write { node, kind, write });
+        }
         request
     }
 
     /// A client reads a file linearizably, at a node that leads.
     pub fn read(&mut self, node: NodeId, path: &str) -> RequestId {
-        let request = self.network.world().next_request();
-        let path = self.recorder.path_number(path);
-        self.take(Happening::Read { node, path });
+        let (request, path) = (self.network.world.next_request(), Path::new(path));
+        if self.replica(node).is_some() {
+            self.network.world.count_request();
+            let consistency = Consistency::Linearizable;
+            let read = ReadRequest { request, path, consistency };
+            self.happen(Happening::Read { node, read });
+        }
         request
     }
 
-    /// A client sends a request again, under the same id.
+    /// A client sends a write again, under the same id.
     pub fn retry(&mut self, node: NodeId, request: RequestId) {
-        self.take(Happening::Retry { node, request: request.number });
+        let write = self.history.retry(request.number);
+        if let Some(write) = write.filter(|_| self.replica(node).is_some()) {
+            self.happen(Happening::Retry { node, write });
+        }
     }
 
     /// What became of a request, as far as its client knows.
@@ -96,7 +106,7 @@ impl Simulation {
         }
         let decisions = self.setup.decisions();
         let mut random = self.random(Chance::Crash, [node.0]);
-        let disk = self.nodes.disk_mut(node);
+        let disk = self.nodes[node].node.storage_mut();
         self.judge.keep_records(node, disk.records());
         let aftermath = disk.crash(&mut random, decisions, &is_wanted);
         let is_lost = aftermath.kept < aftermath.of;
@@ -104,14 +114,14 @@ impl Simulation {
         self.ledger.crashes += 1;
         self.ledger.tails_lost += u64::from(is_lost);
         self.ledger.torn += u64::from(torn);
-        self.take(Happening::Crash { node, aftermath, torn });
+        self.happen(Happening::Crash { node, aftermath, torn });
     }
 
     /// The disk of a node hangs: no sync and no storing of a content ends before this long is over.
     pub fn hang_disk(&mut self, node: NodeId, lasts: Duration) {
         self.ledger.hangs += 1;
-        let until = self.now() + lasts;
-        let at = self.nodes.at_mut(node);
+        let until = self.agenda.now() + lasts;
+        let at = &mut self.nodes[node];
         at.hangs_until = at.hangs_until.max(until);
     }
 
@@ -119,17 +129,17 @@ impl Simulation {
     /// after each start until [`free_disk`](Simulation::free_disk).
     pub fn fill_disk(&mut self, node: NodeId) {
         self.ledger.fills += 1;
-        self.nodes.at_mut(node).is_full = true;
+        self.nodes[node].is_full = true;
     }
 
     /// The disk of a node has room again.
     pub fn free_disk(&mut self, node: NodeId) {
-        self.nodes.at_mut(node).is_full = false;
+        self.nodes[node].is_full = false;
     }
 
     /// The disk of a node is copied while the node runs, to be restored later.
     pub fn back_up(&mut self, node: NodeId) {
-        self.nodes.disk_mut(node).back_up();
+        self.nodes[node].node.storage_mut().back_up();
     }
 
     /// A node stops, and the last copy of its log takes the log's place: what was synced since is
@@ -137,11 +147,11 @@ impl Simulation {
     pub fn roll_back(&mut self, node: NodeId) {
         self.crash(node);
         let mut random = self.random(Chance::Rollback, [node.0]);
-        let disk = self.nodes.disk_mut(node);
+        let disk = self.nodes[node].node.storage_mut();
         self.judge.keep_records(node, disk.records());
         if let Some(kept) = disk.roll_back(&mut random) {
             self.ledger.rollbacks += 1;
-            self.take(Happening::Rollback { node, kept });
+            self.happen(Happening::Rollback { node, kept });
         }
     }
 
@@ -149,7 +159,7 @@ impl Simulation {
     pub fn recover(&mut self, node: NodeId) {
         let is_down = self.nodes.get(node).is_some_and(|it| !it.node.is_up());
         if is_down {
-            self.take(Happening::Recover { node });
+            self.happen(Happening::Recover { node });
         }
     }
 
@@ -180,22 +190,22 @@ impl Simulation {
             Cut::Around { one_way: true, .. } => self.ledger.one_way_cuts += 1,
             Cut::Links { .. } => self.ledger.link_cuts += 1,
         }
-        self.take(Happening::Cut(cut));
+        self.happen(Happening::Cut(cut));
     }
 
     /// The network is whole again.
     pub fn heal(&mut self) {
-        if self.network.world().cut.is_some() {
-            self.take(Happening::Heal);
+        if self.network.world.cut.is_some() {
+            self.happen(Happening::Heal);
         }
     }
 
     /// A copy of a content goes bad, if another node has a good one; it is found out later.
     pub fn rot(&mut self, node: NodeId, content: ContentId) {
-        let storage = self.nodes.disk(node);
+        let storage = self.nodes[node].node.storage();
         let is_good = storage.copy(content) == ContentCopy::Exact;
         if is_good && self.scene().may_rot(node, content) {
-            self.take(Happening::Rot { node, content });
+            self.happen(Happening::Rot { node, content });
             self.plan_scrub(node);
         }
     }
@@ -203,84 +213,20 @@ impl Simulation {
     /// The copy of a content is gone from the disk of a node that is down, if another node has a good
     /// one.
     pub fn lose_content(&mut self, node: NodeId, content: ContentId) {
-        let at = &self.nodes.at(node).node;
+        let at = &self.nodes[node].node;
         let is_there = at.storage().copy(content) != ContentCopy::Missing;
         if !at.is_up() && is_there && self.scene().may_rot(node, content) {
-            self.take(Happening::LoseContent { node, content });
+            self.happen(Happening::LoseContent { node, content });
         }
-    }
-
-    /// Finds the bad copies.
-    pub(crate) fn scrub(&mut self) {
-        let found: Vec<(NodeId, ContentId)> = self.scene().undetected_rot().collect();
-        for (node, content) in found {
-            self.take(Happening::Scrub { node, content });
-        }
-    }
-
-    pub(crate) fn ask_to_read(&mut self, node: NodeId, path: u32) -> Option<Vec<Answer>> {
-        self.replica(node)?;
-        let world = self.network.world_mut();
-        world.spend(|left| &mut left.reads)?;
-        let request = world.count_request();
-        let path = self.recorder.path(path);
-        self.judge.history_mut().on_invoked(request, path.clone(), node, Action::read());
-        let consistency = Consistency::Linearizable;
-        self.ledger.reads += 1;
-        Some(self.hear(node, Input::Read(ReadRequest { request, path, consistency })))
-    }
-
-    pub(crate) fn ask_again(&mut self, node: NodeId, request: u64) -> Option<Vec<Answer>> {
-        let write = self.history().retry(request)?;
-        self.replica(node)?;
-        self.network.world_mut().spend(|left| &mut left.retries)?;
-        self.judge.history_mut().on_retried(write.request, node);
-        Some(self.bring_and_write(node, write))
-    }
-
-    pub(crate) fn ask_to_write(
-        &mut self,
-        node: NodeId,
-        path: u32,
-        kind: WriteKind,
-        content: Option<Content>,
-    ) -> Option<Vec<Answer>> {
-        let path = self.recorder.path(path);
-        let heads = self.replica(node)?.files().heads(&path);
-        let (intent, base) = kind.intent(heads, content.clone())?;
-        let world = self.network.world_mut();
-        world.spend_write(kind)?;
-        let request = world.count_request();
-        if let Some(content) = content {
-            self.recorder.name_content(request.number, content);
-        }
-        self.ledger.writes += 1;
-        let action = Action::write(intent.clone(), base.clone());
-        self.judge.history_mut().on_invoked(request, path.clone(), node, action);
-        Some(self.bring_and_write(node, WriteRequest { request, path, intent, base }))
-    }
-
-    /// A client makes the content durable that its write names, and then writes.
-    fn bring_and_write(&mut self, node: NodeId, write: WriteRequest) -> Vec<Answer> {
-        let mut answers = Vec::new();
-        if let Intent::Put(Content::Named(content)) = write.intent {
-            if let Some(bytes) = self.library.get(content) {
-                self.nodes.disk_mut(node).put(content, Stored { bytes, is_exact: true });
-            }
-            answers = self.hear(node, Input::Stored { content });
-        }
-        answers.extend(self.hear(node, Input::Write(write)));
-        answers
     }
 
     /// Short contents are written into the log. Others are named there, and travel as a delta
     /// against the version that the node shows.
-    fn name_content(&mut self, node: NodeId, path: &str, bytes: Bytes) -> Content {
+    fn name_content(&mut self, node: NodeId, path: &Path, bytes: Bytes) -> Content {
         if bytes.len() <= self.setup.inline_bytes_max {
             return Content::Inline((*bytes).into());
         }
-        let shown = self.nodes.get(node).and_then(|it| it.node.replica());
-        let shown = shown.and_then(|it| it.files().visible(&Path::new(path)));
+        let shown = self.replica(node).and_then(|it| it.files().visible(path));
         let base = shown.and_then(|it| it.change.named());
         Content::Named(self.library.add(bytes, base))
     }
@@ -290,7 +236,7 @@ impl Simulation {
         match *plan {
             Plan::Crash { node } => return self.crash(node),
             Plan::CrashInSync { node } => return self.doom(node),
-            Plan::BackUp { node } => return self.nodes.disk_mut(node).back_up(),
+            Plan::BackUp { node } => return self.nodes[node].node.storage_mut().back_up(),
             Plan::RollBack { node } => return self.roll_back(node),
             Plan::Recover { node } => return self.recover(node),
             Plan::Cut(cut) => return self.begin_cut(cut),
@@ -303,7 +249,7 @@ impl Simulation {
             Plan::LoseContent { node } => return self.lose_any(node),
             _ => {}
         }
-        let leaders: Vec<NodeId> = self.nodes.leaders().iter().collect();
+        let leaders: Vec<NodeId> = self.nodes.roles().leaders.iter().collect();
         let mut random = self.random(Chance::Client, []);
         let Some(node) = random.pick(&leaders).copied() else {
             return;
@@ -380,7 +326,7 @@ impl Simulation {
 
     fn lose_any(&mut self, node: NodeId) {
         self.crash(node);
-        let contents: Vec<ContentId> = self.nodes.at(node).node.storage().contents().collect();
+        let contents: Vec<ContentId> = self.nodes[node].node.storage().contents().collect();
         let mut random = self.random(Chance::LoseContent, [node.0]);
         if let Some(content) = random.pick(&contents).copied() {
             self.lose_content(node, content);
@@ -388,7 +334,7 @@ impl Simulation {
     }
 
     fn rot_any(&mut self, node: NodeId) {
-        let contents: Vec<ContentId> = self.nodes.disk(node).contents().collect();
+        let contents: Vec<ContentId> = self.nodes[node].node.storage().contents().collect();
         let mut random = self.random(Chance::Rot, [node.0]);
         if let Some(content) = random.pick(&contents).copied() {
             self.rot(node, content);

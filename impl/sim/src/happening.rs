@@ -1,43 +1,48 @@
-//! What happens to a cluster, with everything that it takes to do it.
+//! What happens to a cluster, with everything that it takes to do it and to tell it.
 //!
 //! A [`Step`] of a trace names a happening for a reader who has the model at hand. The simulator
-//! knows more about some: which bytes a client brings, and what a crash left of a real log.
+//! knows more about some: which message arrives, which bytes a client brings, and what a crash left of
+//! a real log.
 
-use steadfast_protocol::{Content, ContentId, NodeId};
+use steadfast_protocol::{
+    ContentId, Input, NodeId, Packet, Path, ReadRequest, SessionId, WriteRequest,
+};
 use steadfast_trace::{Cut, Step, WriteKind};
 
 use crate::storage::Aftermath;
 
+/// A message, and its place among those under way.
+#[derive(Clone, Debug)]
+pub(crate) struct Delivery {
+    pub from: NodeId,
+    pub to: NodeId,
+    /// The place of the message among those between the two, from 0.
+    pub nth: usize,
+    pub packet: Packet,
+}
+
 /// One thing that happens.
 #[derive(Clone, Debug)]
 pub(crate) enum Happening {
-    Deliver {
-        from: NodeId,
-        to: NodeId,
-        nth: u32,
-    },
-    Drop {
-        from: NodeId,
-        to: NodeId,
-        nth: u32,
-    },
-    Duplicate {
-        from: NodeId,
-        to: NodeId,
-        nth: u32,
-    },
+    Deliver(Delivery),
+    Drop(Delivery),
+    /// A message arrives and is still under way.
+    Duplicate(Delivery),
     /// A batch is durable.
     Sync {
         node: NodeId,
-        /// How many records the log holds up to the end of the batch.
+        /// The number of records in the log up to the end of the batch.
         end: usize,
     },
     Store {
         node: NodeId,
+        /// The news of the content for its node: stored, or not usable.
+        news: Input,
     },
     LinkUp {
         node: NodeId,
         peer: NodeId,
+        session: SessionId,
     },
     LinkDown {
         node: NodeId,
@@ -45,18 +50,17 @@ pub(crate) enum Happening {
     },
     Write {
         node: NodeId,
-        path: u32,
         kind: WriteKind,
-        /// The content that a put or a resolve brings.
-        content: Option<Content>,
+        write: WriteRequest,
     },
+    /// A client sends a write again.
     Retry {
         node: NodeId,
-        request: u64,
+        write: WriteRequest,
     },
     Read {
         node: NodeId,
-        path: u32,
+        read: ReadRequest,
     },
     Timeout {
         node: NodeId,
@@ -67,14 +71,14 @@ pub(crate) enum Happening {
     /// A node has stopped.
     Crash {
         node: NodeId,
-        /// What is left of its log.
+        /// The rest of its log.
         aftermath: Aftermath,
         /// Whether the first record that is gone was half written.
         torn: bool,
     },
     Rollback {
         node: NodeId,
-        /// How many records remain.
+        /// The number of records that remain.
         kept: usize,
     },
     Recover {
@@ -91,6 +95,7 @@ pub(crate) enum Happening {
         node: NodeId,
         content: ContentId,
     },
+    /// A node finds that its copy of a content is bad.
     Scrub {
         node: NodeId,
         content: ContentId,
@@ -98,19 +103,29 @@ pub(crate) enum Happening {
 }
 
 impl Happening {
-    /// The same as a trace has it.
-    pub(crate) fn step(&self) -> Step {
+    /// The happening as a trace has it, with the numbers that the trace gives to paths.
+    pub(crate) fn step(&self, number: impl FnOnce(&Path) -> u32) -> Step {
         match *self {
-            Happening::Deliver { from, to, nth } => Step::Deliver { from, to, nth },
-            Happening::Drop { from, to, nth } => Step::Drop { from, to, nth },
-            Happening::Duplicate { from, to, nth } => Step::Duplicate { from, to, nth },
+            Happening::Deliver(Delivery { from, to, nth, .. }) => {
+                Step::Deliver { from, to, nth: count(nth) }
+            }
+            Happening::Drop(Delivery { from, to, nth, .. }) => {
+                Step::Drop { from, to, nth: count(nth) }
+            }
+            Happening::Duplicate(Delivery { from, to, nth, .. }) => {
+                Step::Duplicate { from, to, nth: count(nth) }
+            }
             Happening::Sync { node, .. } => Step::Sync { node },
-            Happening::Store { node } => Step::Store { node },
-            Happening::LinkUp { node, peer } => Step::LinkUp { node, peer },
+            Happening::Store { node, .. } => Step::Store { node },
+            Happening::LinkUp { node, peer, .. } => Step::LinkUp { node, peer },
             Happening::LinkDown { node, peer } => Step::LinkDown { node, peer },
-            Happening::Write { node, path, kind, .. } => Step::Write { node, path, kind },
-            Happening::Retry { node, request } => Step::Retry { node, request },
-            Happening::Read { node, path } => Step::Read { node, path },
+            Happening::Write { node, kind, ref write } => {
+                Step::Write { node, path: number(&write.path), kind }
+            }
+            Happening::Retry { node, ref write } => {
+                Step::Retry { node, request: write.request.number }
+            }
+            Happening::Read { node, ref read } => Step::Read { node, path: number(&read.path) },
             Happening::Timeout { node } => Step::Timeout { node },
             Happening::Tick { node } => Step::Tick { node },
             Happening::Crash { node, aftermath, torn } => {
@@ -130,7 +145,7 @@ impl Happening {
 /// A number of records, messages or files as a trace has it.
 ///
 /// # Panics
-/// When a run has more than `u32::MAX` of them: a trace that says less would be another run.
+/// When a run has more than `u32::MAX` of them: a trace with a smaller number would be another run.
 pub(crate) fn count(number: usize) -> u32 {
     u32::try_from(number)
         .unwrap_or_else(|_| panic!("traces-count-to-u32: a run has {number} of one thing"))

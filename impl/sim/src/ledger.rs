@@ -3,7 +3,10 @@
 use std::fmt;
 use std::ops::AddAssign;
 
-use steadfast_protocol::Outcome;
+use steadfast_guarantees::NodeView;
+use steadfast_protocol::{NodeId, Outcome, Path, Record, Replica, RequestId};
+
+use crate::sizes::entry_bytes;
 
 macro_rules! ledger {
     ($($(#[$doc:meta])* $field:ident $words:literal;)*) => {
@@ -107,14 +110,31 @@ ledger! {
 }
 
 impl Ledger {
-    /// Counts an answer to a client.
-    pub(crate) fn count_answer(&mut self, outcome: &Outcome) {
-        match outcome {
-            Outcome::Acknowledged { .. } => self.acknowledged += 1,
-            Outcome::Refused(_) => self.refused += 1,
-            Outcome::Unknown => self.unknown += 1,
-            Outcome::Value { .. } => self.answered += 1,
+    /// Counts the answers, the new conflicts and the received bytes of a node that changed.
+    pub(crate) fn count_step(
+        &mut self,
+        node: NodeId,
+        before: &NodeView<'_>,
+        after: &NodeView<'_>,
+        answers: &[(RequestId, Outcome)],
+    ) {
+        for (_, outcome) in answers {
+            match outcome {
+                Outcome::Acknowledged { .. } => self.acknowledged += 1,
+                Outcome::Refused(_) => self.refused += 1,
+                Outcome::Unknown => self.unknown += 1,
+                Outcome::Value { .. } => self.answered += 1,
+            }
         }
+        if let (Some(before), Some(after)) = (before.replica, after.replica) {
+            let losers = |it: &Replica, path: &Path| it.files().heads(path).len().saturating_sub(1);
+            for path in after.files().changed_since(before.files()) {
+                self.conflicts += losers(after, &path).saturating_sub(losers(before, &path)) as u64;
+            }
+        }
+        let fresh = after.records.get(before.records.len()..).unwrap_or_default();
+        let received = fresh.iter().filter_map(Record::entry).filter(|it| it.dot.origin != node);
+        self.useful_bytes += received.map(entry_bytes).sum::<u64>();
     }
 }
 

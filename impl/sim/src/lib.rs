@@ -13,7 +13,7 @@ mod happening;
 mod judge;
 mod ledger;
 mod library;
-mod narrate;
+mod narrator;
 mod network;
 mod nodes;
 mod plan;
@@ -30,6 +30,7 @@ mod storage;
 mod swarm;
 mod time;
 mod timeline;
+mod words;
 
 pub use judge::View;
 pub use ledger::Ledger;

@@ -1,70 +1,32 @@
 //! The network: connections, cuts, and the messages under way.
 
 use steadfast_node::{Cluster, Node};
-use steadfast_protocol::{Decisions, NodeId, NodeSet};
-use steadfast_trace::{Cut, Network as Kind, World};
+use steadfast_protocol::{Decisions, NodeId};
+use steadfast_trace::{Bounds, Network as Kind, World};
 
 use crate::Setup;
 use crate::channels::Channels;
 use crate::nodes::Nodes;
-use crate::recorder::unbounded;
 use crate::storage::Storage;
 
 /// The surroundings of the nodes, with every message that is under way between them.
 pub(crate) struct Network {
-    world: World,
-    channels: Channels,
+    /// Connections with their sessions, and the cut that lasts. Its bounds are not used: nothing
+    /// that a simulation does is bounded.
+    pub world: World,
+    pub channels: Channels,
 }
 
 impl Network {
     pub(crate) fn new(setup: &Setup) -> Network {
-        let nodes = setup.settings.nodes();
-        Network { world: World::new(nodes, unbounded()), channels: Channels::new(nodes) }
+        let world = World::new(setup.settings.nodes(), Bounds::default());
+        Network { world, channels: Channels::new(setup) }
     }
 
-    pub(crate) fn world(&self) -> &World {
-        &self.world
-    }
-
-    /// The world, whose counts go up and whose connections follow the nodes.
-    pub(crate) fn world_mut(&mut self) -> &mut World {
-        &mut self.world
-    }
-
-    pub(crate) fn channels(&self) -> &Channels {
-        &self.channels
-    }
-
-    /// The messages under way, which arrive, wait and get lost.
-    pub(crate) fn channels_mut(&mut self) -> &mut Channels {
-        &mut self.channels
-    }
-
-    /// Begins a cut; one that lasts ends.
-    pub(crate) fn cut(&mut self, cut: Cut) -> Option<()> {
-        self.world.spend(|left| &mut left.partitions)?;
-        self.world.cut = Some(cut);
-        Some(())
-    }
-
-    pub(crate) fn heal(&mut self) {
-        self.world.cut = None;
-    }
-
-    /// Lets connections follow a fault that left these nodes taking part.
-    pub(crate) fn reconnect(&mut self, taking_part: NodeSet) {
-        self.world.refresh_links(taking_part);
-    }
-
-    /// Loses what no connection carries any more; returns the number of messages.
+    /// Loses the messages that no connection carries any more; returns their number.
     pub(crate) fn lose_uncarried(&mut self, setup: &Setup, nodes: &Nodes) -> u64 {
         let scene = Scene { setup, nodes, world: &self.world, has_messages: true };
-        self.channels.retain(|from, to, packet| scene.carries(from, to, packet)) as u64
-    }
-
-    /// Loses what is under way to a node that crashed; returns the number of messages.
-    pub(crate) fn lose_all_to(&mut self, node: NodeId) -> u64 {
-        self.channels.retain(|_, to, _| to != node) as u64
+        self.channels.retain(|from, to, packet| scene.carries(from, to, packet))
     }
 }
 
@@ -104,7 +66,7 @@ impl Cluster for Scene<'_> {
     }
 
     fn node(&self, node: NodeId) -> &Node<Storage> {
-        &self.nodes.at(node).node
+        &self.nodes[node].node
     }
 
     fn has_messages(&self) -> bool {

@@ -1,22 +1,25 @@
 //! The nodes with their disks and clocks.
 
-use steadfast_node::{Node, Output};
-use steadfast_protocol::{Identity, Input, NodeId, NodeSet, Replica};
+use std::ops::{Index, IndexMut};
+use std::time::Duration;
+
+use steadfast_node::Node;
+use steadfast_protocol::{Identity, NodeId, NodeSet, Replica};
 
 use crate::random::Chance;
 use crate::storage::Storage;
+use crate::time::micros;
 use crate::{Random, Setup, Time};
 
 /// A node with its clock.
 pub(crate) struct SimulatedNode {
     pub node: Node<Storage>,
-    /// How often it has started: what was on the agenda of an earlier life is void.
+    /// How often it has started: events planned in an earlier life are void.
     pub life: u64,
-    /// How often it has begun to wait for a leader.
-    pub wait: u64,
-    /// How often its clock was set to tick.
-    pub tick: u64,
-    pub is_storing: bool,
+    /// How often its election timer was reset: the expiry of an earlier reset is void.
+    pub election_timer: u64,
+    /// How often its heartbeat timer was reset.
+    pub heartbeat_timer: u64,
     /// It crashes in its next sync.
     pub is_doomed: bool,
     /// Its disk finishes nothing before this moment.
@@ -27,82 +30,83 @@ pub(crate) struct SimulatedNode {
     pub clock_per_mille: u64,
 }
 
+impl SimulatedNode {
+    /// How long the node's clock takes to measure a duration.
+    pub(crate) fn measured(&self, duration: Duration) -> Duration {
+        let micros = u128::from(micros(duration)) * 1_000 / u128::from(self.clock_per_mille.max(1));
+        Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
+    }
+}
+
 /// All nodes, in the order of their ids.
-pub(crate) struct Nodes {
-    nodes: Vec<SimulatedNode>,
-    /// Memory for what leaves a node; empty between inputs.
-    outputs: Vec<Output>,
+pub(crate) struct Nodes(Vec<SimulatedNode>);
+
+/// Who leads and who takes part at one moment.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Roles {
+    /// The nodes that are up and believe that they lead.
+    pub leaders: NodeSet,
+    /// The nodes that are up and have not stopped taking part.
+    pub participants: NodeSet,
+    /// The nodes that are up and have stopped taking part.
+    pub stopped: NodeSet,
 }
 
 impl Nodes {
     pub(crate) fn new(setup: &Setup) -> Nodes {
-        let nodes = NodeId::all(setup.settings.nodes()).map(|it| new_node(it, setup));
-        Nodes { nodes: nodes.collect(), outputs: Vec::new() }
+        Nodes(NodeId::all(setup.settings.nodes()).map(|it| new_node(it, setup)).collect())
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &SimulatedNode> {
-        self.nodes.iter()
+        self.0.iter()
     }
 
+    /// A node; `None` if the cluster has no node with this id.
     pub(crate) fn get(&self, node: NodeId) -> Option<&SimulatedNode> {
-        self.nodes.get(node.index())
+        self.0.get(node.index())
     }
 
-    /// A node of the cluster.
-    pub(crate) fn at(&self, node: NodeId) -> &SimulatedNode {
-        &self.nodes[node.index()]
-    }
-
-    /// A node of the cluster, to change it.
-    pub(crate) fn at_mut(&mut self, node: NodeId) -> &mut SimulatedNode {
-        &mut self.nodes[node.index()]
-    }
-
-    pub(crate) fn disk(&self, node: NodeId) -> &Storage {
-        self.at(node).node.storage()
-    }
-
-    pub(crate) fn disk_mut(&mut self, node: NodeId) -> &mut Storage {
-        self.at_mut(node).node.storage_mut()
-    }
-
+    /// The state machines of the nodes that are up.
     pub(crate) fn replicas(&self) -> impl Iterator<Item = &Replica> {
-        self.nodes.iter().filter_map(|it| it.node.replica())
+        self.0.iter().filter_map(|it| it.node.replica())
     }
 
-    /// The nodes that are up and have not stopped taking part.
-    pub(crate) fn taking_part(&self) -> NodeSet {
-        self.replicas().filter(|it| it.takes_part()).map(Replica::id).collect()
+    pub(crate) fn roles(&self) -> Roles {
+        let mut roles = Roles::default();
+        for replica in self.0.iter().filter_map(|it| it.node.replica()) {
+            let id = replica.id();
+            if replica.leads() {
+                roles.leaders.insert(id);
+            }
+            if replica.takes_part() {
+                roles.participants.insert(id);
+            } else {
+                roles.stopped.insert(id);
+            }
+        }
+        roles
     }
 
-    /// The nodes that are up and believe that they lead.
-    pub(crate) fn leaders(&self) -> NodeSet {
-        self.replicas().filter(|it| it.leads()).map(Replica::id).collect()
-    }
-
-    /// Whether a node is up and in the life in which something was planned for it.
-    pub(crate) fn lives(&self, node: NodeId, life: u64) -> bool {
-        let at = self.at(node);
-        at.node.is_up() && at.life == life
-    }
-
-    /// Lets a node hear an input; returns what leaves it, in memory that goes back with
-    /// [`Nodes::reuse`].
-    pub(crate) fn hear(&mut self, node: NodeId, input: Input, setup: &Setup) -> Vec<Output> {
-        let mut outputs = std::mem::take(&mut self.outputs);
-        self.at_mut(node).node.hear(input, setup.decisions(), &mut outputs);
-        outputs
-    }
-
-    pub(crate) fn reuse(&mut self, outputs: Vec<Output>) {
-        self.outputs = outputs;
-    }
-
-    /// No disk hangs or is full any more, and no node crashes in its next sync.
+    /// Ends every disk fault, and spares the nodes that were to crash in their next sync.
     pub(crate) fn spare_all(&mut self) {
-        for it in &mut self.nodes {
+        for it in &mut self.0 {
             (it.is_doomed, it.is_full, it.hangs_until) = (false, false, Time::default());
         }
+    }
+}
+
+/// The node with this id, which must be one of the cluster's.
+impl Index<NodeId> for Nodes {
+    type Output = SimulatedNode;
+
+    fn index(&self, node: NodeId) -> &SimulatedNode {
+        &self.0[node.index()]
+    }
+}
+
+impl IndexMut<NodeId> for Nodes {
+    fn index_mut(&mut self, node: NodeId) -> &mut SimulatedNode {
+        &mut self.0[node.index()]
     }
 }
 
@@ -116,9 +120,8 @@ fn new_node(node: NodeId, setup: &Setup) -> SimulatedNode {
     SimulatedNode {
         node: started,
         life: 0,
-        wait: 0,
-        tick: 0,
-        is_storing: false,
+        election_timer: 0,
+        heartbeat_timer: 0,
         is_doomed: false,
         hangs_until: Time::default(),
         is_full: false,

@@ -3,6 +3,8 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use crate::time::micros;
+
 /// A stream of random numbers (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number
 /// Generators", OOPSLA 2014: SplitMix64).
 #[derive(Clone, Debug)]
@@ -37,8 +39,7 @@ impl Random {
 
     /// A length of time in a range, to the microsecond.
     pub fn duration(&mut self, range: &RangeInclusive<Duration>) -> Duration {
-        let micros = |it: &Duration| u64::try_from(it.as_micros()).unwrap_or(u64::MAX);
-        Duration::from_micros(self.within(micros(range.start())..=micros(range.end())))
+        Duration::from_micros(self.within(micros(*range.start())..=micros(*range.end())))
     }
 
     /// True with a chance of this many in a thousand.
@@ -76,8 +77,8 @@ pub(crate) enum Chance {
     Sync,
     /// How long it takes to store a content.
     Store,
-    /// How long a node waits for a leader.
-    Patience,
+    /// How long an election timeout is.
+    ElectionTimeout,
     /// What a crash leaves.
     Crash,
     /// Which copy goes bad.

@@ -1,9 +1,9 @@
-//! What a run leaves for whoever wants to replay it.
+//! The steps of a run, for whoever wants to replay it.
 
-use steadfast_protocol::{Content, ContentId, Path};
-use steadfast_trace::{Bounds, Names, Scope, Start, Step, Trace, TraceStep};
+use steadfast_protocol::{ContentId, Intent, Path, WriteRequest};
+use steadfast_trace::{Bounds, Names, Scope, Start, Step, Trace, TraceStep, WriteKind};
 
-use crate::happening::count;
+use crate::happening::{Happening, count};
 use crate::{Setup, content_id};
 
 /// The steps of a run, and the names that it gave to numbers.
@@ -14,34 +14,23 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    pub(crate) fn record(&mut self, step: Step) {
+    /// Records a happening with the names in it; returns it as the trace has it.
+    pub(crate) fn record(&mut self, happening: &Happening) -> Step {
+        if let Happening::Write { write: WriteRequest { request, intent, .. }, .. } = happening
+            && let Intent::Put(content) = intent
+        {
+            self.names.contents.insert(request.number, content.clone());
+        }
+        let step = happening.step(|path| path_number(&mut self.names.paths, path));
         self.steps.push(step);
+        step
     }
 
-    /// Notes what the request with this number puts.
-    pub(crate) fn name_content(&mut self, request: u64, content: Content) {
-        self.names.contents.insert(request, content);
-    }
-
-    /// The number of a path, which it is given when it is first heard of.
-    pub(crate) fn path_number(&mut self, name: &str) -> u32 {
-        let known = self.names.paths.iter().position(|it| it.as_str() == name);
-        count(known.unwrap_or_else(|| {
-            self.names.paths.push(Path::new(name));
-            self.names.paths.len() - 1
-        }))
-    }
-
-    pub(crate) fn path(&self, number: u32) -> Path {
-        let named = self.names.paths.get(number as usize);
-        named.cloned().unwrap_or_else(|| Path::new(""))
-    }
-
-    /// What happened. `left` is what remains of bounds that were [`unbounded`].
-    pub(crate) fn trace(&self, setup: &Setup, left: Bounds, breaks: Vec<String>) -> Trace {
+    /// The run as a trace.
+    pub(crate) fn trace(&self, setup: &Setup, breaks: Vec<String>) -> Trace {
         let twin = setup.twin.map(|it| it.name.to_owned());
         let steps = self.steps.iter().map(|it| TraceStep { step: *it, note: String::new() });
-        Trace::new(self.scope(setup, left), twin, breaks, steps.collect())
+        Trace::new(self.scope(setup), twin, breaks, steps.collect())
     }
 
     /// A digest of every step that was taken.
@@ -52,7 +41,7 @@ impl Recorder {
         name.iter().take(8).fold(0, |digest, byte| digest << 8 | u64::from(*byte))
     }
 
-    /// How many links a cut has lost at most without splitting the cluster.
+    /// The largest number of links that a cut has lost without splitting the cluster.
     fn lost_links(&self) -> u32 {
         let cuts = self.steps.iter().filter_map(|it| match it {
             Step::Cut(cut) => Some(cut.lost_links()),
@@ -62,25 +51,7 @@ impl Recorder {
     }
 
     /// The scope of the run: exactly as much of everything as happened.
-    fn scope(&self, setup: &Setup, left: Bounds) -> Scope {
-        let used = |left: u32| u32::MAX - left;
-        let bounds = Bounds {
-            writes: used(left.writes),
-            deletes: used(left.deletes),
-            resolves: used(left.resolves),
-            retries: used(left.retries),
-            reads: used(left.reads),
-            crashes: used(left.crashes),
-            partitions: used(left.partitions),
-            elections: used(left.elections),
-            paths: count(self.names.paths.len().max(1)),
-            rot: used(left.rot),
-            ticks: used(left.ticks),
-            drops: used(left.drops),
-            duplicates: used(left.duplicates),
-            rollbacks: used(left.rollbacks),
-            lost_contents: used(left.lost_contents),
-        };
+    fn scope(&self, setup: &Setup) -> Scope {
         Scope {
             network: setup.network,
             start: Start::Cold,
@@ -92,28 +63,40 @@ impl Recorder {
             guards_elections: setup.guards_elections,
             limits: setup.limits,
             names: self.names.clone(),
-            ..Scope::new(setup.name.clone(), setup.settings, bounds)
+            ..Scope::new(setup.name.clone(), setup.settings, self.used())
+        }
+    }
+
+    /// The bounds that the steps use up.
+    fn used(&self) -> Bounds {
+        let of = |is_it: fn(&Step) -> bool| count(self.steps.iter().filter(|it| is_it(it)).count());
+        Bounds {
+            writes: of(|it| matches!(it, Step::Write { .. })),
+            deletes: of(|it| matches!(it, Step::Write { kind: WriteKind::Delete, .. })),
+            resolves: of(|it| {
+                use WriteKind::{Resolve, Restore};
+                matches!(it, Step::Write { kind: Resolve | Restore(_), .. })
+            }),
+            retries: of(|it| matches!(it, Step::Retry { .. })),
+            reads: of(|it| matches!(it, Step::Read { .. })),
+            crashes: of(|it| matches!(it, Step::Crash { .. })),
+            partitions: of(|it| matches!(it, Step::Cut(_))),
+            elections: of(|it| matches!(it, Step::Timeout { .. })),
+            paths: count(self.names.paths.len().max(1)),
+            rot: of(|it| matches!(it, Step::Rot { .. })),
+            ticks: of(|it| matches!(it, Step::Tick { .. })),
+            drops: of(|it| matches!(it, Step::Drop { .. })),
+            duplicates: of(|it| matches!(it, Step::Duplicate { .. })),
+            rollbacks: of(|it| matches!(it, Step::Rollback { .. })),
+            lost_contents: of(|it| matches!(it, Step::LoseContent { .. })),
         }
     }
 }
 
-/// Bounds that no run reaches.
-pub(crate) fn unbounded() -> Bounds {
-    Bounds {
-        writes: u32::MAX,
-        deletes: u32::MAX,
-        resolves: u32::MAX,
-        retries: u32::MAX,
-        reads: u32::MAX,
-        crashes: u32::MAX,
-        partitions: u32::MAX,
-        elections: u32::MAX,
-        paths: 1,
-        rot: u32::MAX,
-        ticks: u32::MAX,
-        drops: u32::MAX,
-        duplicates: u32::MAX,
-        rollbacks: u32::MAX,
-        lost_contents: u32::MAX,
-    }
+/// The number of a path, which is new if the path was never met.
+fn path_number(paths: &mut Vec<Path>, path: &Path) -> u32 {
+    count(paths.iter().position(|it| it == path).unwrap_or_else(|| {
+        paths.push(path.clone());
+        paths.len() - 1
+    }))
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use steadfast_protocol::{Change, Content, Entry, NodeId, Path};
 
 use crate::Simulation;
-use crate::narrate::size;
+use crate::timeline::size;
 
 /// What every node shows of every file at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,7 +89,7 @@ impl Simulation {
         }
         if self
             .network
-            .world()
+            .world
             .cut
             .is_some_and(|cut| cut.loses(origin, node) || cut.loses(node, origin))
         {

@@ -133,14 +133,6 @@ impl Setup {
         }
     }
 
-    /// How long a link is busy with a message of this many bytes.
-    pub(crate) fn transmission(&self, bytes: u64) -> Duration {
-        self.link_bytes_per_s.map_or(Duration::ZERO, |speed| {
-            let micros = u128::from(bytes) * 1_000_000 / u128::from(speed.get());
-            Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
-        })
-    }
-
     pub(crate) fn decisions(&self) -> &'static dyn Decisions {
         self.twin.map_or(&Steadfast as &dyn Decisions, |twin| twin.decisions)
     }

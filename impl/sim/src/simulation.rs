@@ -1,9 +1,9 @@
-//! The simulation: a cluster, what is going to happen to it, and what happened.
+//! The simulation: a cluster, its future and its past.
 
 use std::time::Duration;
 
 use steadfast_guarantees::{ClusterView, GUARANTEES, GuaranteeId, History, holds};
-use steadfast_node::Cluster;
+use steadfast_node::{Cluster, Output};
 use steadfast_protocol::{
     Change, Content, ContentId, Dot, Input, NodeId, NodeSet, Path, Replica, Role,
 };
@@ -13,6 +13,7 @@ use crate::agenda::{Agenda, Event};
 use crate::happening::Happening;
 use crate::judge::{Judge, View};
 use crate::library::Library;
+use crate::narrator::Narrator;
 use crate::network::{Network, Scene};
 use crate::nodes::Nodes;
 use crate::random::Chance;
@@ -32,11 +33,14 @@ pub struct Simulation {
     pub(crate) nodes: Nodes,
     pub(crate) network: Network,
     pub(crate) library: Library,
+    pub(crate) history: History,
     pub(crate) judge: Judge,
     pub(crate) recorder: Recorder,
-    pub(crate) timeline: Timeline,
+    pub(crate) narrator: Narrator,
     pub(crate) ledger: Ledger,
     pub(crate) observer: Option<Observer>,
+    /// Memory for the outputs of a node; empty between inputs.
+    pub(crate) outputs: Vec<Output>,
 }
 
 /// How many timeouts of one node it takes at most to elect a leader once faults have stopped.
@@ -69,11 +73,13 @@ impl Simulation {
             agenda: Agenda::default(),
             network: Network::new(&setup),
             library: Library::default(),
-            judge: Judge::new(&nodes),
+            history: History::new(true),
+            judge: Judge::default(),
             recorder: Recorder::default(),
-            timeline: Timeline::new(setup.narrated),
+            narrator: Narrator::default(),
             ledger: Ledger::default(),
             observer: None,
+            outputs: Vec::new(),
             nodes,
             setup,
         };
@@ -91,17 +97,18 @@ impl Simulation {
     /// The connections that the model begins with, seen by both ends at once; and the nodes begin
     /// to wait for a leader.
     fn begin(&mut self) {
-        self.network.reconnect(self.up());
+        self.network.world.refresh_links(self.up());
         for node in NodeId::all(self.setup.settings.nodes()) {
             for peer in NodeId::all(self.setup.settings.nodes()).filter(|it| *it != node) {
-                if let Some(session) = self.network.world().session(node, peer) {
+                if let Some(session) = self.network.world.session(node, peer) {
                     self.hear(node, Input::LinkUp { peer, session });
                 }
             }
-            self.wait_for_leader(node);
-            self.plan_tick(node);
+            self.reset_election_timer(node);
+            self.reset_heartbeat_timer(node);
         }
         self.judge.begin(&self.nodes);
+        self.narrator.begin(&self.nodes);
     }
 
     /// What the cluster is made of.
@@ -131,7 +138,7 @@ impl Simulation {
     /// The nodes that are up and have not stopped taking part.
     #[must_use]
     pub fn taking_part(&self) -> NodeSet {
-        self.nodes.taking_part()
+        self.nodes.roles().participants
     }
 
     /// Whether a node has stopped without which the others cannot finish until it is replaced: they
@@ -160,7 +167,7 @@ impl Simulation {
     /// How many records a node has appended and not synced.
     #[must_use]
     pub fn unsynced(&self, node: NodeId) -> usize {
-        self.nodes.get(node).map_or(0, |it| it.node.storage().tail())
+        self.nodes.get(node).map_or(0, |it| it.node.storage().unsynced())
     }
 
     /// How often a node has started again.
@@ -196,7 +203,7 @@ impl Simulation {
     /// What clients were told.
     #[must_use]
     pub fn history(&self) -> &History {
-        self.judge.history()
+        &self.history
     }
 
     /// The bytes of a content as a client would read them at a node: nothing rather than a bad
@@ -213,10 +220,9 @@ impl Simulation {
         &self.ledger
     }
 
-    /// What happened, for people.
-    #[must_use]
-    pub fn timeline(&self) -> &Timeline {
-        &self.timeline
+    /// The run so far in words, if the setup says that it is narrated.
+    pub fn timeline(&mut self) -> &Timeline {
+        self.narrator.timeline(&self.library)
     }
 
     /// The guarantees that were broken, each with the moment.
@@ -228,7 +234,7 @@ impl Simulation {
     /// The cluster as the guarantees see it.
     #[must_use]
     pub fn view(&self) -> View<'_> {
-        self.judge.view(self.scene())
+        View::of(self.scene(), &self.history)
     }
 
     /// Evaluates every guarantee on the present state. Says which are promised and do not hold.
@@ -241,21 +247,12 @@ impl Simulation {
 
     /// Lets something happen later.
     pub fn plan(&mut self, after: Duration, plan: Plan) {
-        self.agenda.add_after(after, Event::Planned(plan));
-    }
-
-    /// Lets the next thing happen; false if nothing is going to.
-    pub fn advance(&mut self) -> bool {
-        let Some(event) = self.agenda.pop() else {
-            return false;
-        };
-        self.handle(event);
-        true
+        self.agenda.add(self.agenda.now() + after, Event::Planned(plan));
     }
 
     /// Lets time pass.
     pub fn run_for(&mut self, duration: Duration) {
-        let end = self.now() + duration;
+        let end = self.agenda.now() + duration;
         while self.agenda.next_time().is_some_and(|time| time <= end) {
             self.advance();
         }
@@ -264,7 +261,7 @@ impl Simulation {
 
     /// Lets time pass until a condition holds; says whether it did before this long was over.
     pub fn run_until(&mut self, limit: Duration, condition: impl Fn(&Simulation) -> bool) -> bool {
-        let end = self.now() + limit;
+        let end = self.agenda.now() + limit;
         while !condition(self) {
             if self.agenda.next_time().is_none_or(|time| time > end) {
                 self.agenda.pass_to(end);
@@ -292,8 +289,8 @@ impl Simulation {
         let result = self.come_to_rest();
         self.agenda.rest_timers(false);
         for node in NodeId::all(self.setup.settings.nodes()) {
-            self.plan_tick(node);
-            self.wait_for_leader(node);
+            self.reset_heartbeat_timer(node);
+            self.reset_election_timer(node);
         }
         result
     }
@@ -318,13 +315,13 @@ impl Simulation {
             let lagging: NodeSet = self.scene().due_ticks().chain(deposed).collect();
             if !lagging.is_empty() && heartbeats_left > 0 {
                 heartbeats_left -= 1;
-                lagging.iter().for_each(|node| self.take(Happening::Tick { node }));
+                lagging.iter().for_each(|node| self.happen(Happening::Tick { node }));
             } else if self.leader().is_none() && timeouts_left > 0 {
                 timeouts_left -= 1;
                 self.taking_part()
                     .iter()
                     .take(1)
-                    .for_each(|node| self.take(Happening::Timeout { node }));
+                    .for_each(|node| self.happen(Happening::Timeout { node }));
             } else if self.is_settled() || self.needs_replacement() {
                 return Ok(());
             } else {
@@ -374,7 +371,7 @@ impl Simulation {
     pub fn trace(&self) -> Trace {
         let breaks = GUARANTEES.iter().map(|it| it.id());
         let breaks = breaks.filter(|it| !holds(*it, &self.view())).map(|it| it.short().to_owned());
-        self.recorder.trace(&self.setup, self.network.world().left, breaks.collect())
+        self.recorder.trace(&self.setup, breaks.collect())
     }
 
     /// A digest of every step that was taken.
@@ -393,7 +390,7 @@ impl Simulation {
     /// before wherever that does not reach.
     pub(crate) fn random<const N: usize>(&self, chance: Chance, at: [u8; N]) -> Random {
         let place = at.into_iter().fold(1, |place, number| place << 8 | u64::from(number));
-        Random::of(self.setup.seed, [chance as u64, place, self.now().micros])
+        Random::of(self.setup.seed, [chance as u64, place, self.agenda.now().micros])
     }
 
     pub(crate) fn is_ordered(&self) -> bool {

@@ -1,118 +1,109 @@
 //! What happens, one thing at a time. Every change of the cluster is a [`Happening`], and each is a
-//! [`Step`] of the trace, so that whoever has the steps can do the same again.
+//! [`Step`](steadfast_trace::Step) of the trace, so that whoever has the steps can do the same again.
 
-use std::time::Duration;
-
+use steadfast_guarantees::Action;
 use steadfast_node::{Cluster, LinkEvent};
-use steadfast_protocol::{ContentId, Input, NodeId, NodeSet, Packet};
-use steadfast_trace::Step;
+use steadfast_protocol::{Content, ContentId, Input, Intent, NodeId, WriteRequest};
 
+use crate::Simulation;
 use crate::agenda::Event;
-use crate::channels::Channels;
-use crate::happening::{Happening, count};
+use crate::happening::{Delivery, Happening};
 use crate::judge::Answer;
+use crate::narrator::Moment;
 use crate::network::Scene;
 use crate::random::Chance;
-use crate::{Simulation, narrate};
-
-/// What a happening came to, for judge and timeline.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Details {
-    /// The message that arrived or was lost.
-    pub packet: Option<Packet>,
-    /// The content that was to be stored, and whether it could be.
-    pub stored: Option<(ContentId, bool)>,
-    /// What clients were told.
-    pub answers: Vec<Answer>,
-}
+use crate::storage::Stored;
 
 impl Simulation {
-    /// Lets something from the agenda happen.
-    pub(crate) fn handle(&mut self, event: Event) {
-        if self.agenda.leaves_out(&event) {
-            return;
-        }
-        if let Event::SyncEnd { node, .. } | Event::StoreEnd { node, .. } = event {
-            let hangs_until = self.nodes.at(node).hangs_until;
-            if hangs_until > self.now() {
-                return self.agenda.add(hangs_until, event);
-            }
-        }
+    /// Lets the next event happen; false if there is none.
+    pub fn advance(&mut self) -> bool {
+        let Some(event) = self.agenda.pop() else {
+            return false;
+        };
         match event {
             Event::Arrival { from, to, flight } => self.on_arrival(from, to, flight),
-            Event::SyncEnd { node, life } if self.nodes.lives(node, life) => self.on_sync_end(node),
-            Event::StoreEnd { node, life } if self.nodes.lives(node, life) => {
-                self.nodes.at_mut(node).is_storing = false;
-                self.take(Happening::Store { node });
+            Event::SyncEnd { node, life } | Event::StoreEnd { node, life } => {
+                self.on_disk_done(node, life, event);
             }
             Event::LinkNews { node, peer } => self.on_link_news(node, peer),
-            Event::ElectionTimeout { node, wait } => self.on_election_timeout(node, wait),
-            Event::Tick { node, tick } => self.on_tick(node, tick),
+            Event::ElectionTimeout { node, reset } => self.on_election_timeout(node, reset),
+            Event::Tick { node, reset } => self.on_tick(node, reset),
             Event::Scrub => self.scrub(),
             Event::Planned(plan) => self.carry_out(&plan),
-            Event::SyncEnd { .. } | Event::StoreEnd { .. } => {}
         }
-    }
-
-    /// Whether a node is up and takes no part any more.
-    fn has_stopped(&self, node: NodeId) -> bool {
-        self.replica(node).is_some_and(|it| !it.takes_part())
+        true
     }
 
     fn on_arrival(&mut self, from: NodeId, to: NodeId, flight: u64) {
-        let Some(mut at) = self.network.channels().position(from, to, flight) else {
-            return;
-        };
-        let Some(packet) = self.network.channels().get(from, to, at).map(|it| &it.packet) else {
+        let Some((at, packet)) = self.network.channels.find(from, to, flight) else {
             return;
         };
         let kind = packet.message.kind();
         let waits = self.scene().waits_for_link_up(from, to, packet);
         let is_next = !self.is_ordered() || at == 0;
         if waits || !is_next || self.replica(to).is_none() {
-            return self.network.channels_mut().park(from, to, at);
+            return self.network.channels.park(from, to, at);
         }
-        if !self.is_ordered() {
-            at = self.network.channels_mut().first_equal(from, to, at);
-        }
-        let nth = count(at);
         if self.is_ordered() {
-            self.take(Happening::Deliver { from, to, nth });
-            return self.wake_next(from, to);
+            self.deliver(from, to, at);
+            return self.wake(from, to);
         }
+        let at = self.network.channels.swap_with_first_equal(from, to, at);
         let (loss, doubling) = (self.setup.loss_per_mille, self.setup.duplication_per_mille);
         let mut random = self.random(Chance::Loss, [from.0, to.0, kind]);
         if random.chance(loss) {
-            self.take(Happening::Drop { from, to, nth });
+            self.lose(from, to, at);
         } else if random.chance(doubling) {
-            self.take(Happening::Duplicate { from, to, nth });
-            let again = random.duration(&self.setup.latency);
-            self.agenda.add_after(again, Event::Arrival { from, to, flight });
+            self.double(from, to, at);
+            let again = self.agenda.now() + random.duration(&self.setup.latency);
+            self.agenda.add(again, Event::Arrival { from, to, flight });
         } else {
-            self.take(Happening::Deliver { from, to, nth });
+            let overtakes = self.network.channels.overtakes(from, to, at);
+            self.ledger.overtakings += u64::from(overtakes);
+            self.deliver(from, to, at);
         }
     }
 
-    /// Lets a message arrive that had travelled long enough and waited for the one before it: both
-    /// were due at the moment at which the receiver heard of the connection.
-    fn wake_next(&mut self, from: NodeId, to: NodeId) {
-        let is_waiting =
-            |channels: &Channels| channels.get(from, to, 0).is_some_and(|it| it.is_waiting);
-        if is_waiting(self.network.channels()) {
-            self.wake(from, to);
+    fn deliver(&mut self, from: NodeId, to: NodeId, nth: usize) {
+        if let Some(packet) = self.network.channels.take(from, to, nth) {
+            self.happen(Happening::Deliver(Delivery { from, to, nth, packet }));
+        }
+    }
+
+    fn lose(&mut self, from: NodeId, to: NodeId, nth: usize) {
+        if let Some(packet) = self.network.channels.take(from, to, nth) {
+            self.happen(Happening::Drop(Delivery { from, to, nth, packet }));
+        }
+    }
+
+    fn double(&mut self, from: NodeId, to: NodeId, nth: usize) {
+        if let Some(packet) = self.network.channels.get(from, to, nth).cloned() {
+            self.ledger.doubled += 1;
+            self.happen(Happening::Duplicate(Delivery { from, to, nth, packet }));
         }
     }
 
     /// Lets the waiting messages of a channel arrive.
     fn wake(&mut self, from: NodeId, to: NodeId) {
-        for flight in self.network.channels_mut().unpark(from, to) {
-            self.agenda.add_after(Duration::ZERO, Event::Arrival { from, to, flight });
+        for flight in self.network.channels.unpark(from, to) {
+            self.agenda.add(self.agenda.now(), Event::Arrival { from, to, flight });
         }
     }
 
-    fn on_sync_end(&mut self, node: NodeId) {
-        for end in self.nodes.disk_mut(node).end_sync() {
-            self.take(Happening::Sync { node, end });
+    /// A disk has finished a sync or the writing of a content, unless it hangs.
+    fn on_disk_done(&mut self, node: NodeId, life: u64, event: Event) {
+        let at = &mut self.nodes[node];
+        if !at.node.is_up() || at.life != life {
+            return;
+        }
+        if at.hangs_until > self.agenda.now() {
+            return self.agenda.add(at.hangs_until, event);
+        }
+        if let Event::StoreEnd { .. } = event {
+            return self.store(node);
+        }
+        for end in at.node.storage_mut().end_sync() {
+            self.happen(Happening::Sync { node, end });
         }
     }
 
@@ -120,27 +111,27 @@ impl Simulation {
         let Some(seen) = self.replica(node).map(|it| it.session(peer)) else {
             return;
         };
-        let now = self.network.world().session(node, peer);
-        if seen == now {
-            return;
-        }
-        if seen.is_some() {
-            self.take(Happening::LinkDown { node, peer });
-            self.plan_link_news(node, peer);
-        } else {
-            self.take(Happening::LinkUp { node, peer });
-            self.wake(peer, node);
+        match (seen, self.network.world.session(node, peer)) {
+            (seen, now) if seen == now => {}
+            (None, Some(session)) => {
+                self.happen(Happening::LinkUp { node, peer, session });
+                self.wake(peer, node);
+            }
+            _ => {
+                self.happen(Happening::LinkDown { node, peer });
+                self.plan_link_news(node, peer);
+            }
         }
     }
 
     fn plan_link_news(&mut self, node: NodeId, peer: NodeId) {
         let mut random = self.random(Chance::LinkNews, [node.0, peer.0]);
-        let after = random.duration(&self.setup.link_event);
-        self.agenda.add_after(after, Event::LinkNews { node, peer });
+        let time = self.agenda.now() + random.duration(&self.setup.link_event);
+        self.agenda.add(time, Event::LinkNews { node, peer });
     }
 
-    fn on_election_timeout(&mut self, node: NodeId, wait: u64) {
-        if self.nodes.at(node).wait == wait {
+    fn on_election_timeout(&mut self, node: NodeId, reset: u64) {
+        if self.nodes[node].election_timer == reset {
             self.time_out(node);
         }
     }
@@ -149,209 +140,183 @@ impl Simulation {
     pub(crate) fn time_out(&mut self, node: NodeId) {
         let guards = self.setup.guards_elections;
         if self.replica(node).is_some_and(|it| (guards || !it.leads()) && it.takes_part()) {
-            self.take(Happening::Timeout { node });
-            self.wait_for_leader(node);
+            self.happen(Happening::Timeout { node });
+            self.reset_election_timer(node);
         }
     }
 
-    /// A leader is heard, and whoever lacks a content asks for it again.
-    fn on_tick(&mut self, node: NodeId, tick: u64) {
+    /// A node's heartbeat timer runs out: a leader is heard, and a node that lacks a content asks for
+    /// it again.
+    fn on_tick(&mut self, node: NodeId, reset: u64) {
         let Some(replica) = self.replica(node) else {
             return;
         };
-        if self.nodes.at(node).tick != tick {
+        if self.nodes[node].heartbeat_timer != reset {
             return;
         }
         if replica.needs_ticks() {
             self.ledger.heartbeats += 1;
-            self.take(Happening::Tick { node });
+            self.happen(Happening::Tick { node });
         }
-        self.plan_tick(node);
+        self.reset_heartbeat_timer(node);
     }
 
-    /// Lets something happen: changes the cluster, records, judges and tells it.
-    pub(crate) fn take(&mut self, happening: Happening) {
-        let (led, took_part) = (self.nodes.leaders(), self.nodes.taking_part());
-        let before = narrate::Before::of(self);
-        let Some(details) = self.perform(&happening) else {
-            return;
-        };
-        let step = happening.step();
-        self.connect(&happening, &step, took_part);
-        self.follow_roles(led);
-        let stopped = took_part.iter().filter(|it| self.has_stopped(*it)).count();
-        self.ledger.halts += stopped as u64;
-        self.recorder.record(step);
+    /// Finds the bad copies.
+    fn scrub(&mut self) {
+        let found: Vec<(NodeId, ContentId)> = self.scene().undetected_rot().collect();
+        for (node, content) in found {
+            self.happen(Happening::Scrub { node, content });
+        }
+    }
+
+    /// Lets a happening take place: changes the cluster, then records, judges and narrates the step.
+    pub(crate) fn happen(&mut self, happening: Happening) {
+        let before = self.nodes.roles();
+        let answers = self.apply(&happening);
+        let after = self.nodes.roles();
+        let halted = before.participants.iter().filter(|it| after.stopped.contains(*it)).count();
+        let elected = after.leaders.iter().filter(|it| !before.leaders.contains(*it)).count();
+        self.ledger.halts += halted as u64;
+        self.ledger.leaders += elected as u64;
+        let step = self.recorder.record(&happening);
+        if halted > 0 || step.changes_connections() {
+            self.reconnect();
+        }
+        if let Happening::LinkUp { .. } | Happening::LinkDown { .. } = happening {
+            self.ledger.lost += self.network.lose_uncarried(&self.setup, &self.nodes);
+        }
         let scene = Scene::of(&self.setup, &self.nodes, &self.network);
-        self.judge.judge(scene, &details.answers, self.agenda.now(), &mut self.ledger);
-        self.narrate(&happening, &before, &details);
+        let now = self.agenda.now();
+        let changed = self.judge.judge(scene, &mut self.history, &answers, now, &mut self.ledger);
+        if self.setup.narrated {
+            let changed = changed.iter().chain(step.node());
+            let moment = Moment::of(now, happening, changed, &self.nodes);
+            self.narrator.note(moment, &self.history, self.judge.broken(), &self.library);
+        }
         if let Some(mut observer) = self.observer.take() {
             observer(&step, self);
             self.observer = Some(observer);
         }
     }
 
-    /// Counts those who begin to lead.
-    fn follow_roles(&mut self, led: NodeSet) {
-        let leads = self.nodes.leaders();
-        self.ledger.leaders += leads.iter().filter(|it| !led.contains(*it)).count() as u64;
-    }
-
-    fn perform(&mut self, happening: &Happening) -> Option<Details> {
-        let answers = match *happening {
-            Happening::Deliver { from, to, nth } => return self.deliver(from, to, nth),
-            Happening::Drop { from, to, nth } => return self.lose(from, to, nth),
-            Happening::Duplicate { from, to, nth } => return self.double(from, to, nth),
-            Happening::Store { node } => return self.perform_store(node),
+    /// Changes the cluster as a happening does; returns the answers to clients.
+    fn apply(&mut self, happening: &Happening) -> Vec<Answer> {
+        match *happening {
+            Happening::Deliver(ref it) | Happening::Duplicate(ref it) => {
+                self.ledger.deliveries += 1;
+                self.hear(it.to, Input::Receive { from: it.from, packet: it.packet.clone() })
+            }
+            Happening::Store { node, ref news } => self.hear(node, news.clone()),
             Happening::Sync { node, end } => {
-                let position = self.nodes.disk_mut(node).note_synced(end);
                 self.ledger.syncs += 1;
+                let position = self.nodes[node].node.storage_mut().note_synced(end);
                 self.hear(node, Input::Synced(position))
             }
-            Happening::LinkUp { node, peer } => {
-                let session = self.network.world().session(node, peer)?;
+            Happening::LinkUp { node, peer, session } => {
                 self.hear(node, Input::LinkUp { peer, session })
             }
             Happening::LinkDown { node, peer } => self.hear(node, Input::LinkDown { peer }),
-            Happening::Write { node, path, kind, ref content } => {
-                self.ask_to_write(node, path, kind, content.clone())?
+            Happening::Write { node, ref write, .. } => {
+                self.ledger.writes += 1;
+                let action = Action::write(write.intent.clone(), write.base.clone());
+                self.history.on_invoked(write.request, write.path.clone(), node, action);
+                self.bring_and_write(node, write)
             }
-            Happening::Read { node, path } => self.ask_to_read(node, path)?,
-            Happening::Retry { node, request } => self.ask_again(node, request)?,
+            Happening::Retry { node, ref write } => {
+                self.history.on_retried(write.request, node);
+                self.bring_and_write(node, write)
+            }
+            Happening::Read { node, ref read } => {
+                self.ledger.reads += 1;
+                self.history.on_invoked(read.request, read.path.clone(), node, Action::read());
+                self.hear(node, Input::Read(read.clone()))
+            }
             Happening::Timeout { node } => {
-                self.network.world_mut().spend(|left| &mut left.elections)?;
                 self.ledger.timeouts += u64::from(!self.leads(node));
                 self.hear(node, Input::ElectionTimeout)
             }
-            Happening::Tick { node } => {
-                self.network.world_mut().spend(|left| &mut left.ticks)?;
-                self.hear(node, Input::Tick)
-            }
+            Happening::Tick { node } => self.hear(node, Input::Tick),
             Happening::Scrub { node, content } => {
                 self.ledger.scrubbed += 1;
                 self.hear(node, Input::Bad { content })
             }
-            Happening::Crash { .. }
+            Happening::Drop(_)
+            | Happening::Crash { .. }
             | Happening::Recover { .. }
             | Happening::Rollback { .. }
             | Happening::Cut { .. }
             | Happening::Heal
             | Happening::Rot { .. }
             | Happening::LoseContent { .. } => {
-                self.fail(happening)?;
+                self.apply_fault(happening);
                 Vec::new()
             }
-        };
-        Some(Details { answers, ..Details::default() })
+        }
     }
 
-    /// Performs a fault, or the end of one: no node hears of it at once.
-    fn fail(&mut self, happening: &Happening) -> Option<()> {
+    /// Applies a fault, or the end of one: no node hears of it at once.
+    fn apply_fault(&mut self, happening: &Happening) {
         match *happening {
+            Happening::Drop(_) => self.ledger.dropped += 1,
             Happening::Crash { node, .. } => {
-                self.network.world_mut().spend(|left| &mut left.crashes)?;
-                self.nodes.at_mut(node).node.stop();
-                self.judge.history_mut().on_crashed(node);
+                self.nodes[node].node.stop();
+                self.history.on_crashed(node);
+                self.ledger.lost += self.network.channels.retain(|_, to, _| to != node);
             }
             Happening::Recover { node } => self.start(node),
-            Happening::Rollback { node, .. } => {
-                self.network.world_mut().spend(|left| &mut left.rollbacks)?;
-                self.judge.history_mut().on_rolled_back(node);
-            }
-            Happening::Cut(cut) => self.network.cut(cut)?,
-            Happening::Heal => self.network.heal(),
+            Happening::Rollback { node, .. } => self.history.on_rolled_back(node),
+            Happening::Cut(cut) => self.network.world.cut = Some(cut),
+            Happening::Heal => self.network.world.cut = None,
             Happening::Rot { node, content } => {
-                self.network.world_mut().spend(|left| &mut left.rot)?;
                 let mut random = self.random(Chance::Flip, [node.0]);
-                self.nodes.disk_mut(node).rot(content, &mut random);
+                self.nodes[node].node.storage_mut().rot(content, &mut random);
                 self.ledger.rotten += 1;
             }
             Happening::LoseContent { node, content } => {
-                self.network.world_mut().spend(|left| &mut left.lost_contents)?;
-                self.nodes.disk_mut(node).remove(content);
+                self.nodes[node].node.storage_mut().remove(content);
                 self.ledger.contents_lost += 1;
             }
             _ => {}
         }
-        Some(())
     }
 
-    fn perform_store(&mut self, node: NodeId) -> Option<Details> {
-        let input = self.store(node)?;
-        let stored = match input {
-            Input::Stored { content } => Some((content, true)),
-            Input::Unusable { content } => Some((content, false)),
-            _ => None,
-        };
-        let answers = self.hear(node, input);
-        Some(Details { answers, stored, ..Details::default() })
-    }
-
-    fn deliver(&mut self, from: NodeId, to: NodeId, nth: u32) -> Option<Details> {
-        let overtakes = self.network.channels().overtakes(from, to, nth as usize);
-        let packet = self.network.channels_mut().take(from, to, nth as usize)?;
-        self.ledger.overtakings += u64::from(overtakes);
-        Some(self.receive(from, to, packet))
-    }
-
-    fn lose(&mut self, from: NodeId, to: NodeId, nth: u32) -> Option<Details> {
-        self.network.world_mut().spend(|left| &mut left.drops)?;
-        self.ledger.dropped += 1;
-        let packet = self.network.channels_mut().take(from, to, nth as usize);
-        Some(Details { packet, ..Details::default() })
-    }
-
-    fn double(&mut self, from: NodeId, to: NodeId, nth: u32) -> Option<Details> {
-        self.network.world_mut().spend(|left| &mut left.duplicates)?;
-        self.ledger.doubled += 1;
-        let packet = self.network.channels().get(from, to, nth as usize)?.packet.clone();
-        Some(self.receive(from, to, packet))
-    }
-
-    fn receive(&mut self, from: NodeId, to: NodeId, packet: Packet) -> Details {
-        self.ledger.deliveries += 1;
-        let answers = self.hear(to, Input::Receive { from, packet: packet.clone() });
-        Details { packet: Some(packet), answers, ..Details::default() }
+    /// A client makes the content durable that its write names, and then writes.
+    fn bring_and_write(&mut self, node: NodeId, write: &WriteRequest) -> Vec<Answer> {
+        let mut answers = Vec::new();
+        if let Intent::Put(Content::Named(content)) = write.intent {
+            if let Some(bytes) = self.library.get(content) {
+                let stored = Stored { bytes, is_exact: true };
+                self.nodes[node].node.storage_mut().put(content, stored);
+            }
+            answers = self.hear(node, Input::Stored { content });
+        }
+        answers.extend(self.hear(node, Input::Write(write.clone())));
+        answers
     }
 
     fn start(&mut self, node: NodeId) {
-        let at = self.nodes.at_mut(node);
+        let at = &mut self.nodes[node];
         at.node.storage_mut().restart();
         at.life += 1;
-        at.is_storing = false;
         let _ = at.node.start(self.setup.decisions());
-        self.wait_for_leader(node);
-        self.plan_tick(node);
+        self.reset_election_timer(node);
+        self.reset_heartbeat_timer(node);
         self.plan_scrub(node);
     }
 
     /// Lets bad copies be found in a while.
     pub(crate) fn plan_scrub(&mut self, node: NodeId) {
         let mut random = self.random(Chance::Scrub, [node.0]);
-        let after = random.duration(&self.setup.latency) * 20;
-        self.agenda.add_after(after, Event::Scrub);
+        let time = self.agenda.now() + random.duration(&self.setup.latency) * 20;
+        self.agenda.add(time, Event::Scrub);
     }
 
-    /// Lets connections follow what happened, and loses what none of them carries any more.
-    fn connect(&mut self, happening: &Happening, step: &Step, took_part: NodeSet) {
-        let has_stopped = took_part.iter().any(|it| self.has_stopped(it));
-        let is_fault = has_stopped || step.changes_connections();
-        if !is_fault && !matches!(happening, Happening::LinkUp { .. } | Happening::LinkDown { .. })
-        {
-            return;
-        }
-        if let Happening::Crash { node, .. } = *happening {
-            self.ledger.lost += self.network.lose_all_to(node);
-        }
-        if is_fault {
-            self.network.reconnect(self.nodes.taking_part());
-            self.plan_all_link_news();
-        }
-        self.ledger.lost += self.network.lose_uncarried(&self.setup, &self.nodes);
-    }
-
-    fn plan_all_link_news(&mut self) {
+    /// Lets connections follow a change of the cluster, and loses the messages that none of them
+    /// carries any more.
+    fn reconnect(&mut self) {
+        self.network.world.refresh_links(self.nodes.roles().participants);
         let events: Vec<LinkEvent> = self.scene().link_events().collect();
         events.iter().for_each(|it| self.plan_link_news(it.node, it.peer));
+        self.ledger.lost += self.network.lose_uncarried(&self.setup, &self.nodes);
     }
 }

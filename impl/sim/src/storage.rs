@@ -86,7 +86,9 @@ pub(crate) struct Storage {
     /// How many copies are bad.
     wrong: usize,
     /// Received payloads that are not stored yet, oldest first.
-    storing: VecDeque<Payload>,
+    received: VecDeque<Payload>,
+    /// Whether the oldest of these is being written.
+    is_writing_content: bool,
 }
 
 fn settings() -> Settings {
@@ -115,7 +117,8 @@ impl Storage {
             contents: BTreeMap::new(),
             copies: 0,
             wrong: 0,
-            storing: VecDeque::new(),
+            received: VecDeque::new(),
+            is_writing_content: false,
         };
         storage.open();
         storage.append_synced(Record::Identity(identity));
@@ -126,7 +129,7 @@ impl Storage {
     /// Appends a record and syncs it at once.
     fn append_synced(&mut self, record: Record) {
         self.append(vec![record]);
-        self.begin_sync();
+        self.maybe_begin_sync();
         self.end_sync();
         self.synced = self.records.len();
     }
@@ -152,7 +155,7 @@ impl Storage {
     }
 
     /// How many records are not synced.
-    pub(crate) fn tail(&self) -> usize {
+    pub(crate) fn unsynced(&self) -> usize {
         self.records.len() - self.synced
     }
 
@@ -161,9 +164,20 @@ impl Storage {
         self.handed > self.synced
     }
 
-    /// Begins to sync what was appended so far.
-    pub(crate) fn begin_sync(&mut self) {
-        self.handed = self.records.len();
+    /// Begins to sync the records appended so far; false if there are none, or a sync is under way.
+    pub(crate) fn maybe_begin_sync(&mut self) -> bool {
+        let begins = self.handed == self.synced && self.records.len() > self.synced;
+        if begins {
+            self.handed = self.records.len();
+        }
+        begins
+    }
+
+    /// Begins to write the oldest received content; false if there is none, or one is being written.
+    pub(crate) fn maybe_begin_storing(&mut self) -> bool {
+        let begins = !self.is_writing_content && !self.received.is_empty();
+        self.is_writing_content |= begins;
+        begins
     }
 
     /// Ends a sync: everything that was to be synced is on disk. Says where the batches end.
@@ -207,7 +221,7 @@ impl Storage {
     ) -> Aftermath {
         let moments = self.moments();
         self.log = None;
-        let of = self.tail();
+        let of = self.unsynced();
         let mut tries = CRASH_TRIES_MAX;
         let (survivors, aftermath) = loop {
             let disk = &moments[random.below(moments.len())];
@@ -246,7 +260,8 @@ impl Storage {
         self.records.truncate(survivors);
         (self.synced, self.handed, self.written) = (survivors, survivors, survivors);
         self.batches.clear();
-        self.storing.clear();
+        self.received.clear();
+        self.is_writing_content = false;
         if let Some(record) = torn.filter(|_| decisions.trusts_torn_record()) {
             self.append_synced(record);
         }
@@ -284,9 +299,10 @@ impl Storage {
         self.copies
     }
 
-    /// Takes the oldest received payload that is not stored yet.
+    /// Takes the oldest received payload, whose content has been written.
     pub(crate) fn take_received(&mut self) -> Option<Payload> {
-        self.storing.pop_front()
+        self.is_writing_content = false;
+        self.received.pop_front()
     }
 
     pub(crate) fn put(&mut self, content: ContentId, stored: Stored) {
@@ -345,10 +361,10 @@ impl NodeStorage for Storage {
     }
 
     fn store(&mut self, payload: Payload, _: NodeId) {
-        self.storing.push_back(payload);
+        self.received.push_back(payload);
     }
 
     fn is_storing(&self) -> bool {
-        !self.storing.is_empty()
+        !self.received.is_empty()
     }
 }

@@ -5,7 +5,7 @@ use steadfast_protocol::NodeId;
 use super::fixed_blocks;
 use super::story::Teller;
 use super::{Cast, ScenarioError, Source, Splice, Story};
-use crate::narrate::size;
+use crate::timeline::size;
 use crate::{Bytes, Random};
 
 /// Of a shorter file a delta saves nothing: it takes about 150 bytes itself, with what is new in it.

@@ -1,0 +1,98 @@
+//! The narrator: a run in words, told beside the run.
+
+use steadfast_guarantees::{GuaranteeId, History, Operation, Status};
+use steadfast_protocol::{NodeId, Replica};
+
+use crate::happening::Happening;
+use crate::library::Library;
+use crate::nodes::Nodes;
+use crate::words::Words;
+use crate::{Time, Timeline};
+
+/// The number of moments that wait to be told at most.
+const MOMENTS_MAX: usize = 1_000;
+
+/// A happening, with the nodes that it changed as they were after it.
+#[derive(Clone, Debug)]
+pub(crate) struct Moment {
+    time: Time,
+    pub happening: Happening,
+    after: Vec<(NodeId, Option<Replica>)>,
+    /// The operations that ended for their clients.
+    pub ended: Vec<Operation>,
+    /// The guarantees that were found broken.
+    pub broken: Vec<GuaranteeId>,
+}
+
+impl Moment {
+    /// A moment after which these nodes have changed.
+    pub(crate) fn of(
+        time: Time,
+        happening: Happening,
+        changed: impl Iterator<Item = NodeId>,
+        nodes: &Nodes,
+    ) -> Moment {
+        let after = changed.map(|it| (it, nodes[it].node.replica().cloned()));
+        Moment { time, happening, after: after.collect(), ended: Vec::new(), broken: Vec::new() }
+    }
+}
+
+/// Tells a run in words. It stands beside the run: a step leaves a [`Moment`], and the moments
+/// are told when somebody reads the timeline or many of them wait.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Narrator {
+    moments: Vec<Moment>,
+    /// The status of each operation as last noted.
+    statuses: Vec<Status>,
+    /// The number of guarantees noted as broken.
+    broken: usize,
+    /// The nodes as they were after the last moment that was told.
+    nodes: Vec<Option<Replica>>,
+    timeline: Timeline,
+}
+
+impl Narrator {
+    /// Takes the nodes as they are for the beginning.
+    pub(crate) fn begin(&mut self, nodes: &Nodes) {
+        self.nodes = nodes.iter().map(|it| it.node.replica().cloned()).collect();
+    }
+
+    /// Notes a moment, to be told later.
+    pub(crate) fn note(
+        &mut self,
+        mut moment: Moment,
+        history: &History,
+        broken: &[(GuaranteeId, Time)],
+        library: &Library,
+    ) {
+        for (at, operation) in history.operations().iter().enumerate() {
+            let old = self.statuses.get(at).copied().unwrap_or(Status::Pending);
+            if ![Status::Pending, old].contains(&operation.status) {
+                moment.ended.push(operation.clone());
+            }
+        }
+        self.statuses = history.operations().iter().map(|it| it.status).collect();
+        moment.broken.extend(broken.iter().skip(self.broken).map(|(id, _)| *id));
+        self.broken = broken.len();
+        self.moments.push(moment);
+        if self.moments.len() >= MOMENTS_MAX {
+            self.timeline(library);
+        }
+    }
+
+    /// Tells the moments that wait; returns all lines so far.
+    pub(crate) fn timeline(&mut self, library: &Library) -> &Timeline {
+        for moment in std::mem::take(&mut self.moments) {
+            let mut after = self.nodes.clone();
+            for (node, replica) in &moment.after {
+                after[node.index()].clone_from(replica);
+            }
+            let words = Words { before: &self.nodes, after: &after, library };
+            for (who, what) in words.told(&moment) {
+                self.timeline.say(moment.time, who, what);
+            }
+            self.nodes = after;
+        }
+        &self.timeline
+    }
+}
