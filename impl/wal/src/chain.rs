@@ -5,14 +5,14 @@ use crate::decisions::Decisions;
 use crate::format::batch::Batch;
 use crate::format::checkpoint::Start;
 use crate::format::header::Header;
-use crate::{LogId, SegmentNumber, Sequence, WriterEpoch};
+use crate::{LogId, LogIndex, SegmentNumber, WriterEpoch};
 
 /// What the next batch must say to be the next one.
 #[derive(Clone, Copy)]
 pub(crate) struct Chain {
     pub(crate) log: LogId,
     /// The number of the next record.
-    pub(crate) next: Sequence,
+    pub(crate) next: LogIndex,
     /// The header checksum of the last batch.
     pub(crate) previous: Checksum,
     /// The epoch of the last batch.
