@@ -52,10 +52,11 @@ impl Chain {
             && header.end().is_some()
     }
 
-    /// Whether a segment that begins with this batch goes on from here.
-    pub(crate) fn goes_on_at(&self, first: &Header) -> bool {
-        self.decisions.is_next(first.first, self.next)
-            && self.decisions.continues(first.previous, self.previous)
+    /// Whether a segment goes on from here that begins with this record, written after the batch with
+    /// this header checksum.
+    pub(crate) fn goes_on_at(&self, first: LogIndex, previous: Checksum) -> bool {
+        self.decisions.is_next(first, self.next)
+            && self.decisions.continues(previous, self.previous)
     }
 
     /// Goes on behind a batch that was accepted.

@@ -449,4 +449,36 @@ impl GroupCommit {
         let needed = through.next();
         self.starts.iter().rev().find(|it| it.first <= needed).or(self.starts.front()).copied()
     }
+
+    /// Whose log this is.
+    pub(crate) fn log(&self) -> LogId {
+        self.log
+    }
+
+    /// Where the next batch goes. All before it in its segment was handed out for writing.
+    pub(crate) fn tail(&self) -> Location {
+        self.tail
+    }
+
+    /// The first segment that the log needs.
+    pub(crate) fn first_segment(&self) -> SegmentNumber {
+        self.starts.front().map_or(self.tail.segment, |it| it.segment)
+    }
+
+    /// The first record in the segments of the log.
+    pub(crate) fn first(&self) -> LogIndex {
+        self.starts.front().map_or(self.next, |it| it.first)
+    }
+
+    /// The beginning of the segment with this record, or of the last one if no segment has it yet;
+    /// `None` if the segment was given up.
+    pub(crate) fn start_of(&self, index: LogIndex) -> Option<Start> {
+        let count = self.starts.partition_point(|it| it.first <= index);
+        self.starts.get(count.checked_sub(1)?).copied()
+    }
+
+    /// The beginning of the next segment behind this one.
+    pub(crate) fn start_behind(&self, segment: SegmentNumber) -> Option<Start> {
+        self.starts.get(self.starts.partition_point(|it| it.segment <= segment)).copied()
+    }
 }

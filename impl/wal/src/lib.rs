@@ -65,7 +65,7 @@ pub use format::batch::{Batch, Record, Records};
 pub use group_commit::{AppendError, BatchWrite, GroupCommit, LogFailure};
 pub use ids::{Location, LogId, LogIndex, SegmentNumber, WriterEpoch};
 pub use inspect::{Inspection, inspect};
-pub use log::{Log, Synced};
+pub use log::{Log, Reader, ReaderError, Synced};
 pub use opening::{Opening, Recovered};
 pub use recovery::{CASES, Case, CheckpointError, Damage, OpenError, Place, Tail};
 pub use serial::SerialLog;

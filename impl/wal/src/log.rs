@@ -4,6 +4,7 @@ mod bells;
 mod faults;
 #[cfg(test)]
 mod interleavings;
+mod reader;
 mod shared;
 mod state;
 
@@ -19,6 +20,7 @@ use crate::group_commit::{AppendError, LogFailure};
 use crate::opening::Parts;
 use crate::recovery::{CheckpointError, OpenError};
 use crate::threads::{SystemThreads, Threads};
+pub use reader::{Reader, ReaderError};
 use shared::Shared;
 
 /// A log that many threads append to at once. [`Opening`](crate::Opening) makes one.
@@ -127,6 +129,20 @@ impl<D: Disk, T: Threads> Log<D, T> {
     #[must_use]
     pub fn last(&self) -> LogIndex {
         self.shared.state().commit.last()
+    }
+
+    /// Reads the durable records from this index on, in order, while the log goes on. The index may be
+    /// that of a record which nobody has appended yet.
+    ///
+    /// This works in the process that has the log open. Another process cannot read the log meanwhile:
+    /// segments are used again under its hands when a checkpoint gives them up, and it could not tell
+    /// that from damage. [`inspect`](crate::inspect) refuses such a log with
+    /// [`OpenError::InUse`](crate::OpenError::InUse).
+    ///
+    /// # Errors
+    /// The record was given up for a checkpoint.
+    pub fn read_from(&self, index: LogIndex) -> Result<Reader<'_, D, T>, ReaderError> {
+        Reader::new(&self.shared, index)
     }
 
     /// Writes a checkpoint: `state` stands for every record up to `through`, and from then on the log

@@ -275,3 +275,18 @@ fn a_future_hears_that_the_log_has_failed() {
     assert!(matches!(future.as_mut().poll(&mut context), Poll::Ready(Err(_))));
     assert!(log.durable() < index);
 }
+
+#[test]
+fn a_reader_does_not_see_a_record_before_its_sync_has_ended() {
+    let (log, hold, index) = held_log();
+    let mut reader = log.read_from(index).unwrap();
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| log.wait(index).unwrap());
+        hold.wait_until_reached();
+        assert!(reader.next_batch().unwrap().is_none(), "written is not synced");
+        hold.release();
+        waiting.join().unwrap();
+    });
+    let records = reader.next_batch().unwrap().expect("a record");
+    assert_eq!(records.map(|it| it.payload.to_vec()).collect::<Vec<_>>(), [b"x"]);
+}

@@ -143,6 +143,12 @@ impl<D: Disk, T: Threads> Shared<D, T> {
         operations::checkpoint(&mut *store, LockedCommit(self), through, state)
     }
 
+    /// Waits until no checkpoint is being written: then the segments that the group commit names are
+    /// there.
+    pub(super) fn wait_for_checkpoint(&self) {
+        drop(T::lock(&self.store));
+    }
+
     /// Wakes the threads that have something to do after the group commit was changed.
     fn wake_concerned(&self, state: &mut State) {
         if state.commit.failure().is_some() {

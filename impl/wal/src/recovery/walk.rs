@@ -141,7 +141,11 @@ impl<F: DiskFile> Walk<F> {
     /// Moves on to the next segment if the present one ends here: where the next one goes on.
     fn enter_segment(&mut self) {
         let chain = self.chain;
-        while self.started.get(1).is_some_and(|it| chain.goes_on_at(&it.first)) {
+        while self
+            .started
+            .get(1)
+            .is_some_and(|it| chain.goes_on_at(it.first.first, it.first.previous))
+        {
             self.started.pop_front();
         }
         let segment = self.started.front().map_or(self.end.segment, |it| it.segment);
