@@ -1,19 +1,19 @@
-//! The log on every disk that a crash may leave: `check crash-states`.
+//! `check crash-states`: the log, without and with threads, on every disk that a crash may leave.
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Args;
 use steadfast_output::{say, warn};
-use steadfast_wal_crash::{Bounds, Report, run};
+use steadfast_wal_crash::{Extent, Report, run};
 
 use crate::Failure;
 use crate::verdict::Verdict;
 
-/// What is gone through, and how it is shown.
+/// The extent, and how the result is shown.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct CrashStates {
-    /// Go through the full bounds, with more than a million disks: minutes.
+    /// Go through longer workloads and other sizes, with more than two million disks: minutes.
     #[arg(long)]
     full: bool,
     /// Print one JSON object instead of tables.
@@ -23,7 +23,7 @@ pub(crate) struct CrashStates {
 
 /// `check crash-states`.
 pub(crate) fn run_alone(options: &CrashStates) -> Result<ExitCode, Failure> {
-    let report = judge(if options.full { Bounds::Full } else { Bounds::Small });
+    let report = judge(if options.full { Extent::Full } else { Extent::Small });
     if options.json {
         let text = serde_json::to_string_pretty(&report).map_err(Failure::io)?;
         say(format_args!("{text}"));
@@ -33,15 +33,15 @@ pub(crate) fn run_alone(options: &CrashStates) -> Result<ExitCode, Failure> {
     Ok(verdict(&report).exit_code())
 }
 
-/// Whether the log kept its promises, and each wrong log was caught.
+/// Whether the log kept its promises and each twin was caught.
 pub(crate) fn verdict(report: &Report) -> Verdict {
     if report.is_as_promised() { Verdict::Kept } else { Verdict::Broken }
 }
 
 /// Goes through the crash states.
-pub(crate) fn judge(bounds: Bounds) -> Report {
+pub(crate) fn judge(extent: Extent) -> Report {
     let is_shown = std::io::stderr().is_terminal();
-    run(bounds, &|name| {
+    run(extent, &|name| {
         if is_shown {
             warn(format_args!("crashed {name}"));
         }
@@ -76,25 +76,29 @@ pub(crate) fn show(report: &Report) {
         ));
     }
     for it in &report.violations {
-        say(format_args!("  BROKEN by {} after {}: {}", it.what, it.workload, it.broken));
+        say(format_args!(
+            "  BROKEN by {} after {:?}, {}: {}",
+            it.what, it.workload, it.log, it.broken
+        ));
     }
-    say(format_args!("\nWRONG LOGS"));
-    for it in &report.wrong_logs {
+    say(format_args!("\nTWINS OF THE LOG"));
+    for it in &report.twins {
         let verdict = match (&it.by, it.must_be) {
             (Some(by), true) => {
-                format!("caught by {} after {}: {}", by.what, by.workload, by.broken)
+                format!("caught by {} after {:?}: {}", by.what, by.workload, by.broken)
             }
-            (None, false) => "right, because other defences cover for the one it lacks".to_owned(),
+            (None, false) => "right, because the other checks reject the same".to_owned(),
             (None, true) => "NOT CAUGHT".to_owned(),
-            (Some(by), false) => format!("NOT COVERED: {} after {}", by.broken, by.workload),
+            (Some(by), false) => format!("NOT COVERED: {} after {:?}", by.broken, by.workload),
         };
-        say(format_args!("  {:<34} {verdict}", it.name));
+        let name = if it.has_threads { "  with threads" } else { it.name };
+        say(format_args!("  {name:<34} {verdict}"));
     }
     let disks: u64 = report.rows.iter().map(|it| it.counts.crash_states).sum();
     let verdict = if report.is_as_promised() {
-        "every record that was said to be durable is there; every wrong log is caught"
+        "every record that was said to be durable is there; every twin is caught"
     } else {
-        "a promise of the log is broken, or a wrong log goes uncaught"
+        "a promise of the log is broken, or a twin goes uncaught"
     };
     say(format_args!("\n{disks} disks after crashes: {verdict}."));
 }

@@ -9,7 +9,7 @@ use steadfast_cluster::{SHIPPED, Tier, shipped};
 use steadfast_guarantees::GUARANTEES;
 use steadfast_guarantees::twins::{TWINS, Twin};
 use steadfast_output::{assert_threads, in_parallel, say};
-use steadfast_wal_crash::Bounds;
+use steadfast_wal_crash::Extent;
 
 use crate::Failure;
 use crate::child::search_all;
@@ -41,7 +41,7 @@ pub(crate) fn run_default(output: &Output) -> Result<ExitCode, Failure> {
         matrix: cells,
         twins: twins::caught(&chosen, &twin_runs),
         settling: settlings(output),
-        crash_states: Some(crash_states::judge(Bounds::Small)),
+        crash_states: Some(crash_states::judge(Extent::Small)),
         seeds: Some(swarm),
         seed_twins,
         ..Summary::default()

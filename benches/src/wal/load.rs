@@ -188,8 +188,8 @@ fn weight(payload: &[u8]) -> u64 {
 }
 
 fn append_one(system: &Steadfast, payload: &[u8], outstanding: u64) -> Result<()> {
-    let sequence = system.0.append(payload)?;
-    system.0.wait(behind(sequence, outstanding))?;
+    let index = system.0.append(payload)?;
+    system.0.wait(behind(index, outstanding))?;
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use okaywal::{Entry, EntryId, LogManager, SegmentReader, WriteAheadLog};
 use protobuf::well_known_types::BytesValue;
 use raft_engine::{Config, Engine, LogBatch, MessageExt, ReadableSize};
 use rusqlite::Connection;
-use steadfast_wal::{Log, LogId, Opening, RealDisk, Sequence, Settings};
+use steadfast_wal::{Log, LogId, LogIndex, Opening, RealDisk, Settings};
 
 /// Anything that can go wrong with any of them.
 pub(super) type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -252,6 +252,6 @@ impl System for Sqlite {
 
 /// The last record of ours that is durable, for who waits for one of many.
 #[must_use]
-pub(super) fn behind(sequence: Sequence, outstanding: u64) -> Sequence {
-    Sequence(sequence.0.saturating_sub(outstanding - 1))
+pub(super) fn behind(index: LogIndex, outstanding: u64) -> LogIndex {
+    LogIndex(index.0.saturating_sub(outstanding - 1))
 }

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 use steadfast_output::exit_code::{BROKEN, IO};
 use steadfast_output::{StandardOutput, warn};
-use steadfast_wal::{Batch, Damage, Inspection, OpenError, Place, Position, RealDisk, inspect};
+use steadfast_wal::{Batch, Damage, Inspection, Location, OpenError, Place, RealDisk, inspect};
 
 /// How many bytes of a record `dump` shows.
 const SHOWN_BYTES: usize = 16;
@@ -98,22 +98,22 @@ struct DumpedBatch {
 /// A record as `dump` shows it.
 #[derive(Serialize)]
 struct DumpedRecord {
-    sequence: u64,
+    index: u64,
     bytes: usize,
     begins_with: String,
 }
 
 impl DumpedBatch {
-    fn of(position: Position, batch: &Batch<'_>) -> DumpedBatch {
+    fn of(location: Location, batch: &Batch<'_>) -> DumpedBatch {
         let header = batch.header;
         let records = batch.records().map(|it| DumpedRecord {
-            sequence: it.sequence.0,
+            index: it.index.0,
             bytes: it.payload.len(),
             begins_with: hex(&it.payload[..it.payload.len().min(SHOWN_BYTES)]),
         });
         DumpedBatch {
-            segment: position.segment.0,
-            offset: position.offset,
+            segment: location.segment.0,
+            offset: location.offset,
             epoch: header.epoch.0,
             first: header.first.0,
             count: header.count,
@@ -139,8 +139,8 @@ impl DumpedBatch {
         )?;
         for record in &self.records {
             let more = if record.bytes > SHOWN_BYTES { " ..." } else { "" };
-            let (sequence, bytes, begin) = (record.sequence, record.bytes, &record.begins_with);
-            writeln!(out, "  record {sequence}: {bytes} bytes  {begin}{more}")?;
+            let (index, bytes, begin) = (record.index, record.bytes, &record.begins_with);
+            writeln!(out, "  record {index}: {bytes} bytes  {begin}{more}")?;
         }
         Ok(())
     }
@@ -157,9 +157,9 @@ fn hex(bytes: &[u8]) -> String {
 fn dump(target: &Target) -> io::Result<ExitCode> {
     let mut out = io::BufWriter::new(StandardOutput);
     let mut written = Ok(());
-    let result = inspect_directory(&target.directory, &mut |position, batch| {
+    let result = inspect_directory(&target.directory, &mut |location, batch| {
         if written.is_ok() {
-            let batch = DumpedBatch::of(position, batch);
+            let batch = DumpedBatch::of(location, batch);
             written = if target.json {
                 serde_json::to_writer(&mut out, &batch)
                     .map_err(io::Error::from)
@@ -181,7 +181,7 @@ impl Cat {
         let (mut first, mut last) = (None, 0);
         let result = inspect_directory(&self.directory, &mut |_, batch| {
             for record in batch.records() {
-                last = record.sequence.0;
+                last = record.index.0;
                 first = first.or(Some(last));
                 if written.is_ok() && self.is_wanted(last) {
                     written = self.frame.write(record.payload, &mut out);
@@ -203,8 +203,8 @@ impl Cat {
         Ok(told(&result))
     }
 
-    fn is_wanted(&self, sequence: u64) -> bool {
-        sequence >= self.from && self.to.is_none_or(|it| sequence <= it)
+    fn is_wanted(&self, index: u64) -> bool {
+        index >= self.from && self.to.is_none_or(|it| index <= it)
     }
 
     /// A record that was asked for by its number and is not there, given the first and the last that
@@ -307,13 +307,13 @@ fn clean_or_uncertain(inspection: &Inspection) -> Verdict {
     let tail = inspection.tail;
     let is_clean = !tail.is_uncertain();
     let what = if is_clean { "clean" } else { "the tail is uncertain" };
-    let message = format!("{what}: {} ({})", tail.case.sentence(), tail.position);
+    let message = format!("{what}: {} ({})", tail.case.sentence(), tail.location);
     Verdict {
         verdict: if is_clean { "clean" } else { "damaged" },
         case: Some(tail.case.label()),
         message,
-        segment: Some(tail.position.segment.0),
-        offset: Some(tail.position.offset),
+        segment: Some(tail.location.segment.0),
+        offset: Some(tail.location.offset),
         file: None,
         lost: tail.cut.map(|(first, last)| (first.0, last.0)),
         log: Some(inspection.root.log.to_string()),
@@ -327,7 +327,7 @@ fn clean_or_uncertain(inspection: &Inspection) -> Verdict {
 fn failed(error: &OpenError) -> Verdict {
     let damage = damage_of(error);
     let (segment, offset, file) = match damage.map(|it| &it.place) {
-        Some(Place::At(position)) => (Some(position.segment.0), Some(position.offset), None),
+        Some(Place::At(location)) => (Some(location.segment.0), Some(location.offset), None),
         Some(Place::File(name)) => (None, None, Some(name.clone())),
         None => (None, None, None),
     };
@@ -349,7 +349,7 @@ fn failed(error: &OpenError) -> Verdict {
 
 fn inspect_directory(
     directory: &Path,
-    visit: &mut dyn FnMut(Position, &Batch<'_>),
+    visit: &mut dyn FnMut(Location, &Batch<'_>),
 ) -> Result<Inspection, OpenError> {
     inspect(&RealDisk::new(directory), visit)
 }

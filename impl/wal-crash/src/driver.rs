@@ -1,12 +1,12 @@
 //! Runs a workload on a simulated disk, and notes what is promised at each moment.
 
-use std::sync::Arc;
-
 use steadfast_simulated_disk::{DiskModel, Fault, SimulatedDisk};
-use steadfast_wal::{CheckpointError, LogId, Opening, Sequence, SerialLog, Settings};
+use steadfast_wal::{CheckpointError, LogId, LogIndex, Settings};
 
 use crate::geometry::Geometry;
 use crate::history::{History, Promise};
+use crate::subject::{LogKind, Subject};
+use crate::turns::unless_stuck;
 use crate::workload::Operation;
 
 /// Whose log the enumeration writes.
@@ -22,9 +22,10 @@ const FULL_RECORDS_MAX: usize = 1000;
 
 /// A log at work.
 pub(crate) struct Driver {
+    kind: LogKind,
     id: LogId,
     pub(crate) disk: SimulatedDisk,
-    log: Option<SerialLog<SimulatedDisk>>,
+    log: Option<Subject>,
     pub(crate) history: History,
     pub(crate) promise: Promise,
     /// The first record of the last batch that was synced.
@@ -47,13 +48,9 @@ pub(crate) struct Stopped(pub(crate) String);
 
 impl Driver {
     /// A log that does not exist yet.
-    pub(crate) fn new(geometry: Geometry, settings: Settings) -> Driver {
-        Driver::of(LOG, geometry, settings)
-    }
-
-    /// A log with this id that does not exist yet.
-    pub(crate) fn of(id: LogId, geometry: Geometry, settings: Settings) -> Driver {
+    pub(crate) fn new(kind: LogKind, id: LogId, geometry: Geometry, settings: Settings) -> Driver {
         Driver {
+            kind,
             id,
             disk: SimulatedDisk::new(DiskModel::default()),
             log: None,
@@ -68,7 +65,7 @@ impl Driver {
 
     /// Creates the log.
     pub(crate) fn create(&mut self) -> Result<(), Stopped> {
-        self.open()
+        not_stuck(|| self.open())
     }
 
     /// Begins to keep the states of the disk.
@@ -103,8 +100,12 @@ impl Driver {
         self.marks.push((self.disk.tape_length().saturating_sub(1), self.promise));
     }
 
-    /// Does one thing.
-    pub(crate) fn perform(&mut self, operation: Operation) -> Result<(), Stopped> {
+    /// Applies one operation.
+    pub(crate) fn apply(&mut self, operation: Operation) -> Result<(), Stopped> {
+        not_stuck(|| self.apply_now(operation))
+    }
+
+    fn apply_now(&mut self, operation: Operation) -> Result<(), Stopped> {
         let (short, long) = (self.geometry.short_bytes, self.geometry.long_bytes);
         match operation {
             Operation::Append => self.append(short),
@@ -126,7 +127,7 @@ impl Driver {
         }
     }
 
-    fn log(&mut self) -> Result<&mut SerialLog<SimulatedDisk>, Stopped> {
+    fn log(&mut self) -> Result<&mut Subject, Stopped> {
         self.log.as_mut().ok_or_else(|| Stopped("the log is closed".to_owned()))
     }
 
@@ -189,6 +190,10 @@ impl Driver {
 
     /// Writes short records until the disk is full, and then nothing more fits on it.
     pub(crate) fn fill_disk(&mut self) -> Result<(), Stopped> {
+        not_stuck(|| self.fill_disk_now())
+    }
+
+    fn fill_disk_now(&mut self) -> Result<(), Stopped> {
         let bytes = |disk: &SimulatedDisk| -> u64 {
             disk.model().files().map(|it| it.1.len() as u64).sum()
         };
@@ -211,13 +216,14 @@ impl Driver {
         if self.promise.accepted > self.promise.durable {
             self.checkpoint_through(self.promise.accepted)?;
         }
+        self.note_durable()?;
         self.checkpoint_through(self.promise.durable)
     }
 
     fn checkpoint_through(&mut self, through: u64) -> Result<(), Stopped> {
         self.promise.through_most = through;
         self.mark();
-        let result = self.log()?.checkpoint(Sequence(through), &History::state(through));
+        let result = self.log()?.checkpoint(LogIndex(through), &History::state(through));
         match result {
             Ok(()) => {
                 self.promise.through_least = through;
@@ -249,8 +255,7 @@ impl Driver {
 
     /// Opens the log without a crash before it, so that nothing written is missing.
     fn open(&mut self) -> Result<(), Stopped> {
-        let result = Opening::begin(Arc::new(self.disk.clone()), self.id, self.settings)
-            .and_then(Opening::into_serial_log);
+        let result = Subject::open(self.kind, &self.disk, self.id, self.settings);
         let (log, recovered) = result.map_err(|it| Stopped(it.to_string()))?;
         self.log = Some(log);
         let last = recovered.last.0;
@@ -261,4 +266,10 @@ impl Driver {
         self.mark();
         Ok(())
     }
+}
+
+/// A client that waits forever has stopped, too.
+fn not_stuck(part: impl FnOnce() -> Result<(), Stopped>) -> Result<(), Stopped> {
+    let stuck = || Err(Stopped("the client waits forever: all threads are blocked".to_owned()));
+    unless_stuck(part).unwrap_or_else(stuck)
 }

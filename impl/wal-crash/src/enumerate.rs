@@ -15,6 +15,8 @@ use crate::geometry::Geometry;
 use crate::history::{History, Promise};
 use crate::images::{fingerprint, hasher, images};
 use crate::judge::{Opened, Outcome, judge_crash, keeps, recover};
+use crate::subject::LogKind;
+use crate::turns::Schedule;
 use crate::workload::{Operation, Workload};
 use crate::wrong_files::wrong_files;
 
@@ -31,7 +33,9 @@ const SHARDS: usize = 64;
 pub struct Scope {
     /// How large things are.
     pub geometry: Geometry,
-    /// What is done. Of each, the moments of the last operation are gone through, or of all.
+    /// The logs that each workload runs on.
+    pub kinds: Vec<LogKind>,
+    /// The workloads. Of each, the moments of the last operation are gone through, or of all.
     pub workloads: Vec<Workload>,
     /// Whether the moments of every operation are gone through, not only of the last.
     pub is_every_operation: bool,
@@ -77,13 +81,15 @@ impl Counts {
 /// A promise that was broken.
 #[derive(Clone, Debug, Serialize)]
 pub struct Violation {
+    /// The log.
+    pub log: LogKind,
     /// The geometry.
     pub geometry: String,
-    /// What was done.
-    pub workload: String,
-    /// What went wrong with the disk.
+    /// The operations before it.
+    pub workload: Workload,
+    /// The fault or the damage.
     pub what: String,
-    /// What was broken.
+    /// The promise that was broken.
     pub broken: String,
 }
 
@@ -97,12 +103,17 @@ pub fn enumerate(
     let enumerator = Enumerator::new(scope.geometry, decisions, stops_at_first);
     let next = AtomicUsize::new(0);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let runs: Vec<Run<'_>> = scope
+        .kinds
+        .iter()
+        .flat_map(|log| scope.workloads.iter().map(|it| Run { log: *log, workload: &it.0 }))
+        .collect();
     let work = || {
-        while let Some(workload) = scope.workloads.get(next.fetch_add(1, Ordering::Relaxed)) {
+        while let Some(run) = runs.get(next.fetch_add(1, Ordering::Relaxed)) {
             if enumerator.is_over() {
                 return;
             }
-            enumerator.go_through(scope, workload);
+            enumerator.go_through(scope, *run);
         }
     };
     std::thread::scope(|threads_of_scope| {
@@ -112,7 +123,7 @@ pub fn enumerate(
         }
         work();
     });
-    enumerator.finish(scope.workloads.len())
+    enumerator.finish(runs.len())
 }
 
 struct Enumerator {
@@ -132,9 +143,16 @@ struct Enumerator {
     is_stopped: AtomicBool,
 }
 
-/// What is being done, for reports.
-struct About<'a> {
+/// A workload on a log.
+#[derive(Clone, Copy)]
+struct Run<'a> {
+    log: LogKind,
     workload: &'a [Operation],
+}
+
+/// A run and its fault, for reports.
+struct About<'a> {
+    run: Run<'a>,
     what: String,
 }
 
@@ -187,8 +205,9 @@ impl Enumerator {
         let mut violations = self.violations.lock().unwrap_or_else(PoisonError::into_inner);
         if violations.len() < VIOLATIONS_MAX {
             violations.push(Violation {
+                log: about.run.log,
                 geometry: self.geometry.name.to_owned(),
-                workload: format!("{:?}", about.workload),
+                workload: Workload(about.run.workload.to_vec()),
                 what: about.what.clone(),
                 broken,
             });
@@ -204,46 +223,46 @@ impl Enumerator {
         shard.lock().unwrap_or_else(PoisonError::into_inner).insert(fingerprint)
     }
 
-    fn go_through(&self, scope: &Scope, workload: &Workload) {
+    fn go_through(&self, scope: &Scope, run: Run<'_>) {
         if scope.has_crashes {
-            self.crashes(&workload.0, scope.is_every_operation);
+            self.crashes(run, scope.is_every_operation);
         }
         if scope.has_damages {
-            self.damages(&workload.0);
+            self.damages(run);
         }
         if scope.has_faults {
-            self.faults(&workload.0);
+            self.faults(run);
         }
         if scope.has_wrong_files {
-            self.wrong_files(&workload.0);
-            self.full_disk(&workload.0);
+            self.wrong_files(run);
+            self.full_disk(run);
         }
     }
 
     /// Runs all but the last operation. Without any operation, the creation of the log is the
     /// last.
-    fn before_last(&self, workload: &[Operation]) -> Result<Driver, Stopped> {
-        let mut driver = Driver::new(self.geometry, self.settings);
-        if let Some((_, before)) = workload.split_last() {
+    fn before_last(&self, run: Run<'_>) -> Result<Driver, Stopped> {
+        let mut driver = Driver::new(run.log, LOG, self.geometry, self.settings);
+        if let Some((_, before)) = run.workload.split_last() {
             driver.create()?;
-            before.iter().try_for_each(|it| driver.perform(*it))?;
+            before.iter().try_for_each(|it| driver.apply(*it))?;
         }
         Ok(driver)
     }
 
-    fn last(driver: &mut Driver, workload: &[Operation]) -> Result<(), Stopped> {
-        match workload.last() {
+    fn last(driver: &mut Driver, run: Run<'_>) -> Result<(), Stopped> {
+        match run.workload.last() {
             None => driver.create(),
-            Some(operation) => driver.perform(*operation),
+            Some(operation) => driver.apply(*operation),
         }
     }
 
     /// Crashes at every moment of the last operation.
-    fn crashes(&self, workload: &[Operation], is_every_operation: bool) {
-        let first = if is_every_operation { 1 } else { workload.len() };
-        for length in first..=workload.len() {
-            let done = &workload[..length];
-            let about = About { workload: done, what: "a crash".to_owned() };
+    fn crashes(&self, run: Run<'_>, is_every_operation: bool) {
+        let first = if is_every_operation { 1 } else { run.workload.len() };
+        for length in first..=run.workload.len() {
+            let done = Run { workload: &run.workload[..length], ..run };
+            let about = About { run: done, what: "a crash".to_owned() };
             let result = self.before_last(done).and_then(|mut driver| {
                 driver.watch();
                 Enumerator::last(&mut driver, done).map(|()| driver)
@@ -330,11 +349,11 @@ impl Enumerator {
     }
 
     /// Damages the disk in each way there is, one at a time.
-    fn damages(&self, workload: &[Operation]) {
-        let Ok(mut driver) = self.before_last(workload) else {
+    fn damages(&self, run: Run<'_>) {
+        let Ok(mut driver) = self.before_last(run) else {
             return;
         };
-        if Enumerator::last(&mut driver, workload).is_err() {
+        if Enumerator::last(&mut driver, run).is_err() {
             return;
         }
         let model = driver.disk.model();
@@ -343,12 +362,12 @@ impl Enumerator {
                 return;
             }
             self.damages.fetch_add(1, Ordering::Relaxed);
-            let about = About { workload, what: damaged.what };
+            let about = About { run, what: damaged.what };
             self.damaged(&about, &driver, &damaged.model, damaged.must_say_so);
         }
         let disk = Arc::new(SimulatedDisk::new(model));
         if Opening::begin(disk, OTHER_LOG, self.settings).is_ok() {
-            let about = About { workload, what: "an opening by somebody else".to_owned() };
+            let about = About { run, what: "an opening by somebody else".to_owned() };
             self.violated(&about, "another node's log was opened".to_owned());
         }
     }
@@ -375,28 +394,49 @@ impl Enumerator {
         }
     }
 
-    /// Runs a workload, as the log with this id.
-    fn run(&self, workload: &[Operation], log: LogId) -> Result<Driver, Stopped> {
-        let mut driver = Driver::of(log, self.geometry, self.settings);
+    /// Runs a workload as the log with this id.
+    fn run(&self, run: Run<'_>, id: LogId) -> Result<Driver, Stopped> {
+        let mut driver = Driver::new(run.log, id, self.geometry, self.settings);
         driver.create()?;
-        workload.iter().try_for_each(|it| driver.perform(*it))?;
+        run.workload.iter().try_for_each(|it| driver.apply(*it))?;
         Ok(driver)
     }
 
     /// Makes whole files wrong in each way there is, one at a time: the log must be refused, or
-    /// recovered without any loss.
-    fn wrong_files(&self, workload: &[Operation]) {
-        let runs = self.run(workload, LOG).and_then(|it| Ok((it, self.run(workload, OTHER_LOG)?)));
-        let Ok((driver, other)) = runs else {
-            return;
+    /// recovered without any loss. Once as the workload leaves the log, and once after its disk was
+    /// filled, when no segment is ready any more.
+    ///
+    /// Nothing proves the loss of a segment that no batch before it knows of. So what begins such
+    /// segments is left out: a maker of segments that is starved, and a log without threads on a full
+    /// disk.
+    fn wrong_files(&self, run: Run<'_>) {
+        let is_filled: &[bool] = match run.log {
+            LogKind::Serial => &[false],
+            LogKind::Threaded(Schedule::ClientFirst) => &[],
+            LogKind::Threaded(_) => &[false, true],
         };
+        for &is_filled in is_filled {
+            let made = |id| {
+                let mut driver = self.run(run, id)?;
+                if is_filled {
+                    driver.fill_disk()?;
+                }
+                Ok::<_, Stopped>(driver)
+            };
+            if let Ok((driver, other)) = made(LOG).and_then(|it| Ok((it, made(OTHER_LOG)?))) {
+                self.wrong_files_of(run, &driver, &other);
+            }
+        }
+    }
+
+    fn wrong_files_of(&self, run: Run<'_>, driver: &Driver, other: &Driver) {
         let block_bytes = self.geometry.block_bytes as usize;
         for wrong in wrong_files(&driver.disk.model(), &other.disk.model(), block_bytes) {
             if self.is_over() {
                 return;
             }
             self.damages.fetch_add(1, Ordering::Relaxed);
-            let about = About { workload, what: wrong.what };
+            let about = About { run, what: wrong.what };
             let disk = SimulatedDisk::new(wrong.model.clone());
             let result = match recover(&disk, self.settings, &driver.history) {
                 Ok(Outcome::Refused(_)) if is_unchanged(&wrong.model, &disk.model()) => Ok(()),
@@ -413,18 +453,18 @@ impl Enumerator {
 
     /// Fills the disk until the log refuses records, and lets the process die again and again: the
     /// log must open each time, and a checkpoint must make room.
-    fn full_disk(&self, workload: &[Operation]) {
-        let about = About { workload, what: "a full disk".to_owned() };
-        let Ok(mut driver) = self.run(workload, LOG) else {
+    fn full_disk(&self, run: Run<'_>) {
+        let about = About { run, what: "a full disk".to_owned() };
+        let Ok(mut driver) = self.run(run, LOG) else {
             return;
         };
         self.faults.fetch_add(1, Ordering::Relaxed);
         let result = driver.fill_disk().and_then(|()| {
             for _ in 0..DEATHS {
-                driver.perform(Operation::Kill)?;
+                driver.apply(Operation::Kill)?;
             }
-            driver.perform(Operation::Checkpoint)?;
-            driver.perform(Operation::Write)
+            driver.apply(Operation::Checkpoint)?;
+            driver.apply(Operation::Write)
         });
         if let Err(Stopped(why)) = result {
             self.violated(&about, why);
@@ -432,12 +472,12 @@ impl Enumerator {
     }
 
     /// Lets each call of the last operation fail, be cut short, and go astray.
-    fn faults(&self, workload: &[Operation]) {
-        let Ok(mut dry) = self.before_last(workload) else {
+    fn faults(&self, run: Run<'_>) {
+        let Ok(mut dry) = self.before_last(run) else {
             return;
         };
         let before = dry.disk.calls();
-        let _ = Enumerator::last(&mut dry, workload);
+        let _ = Enumerator::last(&mut dry, run);
         let calls = dry.disk.calls() - before;
         let sector = i64::try_from(self.geometry.sector_bytes).unwrap_or(i64::MAX);
         let faults = [
@@ -454,20 +494,20 @@ impl Enumerator {
                     return;
                 }
                 self.faults.fetch_add(1, Ordering::Relaxed);
-                self.fault(workload, call, fault);
+                self.fault(run, call, fault);
             }
         }
     }
 
-    fn fault(&self, workload: &[Operation], call: u64, fault: Fault) {
-        let Ok(mut driver) = self.before_last(workload) else {
+    fn fault(&self, run: Run<'_>, call: u64, fault: Fault) {
+        let Ok(mut driver) = self.before_last(run) else {
             return;
         };
         let what = format!("{fault:?} in call {call}");
-        let about = About { workload, what };
+        let about = About { run, what };
         driver.fail_in(call, fault);
         driver.watch();
-        let result = Enumerator::last(&mut driver, workload);
+        let result = Enumerator::last(&mut driver, run);
         let moments = driver.moments();
         if let Fault::Misdirected(_) = fault {
             return self.damaged(&about, &driver, &driver.disk.model(), false);
@@ -482,7 +522,7 @@ impl Enumerator {
             self.death(&about, &driver.history, &moment);
         }
         let is_stopped = matches!(fault, Fault::Error(EIO)) && result.is_err();
-        if is_stopped && driver.perform(Operation::Write).is_ok() {
+        if is_stopped && driver.apply(Operation::Write).is_ok() {
             self.violated(&about, "a log that had failed went on".to_owned());
         }
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use steadfast_simulated_disk::{DiskModel, SimulatedDisk};
 use steadfast_wal::format::checkpoint::Root;
-use steadfast_wal::{Batch, Checksum, Decisions, LogId, Opening, Settings, Steadfast};
+use steadfast_wal::{Batch, Checksum, Decisions, DefaultDecisions, LogId, Opening, Settings};
 
 /// The block size that batches are decoded with.
 const BLOCK_BYTES: u64 = 512;
@@ -35,7 +35,7 @@ impl Decisions for Credulous {
 /// # Panics
 /// When a batch has other records than its header says.
 pub fn decode(bytes: &[u8]) {
-    for decisions in [&Steadfast as &dyn Decisions, &Credulous] {
+    for decisions in [&DefaultDecisions as &dyn Decisions, &Credulous] {
         if let Ok(batch) = Batch::decode(bytes, BLOCK_BYTES, decisions) {
             let (count, length) = batch
                 .records()
@@ -58,7 +58,7 @@ pub fn open(bytes: &[u8]) {
     let Some((&[file, low, high], bytes)) = bytes.split_first_chunk::<3>() else {
         return;
     };
-    for decisions in [&Steadfast as &'static dyn Decisions, &Credulous] {
+    for decisions in [&DefaultDecisions as &'static dyn Decisions, &Credulous] {
         let settings = Settings {
             block_bytes: 512,
             segment_bytes: 4096,
@@ -78,7 +78,7 @@ pub fn open(bytes: &[u8]) {
         if let Ok(mut opening) = Opening::begin(disk, LOG, settings) {
             let mut wrong = false;
             let _ = opening.for_each(|it| {
-                wrong |= it.payload != record(it.sequence.0).as_slice();
+                wrong |= it.payload != record(it.index.0).as_slice();
             });
             let is_credulous = decisions.header_is_intact(Checksum(0), Checksum(1));
             assert!(is_credulous || !wrong, "a record is not what was written");

@@ -104,9 +104,9 @@ fn read(
         };
         for record in records {
             last += 1;
-            if record.sequence.0 != last || history.record(last) != Some(record.payload) {
-                let sequence = record.sequence;
-                return Err(format!("record {sequence} came where {last} was due, or is wrong"));
+            if record.index.0 != last || history.record(last) != Some(record.payload) {
+                let index = record.index;
+                return Err(format!("record {index} came where {last} was due, or is wrong"));
             }
         }
         shown.0.push((disk.tape_length(), last));

@@ -8,7 +8,10 @@
 //! then the log must refuse with the place of the damage, or lose nothing, or say that its last
 //! batch is uncertain.
 //!
-//! [`WRONG_LOGS`] are logs that decide one thing wrongly. Each must be caught.
+//! Each workload runs on the log without threads and on the log with threads, whose threads take turns
+//! at the disk ([`Schedule`]), so that the log that serves users is the log that is checked.
+//!
+//! [`TWINS`] are logs that decide one thing wrongly. Each must be caught.
 
 mod damage;
 mod driver;
@@ -18,13 +21,17 @@ mod geometry;
 mod history;
 mod images;
 mod judge;
+mod subject;
 mod suite;
+mod turns;
+mod twins;
 mod workload;
 mod wrong_files;
-mod wrong_logs;
 
 pub use enumerate::{Counts, Scope, Violation, enumerate};
 pub use geometry::{Geometry, LARGE, LARGE_TORN, SEGMENTS_AHEAD, SMALL, TORN_BLOCKS};
-pub use suite::{Bounds, Caught, Report, Row, catch, run, scopes};
+pub use subject::LogKind;
+pub use suite::{Caught, Extent, Report, Row, catch, catch_with_threads, run, scopes};
+pub use turns::Schedule;
+pub use twins::{TWINS, Variant, WEAKENED};
 pub use workload::{Operation, Workload, long_workloads, workloads};
-pub use wrong_logs::{UNDEFENDED_LOGS, WEAKER_LOGS, WRONG_LOGS, WrongLog};

@@ -1,47 +1,53 @@
-//! What `check crash-states` goes through.
+//! The scopes and twins of `check crash-states`.
 
 use std::time::Instant;
 
 use serde::Serialize;
-use steadfast_wal::{Decisions, Steadfast};
+use steadfast_wal::{Decisions, DefaultDecisions};
 
 use crate::enumerate::{Counts, Scope, Violation, enumerate};
 use crate::geometry::{Geometry, LARGE, LARGE_TORN, SEGMENTS_AHEAD, SMALL, TORN_BLOCKS};
+use crate::subject::LogKind;
+use crate::twins::{TWINS, Variant, WEAKENED};
 use crate::workload::{Operation, Workload, long_workloads, workloads};
-use crate::wrong_logs::{UNDEFENDED_LOGS, WEAKER_LOGS, WRONG_LOGS, WrongLog};
 
 /// How much is gone through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bounds {
-    /// Workloads of up to three operations.
+pub enum Extent {
+    /// Workloads of up to three operations, of up to two with threads.
     Small,
-    /// Workloads of up to four operations, longer ones, and other sizes of blocks and sectors.
+    /// Workloads of up to four operations, of up to three with threads; longer workloads, and other
+    /// sizes of blocks and sectors.
     Full,
 }
 
-/// What one scope came to.
+/// The result of one scope.
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
-    /// The scope.
+    /// The name of the scope.
     pub scope: &'static str,
+    /// The logs that its workloads ran on.
+    pub logs: Vec<LogKind>,
     /// The sizes of blocks and sectors.
     pub geometry: &'static str,
-    /// What was gone through.
+    /// How much was gone through.
     pub counts: Counts,
-    /// How long it took, in seconds.
+    /// The time that it took, in seconds.
     pub wall_s: f64,
 }
 
-/// Whether a wrong log was caught.
+/// Whether a variant of the log was caught.
 #[derive(Clone, Debug, Serialize)]
 pub struct Caught {
-    /// Its name.
+    /// The name of the variant.
     pub name: &'static str,
-    /// What it does wrong.
+    /// The difference from the right log.
     pub about: &'static str,
-    /// Whether it must be caught; not one that lacks a defence for which others cover.
+    /// Whether the variant ran with threads.
+    pub has_threads: bool,
+    /// Whether it must be caught: a twin must be, a log that lacks one of several defences must not.
     pub must_be: bool,
-    /// What caught it.
+    /// The violation that caught it.
     pub by: Option<Violation>,
 }
 
@@ -53,32 +59,35 @@ impl Caught {
     }
 }
 
-/// What was gone through, and what was found.
+/// Everything that was gone through and found.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// Scope by scope.
+    /// One row per scope.
     pub rows: Vec<Row>,
-    /// What the log broke: nothing, it is to be hoped.
+    /// The promises that the log broke. None, as long as the log is right.
     pub violations: Vec<Violation>,
-    /// The wrong logs.
-    pub wrong_logs: Vec<Caught>,
+    /// The twins, each without and with threads, and the logs that lack one of several defences.
+    pub twins: Vec<Caught>,
 }
 
 impl Report {
-    /// Whether the log kept every promise, and each wrong log was caught.
+    /// Whether the log kept every promise and each twin was caught.
     #[must_use]
     pub fn is_as_promised(&self) -> bool {
-        self.violations.is_empty() && self.wrong_logs.iter().all(Caught::is_as_promised)
+        self.violations.is_empty() && self.twins.iter().all(Caught::is_as_promised)
     }
 }
 
-/// The scopes of these bounds, with their names.
+/// The scopes of this extent, with their names.
 #[must_use]
-pub fn scopes(bounds: Bounds) -> Vec<(&'static str, Scope)> {
+pub fn scopes(extent: Extent) -> Vec<(&'static str, Scope)> {
     let small = [
         ("1 operation, faults and damage", short(SMALL, 1, true, true)),
         ("3 operations", short(SMALL, 3, false, false)),
         ("2 operations, wrong files and full disk", files(2)),
+        ("threads: 1 operation, faults and damage", threaded(short(SMALL, 1, true, true))),
+        ("threads: 2 operations", threaded(short(SMALL, 2, false, false))),
+        ("threads: 1 operation, files, full disk", threaded(files(1))),
     ];
     let full = [
         ("2 operations, faults", short(SMALL, 2, true, false)),
@@ -87,8 +96,12 @@ pub fn scopes(bounds: Bounds) -> Vec<(&'static str, Scope)> {
         ("2 operations, blocks that tear", short(TORN_BLOCKS, 2, true, false)),
         ("1 operation, large blocks", short(LARGE, 1, true, false)),
         ("1 operation, large blocks that tear", short(LARGE_TORN, 1, true, false)),
+        ("threads: 2 operations, faults", threaded(short(SMALL, 2, true, false))),
+        ("threads: 3 operations", threaded(short(SMALL, 3, false, false))),
+        ("threads: chosen long workloads", threaded(without_faults(long(SMALL)))),
+        ("threads: 2 operations, blocks that tear", threaded(short(TORN_BLOCKS, 2, true, false))),
     ];
-    let more = if bounds == Bounds::Full { full.to_vec() } else { Vec::new() };
+    let more = if extent == Extent::Full { full.to_vec() } else { Vec::new() };
     small.into_iter().chain(more).collect()
 }
 
@@ -96,6 +109,7 @@ fn short(geometry: Geometry, operations_max: usize, has_faults: bool, has_damage
     let workloads = workloads(operations_max);
     Scope {
         geometry,
+        kinds: vec![LogKind::Serial],
         workloads,
         is_every_operation: false,
         has_crashes: true,
@@ -109,6 +123,10 @@ fn long(geometry: Geometry) -> Scope {
     let workloads = long_workloads();
     let is_every_operation = true;
     Scope { workloads, is_every_operation, has_faults: true, ..short(geometry, 0, true, true) }
+}
+
+fn without_faults(scope: Scope) -> Scope {
+    Scope { has_faults: false, has_damages: false, ..scope }
 }
 
 /// Wrong files only. Each segment is known to a batch before it, so that none is missed unnoticed.
@@ -126,40 +144,50 @@ fn files(operations_max: usize) -> Scope {
     }
 }
 
-/// Goes through everything, and runs the wrong logs. `done` hears of each part as it ends.
+/// The same on the log with threads, once per schedule.
+fn threaded(scope: Scope) -> Scope {
+    Scope { kinds: LogKind::threaded(), ..scope }
+}
+
+/// Goes through everything, and runs the twins. `done` is called with the name of each part that ended.
 #[must_use]
-pub fn run(bounds: Bounds, done: &dyn Fn(&str)) -> Report {
-    let mut report = Report { rows: Vec::new(), violations: Vec::new(), wrong_logs: Vec::new() };
-    for (name, scope) in scopes(bounds) {
+pub fn run(extent: Extent, done: &dyn Fn(&str)) -> Report {
+    let mut report = Report { rows: Vec::new(), violations: Vec::new(), twins: Vec::new() };
+    for (name, scope) in scopes(extent) {
         let begin = Instant::now();
-        let (counts, violations) = enumerate(&scope, &Steadfast, false);
+        let (counts, violations) = enumerate(&scope, &DefaultDecisions, false);
         let (geometry, wall_s) = (scope.geometry.name, begin.elapsed().as_secs_f64());
-        report.rows.push(Row { scope: name, geometry, counts, wall_s });
+        report.rows.push(Row { scope: name, logs: scope.kinds, geometry, counts, wall_s });
         report.violations.extend(violations);
         done(name);
     }
-    for wrong in WRONG_LOGS.iter().chain(UNDEFENDED_LOGS) {
-        report.wrong_logs.push(judge(wrong, true));
-        done(wrong.name);
+    for twin in TWINS {
+        let serial = catch(twin);
+        let threaded = catch_with_threads(twin, serial.as_ref().map(|it| &it.workload));
+        report.twins.push(caught(twin, false, true, serial));
+        report.twins.push(caught(twin, true, true, threaded));
+        done(twin.name);
     }
-    for weaker in WEAKER_LOGS {
-        report.wrong_logs.push(judge(weaker, false));
-        done(weaker.name);
+    for weakened in WEAKENED {
+        // They differ in what recovery believes, which is the same code with threads.
+        let by = first(weakened.decisions, &weak_scope());
+        report.twins.push(caught(weakened, false, false, by));
+        done(weakened.name);
     }
     report
 }
 
-fn judge(wrong: &WrongLog, must_be: bool) -> Caught {
-    let by = if must_be { catch(wrong) } else { first(wrong.decisions, &weak_scope()) };
-    Caught { name: wrong.name, about: wrong.about, must_be, by }
+fn caught(variant: &Variant, has_threads: bool, must_be: bool, by: Option<Violation>) -> Caught {
+    Caught { name: variant.name, about: variant.about, has_threads, must_be, by }
 }
 
-/// What is gone through with a log that is not to be caught.
+/// The scope of logs that must not be caught.
 fn weak_scope() -> Scope {
     short(SMALL, 1, true, true)
 }
 
-/// What has caught some logs before: it is tried first, because the scopes before it take long.
+/// Workloads that have caught some twins before. They are tried first, because the scopes that would
+/// find them take long.
 const KNOWN: [(&str, &[Operation]); 5] = [
     ("damage-is-cut", &[Operation::Append, Operation::Reopen]),
     ("blind-behind-the-break", &[Operation::Append, Operation::Reopen]),
@@ -177,22 +205,34 @@ const KNOWN: [(&str, &[Operation]); 5] = [
     ),
 ];
 
-/// What catches a log, looked for in scopes that grow.
+/// Looks for a violation that catches a twin of the log without threads, in scopes that grow.
 #[must_use]
-pub fn catch(wrong: &WrongLog) -> Option<Violation> {
-    let decisions = wrong.decisions;
-    let known = KNOWN.iter().find(|it| it.0 == wrong.name);
+pub fn catch(twin: &Variant) -> Option<Violation> {
+    let known = KNOWN.iter().find(|it| it.0 == twin.name);
     let known = known.map(|it| Scope { workloads: vec![Workload(it.1.to_vec())], ..weak_scope() });
-    let recycling = Scope { has_faults: false, has_damages: false, ..long(SMALL) };
-    let scopes = [
+    known.into_iter().chain(growing()).find_map(|it| first(twin.decisions, &it))
+}
+
+/// Looks for a violation that catches a twin of the log with threads: first after the workload that
+/// caught it without, then in scopes that grow.
+#[must_use]
+pub fn catch_with_threads(twin: &Variant, workload: Option<&Workload>) -> Option<Violation> {
+    let only = |it: &Workload, scope| Scope { workloads: vec![it.clone()], ..scope };
+    let known = workload.map(|it| [only(it, files(0)), only(it, weak_scope())]);
+    let scopes = known.into_iter().flatten().chain(growing());
+    scopes.map(threaded).find_map(|it| first(twin.decisions, &it))
+}
+
+/// The scopes in which a twin is looked for.
+fn growing() -> [Scope; 6] {
+    [
         short(SMALL, 1, false, false),
         files(1),
         weak_scope(),
         short(SMALL, 2, false, false),
-        recycling,
+        without_faults(long(SMALL)),
         short(SMALL, 2, true, true),
-    ];
-    known.iter().chain(&scopes).find_map(|it| first(decisions, it))
+    ]
 }
 
 fn first(decisions: &'static dyn Decisions, scope: &Scope) -> Option<Violation> {

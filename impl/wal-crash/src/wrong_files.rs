@@ -4,7 +4,7 @@ use steadfast_simulated_disk::DiskModel;
 use steadfast_wal::format::checkpoint::Root;
 use steadfast_wal::format::header::Header;
 use steadfast_wal::format::names::{CHECKPOINT, FileName};
-use steadfast_wal::{SegmentNumber, Steadfast};
+use steadfast_wal::{DefaultDecisions, SegmentNumber};
 
 use crate::damage::Damaged;
 
@@ -76,13 +76,13 @@ fn segment_of(name: &str) -> Option<SegmentNumber> {
 }
 
 fn header_of(bytes: &[u8]) -> Option<Header> {
-    Header::decode(bytes, &Steadfast).ok().map(|it| it.0)
+    Header::decode(bytes, &DefaultDecisions).ok().map(|it| it.0)
 }
 
 /// Whether a file begins with a batch of a segment that the checkpoint needs.
 fn is_needed(model: &DiskModel, bytes: &[u8]) -> bool {
     let checkpoint = model.file(CHECKPOINT).unwrap_or_default();
-    let root = Root::decode(checkpoint, &Steadfast).ok().map(|it| it.0);
+    let root = Root::decode(checkpoint, &DefaultDecisions).ok().map(|it| it.0);
     header_of(bytes).zip(root).is_some_and(|(header, root)| header.segment >= root.start.segment)
 }
 

@@ -1,12 +1,13 @@
-//! The enumeration at small bounds, with its counts pinned.
+//! The enumeration of the small extent, with its counts pinned.
 
-use steadfast_wal::Steadfast;
+use steadfast_wal::DefaultDecisions;
 use steadfast_wal_crash::{
-    Bounds, Counts, UNDEFENDED_LOGS, WEAKER_LOGS, WRONG_LOGS, catch, enumerate, scopes,
+    Counts, Extent, LogKind, Schedule, Scope, TWINS, Violation, WEAKENED, catch,
+    catch_with_threads, enumerate, scopes,
 };
 
 #[test]
-fn every_state_of_up_to_three_operations_is_recovered() {
+fn every_state_of_the_small_extent_is_recovered() {
     let one = Counts {
         workloads: 9,
         moments: 111,
@@ -24,26 +25,75 @@ fn every_state_of_up_to_three_operations_is_recovered() {
         faults: 0,
     };
     let files = Counts { workloads: 84, damages: 4233, faults: 84, ..Counts::default() };
-    for ((name, scope), pinned) in scopes(Bounds::Small).into_iter().zip([one, three, files]) {
-        let (counts, violations) = enumerate(&scope, &Steadfast, false);
+    let threads_one = Counts {
+        workloads: 27,
+        moments: 353,
+        crash_states: 3482,
+        recoveries: 5537,
+        damages: 154_525,
+        faults: 3798,
+    };
+    let threads_two = Counts {
+        workloads: 219,
+        moments: 1843,
+        crash_states: 58_313,
+        recoveries: 75_083,
+        damages: 0,
+        faults: 0,
+    };
+    let threads_files = Counts { workloads: 60, damages: 9865, faults: 60, ..Counts::default() };
+    let pinned = [one, three, files, threads_one, threads_two, threads_files];
+    for ((name, scope), pinned) in scopes(Extent::Small).into_iter().zip(pinned) {
+        let (counts, violations) = enumerate(&scope, &DefaultDecisions, false);
         assert!(violations.is_empty(), "{name}: {violations:#?}");
         assert_eq!(counts, pinned, "{name}");
     }
 }
 
+/// When the client runs until it blocks, the log with threads does to its disk exactly what the log
+/// without threads does.
 #[test]
-fn every_wrong_log_is_caught() {
-    assert!(WRONG_LOGS.len() >= 20);
-    for wrong in WRONG_LOGS.iter().chain(UNDEFENDED_LOGS) {
-        assert!(catch(wrong).is_some(), "{}: {}", wrong.name, wrong.about);
+fn both_logs_leave_the_same_disks_when_the_client_goes_first() {
+    let (_, scope) = scopes(Extent::Small).swap_remove(0);
+    let scope = Scope { has_damages: false, ..scope };
+    let threaded = LogKind::Threaded(Schedule::ClientFirst);
+    let counts = [LogKind::Serial, threaded].map(|kind| {
+        let scope = Scope { kinds: vec![kind], ..scope.clone() };
+        enumerate(&scope, &DefaultDecisions, false).0
+    });
+    let both = Scope { kinds: vec![LogKind::Serial, threaded], ..scope };
+    let (both, _) = enumerate(&both, &DefaultDecisions, false);
+    assert_eq!(counts[0], counts[1]);
+    assert_eq!(both.crash_states, counts[0].crash_states, "no disk is met by one of them only");
+}
+
+#[test]
+fn every_twin_is_caught_without_and_with_threads() {
+    assert!(TWINS.len() >= 20);
+    for twin in TWINS {
+        let serial = catch(twin);
+        assert!(serial.is_some(), "{}: {}", twin.name, twin.about);
+        let threaded = catch_with_threads(twin, serial.as_ref().map(|it| &it.workload));
+        let threaded = threaded.unwrap_or_else(|| panic!("{} with threads", twin.name));
+        assert_ne!(threaded.log, LogKind::Serial);
     }
+}
+
+/// A client that waits for a segment that nobody makes is found, and the run goes on.
+#[test]
+fn a_client_that_waits_forever_is_reported() {
+    let twin = TWINS.iter().find(|it| it.name == "no-space-reserved").expect("a twin");
+    let (_, scope) = scopes(Extent::Small).swap_remove(5);
+    let (_, violations) = enumerate(&scope, twin.decisions, false);
+    let is_stuck = |it: &Violation| it.broken.contains("waits forever");
+    assert!(violations.iter().any(is_stuck), "{violations:#?}");
 }
 
 #[test]
 fn a_log_that_lacks_one_of_several_defences_is_right() {
-    let (_, scope) = scopes(Bounds::Small).remove(0);
-    for weaker in WEAKER_LOGS {
-        let (_, violations) = enumerate(&scope, weaker.decisions, true);
-        assert!(violations.is_empty(), "{}: {violations:#?}", weaker.name);
+    let (_, scope) = scopes(Extent::Small).remove(0);
+    for weakened in WEAKENED {
+        let (_, violations) = enumerate(&scope, weakened.decisions, true);
+        assert!(violations.is_empty(), "{}: {violations:#?}", weakened.name);
     }
 }

@@ -5,14 +5,14 @@ use crate::decisions::Decisions;
 use crate::format::batch::Batch;
 use crate::format::checkpoint::Start;
 use crate::format::header::Header;
-use crate::{LogId, SegmentNumber, Sequence, WriterEpoch};
+use crate::{LogId, LogIndex, SegmentNumber, WriterEpoch};
 
 /// What the next batch must say to be the next one.
 #[derive(Clone, Copy)]
 pub(crate) struct Chain {
     pub(crate) log: LogId,
     /// The number of the next record.
-    pub(crate) next: Sequence,
+    pub(crate) next: LogIndex,
     /// The header checksum of the last batch.
     pub(crate) previous: Checksum,
     /// The epoch of the last batch.
@@ -52,10 +52,11 @@ impl Chain {
             && header.end().is_some()
     }
 
-    /// Whether a segment that begins with this batch goes on from here.
-    pub(crate) fn goes_on_at(&self, first: &Header) -> bool {
-        self.decisions.is_next(first.first, self.next)
-            && self.decisions.continues(first.previous, self.previous)
+    /// Whether a segment goes on from here that begins with this record, written after the batch with
+    /// this header checksum.
+    pub(crate) fn goes_on_at(&self, first: LogIndex, previous: Checksum) -> bool {
+        self.decisions.is_next(first, self.next)
+            && self.decisions.continues(previous, self.previous)
     }
 
     /// Goes on behind a batch that was accepted.

@@ -5,7 +5,7 @@
 //! must catch it; the code of the log itself has no branch for a wrong answer.
 
 use crate::checksum::Checksum;
-use crate::{LogId, SegmentNumber, Sequence, WriterEpoch};
+use crate::{LogId, LogIndex, SegmentNumber, WriterEpoch};
 
 /// How far a batch has come on its way to the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub trait Decisions: Send + Sync {
     }
 
     /// Whether a batch begins with the record that comes next.
-    fn is_next(&self, found: Sequence, expected: Sequence) -> bool {
+    fn is_next(&self, found: LogIndex, expected: LogIndex) -> bool {
         found == expected
     }
 
@@ -64,7 +64,7 @@ pub trait Decisions: Send + Sync {
 
     /// Whether something is damaged, given the record expected where the batches break off and the
     /// last record that is known to have been durable.
-    fn is_damage(&self, expected: Sequence, known_durable: Sequence) -> bool {
+    fn is_damage(&self, expected: LogIndex, known_durable: LogIndex) -> bool {
         known_durable >= expected
     }
 
@@ -197,7 +197,7 @@ pub trait Decisions: Send + Sync {
     }
 
     /// Whether a checkpoint may stand for these records only.
-    fn may_stand_for(&self, through: Sequence, durable: Sequence) -> bool {
+    fn may_stand_for(&self, through: LogIndex, durable: LogIndex) -> bool {
         through <= durable
     }
 
@@ -209,6 +209,6 @@ pub trait Decisions: Send + Sync {
 
 /// The log as it is: every default.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Steadfast;
+pub struct DefaultDecisions;
 
-impl Decisions for Steadfast {}
+impl Decisions for DefaultDecisions {}

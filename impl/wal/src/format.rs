@@ -26,7 +26,7 @@
 //! 16..32   log id
 //! 32..40   segment number
 //! 40..48   epoch of the writer: which opening of the log wrote it, counted from 1
-//! 48..56   sequence number of the first record (of the next one, if there is none)
+//! 48..56   index number of the first record (of the next one, if there is none)
 //! 56..64   durable: every record up to this number was synced when the batch was written
 //! 64..72   length in bytes that the segment had when it got its name
 //! 72..80   newest segment whose name was durable when the batch was written
@@ -48,7 +48,7 @@
 //! 32..40   through: the state stands for every record up to this number
 //! 40..48   durable: every record up to this number was synced when the checkpoint was written
 //! 48..56   number of the first segment that is needed
-//! 56..64   sequence number of the first record in it
+//! 56..64   index of the first record in it
 //! 64..68   what the first batch in it names as the header checksum of the batch before
 //! 68..72   checksum of the state
 //! 72..80   length of the state in bytes

@@ -11,11 +11,11 @@ use std::sync::Arc;
 use crate::checksum::Checksum;
 use crate::decisions::Stage;
 use crate::disk::DiskError;
-use crate::format::batch::{BatchBuffer, Payload, Place};
+use crate::format::batch::{BatchBuffer, Payload, Placement};
 use crate::format::checkpoint::{Root, STATE_BYTES_MAX, Start};
 use crate::recovery::CheckpointError;
 use crate::settings::Settings;
-use crate::{LogId, Position, SegmentNumber, Sequence, WriterEpoch};
+use crate::{Location, LogId, LogIndex, SegmentNumber, WriterEpoch};
 
 /// Why a record is not accepted.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -39,14 +39,14 @@ pub enum AppendError {
     OutOfSpace(#[source] Arc<DiskError>),
     /// The log has failed.
     #[error(transparent)]
-    Failed(#[from] Failure),
+    Failed(#[from] LogFailure),
 }
 
 /// The disk failed the log. This opening of the log is over; what is durable is known only after
 /// opening it again.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("the log has failed and must be opened again: {0}")]
-pub struct Failure(#[source] pub Arc<DiskError>);
+pub struct LogFailure(#[source] pub Arc<DiskError>);
 
 /// What must be ready before records need it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,10 +60,10 @@ pub(crate) enum Chore {
 /// A batch on its way to the disk.
 pub struct BatchWrite {
     /// Where it is to be written.
-    pub position: Position,
+    pub location: Location,
     buffer: BatchBuffer,
     start: Start,
-    last: Sequence,
+    last: LogIndex,
 }
 
 impl BatchWrite {
@@ -75,7 +75,7 @@ impl BatchWrite {
 
     /// Its last record.
     #[cfg(test)]
-    pub(crate) fn last(&self) -> Sequence {
+    pub(crate) fn last(&self) -> LogIndex {
         self.last
     }
 
@@ -92,11 +92,11 @@ pub(crate) struct Opened {
     pub(crate) log: LogId,
     pub(crate) epoch: WriterEpoch,
     /// Where the next batch goes.
-    pub(crate) tail: Position,
+    pub(crate) tail: Location,
     /// The header checksum of the last batch.
     pub(crate) previous: Checksum,
     /// The number of the next record.
-    pub(crate) next: Sequence,
+    pub(crate) next: LogIndex,
     /// Where the segments in use begin, in order.
     pub(crate) starts: VecDeque<Start>,
     /// The segments that are ready, in order.
@@ -115,7 +115,7 @@ pub struct GroupCommit {
     /// The other buffer; with the [`BatchWrite`] while a batch is on its way.
     idle: Option<BatchBuffer>,
     /// Where the next batch goes, if it fits into the segment.
-    tail: Position,
+    tail: Location,
     /// Segments that are ready for when the current one is full.
     ready: VecDeque<SegmentNumber>,
     /// The newest segment whose name is durable.
@@ -123,8 +123,8 @@ pub struct GroupCommit {
     /// The header checksum of the last batch that was handed out.
     previous: Checksum,
     /// The number of the next record.
-    next: Sequence,
-    durable: Sequence,
+    next: LogIndex,
+    durable: LogIndex,
     /// Where the segments in use begin whose first batch is durable, in order.
     starts: VecDeque<Start>,
     /// Whether a checkpoint has taken the room for the next opening.
@@ -134,7 +134,7 @@ pub struct GroupCommit {
     /// Why the last chore could not be done for lack of space. Chores rest then, until somebody asks
     /// for space or there may be some.
     out_of_space: Option<Arc<DiskError>>,
-    failure: Option<Failure>,
+    failure: Option<LogFailure>,
 }
 
 impl GroupCommit {
@@ -163,13 +163,13 @@ impl GroupCommit {
 
     /// Every record up to this number is durable.
     #[must_use]
-    pub fn durable(&self) -> Sequence {
+    pub fn durable(&self) -> LogIndex {
         self.durable
     }
 
     /// The number of the last record that was accepted.
     #[must_use]
-    pub fn last(&self) -> Sequence {
+    pub fn last(&self) -> LogIndex {
         self.next.previous()
     }
 
@@ -181,7 +181,7 @@ impl GroupCommit {
 
     /// Why the log has failed, if it has.
     #[must_use]
-    pub fn failure(&self) -> Option<&Failure> {
+    pub fn failure(&self) -> Option<&LogFailure> {
         self.failure.as_ref()
     }
 
@@ -189,7 +189,7 @@ impl GroupCommit {
     ///
     /// # Errors
     /// When it is not accepted; nothing has changed then.
-    pub fn append(&mut self, payload: Payload<'_>) -> Result<Sequence, AppendError> {
+    pub fn append(&mut self, payload: Payload<'_>) -> Result<LogIndex, AppendError> {
         if let Some(failure) = &self.failure {
             return Err(failure.clone().into());
         }
@@ -204,10 +204,10 @@ impl GroupCommit {
         if !self.has_space(self.filling.padded_bytes_with(bytes)) {
             return Err(AppendError::Busy);
         }
-        let sequence = self.next;
+        let index = self.next;
         self.filling.push(payload);
-        self.next = sequence.next();
-        Ok(sequence)
+        self.next = index.next();
+        Ok(index)
     }
 
     /// Whether a record is not accepted for lack of space, and not for lack of memory.
@@ -282,16 +282,16 @@ impl GroupCommit {
         if !self.fits(padded_bytes) {
             // The space was reserved when the records were accepted.
             let segment = self.ready.pop_front()?;
-            self.tail = Position { segment, offset: 0 };
+            self.tail = Location { segment, offset: 0 };
         }
         let idle = self.idle.take()?;
         let mut buffer = std::mem::replace(&mut self.filling, idle);
-        let position = self.tail;
-        let first = Sequence(self.next.0 - u64::from(buffer.count()));
-        let start = Start { segment: position.segment, first, previous: self.previous };
-        let (_, checksum) = buffer.seal(Place {
+        let location = self.tail;
+        let first = LogIndex(self.next.0 - u64::from(buffer.count()));
+        let start = Start { segment: location.segment, first, previous: self.previous };
+        let (_, checksum) = buffer.seal(Placement {
             log: self.log,
-            segment: position.segment,
+            segment: location.segment,
             epoch: self.epoch,
             first,
             durable: self.durable,
@@ -301,7 +301,7 @@ impl GroupCommit {
         });
         self.previous = checksum;
         self.tail.offset += padded_bytes;
-        Some(BatchWrite { position, buffer, start, last: self.next.previous() })
+        Some(BatchWrite { location, buffer, start, last: self.next.previous() })
     }
 
     /// The disk has taken a batch but not synced it.
@@ -312,7 +312,7 @@ impl GroupCommit {
     /// A batch is synced.
     pub fn on_synced(&mut self, mut write: BatchWrite) {
         self.advance(write.last, Stage::Synced);
-        if write.position.offset == 0 {
+        if write.location.offset == 0 {
             self.starts.push_back(write.start);
         }
         write.buffer.clear();
@@ -323,7 +323,7 @@ impl GroupCommit {
         self.idle = Some(write.buffer);
     }
 
-    fn advance(&mut self, last: Sequence, stage: Stage) {
+    fn advance(&mut self, last: LogIndex, stage: Stage) {
         if self.settings.decisions.is_durable(stage) {
             self.durable = self.durable.max(last);
         }
@@ -340,7 +340,7 @@ impl GroupCommit {
         &mut self,
         write: BatchWrite,
         result: Result<(), DiskError>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), LogFailure> {
         match result {
             Ok(()) => {
                 self.on_synced(write);
@@ -352,8 +352,8 @@ impl GroupCommit {
 
     /// The disk has failed: nothing is accepted or becomes durable any more. The first failure is
     /// the one that is reported.
-    pub fn on_failed(&mut self, error: DiskError) -> Failure {
-        self.failure.get_or_insert_with(|| Failure(Arc::new(error))).clone()
+    pub fn on_failed(&mut self, error: DiskError) -> LogFailure {
+        self.failure.get_or_insert_with(|| LogFailure(Arc::new(error))).clone()
     }
 
     /// Whether there is a chore to do.
@@ -382,7 +382,7 @@ impl GroupCommit {
     pub(crate) fn on_chore(
         &mut self,
         result: Result<Option<SegmentNumber>, DiskError>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), LogFailure> {
         match result {
             Ok(segment) => {
                 // There is a reserve whenever a segment is made, too.
@@ -399,8 +399,8 @@ impl GroupCommit {
     /// What a checkpoint through this record says, with a state of this length, if there may be one.
     pub(crate) fn root_for(
         &self,
-        least: Sequence,
-        through: Sequence,
+        least: LogIndex,
+        through: LogIndex,
         state_bytes: u64,
     ) -> Result<Root, CheckpointError> {
         if let Some(failure) = &self.failure {
@@ -445,8 +445,40 @@ impl GroupCommit {
     }
 
     /// Where the log must begin so that every record after this one is in it.
-    fn start_for(&self, through: Sequence) -> Option<Start> {
+    fn start_for(&self, through: LogIndex) -> Option<Start> {
         let needed = through.next();
         self.starts.iter().rev().find(|it| it.first <= needed).or(self.starts.front()).copied()
+    }
+
+    /// Whose log this is.
+    pub(crate) fn log(&self) -> LogId {
+        self.log
+    }
+
+    /// Where the next batch goes. All before it in its segment was handed out for writing.
+    pub(crate) fn tail(&self) -> Location {
+        self.tail
+    }
+
+    /// The first segment that the log needs.
+    pub(crate) fn first_segment(&self) -> SegmentNumber {
+        self.starts.front().map_or(self.tail.segment, |it| it.segment)
+    }
+
+    /// The first record in the segments of the log.
+    pub(crate) fn first(&self) -> LogIndex {
+        self.starts.front().map_or(self.next, |it| it.first)
+    }
+
+    /// The beginning of the segment with this record, or of the last one if no segment has it yet;
+    /// `None` if the segment was given up.
+    pub(crate) fn start_of(&self, index: LogIndex) -> Option<Start> {
+        let count = self.starts.partition_point(|it| it.first <= index);
+        self.starts.get(count.checked_sub(1)?).copied()
+    }
+
+    /// The beginning of the next segment behind this one.
+    pub(crate) fn start_behind(&self, segment: SegmentNumber) -> Option<Start> {
+        self.starts.get(self.starts.partition_point(|it| it.segment <= segment)).copied()
     }
 }

@@ -44,7 +44,7 @@ macro_rules! number {
 
 number! {
     /// The number of a record. The first is 1, and none is left out; 0 says "no record".
-    Sequence
+    LogIndex
 }
 
 number! {
@@ -69,14 +69,14 @@ impl fmt::Display for LogId {
 
 /// A place in the log: so many bytes into a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Position {
+pub struct Location {
     /// The segment.
     pub segment: SegmentNumber,
     /// The offset in it, in bytes.
     pub offset: u64,
 }
 
-impl fmt::Display for Position {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "segment {}, offset {}", self.segment, self.offset)
     }

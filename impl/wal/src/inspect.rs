@@ -8,7 +8,7 @@ use crate::recovery::{
     OpenError, ReadError, Segments, Tail, Walk, judge, lost_checkpoint, read_root,
 };
 use crate::settings::Settings;
-use crate::{Position, Sequence};
+use crate::{Location, LogIndex};
 
 /// What a log holds.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub struct Inspection {
     /// How many segments there are, ready and retired ones included.
     pub segments: usize,
     /// The number of the last record.
-    pub last: Sequence,
+    pub last: LogIndex,
     /// How it ends.
     pub tail: Tail,
     /// Half-made files.
@@ -34,7 +34,7 @@ pub struct Inspection {
 /// When there is no log, it is in use, it is damaged, or the disk fails.
 pub fn inspect<D: Disk>(
     disk: &D,
-    visit: &mut dyn FnMut(Position, &Batch<'_>),
+    visit: &mut dyn FnMut(Location, &Batch<'_>),
 ) -> Result<Inspection, OpenError> {
     let settings = Settings::default();
     let segments = Segments::list(disk)?;
@@ -72,11 +72,11 @@ fn walk<D: Disk>(
     settings: Settings,
     root: &Root,
     segments: &Segments,
-    visit: &mut dyn FnMut(Position, &Batch<'_>),
-) -> Result<(Sequence, Tail), ReadError> {
+    visit: &mut dyn FnMut(Location, &Batch<'_>),
+) -> Result<(LogIndex, Tail), ReadError> {
     let mut walk = Walk::asked(disk, settings, root, segments)?;
     while let Some(found) = walk.next(disk)? {
-        visit(found.position, &walk.batch(&found));
+        visit(found.location, &walk.batch(&found));
     }
     Ok((walk.last_record(), judge(disk, &walk)?.tail))
 }

@@ -1,11 +1,12 @@
-//! The log with its two threads: one writes batches, one makes segments ready.
+//! The log with two threads of its own: one writes batches, one makes segments ready.
 
 mod bells;
 mod faults;
 #[cfg(test)]
 mod interleavings;
+mod reader;
 mod shared;
-mod sync;
+mod state;
 
 use std::fmt;
 use std::future::Future;
@@ -13,39 +14,40 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use crate::Sequence;
+use crate::LogIndex;
 use crate::disk::{Call, Disk, DiskError};
-use crate::group_commit::{AppendError, Failure};
+use crate::group_commit::{AppendError, LogFailure};
 use crate::opening::Parts;
 use crate::recovery::{CheckpointError, OpenError};
+use crate::threads::{SystemThreads, Threads};
+pub use reader::{Reader, ReaderError};
 use shared::Shared;
-use sync::thread::{self, JoinHandle};
 
 /// A log that many threads append to at once. [`Opening`](crate::Opening) makes one.
 ///
-/// A batch is what has come while the one before was being synced, so that one sync serves all who
-/// wait. When the disk is free, it begins as soon as somebody waits for it, and at once when it is
-/// much: there is no timer, and nothing is written in a hurry that nobody waits for. Who waits and
-/// finds the disk free does the writing; who finds it busy is served by the writer, a thread that
-/// goes on from batch to batch.
+/// Records gather in a batch while the batch before is being synced, so one sync serves all threads
+/// that wait. There is no timer. When the disk is idle, the gathering batch is written as soon as a
+/// thread waits for it, or once it holds 512 KiB; records that nobody waits for are not written in a
+/// hurry. A waiting thread that finds the disk idle writes the batch itself; one that finds it busy is
+/// served by the writer, a thread that goes on from batch to batch.
 ///
-/// Dropping the log writes what it has accepted and closes it; [`Log::close`] does the same and
-/// says whether it worked.
-pub struct Log<D: Disk> {
-    shared: Arc<Shared<D>>,
-    threads: Vec<JoinHandle<()>>,
+/// Dropping the log writes the accepted records and closes it. [`Log::close`] does the same and
+/// reports whether that succeeded.
+pub struct Log<D: Disk, T: Threads = SystemThreads> {
+    shared: Arc<Shared<D, T>>,
+    threads: Vec<T::Thread>,
     /// Held for as long as the log is open.
     _lock: D::Lock,
 }
 
-impl<D: Disk> fmt::Debug for Log<D> {
+impl<D: Disk, T: Threads> fmt::Debug for Log<D, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (last, failure) = {
             let state = self.shared.state();
             (state.commit.last(), state.commit.failure().cloned())
         };
         f.debug_struct("Log")
-            .field("place", &self.shared.place())
+            .field("place", &self.shared.disk.place())
             .field("durable", &self.durable())
             .field("last", &last)
             .field("failure", &failure)
@@ -53,92 +55,112 @@ impl<D: Disk> fmt::Debug for Log<D> {
     }
 }
 
-impl<D: Disk> Log<D> {
-    pub(crate) fn of(parts: Parts<D>) -> Result<Log<D>, OpenError> {
+impl<D: Disk, T: Threads> Log<D, T> {
+    pub(crate) fn of(parts: Parts<D>, threads: &T) -> Result<Log<D, T>, OpenError> {
         let Parts { disk, lock, settings, store, opened } = parts;
-        let shared = Arc::new(Shared::new(disk, settings, store, opened));
+        let shared = Arc::new(Shared::new(threads, disk, settings, store, opened));
         let mut log = Log { shared, threads: Vec::new(), _lock: lock };
         let shared = Arc::clone(&log.shared);
-        log.spawn("wal-writer", move || shared.write_batches())?;
+        log.spawn(threads, "wal-writer", move || shared.write_batches())?;
         let shared = Arc::clone(&log.shared);
-        log.spawn("wal-segments", move || shared.make_segments())?;
+        log.spawn(threads, "wal-segments", move || shared.make_segments())?;
         Ok(log)
     }
 
-    fn spawn(&mut self, name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), OpenError> {
-        let thread = thread::Builder::new().name(name.to_owned()).spawn(body);
-        // To a caller it is the machine that is out of something, as with a file.
+    fn spawn(
+        &mut self,
+        threads: &T,
+        name: &str,
+        body: impl FnOnce() + Send + 'static,
+    ) -> Result<(), OpenError> {
+        let thread = threads.spawn(name, body);
+        // For a caller this is a shortage of the machine, as with a file that cannot be opened.
         self.threads.push(thread.map_err(DiskError::of(Call::Start, format!("thread {name}")))?);
         Ok(())
     }
 
-    /// Accepts a record, and says its number. It is written when somebody waits for it
-    /// ([`Log::wait`], [`Log::synced`]) or for one after it, when much has gathered, or when the log
-    /// is closed. While the log is busy, this waits.
+    /// Accepts a record and returns its index. The record is written when somebody waits for it
+    /// ([`Log::wait`], [`Log::synced`]) or for a later one, when 512 KiB have gathered, or when the
+    /// log is closed. While memory is full or no segment is ready, this waits.
     ///
     /// # Errors
-    /// When it is not accepted, because it is too long, the disk is full, or the log has failed.
-    pub fn append(&self, record: &[u8]) -> Result<Sequence, AppendError> {
-        let (mut state, sequence) = self.shared.accept(record)?;
+    /// The record is too long, the disk is full, or the log has failed.
+    pub fn append(&self, record: &[u8]) -> Result<LogIndex, AppendError> {
+        let (mut state, index) = self.shared.accept(record)?;
         self.shared.maybe_wake_writer(&mut state);
-        Ok(sequence)
+        Ok(index)
     }
 
-    /// Waits until every record up to this number is durable.
+    /// Waits until the record at this index and all before it are durable. The index may be that of a
+    /// record which nobody has appended yet.
     ///
     /// # Errors
-    /// When the log has failed before they were.
-    pub fn wait(&self, sequence: Sequence) -> Result<(), Failure> {
-        if sequence <= self.durable() {
+    /// The log has failed before they were durable.
+    pub fn wait(&self, index: LogIndex) -> Result<(), LogFailure> {
+        if index <= self.durable() {
             return Ok(());
         }
-        self.shared.wait_for(self.shared.state(), sequence)
+        self.shared.wait_for(self.shared.state(), index)
     }
 
     /// Accepts a record and waits until it is durable.
     ///
     /// # Errors
-    /// When it is not accepted, or the log has failed before it was durable.
-    pub fn write(&self, record: &[u8]) -> Result<Sequence, AppendError> {
-        let (state, sequence) = self.shared.accept(record)?;
-        self.shared.wait_for(state, sequence)?;
-        Ok(sequence)
+    /// The record was not accepted, or the log has failed before it was durable.
+    pub fn write(&self, record: &[u8]) -> Result<LogIndex, AppendError> {
+        let (state, index) = self.shared.accept(record)?;
+        self.shared.wait_for(state, index)?;
+        Ok(index)
     }
 
-    /// A future that is ready when every record up to this number is durable, or the log has
-    /// failed. It waits from when it is first polled.
-    pub fn synced(&self, sequence: Sequence) -> Synced<'_, D> {
-        Synced { log: self, sequence, number: None }
+    /// A future that is ready when the record at this index and all before it are durable, or the log
+    /// has failed. It begins to wait when it is first polled.
+    pub fn synced(&self, index: LogIndex) -> Synced<'_, D, T> {
+        Synced { log: self, index, number: None }
     }
 
-    /// Every record up to this number is durable.
+    /// The index of the last durable record. All before it are durable, too.
     #[must_use]
-    pub fn durable(&self) -> Sequence {
+    pub fn durable(&self) -> LogIndex {
         self.shared.synced.durable()
     }
 
-    /// The number of the last record that was accepted.
+    /// The index of the last record that was accepted.
     #[must_use]
-    pub fn last(&self) -> Sequence {
+    pub fn last(&self) -> LogIndex {
         self.shared.state().commit.last()
     }
 
-    /// Writes a checkpoint: a state that stands for every record up to a number. The log begins
-    /// behind it from then on. Appends go on meanwhile.
+    /// Reads the durable records from this index on, in order, while the log goes on. The index may be
+    /// that of a record which nobody has appended yet.
+    ///
+    /// This works in the process that has the log open. Another process cannot read the log meanwhile:
+    /// segments are used again under its hands when a checkpoint gives them up, and it could not tell
+    /// that from damage. [`inspect`](crate::inspect) refuses such a log with
+    /// [`OpenError::InUse`](crate::OpenError::InUse).
     ///
     /// # Errors
-    /// When these records are not durable or an older checkpoint stands for them already, or when
-    /// the disk fails.
-    pub fn checkpoint(&self, through: Sequence, state: &[u8]) -> Result<(), CheckpointError> {
+    /// The record was given up for a checkpoint.
+    pub fn read_from(&self, index: LogIndex) -> Result<Reader<'_, D, T>, ReaderError> {
+        Reader::new(&self.shared, index)
+    }
+
+    /// Writes a checkpoint: `state` stands for every record up to `through`, and from then on the log
+    /// begins behind that record. Appends go on meanwhile.
+    ///
+    /// # Errors
+    /// Some of these records are not durable, an older checkpoint stands for later ones, or the disk
+    /// fails.
+    pub fn checkpoint(&self, through: LogIndex, state: &[u8]) -> Result<(), CheckpointError> {
         self.shared.checkpoint(through, state)
     }
 
-    /// Writes what was accepted, and then a batch without records, which proves the last one. Says
-    /// what is durable.
+    /// Writes the accepted records and then a batch without records, which proves that the batch
+    /// before it was durable. Returns the index of the last durable record.
     ///
     /// # Errors
-    /// When the log has failed.
-    pub fn close(mut self) -> Result<Sequence, Failure> {
+    /// The log has failed.
+    pub fn close(mut self) -> Result<LogIndex, LogFailure> {
         self.stop();
         let state = self.shared.state();
         match state.commit.failure() {
@@ -149,48 +171,45 @@ impl<D: Disk> Log<D> {
 
     fn stop(&mut self) {
         self.shared.begin_closing();
-        for thread in self.threads.drain(..) {
-            // A thread that panicked has said so; nothing of it is left to wait for.
-            let _ = thread.join();
-        }
+        self.threads.drain(..).for_each(T::join);
     }
 }
 
-impl<D: Disk> Drop for Log<D> {
+impl<D: Disk, T: Threads> Drop for Log<D, T> {
     fn drop(&mut self) {
         self.stop();
     }
 }
 
-/// Ready when records are durable.
-pub struct Synced<'a, D: Disk> {
-    log: &'a Log<D>,
-    sequence: Sequence,
-    /// Its number among those that wait, once it does.
+/// A future of [`Log::synced`].
+pub struct Synced<'a, D: Disk, T: Threads = SystemThreads> {
+    log: &'a Log<D, T>,
+    index: LogIndex,
+    /// The number under which its waker is kept, once it waits.
     number: Option<u64>,
 }
 
-impl<D: Disk> Future for Synced<'_, D> {
-    type Output = Result<(), Failure>;
+impl<D: Disk, T: Threads> Future for Synced<'_, D, T> {
+    type Output = Result<(), LogFailure>;
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), LogFailure>> {
         let shared = &self.log.shared;
         let mut state = shared.state();
-        if let Some(result) = state.outcome(self.sequence) {
+        if let Some(result) = state.outcome(self.index) {
             return Poll::Ready(result);
         }
         let number = self.number.unwrap_or_else(|| state.number_future());
-        shared.wake_when(&mut state, self.sequence, number, context.waker());
+        shared.wake_when(&mut state, self.index, number, context.waker());
         drop(state);
         self.number = Some(number);
         Poll::Pending
     }
 }
 
-impl<D: Disk> Drop for Synced<'_, D> {
+impl<D: Disk, T: Threads> Drop for Synced<'_, D, T> {
     fn drop(&mut self) {
         if let Some(number) = self.number {
-            self.log.shared.state().forget_waker(self.sequence, number);
+            self.log.shared.state().remove_waker(self.index, number);
         }
     }
 }

@@ -16,7 +16,8 @@ use crate::recovery::{
 use crate::serial::SerialLog;
 use crate::settings::Settings;
 use crate::store::Store;
-use crate::{LogId, Sequence, WriterEpoch};
+use crate::threads::{SystemThreads, Threads};
+use crate::{LogId, LogIndex, WriterEpoch};
 
 /// A log that is being opened.
 ///
@@ -41,18 +42,18 @@ pub struct Opening<D: Disk> {
     walk: Walk<D::File>,
     /// The last batch that was verified, if it is not proven yet.
     held: Option<Verified>,
-    stage: Stage<D>,
+    phase: Phase<D>,
 }
 
-enum Stage<D: Disk> {
+enum Phase<D: Disk> {
     Reading,
     /// All was verified, and a fresh segment was started.
-    Started(Box<Started<D>>),
+    Resumed(Box<Resumed<D>>),
     Failed,
 }
 
 /// A log that can go on.
-pub(crate) struct Started<D: Disk> {
+pub(crate) struct Resumed<D: Disk> {
     pub(crate) store: Store<D>,
     pub(crate) opened: Opened,
     tail: Tail,
@@ -62,9 +63,9 @@ pub(crate) struct Started<D: Disk> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Recovered {
     /// The checkpoint's state stands for every record up to this number.
-    pub through: Sequence,
+    pub through: LogIndex,
     /// The number of the last record.
-    pub last: Sequence,
+    pub last: LogIndex,
     /// Which opening of the log this is, counted from 1.
     pub epoch: WriterEpoch,
     /// How the log ended: whether something was cut off.
@@ -123,13 +124,13 @@ impl<D: Disk> Opening<D> {
         settings.validate()?;
         let walk = Walk::ahead(&disk, settings, &root, &segments)
             .map_err(|error| error.into_open_error(&*disk))?;
-        let stage = Stage::Reading;
-        Ok(Opening { state, disk, lock, root, segments, walk, held: None, stage })
+        let phase = Phase::Reading;
+        Ok(Opening { state, disk, lock, root, segments, walk, held: None, phase })
     }
 
     /// The checkpoint's state stands for every record up to this number.
     #[must_use]
-    pub fn through(&self) -> Sequence {
+    pub fn through(&self) -> LogIndex {
         self.root.through
     }
 
@@ -180,8 +181,16 @@ impl<D: Disk> Opening<D> {
     /// # Errors
     /// As [`Opening::next_batch`], and when there can be no threads.
     pub fn into_log(self) -> Result<(Log<D>, Recovered), OpenError> {
+        self.into_log_on(&SystemThreads)
+    }
+
+    /// The log, with threads of this kind, and the result of its recovery.
+    ///
+    /// # Errors
+    /// As [`Opening::into_log`].
+    pub fn into_log_on<T: Threads>(self, threads: &T) -> Result<(Log<D, T>, Recovered), OpenError> {
         let (parts, recovered) = self.into_parts()?;
-        Ok((Log::of(parts)?, recovered))
+        Ok((Log::of(parts, threads)?, recovered))
     }
 
     /// The log without threads, and what was found.
@@ -195,10 +204,10 @@ impl<D: Disk> Opening<D> {
 
     fn into_parts(mut self) -> Result<(Parts<D>, Recovered), OpenError> {
         while self.next_proven()?.is_some() {}
-        let Stage::Started(started) = self.stage else {
+        let Phase::Resumed(resumed) = self.phase else {
             return Err(OpenError::Failed { place: self.disk.place() });
         };
-        let Started { store, opened, tail } = *started;
+        let Resumed { store, opened, tail } = *resumed;
         let recovered = Recovered {
             through: self.root.through,
             last: opened.next.previous(),
@@ -211,13 +220,13 @@ impl<D: Disk> Opening<D> {
 
     /// The next batch that is known to be durable.
     fn next_proven(&mut self) -> Result<Option<Verified>, OpenError> {
-        match self.stage {
-            Stage::Reading => {}
-            Stage::Started(_) => return Ok(None),
-            Stage::Failed => return Err(OpenError::Failed { place: self.disk.place() }),
+        match self.phase {
+            Phase::Reading => {}
+            Phase::Resumed(_) => return Ok(None),
+            Phase::Failed => return Err(OpenError::Failed { place: self.disk.place() }),
         }
         self.prove().map_err(|error| {
-            self.stage = Stage::Failed;
+            self.phase = Phase::Failed;
             error.into_open_error(&*self.disk)
         })
     }
@@ -233,7 +242,7 @@ impl<D: Disk> Opening<D> {
         }
         let end = judge(&*self.disk, &self.walk)?;
         let (store, opened) = go_on(&self.disk, &self.root, &self.segments, &self.walk, &end)?;
-        self.stage = Stage::Started(Box::new(Started { store, opened, tail: end.tail }));
+        self.phase = Phase::Resumed(Box::new(Resumed { store, opened, tail: end.tail }));
         Ok(self.held.take())
     }
 }

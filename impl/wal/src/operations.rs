@@ -1,22 +1,22 @@
-//! What a log does to its disk, in which order: written once, for the log with threads and the log
-//! without.
+//! The operations of a log on its disk and their order, written once for the log with threads and the
+//! log without.
 //!
-//! A driver says when: [`SerialLog`](crate::SerialLog) does one after the other in the thread that
-//! calls it, [`Log`](crate::Log) from several threads. [`GroupCommit`] says what is to be done and
-//! learns what became of it; a driver reaches it through [`Exclusive`], because only one of them has
-//! to lock it.
+//! A driver decides when: [`SerialLog`](crate::SerialLog) does one operation after the other in the
+//! calling thread, [`Log`](crate::Log) runs them on several threads. [`GroupCommit`] decides which
+//! operation comes next and learns its result. A driver reaches it through [`Exclusive`], because only
+//! one of the two has to lock it.
 
+use crate::LogIndex;
 use crate::SegmentNumber;
-use crate::Sequence;
 use crate::disk::{Disk, DiskError};
-use crate::group_commit::{BatchWrite, Chore, Failure, GroupCommit};
+use crate::group_commit::{BatchWrite, Chore, GroupCommit, LogFailure};
 use crate::recovery::CheckpointError;
 use crate::settings::Settings;
 use crate::store::{BatchWriter, Store, make_draft};
 
-/// A way to something that one caller at a time may change.
+/// A value that one caller at a time may change.
 pub(crate) trait Exclusive<T> {
-    /// Changes it while nobody else sees it.
+    /// Changes the value while nobody else sees it.
     fn with<R>(&mut self, change: impl FnOnce(&mut T) -> R) -> R;
 }
 
@@ -26,25 +26,25 @@ impl<T> Exclusive<T> for &mut T {
     }
 }
 
-/// Writes and syncs a batch. [`GroupCommit::on_batch`] is told of the result.
+/// Writes and syncs a batch. The caller passes the result to [`GroupCommit::on_batch`].
 pub(crate) fn write_batch<D: Disk>(
     writer: &mut BatchWriter<D>,
     write: &BatchWrite,
     mut commit: impl Exclusive<GroupCommit>,
 ) -> Result<(), DiskError> {
     writer.write(write)?;
-    // The right log learns nothing from this, so its lock is not taken for it.
+    // With the right decisions nothing follows from this, so the lock is not taken for it.
     if writer.announces_written() {
         commit.with(|it| it.on_written(write));
     }
     writer.sync()
 }
 
-/// Writes a checkpoint, and then gives up the segments that it needs no more.
+/// Writes a checkpoint, and then gives up the segments that it no longer needs.
 pub(crate) fn checkpoint<D: Disk>(
     store: &mut Store<D>,
     mut commit: impl Exclusive<GroupCommit>,
-    through: Sequence,
+    through: LogIndex,
     state: &[u8],
 ) -> Result<(), CheckpointError> {
     let least = store.through;
@@ -55,17 +55,17 @@ pub(crate) fn checkpoint<D: Disk>(
     commit.with(|it| it.on_checkpoint(&root, result, took_reserve))
 }
 
-/// Does what must be ready before records need it. That the disk is full is no failure: appends are
-/// refused then.
+/// Makes ready what later records need: the reserve or a segment. A full disk is no failure: appends
+/// are refused then.
 ///
-/// Chores are done by one thread at a time, because there is one draft.
-pub(crate) fn perform_chore<D: Disk>(
+/// One thread at a time does chores, because there is one draft.
+pub(crate) fn do_chore<D: Disk>(
     chore: Chore,
     disk: &D,
     settings: &Settings,
     mut store: impl Exclusive<Store<D>>,
     mut commit: impl Exclusive<GroupCommit>,
-) -> Result<(), Failure> {
+) -> Result<(), LogFailure> {
     let result = match chore {
         Chore::Reserve => store.with(Store::make_reserve).map(|()| None),
         Chore::Segment => make_segment(disk, settings, store).map(Some),
@@ -74,7 +74,7 @@ pub(crate) fn perform_chore<D: Disk>(
 }
 
 /// Makes the next segment ready: a retired one under a new number, or a new one full of zeros. Its
-/// name is durable when this returns. While a new one is being written, checkpoints may go on.
+/// name is durable when this returns. Checkpoints may go on while a new one is being written.
 fn make_segment<D: Disk>(
     disk: &D,
     settings: &Settings,

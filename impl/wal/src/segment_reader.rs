@@ -67,6 +67,13 @@ impl<F: DiskFile> SegmentReader<F> {
         Ok(Batch::decode(bytes, block_bytes, decisions))
     }
 
+    /// The body of a batch that [`SegmentReader::batch`] has just verified at this offset.
+    pub(crate) fn body(&self, offset: u64, header: &Header) -> &[u8] {
+        let from = usize::try_from(offset - self.begin).unwrap_or(usize::MAX);
+        let batch = self.window[..self.filled].get(from..).unwrap_or_default();
+        batch.get(HEADER_BYTES..HEADER_BYTES + header.length as usize).unwrap_or_default()
+    }
+
     /// Whether a block, or what there is of it, is all zero.
     pub(crate) fn is_zero(&mut self, offset: u64) -> Result<bool, DiskError> {
         let block_bytes = self.settings.block_bytes as usize;

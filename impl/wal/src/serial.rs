@@ -1,20 +1,20 @@
-//! The log without threads: whoever calls it does the writing.
+//! The log without threads: the calling thread does the writing.
 
 use std::fmt;
 use std::sync::Arc;
 
-use crate::Sequence;
+use crate::LogIndex;
 use crate::disk::Disk;
 use crate::format::batch::Payload;
-use crate::group_commit::{AppendError, BatchWrite, Chore, Failure, GroupCommit};
+use crate::group_commit::{AppendError, BatchWrite, Chore, GroupCommit, LogFailure};
 use crate::opening::Parts;
 use crate::operations;
 use crate::recovery::CheckpointError;
 use crate::settings::Settings;
 use crate::store::{BatchWriter, Store};
 
-/// A log that does everything in the thread that calls it, for simulators and for tools. The same
-/// parts as in [`Log`](crate::Log) decide and write. [`Opening`](crate::Opening) makes one.
+/// A log that does everything in the calling thread, for simulators and tools. It decides and writes
+/// with the same parts as [`Log`](crate::Log). [`Opening`](crate::Opening) makes one.
 pub struct SerialLog<D: Disk> {
     disk: Arc<D>,
     commit: GroupCommit,
@@ -49,24 +49,24 @@ impl<D: Disk> SerialLog<D> {
         }
     }
 
-    /// Every record up to this number is durable.
+    /// The index of the last durable record. All before it are durable, too.
     #[must_use]
-    pub fn durable(&self) -> Sequence {
+    pub fn durable(&self) -> LogIndex {
         self.commit.durable()
     }
 
-    /// The number of the last record that was accepted.
+    /// The index of the last record that was accepted.
     #[must_use]
-    pub fn last(&self) -> Sequence {
+    pub fn last(&self) -> LogIndex {
         self.commit.last()
     }
 
-    /// Accepts a record, and says its number. It is durable after the next [`SerialLog::sync`].
-    /// When memory is full, what has gathered is written first.
+    /// Accepts a record and returns its index. The record is durable after the next
+    /// [`SerialLog::sync`]. When memory is full, the gathering batch is written first.
     ///
     /// # Errors
-    /// When it is not accepted.
-    pub fn append(&mut self, record: &[u8]) -> Result<Sequence, AppendError> {
+    /// The record is too long, the disk is full, or the log has failed.
+    pub fn append(&mut self, record: &[u8]) -> Result<LogIndex, AppendError> {
         let payload = Payload::of(record);
         match self.commit.append(payload) {
             Err(AppendError::Busy) => {}
@@ -89,13 +89,13 @@ impl<D: Disk> SerialLog<D> {
         self.commit.out_of_space(asked).filter(|_| is_busy).map_or(result, Err)
     }
 
-    /// Writes and syncs what was accepted. Says what is durable.
+    /// Writes and syncs the accepted records. Returns the index of the last durable record.
     ///
     /// # Errors
-    /// When the disk fails. The log has failed then and must be opened again.
-    pub fn sync(&mut self) -> Result<Sequence, Failure> {
+    /// The disk fails. The log has failed then and must be opened again.
+    pub fn sync(&mut self) -> Result<LogIndex, LogFailure> {
         while let Some(write) = self.commit.begin_write() {
-            self.perform(write)?;
+            self.write_batch(write)?;
         }
         match self.commit.failure() {
             Some(failure) => Err(failure.clone()),
@@ -103,51 +103,52 @@ impl<D: Disk> SerialLog<D> {
         }
     }
 
-    fn perform(&mut self, write: BatchWrite) -> Result<(), Failure> {
+    fn write_batch(&mut self, write: BatchWrite) -> Result<(), LogFailure> {
         let result = operations::write_batch(&mut self.writer, &write, &mut self.commit);
         self.commit.on_batch(write, result)
     }
 
-    /// Makes segments ready, as many as the settings say. Worth calling when there is time.
+    /// Makes [`Settings::segments_ahead`] segments ready, so that a later append need not wait for one.
     ///
     /// # Errors
-    /// When the disk fails. That it is full is no failure; appends are refused then.
-    pub fn make_segments(&mut self) -> Result<(), Failure> {
+    /// The disk fails. A full disk is no failure; appends are refused then.
+    pub fn make_segments(&mut self) -> Result<(), LogFailure> {
         while let Some(chore) = self.commit.begin_chore() {
-            self.perform_chore(chore)?;
+            self.do_chore(chore)?;
         }
         Ok(())
     }
 
-    fn perform_chore(&mut self, chore: Chore) -> Result<(), Failure> {
+    fn do_chore(&mut self, chore: Chore) -> Result<(), LogFailure> {
         let (store, commit) = (&mut self.store, &mut self.commit);
-        operations::perform_chore(chore, &*self.disk, &self.settings, store, commit)
+        operations::do_chore(chore, &*self.disk, &self.settings, store, commit)
     }
 
-    /// Writes a checkpoint: a state that stands for every record up to a number. The log begins
-    /// behind it from then on.
+    /// Writes a checkpoint: `state` stands for every record up to `through`, and from then on the log
+    /// begins behind that record.
     ///
     /// # Errors
-    /// When these records are not durable or an older checkpoint stands for them already, or when
-    /// the disk fails.
-    pub fn checkpoint(&mut self, through: Sequence, state: &[u8]) -> Result<(), CheckpointError> {
+    /// Some of these records are not durable, an older checkpoint stands for later ones, or the disk
+    /// fails.
+    pub fn checkpoint(&mut self, through: LogIndex, state: &[u8]) -> Result<(), CheckpointError> {
         let result = operations::checkpoint(&mut self.store, &mut self.commit, through, state);
         while self.commit.lacks_reserve()
             && let Some(chore) = self.commit.begin_chore()
         {
-            self.perform_chore(chore)?;
+            self.do_chore(chore)?;
         }
         result
     }
 
-    /// Writes what was accepted and then a batch without records, which proves the last one.
+    /// Writes the accepted records and then a batch without records, which proves that the batch
+    /// before it was durable. Returns the index of the last durable record.
     ///
     /// # Errors
-    /// When the disk fails.
-    pub fn close(mut self) -> Result<Sequence, Failure> {
+    /// The disk fails.
+    pub fn close(mut self) -> Result<LogIndex, LogFailure> {
         self.sync()?;
         if let Some(write) = self.commit.begin_closing() {
-            self.perform(write)?;
+            self.write_batch(write)?;
         }
         Ok(self.commit.durable())
     }

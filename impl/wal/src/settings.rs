@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::decisions::{Decisions, Steadfast};
+use crate::decisions::{Decisions, DefaultDecisions};
 use crate::format::batch::{BODY_BYTES_MAX, RECORD_OVERHEAD_BYTES};
 use crate::format::header::{HEADER_BYTES, padded};
 
@@ -39,7 +39,7 @@ impl Default for Settings {
             segment_bytes: 64 << 20,
             batch_bytes: 5 << 20,
             segments_ahead: 1,
-            decisions: &Steadfast,
+            decisions: &DefaultDecisions,
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::format::checkpoint::Root;
 use crate::format::names::{CHECKPOINT, CHECKPOINT_DRAFT, RESERVE, SEGMENT_DRAFT, segment_name};
 use crate::group_commit::BatchWrite;
 use crate::settings::Settings;
-use crate::{SegmentNumber, Sequence};
+use crate::{LogIndex, SegmentNumber};
 
 /// How many zeros are written at once, in bytes: little enough that a batch does not wait for long.
 const ZEROS_BYTES: u64 = 128 << 10;
@@ -26,7 +26,7 @@ pub(crate) struct Store<D> {
     /// Whether there is room for the next opening. A segment is made ready for records only then.
     has_reserve: bool,
     /// What the last checkpoint stands for.
-    pub(crate) through: Sequence,
+    pub(crate) through: LogIndex,
 }
 
 impl<D: Disk> Store<D> {
@@ -34,7 +34,7 @@ impl<D: Disk> Store<D> {
         disk: Arc<D>,
         settings: Settings,
         lengths: BTreeMap<SegmentNumber, u64>,
-        through: Sequence,
+        through: LogIndex,
         has_reserve: bool,
     ) -> Store<D> {
         Store { disk, settings, lengths, retired: VecDeque::new(), has_reserve, through }
@@ -289,7 +289,7 @@ impl<D: Disk> BatchWriter<D> {
 
     /// Writes a batch. It is not durable yet.
     pub(crate) fn write(&mut self, batch: &BatchWrite) -> Result<(), DiskError> {
-        self.write_at(batch.position.segment, batch.position.offset, batch.bytes())
+        self.write_at(batch.location.segment, batch.location.offset, batch.bytes())
     }
 
     pub(crate) fn write_at(

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use steadfast_simulated_disk::{DiskModel, EIO, ENOSPC, EROFS, Fault, SimulatedDisk};
 use steadfast_wal::disk::{Disk, DiskFile};
 use steadfast_wal::{
-    AppendError, CheckpointError, LogId, OpenError, Opening, RealDisk, Recovered, Sequence,
+    AppendError, CheckpointError, LogId, LogIndex, OpenError, Opening, RealDisk, Recovered,
     SerialLog, Settings,
 };
 
@@ -39,10 +39,10 @@ fn a_failed_write_or_sync_is_final() {
         assert!(log.durable() < accepted);
         assert!(matches!(log.append(b"third"), Err(AppendError::Failed(_))));
         assert!(log.sync().is_err(), "the disk is fine again, the log is not");
-        assert!(matches!(log.checkpoint(Sequence(1), b""), Err(CheckpointError::Failed(_))));
+        assert!(matches!(log.checkpoint(LogIndex(1), b""), Err(CheckpointError::Failed(_))));
         drop(log);
         let (mut log, recovered) = open(&disk).unwrap();
-        assert!(recovered.last >= Sequence(1));
+        assert!(recovered.last >= LogIndex(1));
         log.append(b"on").unwrap();
         log.sync().unwrap();
     }
@@ -54,7 +54,7 @@ fn a_failed_directory_sync_is_final() {
         let (disk, mut log) = opened();
         // Remove, create, write, sync, rename; then the directory.
         disk.fail_at(disk.calls() + 5, Fault::Error(number));
-        let error = log.checkpoint(Sequence(1), b"state").unwrap_err();
+        let error = log.checkpoint(LogIndex(1), b"state").unwrap_err();
         assert!(error.to_string().contains("cannot sync the directory"), "{error}");
         assert!(log.append(b"x").is_err());
     }
@@ -77,8 +77,8 @@ fn everyone_who_waits_hears_of_a_failure() {
             assert!(matches!(waiter.join().unwrap(), Err(AppendError::Failed(_))));
         }
     });
-    assert!(log.wait(Sequence(2)).is_err());
-    assert!(log.wait(Sequence(1)).is_ok(), "what was durable stays so");
+    assert!(log.wait(LogIndex(2)).is_err());
+    assert!(log.wait(LogIndex(1)).is_ok(), "what was durable stays so");
     assert!(log.close().is_err());
 }
 
@@ -91,16 +91,16 @@ fn a_full_disk_refuses_before_it_accepts_and_a_checkpoint_makes_room() {
     let mut accepted = 1;
     let refused = loop {
         match log.append(&[5; 400]) {
-            Ok(sequence) => accepted = sequence.0,
+            Ok(index) => accepted = index.0,
             Err(error) => break error,
         }
         log.sync().unwrap();
     };
     assert!(matches!(refused, AppendError::OutOfSpace(_)), "{refused}");
     assert!(accepted > 10, "the space that was reserved is used: {accepted}");
-    assert_eq!(log.sync().unwrap(), Sequence(accepted), "what was accepted is durable");
-    log.checkpoint(Sequence(accepted), b"").unwrap();
-    assert_eq!(log.append(&[6; 400]).unwrap(), Sequence(accepted + 1));
+    assert_eq!(log.sync().unwrap(), LogIndex(accepted), "what was accepted is durable");
+    log.checkpoint(LogIndex(accepted), b"").unwrap();
+    assert_eq!(log.append(&[6; 400]).unwrap(), LogIndex(accepted + 1));
     log.sync().unwrap();
 }
 
@@ -110,14 +110,14 @@ fn total(disk: &SimulatedDisk) -> u64 {
 }
 
 /// A log whose disk is full to the last byte, and the number of its records.
-fn filled() -> (SimulatedDisk, SerialLog<SimulatedDisk>, Sequence) {
+fn filled() -> (SimulatedDisk, SerialLog<SimulatedDisk>, LogIndex) {
     let (disk, mut log) = opened();
     log.make_segments().unwrap();
     disk.limit(Some(total(&disk) + 9000));
-    let mut last = Sequence(1);
+    let mut last = LogIndex(1);
     let refused = loop {
         match log.append(&[5; 400]) {
-            Ok(sequence) => last = sequence,
+            Ok(index) => last = index,
             Err(error) => break error,
         }
         log.sync().unwrap();
@@ -191,11 +191,11 @@ fn a_full_disk_refuses_threads_too() {
 }
 
 /// Appends until the disk is full, and says what was accepted and with which error it ended.
-fn fill(mut write: impl FnMut() -> Result<Sequence, AppendError>) -> (Sequence, AppendError) {
-    let mut last = Sequence(0);
+fn fill(mut write: impl FnMut() -> Result<LogIndex, AppendError>) -> (LogIndex, AppendError) {
+    let mut last = LogIndex(0);
     loop {
         match write() {
-            Ok(sequence) => last = sequence,
+            Ok(index) => last = index,
             Err(error) => return (last, error),
         }
     }
@@ -237,7 +237,7 @@ fn the_first_append_after_room_was_made_is_accepted_by_threads_too() {
 fn a_checkpoint_that_a_full_disk_refuses_leaves_the_log_as_it_was() {
     let (disk, mut log, last) = filled();
     disk.limit(Some(total(&disk)));
-    let error = log.checkpoint(Sequence(1), &[1; 5000]).unwrap_err();
+    let error = log.checkpoint(LogIndex(1), &[1; 5000]).unwrap_err();
     let says = error.to_string();
     assert!(matches!(error, CheckpointError::OutOfSpace(_)), "{says}");
     assert!(says.contains("The log has not failed"), "{says}");
@@ -252,10 +252,10 @@ fn a_state_that_no_opening_would_read_is_not_written() {
     let (_disk, mut log) = opened();
     // Its pages are never touched.
     let state = vec![0; (4 << 30) + 1];
-    let error = log.checkpoint(Sequence(1), &state).unwrap_err();
+    let error = log.checkpoint(LogIndex(1), &state).unwrap_err();
     assert!(matches!(error, CheckpointError::TooLong { .. }), "{error}");
     assert!(error.to_string().contains("4294967297 bytes"), "{error}");
-    log.checkpoint(Sequence(1), b"short").unwrap();
+    log.checkpoint(LogIndex(1), b"short").unwrap();
 }
 
 #[test]

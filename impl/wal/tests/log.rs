@@ -6,7 +6,7 @@ use std::sync::Arc;
 use steadfast_simulated_disk::{DiskModel, SimulatedDisk};
 use steadfast_wal::disk::Disk;
 use steadfast_wal::{
-    AppendError, CheckpointError, Log, LogId, OpenError, Opening, RealDisk, Sequence, SerialLog,
+    AppendError, CheckpointError, Log, LogId, LogIndex, OpenError, Opening, RealDisk, SerialLog,
     Settings,
 };
 
@@ -38,7 +38,7 @@ fn threaded<D: Disk>(disk: &Arc<D>, settings: Settings) -> Log<D> {
 
 fn records<D: Disk>(opening: &mut Opening<D>) -> Vec<(u64, Vec<u8>)> {
     let mut records = Vec::new();
-    opening.for_each(|it| records.push((it.sequence.0, it.payload.to_vec()))).unwrap();
+    opening.for_each(|it| records.push((it.index.0, it.payload.to_vec()))).unwrap();
     records
 }
 
@@ -89,7 +89,7 @@ fn reading_ahead_of_long_batches_ends_where_they_do_or_nobody_reads_on() {
     open(&disk, Settings::default())
         .for_each(|record| {
             count += 1;
-            assert_eq!(record.sequence, Sequence(count));
+            assert_eq!(record.index, LogIndex(count));
             assert!(record.payload == payload(count), "record {count}");
         })
         .unwrap();
@@ -103,16 +103,16 @@ fn what_was_synced_is_there_when_the_log_is_opened_again() {
         let mut opening = open(&disk, small());
         is_run(&records(&mut opening), 1, round * 10);
         let (mut log, recovered) = opening.into_serial_log().unwrap();
-        assert_eq!(recovered.last, Sequence(round * 10));
+        assert_eq!(recovered.last, LogIndex(round * 10));
         assert!(!recovered.tail.is_uncertain());
         for number in round * 10 + 1..=round * 10 + 10 {
-            assert_eq!(log.append(&payload(number)).unwrap(), Sequence(number));
+            assert_eq!(log.append(&payload(number)).unwrap(), LogIndex(number));
             if number % 3 == 0 {
-                assert_eq!(log.sync().unwrap(), Sequence(number));
+                assert_eq!(log.sync().unwrap(), LogIndex(number));
             }
         }
         if round % 2 == 0 {
-            assert_eq!(log.close().unwrap(), Sequence(round * 10 + 10));
+            assert_eq!(log.close().unwrap(), LogIndex(round * 10 + 10));
         } else {
             log.sync().unwrap();
         }
@@ -127,7 +127,7 @@ fn a_checkpoint_takes_the_place_of_records_and_segments_are_used_again() {
         log.append(&payload(number)).unwrap();
         log.sync().unwrap();
         if number % 20 == 0 {
-            log.checkpoint(Sequence(number - 5), &payload(number - 5)).unwrap();
+            log.checkpoint(LogIndex(number - 5), &payload(number - 5)).unwrap();
         }
     }
     drop(log);
@@ -137,10 +137,10 @@ fn a_checkpoint_takes_the_place_of_records_and_segments_are_used_again() {
     assert_eq!(opening.state, payload(495));
     is_run(&records(&mut opening), 496, 500);
     let (mut log, recovered) = opening.into_serial_log().unwrap();
-    assert_eq!((recovered.through, recovered.last), (Sequence(495), Sequence(500)));
-    let error = log.checkpoint(Sequence(501), b"").unwrap_err();
+    assert_eq!((recovered.through, recovered.last), (LogIndex(495), LogIndex(500)));
+    let error = log.checkpoint(LogIndex(501), b"").unwrap_err();
     assert!(matches!(error, CheckpointError::OutOfRange { .. }), "{error}");
-    assert!(log.checkpoint(Sequence(400), b"").is_err());
+    assert!(log.checkpoint(LogIndex(400), b"").is_err());
 }
 
 #[derive(Debug)]
@@ -166,7 +166,7 @@ fn reading_ends_with_the_error_of_whoever_reads() {
     drop(log);
     let model = disk.model();
     let mut opening = open(&disk, small());
-    let result = opening.try_for_each(|record| match record.sequence.0 {
+    let result = opening.try_for_each(|record| match record.index.0 {
         3 => Err(Refusal::Unwanted(3)),
         _ => Ok(()),
     });
@@ -192,13 +192,13 @@ fn logs_and_openings_say_where_they_are() {
     let mut log = serial(&disk, small());
     log.append(b"one").unwrap();
     let says = format!("{log:?}");
-    assert!(says.contains("durable: Sequence(0)") && says.contains("last: Sequence(1)"), "{says}");
+    assert!(says.contains("durable: LogIndex(0)") && says.contains("last: LogIndex(1)"), "{says}");
     log.sync().unwrap();
     drop(log);
     let says = format!("{:?}", open(&disk, small()));
-    assert!(says.contains("the simulated disk") && says.contains("through: Sequence(0)"), "{says}");
+    assert!(says.contains("the simulated disk") && says.contains("through: LogIndex(0)"), "{says}");
     let says = format!("{:?}", threaded(&disk, small()));
-    assert!(says.contains("durable: Sequence(1)") && says.contains("failure: None"), "{says}");
+    assert!(says.contains("durable: LogIndex(1)") && says.contains("failure: None"), "{says}");
 }
 
 #[test]
@@ -227,14 +227,14 @@ fn many_threads_append_to_a_real_disk() {
             let log = &log;
             scope.spawn(move || {
                 for number in 0..50 {
-                    let sequence = log.write(&payload(thread * 1000 + number)).unwrap();
-                    assert!(log.durable() >= sequence);
+                    let index = log.write(&payload(thread * 1000 + number)).unwrap();
+                    assert!(log.durable() >= index);
                 }
             });
         }
     });
-    log.checkpoint(Sequence(100), b"state").unwrap();
-    assert_eq!(log.close().unwrap(), Sequence(400));
+    log.checkpoint(LogIndex(100), b"state").unwrap();
+    assert_eq!(log.close().unwrap(), LogIndex(400));
     let mut opening = open(&disk(), settings);
     assert_eq!(opening.state, b"state");
     assert_eq!(records(&mut opening).len(), 300);
@@ -255,9 +255,9 @@ fn what_came_before_anybody_waits_is_one_batch() {
         log.append(&payload(number)).unwrap();
     }
     assert_eq!(batches(), before, "nobody waits, so nothing is written");
-    log.wait(Sequence(40)).unwrap();
+    log.wait(LogIndex(40)).unwrap();
     assert_eq!(batches(), before + 1);
-    assert_eq!(log.durable(), Sequence(65));
+    assert_eq!(log.durable(), LogIndex(65));
 }
 
 #[test]
@@ -266,7 +266,7 @@ fn much_is_written_before_anybody_waits() {
     for _ in 0..200 {
         log.append(&[7; 4096]).unwrap();
     }
-    while log.durable() < Sequence(100) {
+    while log.durable() < LogIndex(100) {
         std::thread::yield_now();
     }
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use steadfast_simulated_disk::{DiskModel, SimulatedDisk};
 use steadfast_wal::format::header::Header;
 use steadfast_wal::{
-    Case, CheckpointError, LogId, OpenError, Opening, Sequence, SerialLog, Settings, Steadfast,
+    Case, CheckpointError, DefaultDecisions, LogId, LogIndex, OpenError, Opening, SerialLog,
+    Settings,
 };
 
 const ID: LogId = LogId(5);
@@ -18,7 +19,7 @@ fn small() -> Settings {
 fn open(
     disk: &SimulatedDisk,
     settings: Settings,
-) -> Result<(SerialLog<SimulatedDisk>, Sequence), OpenError> {
+) -> Result<(SerialLog<SimulatedDisk>, LogIndex), OpenError> {
     let opening = Opening::begin(Arc::new(disk.clone()), ID, settings)?;
     opening.into_serial_log().map(|(log, recovered)| (log, recovered.last))
 }
@@ -47,14 +48,14 @@ fn a_ready_segment_that_is_too_short_for_the_last_batch_is_not_used_for_it() {
     drop(log);
     for _ in 0..2 {
         let (mut log, last) = open(&disk, small()).unwrap();
-        assert_eq!(last, Sequence(1));
+        assert_eq!(last, LogIndex(1));
         log.make_segments().unwrap();
     }
     let (mut log, _) = open(&disk, small()).unwrap();
     log.append(b"more").unwrap();
     log.sync().unwrap();
     drop(log);
-    assert_eq!(open(&disk, small()).unwrap().1, Sequence(2));
+    assert_eq!(open(&disk, small()).unwrap().1, LogIndex(2));
 }
 
 /// 1. Two segments are ready, and the segment before them is full.
@@ -89,28 +90,28 @@ fn records_in_a_segment_behind_one_that_was_passed_over_are_missed() {
     drop(log);
     let mut model = disk.model();
     let mut rotten = model.file(&ready[1]).unwrap().to_vec();
-    assert!(Header::decode(&rotten, &Steadfast).is_ok(), "the second is started");
+    assert!(Header::decode(&rotten, &DefaultDecisions).is_ok(), "the second is started");
     rotten[20] ^= 1;
     model.put(&ready[1], rotten);
     let error = open(&SimulatedDisk::new(model), settings).expect_err("records are missed");
     let OpenError::Damaged { damage, .. } = error else { panic!("{error}") };
-    assert_eq!((damage.case, damage.lost), (Case::Hole, Some((Sequence(1), Sequence(3)))));
+    assert_eq!((damage.case, damage.lost), (Case::Hole, Some((LogIndex(1), LogIndex(3)))));
 }
 
 fn ready_segments(model: &DiskModel) -> Vec<String> {
     let is_ready = |it: &(&str, &[u8])| {
-        it.0.starts_with("segment-") && Header::decode(it.1, &Steadfast).is_err()
+        it.0.starts_with("segment-") && Header::decode(it.1, &DefaultDecisions).is_err()
     };
     model.files().filter(is_ready).map(|it| it.0.to_owned()).collect()
 }
 
 /// Fills a disk until the log refuses records, and then to its last byte.
-fn filled() -> (SimulatedDisk, SerialLog<SimulatedDisk>, Sequence) {
+fn filled() -> (SimulatedDisk, SerialLog<SimulatedDisk>, LogIndex) {
     let disk = empty();
     let (mut log, mut last) = open(&disk, small()).unwrap();
     disk.limit(Some(total(&disk) + 20_000));
-    while let Ok(sequence) = log.append(&[5; 400]) {
-        last = sequence;
+    while let Ok(index) = log.append(&[5; 400]) {
+        last = index;
         log.sync().unwrap();
     }
     disk.limit(Some(total(&disk)));
@@ -121,7 +122,7 @@ fn filled() -> (SimulatedDisk, SerialLog<SimulatedDisk>, Sequence) {
 fn a_checkpoint_that_frees_nothing_leaves_the_reserve_to_the_next_opening() {
     let (disk, mut log, last) = filled();
     // It stands for the first record only, so that no segment can be given up for it.
-    let result = log.checkpoint(Sequence(1), &[1; 1500]);
+    let result = log.checkpoint(LogIndex(1), &[1; 1500]);
     assert!(matches!(result, Err(CheckpointError::OutOfSpace(_))), "{result:?}");
     drop(log);
     let (mut log, found) = open(&disk, small()).unwrap();

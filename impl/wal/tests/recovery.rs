@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use steadfast_simulated_disk::{DiskModel, SimulatedDisk};
 use steadfast_wal::{
-    CASES, Case, LogId, OpenError, Opening, Place, Position, Recovered, SegmentNumber, Sequence,
+    CASES, Case, Location, LogId, LogIndex, OpenError, Opening, Place, Recovered, SegmentNumber,
     SerialLog, Settings, inspect,
 };
 
@@ -135,7 +135,7 @@ fn rows() -> Vec<Row> {
                 let disk_of_old = SimulatedDisk::new(disk.clone());
                 let kept = disk.file("segment-0000000000000001").unwrap().to_vec();
                 let mut log = open(&disk_of_old).unwrap().0;
-                log.checkpoint(Sequence(5), b"").unwrap();
+                log.checkpoint(LogIndex(5), b"").unwrap();
                 *disk = disk_of_old.model();
                 disk.put("segment-0000000000000001", kept);
             },
@@ -184,7 +184,7 @@ fn each_row_of_the_table_becomes_what_it_says() {
         let (shown, result) = read(&disk);
         match (result, becomes) {
             (Ok((_, recovered)), Opened(last)) => {
-                assert_eq!(recovered.last, Sequence(last), "{label}");
+                assert_eq!(recovered.last, LogIndex(last), "{label}");
                 let is_end = [Case::CleanEnd, Case::StaleBytes, Case::TornBatch, Case::TornHeader];
                 if is_end.contains(&case) {
                     assert_eq!(recovered.tail.case, case, "{label}");
@@ -239,8 +239,8 @@ fn damage_is_reported_with_its_position() {
     change(&mut model, SEGMENT, |it| it[place_of(3) + 300] ^= 4);
     let error = inspect(&SimulatedDisk::new(model), &mut |_, _| {}).unwrap_err();
     let OpenError::Damaged { damage, .. } = error else { panic!("{error}") };
-    let position = Position { segment: SegmentNumber(3), offset: place_of(3) as u64 };
-    assert_eq!(damage.place, Place::At(position));
+    let location = Location { segment: SegmentNumber(3), offset: place_of(3) as u64 };
+    assert_eq!(damage.place, Place::At(location));
     assert!(damage.to_string().contains("records 3 to 5 are lost"), "{damage}");
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use steadfast_simulated_disk::{DiskModel, EIO, SimulatedDisk, SimulatedFile};
 use steadfast_wal::disk::{Access, Disk, DiskFile};
-use steadfast_wal::{Log, LogId, Opening, Sequence, Settings};
+use steadfast_wal::{Log, LogId, LogIndex, Opening, Settings};
 
 /// Nothing takes that long: what has not happened by then never will.
 const NEVER: Duration = Duration::from_secs(20);
@@ -173,15 +173,15 @@ impl DiskFile for HeldFile {
 }
 
 /// A log whose next batch is held, and a record that was accepted.
-fn held_log() -> (Log<HeldDisk>, Hold, Sequence) {
+fn held_log() -> (Log<HeldDisk>, Hold, LogIndex) {
     let gate = Arc::new(Gate::default());
     let disk = SimulatedDisk::new(DiskModel::default());
     let disk = HeldDisk { disk, gate: gate.clone() };
     let opening = Opening::begin(Arc::new(disk), LogId(42), Settings::default()).unwrap();
     let (log, _) = opening.into_log().unwrap();
     gate.change(|it| *it = GateState { is_held: true, ..GateState::default() });
-    let sequence = log.append(b"x").unwrap();
-    (log, Hold(gate), sequence)
+    let index = log.append(b"x").unwrap();
+    (log, Hold(gate), index)
 }
 
 struct Bell(Sender<()>);
@@ -201,42 +201,42 @@ fn waker() -> (Waker, Receiver<()>, Arc<Bell>) {
 
 #[test]
 fn a_record_is_durable_when_its_sync_has_ended_and_no_sooner() {
-    let (log, hold, sequence) = held_log();
+    let (log, hold, index) = held_log();
     let (waker, woken, _) = waker();
     let mut context = Context::from_waker(&waker);
-    let mut future = pin!(log.synced(sequence));
+    let mut future = pin!(log.synced(index));
     assert!(future.as_mut().poll(&mut context).is_pending());
     hold.wait_until_reached();
-    assert!(log.durable() < sequence);
+    assert!(log.durable() < index);
     assert!(future.as_mut().poll(&mut context).is_pending(), "written is not synced");
     assert!(woken.try_recv().is_err());
 
     hold.release();
     woken.recv_timeout(NEVER).expect("the future is woken");
-    assert_eq!(log.durable(), sequence);
+    assert_eq!(log.durable(), index);
     assert!(matches!(future.as_mut().poll(&mut context), Poll::Ready(Ok(()))));
 }
 
 #[test]
 fn a_thread_that_waits_goes_on_when_the_sync_has_ended() {
-    let (log, hold, sequence) = held_log();
+    let (log, hold, index) = held_log();
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| {
-            log.wait(sequence).unwrap();
+            log.wait(index).unwrap();
             hold.is_released()
         });
         hold.wait_until_reached();
         hold.release();
         assert!(waiting.join().unwrap());
     });
-    assert_eq!(log.durable(), sequence);
+    assert_eq!(log.durable(), index);
 }
 
 #[test]
 fn a_future_wakes_whoever_polled_it_last() {
-    let (log, hold, sequence) = held_log();
+    let (log, hold, index) = held_log();
     let [(first, first_woken, _), (last, last_woken, _)] = [waker(), waker()];
-    let mut future = pin!(log.synced(sequence));
+    let mut future = pin!(log.synced(index));
     for waker in [&first, &last] {
         assert!(future.as_mut().poll(&mut Context::from_waker(waker)).is_pending());
     }
@@ -247,11 +247,11 @@ fn a_future_wakes_whoever_polled_it_last() {
 
 #[test]
 fn a_future_keeps_one_waker_and_gives_it_back_when_it_is_dropped() {
-    let (log, hold, sequence) = held_log();
+    let (log, hold, index) = held_log();
     let (waker, _, bell) = waker();
     let before = Arc::strong_count(&bell);
     for _ in 0..10 {
-        let mut future = pin!(log.synced(sequence));
+        let mut future = pin!(log.synced(index));
         for _ in 0..3 {
             assert!(future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
             assert_eq!(Arc::strong_count(&bell), before + 1);
@@ -259,19 +259,34 @@ fn a_future_keeps_one_waker_and_gives_it_back_when_it_is_dropped() {
     }
     assert_eq!(Arc::strong_count(&bell), before);
     hold.release();
-    assert_eq!(log.close().unwrap(), sequence);
+    assert_eq!(log.close().unwrap(), index);
 }
 
 #[test]
 fn a_future_hears_that_the_log_has_failed() {
-    let (log, hold, sequence) = held_log();
+    let (log, hold, index) = held_log();
     let (waker, woken, _) = waker();
     let mut context = Context::from_waker(&waker);
-    let mut future = pin!(log.synced(sequence));
+    let mut future = pin!(log.synced(index));
     assert!(future.as_mut().poll(&mut context).is_pending());
     hold.wait_until_reached();
     hold.release_to_fail();
     woken.recv_timeout(NEVER).expect("the future is woken");
     assert!(matches!(future.as_mut().poll(&mut context), Poll::Ready(Err(_))));
-    assert!(log.durable() < sequence);
+    assert!(log.durable() < index);
+}
+
+#[test]
+fn a_reader_does_not_see_a_record_before_its_sync_has_ended() {
+    let (log, hold, index) = held_log();
+    let mut reader = log.read_from(index).unwrap();
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| log.wait(index).unwrap());
+        hold.wait_until_reached();
+        assert!(reader.next_batch().unwrap().is_none(), "written is not synced");
+        hold.release();
+        waiting.join().unwrap();
+    });
+    let records = reader.next_batch().unwrap().expect("a record");
+    assert_eq!(records.map(|it| it.payload.to_vec()).collect::<Vec<_>>(), [b"x"]);
 }

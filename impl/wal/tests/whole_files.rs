@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use steadfast_simulated_disk::{DiskModel, SimulatedDisk};
 use steadfast_wal::{
-    Case, Damage, LogId, OpenError, Opening, Sequence, SerialLog, Settings, inspect,
+    Case, Damage, LogId, LogIndex, OpenError, Opening, SerialLog, Settings, inspect,
 };
 
 const ID: LogId = LogId(9);
@@ -188,7 +188,7 @@ fn rows() -> Vec<Row> {
                 let mut log = open(&disk, ID).unwrap();
                 let checkpoint = of(&disk.model(), "checkpoint");
                 let before = disk.model();
-                log.checkpoint(Sequence(40), b"").unwrap();
+                log.checkpoint(LogIndex(40), b"").unwrap();
                 *it = disk.model();
                 for (name, bytes) in files(&before) {
                     it.put(&name, bytes);
@@ -203,7 +203,7 @@ fn rows() -> Vec<Row> {
                 let disk = SimulatedDisk::new(it.clone());
                 let mut log = open(&disk, ID).unwrap();
                 let checkpoint = of(&disk.model(), "checkpoint");
-                log.checkpoint(Sequence(40), b"").unwrap();
+                log.checkpoint(LogIndex(40), b"").unwrap();
                 *it = disk.model();
                 it.put("checkpoint", checkpoint);
             },
@@ -259,7 +259,7 @@ fn each_wrong_file_becomes_what_the_table_says() {
             .and_then(|mut opening| {
                 opening.for_each(|it| {
                     shown += 1;
-                    assert_eq!(it.payload[0], u8::try_from(it.sequence.0).unwrap(), "{what}");
+                    assert_eq!(it.payload[0], u8::try_from(it.index.0).unwrap(), "{what}");
                 })?;
                 opening.into_serial_log()
             })
@@ -269,13 +269,13 @@ fn each_wrong_file_becomes_what_the_table_says() {
                 let last = if let TakenBack(last) = becomes { last } else { RECORDS };
                 let verified = verified.unwrap_or_else(|it| panic!("{what}: {it}"));
                 let is_uncertain = matches!(becomes, Uncertain);
-                assert_eq!(verified.last, Sequence(last), "{what}");
+                assert_eq!(verified.last, LogIndex(last), "{what}");
                 assert_eq!(verified.tail.is_uncertain(), is_uncertain, "{what}");
                 let opened = opened.unwrap_or_else(|it| panic!("{what}: {it}"));
-                assert_eq!((opened.last, shown), (Sequence(last), last), "{what}");
+                assert_eq!((opened.last, shown), (LogIndex(last), last), "{what}");
             }
             Refused(case, lost) => {
-                let lost = lost.map(|(first, last)| (Sequence(first), Sequence(last)));
+                let lost = lost.map(|(first, last)| (LogIndex(first), LogIndex(last)));
                 let verified = verified.err().unwrap_or_else(|| panic!("{what}: verified"));
                 let opened = opened.err().unwrap_or_else(|| panic!("{what}: opened"));
                 for damage in [damage_of(verified, what), damage_of(opened, what)] {
@@ -333,6 +333,6 @@ fn a_record_that_looks_like_a_batch_of_a_log_is_no_damage() {
     let mut model = disk.model();
     change(&mut model, "segment-0000000000000003", |it| it[4 * BLOCK..5 * BLOCK].fill(0));
     let tail = inspect(&SimulatedDisk::new(model.clone()), &mut |_, _| {}).unwrap();
-    assert_eq!(tail.last, Sequence(1));
+    assert_eq!(tail.last, LogIndex(1));
     open(&SimulatedDisk::new(model), ID).unwrap();
 }

@@ -4,7 +4,7 @@ use super::header::{HEADER_BYTES, Header, NoHeader, padded};
 use crate::checksum::Checksum;
 use crate::decisions::Decisions;
 use crate::disk::AlignedBuffer;
-use crate::{LogId, SegmentNumber, Sequence, WriterEpoch};
+use crate::{LogId, LogIndex, SegmentNumber, WriterEpoch};
 
 /// What a record's length takes before its bytes.
 pub const RECORD_OVERHEAD_BYTES: usize = 4;
@@ -36,7 +36,7 @@ impl<'a> Payload<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record<'a> {
     /// Its number.
-    pub sequence: Sequence,
+    pub index: LogIndex,
     /// Its bytes.
     pub payload: &'a [u8],
 }
@@ -109,7 +109,7 @@ impl<'a> Batch<'a> {
 /// The records of a batch.
 #[derive(Clone, Debug)]
 pub struct Records<'a> {
-    next: Sequence,
+    next: LogIndex,
     rest: &'a [u8],
 }
 
@@ -120,15 +120,15 @@ impl<'a> Iterator for Records<'a> {
         let (length, rest) = self.rest.split_first_chunk::<RECORD_OVERHEAD_BYTES>()?;
         let (payload, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
         self.rest = rest;
-        let sequence = self.next;
-        self.next = Sequence(sequence.0.wrapping_add(1));
-        Some(Record { sequence, payload })
+        let index = self.next;
+        self.next = LogIndex(index.0.wrapping_add(1));
+        Some(Record { index, payload })
     }
 }
 
 /// What a batch's header says that its records do not.
 #[derive(Clone, Copy, Debug)]
-pub struct Place {
+pub struct Placement {
     /// Whose log it is in.
     pub log: LogId,
     /// The segment it is written to.
@@ -136,9 +136,9 @@ pub struct Place {
     /// The opening of the log that writes it.
     pub epoch: WriterEpoch,
     /// The number of its first record.
-    pub first: Sequence,
+    pub first: LogIndex,
     /// What is durable as it is written.
-    pub durable: Sequence,
+    pub durable: LogIndex,
     /// The length in bytes that the segment had when it got its name.
     pub segment_bytes: u64,
     /// The newest segment whose name is durable.
@@ -248,22 +248,22 @@ impl BatchBuffer {
     }
 
     /// Completes the batch with its header and padding, and says what that header is.
-    pub fn seal(&mut self, place: Place) -> (Header, Checksum) {
+    pub fn seal(&mut self, placement: Placement) -> (Header, Checksum) {
         // The memory holds a whole number of blocks, so the padding has room.
         let end = self.filled.next_multiple_of(usize::try_from(self.block_bytes).unwrap_or(1));
         self.memory[self.filled..end].fill(0);
         let body = self.checksum.and(&self.memory[self.summed..end]);
         let header = Header {
             count: self.count,
-            log: place.log,
-            segment: place.segment,
-            epoch: place.epoch,
-            first: place.first,
-            durable: place.durable,
-            segment_bytes: place.segment_bytes,
-            newest: place.newest,
+            log: placement.log,
+            segment: placement.segment,
+            epoch: placement.epoch,
+            first: placement.first,
+            durable: placement.durable,
+            segment_bytes: placement.segment_bytes,
+            newest: placement.newest,
             length: u32::try_from(self.filled - HEADER_BYTES).unwrap_or(u32::MAX),
-            previous: place.previous,
+            previous: placement.previous,
             body,
         };
         let (bytes, checksum) = header.encode();
@@ -290,17 +290,17 @@ impl BatchBuffer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decisions::Steadfast;
+    use crate::decisions::DefaultDecisions;
 
     const BLOCK_BYTES: u64 = 4096;
 
-    fn place() -> Place {
-        Place {
+    fn placement() -> Placement {
+        Placement {
             log: LogId(1),
             segment: SegmentNumber(2),
             epoch: WriterEpoch(3),
-            first: Sequence(4),
-            durable: Sequence(3),
+            first: LogIndex(4),
+            durable: LogIndex(3),
             segment_bytes: 1 << 20,
             newest: SegmentNumber(3),
             previous: Checksum(5),
@@ -320,8 +320,8 @@ mod tests {
             for &length in &lengths[..count] {
                 buffer.push(Payload::of(&contents[..length]));
             }
-            let (header, _) = buffer.seal(place());
-            let batch = Batch::decode(buffer.bytes(), BLOCK_BYTES, &Steadfast)
+            let (header, _) = buffer.seal(placement());
+            let batch = Batch::decode(buffer.bytes(), BLOCK_BYTES, &DefaultDecisions)
                 .unwrap_or_else(|what| panic!("{count} records: {what:?}"));
             assert_eq!(batch.header, header);
             let found: Vec<&[u8]> = batch.records().map(|it| it.payload).collect();
@@ -329,7 +329,7 @@ mod tests {
             assert!(found == expected, "{count} records");
             let mut again = BatchBuffer::new(1 << 20, BLOCK_BYTES);
             again.push_body(batch.body(), header.count);
-            assert_eq!(again.seal(place()).0, header);
+            assert_eq!(again.seal(placement()).0, header);
             buffer.clear();
         }
     }

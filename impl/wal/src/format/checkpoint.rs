@@ -4,7 +4,7 @@ use super::VERSION;
 use super::fields::Fields;
 use crate::checksum::Checksum;
 use crate::decisions::Decisions;
-use crate::{LogId, SegmentNumber, Sequence};
+use crate::{LogId, LogIndex, SegmentNumber};
 
 /// What stands before the state, in bytes.
 pub const CHECKPOINT_HEADER_BYTES: usize = 84;
@@ -19,7 +19,7 @@ pub struct Start {
     /// The segment.
     pub segment: SegmentNumber,
     /// The number of its first record.
-    pub first: Sequence,
+    pub first: LogIndex,
     /// What its first batch names as the header checksum of the batch before.
     pub previous: Checksum,
 }
@@ -32,9 +32,9 @@ pub struct Root {
     /// Whose log this is.
     pub log: LogId,
     /// The state stands for every record up to this number.
-    pub through: Sequence,
+    pub through: LogIndex,
     /// Every record up to this number was synced when the checkpoint was written.
-    pub durable: Sequence,
+    pub durable: LogIndex,
     /// Where the first segment that is needed begins.
     pub start: Start,
 }
@@ -110,11 +110,11 @@ impl Root {
         Some(Root {
             block_bytes: fields.u32()?,
             log: LogId(fields.u128()?),
-            through: Sequence(fields.u64()?),
-            durable: Sequence(fields.u64()?),
+            through: LogIndex(fields.u64()?),
+            durable: LogIndex(fields.u64()?),
             start: Start {
                 segment: SegmentNumber(fields.u64()?),
-                first: Sequence(fields.u64()?),
+                first: LogIndex(fields.u64()?),
                 previous: Checksum(fields.u32()?),
             },
         })
@@ -124,17 +124,17 @@ impl Root {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Steadfast;
+    use crate::DefaultDecisions;
 
     fn root() -> Root {
         Root {
             block_bytes: 4096,
             log: LogId(7),
-            through: Sequence(10),
-            durable: Sequence(12),
+            through: LogIndex(10),
+            durable: LogIndex(12),
             start: Start {
                 segment: SegmentNumber(3),
-                first: Sequence(8),
+                first: LogIndex(8),
                 previous: Checksum(0x0102_0304),
             },
         }
@@ -156,14 +156,14 @@ mod tests {
     #[test]
     fn every_flipped_bit_and_every_wrong_length_is_noticed() {
         let bytes = root().encode(b"state");
-        assert_eq!(Root::decode(&bytes, &Steadfast), Ok((root(), b"state".as_slice())));
+        assert_eq!(Root::decode(&bytes, &DefaultDecisions), Ok((root(), b"state".as_slice())));
         for bit in 0..bytes.len() * 8 {
             let mut flipped = bytes.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
-            assert!(Root::decode(&flipped, &Steadfast).is_err(), "bit {bit}");
+            assert!(Root::decode(&flipped, &DefaultDecisions).is_err(), "bit {bit}");
         }
         for length in 0..bytes.len() {
-            assert!(Root::decode(&bytes[..length], &Steadfast).is_err(), "{length} bytes");
+            assert!(Root::decode(&bytes[..length], &DefaultDecisions).is_err(), "{length} bytes");
         }
     }
 }

@@ -4,7 +4,7 @@ use super::VERSION;
 use super::fields::Fields;
 use crate::checksum::Checksum;
 use crate::decisions::Decisions;
-use crate::{LogId, SegmentNumber, Sequence, WriterEpoch};
+use crate::{LogId, LogIndex, SegmentNumber, WriterEpoch};
 
 /// The length of a header in bytes.
 pub const HEADER_BYTES: usize = 96;
@@ -24,9 +24,9 @@ pub struct Header {
     /// The opening of the log that wrote it.
     pub epoch: WriterEpoch,
     /// The number of its first record; of the next record, if it has none.
-    pub first: Sequence,
+    pub first: LogIndex,
     /// Every record up to this number was synced when it was written.
-    pub durable: Sequence,
+    pub durable: LogIndex,
     /// The length in bytes that its segment had when it got its name.
     pub segment_bytes: u64,
     /// The newest segment whose name was durable when it was written.
@@ -114,8 +114,8 @@ impl Header {
             log: LogId(fields.u128()?),
             segment: SegmentNumber(fields.u64()?),
             epoch: WriterEpoch(fields.u64()?),
-            first: Sequence(fields.u64()?),
-            durable: Sequence(fields.u64()?),
+            first: LogIndex(fields.u64()?),
+            durable: LogIndex(fields.u64()?),
             segment_bytes: fields.u64()?,
             newest: SegmentNumber(fields.u64()?),
             length: fields.u32()?,
@@ -126,8 +126,8 @@ impl Header {
 
     /// The number after its last record; `None` when numbers run out, which no log gets to.
     #[must_use]
-    pub fn end(&self) -> Option<Sequence> {
-        self.first.0.checked_add(u64::from(self.count)).map(Sequence)
+    pub fn end(&self) -> Option<LogIndex> {
+        self.first.0.checked_add(u64::from(self.count)).map(LogIndex)
     }
 
     /// How many bytes the batch takes: header, body, and padding to whole blocks.
@@ -146,7 +146,7 @@ pub(crate) fn padded(bytes: u64, block_bytes: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Steadfast;
+    use crate::DefaultDecisions;
 
     fn header() -> Header {
         Header {
@@ -154,8 +154,8 @@ mod tests {
             log: LogId(0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10),
             segment: SegmentNumber(9),
             epoch: WriterEpoch(2),
-            first: Sequence(100),
-            durable: Sequence(99),
+            first: LogIndex(100),
+            durable: LogIndex(99),
             segment_bytes: 8192,
             newest: SegmentNumber(10),
             length: 400,
@@ -176,7 +176,7 @@ mod tests {
              630000000000000000200000000000000a00000000000000\
              90010000efbeadde78563412f16ca948"
         );
-        assert_eq!(Header::decode(&bytes, &Steadfast), Ok((header(), checksum)));
+        assert_eq!(Header::decode(&bytes, &DefaultDecisions), Ok((header(), checksum)));
     }
 
     #[test]
@@ -185,7 +185,11 @@ mod tests {
         for bit in 0..HEADER_BYTES * 8 {
             let mut flipped = bytes;
             flipped[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(Header::decode(&flipped, &Steadfast), Err(NoHeader::Garbage), "bit {bit}");
+            assert_eq!(
+                Header::decode(&flipped, &DefaultDecisions),
+                Err(NoHeader::Garbage),
+                "bit {bit}"
+            );
         }
     }
 
@@ -195,12 +199,15 @@ mod tests {
         bytes[8] = 7;
         let checksum = Checksum::of(&bytes[..COVERED_BYTES]);
         bytes[COVERED_BYTES..].copy_from_slice(&checksum.0.to_le_bytes());
-        assert_eq!(Header::decode(&bytes, &Steadfast), Err(NoHeader::OtherVersion(7)));
+        assert_eq!(Header::decode(&bytes, &DefaultDecisions), Err(NoHeader::OtherVersion(7)));
     }
 
     #[test]
     fn nothing_but_zeros_is_named() {
-        assert_eq!(Header::decode(&[0; HEADER_BYTES], &Steadfast), Err(NoHeader::Zeros));
-        assert_eq!(Header::decode(&[0; HEADER_BYTES - 1], &Steadfast), Err(NoHeader::Garbage));
+        assert_eq!(Header::decode(&[0; HEADER_BYTES], &DefaultDecisions), Err(NoHeader::Zeros));
+        assert_eq!(
+            Header::decode(&[0; HEADER_BYTES - 1], &DefaultDecisions),
+            Err(NoHeader::Garbage)
+        );
     }
 }

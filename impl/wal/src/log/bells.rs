@@ -1,33 +1,33 @@
-//! How those who wait for a batch are woken.
+//! How threads that wait for a batch are woken.
 
 use super::faults::planted;
-use super::sync::Futex;
-use super::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use crate::Sequence;
+use crate::LogIndex;
+use crate::threads::primitives::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::threads::{Futex, Threads};
 
-/// How many bells there are. Two are in use: one for the batch that gathers and one for the batch on
-/// its way. The others are still being heard by those who waited for the batches before.
+/// The number of bells. Two are in use: one for the batch that gathers and one for the batch on its
+/// way. Threads that waited for earlier batches may still be waking up at the others.
 const BELLS: u32 = 4;
-/// So many are woken at once. Each wakes another one, so that no more are awake at a time than there
-/// is work for, and the writer need not queue up behind them for a processor.
+/// How many threads the writer wakes itself. Each of them wakes one more, so that no more threads are
+/// awake at a time than there is work for, and the writer does not queue behind them for a processor.
 const CHAINS: u32 = 2;
 
-/// A bell for each batch, in turn, so that nobody is woken for a batch that is not theirs.
+/// One bell per batch, in turn, so that no thread is woken for a batch that it does not wait for.
 ///
-/// A bell is rung like this.
-/// 1. The writer makes the batch durable, changes the count of the bell, and wakes a few of those
-///    who wait for that count to change.
-/// 2. Who is woken wakes another one, takes no lock, and goes on.
-/// 3. Who has read the old count and is not asleep yet finds the new one when falling asleep, and
-///    goes on as if woken.
+/// A ring takes these steps.
+/// 1. The writer stores the new durable index, counts the bell up, and wakes [`CHAINS`] of the threads
+///    that sleep on its old count.
+/// 2. A woken thread wakes one more, takes no lock, and goes on.
+/// 3. A thread that has read the old count and does not sleep yet finds the new count when it tries to
+///    sleep, and goes on as if woken.
 ///
-/// What wakes somebody must not be lost on one who waits for a later batch. So before a bell is given
-/// to another batch, all who are left are woken ([`Bells::prepare`]).
-pub(super) struct Bells {
+/// A wake-up must not be spent on a thread that waits for a later batch. So before a bell is given to
+/// another batch, every thread that still sleeps on it is woken ([`Bells::prepare`]).
+pub(super) struct Bells<T: Threads> {
     durable: AtomicU64,
     has_failed: AtomicBool,
-    /// How often each was rung.
-    rung: [Futex; BELLS as usize],
+    /// Each counts how often its bell was rung.
+    rung: [T::Futex; BELLS as usize],
 }
 
 /// The bell of a batch.
@@ -49,46 +49,45 @@ impl Bell {
     }
 }
 
-impl Bells {
-    pub(super) fn new(durable: Sequence) -> Bells {
+impl<T: Threads> Bells<T> {
+    pub(super) fn new(threads: &T, durable: LogIndex) -> Bells<T> {
         Bells {
             durable: AtomicU64::new(durable.0),
             has_failed: AtomicBool::new(false),
-            rung: Default::default(),
+            rung: std::array::from_fn(|_| threads.futex()),
         }
     }
 
-    /// Every record up to this number is durable.
-    pub(super) fn durable(&self) -> Sequence {
-        Sequence(self.durable.load(Ordering::Acquire))
+    /// The last durable record.
+    pub(super) fn durable(&self) -> LogIndex {
+        LogIndex(self.durable.load(Ordering::Acquire))
     }
 
-    /// Waits for a bell until records up to this number are durable, or the log has failed. May
-    /// return early.
-    pub(super) fn wait(&self, bell: Bell, sequence: Sequence) {
+    /// Waits for a bell until the record is durable or the log has failed. May return early.
+    pub(super) fn wait(&self, bell: Bell, index: LogIndex) {
         let rung = self.rung(bell);
         let before = rung.count();
-        if self.is_over(sequence) {
+        if self.is_over(index) {
             return;
         }
         rung.wait(before);
-        // Also one who waits for something later, and is not done, passes on that it was rung.
+        // A thread that waits for a later record passes the wake-up on, too.
         if rung.count() != before && !planted!(BrokenChain) {
             rung.wake_one();
         }
     }
 
-    fn rung(&self, bell: Bell) -> &Futex {
+    fn rung(&self, bell: Bell) -> &T::Futex {
         &self.rung[bell.0 as usize]
     }
 
-    pub(super) fn is_over(&self, sequence: Sequence) -> bool {
-        self.durable() >= sequence || self.has_failed.load(Ordering::Acquire)
+    pub(super) fn is_over(&self, index: LogIndex) -> bool {
+        self.durable() >= index || self.has_failed.load(Ordering::Acquire)
     }
 
-    /// Records up to this number are durable. Called under the lock of the log's state, so that it
-    /// never goes back and nobody learns of it elsewhere before.
-    pub(super) fn on_durable(&self, durable: Sequence) {
+    /// Publishes the last durable record. The caller holds the lock of the log's state, so that the
+    /// number never decreases and no thread learns of it elsewhere before.
+    pub(super) fn on_durable(&self, durable: LogIndex) {
         self.durable.store(durable.0, Ordering::Release);
     }
 
@@ -102,12 +101,12 @@ impl Bells {
         }
     }
 
-    /// The bell will be that of another batch, for which nobody waits yet.
+    /// Clears a bell for another batch, which no thread waits for yet.
     pub(super) fn prepare(&self, bell: Bell) {
         self.rung(bell).wake_all();
     }
 
-    /// The log has failed: rings for all.
+    /// Wakes every thread at every bell: the log has failed.
     pub(super) fn ring_all(&self) {
         self.has_failed.store(true, Ordering::Release);
         for rung in &self.rung {

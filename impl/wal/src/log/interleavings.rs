@@ -5,7 +5,6 @@
 //! sequentially consistent, and because a search within a bound has an end and a random one has none.
 
 mod disk;
-pub(super) mod futex;
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,10 +16,13 @@ use loom::sync::{Condvar, Mutex};
 use loom::thread;
 
 use super::Log;
-use super::bells::{Bell, Bells};
+use super::bells::{self, Bell};
 use super::faults::{Fault, PLANTED};
-use crate::{AppendError, Decisions, LogId, Opening, Sequence, Settings, Stage, Steadfast};
+use crate::threads::SystemThreads;
+use crate::{AppendError, Decisions, DefaultDecisions, LogId, LogIndex, Opening, Settings, Stage};
 use disk::{Watched, WatchedDisk};
+
+type Bells = bells::Bells<SystemThreads>;
 
 const ID: LogId = LogId(1);
 /// A thread is stopped in favour of another no more often than this, beside where it waits. Most
@@ -35,7 +37,7 @@ fn settings(decisions: &'static dyn Decisions) -> Settings {
 /// A log whose first batch has room, with another segment ready: nobody makes segments.
 static READY: LazyLock<Watched> = LazyLock::new(|| {
     let disk = WatchedDisk::default();
-    let settings = Settings { segments_ahead: 2, ..settings(&Steadfast) };
+    let settings = Settings { segments_ahead: 2, ..settings(&DefaultDecisions) };
     let opening = Opening::begin(Arc::new(disk.clone()), ID, settings).unwrap();
     let (mut log, _) = opening.into_serial_log().unwrap();
     log.make_segments().unwrap();
@@ -46,7 +48,8 @@ static READY: LazyLock<Watched> = LazyLock::new(|| {
 static FULL: LazyLock<Watched> = LazyLock::new(|| {
     let disk = WatchedDisk::default();
     for _ in 0..2 {
-        let opening = Opening::begin(Arc::new(disk.clone()), ID, settings(&Steadfast)).unwrap();
+        let opening =
+            Opening::begin(Arc::new(disk.clone()), ID, settings(&DefaultDecisions)).unwrap();
         let (mut log, _) = opening.into_serial_log().unwrap();
         log.append(&[1; 200]).unwrap();
         log.sync().unwrap();
@@ -64,10 +67,10 @@ fn open(
 }
 
 /// Writes a record, which must be synced by then.
-fn write(disk: &WatchedDisk, log: &Log<WatchedDisk>) -> Sequence {
-    let sequence = log.write(b"x").unwrap();
-    assert!(disk.durable() >= sequence, "record {sequence} is called durable before its sync");
-    sequence
+fn write(disk: &WatchedDisk, log: &Log<WatchedDisk>) -> LogIndex {
+    let index = log.write(b"x").unwrap();
+    assert!(disk.durable() >= index, "record {index} is called durable before its sync");
+    index
 }
 
 fn go_through(preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
@@ -80,7 +83,7 @@ fn go_through(preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
 /// This many wait for a batch while something is done; all must come back.
 fn all_come_back<const WAITERS: usize>(act: fn(&Bells)) {
     go_through(PREEMPTIONS, move || {
-        let bells = Arc::new(Bells::new(Sequence(0)));
+        let bells = Arc::new(Bells::new(&SystemThreads, LogIndex(0)));
         let waiters = [(); WAITERS].map(|()| waiter(&bells));
         act(&bells);
         for waiter in waiters {
@@ -92,7 +95,7 @@ fn all_come_back<const WAITERS: usize>(act: fn(&Bells)) {
 /// The writer wakes two of three itself.
 fn bells(_: &'static dyn Decisions) {
     all_come_back::<3>(|bells| {
-        bells.on_durable(Sequence(1));
+        bells.on_durable(LogIndex(1));
         bells.ring(Bell::FIRST);
     });
 }
@@ -100,8 +103,8 @@ fn bells(_: &'static dyn Decisions) {
 fn waiter(bells: &Arc<Bells>) -> thread::JoinHandle<()> {
     let bells = Arc::clone(bells);
     thread::spawn(move || {
-        while !bells.is_over(Sequence(1)) {
-            bells.wait(Bell::FIRST, Sequence(1));
+        while !bells.is_over(LogIndex(1)) {
+            bells.wait(Bell::FIRST, LogIndex(1));
         }
     })
 }
@@ -139,11 +142,11 @@ fn a_future(decisions: &'static dyn Decisions) {
             let (disk, log) = (disk.clone(), Arc::clone(&log));
             thread::spawn(move || write(&disk, &log))
         };
-        let sequence = log.append(b"y").unwrap();
+        let index = log.append(b"y").unwrap();
         {
             let signal = Arc::new(Signal::default());
             let waker = Waker::from(Arc::clone(&signal));
-            let mut synced = pin!(log.synced(sequence));
+            let mut synced = pin!(log.synced(index));
             while synced.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
                 let mut is_on = signal.is_on.lock().unwrap();
                 while !*is_on {
@@ -152,7 +155,7 @@ fn a_future(decisions: &'static dyn Decisions) {
                 *is_on = false;
             }
         }
-        assert!(disk.durable() >= sequence, "record {sequence} is called durable before its sync");
+        assert!(disk.durable() >= index, "record {index} is called durable before its sync");
         other.join().unwrap();
     });
 }
@@ -192,7 +195,7 @@ fn a_failure(decisions: &'static dyn Decisions) {
 
 #[test]
 fn one_ring_wakes_all_who_wait_for_the_batch() {
-    bells(&Steadfast);
+    bells(&DefaultDecisions);
 }
 
 #[test]
@@ -205,7 +208,7 @@ fn a_failure_wakes_all() {
 fn who_is_left_is_woken_before_the_bell_is_that_of_another_batch() {
     PLANTED.set(Some(Fault::BrokenChain));
     all_come_back::<3>(|bells| {
-        bells.on_durable(Sequence(1));
+        bells.on_durable(LogIndex(1));
         bells.ring(Bell::FIRST);
         bells.prepare(Bell::FIRST);
     });
@@ -214,27 +217,27 @@ fn who_is_left_is_woken_before_the_bell_is_that_of_another_batch() {
 
 #[test]
 fn a_record_is_durable_when_a_thread_has_written_it() {
-    two_write(&Steadfast);
+    two_write(&DefaultDecisions);
 }
 
 #[test]
 fn a_future_is_ready_when_its_record_is_durable() {
-    a_future(&Steadfast);
+    a_future(&DefaultDecisions);
 }
 
 #[test]
 fn a_record_waits_for_its_segment() {
-    needs_a_segment(&Steadfast);
+    needs_a_segment(&DefaultDecisions);
 }
 
 #[test]
 fn checkpoints_are_written_while_records_are() {
-    a_checkpoint(&Steadfast);
+    a_checkpoint(&DefaultDecisions);
 }
 
 #[test]
 fn everyone_who_waits_hears_of_a_failure() {
-    a_failure(&Steadfast);
+    a_failure(&DefaultDecisions);
 }
 
 type Model = fn(&'static dyn Decisions);
@@ -261,7 +264,7 @@ fn every_planted_fault_is_caught() {
     ];
     for (fault, model, words) in faults {
         PLANTED.set(Some(fault));
-        is_caught(&format!("{fault:?}"), model, &Steadfast, words);
+        is_caught(&format!("{fault:?}"), model, &DefaultDecisions, words);
         PLANTED.set(None);
     }
 }

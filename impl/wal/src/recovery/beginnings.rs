@@ -13,7 +13,7 @@ use crate::format::header::Header;
 use crate::format::names::segment_name;
 use crate::segment_reader::SegmentReader;
 use crate::settings::Settings;
-use crate::{SegmentNumber, Sequence};
+use crate::{LogIndex, SegmentNumber};
 
 /// A segment that begins with a whole batch of its own.
 pub(super) struct Started {
@@ -30,7 +30,7 @@ pub(super) struct Beginnings {
     /// What is wrong with the first file that is not what it must be.
     pub(super) suspect: Option<Damage>,
     /// The last record that batches in wrong files prove to have been durable.
-    pub(super) known_durable: Sequence,
+    pub(super) known_durable: LogIndex,
     /// The last segment that is started and those behind it that somebody tried to start: these must
     /// be as long as they were made. Recovery shortens the one before, when it has started the next.
     last: Vec<Lengths>,
@@ -54,7 +54,7 @@ impl Beginnings {
             started: VecDeque::new(),
             lengths: BTreeMap::new(),
             suspect: None,
-            known_durable: Sequence(0),
+            known_durable: LogIndex(0),
             last: Vec::new(),
             settings,
             chain,
@@ -158,8 +158,8 @@ fn first_header<F: DiskFile>(
 }
 
 /// The last record of the batches that a file begins with, whatever segment they were written to.
-fn last_record<F: DiskFile>(reader: &mut SegmentReader<F>) -> Result<Sequence, DiskError> {
-    let (mut offset, mut last) = (0, Sequence(0));
+fn last_record<F: DiskFile>(reader: &mut SegmentReader<F>) -> Result<LogIndex, DiskError> {
+    let (mut offset, mut last) = (0, LogIndex(0));
     while offset < reader.length {
         let Ok(batch) = reader.batch(offset)? else { break };
         last = last.max(batch.header.end().unwrap_or_default().previous());

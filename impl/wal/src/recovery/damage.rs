@@ -5,9 +5,9 @@ use std::fmt;
 use crate::disk::{Disk, DiskError};
 use crate::format::VERSION;
 use crate::format::names::LOCK;
-use crate::group_commit::Failure;
+use crate::group_commit::LogFailure;
 use crate::settings::SettingsError;
-use crate::{LogId, Position, Sequence};
+use crate::{Location, LogId, LogIndex};
 
 /// A case of recovery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -112,14 +112,14 @@ pub struct Damage {
     /// The file, or the place in it.
     pub place: Place,
     /// The first and the last record that cannot be read for certain, as far as known.
-    pub lost: Option<(Sequence, Sequence)>,
+    pub lost: Option<(LogIndex, LogIndex)>,
 }
 
 /// Where damage is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
     /// A place in a segment.
-    At(Position),
+    At(Location),
     /// A file as a whole.
     File(String),
 }
@@ -127,13 +127,13 @@ pub enum Place {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Place::At(position) => position.fmt(f),
+            Place::At(location) => location.fmt(f),
             Place::File(name) => f.write_str(name),
         }
     }
 }
 
-fn lost_text(lost: Option<(Sequence, Sequence)>) -> String {
+fn lost_text(lost: Option<(LogIndex, LogIndex)>) -> String {
     match lost {
         Some((first, last)) if first > last => String::new(),
         Some((first, last)) if first == last => format!("; record {first} is lost"),
@@ -148,9 +148,9 @@ pub struct Tail {
     /// Whether something was cut off.
     pub case: Case,
     /// Where the next batch would have been.
-    pub position: Position,
+    pub location: Location,
     /// The first and the last record of the batch that is not whole, where its header tells.
-    pub cut: Option<(Sequence, Sequence)>,
+    pub cut: Option<(LogIndex, LogIndex)>,
 }
 
 impl Tail {
@@ -277,11 +277,11 @@ pub enum CheckpointError {
     )]
     OutOfRange {
         /// What it was to stand for.
-        through: Sequence,
+        through: LogIndex,
         /// What the last checkpoint stands for.
-        least: Sequence,
+        least: LogIndex,
         /// What is durable.
-        durable: Sequence,
+        durable: LogIndex,
     },
     /// Its state is longer than a checkpoint may hold. Nothing was written.
     #[error("a checkpoint with a state of {bytes} bytes: a state takes up to {bytes_max} bytes")]
@@ -299,5 +299,5 @@ pub enum CheckpointError {
     OutOfSpace(DiskError),
     /// The log has failed.
     #[error(transparent)]
-    Failed(#[from] Failure),
+    Failed(#[from] LogFailure),
 }

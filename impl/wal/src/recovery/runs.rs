@@ -7,7 +7,7 @@ use crate::format::batch::BODY_BYTES_MAX;
 use crate::format::header::{HEADER_BYTES, Header};
 use crate::format::names::segment_name;
 use crate::settings::Settings;
-use crate::{Position, SegmentNumber};
+use crate::{Location, SegmentNumber};
 
 /// How much is read at once, in bytes, or one batch if that is longer: little enough that what was
 /// read ahead is in a processor's cache until it is verified.
@@ -16,7 +16,7 @@ pub(super) const READ_BYTES: usize = 256 << 10;
 /// Batches as they lie on disk, one after the other. Only what their headers say about their
 /// lengths was looked at.
 pub(super) struct Run {
-    pub(super) position: Position,
+    pub(super) location: Location,
     memory: AlignedBuffer,
     length: usize,
 }
@@ -29,14 +29,14 @@ impl Run {
 
     /// The offset in the segment at which the run ends.
     pub(super) fn end(&self) -> u64 {
-        self.position.offset + self.length as u64
+        self.location.offset + self.length as u64
     }
 
     /// The bytes of the run from a place in the log on, if it is in it.
-    pub(super) fn from(&self, position: Position) -> Option<&[u8]> {
-        let is_in = self.position.segment == position.segment
-            && (self.position.offset..self.end()).contains(&position.offset);
-        let at = usize::try_from(position.offset - self.position.offset.min(position.offset));
+    pub(super) fn from(&self, location: Location) -> Option<&[u8]> {
+        let is_in = self.location.segment == location.segment
+            && (self.location.offset..self.end()).contains(&location.offset);
+        let at = usize::try_from(location.offset - self.location.offset.min(location.offset));
         self.bytes().get(at.ok().filter(|_| is_in)?..)
     }
 
@@ -90,7 +90,7 @@ impl<F: DiskFile> Runs<F> {
                     None => return Ok(None),
                 },
             };
-            let position = Position { segment: file.segment, offset: file.offset };
+            let location = Location { segment: file.segment, offset: file.offset };
             let (length, has_more) = self.fill(&file, &mut memory)?;
             file.offset += length as u64;
             if has_more {
@@ -99,7 +99,7 @@ impl<F: DiskFile> Runs<F> {
                 self.carried.clear();
             }
             if length > 0 {
-                return Ok(Some(Run { position, memory, length }));
+                return Ok(Some(Run { location, memory, length }));
             }
         }
     }

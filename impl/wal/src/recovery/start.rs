@@ -18,12 +18,12 @@ use crate::group_commit::Opened;
 use crate::segment_reader::SegmentReader;
 use crate::settings::Settings;
 use crate::store::{BatchWriter, Store, remove_if_there};
-use crate::{LogId, Position, SegmentNumber, Sequence, WriterEpoch};
+use crate::{Location, LogId, LogIndex, SegmentNumber, WriterEpoch};
 
 /// The first segment of every log.
 const FIRST_SEGMENT: SegmentNumber = SegmentNumber(1);
 /// The first record of every log.
-const FIRST_RECORD: Sequence = Sequence(1);
+const FIRST_RECORD: LogIndex = LogIndex(1);
 
 /// Looks at a directory before anything in it is touched, not even the lock; makes it if need be.
 pub(crate) fn refuse_what_is_no_log<D: Disk>(
@@ -158,8 +158,8 @@ pub(crate) fn go_on<D: Disk>(
     let newest = store.newest();
     let first = First { log: root.log, epoch, start, segment_bytes, newest, body, count };
     let (checksum, first_end) = write_first(disk, settings, &first)?;
-    if !end.tail.is_uncertain() && last.position.segment == walk.end.segment {
-        store.shorten(last.position.segment, walk.end.offset)?;
+    if !end.tail.is_uncertain() && last.location.segment == walk.end.segment {
+        store.shorten(last.location.segment, walk.end.offset)?;
     }
     // On a full disk, the rest of the reserve is room for a checkpoint and for the next opening.
     store.shorten(segment, segment_bytes)?;
@@ -167,7 +167,7 @@ pub(crate) fn go_on<D: Disk>(
     let opened = Opened {
         log: root.log,
         epoch,
-        tail: Position {
+        tail: Location {
             segment,
             // One that has no room but for its first batch is full.
             offset: settings.segment_bytes - (segment_bytes - first_end),
@@ -275,7 +275,7 @@ fn write_first<D: Disk>(
     let body_bytes = u32::try_from(first.body.len()).unwrap_or(u32::MAX);
     let mut buffer = BatchBuffer::new(body_bytes, settings.padding());
     buffer.push_body(first.body, first.count);
-    let (_, checksum) = buffer.seal(batch::Place {
+    let (_, checksum) = buffer.seal(batch::Placement {
         log: first.log,
         segment: first.start.segment,
         epoch: first.epoch,

@@ -9,7 +9,7 @@ use crate::format::batch::NoBatch;
 use crate::format::header::NoHeader;
 use crate::segment_reader::SegmentReader;
 use crate::settings::Settings;
-use crate::{Position, SegmentNumber, Sequence};
+use crate::{Location, LogIndex, SegmentNumber};
 
 /// No disk writes less than this at once, in bytes.
 const SECTOR_BYTES_MIN: u64 = 512;
@@ -68,11 +68,11 @@ struct Judge<'a, D: Disk> {
     /// The chain behind the last batch.
     chain: Chain,
     /// The last record that is known to have been durable.
-    known_durable: Sequence,
+    known_durable: LogIndex,
     /// The newest segment whose name is known to have been durable.
     newest: SegmentNumber,
     /// Where a batch stands that was written to a later segment than the file's.
-    misplaced: Option<Position>,
+    misplaced: Option<Location>,
     window: Vec<u8>,
 }
 
@@ -107,14 +107,14 @@ impl<D: Disk> Judge<'_, D> {
         if tail.case == Case::CleanEnd || tail.case == Case::StaleBytes {
             // The batch that was being written may have been the first of the next segment.
             if let Some(next) = unstarted.first() {
-                let (other, _) = self.break_at(Position { segment: next.segment, offset: 0 })?;
+                let (other, _) = self.break_at(Location { segment: next.segment, offset: 0 })?;
                 tail = if other.is_uncertain() { other } else { tail };
             }
         }
         if self.settings.decisions.looks_behind_the_break() {
             self.look_behind(end, &mut tail)?;
             for segment in written_first(unstarted) {
-                self.look_behind(Position { segment, offset: 0 }, &mut tail)?;
+                self.look_behind(Location { segment, offset: 0 }, &mut tail)?;
             }
         }
         if let Some(damage) = self.wrong_file(walk) {
@@ -142,17 +142,17 @@ impl<D: Disk> Judge<'_, D> {
     }
 
     /// What stands where the batches break off, and whether that is nothing.
-    fn break_at(&mut self, position: Position) -> Result<(Tail, bool), DiskError> {
+    fn break_at(&mut self, location: Location) -> Result<(Tail, bool), DiskError> {
         let next = self.chain.next;
         let chain = self.chain;
-        let mut reader = self.reader(position.segment)?;
-        let is_blank = position.offset >= reader.length || reader.is_zero(position.offset)?;
+        let mut reader = self.reader(location.segment)?;
+        let is_blank = location.offset >= reader.length || reader.is_zero(location.offset)?;
         let (case, cut) = if is_blank {
             (Case::CleanEnd, None)
         } else {
-            match reader.batch(position.offset)? {
+            match reader.batch(location.offset)? {
                 Ok(_) | Err(NoBatch::Header(NoHeader::OtherVersion(_))) => (Case::StaleBytes, None),
-                Err(NoBatch::Body(header)) if chain.is_at_home(&header, position.segment) => {
+                Err(NoBatch::Body(header)) if chain.is_at_home(&header, location.segment) => {
                     let last = header.end().unwrap_or(next).previous();
                     let cut = (last >= next).then_some((header.first, last));
                     // A torn copy of the last batch, which is held anyway, cuts nothing.
@@ -163,13 +163,13 @@ impl<D: Disk> Judge<'_, D> {
             }
         };
         self.window = reader.into_window();
-        Ok((Tail { case, position, cut }, is_blank))
+        Ok((Tail { case, location, cut }, is_blank))
     }
 
     /// Reads what stands behind the break, sector by sector, for whatever proves that more was
     /// durable: a newer batch, or a header that says so. A batch that a disk wrote to the wrong
     /// place need not begin where a block does.
-    fn look_behind(&mut self, from: Position, tail: &mut Tail) -> Result<(), DiskError> {
+    fn look_behind(&mut self, from: Location, tail: &mut Tail) -> Result<(), DiskError> {
         let chain = self.chain;
         let step = self.settings.padding().min(SECTOR_BYTES_MIN);
         let mut reader = self.reader(from.segment)?;
@@ -197,7 +197,7 @@ impl<D: Disk> Judge<'_, D> {
                     if chain.is_of_log(&batch.header)
                         && !chain.may_be_recycled(&batch.header, from.segment) =>
                 {
-                    misplaced = misplaced.or(Some(Position { offset, ..from }));
+                    misplaced = misplaced.or(Some(Location { offset, ..from }));
                     known_durable = known_durable.max(batch.header.first.previous());
                     Some(batch.header)
                 }
@@ -208,9 +208,9 @@ impl<D: Disk> Judge<'_, D> {
                 Err(NoBatch::Header(_)) => None,
             };
             newest = newest.max(header.map_or(SegmentNumber(0), |it| it.newest));
-            known_durable = known_durable.max(header.map_or(Sequence(0), |it| it.durable));
+            known_durable = known_durable.max(header.map_or(LogIndex(0), |it| it.durable));
             // Behind a header that did not reach the disk, the rest of its batch may stand.
-            let is_open = tail.case == Case::CleanEnd && tail.position.segment == from.segment;
+            let is_open = tail.case == Case::CleanEnd && tail.location.segment == from.segment;
             if is_open && header.is_none() && !is_recycled && !reader.is_zero(offset)? {
                 tail.case = Case::TornHeader;
             }

@@ -15,12 +15,12 @@ use crate::format::batch::{Batch, Records};
 use crate::format::checkpoint::{Root, Start};
 use crate::format::header::{HEADER_BYTES, Header};
 use crate::settings::Settings;
-use crate::{Position, SegmentNumber, Sequence};
+use crate::{Location, LogIndex, SegmentNumber};
 
 /// A batch that was verified and is in the log.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Verified {
-    pub(crate) position: Position,
+    pub(crate) location: Location,
     pub(crate) header: Header,
     pub(crate) checksum: Checksum,
 }
@@ -44,7 +44,7 @@ pub(crate) struct Walk<F> {
     pub(super) before_last: Chain,
     last: Option<Verified>,
     /// The last record that is known to have been durable.
-    pub(super) known_durable: Sequence,
+    pub(super) known_durable: LogIndex,
     /// The newest segment whose name is known to have been durable.
     pub(super) newest: SegmentNumber,
     /// What is wrong with the beginning or the length of a file. It is reported where the batches
@@ -53,7 +53,7 @@ pub(crate) struct Walk<F> {
     /// Where the segments begin that were walked through.
     pub(super) starts: Vec<Start>,
     /// Where the next batch is.
-    pub(super) end: Position,
+    pub(super) end: Location,
 }
 
 impl<F: DiskFile> Walk<F> {
@@ -104,7 +104,7 @@ impl<F: DiskFile> Walk<F> {
             newest: SegmentNumber(0),
             suspect: found.suspect,
             starts: Vec::new(),
-            end: Position { segment: root.start.segment, offset: 0 },
+            end: Location { segment: root.start.segment, offset: 0 },
         };
         if walk.started.front().is_none_or(|it| it.segment != root.start.segment) {
             return Err(walk.broken(None).into());
@@ -126,7 +126,7 @@ impl<F: DiskFile> Walk<F> {
         match found {
             Ok(batch) if self.chain.accepts(&batch.header, self.end.segment) => {
                 let (header, checksum) = (batch.header, batch.checksum);
-                let verified = Verified { position: self.end, header, checksum };
+                let verified = Verified { location: self.end, header, checksum };
                 self.before_last = self.chain;
                 self.chain.push(&batch);
                 self.last = Some(verified);
@@ -141,12 +141,16 @@ impl<F: DiskFile> Walk<F> {
     /// Moves on to the next segment if the present one ends here: where the next one goes on.
     fn enter_segment(&mut self) {
         let chain = self.chain;
-        while self.started.get(1).is_some_and(|it| chain.goes_on_at(&it.first)) {
+        while self
+            .started
+            .get(1)
+            .is_some_and(|it| chain.goes_on_at(it.first.first, it.first.previous))
+        {
             self.started.pop_front();
         }
         let segment = self.started.front().map_or(self.end.segment, |it| it.segment);
         if segment != self.end.segment {
-            self.end = Position { segment, offset: 0 };
+            self.end = Location { segment, offset: 0 };
         }
         if self.starts.last().is_none_or(|it| it.segment != segment) {
             self.starts.push(Start { segment, first: chain.next, previous: chain.previous });
@@ -166,14 +170,14 @@ impl<F: DiskFile> Walk<F> {
             let Some(run) = next else {
                 return Ok(false);
             };
-            if run.position == self.end {
+            if run.location == self.end {
                 if let Some(oldest) = self.before.take() {
                     self.source.recycle(oldest);
                 }
                 self.before = self.run.replace(run);
                 return Ok(true);
             }
-            if run.position > self.end {
+            if run.location > self.end {
                 self.ahead = Some(run);
                 return Ok(false);
             }
@@ -208,7 +212,7 @@ impl<F: DiskFile> Walk<F> {
     /// The body of one of the last two batches that were verified.
     pub(crate) fn body(&self, batch: &Verified) -> &[u8] {
         let runs = [&self.run, &self.before];
-        let bytes = runs.iter().find_map(|it| it.as_ref()?.from(batch.position));
+        let bytes = runs.iter().find_map(|it| it.as_ref()?.from(batch.location));
         let end = HEADER_BYTES + batch.header.length as usize;
         bytes.and_then(|it| it.get(HEADER_BYTES..end)).unwrap_or_default()
     }
@@ -224,7 +228,7 @@ impl<F: DiskFile> Walk<F> {
     }
 
     /// The number of the last record.
-    pub(crate) fn last_record(&self) -> Sequence {
+    pub(crate) fn last_record(&self) -> LogIndex {
         self.chain.next.previous()
     }
 
@@ -238,12 +242,12 @@ impl<F: DiskFile> Walk<F> {
     }
 
     /// Damage, with the records that are lost by it as far as known.
-    pub(super) fn lost_by(&self, damage: Damage, known_durable: Sequence) -> Damage {
+    pub(super) fn lost_by(&self, damage: Damage, known_durable: LogIndex) -> Damage {
         let lost = (known_durable >= self.chain.next).then_some((self.chain.next, known_durable));
         Damage { lost, ..damage }
     }
 
-    pub(super) fn damage(&self, position: Position, case: Case, known_durable: Sequence) -> Damage {
-        self.lost_by(Damage { case, place: Place::At(position), lost: None }, known_durable)
+    pub(super) fn damage(&self, location: Location, case: Case, known_durable: LogIndex) -> Damage {
+        self.lost_by(Damage { case, place: Place::At(location), lost: None }, known_durable)
     }
 }

@@ -10,7 +10,7 @@ use crate::disk::{Access, Disk, DiskFile};
 use crate::format::checkpoint::Root;
 use crate::format::header::Header;
 use crate::format::names::{CHECKPOINT, FileName, segment_name};
-use crate::{SegmentNumber, Sequence, Steadfast};
+use crate::{DefaultDecisions, LogIndex, SegmentNumber};
 
 /// Clones are the same disk. Loom sees which records are synced and tries all orders of that; other
 /// calls it does not see, but the locks around them.
@@ -28,7 +28,7 @@ pub(super) struct Watched {
     durable_names: BTreeMap<String, usize>,
     files: Vec<Vec<u8>>,
     /// The file of the batch that is written and not synced, and its last record.
-    on_its_way: Option<(usize, Sequence)>,
+    on_its_way: Option<(usize, LogIndex)>,
     /// The first segment that the durable checkpoint needs.
     needed: SegmentNumber,
     fails_syncs: bool,
@@ -54,8 +54,8 @@ impl WatchedDisk {
     }
 
     /// Every record up to this number is synced.
-    pub(super) fn durable(&self) -> Sequence {
-        Sequence(self.durable.as_ref().map_or(0, |it| it.load(Ordering::Acquire)))
+    pub(super) fn durable(&self) -> LogIndex {
+        LogIndex(self.durable.as_ref().map_or(0, |it| it.load(Ordering::Acquire)))
     }
 
     pub(super) fn fail_syncs(&self) {
@@ -84,7 +84,7 @@ impl Watched {
         assert!(self.on_its_way.is_none(), "two batches are on their way");
         let name = segment_name(header.segment);
         assert!(self.durable_names.get(&name) == Some(&inode), "the name of {name} is not durable");
-        let last = Sequence(header.first.0 + u64::from(header.count)).previous();
+        let last = LogIndex(header.first.0 + u64::from(header.count)).previous();
         self.on_its_way = Some((inode, last));
     }
 }
@@ -148,7 +148,8 @@ impl Disk for WatchedDisk {
         self.on(|it| {
             it.durable_names = it.names.clone();
             if let Some(inode) = it.names.get(CHECKPOINT) {
-                let root = Root::decode(&it.files[*inode], &Steadfast).expect("a checkpoint").0;
+                let root =
+                    Root::decode(&it.files[*inode], &DefaultDecisions).expect("a checkpoint").0;
                 it.needed = root.start.segment;
             }
         });
@@ -169,7 +170,7 @@ impl DiskFile for WatchedFile {
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
         self.disk.on(|it| {
-            if let Ok((header, _)) = Header::decode(bytes, &Steadfast) {
+            if let Ok((header, _)) = Header::decode(bytes, &DefaultDecisions) {
                 it.on_batch(self.inode, &header);
             }
             let file = &mut it.files[self.inode];

@@ -1,34 +1,36 @@
-//! Logs that decide one thing wrongly, and defences that cover for each other.
+//! The twins of the log: logs that decide one thing wrongly, each of which must be caught. And logs
+//! that lack one of several defences that back each other up, which must not be.
 
-use steadfast_wal::{Checksum, Decisions, LogId, SegmentNumber, Sequence, Stage, WriterEpoch};
+use steadfast_wal::{Checksum, Decisions, LogId, LogIndex, SegmentNumber, Stage, WriterEpoch};
 
-/// A log that decides something wrongly.
-pub struct WrongLog {
-    /// Its name.
+/// A log whose decisions differ from the right ones.
+pub struct Variant {
+    /// Its name in reports.
     pub name: &'static str,
-    /// What it does wrong.
+    /// The difference, in one clause.
     pub about: &'static str,
-    /// What it decides.
+    /// Its decisions.
     pub decisions: &'static dyn Decisions,
 }
 
-macro_rules! wrong_logs {
+macro_rules! variants {
     ($(#[$doc:meta])* $list:ident $($constant:ident $type:ident $name:literal $about:literal { $($body:tt)* })*) => {
         $(
             struct $type;
             impl Decisions for $type { $($body)* }
-            static $constant: WrongLog =
-                WrongLog { name: $name, about: $about, decisions: &$type };
+            static $constant: Variant =
+                Variant { name: $name, about: $about, decisions: &$type };
         )*
 
         $(#[$doc])*
-        pub static $list: &[&WrongLog] = &[$(&$constant),*];
+        pub static $list: &[&Variant] = &[$(&$constant),*];
     };
 }
 
-wrong_logs! {
-    /// Each must be caught.
-    WRONG_LOGS
+variants! {
+    /// Each decides one thing wrongly, and must be caught. The last, `any-batch`, lacks at once all the
+    /// defences of which each of [`WEAKENED`] lacks one.
+    TWINS
     NO_BODY_CHECKSUM NoBodyChecksum "no-body-checksum"
     "a batch is believed without its checksum" {
         fn body_is_intact(&self, _: &dyn Fn() -> Checksum, _: Checksum) -> bool { true }
@@ -71,7 +73,7 @@ wrong_logs! {
     }
     CUTS_DAMAGE CutsDamage "damage-is-cut"
     "where the batches break off is the end, whatever was durable" {
-        fn is_damage(&self, _: Sequence, _: Sequence) -> bool { false }
+        fn is_damage(&self, _: LogIndex, _: LogIndex) -> bool { false }
     }
     BLIND_BEHIND_BREAK BlindBehindBreak "blind-behind-the-break"
     "newer batches behind a broken one are not looked for" {
@@ -147,21 +149,27 @@ wrong_logs! {
     }
     CHECKPOINT_AHEAD CheckpointAhead "checkpoint-ahead-of-log"
     "a checkpoint stands for records that are not durable" {
-        fn may_stand_for(&self, _: Sequence, _: Sequence) -> bool { true }
+        fn may_stand_for(&self, _: LogIndex, _: LogIndex) -> bool { true }
     }
     CHECKPOINT_FIRST CheckpointFirst "checkpoint-before-segment"
     "a new log has its checkpoint before its first segment" {
         fn begins_segment_before_checkpoint(&self) -> bool { false }
     }
+    ANY_BATCH AnyBatch "any-batch"
+    "a batch of this log is believed wherever it stands" {
+        fn is_next(&self, _: LogIndex, _: LogIndex) -> bool { true }
+        fn continues(&self, _: Checksum, _: Checksum) -> bool { true }
+        fn may_follow(&self, _: WriterEpoch, _: WriterEpoch) -> bool { true }
+    }
 }
 
-wrong_logs! {
-    /// Each lacks one of the defences that cover for each other against a batch in a wrong place, and
-    /// must not be caught.
-    WEAKER_LOGS
-    ANY_SEQUENCE AnySequence "any-sequence"
+variants! {
+    /// Each lacks one of the three checks that reject a batch in a wrong place. The other two reject it
+    /// all the same, so these must not be caught.
+    WEAKENED
+    ANY_INDEX AnyIndex "any-index"
     "a batch is believed whatever number it begins with" {
-        fn is_next(&self, _: Sequence, _: Sequence) -> bool { true }
+        fn is_next(&self, _: LogIndex, _: LogIndex) -> bool { true }
     }
     ANY_PREDECESSOR AnyPredecessor "any-predecessor"
     "a batch is believed whatever batch it was written after" {
@@ -169,17 +177,6 @@ wrong_logs! {
     }
     ANY_EPOCH AnyEpoch "any-epoch"
     "a batch of an older opening may come after one of a newer" {
-        fn may_follow(&self, _: WriterEpoch, _: WriterEpoch) -> bool { true }
-    }
-}
-
-wrong_logs! {
-    /// Lacks all of them together, and must be caught: so they are what keeps the weaker ones right.
-    UNDEFENDED_LOGS
-    ANY_BATCH AnyBatch "any-batch"
-    "a batch of this log is believed wherever it stands" {
-        fn is_next(&self, _: Sequence, _: Sequence) -> bool { true }
-        fn continues(&self, _: Checksum, _: Checksum) -> bool { true }
         fn may_follow(&self, _: WriterEpoch, _: WriterEpoch) -> bool { true }
     }
 }

@@ -1,35 +1,35 @@
-//! A futex as loom sees it.
+//! A futex that loom can explore.
 
 use std::collections::VecDeque;
 
 use loom::sync::atomic::{AtomicU32, Ordering};
 use loom::sync::{Condvar, Mutex};
 
-/// A counter that threads can wait for. Those who sleep stand in a queue, as in the kernel, and the lock
-/// of the queue orders a count against the look at it.
-#[derive(Default)]
-pub(in crate::log) struct Futex {
+/// A counter that threads sleep on. Sleepers stand in a queue, as in the kernel, and the lock of the
+/// queue orders a count against the look at it.
+#[derive(Debug, Default)]
+pub struct Futex {
     count: AtomicU32,
     sleepers: Mutex<Sleepers>,
     woken: Condvar,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Sleepers {
     queue: VecDeque<u64>,
     next: u64,
 }
 
-impl Futex {
-    pub(in crate::log) fn count(&self) -> u32 {
+impl super::Futex for Futex {
+    fn count(&self) -> u32 {
         self.count.load(Ordering::Acquire)
     }
 
-    pub(in crate::log) fn count_up(&self) {
+    fn count_up(&self) {
         self.count.fetch_add(1, Ordering::Release);
     }
 
-    pub(in crate::log) fn wait(&self, count: u32) {
+    fn wait(&self, count: u32) {
         let mut sleepers = self.sleepers.lock().unwrap();
         if self.count.load(Ordering::Relaxed) != count {
             return;
@@ -42,13 +42,13 @@ impl Futex {
         }
     }
 
-    pub(in crate::log) fn wake_one(&self) {
+    fn wake_one(&self) {
         if self.sleepers.lock().unwrap().queue.pop_front().is_some() {
             self.woken.notify_all();
         }
     }
 
-    pub(in crate::log) fn wake_all(&self) {
+    fn wake_all(&self) {
         let queue = std::mem::take(&mut self.sleepers.lock().unwrap().queue);
         if !queue.is_empty() {
             self.woken.notify_all();
