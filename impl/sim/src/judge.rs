@@ -5,7 +5,7 @@ use steadfast_guarantees::{
 };
 use steadfast_node::{Cluster, ContentCopy, NodeStorage};
 use steadfast_protocol::{
-    ContentId, Decisions, Entry, Epoch, NodeId, NodeSet, Outcome, Position, Record, Replica,
+    ContentId, Decisions, Entry, Epoch, LogIndex, NodeId, NodeSet, Outcome, Record, Replica,
     RequestId, Role, Settings,
 };
 
@@ -68,7 +68,7 @@ pub(crate) struct Mark {
     life: u64,
     is_up: bool,
     length: usize,
-    synced: Position,
+    synced: LogIndex,
     promise: Epoch,
     leads: bool,
     has_stopped: bool,
@@ -110,7 +110,7 @@ pub(crate) struct Shadow {
     mark: Mark,
     replica: Option<Replica>,
     length: usize,
-    synced: Position,
+    synced: LogIndex,
     /// What was on its disk, if a crash has taken some of it since.
     records: Option<Vec<Record>>,
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use steadfast_guarantees::{Action as Asked, GUARANTEES, GuaranteeId, Operation, Status, holds};
 use steadfast_node::{ContentCopy, Node, NodeStorage};
 use steadfast_protocol::{
-    ContentId, Entry, Epoch, Held, Intent, Leadership, NodeId, Packet, Position, Progress, Record,
+    ContentId, Entry, Epoch, Held, Intent, Leadership, NodeId, Packet, LogIndex, Progress, Record,
     Replica, Role, Waiting, Want,
 };
 use steadfast_trace::Bounds;
@@ -175,11 +175,11 @@ fn role(replica: &Replica) -> String {
 /// The records besides the identity; what stands after `||` is not synced.
 fn log(disk: &Disk) -> String {
     let mut text = String::new();
-    for (position, record) in (0..).map(Position).zip(disk.records()) {
+    for (index, record) in (0..).map(LogIndex).zip(disk.records()) {
         if matches!(record, Record::Identity(_)) {
             continue;
         }
-        if position == disk.synced() {
+        if index == disk.synced() {
             text.push_str("|| ");
         } else if !text.is_empty() {
             text.push_str("| ");

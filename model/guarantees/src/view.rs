@@ -2,7 +2,7 @@
 
 use steadfast_node::{ContentCopy, Node, NodeStorage};
 use steadfast_protocol::{
-    ContentId, Decisions, Entry, Files, NodeId, Position, Record, Replica, Settings,
+    ContentId, Decisions, Entry, Files, LogIndex, NodeId, Record, Replica, Settings,
 };
 
 use crate::History;
@@ -15,7 +15,7 @@ pub struct NodeView<'a> {
     /// What is on its disk, synced or not, in order.
     pub records: &'a [Record],
     /// How many of these records are synced; of a node that is down all.
-    pub synced: Position,
+    pub synced: LogIndex,
 }
 
 /// A cluster that can be judged: what its driver knows beyond what its nodes know.

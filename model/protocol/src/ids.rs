@@ -47,8 +47,9 @@ counter!(
     Tag
 );
 counter!(
-    /// How many records a log holds, or held up to and including some record.
-    Position
+    /// The place of a record in a node's log, counted from 1. The index of the last record is also
+    /// how many records the log holds; zero stands for an empty log.
+    LogIndex
 );
 counter!(
     /// One connection between two nodes, from link-up to link-down. A later one has a higher id.

@@ -5,14 +5,14 @@ use std::hash::{Hash, Hasher};
 
 use crate::decisions::sort_heads;
 use crate::{
-    ContentId, Counter, Digest, Dot, Entry, Epoch, NODES_MAX, NodeId, Position, Record, RequestId,
+    ContentId, Counter, Digest, Dot, Entry, Epoch, LogIndex, NODES_MAX, NodeId, Record, RequestId,
     Sequence, VersionVector,
 };
 
 /// The logged records, indexed: the promise, and the entries by origin.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Log {
-    length: Position,
+    length: LogIndex,
     promise: Epoch,
     /// Invariant (G8, no-gaps): an origin's entries are a prefix of those it made, in order.
     origins: Vec<Vec<Entry>>,
@@ -37,7 +37,7 @@ impl Hash for Log {
 impl Log {
     /// How many records are logged.
     #[must_use]
-    pub fn length(&self) -> Position {
+    pub fn length(&self) -> LogIndex {
         self.length
     }
 
