@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use steadfast_guarantees::{Action, Operation, Status};
+use steadfast_guarantees::{Operation, OperationKind, Status};
 use steadfast_node::{Cluster, ContentCopy, NodeStorage};
 use steadfast_protocol::{
     Change, Consistency, Content, ContentId, Dot, Input, Intent, NodeId, Path, ReadRequest,
@@ -224,7 +224,7 @@ impl Simulation {
         world.spend(|left| &mut left.reads)?;
         let request = world.count_request();
         let path = self.recorder.path(path);
-        self.judge.history_mut().on_invoked(request, path.clone(), node, Action::read());
+        self.judge.history_mut().on_invoked(request, path.clone(), node, OperationKind::read());
         let consistency = Consistency::Linearizable;
         self.ledger.reads += 1;
         Some(self.hear(node, Input::Read(ReadRequest { request, path, consistency })))
@@ -255,8 +255,8 @@ impl Simulation {
             self.recorder.name_content(request.number, content);
         }
         self.ledger.writes += 1;
-        let action = Action::write(intent.clone(), base.clone());
-        self.judge.history_mut().on_invoked(request, path.clone(), node, action);
+        let kind = OperationKind::write(intent.clone(), base.clone());
+        self.judge.history_mut().on_invoked(request, path.clone(), node, kind);
         Some(self.bring_and_write(node, WriteRequest { request, path, intent, base }))
     }
 
@@ -343,7 +343,7 @@ impl Simulation {
                     |it: &&Operation| matches!(it.status, Status::Unknown | Status::Pending);
                 let writes = operations
                     .filter(is_open)
-                    .filter(|it| matches!(it.action, Action::Write { .. }));
+                    .filter(|it| matches!(it.kind, OperationKind::Write { .. }));
                 let open: Vec<RequestId> = writes.map(|it| it.request).collect();
                 if let Some(request) = random.pick(&open).copied() {
                     self.retry(node, request);

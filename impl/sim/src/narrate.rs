@@ -1,6 +1,6 @@
 //! Which steps are worth a line, and in which words.
 
-use steadfast_guarantees::{Action, Operation, Status};
+use steadfast_guarantees::{Operation, OperationKind, Status};
 use steadfast_protocol::{
     Change, Content, Dot, Entry, Epoch, Files, Message, NodeId, Path, Replica, Role, VersionVector,
 };
@@ -297,16 +297,16 @@ impl Simulation {
     }
 
     fn answer(&self, operation: &Operation) -> String {
-        match (&operation.action, operation.status) {
-            (Action::Write { acked: Some(dot), .. }, Status::Done) => {
+        match (&operation.kind, operation.status) {
+            (OperationKind::Write { acked: Some(dot), .. }, Status::Done) => {
                 let copies = self.copies(*dot);
                 let nodes = if copies == 1 { "node" } else { "nodes" };
                 format!("ACKNOWLEDGED as {dot}, synced on {copies} {nodes}")
             }
-            (Action::Read { version: Some(version) }, Status::Done) => {
+            (OperationKind::Read { version: Some(version) }, Status::Done) => {
                 format!("{} {}", version.dot, described(&version.change))
             }
-            (Action::Read { .. }, Status::Done) => "there is no such file".to_owned(),
+            (OperationKind::Read { .. }, Status::Done) => "there is no such file".to_owned(),
             (_, Status::Refused) => "refused".to_owned(),
             (_, Status::Unknown) => "the outcome is UNKNOWN".to_owned(),
             _ => "?".to_owned(),
@@ -338,11 +338,11 @@ fn described(change: &Change) -> String {
 
 fn request_of(operation: &Operation) -> String {
     use steadfast_protocol::Intent;
-    let verb = match &operation.action {
-        Action::Write { intent: Intent::Put(_), .. } => "put",
-        Action::Write { intent: Intent::Delete, .. } => "delete",
-        Action::Write { intent: Intent::Restore(_), .. } => "restore",
-        Action::Read { .. } => "read",
+    let verb = match &operation.kind {
+        OperationKind::Write { intent: Intent::Put(_), .. } => "put",
+        OperationKind::Write { intent: Intent::Delete, .. } => "delete",
+        OperationKind::Write { intent: Intent::Restore(_), .. } => "restore",
+        OperationKind::Read { .. } => "read",
     };
     format!("{verb} {}", operation.path)
 }

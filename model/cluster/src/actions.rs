@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use steadfast_guarantees::{Action as Asked, Status};
+use steadfast_guarantees::{OperationKind, Status};
 use steadfast_node::{Cluster, ContentCopy, NodeStorage};
 use steadfast_protocol::{Change, NodeId, Packet, Replica};
 use steadfast_trace::{Cut, Network, Step, WriteKind};
@@ -144,7 +144,7 @@ impl ClusterModel {
                 let operations = state.history().operations().iter();
                 for (request, operation) in (0..).zip(operations) {
                     let is_open = matches!(operation.status, Status::Unknown | Status::Pending);
-                    if is_open && matches!(operation.action, Asked::Write { .. }) {
+                    if is_open && matches!(operation.kind, OperationKind::Write { .. }) {
                         actions.push(Action::new(Step::Retry { node, request }));
                     }
                 }

@@ -2,7 +2,7 @@
 
 use stateright::Model;
 use stateright::actor::{ActorModelAction, Id, Network};
-use steadfast_guarantees::Action as Asked;
+use steadfast_guarantees::OperationKind;
 use steadfast_node::{Cluster, LinkEvent};
 use steadfast_protocol::{Consistency, Content, Input, Intent, NodeId, ReadRequest, WriteRequest};
 use steadfast_trace::{Bounds, Cut, Step, WriteKind};
@@ -123,7 +123,7 @@ impl ClusterModel {
         let heads = before.replica(node)?.files().heads(&path);
         let content = self.scope().content(before.world.next_number());
         let (intent, base) = kind.intent(heads, Some(content))?;
-        let asked = Asked::write(intent.clone(), base.clone());
+        let asked = OperationKind::write(intent.clone(), base.clone());
         let mut world = before.world.clone();
         world.spend_write(kind)?;
         let request = world.count_request();
@@ -167,7 +167,7 @@ impl ClusterModel {
         let consistency = Consistency::Linearizable;
         let read = ReadRequest { request, path: path.clone(), consistency };
         let mut next = self.tell(before, node, Event::Input(Input::Read(read)));
-        next.actors.history.on_invoked(request, path, node, Asked::read());
+        next.actors.history.on_invoked(request, path, node, OperationKind::read());
         next.world = world;
         Some(next)
     }
