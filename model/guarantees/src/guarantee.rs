@@ -172,12 +172,6 @@ impl GuaranteeSet {
         self.0 & (1 << guarantee as u16) != 0
     }
 
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-
     /// The members in order.
     pub fn iter(self) -> impl Iterator<Item = GuaranteeId> {
         GUARANTEES.iter().map(|it| it.id()).filter(move |it| self.contains(*it))

@@ -206,7 +206,7 @@ impl History {
 
     /// Whether an entry was written by a client that named what it replaces.
     #[must_use]
-    pub fn has_named_base(&self, entry: &Entry) -> bool {
+    pub(crate) fn has_named_base(&self, entry: &Entry) -> bool {
         let asked = self.operation(entry.request).map(|it| &it.kind);
         matches!(asked, Some(OperationKind::Write { base: Base::Named(_), .. }))
     }
@@ -247,7 +247,7 @@ impl History {
 
     /// The newest epoch that was led; zero if none was.
     #[must_use]
-    pub fn newest_epoch(&self) -> Epoch {
+    pub(crate) fn newest_epoch(&self) -> Epoch {
         self.leaders.last().map(|(epoch, _)| *epoch).unwrap_or_default()
     }
 
@@ -430,7 +430,7 @@ impl History {
 impl Operation {
     /// The entries that the operation made, each with the epoch of the leader that made it.
     #[must_use]
-    pub fn made(&self) -> &[(Entry, Epoch)] {
+    pub(crate) fn made(&self) -> &[(Entry, Epoch)] {
         match &self.kind {
             OperationKind::Write { made, .. } => made,
             OperationKind::Read { .. } => &[],
@@ -439,19 +439,19 @@ impl Operation {
 
     /// When the client asked.
     #[must_use]
-    pub fn invoked(&self) -> Time {
+    pub(crate) fn invoked(&self) -> Time {
         self.invoked
     }
 
     /// When the client heard what its request did or what it found; `None` if it never did.
     #[must_use]
-    pub fn returned(&self) -> Option<Time> {
+    pub(crate) fn returned(&self) -> Option<Time> {
         self.returned
     }
 
     /// What its refusal says about the file, where that is judged.
     #[must_use]
-    pub fn observed(&self) -> Option<Observation> {
+    pub(crate) fn observed(&self) -> Option<Observation> {
         self.observed
     }
 

@@ -19,5 +19,4 @@ pub use guarantee::{
     timeouts_needed,
 };
 pub use history::{History, Operation, OperationId, OperationKind, Status};
-pub use observation::Observation;
 pub use view::{ClusterView, NodeView};

@@ -8,7 +8,7 @@ use crate::{History, Operation, OperationKind, Status};
 
 /// What a refusal says about a file at some moment between request and answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Observation {
+pub(crate) enum Observation {
     /// Nothing was visible, or a delete.
     Absent,
     /// The version was not known as one of the path.
@@ -21,7 +21,7 @@ impl Observation {
     /// What a refusal says about a file; `None` if it speaks of something else. That a retry finds
     /// its first try overtaken is not judged: what becomes of a retry does not undo that try.
     #[must_use]
-    pub fn of(refusal: &Refusal) -> Option<Observation> {
+    pub(crate) fn of(refusal: &Refusal) -> Option<Observation> {
         match refusal {
             Refusal::NotFound { .. } => Some(Observation::Absent),
             Refusal::UnknownVersion { dot, .. } => Some(Observation::Unknown(*dot)),
@@ -41,7 +41,7 @@ impl History {
     /// an absence with one order of them, any other observation with what had returned before the
     /// request and what was asked for before the answer.
     #[must_use]
-    pub fn explains_refusal(&self, refused: &Operation) -> bool {
+    pub(crate) fn explains_refusal(&self, refused: &Operation) -> bool {
         let (Some(observed), Some(returned)) = (refused.observed(), refused.returned()) else {
             return true;
         };

@@ -108,7 +108,7 @@ impl dyn ClusterView + '_ {
     }
 
     /// The nodes that are up and have not stopped taking part.
-    pub fn taking_part(&self) -> impl Iterator<Item = &Replica> {
+    pub(crate) fn taking_part(&self) -> impl Iterator<Item = &Replica> {
         self.replicas().filter(|it| it.takes_part())
     }
 
@@ -122,7 +122,7 @@ impl dyn ClusterView + '_ {
     /// may have led a newer epoch than the leader's; those that followed it tell the leader so at its
     /// next heartbeat.
     #[must_use]
-    pub fn is_led(&self) -> bool {
+    pub(crate) fn is_led(&self) -> bool {
         let highest = self.taking_part().map(Replica::promise).max();
         let is_current = |it: &Replica| it.leads() && Some(it.promise()) == highest;
         match self.history().rolled_back().is_empty() {

@@ -34,7 +34,7 @@ impl Witness {
 macro_rules! witnesses {
     ($($id:literal, $about:literal, $reached:expr;)*) => {
         /// All witnesses.
-        pub static WITNESSES: &[Witness] =
+        static WITNESSES: &[Witness] =
             &[$(Witness { id: $id, about: $about, reached: $reached }),*];
     };
 }

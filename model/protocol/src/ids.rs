@@ -101,19 +101,13 @@ impl NodeSet {
         NodeSet(bits)
     }
 
-    /// The members as bits, bit 0 for node 0.
-    #[must_use]
-    pub fn bits(self) -> u8 {
-        self.0
-    }
-
     /// Adds a node; one beyond the largest cluster is ignored.
     pub fn insert(&mut self, node: NodeId) {
         self.0 |= 1_u8.checked_shl(u32::from(node.0)).unwrap_or(0);
     }
 
     /// Removes a node.
-    pub fn remove(&mut self, node: NodeId) {
+    pub(crate) fn remove(&mut self, node: NodeId) {
         self.0 &= !1_u8.checked_shl(u32::from(node.0)).unwrap_or(0);
     }
 

@@ -120,12 +120,6 @@ impl Replica {
         self.identity.settings
     }
 
-    /// What was chosen when the node started.
-    #[must_use]
-    pub fn parameters(&self) -> Parameters {
-        self.parameters
-    }
-
     /// What is logged, synced or not.
     #[must_use]
     pub fn log(&self) -> &Log {
