@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use steadfast_guarantees::{Action, Operation, Status};
+use steadfast_guarantees::{Operation, OperationKind, Status};
 use steadfast_node::{Cluster, ContentCopy, NodeStorage};
 use steadfast_protocol::{
     Change, Consistency, Content, ContentId, Dot, NodeId, Path, ReadRequest, RequestId,
@@ -289,7 +289,7 @@ impl Simulation {
                     |it: &&Operation| matches!(it.status, Status::Unknown | Status::Pending);
                 let writes = operations
                     .filter(is_open)
-                    .filter(|it| matches!(it.action, Action::Write { .. }));
+                    .filter(|it| matches!(it.kind, OperationKind::Write { .. }));
                 let open: Vec<RequestId> = writes.map(|it| it.request).collect();
                 if let Some(request) = random.pick(&open).copied() {
                     self.retry(node, request);

@@ -5,7 +5,7 @@ use steadfast_guarantees::{
 };
 use steadfast_node::{Cluster, ContentCopy, NodeStorage};
 use steadfast_protocol::{
-    ContentId, Decisions, Entry, Epoch, NodeId, NodeSet, Outcome, Position, Record, Replica,
+    ContentId, Decisions, Entry, Epoch, LogIndex, NodeId, NodeSet, Outcome, Record, Replica,
     RequestId, Role, Settings,
 };
 
@@ -80,7 +80,7 @@ struct Mark {
     life: u64,
     is_up: bool,
     length: usize,
-    synced: Position,
+    synced: LogIndex,
     promise: Epoch,
     leads: bool,
     has_stopped: bool,

@@ -1,7 +1,7 @@
 //! What happens, one thing at a time. Every change of the cluster is a [`Happening`], and each is a
 //! [`Step`](steadfast_trace::Step) of the trace, so that whoever has the steps can do the same again.
 
-use steadfast_guarantees::Action;
+use steadfast_guarantees::OperationKind;
 use steadfast_node::{Cluster, LinkEvent};
 use steadfast_protocol::{Content, ContentId, Input, Intent, NodeId, WriteRequest};
 
@@ -218,8 +218,8 @@ impl Simulation {
             Happening::LinkDown { node, peer } => self.hear(node, Input::LinkDown { peer }),
             Happening::Write { node, ref write, .. } => {
                 self.ledger.writes += 1;
-                let action = Action::write(write.intent.clone(), write.base.clone());
-                self.history.on_invoked(write.request, write.path.clone(), node, action);
+                let kind = OperationKind::write(write.intent.clone(), write.base.clone());
+                self.history.on_invoked(write.request, write.path.clone(), node, kind);
                 self.bring_and_write(node, write)
             }
             Happening::Retry { node, ref write } => {
@@ -228,7 +228,12 @@ impl Simulation {
             }
             Happening::Read { node, ref read } => {
                 self.ledger.reads += 1;
-                self.history.on_invoked(read.request, read.path.clone(), node, Action::read());
+                self.history.on_invoked(
+                    read.request,
+                    read.path.clone(),
+                    node,
+                    OperationKind::read(),
+                );
                 self.hear(node, Input::Read(read.clone()))
             }
             Happening::Timeout { node } => {

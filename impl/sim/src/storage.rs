@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use steadfast_node::{ContentCopy, NodeStorage, garbled};
 use steadfast_protocol::{
-    ContentId, Decisions, Identity, NodeId, Payload, Position, Record, Steadfast,
+    ContentId, Decisions, Identity, LogIndex, NodeId, Payload, Record, Steadfast,
 };
 use steadfast_simulated_disk::{CrashModel, DiskModel, SimulatedDisk};
 use steadfast_wal::{LogId, Opening, SerialLog, Settings, Tail};
@@ -206,7 +206,7 @@ impl Storage {
     }
 
     /// Notes that the replica was told of a batch that is on disk.
-    pub(crate) fn note_synced(&mut self, end: usize) -> Position {
+    pub(crate) fn note_synced(&mut self, end: usize) -> LogIndex {
         self.synced = end;
         self.synced()
     }
@@ -337,8 +337,8 @@ impl NodeStorage for Storage {
         &self.records
     }
 
-    fn synced(&self) -> Position {
-        Position(self.synced as u64)
+    fn synced(&self) -> LogIndex {
+        LogIndex(self.synced as u64)
     }
 
     fn append(&mut self, records: Vec<Record>) {

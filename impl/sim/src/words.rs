@@ -1,6 +1,6 @@
 //! A moment of a run in words.
 
-use steadfast_guarantees::{Action, Operation, Status};
+use steadfast_guarantees::{Operation, OperationKind, Status};
 use steadfast_protocol::{
     Change, Content, Dot, Entry, Files, Input, Intent, Message, NodeId, Path, Replica, Role,
     WriteRequest,
@@ -218,9 +218,9 @@ impl Words<'_> {
 
     /// The end of an operation, as its client hears it.
     fn ended(&self, operation: &Operation) -> String {
-        let verb = match &operation.action {
-            Action::Write { intent, .. } => verb(intent),
-            Action::Read { .. } => "read",
+        let verb = match &operation.kind {
+            OperationKind::Write { intent, .. } => verb(intent),
+            OperationKind::Read { .. } => "read",
         };
         let path = &operation.path;
         match self.after(operation.node) {
@@ -230,16 +230,16 @@ impl Words<'_> {
     }
 
     fn answer(&self, operation: &Operation) -> String {
-        match (&operation.action, operation.status) {
-            (Action::Write { acked: Some(dot), .. }, Status::Done) => {
+        match (&operation.kind, operation.status) {
+            (OperationKind::Write { acked: Some(dot), .. }, Status::Done) => {
                 let copies = self.copies(*dot);
                 let nodes = if copies == 1 { "node" } else { "nodes" };
                 format!("ACKNOWLEDGED as {dot}, synced on {copies} {nodes}")
             }
-            (Action::Read { version: Some(version) }, Status::Done) => {
+            (OperationKind::Read { version: Some(version) }, Status::Done) => {
                 format!("{} {}", version.dot, described(&version.change))
             }
-            (Action::Read { .. }, Status::Done) => "there is no such file".to_owned(),
+            (OperationKind::Read { .. }, Status::Done) => "there is no such file".to_owned(),
             (_, Status::Refused) => "refused".to_owned(),
             (_, Status::Unknown) => "the outcome is UNKNOWN".to_owned(),
             _ => "?".to_owned(),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use steadfast_guarantees::{Action as Asked, Status};
+use steadfast_guarantees::{OperationKind, Status};
 use steadfast_node::{Cluster, ContentCopy, NodeStorage};
 use steadfast_protocol::{Change, NodeId, Packet, Replica};
 use steadfast_trace::{Cut, Network, Step, WriteKind};
@@ -289,7 +289,7 @@ fn retries<P: Parts>(parts: &P, node: NodeId, steps: &mut Vec<Step>) {
     }
     for (request, operation) in (0..).zip(parts.history().operations()) {
         let is_open = matches!(operation.status, Status::Unknown | Status::Pending);
-        if is_open && matches!(operation.action, Asked::Write { .. }) {
+        if is_open && matches!(operation.kind, OperationKind::Write { .. }) {
             steps.push(Step::Retry { node, request });
         }
     }

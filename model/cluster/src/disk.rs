@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use steadfast_node::{ContentCopy, NodeStorage, garbled, heard_of_made};
-use steadfast_protocol::{ContentId, Decisions, Input, NodeId, Payload, Position, Record};
+use steadfast_protocol::{ContentId, Decisions, Input, LogIndex, NodeId, Payload, Record};
 
 /// What a crash leaves, and what it may take.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -47,7 +47,7 @@ impl Disk {
     }
 
     /// Ends a sync: of the oldest batch where syncs end one by one, else of everything.
-    pub(crate) fn sync(&mut self) -> Position {
+    pub(crate) fn sync(&mut self) -> LogIndex {
         self.synced = match self.batches.is_empty() {
             true => self.records.len(),
             false => self.batches.remove(0),
@@ -118,8 +118,8 @@ impl NodeStorage for Disk {
         &self.records
     }
 
-    fn synced(&self) -> Position {
-        Position(self.synced as u64)
+    fn synced(&self) -> LogIndex {
+        LogIndex(self.synced as u64)
     }
 
     fn append(&mut self, records: Vec<Record>) {

@@ -3,7 +3,7 @@
 //! Steps are written once, over [`Parts`] and [`Changing`]. A whole [`ClusterState`] does at once
 //! what it is told. The components of a search note what was read, and keep the changes.
 
-use steadfast_guarantees::{Action as Asked, Did, GuaranteeSet, History};
+use steadfast_guarantees::{Did, GuaranteeSet, History, OperationKind};
 use steadfast_node::Cluster;
 use steadfast_protocol::{NodeId, NodeSet, Packet, Path, RequestId};
 use steadfast_trace::{Bounds, Cut, Step, World, WriteKind};
@@ -186,7 +186,7 @@ impl WorldChange {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum HistoryChange {
     /// A client asks a node for something.
-    Invoked { request: RequestId, path: Path, node: NodeId, action: Asked },
+    Invoked { request: RequestId, path: Path, node: NodeId, kind: OperationKind },
     /// A client repeats a request.
     Retried { request: RequestId, node: NodeId },
     /// A node did something.
@@ -203,8 +203,8 @@ impl HistoryChange {
     /// Changes a history.
     pub(crate) fn make(&self, history: &mut History) {
         match self {
-            HistoryChange::Invoked { request, path, node, action } => {
-                history.on_invoked(*request, path.clone(), *node, action.clone());
+            HistoryChange::Invoked { request, path, node, kind } => {
+                history.on_invoked(*request, path.clone(), *node, kind.clone());
             }
             HistoryChange::Retried { request, node } => history.on_retried(*request, *node),
             HistoryChange::Did(did) => history.on_did(did),

@@ -1,6 +1,6 @@
 //! What each kind of step does to the cluster.
 
-use steadfast_guarantees::Action as Asked;
+use steadfast_guarantees::OperationKind;
 use steadfast_protocol::{Consistency, Content, Input, Intent, NodeId, ReadRequest, WriteRequest};
 use steadfast_trace::{Step, WriteKind};
 
@@ -159,8 +159,8 @@ impl ClusterModel {
         let cost = Cost::Write(kind);
         cost.is_left(parts.left()).then_some(())?;
         parts.change_world(WorldChange::Ask(cost));
-        let action = Asked::write(intent.clone(), base.clone());
-        parts.change_history(HistoryChange::Invoked { request, path: path.clone(), node, action });
+        let kind = OperationKind::write(intent.clone(), base.clone());
+        parts.change_history(HistoryChange::Invoked { request, path: path.clone(), node, kind });
         bring_and_write(parts, node, WriteRequest { request, path, intent, base })
     }
 
@@ -169,8 +169,8 @@ impl ClusterModel {
         let request = parts.next_request();
         parts.change_world(WorldChange::Ask(Cost::Read));
         let path = self.path(path).clone();
-        let action = Asked::read();
-        parts.change_history(HistoryChange::Invoked { request, path: path.clone(), node, action });
+        let kind = OperationKind::read();
+        parts.change_history(HistoryChange::Invoked { request, path: path.clone(), node, kind });
         let consistency = Consistency::Linearizable;
         hear(parts, node, Input::Read(ReadRequest { request, path, consistency }))
     }

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use steadfast_guarantees::{Action as Asked, GUARANTEES, GuaranteeId, Operation, Status, holds};
+use steadfast_guarantees::{GUARANTEES, GuaranteeId, Operation, OperationKind, Status, holds};
 use steadfast_node::{ContentCopy, Node, NodeStorage};
 use steadfast_protocol::{
-    ContentId, Entry, Epoch, Held, Intent, Leadership, NodeId, Packet, Position, Progress, Record,
+    ContentId, Entry, Epoch, Held, Intent, Leadership, LogIndex, NodeId, Packet, Progress, Record,
     Replica, Role, Waiting, Want,
 };
 use steadfast_trace::Bounds;
@@ -70,23 +70,31 @@ pub(crate) fn newly_broken(
 /// What a client asked for.
 pub(crate) fn request(operation: &Operation) -> String {
     let path = &operation.path;
-    match &operation.action {
-        Asked::Read { .. } => format!("read {path}"),
-        Asked::Write { intent: Intent::Put(content), .. } => format!("put {path}={content:?}"),
-        Asked::Write { intent: Intent::Delete, .. } => format!("delete {path}"),
-        Asked::Write { intent: Intent::Restore(dot), .. } => format!("restore {dot} of {path}"),
+    match &operation.kind {
+        OperationKind::Read { .. } => format!("read {path}"),
+        OperationKind::Write { intent: Intent::Put(content), .. } => {
+            format!("put {path}={content:?}")
+        }
+        OperationKind::Write { intent: Intent::Delete, .. } => format!("delete {path}"),
+        OperationKind::Write { intent: Intent::Restore(dot), .. } => {
+            format!("restore {dot} of {path}")
+        }
     }
 }
 
 /// What a client knows of its operation.
 pub(crate) fn answer(operation: &Operation) -> String {
-    match (operation.status, &operation.action) {
+    match (operation.status, &operation.kind) {
         (Status::Pending, _) => "pending".to_owned(),
         (Status::Refused, _) => "refused".to_owned(),
         (Status::Unknown, _) => "outcome unknown".to_owned(),
-        (Status::Done, Asked::Read { version }) => format!("value {}", value(version.as_ref())),
-        (Status::Done, Asked::Write { acked: Some(dot), .. }) => format!("acknowledged {dot}"),
-        (Status::Done, Asked::Write { acked: None, .. }) => "acknowledged".to_owned(),
+        (Status::Done, OperationKind::Read { version }) => {
+            format!("value {}", value(version.as_ref()))
+        }
+        (Status::Done, OperationKind::Write { acked: Some(dot), .. }) => {
+            format!("acknowledged {dot}")
+        }
+        (Status::Done, OperationKind::Write { acked: None, .. }) => "acknowledged".to_owned(),
     }
 }
 
@@ -175,11 +183,11 @@ fn role(replica: &Replica) -> String {
 /// The records besides the identity; what stands after `||` is not synced.
 fn log(disk: &Disk) -> String {
     let mut text = String::new();
-    for (position, record) in (0..).map(Position).zip(disk.records()) {
+    for (index, record) in (0..).map(LogIndex).zip(disk.records()) {
         if matches!(record, Record::Identity(_)) {
             continue;
         }
-        if position == disk.synced() {
+        if index == disk.synced() {
             text.push_str("|| ");
         } else if !text.is_empty() {
             text.push_str("| ");

@@ -14,39 +14,41 @@ use crate::{GuaranteeId, GuaranteeSet, NodeView};
 /// The number of an operation in its history, from 0.
 pub type OperationId = usize;
 
-/// What a client asked for.
+/// The request of a client, with its effect so far.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Action {
+pub enum OperationKind {
     /// A write.
     Write {
-        /// What the client wants.
+        /// The change that the client requests.
         intent: Intent,
-        /// What it names to be replaced.
+        /// The versions that the client replaces.
         base: Base,
-        /// The entries that it made, each with the epoch of the leader that made it. More than one
-        /// only if a retry met a leader that did not know of the first, or wrote it anew.
+        /// The entries that leaders made for the request, each with the epoch of its leader. There is
+        /// more than one only if a retry met a leader that did not know of the first entry, or that
+        /// re-issued it under its own epoch.
         made: Vec<(Entry, Epoch)>,
-        /// The one that was acknowledged.
+        /// The entry that a leader acknowledged.
         acked: Option<Dot>,
     },
     /// A linearizable read.
     Read {
-        /// The version that was returned; `None` before, and for a path never written.
+        /// The version that the leader returned; `None` before the answer, and for a path that was
+        /// never written.
         version: Option<Entry>,
     },
 }
 
-impl Action {
-    /// A write that has made nothing yet.
+impl OperationKind {
+    /// A write for which no leader has made an entry yet.
     #[must_use]
-    pub fn write(intent: Intent, base: Base) -> Action {
-        Action::Write { intent, base, made: Vec::new(), acked: None }
+    pub fn write(intent: Intent, base: Base) -> OperationKind {
+        OperationKind::Write { intent, base, made: Vec::new(), acked: None }
     }
 
-    /// A read that has found nothing yet.
+    /// A read that no leader has answered yet.
     #[must_use]
-    pub fn read() -> Action {
-        Action::Read { version: None }
+    pub fn read() -> OperationKind {
+        OperationKind::Read { version: None }
     }
 }
 
@@ -72,8 +74,8 @@ pub struct Operation {
     pub path: Path,
     /// To whom it was last sent.
     pub node: NodeId,
-    /// What was asked for.
-    pub action: Action,
+    /// The request, and its effect so far.
+    pub kind: OperationKind,
     /// What became of it.
     pub status: Status,
     /// Whether it was sent more than once. What becomes of a retry does not undo an earlier try.
@@ -185,8 +187,8 @@ impl History {
 
     /// The acknowledged entries, each with the epoch of the leader that made it.
     pub fn acknowledged(&self) -> impl Iterator<Item = &(Entry, Epoch)> {
-        self.operations.iter().filter_map(|operation| match &operation.action {
-            Action::Write { made, acked: Some(acked), .. } => {
+        self.operations.iter().filter_map(|operation| match &operation.kind {
+            OperationKind::Write { made, acked: Some(acked), .. } => {
                 // A name that never left its node may have been used again after a crash.
                 made.iter().rfind(|(entry, _)| entry.dot == *acked)
             }
@@ -225,8 +227,8 @@ impl History {
         if !entry.replaces.contains(&replaced) {
             return false;
         }
-        let asked = self.operation(entry.request).map(|it| &it.action);
-        let Some(Action::Write { intent, base, made, .. }) = asked else {
+        let asked = self.operation(entry.request).map(|it| &it.kind);
+        let Some(OperationKind::Write { intent, base, made, .. }) = asked else {
             return false;
         };
         let is_renewed = made.iter().any(|(earlier, _)| earlier.dot == replaced);
@@ -242,9 +244,9 @@ impl History {
 
     /// Whether an entry was written by a client that named what it replaces.
     #[must_use]
-    pub fn has_named_base(&self, entry: &Entry) -> bool {
-        let asked = self.operation(entry.request).map(|it| &it.action);
-        matches!(asked, Some(Action::Write { base: Base::Named(_), .. }))
+    pub(crate) fn has_named_base(&self, entry: &Entry) -> bool {
+        let asked = self.operation(entry.request).map(|it| &it.kind);
+        matches!(asked, Some(OperationKind::Write { base: Base::Named(_), .. }))
     }
 
     /// Whether an entry was acknowledged.
@@ -283,7 +285,7 @@ impl History {
 
     /// The newest epoch that was led; zero if none was.
     #[must_use]
-    pub fn newest_epoch(&self) -> Epoch {
+    pub(crate) fn newest_epoch(&self) -> Epoch {
         self.leaders.last().map(|(epoch, _)| *epoch).unwrap_or_default()
     }
 
@@ -307,9 +309,15 @@ impl History {
     }
 
     /// A client sends a request.
-    pub fn on_invoked(&mut self, request: RequestId, path: Path, node: NodeId, action: Action) {
+    pub fn on_invoked(
+        &mut self,
+        request: RequestId,
+        path: Path,
+        node: NodeId,
+        kind: OperationKind,
+    ) {
         let invoked = self.clock.invoke();
-        let is_read = matches!(action, Action::Read { .. });
+        let is_read = matches!(kind, OperationKind::Read { .. });
         let known = if is_read { self.newest_epoch() } else { Epoch::ZERO };
         let status = Status::Pending;
         let returned = None;
@@ -319,7 +327,7 @@ impl History {
             request,
             path,
             node,
-            action,
+            kind,
             status,
             retried,
             invoked,
@@ -350,7 +358,7 @@ impl History {
     #[must_use]
     pub fn retry(&self, number: u64) -> Option<WriteRequest> {
         let operation = self.numbered(number)?;
-        let Action::Write { intent, base, .. } = &operation.action else {
+        let OperationKind::Write { intent, base, .. } = &operation.kind else {
             return None;
         };
         let (request, path) = (operation.request, operation.path.clone());
@@ -377,7 +385,8 @@ impl History {
     }
 
     pub(crate) fn note_made(&mut self, entry: &Entry, epoch: Epoch) {
-        if let Some(Action::Write { made, .. }) = self.find(entry.request).map(|it| &mut it.action)
+        if let Some(OperationKind::Write { made, .. }) =
+            self.find(entry.request).map(|it| &mut it.kind)
         {
             made.push((entry.clone(), epoch));
         }
@@ -438,14 +447,14 @@ impl History {
         let operations = self.operations.iter().enumerate();
         operations.filter(move |(_, it)| it.path == *path && it.status != Status::Refused).map(
             |(id, it)| {
-                let action = match &it.action {
-                    Action::Write { .. } => linearizability::Action::Write(it.request),
-                    Action::Read { version } => {
-                        linearizability::Action::Read(version.as_ref().map(|it| it.request))
+                let access = match &it.kind {
+                    OperationKind::Write { .. } => linearizability::Access::Write(it.request),
+                    OperationKind::Read { version } => {
+                        linearizability::Access::Read(version.as_ref().map(|it| it.request))
                     }
                 };
                 let (invoked, returned) = (it.invoked, it.returned);
-                (id, linearizability::Operation { action, invoked, returned })
+                (id, linearizability::Operation { access, invoked, returned })
             },
         )
     }
@@ -454,22 +463,22 @@ impl History {
 impl Operation {
     /// The entries that the operation made, each with the epoch of the leader that made it.
     #[must_use]
-    pub fn made(&self) -> &[(Entry, Epoch)] {
-        match &self.action {
-            Action::Write { made, .. } => made,
-            Action::Read { .. } => &[],
+    pub(crate) fn made(&self) -> &[(Entry, Epoch)] {
+        match &self.kind {
+            OperationKind::Write { made, .. } => made,
+            OperationKind::Read { .. } => &[],
         }
     }
 
     /// When the client asked.
     #[must_use]
-    pub fn invoked(&self) -> Time {
+    pub(crate) fn invoked(&self) -> Time {
         self.invoked
     }
 
     /// When the client heard what its request did or what it found; `None` if it never did.
     #[must_use]
-    pub fn returned(&self) -> Option<Time> {
+    pub(crate) fn returned(&self) -> Option<Time> {
         self.returned
     }
 
@@ -500,11 +509,13 @@ impl Operation {
             self.returned = Some(at);
         }
         self.known = Epoch::ZERO;
-        match (&mut self.action, outcome) {
-            (Action::Read { version }, Outcome::Value { version: found, .. }) => {
+        match (&mut self.kind, outcome) {
+            (OperationKind::Read { version }, Outcome::Value { version: found, .. }) => {
                 version.clone_from(found);
             }
-            (Action::Write { acked, .. }, Outcome::Acknowledged { dot }) => *acked = Some(*dot),
+            (OperationKind::Write { acked, .. }, Outcome::Acknowledged { dot }) => {
+                *acked = Some(*dot)
+            }
             _ => {}
         }
     }

@@ -18,6 +18,6 @@ pub use guarantee::{
     Continuation, GUARANTEES, Guarantee, GuaranteeId, GuaranteeSet, broken_by_step, cyclic, holds,
     timeouts_needed,
 };
-pub use history::{Action, Did, History, Operation, OperationId, Status};
+pub use history::{Did, History, Operation, OperationId, OperationKind, Status};
 pub use observation::Observation;
 pub use view::{ClusterView, NodeView, shows_wrong_content};

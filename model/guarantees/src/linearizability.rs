@@ -53,7 +53,7 @@ pub struct Time(pub u64);
 /// What an operation on one register did. `V` identifies the written value; no two
 /// writes of a history share one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action<V> {
+pub enum Access<V> {
     /// Stores the value.
     Write(V),
     /// Answers the value found. `None` is the register's initial value.
@@ -64,7 +64,7 @@ pub enum Action<V> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operation<V> {
     /// What the operation did.
-    pub action: Action<V>,
+    pub access: Access<V>,
     /// When a client asked for it.
     pub invoked: Time,
     /// When the client heard that it was done; later than `invoked`. `None` while the
@@ -230,7 +230,7 @@ fn clusters<V: Ord>(operations: &[Operation<V>]) -> Result<Clusters, NotLineariz
     let mut clusters: Clusters =
         writes.values().map(|&write| (Source::Write(write), vec![write])).collect();
     for (read, operation) in operations.iter().enumerate() {
-        let (Action::Read(value), Some(returned)) = (&operation.action, operation.returned) else {
+        let (Access::Read(value), Some(returned)) = (&operation.access, operation.returned) else {
             continue;
         };
         let source = source_of(value.as_ref(), read, &writes)?;
@@ -249,7 +249,7 @@ fn writes_by_value<V: Ord>(
 ) -> Result<BTreeMap<&V, usize>, NotLinearizable> {
     let mut writes = BTreeMap::new();
     for (second, operation) in operations.iter().enumerate() {
-        let Action::Write(value) = &operation.action else {
+        let Access::Write(value) = &operation.access else {
             continue;
         };
         if let Some(first) = writes.insert(value, second) {

@@ -4,7 +4,7 @@
 use steadfast_protocol::{Change, Dot, Entry, Intent, Refusal};
 
 use crate::linearizability::{self, Time};
-use crate::{Action, History, Operation, Status};
+use crate::{History, Operation, OperationKind, Status};
 
 /// What a refusal says about a file at some moment between request and answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,7 +41,7 @@ impl History {
     /// an absence with one order of them, any other observation with what had returned before the
     /// request and what was asked for before the answer.
     #[must_use]
-    pub fn explains_refusal(&self, refused: &Operation) -> bool {
+    pub(crate) fn explains_refusal(&self, refused: &Operation) -> bool {
         let (Some(observed), Some(returned)) = (refused.observed(), refused.returned()) else {
             return true;
         };
@@ -63,19 +63,19 @@ impl History {
             .iter()
             .filter(|it| it.path == refused.path && it.status != Status::Refused && may_delete(it));
         let found = deletes.map(|it| Some(it.request)).chain([None]);
-        found.map(linearizability::Action::Read).any(|action| {
+        found.map(linearizability::Access::Read).any(|access| {
             let (invoked, returned) = (refused.invoked(), Some(returned));
             let mut judged = judged.clone();
-            judged.push(linearizability::Operation { action, invoked, returned });
+            judged.push(linearizability::Operation { access, invoked, returned });
             linearizability::judge(&judged).is_ok()
         })
     }
 
     /// Whether a client had heard of a version before a request.
     fn was_shown(&self, dot: Dot, request: &Operation) -> bool {
-        let shows = |it: &Operation| match &it.action {
-            Action::Write { acked, .. } => *acked == Some(dot),
-            Action::Read { version } => version.as_ref().is_some_and(|it| it.dot == dot),
+        let shows = |it: &Operation| match &it.kind {
+            OperationKind::Write { acked, .. } => *acked == Some(dot),
+            OperationKind::Read { version } => version.as_ref().is_some_and(|it| it.dot == dot),
         };
         self.operations().iter().any(|it| {
             it.path == request.path
@@ -96,10 +96,10 @@ impl History {
 
 /// Whether what a write put in the place of a version may be a delete.
 fn may_delete(operation: &Operation) -> bool {
-    match &operation.action {
-        Action::Write { intent: Intent::Delete, .. } => true,
-        Action::Write { made, .. } => made.iter().any(|(it, _)| it.change == Change::Delete),
-        Action::Read { .. } => false,
+    match &operation.kind {
+        OperationKind::Write { intent: Intent::Delete, .. } => true,
+        OperationKind::Write { made, .. } => made.iter().any(|(it, _)| it.change == Change::Delete),
+        OperationKind::Read { .. } => false,
     }
 }
 
@@ -125,8 +125,8 @@ mod tests {
 
         fn ask(&mut self, number: u64, intent: Intent) -> RequestId {
             let request = RequestId { number, ..RequestId::default() };
-            let action = Action::write(intent, Base::Visible);
-            self.history.on_invoked(request, self.path.clone(), NodeId(0), action);
+            let kind = OperationKind::write(intent, Base::Visible);
+            self.history.on_invoked(request, self.path.clone(), NodeId(0), kind);
             request
         }
 

@@ -1,7 +1,7 @@
 //! Twins: the protocol with one decision deliberately wrong, which a guarantee must catch.
 
 use steadfast_protocol::{
-    Counter, Decisions, Digest, Dot, Entry, Epoch, NodeId, NodeSet, Position, Record, Sequence,
+    Counter, Decisions, Digest, Dot, Entry, Epoch, LogIndex, NodeId, NodeSet, Record, Sequence,
     SessionId, Settings, Tag, VersionVector, Writing,
 };
 
@@ -55,7 +55,7 @@ twins! {
     AckBeforeSync "ack-before-sync"
     "a node answers before what explains the answer is on disk",
     AckedWritesSurvive in "replicate" {
-        fn may_leave(&self, _: Position, _: Position) -> bool {
+        fn may_leave(&self, _: LogIndex, _: LogIndex) -> bool {
             true
         }
     }
@@ -71,7 +71,7 @@ twins! {
     ApplyBeforeLog "apply-before-log"
     "entries are applied before they are on disk",
     LogBeforeApply in "replicate" {
-        fn applied(&self, _: Position, logged: Position) -> Position {
+        fn applied(&self, _: LogIndex, logged: LogIndex) -> LogIndex {
             logged
         }
     }

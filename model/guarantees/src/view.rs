@@ -2,7 +2,7 @@
 
 use steadfast_node::{ContentCopy, Node, NodeStorage};
 use steadfast_protocol::{
-    ContentId, Decisions, Entry, Files, Halt, NodeId, NodeSet, Position, Record, Replica, Settings,
+    ContentId, Decisions, Entry, Files, Halt, LogIndex, NodeId, NodeSet, Record, Replica, Settings,
 };
 
 use crate::History;
@@ -15,7 +15,7 @@ pub struct NodeView<'a> {
     /// What is on its disk, synced or not, in order.
     pub records: &'a [Record],
     /// How many of these records are synced; of a node that is down all.
-    pub synced: Position,
+    pub synced: LogIndex,
 }
 
 /// A cluster that can be judged: what its driver knows beyond what its nodes know.
@@ -150,7 +150,7 @@ impl dyn ClusterView + '_ {
     }
 
     /// The nodes that are up and have not stopped taking part.
-    pub fn taking_part(&self) -> impl Iterator<Item = &Replica> {
+    pub(crate) fn taking_part(&self) -> impl Iterator<Item = &Replica> {
         self.replicas().filter(|it| it.takes_part())
     }
 
@@ -164,7 +164,7 @@ impl dyn ClusterView + '_ {
     /// may have led a newer epoch than the leader's; those that followed it tell the leader so at its
     /// next heartbeat.
     #[must_use]
-    pub fn is_led(&self) -> bool {
+    pub(crate) fn is_led(&self) -> bool {
         let highest = self.taking_part().map(Replica::promise).max();
         let is_current = |it: &Replica| it.leads() && Some(it.promise()) == highest;
         match self.rolled_back().is_empty() {

@@ -5,7 +5,7 @@ use steadfast_protocol::{Change, Halt, NodeId, Outcome, Replica, Role};
 use steadfast_trace::{Step, StepKind};
 
 use self::Reached::{By, In};
-use crate::{Action, ClusterView, Status};
+use crate::{ClusterView, OperationKind, Status};
 
 /// Something that must be reached.
 #[derive(Clone, Copy)]
@@ -63,7 +63,7 @@ impl Witness {
 macro_rules! witnesses {
     ($($id:literal, $about:literal, $reached:expr;)*) => {
         /// All witnesses.
-        pub static WITNESSES: &[Witness] =
+        static WITNESSES: &[Witness] =
             &[$(Witness { id: $id, about: $about, reached: $reached }),*];
     };
 }
@@ -211,7 +211,7 @@ fn held_answers(replica: &Replica) -> impl Iterator<Item = &Outcome> {
 
 fn read_a_version(cluster: &dyn ClusterView) -> bool {
     let mut operations = cluster.history().operations().iter();
-    operations.any(|it| matches!(it.action, Action::Read { version: Some(_) }))
+    operations.any(|it| matches!(it.kind, OperationKind::Read { version: Some(_) }))
 }
 
 fn retry_is_recognised(cluster: &dyn ClusterView) -> bool {

@@ -11,7 +11,7 @@ use proptest::test_runner::TestRunner;
 use stateright::semantics::register::{Register, RegisterOp, RegisterRet};
 use stateright::semantics::{ConsistencyTester, LinearizabilityTester};
 use steadfast_guarantees::linearizability::{
-    Action, NotLinearizable, Operation, Source, Time, judge,
+    Access, NotLinearizable, Operation, Source, Time, judge,
 };
 
 // Directed cases.
@@ -250,12 +250,12 @@ fn history_of(drafts: &[Draft]) -> Vec<Operation<u8>> {
         .iter()
         .enumerate()
         .map(|(index, &(read, begin, duration))| {
-            let (action, begin) = match read {
-                Some(value) => (Action::Read(value), begin + READ_DELAY_TICKS),
-                None => (Action::Write(values.next().unwrap()), begin),
+            let (access, begin) = match read {
+                Some(value) => (Access::Read(value), begin + READ_DELAY_TICKS),
+                None => (Access::Write(values.next().unwrap()), begin),
             };
             Operation {
-                action,
+                access,
                 invoked: distinct(begin, index),
                 returned: duration.map(|duration| distinct(begin + duration, index)),
             }
@@ -278,9 +278,9 @@ fn can_continue(register: Option<u8>, remaining: &[Operation<u8>]) -> bool {
             let next = rest.remove(index);
             let too_early = rest.iter().any(|other| returned_before(other, &next));
             !too_early
-                && match next.action {
-                    Action::Write(value) => can_continue(Some(value), &rest),
-                    Action::Read(value) => value == register && can_continue(register, &rest),
+                && match next.access {
+                    Access::Write(value) => can_continue(Some(value), &rest),
+                    Access::Read(value) => value == register && can_continue(register, &rest),
                 }
         })
 }
@@ -293,13 +293,13 @@ fn returned_before(earlier: &Operation<u8>, later: &Operation<u8>) -> bool {
 fn stateright_accepts(history: &[Operation<u8>]) -> bool {
     let mut tester = LinearizabilityTester::new(Register(None));
     for (thread, happening) in events(history) {
-        let valid = match (happening, &history[thread].action) {
-            (Event::Invoked, Action::Write(value)) => {
+        let valid = match (happening, &history[thread].access) {
+            (Event::Invoked, Access::Write(value)) => {
                 tester.on_invoke(thread, RegisterOp::Write(Some(*value)))
             }
-            (Event::Invoked, Action::Read(_)) => tester.on_invoke(thread, RegisterOp::Read),
-            (Event::Returned, Action::Write(_)) => tester.on_return(thread, RegisterRet::WriteOk),
-            (Event::Returned, Action::Read(value)) => {
+            (Event::Invoked, Access::Read(_)) => tester.on_invoke(thread, RegisterOp::Read),
+            (Event::Returned, Access::Write(_)) => tester.on_return(thread, RegisterRet::WriteOk),
+            (Event::Returned, Access::Read(value)) => {
                 tester.on_return(thread, RegisterRet::ReadOk(*value))
             }
         };
@@ -360,15 +360,15 @@ fn one_stale_read_among_ten_thousand_operations_is_caught() {
 /// Whether somebody read a write whose outcome its own client never learned.
 fn shows_late_effects(history: &[Operation<u64>]) -> bool {
     let read: BTreeSet<_> = history.iter().filter_map(value_read).collect();
-    history.iter().any(|operation| match operation.action {
-        Action::Write(value) => operation.returned.is_none() && read.contains(&value),
-        Action::Read(_) => false,
+    history.iter().any(|operation| match operation.access {
+        Access::Write(value) => operation.returned.is_none() && read.contains(&value),
+        Access::Read(_) => false,
     })
 }
 
 fn value_read(operation: &Operation<u64>) -> Option<u64> {
-    match (&operation.action, operation.returned) {
-        (Action::Read(value), Some(_)) => *value,
+    match (&operation.access, operation.returned) {
+        (Access::Read(value), Some(_)) => *value,
         _ => None,
     }
 }
@@ -378,8 +378,8 @@ fn value_read(operation: &Operation<u64>) -> Option<u64> {
 fn make_one_read_stale(history: &mut [Operation<u64>]) -> usize {
     let old = history
         .iter()
-        .find_map(|operation| match (&operation.action, operation.returned) {
-            (Action::Write(value), Some(_)) => Some(*value),
+        .find_map(|operation| match (&operation.access, operation.returned) {
+            (Access::Write(value), Some(_)) => Some(*value),
             _ => None,
         })
         .expect("a write was acknowledged");
@@ -387,7 +387,7 @@ fn make_one_read_stale(history: &mut [Operation<u64>]) -> usize {
     let stale = (middle..history.len())
         .find(|&index| value_read(&history[index]).is_some())
         .expect("a read in the second half returned");
-    history[stale].action = Action::Read(Some(old));
+    history[stale].access = Access::Read(Some(old));
     stale
 }
 
@@ -444,11 +444,11 @@ impl AtomicRegister {
 
     fn invoke(&mut self, now: Time) -> Client {
         let index = self.history.len();
-        let action = match self.random.below(3) {
-            0 => Action::Write(index as u64),
-            _ => Action::Read(None),
+        let access = match self.random.below(3) {
+            0 => Access::Write(index as u64),
+            _ => Access::Read(None),
         };
-        self.history.push(Operation { action, invoked: now, returned: None });
+        self.history.push(Operation { access, invoked: now, returned: None });
         Client::Waiting(index)
     }
 
@@ -458,9 +458,9 @@ impl AtomicRegister {
     }
 
     fn take_effect(&mut self, operation: usize) -> Client {
-        match &mut self.history[operation].action {
-            Action::Write(value) => self.value = Some(*value),
-            Action::Read(value) => *value = self.value,
+        match &mut self.history[operation].access {
+            Access::Write(value) => self.value = Some(*value),
+            Access::Read(value) => *value = self.value,
         }
         Client::Done(operation)
     }
@@ -499,21 +499,21 @@ impl Random {
 // How the tests write operations down.
 
 fn write(value: u8, invoked: u64, returned: u64) -> Operation<u8> {
-    operation(Action::Write(value), invoked, Some(returned))
+    operation(Access::Write(value), invoked, Some(returned))
 }
 
 fn unknown_write(value: u8, invoked: u64) -> Operation<u8> {
-    operation(Action::Write(value), invoked, None)
+    operation(Access::Write(value), invoked, None)
 }
 
 fn read(value: u8, invoked: u64, returned: u64) -> Operation<u8> {
-    operation(Action::Read(Some(value)), invoked, Some(returned))
+    operation(Access::Read(Some(value)), invoked, Some(returned))
 }
 
 fn read_initial(invoked: u64, returned: u64) -> Operation<u8> {
-    operation(Action::Read(None), invoked, Some(returned))
+    operation(Access::Read(None), invoked, Some(returned))
 }
 
-fn operation(action: Action<u8>, invoked: u64, returned: Option<u64>) -> Operation<u8> {
-    Operation { action, invoked: Time(invoked), returned: returned.map(Time) }
+fn operation(access: Access<u8>, invoked: u64, returned: Option<u64>) -> Operation<u8> {
+    Operation { access, invoked: Time(invoked), returned: returned.map(Time) }
 }

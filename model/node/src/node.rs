@@ -177,7 +177,7 @@ impl<S: NodeStorage> Node<S> {
 
     /// Whether an entry that the node has synced names a content of which it has a good copy.
     #[must_use]
-    pub fn vouches_for(&self, content: ContentId) -> bool {
+    pub(crate) fn vouches_for(&self, content: ContentId) -> bool {
         let synced = usize::try_from(self.storage.synced().0).unwrap_or(usize::MAX);
         let records = self.storage.records();
         let mut records = records.get(..synced).unwrap_or(records).iter();

@@ -1,7 +1,7 @@
 //! The storage that a node asks of its surroundings.
 
 use steadfast_protocol::{
-    Change, Content, ContentId, Decisions, EntryBody, Input, NodeId, Payload, Position, Record,
+    Change, Content, ContentId, Decisions, EntryBody, Input, LogIndex, NodeId, Payload, Record,
     Sealed,
 };
 
@@ -26,7 +26,7 @@ pub trait NodeStorage {
     fn records(&self) -> &[Record];
 
     /// How many of the records are synced.
-    fn synced(&self) -> Position;
+    fn synced(&self) -> LogIndex;
 
     /// Appends records, which a crash may take until they are synced.
     fn append(&mut self, records: Vec<Record>);

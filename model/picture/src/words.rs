@@ -1,6 +1,6 @@
 //! Words for people, of bounded length.
 
-use steadfast_guarantees::{Action, Operation, Status};
+use steadfast_guarantees::{Operation, OperationKind, Status};
 use steadfast_protocol::{Change as Written, Content, Entry, Intent, Message, Record};
 use steadfast_trace::Cut;
 
@@ -97,24 +97,32 @@ pub(crate) fn message(message: &Message) -> String {
 /// What a client asked for.
 pub(crate) fn asked(operation: &Operation) -> String {
     let name = clipped(operation.path.as_str(), SHORT);
-    match &operation.action {
-        Action::Read { .. } => format!("read {name}"),
-        Action::Write { intent: Intent::Put(it), .. } => format!("put {name}={}", content(it)),
-        Action::Write { intent: Intent::Delete, .. } => format!("delete {name}"),
-        Action::Write { intent: Intent::Restore(dot), .. } => format!("restore {dot} of {name}"),
+    match &operation.kind {
+        OperationKind::Read { .. } => format!("read {name}"),
+        OperationKind::Write { intent: Intent::Put(it), .. } => {
+            format!("put {name}={}", content(it))
+        }
+        OperationKind::Write { intent: Intent::Delete, .. } => format!("delete {name}"),
+        OperationKind::Write { intent: Intent::Restore(dot), .. } => {
+            format!("restore {dot} of {name}")
+        }
     }
 }
 
 /// What a client was told.
 pub(crate) fn answer(operation: &Operation) -> String {
-    match (operation.status, &operation.action) {
+    match (operation.status, &operation.kind) {
         (Status::Pending, _) => "pending".to_owned(),
         (Status::Refused, _) => "refused".to_owned(),
         (Status::Unknown, _) => "outcome unknown".to_owned(),
-        (Status::Done, Action::Read { version: Some(it) }) => format!("value {}", version(it)),
-        (Status::Done, Action::Read { version: None }) => "value none".to_owned(),
-        (Status::Done, Action::Write { acked: Some(dot), .. }) => format!("acknowledged {dot}"),
-        (Status::Done, Action::Write { acked: None, .. }) => "acknowledged".to_owned(),
+        (Status::Done, OperationKind::Read { version: Some(it) }) => {
+            format!("value {}", version(it))
+        }
+        (Status::Done, OperationKind::Read { version: None }) => "value none".to_owned(),
+        (Status::Done, OperationKind::Write { acked: Some(dot), .. }) => {
+            format!("acknowledged {dot}")
+        }
+        (Status::Done, OperationKind::Write { acked: None, .. }) => "acknowledged".to_owned(),
     }
 }
 

@@ -6,7 +6,7 @@
 use std::cmp::Reverse;
 
 use crate::{
-    Append, Counter, Digest, Dot, Entry, Epoch, NodeId, NodeSet, Position, Record, Sequence,
+    Append, Counter, Digest, Dot, Entry, Epoch, LogIndex, NodeId, NodeSet, Record, Sequence,
     SessionId, Settings, Tag, VersionVector,
 };
 
@@ -32,7 +32,7 @@ pub trait Decisions: Send + Sync {
     // Durability: what waits for the log.
 
     /// Whether output explained by the log up to `explained_by` may leave the node.
-    fn may_leave(&self, explained_by: Position, synced: Position) -> bool {
+    fn may_leave(&self, explained_by: LogIndex, synced: LogIndex) -> bool {
         explained_by <= synced
     }
 
@@ -47,7 +47,7 @@ pub trait Decisions: Send + Sync {
     }
 
     /// How much of the log is applied to the files.
-    fn applied(&self, synced: Position, logged: Position) -> Position {
+    fn applied(&self, synced: LogIndex, logged: LogIndex) -> LogIndex {
         let _ = logged;
         synced
     }

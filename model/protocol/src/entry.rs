@@ -98,7 +98,7 @@ pub struct EntryBody {
 impl EntryBody {
     /// The bytes that vary in length: those of the path and of an inline content.
     #[must_use]
-    pub fn size(&self) -> u64 {
+    pub(crate) fn size(&self) -> u64 {
         let content = match &self.change {
             Change::Put(Content::Inline(bytes)) => bytes.len(),
             Change::Put(Content::Named(_)) | Change::Delete => 0,

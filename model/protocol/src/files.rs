@@ -3,7 +3,7 @@
 use im::OrdMap;
 use im::ordmap::DiffItem;
 
-use crate::{Decisions, Dot, Entry, Path};
+use crate::{Decisions, Entry, Path};
 
 /// Per path its heads: the entries that no applied entry of that path replaces, the visible one
 /// first, the others its conflict versions. Deleted paths are kept.
@@ -67,11 +67,5 @@ impl Files {
         heads.insert(rank, entry.clone());
         decisions.keep_heads(&mut heads);
         self.0.insert(entry.path.clone(), heads);
-    }
-
-    /// Whether an entry of this name is a head of its path.
-    #[must_use]
-    pub fn is_head(&self, path: &Path, dot: Dot) -> bool {
-        self.heads(path).iter().any(|head| head.dot == dot)
     }
 }

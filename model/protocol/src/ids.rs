@@ -47,8 +47,9 @@ counter!(
     Tag
 );
 counter!(
-    /// How many records a log holds, or held up to and including some record.
-    Position
+    /// The place of a record in a node's log, counted from 1. The index of the last record is also
+    /// how many records the log holds; zero stands for an empty log.
+    LogIndex
 );
 counter!(
     /// One connection between two nodes, from link-up to link-down. A later one has a higher id.
@@ -100,19 +101,13 @@ impl NodeSet {
         NodeSet(bits)
     }
 
-    /// The members as bits, bit 0 for node 0.
-    #[must_use]
-    pub fn bits(self) -> u8 {
-        self.0
-    }
-
     /// Adds a node; one beyond the largest cluster is ignored.
     pub fn insert(&mut self, node: NodeId) {
         self.0 |= 1_u8.checked_shl(u32::from(node.0)).unwrap_or(0);
     }
 
     /// Removes a node.
-    pub fn remove(&mut self, node: NodeId) {
+    pub(crate) fn remove(&mut self, node: NodeId) {
         self.0 &= !1_u8.checked_shl(u32::from(node.0)).unwrap_or(0);
     }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Content, ContentId, Dot, NodeId, Packet, Path, Position, RequestId, SessionId};
+use crate::{Content, ContentId, Dot, LogIndex, NodeId, Packet, Path, RequestId, SessionId};
 
 /// What a client wants done to a path.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -66,8 +66,8 @@ pub enum Input {
     Write(WriteRequest),
     /// A client reads.
     Read(ReadRequest),
-    /// The log is on disk up to and including this position.
-    Synced(Position),
+    /// The log is on disk up to and including the record at this index.
+    Synced(LogIndex),
     /// The election timer has run out. The driver arms it when the node starts, arms it again
     /// whenever it has run out, and restarts it at each
     /// [`Effect::ResetElectionTimer`](crate::Effect::ResetElectionTimer). Its length is drawn at random

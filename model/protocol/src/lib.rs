@@ -15,7 +15,7 @@
 //! ```
 //! use std::collections::VecDeque;
 //! use steadfast_protocol::{
-//!     Base, Content, Effect, Identity, Input, Intent, NodeId, Outcome, Parameters, Path, Position,
+//!     Base, Content, Effect, Identity, Input, Intent, NodeId, Outcome, Parameters, Path, LogIndex,
 //!     Record, Replica, RequestId, SessionId, Settings, Steadfast, WriteRequest,
 //! };
 //!
@@ -53,7 +53,7 @@
 //!             match effect {
 //!                 Effect::Append { records } => {
 //!                     log.extend(records); // a real log is synced before it says so
-//!                     inputs.push_back((node, Input::Synced(Position(log.len() as u64))));
+//!                     inputs.push_back((node, Input::Synced(LogIndex(log.len() as u64))));
 //!                 }
 //!                 Effect::Send { to, packet } => {
 //!                     inputs.push_back((to, Input::Receive { from: node, packet }));
@@ -130,7 +130,7 @@ pub use entry::{Change, Content, Entry, EntryBody, Stamp};
 pub use files::Files;
 pub use halt::Halt;
 pub use ids::{
-    ContentId, Counter, Dot, Epoch, NodeId, NodeSet, Path, Position, RequestId, Round, Sequence,
+    ContentId, Counter, Dot, Epoch, LogIndex, NodeId, NodeSet, Path, RequestId, Round, Sequence,
     SessionId, Tag,
 };
 pub use input::{Base, Consistency, Input, Intent, ReadRequest, WriteRequest};

@@ -5,14 +5,14 @@ use std::hash::{Hash, Hasher};
 
 use crate::decisions::sort_heads;
 use crate::{
-    ContentId, Counter, Digest, Dot, Entry, Epoch, NODES_MAX, NodeId, Position, Record, RequestId,
+    ContentId, Counter, Digest, Dot, Entry, Epoch, LogIndex, NODES_MAX, NodeId, Record, RequestId,
     Sequence, VersionVector,
 };
 
 /// The logged records, indexed: the promise, and the entries by origin.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Log {
-    length: Position,
+    length: LogIndex,
     promise: Epoch,
     /// Invariant (G8, no-gaps): an origin's entries are a prefix of those it made, in order.
     origins: Vec<Vec<Entry>>,
@@ -37,13 +37,13 @@ impl Hash for Log {
 impl Log {
     /// How many records are logged.
     #[must_use]
-    pub fn length(&self) -> Position {
+    pub fn length(&self) -> LogIndex {
         self.length
     }
 
     /// The highest epoch this node has vowed to follow.
     #[must_use]
-    pub fn promise(&self) -> Epoch {
+    pub(crate) fn promise(&self) -> Epoch {
         self.promise
     }
 
@@ -55,7 +55,7 @@ impl Log {
 
     /// The highest Lamport counter logged.
     #[must_use]
-    pub fn counter(&self) -> Counter {
+    pub(crate) fn counter(&self) -> Counter {
         self.counter
     }
 
@@ -103,7 +103,7 @@ impl Log {
 
     /// The highest number of a client's requests that wrote a logged entry.
     #[must_use]
-    pub fn newest_of(&self, client: u64) -> Option<u64> {
+    pub(crate) fn newest_of(&self, client: u64) -> Option<u64> {
         let all = RequestId { client, number: 0 }..=RequestId { client, number: u64::MAX };
         self.requests.range(all).next_back().map(|(request, _)| request.number)
     }
@@ -120,7 +120,7 @@ impl Log {
 
     /// Whether a logged entry names this content.
     #[must_use]
-    pub fn names(&self, content: ContentId) -> bool {
+    pub(crate) fn names(&self, content: ContentId) -> bool {
         self.contents.contains(&content)
     }
 
@@ -181,12 +181,6 @@ impl Log {
             }
         }
         (at == to).then_some(digest)
-    }
-
-    /// The newest logged entry of an origin.
-    #[must_use]
-    pub fn last_of(&self, origin: NodeId) -> Option<&Entry> {
-        self.origins.get(origin.index())?.last()
     }
 
     /// The highest sequence number logged of an origin.

@@ -177,7 +177,7 @@ impl Message {
     /// Whether whoever has this message learns nothing from an older one of the same sender in the
     /// same session.
     #[must_use]
-    pub fn covers(&self, older: &Message) -> bool {
+    pub(crate) fn covers(&self, older: &Message) -> bool {
         match (self, older) {
             (Message::Append(new), Message::Append(old)) => {
                 (new.epoch == old.epoch && new.tag >= old.tag)

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{Entry, Epoch, NodeId, Position, Settings};
+use crate::{Entry, Epoch, LogIndex, NodeId, Settings};
 
 /// Whose log this is. The first record of every log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -63,10 +63,10 @@ pub enum RecoverError {
         expected: Identity,
     },
     /// An entry or a second identity stands where it cannot.
-    #[error("record {position} of the log cannot follow those before it: {record}")]
+    #[error("record {index} of the log cannot follow those before it: {record}")]
     OutOfOrder {
-        /// Where, counted from 1.
-        position: Position,
+        /// The place of the record.
+        index: LogIndex,
         /// What stands there.
         record: String,
     },

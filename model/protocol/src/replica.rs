@@ -17,8 +17,8 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::{
-    Decisions, Effect, Entry, Epoch, Files, Halt, Identity, Input, Log, Message, NodeId, NodeSet,
-    Packet, Parameters, Position, Record, Sequence, SessionId, Settings, VersionVector,
+    Decisions, Effect, Entry, Epoch, Files, Halt, Identity, Input, Log, LogIndex, Message, NodeId,
+    NodeSet, Packet, Parameters, Record, Sequence, SessionId, Settings, VersionVector,
 };
 
 use contents::Contents;
@@ -36,7 +36,7 @@ pub struct Replica {
     /// Everything logged, synced or not.
     log: Arc<Log>,
     /// How much of the log is on disk.
-    synced: Position,
+    synced: LogIndex,
     /// What is on disk, as a version vector.
     synced_vv: VersionVector,
     /// The logged records that are not on disk yet, oldest first.
@@ -45,7 +45,7 @@ pub struct Replica {
     files: Files,
     logged_files: LoggedFiles,
     /// How much of the log `files` is the fold of.
-    applied: Position,
+    applied: LogIndex,
     /// The newest sequence number of this node's own entries.
     sequence: Sequence,
     role: Role,
@@ -94,7 +94,7 @@ impl Replica {
         match input {
             Input::Write(write) => self.on_write(write, turn),
             Input::Read(read) => self.on_read(read, turn),
-            Input::Synced(position) => self.on_synced(position, turn),
+            Input::Synced(index) => self.on_synced(index, turn),
             Input::ElectionTimeout => self.on_election_timeout(turn),
             Input::Tick => self.on_tick(turn),
             Input::LinkUp { peer, session } => self.on_link_up(peer, session, turn),
@@ -120,12 +120,6 @@ impl Replica {
         self.identity.settings
     }
 
-    /// What was chosen when the node started.
-    #[must_use]
-    pub fn parameters(&self) -> Parameters {
-        self.parameters
-    }
-
     /// What is logged, synced or not.
     #[must_use]
     pub fn log(&self) -> &Log {
@@ -140,7 +134,7 @@ impl Replica {
 
     /// How much of the log is on disk, as far as the replica was told.
     #[must_use]
-    pub fn synced(&self) -> Position {
+    pub fn synced(&self) -> LogIndex {
         self.synced
     }
 
@@ -344,10 +338,11 @@ impl Replica {
         is_new
     }
 
-    /// The log is on disk up to `position`: apply what is, release what it explains, go on.
+    /// The log is on disk up to `index`: applies those records, releases the output that they
+    /// explain, and continues whatever waited for them.
     // Ensures: G3, because what is applied is exactly what is synced.
-    fn on_synced(&mut self, position: Position, turn: &mut Turn<'_>) {
-        if self.note_synced(position, turn).is_some() {
+    fn on_synced(&mut self, index: LogIndex, turn: &mut Turn<'_>) {
+        if self.note_synced(index, turn).is_some() {
             self.release(turn);
             self.maybe_lead(turn);
             self.answer_reads(turn);
@@ -356,10 +351,10 @@ impl Replica {
     }
 
     /// Applies what is on disk; `None` if it was known to be there.
-    fn note_synced(&mut self, position: Position, turn: &Turn<'_>) -> Option<()> {
-        let position = position.min(self.log.length());
-        let count = position.0.checked_sub(self.synced.0)?;
-        self.synced = position;
+    fn note_synced(&mut self, index: LogIndex, turn: &Turn<'_>) -> Option<()> {
+        let index = index.min(self.log.length());
+        let count = index.0.checked_sub(self.synced.0)?;
+        self.synced = index;
         self.apply(turn.decisions);
         let count = usize::try_from(count).unwrap_or(usize::MAX).min(self.tail.len());
         for record in self.tail.drain(..count) {

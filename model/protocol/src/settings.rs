@@ -95,14 +95,14 @@ impl Settings {
 
     /// Whether these nodes may elect a leader together.
     #[must_use]
-    pub fn elects(self, voters: NodeSet) -> bool {
+    pub(crate) fn elects(self, voters: NodeSet) -> bool {
         voters.len() >= self.elect()
     }
 
     /// Whether a write is acknowledged once these nodes have synced it, and a linearizable read
     /// answered once they have confirmed it.
     #[must_use]
-    pub fn acknowledges(self, copies: NodeSet) -> bool {
+    pub(crate) fn acknowledges(self, copies: NodeSet) -> bool {
         copies.len() >= self.write()
     }
 

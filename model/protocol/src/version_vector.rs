@@ -42,7 +42,7 @@ impl VersionVector {
     }
 
     /// Includes everything in `other`.
-    pub fn merge(&mut self, other: &VersionVector) {
+    pub(crate) fn merge(&mut self, other: &VersionVector) {
         for (mine, its) in self.0.iter_mut().zip(&other.0) {
             *mine = (*its).max(*mine);
         }

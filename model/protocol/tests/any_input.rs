@@ -4,8 +4,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use steadfast_protocol::{
     Ack, Append, Base, Change, Consistency, Content, ContentId, ContentReply, Counter, Decisions,
-    Digest, Dot, Effect, Entry, EntryBody, Epoch, Identity, Input, Intent, Message, Need, NodeId,
-    Outcome, Packet, Parameters, Path, Payload, Position, ReadRequest, Record, Refusal, Reject,
+    Digest, Dot, Effect, Entry, EntryBody, Epoch, Identity, Input, Intent, LogIndex, Message, Need,
+    NodeId, Outcome, Packet, Parameters, Path, Payload, ReadRequest, Record, Refusal, Reject,
     Replica, RequestId, Round, Sealed, Sequence, SessionId, Settings, Stamp, Steadfast, Tag,
     VersionVector, Vote, VoteRequest, WriteRequest,
 };
@@ -162,7 +162,7 @@ fn input() -> impl Strategy<Value = Input> {
         }),
         2 => write().prop_map(Input::Write),
         1 => read().prop_map(Input::Read),
-        4 => number().prop_map(|it| Input::Synced(Position(it.saturating_mul(4)))),
+        4 => number().prop_map(|it| Input::Synced(LogIndex(it.saturating_mul(4)))),
         2 => Just(Input::ElectionTimeout),
         1 => Just(Input::Tick),
         2 => (node(), number()).prop_map(|(peer, it)| Input::LinkUp { peer, session: SessionId(it) }),

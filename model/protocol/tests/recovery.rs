@@ -1,9 +1,9 @@
 //! Which logs a node starts from, and which it refuses.
 
 use steadfast_protocol::{
-    Change, ContentId, Counter, Dot, Entry, EntryBody, Epoch, Identity, NodeId, Parameters, Path,
-    Position, Record, RecoverError, Replica, RequestId, Round, Sealed, Sequence, Settings, Stamp,
-    Steadfast, VersionVector,
+    Change, ContentId, Counter, Dot, Entry, EntryBody, Epoch, Identity, LogIndex, NodeId,
+    Parameters, Path, Record, RecoverError, Replica, RequestId, Round, Sealed, Sequence, Settings,
+    Stamp, Steadfast, VersionVector,
 };
 
 const OWN: NodeId = NodeId(0);
@@ -47,7 +47,7 @@ fn a_log_without_the_identity_of_its_node_is_refused() {
 #[test]
 fn a_log_that_no_node_could_have_written_is_refused_at_its_first_wrong_record() {
     let own = Record::Identity(identity());
-    for (rest, position, why) in [
+    for (rest, index, why) in [
         (vec![own.clone()], 2, "a second identity"),
         (vec![entry(3, 1, &[])], 2, "an entry of a node that is no member"),
         (vec![entry(1, 1, &[]), promise(1), entry(1, 1, &[])], 4, "an entry twice"),
@@ -55,9 +55,9 @@ fn a_log_that_no_node_could_have_written_is_refused_at_its_first_wrong_record() 
         (vec![entry(1, 1, &[(2, 1)])], 2, "an entry without one that its writer had seen"),
     ] {
         let records = [vec![own.clone()], rest].concat();
-        let wrong = records[position - 1].to_string();
-        let position = Position(position as u64);
-        let expected = RecoverError::OutOfOrder { position, record: wrong };
+        let wrong = records[index - 1].to_string();
+        let index = LogIndex(index as u64);
+        let expected = RecoverError::OutOfOrder { index, record: wrong };
         assert_eq!(recover(&records), Err(expected), "{why}");
     }
 }
@@ -74,7 +74,7 @@ fn a_log_whose_entries_each_follow_those_before_them_is_replayed() {
     ];
     let replica = recover(&records).expect("a whole log");
     assert_eq!(replica.promise().round, Round(2));
-    assert_eq!(replica.synced(), Position(6));
+    assert_eq!(replica.synced(), LogIndex(6));
     let held = [(0, 1), (1, 2), (2, 0)].map(|(node, to)| (NodeId(node), Sequence(to)));
     for (node, sequence) in held {
         assert_eq!(replica.synced_vv().sequence(node), sequence);

@@ -3,7 +3,7 @@
 use steadfast_protocol::{Entry, NodeId, Replica, Settings};
 
 use super::Judge;
-use crate::{Action, ClusterView, History};
+use crate::{ClusterView, History, OperationKind};
 
 /// G1: what was acknowledged is never lost, nor what a linearizable read has shown.
 pub(super) struct AckedWritesSurvive;
@@ -22,9 +22,9 @@ impl Judge for AckedWritesSurvive {
             return true;
         }
         let done = after.history().answered_since(before.history());
-        done.filter_map(|(it, _)| match &it.action {
-            Action::Read { version } => version.as_ref(),
-            Action::Write { .. } => None,
+        done.filter_map(|(it, _)| match &it.kind {
+            OperationKind::Read { version } => version.as_ref(),
+            OperationKind::Write { .. } => None,
         })
         .all(|version| copies(after, version) >= after.settings().write())
     }

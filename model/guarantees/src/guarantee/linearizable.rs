@@ -3,7 +3,7 @@
 use steadfast_protocol::{Epoch, NodeId, Settings};
 
 use super::Judge;
-use crate::{Action, ClusterView, Operation, Status};
+use crate::{ClusterView, Operation, OperationKind, Status};
 
 /// G5: the store behaves like one register per path (Herlihy and Wing, "Linearizability", ACM
 /// TOPLAS 12(3), 1990). Judged when a read, an acknowledgement or a refusal that tells of a file
@@ -44,6 +44,6 @@ impl Judge for Linearizable {
 fn is_answered_late(read: &Operation, known: Epoch, after: &dyn ClusterView) -> bool {
     let leader = after.node(read.node).replica;
     after.settings().is_consistent()
-        && matches!(read.action, Action::Read { .. })
+        && matches!(read.kind, OperationKind::Read { .. })
         && leader.is_some_and(|it| it.promise() < known)
 }

@@ -4,7 +4,7 @@ use steadfast_protocol::{Change, Entry, Intent, NodeId};
 
 use super::Judge;
 use super::no_gaps::fresh_entries;
-use crate::{Action, ClusterView, History, Status};
+use crate::{ClusterView, History, OperationKind, Status};
 
 /// G11: nothing is shown that no client asked for.
 pub(super) struct NothingFromNowhere;
@@ -58,7 +58,7 @@ fn was_asked_for(visible: &Entry, history: &History) -> bool {
     let Some(operation) = history.operation(visible.request) else {
         return false;
     };
-    let Action::Write { intent, .. } = &operation.action else {
+    let OperationKind::Write { intent, .. } = &operation.kind else {
         return false;
     };
     let is_asked = match intent {

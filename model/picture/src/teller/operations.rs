@@ -1,6 +1,6 @@
 //! The client operations of a story.
 
-use steadfast_guarantees::{Action, Operation as Told, Status};
+use steadfast_guarantees::{Operation as Told, OperationKind, Status};
 use steadfast_protocol::{Content, Intent};
 
 use super::Teller;
@@ -36,7 +36,9 @@ impl Teller {
     }
 
     fn invoke(&mut self, number: usize, told: &Told) {
-        if let Action::Write { intent: Intent::Put(Content::Named(content)), .. } = &told.action {
+        if let OperationKind::Write { intent: Intent::Put(Content::Named(content)), .. } =
+            &told.kind
+        {
             self.contents.insert(*content);
         }
         let lane = self.free_lane();

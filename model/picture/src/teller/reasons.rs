@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::iter;
 
 use steadfast_guarantees::linearizability::{NotLinearizable, Source};
-use steadfast_guarantees::{Action, ClusterView, GuaranteeId, NodeView, OperationId, Status};
+use steadfast_guarantees::{
+    ClusterView, GuaranteeId, NodeView, OperationId, OperationKind, Status,
+};
 use steadfast_node::ContentCopy;
 use steadfast_protocol::{Change, Entry, Intent, NodeId, Record};
 
@@ -141,8 +143,8 @@ impl Teller {
     fn read_of_few_copies(&self, around: Around<'_>) -> Option<Reason> {
         let (cluster, wanted) = (around.after, around.after.settings().write());
         let done = cluster.history().answered_since(around.before.history());
-        done.filter_map(|(it, _)| match &it.action {
-            Action::Read { version: Some(version) } => Some((it, version)),
+        done.filter_map(|(it, _)| match &it.kind {
+            OperationKind::Read { version: Some(version) } => Some((it, version)),
             _ => None,
         })
         .find_map(|(read, version)| {
@@ -265,7 +267,7 @@ impl Teller {
                  newer epoch {known} when the read began"
             );
             let led = self.trail.led.get(&(known, at)).copied();
-            let is_late = matches!(read.action, Action::Read { .. }) && epoch < known;
+            let is_late = matches!(read.kind, OperationKind::Read { .. }) && epoch < known;
             is_late.then(|| Reason::new(words, [led, Some(around.number)]))
         })
     }
@@ -507,13 +509,13 @@ impl Teller {
                         Some("its client was told that it is refused")
                     }
                     Some(it) if it.path != entry.path => Some("its client asked for another path"),
-                    Some(it) => match &it.action {
-                        Action::Write { intent: Intent::Put(content), .. } => {
+                    Some(it) => match &it.kind {
+                        OperationKind::Write { intent: Intent::Put(content), .. } => {
                             let is_it = entry.change == Change::Put(content.clone());
                             (!is_it).then_some("its client put something else")
                         }
-                        Action::Write { .. } => None,
-                        Action::Read { .. } => Some("its client read and did not write"),
+                        OperationKind::Write { .. } => None,
+                        OperationKind::Read { .. } => Some("its client read and did not write"),
                     },
                 };
                 let (entry, why) = visible.find_map(|it| Some((it, wrong(it)?)))?;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Ballot, Leadership, Progress, Replica, Role, Turn};
 use crate::{
-    Effect, Epoch, Message, NodeId, NodeSet, Outcome, Position, Record, Refusal, Reject, Tag, Vote,
+    Effect, Epoch, LogIndex, Message, NodeId, NodeSet, Outcome, Record, Refusal, Reject, Tag, Vote,
     VoteRequest,
 };
 
@@ -142,7 +142,7 @@ impl Replica {
             }
         }
         let (tag, writes, reads) = (Tag::default(), BTreeSet::new(), Vec::new());
-        let checked_at = Position::default();
+        let checked_at = LogIndex::default();
         let leadership = Leadership { tag, base, peers, writes, reads, heard, checked_at };
         self.role = Role::Leader(leadership);
         turn.effects.push(Effect::ResetElectionTimer);

@@ -61,8 +61,8 @@ impl Replica {
                 let (request, outcome) = refuse(read.request);
                 self.answer(request, outcome, turn);
             }
-            Input::Synced(position) => {
-                self.note_synced(position, turn);
+            Input::Synced(index) => {
+                self.note_synced(index, turn);
             }
             Input::LinkDown { peer } if peer.0 < self.nodes() => {
                 self.sessions[peer.index()] = None;

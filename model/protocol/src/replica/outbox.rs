@@ -1,13 +1,13 @@
 //! The outbox: ack-after-sync by construction.
 
 use super::{Replica, Turn};
-use crate::{Effect, Message, NodeId, Outcome, Packet, Position, RequestId, Sealed};
+use crate::{Effect, LogIndex, Message, NodeId, Outcome, Packet, RequestId, Sealed};
 
 /// A message that waits for the log records that explain it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Held {
     /// It may leave once the log is synced up to here.
-    pub explained_by: Position,
+    pub explained_by: LogIndex,
     /// The receiver.
     pub to: NodeId,
     /// The message in the session in which it was caused.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Contents, LoggedFiles, Replica, Role};
 use crate::{
-    ContentId, Decisions, Files, Identity, Log, Parameters, Position, Record, RecoverError,
+    ContentId, Decisions, Files, Identity, Log, LogIndex, Parameters, Record, RecoverError,
     VersionVector,
 };
 
@@ -30,8 +30,8 @@ impl Replica {
         let mut log = Log::default();
         let mut files = Files::default();
         let mut synced_vv = VersionVector::default();
-        for (position, record) in (1..).map(Position).zip(records) {
-            check_record(position, record, &log, identity, decisions)?;
+        for (index, record) in (1..).map(LogIndex).zip(records) {
+            check_record(index, record, &log, identity, decisions)?;
             log.push(record);
             if let Record::Entry(entry) = record {
                 synced_vv.insert(entry.dot);
@@ -74,14 +74,14 @@ fn check_identity(expected: Identity, records: &[Record]) -> Result<(), RecoverE
 }
 
 fn check_record(
-    position: Position,
+    index: LogIndex,
     record: &Record,
     log: &Log,
     identity: Identity,
     decisions: &dyn Decisions,
 ) -> Result<(), RecoverError> {
     let follows = match record {
-        Record::Identity(_) => position == Position(1),
+        Record::Identity(_) => index == LogIndex(1),
         Record::Promise(_) => true,
         Record::Entry(entry) => {
             let is_member = entry.dot.origin.0 < identity.settings.nodes();
@@ -92,5 +92,5 @@ fn check_record(
         return Ok(());
     }
     let record = record.to_string();
-    Err(RecoverError::OutOfOrder { position, record })
+    Err(RecoverError::OutOfOrder { index, record })
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    Decisions, Dot, Limits, NodeId, NodeSet, Outcome, Path, Position, RequestId, Tag, VersionVector,
+    Decisions, Dot, Limits, LogIndex, NodeId, NodeSet, Outcome, Path, RequestId, Tag, VersionVector,
 };
 
 /// Follower, candidate or leader.
@@ -47,7 +47,7 @@ pub struct Ballot {
     pub vv: VersionVector,
     /// The ballot counts once the candidate's log is synced up to here: its promise, and
     /// everything it learned from the voter.
-    pub counts_at: Position,
+    pub counts_at: LogIndex,
 }
 
 /// What a leader keeps track of.
@@ -70,7 +70,7 @@ pub struct Leadership {
     /// guarded.
     pub heard: NodeSet,
     /// How long the log was when the election timer ran out last.
-    pub checked_at: Position,
+    pub checked_at: LogIndex,
 }
 
 /// How a leader sends to one peer (the names are those of etcd's raft, `tracker/state.go`).
@@ -97,7 +97,7 @@ pub struct Progress {
     pub flow: Flow,
     /// The peer has more than the leader, and will send it with the next Ack. An Append asks for
     /// that Ack once the log is synced up to here.
-    pub prompts_at: Option<Position>,
+    pub prompts_at: Option<LogIndex>,
 }
 
 impl Progress {

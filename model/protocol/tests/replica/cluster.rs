@@ -4,9 +4,9 @@ use std::collections::{BTreeSet, VecDeque};
 
 use steadfast_node::{ContentCopy, Node, NodeStorage, Output};
 use steadfast_protocol::{
-    Base, Consistency, Content, ContentId, Entry, Identity, Input, Intent, Message, NodeId,
-    Outcome, Parameters, Path, Payload, Position, ReadRequest, Record, Replica, RequestId,
-    SessionId, Settings, Steadfast, WriteRequest,
+    Base, Consistency, Content, ContentId, Entry, Identity, Input, Intent, LogIndex, Message,
+    NodeId, Outcome, Parameters, Path, Payload, ReadRequest, Record, Replica, RequestId, SessionId,
+    Settings, Steadfast, WriteRequest,
 };
 
 /// Storage in memory, on which every received payload is whole and good.
@@ -23,8 +23,8 @@ impl NodeStorage for Memory {
         &self.records
     }
 
-    fn synced(&self) -> Position {
-        Position(self.synced as u64)
+    fn synced(&self) -> LogIndex {
+        LogIndex(self.synced as u64)
     }
 
     fn append(&mut self, records: Vec<Record>) {
