@@ -5,6 +5,9 @@
 //! section 3). A piece is found when it is longer than the stride; to fill the table costs one
 //! cache miss per stride instead of a pass over the old content.
 
+use std::ops::Range;
+use std::slice;
+
 use super::pair::{Pair, Place};
 use crate::compare::word;
 
@@ -61,7 +64,13 @@ pub(crate) struct Coarse {
 }
 
 impl Coarse {
+    /// Samples of the whole content.
     pub(crate) fn new(old: &[u8], grain: Grain) -> Coarse {
+        Coarse::of(old, slice::from_ref(&(0..old.len())), grain)
+    }
+
+    /// Samples of some ranges of a content, as close as those of the whole.
+    pub(crate) fn of(old: &[u8], ranges: &[Range<usize>], grain: Grain) -> Coarse {
         let stride = grain.stride_of(old);
         let samples = old.len().saturating_sub(KEY - 1).div_ceil(stride);
         let needed_log2 = samples.next_power_of_two().ilog2() + SPARE_LOG2;
@@ -73,7 +82,7 @@ impl Coarse {
             slots: vec![NONE; 2 << entries_log2],
             filter: vec![0; 1 << (entries_log2 + FILTER_BITS_LOG2 - 6)],
         };
-        for sample in 0..samples {
+        for sample in ranges.iter().flat_map(|it| samples_of(it, stride)) {
             let key = &old[sample * stride..][..KEY];
             if key.iter().all(|it| *it == key[0]) {
                 continue;
@@ -123,6 +132,12 @@ impl Coarse {
     fn filter_word(&self, hash: u64) -> usize {
         (hash >> 6) as usize & (self.filter.len() - 1)
     }
+}
+
+/// The numbers of the samples whose keys lie in a range.
+fn samples_of(range: &Range<usize>, stride: usize) -> Range<usize> {
+    let end = (range.end + 1).saturating_sub(KEY);
+    range.start.div_ceil(stride)..end.div_ceil(stride)
 }
 
 /// Mixes 16 of the 32 bytes of a key: eight at either end.

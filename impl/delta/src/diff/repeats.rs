@@ -14,8 +14,11 @@ use crate::effort::Search;
 const GAP_MIN: usize = 64;
 /// Fewer literals are searched without a sample.
 const SAMPLED_MIN: usize = 1 << 20;
-/// Of more, one stride in this number is sampled.
+/// Of more, one stride in this number is sampled,
 const SAMPLE_SHARE: usize = 64;
+/// and no more strides than this: of literals of which a fiftieth repeats, these miss all with a probability
+/// of less than a hundredth.
+const SAMPLES_MAX: usize = 256;
 /// A shorter repeat of what can be packed is found by the packing.
 const REPEAT_MIN: usize = 512;
 const REPEAT_MIN_OF_NOISE: usize = 32;
@@ -62,11 +65,12 @@ fn may_repeat(new: Pair<'_>, gaps: &[Range<usize>], length_min: usize) -> bool {
     if total(gaps) < SAMPLED_MIN {
         return true;
     }
-    let stride = Grain::LARGE.stride_of(new.new);
-    let coarse = Coarse::new(new.new, Grain::LARGE);
+    // Only literals are copied.
+    let coarse = Coarse::of(new.new, gaps, Grain::LARGE);
+    let stride = coarse.stride();
+    let distance = (total(gaps) / SAMPLES_MAX).max(SAMPLE_SHARE * stride);
     let mut before = 0usize;
     gaps.iter().any(|gap| {
-        let distance = SAMPLE_SHARE * stride;
         let first = gap.start + before.next_multiple_of(distance) - before;
         before += gap.len();
         let mut starts = (first..gap.end).step_by(distance);

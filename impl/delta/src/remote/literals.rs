@@ -15,7 +15,7 @@ pub(super) fn packing_time(length: usize) -> usize {
 
 /// Packs bytes, or returns `None` where that does not make them fewer.
 pub(super) fn pack(bytes: &[u8]) -> io::Result<Option<Vec<u8>>> {
-    let packed = Packer::default().pack(bytes, &[], packing_time(bytes.len()))?;
+    let packed = Packer::default().pack(bytes, &[], &[packing_time(bytes.len())])?;
     Ok(packed.map(|(_, packed)| packed))
 }
 

@@ -25,9 +25,6 @@ pub(crate) const STREAM_MAX: [usize; STREAMS] =
     [1 << 20, 1 << 20, 1 << 20, 4 << 20, 4 << 20, 4 << 20];
 /// The most bytes of a body: every stream raw, and what is said of it.
 pub(crate) const BODY_MAX: usize = (15 << 20) + 1024;
-/// The skipped old bytes double the time that packing takes: they are left out if there are not
-/// so many nanoseconds for each literal.
-const RESEMBLED_TIME: usize = 20;
 /// The most skipped old bytes of a frame.
 pub(crate) const SKIPPED_MAX: u64 = 1 << 20;
 
@@ -78,18 +75,12 @@ impl Frame<'_> {
         for index in present {
             let stream = streams[index];
             let literals = index == LITERALS;
-            let mut times: Vec<_> = times.iter().map(|it| it[usize::from(literals)]).collect();
-            times.dedup();
-            let mut packed = None;
-            for time in times {
-                let resembled = literals && time / RESEMBLED_TIME >= stream.len();
-                let prefix = if resembled { skipped.concat() } else { Vec::new() };
-                let other = match index {
-                    0..VARINTS => packer.pack_varints(stream, time)?,
-                    _ => packer.pack(stream, &prefix, time)?,
-                };
-                packed = shorter(packed, other);
-            }
+            let times: Vec<_> = times.iter().map(|it| it[usize::from(literals)]).collect();
+            let packed = match index {
+                ..VARINTS => packer.pack_varints(stream, &times)?,
+                LITERALS => packer.pack(stream, skipped, &times)?,
+                VARINTS.. => packer.pack(stream, &[], &times)?,
+            };
             let (packing, bytes) = match packed {
                 Some((packing, packed)) => (packing, Cow::Owned(packed)),
                 None => (Packing::Raw, Cow::Borrowed(stream)),
@@ -106,14 +97,6 @@ impl Frame<'_> {
         Ok((body, tail))
     }
 }
-
-/// The shorter of two packings, the first if they are as long.
-fn shorter(first: Option<Packed>, second: Option<Packed>) -> Option<Packed> {
-    let both = [first, second].into_iter().flatten();
-    both.min_by_key(|(_, packed)| packed.len())
-}
-
-type Packed = (Packing, Vec<u8>);
 
 /// A body whose streams were found, none unpacked yet.
 pub(crate) struct PackedFrame<'a> {

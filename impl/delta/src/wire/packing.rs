@@ -39,8 +39,15 @@ const WINDOW_LOG_MAX: u32 = 23;
 /// hardly find what lies further back.
 const WINDOW_LOG_FAST: u32 = 19;
 
+/// A prefix takes time as well: a stream is packed behind it only if there are this many nanoseconds for
+/// each of its bytes.
+const RESEMBLED_TIME: usize = 20;
+
 /// One other byte in this number is possible in a text.
 const OTHERS_SHARE: usize = 16;
+/// A text is told by this number of evenly spread pieces of this length in bytes.
+const TEXT_PIECES: usize = 16;
+const TEXT_PIECE: usize = 128;
 
 /// How the bytes of a stream are packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,47 +86,50 @@ impl Packer {
         Packer { context: None, has_columns: true }
     }
 
-    /// Packs `raw` within about `time` nanoseconds, if zstd is as fast as that, or returns `None`
-    /// where that does not make it shorter.
+    /// Packs `raw` in the ways that about each of these `times`, in nanoseconds, has room for, and returns
+    /// the shortest result, or `None` where none is shorter than `raw`. So a longer time never makes it
+    /// longer if the shorter ones are named, too. The pieces of `prefix`, one behind the other, are what
+    /// `raw` may resemble.
     ///
     /// # Errors
     /// zstd has no memory.
     pub(crate) fn pack(
         &mut self,
         raw: &[u8],
-        prefix: &[u8],
-        time: usize,
-    ) -> io::Result<Option<(Packing, Vec<u8>)>> {
+        prefix: &[&[u8]],
+        times: &[usize],
+    ) -> io::Result<Option<Packed>> {
         if raw.len() < PACKED_MIN {
             return Ok(None);
         }
-        let mut level = match self.sample_compresses(raw)? {
-            true => level(raw.len() + prefix.len(), time),
-            false if raw.len() <= TRIED_MAX => 1,
-            false => return Ok(None),
-        };
-        let is_tried = raw.len() <= TRIED_MAX || !prefix.is_empty();
-        if !is_tried && level > 1 && !self.sample_gains(raw, level)? {
-            level = 1;
+        let prefix_length = prefix.iter().map(|it| it.len()).sum();
+        let attempts = self.attempts(raw, prefix_length, times)?;
+        if attempts.is_empty() {
+            return Ok(None);
         }
         let parts = parts(raw);
-        let mut best = if prefix.is_empty() {
-            (Packing::Zstd, compress(self.context()?, raw, &parts, 0, level)?)
-        } else {
-            let mut context = new_context()?;
-            context.ref_prefix(prefix).map_err(zstd_error)?;
-            let packed = compress(&mut context, raw, &parts, prefix.len(), level)?;
-            (Packing::ZstdBehindPrefix, packed)
-        };
-        if is_tried {
-            for level in lower_levels(raw.len(), level) {
-                let packed = compress(self.context()?, raw, &parts, 0, level)?;
-                if packed.len() < best.1.len() {
-                    best = (Packing::Zstd, packed);
+        let has_prefix = attempts.iter().any(|it| it.is_behind_prefix);
+        let prefix = if has_prefix { prefix.concat() } else { Vec::new() };
+        // The tables of the first attempt, the largest ones, serve all others.
+        let mut behind_prefix = None;
+        let mut best: Option<Packed> = None;
+        for Attempt { level, is_behind_prefix } in attempts {
+            let packed = match (is_behind_prefix, &mut behind_prefix) {
+                (true, context) => {
+                    let context = match context {
+                        Some(context) => context,
+                        None => context.insert(new_context()?),
+                    };
+                    context.ref_prefix(&prefix).map_err(zstd_error)?;
+                    compress(context, raw, &parts, prefix.len(), level)?
                 }
-            }
+                (false, Some(context)) => compress(context, raw, &parts, 0, level)?,
+                (false, None) => compress(self.context()?, raw, &parts, 0, level)?,
+            };
+            let packing = if is_behind_prefix { Packing::ZstdBehindPrefix } else { Packing::Zstd };
+            best = Some(shorter(best, (packing, packed)));
         }
-        Ok((best.1.len() + 2 < raw.len()).then_some(best))
+        Ok(best.filter(|it| is_worth_it(raw, it)))
     }
 
     /// Packs varints, as they are or in columns.
@@ -129,9 +139,9 @@ impl Packer {
     pub(crate) fn pack_varints(
         &mut self,
         raw: &[u8],
-        time: usize,
-    ) -> io::Result<Option<(Packing, Vec<u8>)>> {
-        let packed = self.pack(raw, &[], time)?;
+        times: &[usize],
+    ) -> io::Result<Option<Packed>> {
+        let packed = self.pack(raw, &[], times)?;
         let Some((columns, ranges)) =
             columns::split(raw).filter(|_| self.has_columns && raw.len() >= COLUMNS_MIN)
         else {
@@ -139,15 +149,47 @@ impl Packer {
         };
         let parts =
             if ranges.iter().all(|it| it.len() < COLUMN_PART_MIN) { parts(&[]) } else { ranges };
-        let level = level(raw.len(), time);
-        let mut in_columns = compress(self.context()?, &columns, &parts, 0, level)?;
-        for level in lower_levels(raw.len(), level) {
-            let packed = compress(self.context()?, &columns, &parts, 0, level)?;
-            in_columns = if packed.len() < in_columns.len() { packed } else { in_columns };
+        let mut best = packed;
+        for level in levels(raw.len(), times) {
+            let in_columns = compress(self.context()?, &columns, &parts, 0, level)?;
+            best = Some(shorter(best, (Packing::ZstdOfColumns, in_columns)));
         }
-        let least = packed.as_ref().map_or(raw.len(), |it| it.1.len());
-        let is_shorter = in_columns.len() + 2 < least;
-        Ok(if is_shorter { Some((Packing::ZstdOfColumns, in_columns)) } else { packed })
+        Ok(best.filter(|it| is_worth_it(raw, it)))
+    }
+
+    /// The ways in which a stream is packed, the one that takes longest first; none if it is noise.
+    fn attempts(
+        &mut self,
+        raw: &[u8],
+        prefix_length: usize,
+        times: &[usize],
+    ) -> io::Result<Vec<Attempt>> {
+        let compresses = self.sample_compresses(raw)?;
+        if !compresses && raw.len() > TRIED_MAX {
+            return Ok(Vec::new());
+        }
+        let mut attempts = Vec::new();
+        let mut add = |it: Attempt| {
+            if !attempts.contains(&it) {
+                attempts.push(it);
+            }
+        };
+        for time in times {
+            let is_behind_prefix = prefix_length > 0 && time / RESEMBLED_TIME >= raw.len();
+            let length = raw.len() + if is_behind_prefix { prefix_length } else { 0 };
+            let mut level = if compresses { level(length, *time) } else { 1 };
+            let is_tried = raw.len() <= TRIED_MAX || is_behind_prefix;
+            if !is_tried && level > 1 && !self.sample_gains(raw, level)? {
+                level = 1;
+            }
+            add(Attempt { level, is_behind_prefix });
+            if is_tried {
+                let left = time.saturating_sub(length * cost(level));
+                let levels = lower_levels(raw.len(), level, left);
+                levels.for_each(|level| add(Attempt { level, is_behind_prefix: false }));
+            }
+        }
+        Ok(attempts)
     }
 
     /// The bytes that a sample of literals takes when it is packed.
@@ -192,6 +234,11 @@ fn sample(raw: &[u8], count: usize, piece: usize) -> Vec<u8> {
     (0..count).flat_map(|it| &raw[it * distance..][..piece]).copied().collect()
 }
 
+/// Whether a packed stream is shorter than `raw`, together with its length, which is said of it.
+fn is_worth_it(raw: &[u8], (_, packed): &Packed) -> bool {
+    packed.len() + 2 < raw.len()
+}
+
 fn new_context() -> io::Result<CCtx<'static>> {
     CCtx::try_create().ok_or_else(|| io::ErrorKind::OutOfMemory.into())
 }
@@ -214,11 +261,52 @@ fn level(length: usize, time: usize) -> i32 {
     affordable.map_or(1, |(level, _)| *level)
 }
 
-/// The levels below `level` that are tried as well: more time must not make a stream longer, and the
-/// matches of a higher level may take more than they save.
-fn lower_levels(length: usize, level: i32) -> impl Iterator<Item = i32> {
-    let levels = LEVELS.iter().map(|it| it.0).filter(move |it| *it < level);
-    levels.filter(move |it| *it == 1 || length <= TRIED_MAX)
+/// What a level takes for a byte, in nanoseconds.
+fn cost(level: i32) -> usize {
+    LEVELS.iter().find(|it| it.0 == level).map_or(0, |it| it.1)
+}
+
+/// The levels below `level` that are tried as well within `left` nanoseconds: the matches of a higher
+/// level may take more than they save. The fastest level is always tried.
+fn lower_levels(length: usize, level: i32, mut left: usize) -> impl Iterator<Item = i32> {
+    let levels = LEVELS.iter().filter(move |it| it.0 < level);
+    let levels = levels.filter(move |(level, cost)| {
+        let is_affordable = length <= TRIED_MAX && length * cost <= left;
+        left -= if is_affordable { length * cost } else { 0 };
+        is_affordable || *level == 1
+    });
+    levels.map(|it| it.0)
+}
+
+/// All levels that a stream without a prefix is packed with in these times.
+fn levels(length: usize, times: &[usize]) -> Vec<i32> {
+    let mut levels: Vec<i32> = Vec::new();
+    for time in times {
+        let first = level(length, *time);
+        let lower = lower_levels(length, first, time.saturating_sub(length * cost(first)));
+        levels.extend(std::iter::once(first).chain(lower));
+    }
+    levels.sort_unstable_by_key(|it| std::cmp::Reverse(*it));
+    levels.dedup();
+    levels
+}
+
+/// A way in which a stream is packed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Attempt {
+    level: i32,
+    is_behind_prefix: bool,
+}
+
+/// A packed stream, and how it is packed.
+pub(crate) type Packed = (Packing, Vec<u8>);
+
+/// The shorter of two, the first if they are as long.
+fn shorter(first: Option<Packed>, second: Packed) -> Packed {
+    match first {
+        Some(first) if first.1.len() <= second.1.len() => first,
+        _ => second,
+    }
 }
 
 fn compress(
@@ -317,10 +405,14 @@ fn is_noise_behind(piece: &[u8], follows_noise: bool) -> bool {
     see(&mut seen, head) > HEAD_NOISE_MIN && (follows_noise || see(&mut seen, rest) > NOISE_MIN)
 }
 
-/// Whether hardly any of these bytes is a control character or beyond ASCII.
+/// Whether hardly any of these bytes is a control character or beyond ASCII. Of many bytes a sample is
+/// read: to read all of them takes longer than to write noise.
 pub(crate) fn is_text(bytes: &[u8]) -> bool {
-    let others = bytes.iter().filter(|it| !matches!(it, b'\t'..=b'\r' | b' '..=b'~')).count();
-    others * OTHERS_SHARE < bytes.len()
+    let step = (bytes.len() / TEXT_PIECES).max(TEXT_PIECE);
+    let pieces = || bytes.chunks(step).map(|it| &it[..it.len().min(TEXT_PIECE)]);
+    let is_other = |it: &u8| !matches!(it, b'\t'..=b'\r' | b' '..=b'~');
+    let others: usize = pieces().map(|it| it.iter().filter(|it| is_other(it)).count()).sum();
+    others * OTHERS_SHARE < pieces().map(<[u8]>::len).sum()
 }
 
 /// Marks these bytes as seen, and counts all that are.
@@ -360,7 +452,7 @@ mod tests {
         });
         let log: Vec<u8> = lines.collect();
         let packed = |time| {
-            let packed = Packer::default().pack(&log, &[], time).expect("memory");
+            let packed = Packer::default().pack(&log, &[], &[time, 0]).expect("memory");
             packed.expect("it is shorter").1.len()
         };
         let fast = packed(0);
@@ -376,7 +468,7 @@ mod tests {
         for at in [5, 29, 37, 53, 71, 90, 105, 121] {
             raw[at << 15..][..text.len()].copy_from_slice(&text);
         }
-        let packed = Packer::default().pack(&raw, &[], 0).expect("memory");
+        let packed = Packer::default().pack(&raw, &[], &[0]).expect("memory");
         let saved = packed.map_or(0, |it| raw.len() - it.1.len());
         assert!(saved > 7 * text.len(), "{saved}");
     }
@@ -388,7 +480,7 @@ mod tests {
         let like = digits.chunks_exact(23).flat_map(|it| [&it[2..], &it[..2]].concat());
         let like: Vec<u8> = like.collect();
         for raw in [&like[..TRIED_MAX / 2], &like] {
-            let packed = |prefix| Packer::default().pack(raw, prefix, 40 * raw.len());
+            let packed = |prefix| Packer::default().pack(raw, &[prefix], &[40 * raw.len()]);
             let packed = |prefix| packed(prefix).expect("memory").expect("it is shorter");
             let ((packing, behind), (_, alone)) = (packed(&digits[..raw.len()]), packed(&[]));
             assert_eq!(packing, Packing::ZstdBehindPrefix);
@@ -406,7 +498,8 @@ mod tests {
             assert_eq!(parts.iter().flat_map(|it| it.clone()).collect::<Vec<_>>().len(), raw.len());
             for prefix in [&[][..], &text] {
                 for time in [0, 1 << 30] {
-                    let Some((_, packed)) = packer.pack(raw, prefix, time).expect("memory") else {
+                    let Some((_, packed)) = packer.pack(raw, &[prefix], &[time]).expect("memory")
+                    else {
                         assert_eq!((raw, parts.len()), (&mixed[2048..6144], 1));
                         continue;
                     };
@@ -417,6 +510,29 @@ mod tests {
         }
         assert_eq!(parts(&mixed), [0..2048, 2048..6144, 6144..7680, 7680..8671]);
         assert_eq!(parts(&[]), []);
+    }
+
+    #[test]
+    fn a_text_is_known_by_a_sample_of_all_its_parts() {
+        let text = b"what is said again and again,\n".repeat(10_000);
+        let noise = noise(text.len());
+        assert!(is_text(&text) && is_text(&text[..100]) && !is_text(&noise) && !is_text(b""));
+        let half = text.len() / 2;
+        assert!(!is_text(&[&text[..half], &noise[..half]].concat()));
+        assert!(!is_text(&[&noise[..half], &text[..half]].concat()));
+    }
+
+    #[test]
+    fn a_way_that_a_shorter_time_has_room_for_is_tried_in_a_longer_one_as_well() {
+        for length in [100, 10_000, TRIED_MAX, TRIED_MAX + 1] {
+            for (_, cost) in LEVELS {
+                let [short, long] = [cost * length, 2 * cost * length];
+                let (short_alone, both) =
+                    (levels(length, &[short]), levels(length, &[long, short]));
+                assert!(short_alone.iter().all(|it| both.contains(it)), "{length}, {cost}");
+                assert!(both.is_sorted_by(|a, b| a > b) && both.last() == Some(&1), "{both:?}");
+            }
+        }
     }
 
     #[test]
