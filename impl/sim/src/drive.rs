@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use steadfast_node::{Cluster, ContentCopy, NodeStorage, Output, heard_of_made};
+use steadfast_node::{Cluster, ContentCopy, NodeStorage, Output, stored_or_unusable};
 use steadfast_protocol::{Input, NodeId, Packet, Payload};
 
 use crate::agenda::Event;
@@ -113,7 +113,7 @@ impl Simulation {
         // A twin that trusts unverified contents also takes a copy that the delta does not fit.
         let made = made.or_else(|| base.filter(|_| trusts).cloned().map(Stored::wrong));
         let copy = made.as_ref().map_or(ContentCopy::Missing, Stored::copy);
-        let news = heard_of_made(content, copy, decisions);
+        let news = stored_or_unusable(content, copy, decisions);
         if let (Input::Stored { .. }, Some(stored)) = (&news, made) {
             if storage.copy(content) != ContentCopy::Exact {
                 self.ledger.useful_bytes += self.library.cost(payload).sent;

@@ -148,7 +148,7 @@ impl Simulation {
         let is_short = remaining < settings.elect().max(settings.write());
         let view = self.view();
         let view: &dyn ClusterView = &view;
-        remaining < self.up().len() && (is_short || view.lacks_content_of_a_stopped_node())
+        remaining < self.up().len() && (is_short || view.lacks_content_of_a_halted_node())
     }
 
     /// The node that leads the newest epoch, of those that are up and believe that they lead.

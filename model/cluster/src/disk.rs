@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use steadfast_node::{ContentCopy, NodeStorage, garbled, heard_of_made};
+use steadfast_node::{ContentCopy, NodeStorage, garbled, stored_or_unusable};
 use steadfast_protocol::{ContentId, Decisions, Input, LogIndex, NodeId, Payload, Record};
 
 /// What a crash leaves, and what it may take.
@@ -105,7 +105,7 @@ impl Disk {
         let content = payload.content;
         let is_exact = payload.base.is_none_or(|base| self.copy(base) == ContentCopy::Exact);
         let made = if is_exact { ContentCopy::Exact } else { ContentCopy::Wrong };
-        let input = heard_of_made(content, made, decisions);
+        let input = stored_or_unusable(content, made, decisions);
         if let Input::Stored { .. } = input {
             self.put(content, made);
         }

@@ -23,37 +23,37 @@ use crate::ClusterView;
 
 pub use settles::{Continuation, cyclic, timeouts_needed};
 
-/// How a guarantee is judged: in every state, at every step, or both. One file each.
+/// The code that judges one guarantee: in every state, at every step, or both.
 trait Judge: Sync {
-    /// What is promised, in one sentence.
+    /// The promise, in one sentence.
     fn promise(&self) -> &'static str;
 
-    /// Whether it is promised with these settings.
+    /// Whether the promise is made for these settings.
     fn is_promised(&self, settings: Settings) -> bool {
         let _ = settings;
         true
     }
 
-    /// Whether it is promised also after a log has lost synced records.
+    /// Whether the promise also holds after a log has lost synced records.
     fn outlives_rollback(&self) -> bool {
         false
     }
 
-    /// Whether a state keeps it.
+    /// Whether a state keeps the promise.
     fn state(&self, cluster: &dyn ClusterView) -> bool {
         let _ = cluster;
         true
     }
 
-    /// Whether a step in which `node` changed keeps it.
+    /// Whether a step in which `node` changed keeps the promise.
     fn step(&self, before: &dyn ClusterView, after: &dyn ClusterView, node: NodeId) -> bool {
         let _ = (before, after, node);
         true
     }
 }
 
-/// Declares [`GuaranteeId`], [`GUARANTEES`] and [`each_guarantee!`](crate::each_guarantee): per
-/// guarantee its short id, its name, its variant, and how it is judged.
+/// Declares [`GuaranteeId`], [`GUARANTEES`] and [`each_guarantee!`](crate::each_guarantee) from one line
+/// per guarantee: its short id, its name, its variant, and its judge.
 macro_rules! guarantees {
     ($dollar:tt $($short:literal $name:literal $guarantee:ident $judge:expr;)*) => {
         /// The name of a guarantee.
@@ -71,8 +71,8 @@ macro_rules! guarantees {
             judge: &$judge,
         }),*];
 
-        /// Calls a macro with the variants of [`GuaranteeId`]($crate::GuaranteeId) in their order,
-        /// where code must be written out for each of them.
+        /// Calls a macro with the variants of [`GuaranteeId`]($crate::GuaranteeId) in their order, for
+        /// code that must be generated for each of them.
         #[macro_export]
         macro_rules! each_guarantee {
             ($dollar callback:ident) => { $dollar callback!($($guarantee),*) };
@@ -97,7 +97,7 @@ guarantees! { $
     "G13" "clients-in-order" ClientsInOrder clients_in_order::ClientsInOrder;
 }
 
-/// A promise, with its names and how it is judged.
+/// A guarantee, with its names and its judge.
 pub struct Guarantee {
     id: GuaranteeId,
     short: &'static str,
@@ -106,25 +106,25 @@ pub struct Guarantee {
 }
 
 impl Guarantee {
-    /// Which one.
+    /// The id.
     #[must_use]
     pub fn id(&self) -> GuaranteeId {
         self.id
     }
 
-    /// What is promised, in one sentence.
+    /// The promise, in one sentence.
     #[must_use]
     pub fn promise(&self) -> &'static str {
         self.judge.promise()
     }
 
-    /// Whether it is promised with these settings.
+    /// Whether the promise is made for these settings.
     #[must_use]
     pub fn is_promised(&self, settings: Settings) -> bool {
         self.judge.is_promised(settings)
     }
 
-    /// Whether it is not promised any more, because a log has lost synced records.
+    /// Whether the promise no longer holds, because a log has lost synced records.
     fn is_void(&self, cluster: &dyn ClusterView) -> bool {
         !cluster.rolled_back().is_empty() && !self.judge.outlives_rollback()
     }
@@ -161,12 +161,12 @@ impl fmt::Display for GuaranteeId {
 pub struct GuaranteeSet(u16);
 
 impl GuaranteeSet {
-    /// Adds one.
+    /// Adds a guarantee.
     pub fn insert(&mut self, guarantee: GuaranteeId) {
         self.0 |= 1 << guarantee as u16;
     }
 
-    /// Whether it is a member.
+    /// Whether the guarantee is a member.
     #[must_use]
     pub fn contains(self, guarantee: GuaranteeId) -> bool {
         self.0 & (1 << guarantee as u16) != 0
@@ -192,8 +192,7 @@ pub fn holds(guarantee: GuaranteeId, cluster: &dyn ClusterView) -> bool {
     !cluster.history().broken().contains(guarantee.id) && is_kept()
 }
 
-/// The guarantees that a step in which `node` changed breaks. The driver notes them in its
-/// history.
+/// The guarantees that a step breaks in which `node` changed. The driver records them in its history.
 #[must_use]
 pub fn broken_by_step(
     before: &dyn ClusterView,

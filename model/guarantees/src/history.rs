@@ -1,4 +1,5 @@
-//! What happened to clients and leaders: ghost state, beside the nodes and never in them.
+//! The history of a run: the operations of clients and the leaders. Ghost state, which only the judge
+//! sees: it is stored beside the nodes, never in them.
 
 use std::sync::Arc;
 
@@ -52,40 +53,40 @@ impl OperationKind {
     }
 }
 
-/// What became of an operation, as far as its client knows.
+/// The status of an operation, as far as its client knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Status {
     /// No answer yet.
     Pending,
-    /// A write was acknowledged, or a read answered.
+    /// A leader acknowledged the write, or answered the read.
     Done,
-    /// It was refused.
+    /// A node refused the request.
     Refused,
-    /// Its leader was deposed or died first.
+    /// The leader stepped down or crashed before it answered.
     Unknown,
 }
 
 /// One operation of a client.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Operation {
-    /// The client's name for it.
+    /// The id of the request.
     pub request: RequestId,
     /// The path.
     pub path: Path,
-    /// To whom it was last sent.
+    /// The node to which the client last sent it.
     pub node: NodeId,
     /// The request, and its effect so far.
     pub kind: OperationKind,
-    /// What became of it.
+    /// The status.
     pub status: Status,
-    /// Whether it was sent more than once. What becomes of a retry does not undo an earlier try.
+    /// Whether the client sent it more than once. The outcome of a retry does not undo an earlier try.
     pub retried: bool,
     invoked: Time,
     returned: Option<Time>,
-    /// What its refusal says about the file, where that is judged.
+    /// The state of the file that the refusal reveals, if that is judged.
     observed: Option<Observation>,
-    /// The newest epoch that had been led when a read began; zero once the read is over, and of a
-    /// write, so that histories in which it does not matter are equal.
+    /// The newest epoch that had a leader when a read began. Zero for writes and once the read has its
+    /// answer, so that histories are equal if they differ only in epochs that no longer matter.
     known: Epoch,
 }
 
@@ -93,7 +94,7 @@ pub struct Operation {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct History {
     operations: Arc<Vec<Operation>>,
-    /// Who led which epoch, in order.
+    /// The epochs that had a leader, in order, each with its leader.
     leaders: Vec<(Epoch, NodeId)>,
     /// The guarantees that some step so far broke.
     broken: GuaranteeSet,
@@ -140,9 +141,8 @@ impl Did {
     }
 }
 
-/// Logical real time: it advances only when an invocation follows a return, so that histories with
-/// the same real-time order are equal. `None` where nobody observes a file and no order is ever
-/// asked for.
+/// Logical real time. It advances only when an invocation follows a return, so that histories with the
+/// same real-time order are equal. `None` in runs that do not judge linearizability.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 struct Clock(Option<Phase>);
 
@@ -189,7 +189,7 @@ impl History {
     pub fn acknowledged(&self) -> impl Iterator<Item = &(Entry, Epoch)> {
         self.operations.iter().filter_map(|operation| match &operation.kind {
             OperationKind::Write { made, acked: Some(acked), .. } => {
-                // A name that never left its node may have been used again after a crash.
+                // After a crash a node may reuse the dot of an entry that it never sent.
                 made.iter().rfind(|(entry, _)| entry.dot == *acked)
             }
             _ => None,
@@ -199,12 +199,12 @@ impl History {
     /// The operation of this request.
     #[must_use]
     pub fn operation(&self, request: RequestId) -> Option<&Operation> {
-        self.operations.get(self.position(request)?)
+        self.operations.get(self.index_of(request)?)
     }
 
-    /// The place of an operation. Who numbers requests from 0, as drivers do, has it at the first
-    /// look.
-    fn position(&self, request: RequestId) -> Option<usize> {
+    /// The index of an operation. The search is immediate if the driver numbers requests from 0, as all
+    /// of ours do.
+    fn index_of(&self, request: RequestId) -> Option<usize> {
         let is_it = |it: &Operation| it.request == request;
         let likely = usize::try_from(request.number).unwrap_or(usize::MAX);
         match self.operations.get(likely) {
@@ -220,8 +220,8 @@ impl History {
         made.iter().find(|(made, _)| made == entry).map(|(_, epoch)| *epoch)
     }
 
-    /// Whether an entry takes the place of another one because its client named it: explicitly, as
-    /// the one visible head that it overwrites, or as what an earlier try of the same request wrote.
+    /// Whether an entry replaces `replaced` because its client named that entry: explicitly, as the visible
+    /// head that the write overwrites, or as the entry of an earlier try of the same request.
     #[must_use]
     pub fn names(&self, entry: &Entry, replaced: Dot) -> bool {
         if !entry.replaces.contains(&replaced) {
@@ -242,14 +242,14 @@ impl History {
         is_renewed || is_restored || is_named
     }
 
-    /// Whether an entry was written by a client that named what it replaces.
+    /// Whether the client of an entry named the versions that it replaces.
     #[must_use]
     pub(crate) fn has_named_base(&self, entry: &Entry) -> bool {
         let asked = self.operation(entry.request).map(|it| &it.kind);
         matches!(asked, Some(OperationKind::Write { base: Base::Named(_), .. }))
     }
 
-    /// Whether an entry was acknowledged.
+    /// Whether a leader acknowledged an entry.
     #[must_use]
     pub fn is_acknowledged(&self, entry: &Entry) -> bool {
         self.acknowledged().any(|(acked, _)| acked.dot == entry.dot)
@@ -272,43 +272,44 @@ impl History {
         self.rolled_back
     }
 
-    /// The log of a node lost synced records.
+    /// Records that the log of a node lost synced records.
     pub fn on_rolled_back(&mut self, node: NodeId) {
         self.rolled_back.insert(node);
     }
 
-    /// Who led which epoch, in order.
+    /// The epochs that had a leader, in order, each with its leader. An epoch that had two is listed
+    /// twice.
     #[must_use]
     pub fn leaders(&self) -> &[(Epoch, NodeId)] {
         &self.leaders
     }
 
-    /// The newest epoch that was led; zero if none was.
+    /// The newest epoch that had a leader; zero if none had.
     #[must_use]
     pub(crate) fn newest_epoch(&self) -> Epoch {
         self.leaders.last().map(|(epoch, _)| *epoch).unwrap_or_default()
     }
 
-    /// The operations that told their clients something since: the writes acknowledged, the reads
-    /// answered and the refusals that tell of a file, each with the newest epoch that had been led
-    /// when a read among them began.
+    /// The operations whose answers since `before` reveal the state of a file to a client: acknowledged
+    /// writes, answered reads, and refusals that do so. A read comes with the newest epoch that had a
+    /// leader when the read began.
     pub fn answered_since<'a>(
         &'a self,
         before: &'a History,
     ) -> impl Iterator<Item = (&'a Operation, Epoch)> {
         let is_same = Arc::ptr_eq(&self.operations, &before.operations);
         let now = if is_same { &[][..] } else { &self.operations[..] };
-        now.iter().enumerate().filter(|(_, it)| it.has_told()).filter_map(|(at, it)| {
+        now.iter().enumerate().filter(|(_, it)| it.reveals_file()).filter_map(|(at, it)| {
             match before.operations.get(at) {
-                Some(old) if old.has_told() => None,
+                Some(old) if old.reveals_file() => None,
                 Some(old) => Some((it, old.known)),
-                // It was asked and answered in one step.
+                // The client sent it and got the answer in one step.
                 None => Some((it, before.newest_epoch())),
             }
         })
     }
 
-    /// A client sends a request.
+    /// Records that a client sends a request.
     pub fn on_invoked(
         &mut self,
         request: RequestId,
@@ -338,7 +339,7 @@ impl History {
         Arc::make_mut(&mut self.operations).push(operation);
     }
 
-    /// A client repeats a request.
+    /// Records that a client repeats a request.
     pub fn on_retried(&mut self, request: RequestId, node: NodeId) {
         if let Some(operation) = self.find(request) {
             operation.node = node;
@@ -347,7 +348,7 @@ impl History {
         }
     }
 
-    /// The operation with a number, from 0 in the order in which clients asked.
+    /// The operation with this number, from 0 in the order of the requests.
     #[must_use]
     pub fn numbered(&self, number: u64) -> Option<&Operation> {
         self.operations.get(usize::try_from(number).ok()?)
@@ -365,7 +366,7 @@ impl History {
         Some(WriteRequest { request, path, intent: intent.clone(), base: base.clone() })
     }
 
-    /// One node did something: it logged entries of its own, began to lead, or answered clients.
+    /// Records a step of one node: entries that it made, its begin to lead, and its answers to clients.
     pub fn on_stepped(
         &mut self,
         before: &NodeView<'_>,
@@ -392,8 +393,7 @@ impl History {
         }
     }
 
-    /// A client hears what became of its request; what it hears of a request that was answered
-    /// before is ignored.
+    /// Records the answer to a request; ignores it if the client already has one.
     pub(crate) fn note_answer(&mut self, request: RequestId, outcome: &Outcome) {
         if self.operation(request).is_none_or(|it| it.status != Status::Pending) {
             return;
@@ -404,7 +404,7 @@ impl History {
         }
     }
 
-    /// The clients of a node that died do not know what became of their requests.
+    /// Records that a node crashed: the outcome of its unanswered requests is unknown.
     pub fn on_crashed(&mut self, node: NodeId) {
         let is_lost = |it: &Operation| it.node == node && it.status == Status::Pending;
         if self.operations.iter().any(is_lost) {
@@ -416,21 +416,21 @@ impl History {
         }
     }
 
-    /// Notes who leads. An epoch that is led a second time stands twice in the list.
+    /// Records a node that begins to lead. An epoch that gets a leader twice is listed twice.
     fn note_leader(&mut self, leadership: (Epoch, NodeId)) {
         let at = self.leaders.partition_point(|it| *it <= leadership);
         self.leaders.insert(at, leadership);
     }
 
     fn find(&mut self, request: RequestId) -> Option<&mut Operation> {
-        let at = self.position(request)?;
+        let at = self.index_of(request)?;
         Arc::make_mut(&mut self.operations).get_mut(at)
     }
 
-    /// Why no order of the operations explains what was read of the path of a request: the
-    /// operations that were judged, and which of them contradict each other, by their places among
-    /// these. A write is the value that its request id names; a deleted path reads as the delete.
-    /// Nothing is judged where nobody reads.
+    /// The reason why no order of the operations explains the reads of the path of a request, if there is
+    /// none: the operations that were judged, and those that contradict each other, by their index among
+    /// these. The value of a write is its request id; a deleted path reads as its delete. `None` also in
+    /// runs that do not judge linearizability.
     #[must_use]
     pub fn contradiction(&self, request: RequestId) -> Option<(Vec<OperationId>, NotLinearizable)> {
         self.clock.0?;
@@ -439,7 +439,7 @@ impl History {
         linearizability::judge(&judged).err().map(|why| (ids, why))
     }
 
-    /// The operations of a path that an order is looked for, with their places in the history.
+    /// The operations of a path that linearizability concerns, with their index in the history.
     pub(crate) fn judged(
         &self,
         path: &Path,
@@ -470,26 +470,27 @@ impl Operation {
         }
     }
 
-    /// When the client asked.
+    /// When the client sent the request.
     #[must_use]
     pub(crate) fn invoked(&self) -> Time {
         self.invoked
     }
 
-    /// When the client heard what its request did or what it found; `None` if it never did.
+    /// When the client got an answer that shows the effect of its request, or the state of the file; `None`
+    /// if it got none.
     #[must_use]
     pub(crate) fn returned(&self) -> Option<Time> {
         self.returned
     }
 
-    /// What its refusal says about the file, where that is judged.
+    /// The state of the file that the refusal reveals, if that is judged.
     #[must_use]
     pub fn observed(&self) -> Option<Observation> {
         self.observed
     }
 
-    /// Whether its client has learned something about the file.
-    fn has_told(&self) -> bool {
+    /// Whether the answer reveals the state of the file to the client.
+    fn reveals_file(&self) -> bool {
         self.status == Status::Done || self.observed.is_some()
     }
 
@@ -505,7 +506,7 @@ impl Operation {
         {
             self.observed = Observation::of(refusal);
         }
-        if self.has_told() {
+        if self.reveals_file() {
             self.returned = Some(at);
         }
         self.known = Epoch::ZERO;

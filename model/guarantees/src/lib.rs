@@ -1,10 +1,9 @@
 //! The promises of Steadfast, G1 to G13, evaluated on any cluster.
 //!
-//! A checker, a simulator or a supervisor of real nodes shows its cluster as a [`ClusterView`]
-//! and keeps a [`History`] beside it; the same code then says which promise is broken. Each
-//! guarantee is a file in `guarantee/`, each witness (an interesting thing that must have been
-//! reached) stands in [`witnesses`], and each twin (a protocol with one wrong decision that a
-//! guarantee must catch) in [`twins`].
+//! A checker, a simulator or a supervisor of real nodes presents its cluster as a [`ClusterView`] and
+//! keeps a [`History`] of it; the same code then tells which guarantee is broken. Each guarantee is a
+//! file in `guarantee/`. [`witnesses`] lists the situations that a run must reach to mean anything, and
+//! [`twins`] the protocols with one wrong decision that a guarantee must catch.
 
 mod guarantee;
 mod history;

@@ -1,4 +1,4 @@
-//! Refusals that tell of a file: what a client learns from them, and whether some order of the
+//! Refusals that reveal the state of a file: what a client learns from one, and whether some order of the
 //! operations explains it.
 
 use steadfast_protocol::{Change, Dot, Entry, Intent, Refusal};
@@ -6,20 +6,20 @@ use steadfast_protocol::{Change, Dot, Entry, Intent, Refusal};
 use crate::linearizability::{self, Time};
 use crate::{History, Operation, OperationKind, Status};
 
-/// What a refusal says about a file at some moment between request and answer.
+/// The state of a file that a refusal reveals, at some moment between request and answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Observation {
-    /// Nothing was visible, or a delete.
+    /// The path showed no version, or a delete.
     Absent,
-    /// The version was not known as one of the path.
+    /// The leader did not know this version of the path.
     Unknown(Dot),
-    /// The version was not among the heads.
+    /// This version was not a head of the path.
     Replaced(Dot),
 }
 
 impl Observation {
-    /// What a refusal says about a file; `None` if it speaks of something else. That a retry finds
-    /// its first try overtaken is not judged: what becomes of a retry does not undo that try.
+    /// The observation in a refusal; `None` if the refusal does not reveal the state of a file. A retry
+    /// that finds its first try overtaken is not judged, because the refusal does not undo the first try.
     #[must_use]
     pub fn of(refusal: &Refusal) -> Option<Observation> {
         match refusal {
@@ -37,9 +37,9 @@ impl Observation {
 }
 
 impl History {
-    /// Whether the refusal of an operation, if it tells of a file, agrees with the other operations:
-    /// an absence with one order of them, any other observation with what had returned before the
-    /// request and what was asked for before the answer.
+    /// Whether the other operations explain the refusal of an operation, if it reveals the state of a file.
+    /// Some order of them must explain an absence. Other observations must agree with the answers that
+    /// clients got before the request, and with the requests made before the answer.
     #[must_use]
     pub(crate) fn explains_refusal(&self, refused: &Operation) -> bool {
         let (Some(observed), Some(returned)) = (refused.observed(), refused.returned()) else {
@@ -54,8 +54,8 @@ impl History {
         }
     }
 
-    /// Whether the operations have an order in which a read instead of the refused request finds
-    /// nothing, or a delete.
+    /// Whether the operations have an order in which a read in place of the refused request returns no
+    /// version, or a delete.
     fn explains_absence(&self, refused: &Operation, returned: Time) -> bool {
         let judged: Vec<_> = self.judged(&refused.path).map(|(_, it)| it).collect();
         let deletes = self
@@ -71,7 +71,7 @@ impl History {
         })
     }
 
-    /// Whether a client had heard of a version before a request.
+    /// Whether a client had received a version, or the acknowledgement of it, before `request` began.
     fn was_shown(&self, dot: Dot, request: &Operation) -> bool {
         let shows = |it: &Operation| match &it.kind {
             OperationKind::Write { acked, .. } => *acked == Some(dot),
@@ -84,7 +84,7 @@ impl History {
         })
     }
 
-    /// Whether a write that takes the place of a version was asked for before the answer.
+    /// Whether a client had requested a write that replaces a version before the refusal returned.
     fn may_be_replaced(&self, dot: Dot, refused: &Operation, returned: Time) -> bool {
         let replaces = |(entry, _): &(Entry, _)| entry.replaces.contains(&dot);
         self.operations()
@@ -94,7 +94,7 @@ impl History {
     }
 }
 
-/// Whether what a write put in the place of a version may be a delete.
+/// Whether a write may have deleted the file.
 fn may_delete(operation: &Operation) -> bool {
     match &operation.kind {
         OperationKind::Write { intent: Intent::Delete, .. } => true,
@@ -112,15 +112,15 @@ mod tests {
 
     use super::*;
 
-    /// A history of one path, written step by step.
-    struct Told {
+    /// A history of one path, recorded step by step.
+    struct Recorded {
         history: History,
         path: Path,
     }
 
-    impl Told {
-        fn nothing() -> Told {
-            Told { history: History::new(true), path: Path::new("a") }
+    impl Recorded {
+        fn nothing() -> Recorded {
+            Recorded { history: History::new(true), path: Path::new("a") }
         }
 
         fn ask(&mut self, number: u64, intent: Intent) -> RequestId {
@@ -167,79 +167,79 @@ mod tests {
 
     #[test]
     fn a_file_that_was_acknowledged_is_not_absent() {
-        let mut told = Told::nothing();
-        let put = told.put(0);
-        let dot = told.make(put, new(), Vec::new());
-        told.acknowledge(put, dot);
-        let delete = told.ask(1, Intent::Delete);
-        let not_found = told.not_found();
-        assert!(!told.is_explained(delete, not_found));
+        let mut recorded = Recorded::nothing();
+        let put = recorded.put(0);
+        let dot = recorded.make(put, new(), Vec::new());
+        recorded.acknowledge(put, dot);
+        let delete = recorded.ask(1, Intent::Delete);
+        let not_found = recorded.not_found();
+        assert!(!recorded.is_explained(delete, not_found));
     }
 
     #[test]
     fn a_file_may_be_absent_until_its_write_is_acknowledged() {
-        let mut told = Told::nothing();
-        let put = told.put(0);
-        let delete = told.ask(1, Intent::Delete);
-        let dot = told.make(put, new(), Vec::new());
-        told.acknowledge(put, dot);
-        let not_found = told.not_found();
-        assert!(told.is_explained(delete, not_found), "the two overlap");
+        let mut recorded = Recorded::nothing();
+        let put = recorded.put(0);
+        let delete = recorded.ask(1, Intent::Delete);
+        let dot = recorded.make(put, new(), Vec::new());
+        recorded.acknowledge(put, dot);
+        let not_found = recorded.not_found();
+        assert!(recorded.is_explained(delete, not_found), "the two overlap");
     }
 
     #[test]
     fn a_delete_that_may_have_taken_effect_explains_an_absence() {
         for is_asked in [false, true] {
-            let mut told = Told::nothing();
-            let put = told.put(0);
-            let dot = told.make(put, new(), Vec::new());
-            told.acknowledge(put, dot);
+            let mut recorded = Recorded::nothing();
+            let put = recorded.put(0);
+            let dot = recorded.make(put, new(), Vec::new());
+            recorded.acknowledge(put, dot);
             if is_asked {
-                told.ask(1, Intent::Delete);
+                recorded.ask(1, Intent::Delete);
             }
-            let delete = told.ask(2, Intent::Delete);
-            let not_found = told.not_found();
-            assert_eq!(told.is_explained(delete, not_found), is_asked);
+            let delete = recorded.ask(2, Intent::Delete);
+            let not_found = recorded.not_found();
+            assert_eq!(recorded.is_explained(delete, not_found), is_asked);
         }
     }
 
     #[test]
-    fn a_version_that_was_acknowledged_is_known_to_whoever_leads() {
+    fn every_leader_knows_an_acknowledged_version() {
         for is_acknowledged in [false, true] {
-            let mut told = Told::nothing();
-            let put = told.put(0);
-            let dot = told.make(put, new(), Vec::new());
+            let mut recorded = Recorded::nothing();
+            let put = recorded.put(0);
+            let dot = recorded.make(put, new(), Vec::new());
             if is_acknowledged {
-                told.acknowledge(put, dot);
+                recorded.acknowledge(put, dot);
             }
-            let named = told.put(1);
-            let refusal = Refusal::UnknownVersion { dot, path: told.path.clone() };
-            assert_eq!(told.is_explained(named, refusal), !is_acknowledged);
+            let named = recorded.put(1);
+            let refusal = Refusal::UnknownVersion { dot, path: recorded.path.clone() };
+            assert_eq!(recorded.is_explained(named, refusal), !is_acknowledged);
         }
     }
 
     #[test]
     fn a_version_is_no_head_only_if_a_write_may_have_replaced_it() {
         for is_replaced in [false, true] {
-            let mut told = Told::nothing();
-            let put = told.put(0);
-            let dot = told.make(put, new(), Vec::new());
-            told.acknowledge(put, dot);
+            let mut recorded = Recorded::nothing();
+            let put = recorded.put(0);
+            let dot = recorded.make(put, new(), Vec::new());
+            recorded.acknowledge(put, dot);
             if is_replaced {
-                let other = told.put(1);
-                told.make(other, new(), vec![dot]);
+                let other = recorded.put(1);
+                recorded.make(other, new(), vec![dot]);
             }
-            let restore = told.ask(2, Intent::Restore(dot));
-            let refusal = Refusal::NotAHead { dot, path: told.path.clone() };
-            assert_eq!(told.is_explained(restore, refusal), is_replaced);
+            let restore = recorded.ask(2, Intent::Restore(dot));
+            let refusal = Refusal::NotAHead { dot, path: recorded.path.clone() };
+            assert_eq!(recorded.is_explained(restore, refusal), is_replaced);
         }
     }
 
     #[test]
-    fn a_refusal_of_something_else_is_no_observation() {
-        let mut told = Told::nothing();
-        let put = told.put(0);
-        assert!(told.is_explained(put, Refusal::NotLeader { leader: None }));
-        assert_eq!(told.history.operation(put).and_then(Operation::observed), None);
+    fn a_refusal_that_reveals_no_file_is_no_observation() {
+        let mut recorded = Recorded::nothing();
+        let put = recorded.put(0);
+        assert!(recorded.is_explained(put, Refusal::NotLeader { leader: None }));
+        assert_eq!(recorded.history.operation(put).and_then(Operation::observed), None);
     }
 }

@@ -7,20 +7,20 @@ use steadfast_protocol::{
 
 use crate::GuaranteeId;
 
-/// One twin.
+/// A wrong protocol.
 pub struct Twin {
-    /// Its name.
+    /// The name.
     pub name: &'static str,
-    /// What it does wrong.
+    /// The wrong decision, in a sentence.
     pub about: &'static str,
-    /// The decisions it runs with.
+    /// The decisions with which nodes run it.
     pub decisions: &'static dyn Decisions,
     /// The guarantee that must catch it.
     pub caught_by: GuaranteeId,
-    /// The shipped scope in which it is caught.
+    /// The shipped scope in which the guarantee catches it.
     pub scope: &'static str,
-    /// Whether no single state of it breaks the guarantee, but the graph of the fault-free
-    /// continuation does ([`Continuation`](crate::Continuation)).
+    /// Whether it breaks the guarantee in no single state, but in the graph of the fault-free
+    /// continuation ([`Continuation`](crate::Continuation)).
     pub on_graph: bool,
 }
 
@@ -53,7 +53,7 @@ macro_rules! twins {
 
 twins! {
     AckBeforeSync "ack-before-sync"
-    "a node answers before what explains the answer is on disk",
+    "a node sends answers before the records on which they rest are on disk",
     AckedWritesSurvive in "replicate" {
         fn may_leave(&self, _: LogIndex, _: LogIndex) -> bool {
             true
@@ -61,7 +61,7 @@ twins! {
     }
 
     CountSelfBeforeSync "count-self-before-sync"
-    "a leader counts its own copy of a write before it is on disk",
+    "a leader counts its own copy of a write before that copy is on disk",
     AckedWritesSurvive in "available" {
         fn own_copy<'a>(&self, _: &'a VersionVector, logged: &'a VersionVector) -> &'a VersionVector {
             logged
@@ -69,7 +69,7 @@ twins! {
     }
 
     ApplyBeforeLog "apply-before-log"
-    "entries are applied before they are on disk",
+    "a node applies entries before they are on disk",
     LogBeforeApply in "replicate" {
         fn applied(&self, _: LogIndex, logged: LogIndex) -> LogIndex {
             logged
@@ -85,7 +85,7 @@ twins! {
     }
 
     TrustTornTail "trust-torn-tail"
-    "recovery takes a half-written record for a whole one",
+    "recovery accepts a half-written record as a whole one",
     NothingFromNowhere in "replicate" {
         fn trusts_torn_record(&self) -> bool {
             true
@@ -159,7 +159,7 @@ twins! {
     }
 
     AckBeforeRead "ack-from-before-the-read"
-    "a leader lets Acks confirm a read that were sent before it began",
+    "a leader lets an Ack confirm a read although the follower sent it before the read began",
     Linearizable in "reads" {
         fn is_asked_since(&self, _: Tag, _: Tag) -> bool {
             true
@@ -175,7 +175,7 @@ twins! {
     }
 
     IgnoreLearned "ignore-learned-entries"
-    "a candidate does not log what its voters have and it lacks",
+    "a candidate does not log the entries of its voters that it lacks",
     Linearizable in "reads" {
         fn learns_from_votes(&self) -> bool {
             false
@@ -186,7 +186,7 @@ twins! {
     }
 
     LeadsBeforeSync "leads-before-sync"
-    "a candidate leads once it has logged what its voters had, before that is on disk",
+    "a candidate leads once it has logged the entries of its voters, before they are on disk",
     Linearizable in "narrow-votes" {
         fn has_learned(&self, _: &VersionVector, logged: &VersionVector, voted: &VersionVector) -> bool {
             logged.includes(voted)
@@ -194,7 +194,7 @@ twins! {
     }
 
     ReuseSequence "reuse-sequence"
-    "a node counts its entries anew after a crash",
+    "after a crash a node numbers its entries from 1 again",
     NoGaps in "available-crash" {
         fn recovered_sequence(&self, _: Sequence) -> Sequence {
             Sequence(0)
@@ -202,26 +202,26 @@ twins! {
     }
 
     DifferingEntriesIgnored "differing-entries-ignored"
-    "a node goes on when a peer holds another entry under a dot that it holds too",
+    "a node goes on when a peer holds a different entry under the same dot",
     ReplicasConverge in "rollback" {
-        fn stops_at_another_entry(&self) -> bool {
+        fn halts_at_differing_entry(&self) -> bool {
             false
         }
-        fn tells_apart(&self, _: Digest, _: Digest) -> bool {
+        fn digests_differ(&self, _: Digest, _: Digest) -> bool {
             false
         }
     }
 
     DigestsIgnored "digests-ignored"
-    "a node looks at the entries that it is sent, and takes equal vectors for equal entries",
+    "a node compares only the entries that it receives, and assumes that equal vectors cover equal entries",
     ReplicasConverge in "rollback" {
-        fn tells_apart(&self, _: Digest, _: Digest) -> bool {
+        fn digests_differ(&self, _: Digest, _: Digest) -> bool {
             false
         }
     }
 
     LowerAckIgnored "lower-ack-ignored"
-    "a leader takes a peer to have what it once acknowledged, whatever the peer says",
+    "a leader assumes that a peer still holds all entries that it once acknowledged, whatever its Acks say",
     ReplicasConverge in "rollback" {
         fn believes_lower_ack(&self) -> bool {
             false
@@ -237,7 +237,7 @@ twins! {
     }
 
     HaltsForNothing "halts-for-nothing"
-    "a node stops when a peer holds as many of its own entries as it has logged",
+    "a node halts when a peer holds as many of the node's own entries as its log",
     Settles in "replicate" {
         fn is_rolled_back(&self, held: Sequence, logged: Sequence) -> bool {
             held >= logged && held > Sequence(0)
@@ -253,7 +253,7 @@ twins! {
     }
 
     HeldOutputSurvives "held-output-survives-reconnect"
-    "output held for a peer outlives the session that caused it",
+    "a node keeps the messages that it holds for a peer when the session with the peer ends",
     Settles in "replicate" {
         fn drops_held_output(&self) -> bool {
             false
@@ -261,7 +261,7 @@ twins! {
     }
 
     NoSessionIds "no-session-ids"
-    "a message is taken whatever session it was sent in",
+    "a node accepts a message of any session",
     Settles in "one-way" {
         fn is_of_session(&self, _: SessionId, _: Option<SessionId>) -> bool {
             true
@@ -280,7 +280,7 @@ twins! {
     }
 
     RefusalWithoutQuorum "refusal-without-quorum"
-    "a leader tells that a file does not exist without asking anybody",
+    "a leader refuses a request because a file does not exist, without asking anybody",
     Linearizable in "refusals" {
         fn confirms_refusals(&self) -> bool {
             false
@@ -288,7 +288,7 @@ twins! {
     }
 
     ReadTakenLate "read-taken-late"
-    "a linearizable read returns what is shown when it is confirmed",
+    "a linearizable read returns the version that is visible when the read is confirmed",
     Linearizable in "two-reads" {
         fn read_value<'a>(&self, _: Option<&'a Entry>, at_end: Option<&'a Entry>) -> Option<&'a Entry> {
             at_end
@@ -296,7 +296,7 @@ twins! {
     }
 
     EpochWithoutNode "epoch-without-node-id"
-    "an epoch is a round and does not say whose",
+    "an epoch is a round without the id of its node",
     OneLeaderPerEpoch in "candidates" {
         fn next_epoch(&self, promise: Epoch, _: NodeId) -> Epoch {
             Epoch { round: promise.round.next(), node: NodeId(0) }
@@ -304,7 +304,7 @@ twins! {
     }
 
     NoForwarding "no-forwarding"
-    "a leader keeps what it learned to itself",
+    "a leader does not forward the entries that it received from others",
     ReplicasConverge in "available" {
         fn forwards(&self, entry: &Entry, leader: NodeId) -> bool {
             entry.dot.origin == leader
@@ -312,7 +312,7 @@ twins! {
     }
 
     DropLoser "drop-conflict-loser"
-    "only the visible head of a path is kept",
+    "a node keeps only the visible head of a path",
     AckedWritesSurvive in "conflicts" {
         fn keep_heads(&self, heads: &mut Vec<Entry>) {
             heads.truncate(1);
@@ -320,7 +320,7 @@ twins! {
     }
 
     OverwriteReplacesAll "overwrite-replaces-all-heads"
-    "an ordinary overwrite takes the place of conflict versions too",
+    "an ordinary overwrite also replaces conflict versions",
     AckedWritesSurvive in "conflicts" {
         fn overwritten(&self, writing: &Writing<'_>) -> Vec<Dot> {
             writing.heads.iter().map(|head| head.dot).collect()
@@ -336,7 +336,7 @@ twins! {
     }
 
     NotJudgedAgain "append-not-judged-again"
-    "an Append that waited for content is followed whatever was promised meanwhile",
+    "a node follows an Append that waited for content although it has promised a higher epoch meanwhile",
     Linearizable in "contents" {
         fn judges_again(&self) -> bool {
             false
@@ -344,7 +344,7 @@ twins! {
     }
 
     BadCopyServed "bad-copy-served"
-    "a copy is served although its hash is wrong",
+    "a node serves a copy although its hash is wrong",
     ContentIsExact in "rot" {
         fn serves_bad_copies(&self) -> bool {
             true
@@ -352,7 +352,7 @@ twins! {
     }
 
     DeleteForgotten "delete-forgotten"
-    "a delete removes the path instead of being kept as its head",
+    "a delete removes the path instead of becoming its head",
     AckedWritesSurvive in "deletes" {
         fn keep_heads(&self, heads: &mut Vec<Entry>) {
             heads.retain(|head| head.change != steadfast_protocol::Change::Delete);
@@ -360,7 +360,7 @@ twins! {
     }
 
     WrongBase "delta-on-wrong-base"
-    "the result of a delta is used although its hash is not the named one",
+    "a node uses the result of a delta although its hash is not the id of the content",
     ContentIsExact in "rot" {
         fn trusts_unverified_content(&self) -> bool {
             true
@@ -368,7 +368,7 @@ twins! {
     }
 
     LogBeforeContent "log-before-content"
-    "an entry is logged before the content it names is durable",
+    "a node logs an entry before the content that it names is durable",
     Settles in "contents" {
         fn waits_for_content(&self) -> bool {
             false
@@ -376,7 +376,7 @@ twins! {
     }
 
     SentByOrigin "sent-by-origin"
-    "entries are sent by origin instead of by stamp, so that a message may lack the causes of what it carries",
+    "a node sends entries by origin instead of by stamp, so that a message may lack the causes of its entries",
     Settles in "window-1" {
         fn goes_first(&self, one: &Entry, other: &Entry) -> bool {
             one.dot.origin > other.dot.origin
@@ -384,7 +384,7 @@ twins! {
     }
 
     NoRewind "no-rewind"
-    "a heartbeat does not send again what may be lost",
+    "a heartbeat does not send again the entries that may be lost",
     Settles in "lossy-window" on_graph {
         fn rewinds(&self) -> bool {
             false
@@ -392,7 +392,7 @@ twins! {
     }
 
     WindowStaysFull "window-stays-full"
-    "a leader counts what it has sent as under way, whatever was acknowledged",
+    "a leader counts every entry that it has sent as under way, even if the peer has acknowledged it",
     Settles in "window-1" {
         fn under_way(&self, sent: &VersionVector, _: &VersionVector) -> u64 {
             sent.beyond(&VersionVector::default())
@@ -424,7 +424,7 @@ twins! {
     }
 
     OldCopiesCount "old-copies-count"
-    "a leader acknowledges a retry once there are copies enough of what an older leader wrote",
+    "a leader acknowledges a retry once enough nodes hold the entry of an older leader",
     AckedWritesSurvive in "retries-2" {
         fn renews(&self, _: Option<Epoch>, _: Epoch) -> bool {
             false

@@ -1,4 +1,4 @@
-//! What a cluster must show to be judged.
+//! The view of a cluster that the guarantees judge.
 
 use steadfast_node::{ContentCopy, Node, NodeStorage};
 use steadfast_protocol::{
@@ -12,37 +12,37 @@ use crate::History;
 pub struct NodeView<'a> {
     /// The state machine; `None` while the node is down.
     pub replica: Option<&'a Replica>,
-    /// What is on its disk, synced or not, in order.
+    /// The records on its disk, synced or not, in order.
     pub records: &'a [Record],
-    /// How many of these records are synced; of a node that is down all.
+    /// The index of the last synced record; of a node that is down, all records are synced.
     pub synced: LogIndex,
 }
 
-/// A cluster that can be judged: what its driver knows beyond what its nodes know.
+/// A cluster that can be judged. The driver implements this trait.
 pub trait ClusterView {
     /// N, E and W.
     fn settings(&self) -> Settings;
 
-    /// What happened to clients and leaders so far.
+    /// The operations of clients and the leaders so far.
     fn history(&self) -> &History;
 
-    /// The decisions that the nodes run with.
+    /// The decisions with which the nodes run.
     fn decisions(&self) -> &dyn Decisions;
 
     /// One node.
     fn node(&self, node: NodeId) -> NodeView<'_>;
 
-    /// What the disk of a node holds of a content.
+    /// The state of a node's copy of a content.
     fn copy(&self, node: NodeId, content: ContentId) -> ContentCopy;
 
-    /// What a client that reads a content of a node gets, as the node's own code serves it.
+    /// The state of the copy that a node serves to readers, as the node's own code decides it.
     fn served(&self, node: NodeId, content: ContentId) -> ContentCopy;
 
-    /// Whether every node is up, no cut remains, and nothing can happen any more but faults, time
-    /// and clients: no delivery, sync or link event, and no bad copy to be found.
+    /// Whether every node is up, no cut remains, and only faults, time and clients can cause further steps:
+    /// there is no delivery, sync or link event left, and no bad copy to be found.
     fn is_quiet(&self) -> bool;
 
-    /// Whether a node's disk is known to hold, synced, the entry that this one is a copy of.
+    /// Whether a node has synced this entry.
     fn has_synced(&self, node: NodeId, entry: &Entry) -> bool {
         self.disk(node).synced_entries().any(|it| it == entry)
     }
@@ -93,14 +93,14 @@ impl<'a> NodeView<'a> {
         NodeView { replica: node.replica(), records: storage.records(), synced: storage.synced() }
     }
 
-    /// The records that no crash can take.
+    /// The synced records, which a crash cannot take back.
     #[must_use]
     pub fn synced_records(&self) -> &'a [Record] {
         let synced = usize::try_from(self.synced.0).unwrap_or(usize::MAX);
         self.records.get(..synced).unwrap_or(self.records)
     }
 
-    /// The entries that no crash can take.
+    /// The synced entries, which a crash cannot take back.
     pub fn synced_entries(&self) -> impl Iterator<Item = &'a Entry> + use<'a> {
         entries(self.synced_records())
     }
@@ -110,7 +110,7 @@ impl<'a> NodeView<'a> {
         entries(self.records)
     }
 
-    /// What the node shows; of a node that is down what it will show.
+    /// The files that the node shows; of a node that is down, those that it will show after recovery.
     #[must_use]
     pub fn shown(&self, decisions: &dyn Decisions) -> Files {
         match self.replica {
@@ -132,7 +132,7 @@ fn entries(records: &[Record]) -> impl Iterator<Item = &Entry> {
     records.iter().filter_map(Record::entry)
 }
 
-/// Helpers that every driver gets.
+/// Queries that follow from those of the driver.
 impl dyn ClusterView + '_ {
     /// The ids of all nodes.
     pub fn ids(&self) -> impl Iterator<Item = NodeId> + use<> {
@@ -149,7 +149,7 @@ impl dyn ClusterView + '_ {
         self.nodes().filter_map(|(_, node)| node.replica)
     }
 
-    /// The nodes that are up and have not stopped taking part.
+    /// The nodes that are up and have not halted.
     pub(crate) fn taking_part(&self) -> impl Iterator<Item = &Replica> {
         self.replicas().filter(|it| it.takes_part())
     }
@@ -160,9 +160,9 @@ impl dyn ClusterView + '_ {
         self.replicas().any(Replica::leads)
     }
 
-    /// Whether some node leads, as far as messages alone can tell. A node whose promise was rolled back
-    /// may have led a newer epoch than the leader's; those that followed it tell the leader so at its
-    /// next heartbeat.
+    /// Whether the cluster has a leader that no message will depose. After a rollback, a node may have lost
+    /// the promise of a newer epoch that it led. The nodes that followed it will reject the present leader
+    /// at its next heartbeat, so a leader counts only if no node has a higher promise.
     #[must_use]
     pub(crate) fn is_led(&self) -> bool {
         let highest = self.taking_part().map(Replica::promise).max();
@@ -173,10 +173,10 @@ impl dyn ClusterView + '_ {
         }
     }
 
-    /// Whether a node that takes part wants a content whose only good copies are on stopped nodes. It
-    /// waits until a stopped node is replaced.
+    /// Whether a node that takes part wants a content whose only good copies are on halted nodes. It waits
+    /// until an operator replaces a halted node.
     #[must_use]
-    pub fn lacks_content_of_a_stopped_node(&self) -> bool {
+    pub fn lacks_content_of_a_halted_node(&self) -> bool {
         let has = |node: &Replica, content| self.copy(node.id(), content) == ContentCopy::Exact;
         let is_lost = |content| {
             let mut holders = self.replicas().filter(|it| has(it, content)).peekable();
@@ -185,8 +185,8 @@ impl dyn ClusterView + '_ {
         self.taking_part().flat_map(Replica::wants).any(|it| is_lost(it.content))
     }
 
-    /// All nodes up, every link event seen, nothing in flight, held, awaited or unsynced, no bad
-    /// or missing content.
+    /// Whether the cluster has settled: it is quiet, every node is idle, and every node that takes part has
+    /// a good copy of every content.
     #[must_use]
     pub fn is_settled(&self) -> bool {
         self.is_quiet() && self.replicas().all(Replica::is_idle) && self.has_good_contents()
@@ -194,8 +194,8 @@ impl dyn ClusterView + '_ {
 
     /// Whether every node that takes part has a good copy of every content that it shows.
     fn has_good_contents(&self) -> bool {
-        let has_stopped = |it: &NodeView<'_>| it.replica.is_some_and(|it| !it.takes_part());
-        self.nodes().filter(|(_, node)| !has_stopped(node)).all(|(id, node)| {
+        let has_halted = |it: &NodeView<'_>| it.replica.is_some_and(|it| !it.takes_part());
+        self.nodes().filter(|(_, node)| !has_halted(node)).all(|(id, node)| {
             let files = node.shown(self.decisions());
             files.iter().flat_map(|(_, heads)| heads).all(|head| {
                 head.change.named().is_none_or(|it| self.copy(id, it) == ContentCopy::Exact)

@@ -1,4 +1,4 @@
-//! Witnesses: the interesting things that a run must have reached, or its passing means nothing.
+//! Witnesses: situations that a run must reach. If it does not, a pass proves nothing.
 
 use steadfast_node::ContentCopy;
 use steadfast_protocol::{Change, Halt, NodeId, Outcome, Replica, Role};
@@ -7,12 +7,12 @@ use steadfast_trace::{Step, StepKind};
 use self::Reached::{By, In};
 use crate::{ClusterView, OperationKind, Status};
 
-/// Something that must be reached.
+/// A situation that a run must reach.
 #[derive(Clone, Copy)]
 pub struct Witness {
-    /// Its name.
+    /// The name.
     pub id: &'static str,
-    /// What it is, in a sentence.
+    /// The situation, in a sentence.
     pub about: &'static str,
     reached: Reached,
 }
@@ -79,17 +79,17 @@ witnesses! {
         In(|after| after.is_settled() && after.has_leader() && shows_delete(after));
     "crash-loses-tail", "a crash between append and sync took the whole tail",
         By(&[StepKind::Crash], |before, step, _| crash(before, step, |kept, tail, _| kept == 0 && tail > 0));
-    "crash-keeps-part", "a crash between append and sync took a part of the tail",
+    "crash-keeps-part", "a crash between append and sync took part of the tail",
         By(&[StepKind::Crash], |before, step, _| crash(before, step, |kept, tail, _| kept > 0 && kept < tail));
     "crash-keeps-tail", "a crash between append and sync took nothing",
         By(&[StepKind::Crash], |before, step, _| crash(before, step, |kept, tail, _| kept == tail && tail > 0));
     "crash-tears-record", "a crash left a record half written",
         By(&[StepKind::Crash], |before, step, _| crash(before, step, |_, _, torn| torn));
-    "leader-change", "somebody led after somebody else",
+    "leader-change", "a second node, or the same one in a later epoch, began to lead",
         In(|after| after.history().leaders().len() > 1);
-    "first-leader", "somebody led where nobody had",
+    "first-leader", "the first leader of the run began to lead",
         In(|after| after.history().leaders().len() == 1);
-    "deposed-leader-believes", "a leader does not know that so many promised more that it is none",
+    "deposed-leader-believes", "a leader has not learned that too many nodes have promised a higher epoch for it to acknowledge a write",
         In(|after| after.replicas().any(|it| it.leads() && is_deposed(it, after)));
     "read-unanswerable", "a deposed leader holds a linearizable read that it cannot answer",
         In(|after| after.replicas().any(|it| holds_read(it) && is_deposed(it, after)));
@@ -103,19 +103,19 @@ witnesses! {
         In(|after| after.history().operations().iter().any(|it| it.status == Status::Unknown));
     "retry-recognised", "a retry was acknowledged with the entry of the first try",
         In(|after| retry_is_recognised(after));
-    "retry-renewed", "a retry was acknowledged with an entry in place of that of the first try",
+    "retry-renewed", "a retry was acknowledged with an entry that replaces the one of the first try",
         In(|after| retry_is_renewed(after));
     "retry-overtaken", "a retry was refused because another write had overtaken the first try",
         By(StepKind::ALL, |before, _, after| retry_is_overtaken(before, after));
     "entry-learned", "a leader holds an entry of an epoch before its own that it did not make",
         In(|after| after.replicas().any(|it| has_learned(it, after)));
-    "torn-in-one-direction", "one end of a session goes on while the other saw it end",
+    "torn-in-one-direction", "one end of a session has seen it end, the other has not",
         By(&[StepKind::LinkDown], |_, step, after| matches!(step, Step::LinkDown { .. }) && has_half_open(after));
     "base-missing", "a delta arrived whose base its receiver lacks",
         By(&[StepKind::Store], |before, step, after| base_missing(before, step, after));
     "bad-copy-found", "a node found that its copy of a content is bad",
         By(&[StepKind::Scrub], |_, step, _| matches!(step, Step::Scrub { .. }));
-    "bad-copy-replaced", "a copy that had gone bad is good again",
+    "bad-copy-replaced", "a node replaced a bad copy by a good one",
         By(&[StepKind::Store], |before, step, after| replaced(before, step, after));
     "content-missing-at-start", "a node started without a content that its log names",
         By(&[StepKind::Recover], |_, step, after| matches!(step, Step::Recover { node } if lacks_content(*node, after)));
@@ -123,19 +123,19 @@ witnesses! {
         In(|after| after.replicas().any(|it| !it.waiting().is_empty()));
     "converged", "a settled cluster with a leader holds an entry",
         In(|after| after.is_settled() && after.has_leader() && after.replicas().all(|it| !it.files().is_empty()));
-    "rollback-noticed", "a node stopped because its log was rolled back",
+    "rollback-noticed", "a node halted because its log was rolled back",
         In(|after| after.replicas().any(|it| matches!(it.halted(), Some(Halt::RolledBack { .. }))));
-    "other-entry-met", "a node stopped because it was sent another entry under a dot that it holds",
+    "other-entry-met", "a node halted because it received a different entry under a dot that it holds",
         In(|after| after.replicas().any(|it| matches!(it.halted(), Some(Halt::EntryDiffers { .. }))));
-    "other-entries-met", "a node stopped because a peer holds other entries under an equal vector",
+    "other-entries-met", "a node halted because a peer holds different entries under the same vector",
         In(|after| after.replicas().any(|it| matches!(it.halted(), Some(Halt::EntriesDiffer { .. }))));
-    "stopped-among-settled", "a settled cluster with a leader goes on without a node that stopped",
+    "stopped-among-settled", "a settled cluster with a leader has a halted node",
         In(|after| after.is_settled() && after.has_leader() && after.replicas().any(|it| !it.takes_part()));
     "window-full", "a leader holds entries back until a peer has acknowledged others",
         In(|after| after.replicas().any(holds_back));
-    "pre-vote-refused", "a node was asked whether it would vote, and hears a leader",
+    "pre-vote-refused", "a node that had heard its leader refused a pre-vote",
         By(&[StepKind::Deliver], |before, step, after| pre_vote_is_refused(before, step, after));
-    "leader-resigned", "a leader stepped down by itself",
+    "leader-resigned", "a leader stepped down because it could not reach enough nodes, or its disk hung",
         By(&[StepKind::Timeout], |before, step, after| has_resigned(before, step, after));
     "message-lost", "a message was lost", By(&[StepKind::Drop], |_, step, _| matches!(step, Step::Drop { .. }));
     "message-doubled", "a message arrived twice",
@@ -185,7 +185,7 @@ fn crash(before: &dyn ClusterView, step: &Step, is_case: fn(u64, u64, bool) -> b
     is_case(u64::from(*kept), tail, *torn)
 }
 
-/// Whether more nodes promised a higher epoch than W acknowledgements can do without.
+/// Whether nodes with a higher promise are so many that fewer than W could acknowledge the leader's writes.
 fn is_deposed(leader: &Replica, cluster: &dyn ClusterView) -> bool {
     let higher = cluster.replicas().filter(|it| it.promise() > leader.promise()).count();
     let settings = cluster.settings();
@@ -200,7 +200,7 @@ fn holds_refusal(replica: &Replica) -> bool {
     held_answers(replica).any(|it| matches!(it, Outcome::Refused(_)))
 }
 
-/// What a leader will tell once it is confirmed.
+/// The answers that a leader will send once W nodes have confirmed it.
 fn held_answers(replica: &Replica) -> impl Iterator<Item = &Outcome> {
     let held = match replica.role() {
         Role::Leader(leader) => &leader.reads[..],
@@ -226,7 +226,7 @@ fn retry_is_renewed(cluster: &dyn ClusterView) -> bool {
     })
 }
 
-/// A retry that its leader neither keeps nor acknowledges, although it knows of the first try.
+/// Whether a leader refused a retry although its log holds the entry of the first try.
 fn retry_is_overtaken(before: &dyn ClusterView, after: &dyn ClusterView) -> bool {
     let leads =
         |cluster: &dyn ClusterView, node| cluster.node(node).replica.is_some_and(|it| it.leads());
@@ -249,7 +249,7 @@ fn has_learned(replica: &Replica, cluster: &dyn ClusterView) -> bool {
     replica.leads() && others.any(|it| cluster.history().epoch_of(it).is_some_and(is_older))
 }
 
-/// A leader has sent a peer that it reaches less than it has synced, and waits.
+/// Whether a leader holds synced entries back from a peer that it reaches.
 fn holds_back(leader: &Replica) -> bool {
     let Role::Leader(leadership) = leader.role() else {
         return false;

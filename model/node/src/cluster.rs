@@ -5,19 +5,19 @@ use steadfast_trace::{Network, Step, World};
 
 use crate::{Node, NodeStorage, Surface};
 
-/// One end of a connection has not heard yet that it began or ended.
+/// A link event: one end of a connection has not seen yet that a session began or ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LinkEvent {
     /// The end.
     pub node: NodeId,
     /// The other end.
     pub peer: NodeId,
-    /// Whether a session begins; otherwise the one that the end has seen is over.
+    /// Whether a session begins; otherwise the session that this end has seen is over.
     pub is_up: bool,
 }
 
 impl LinkEvent {
-    /// The step in which the end hears of it.
+    /// The step in which this end sees the event.
     #[must_use]
     pub fn step(self) -> Step {
         let LinkEvent { node, peer, is_up } = self;
@@ -27,16 +27,16 @@ impl LinkEvent {
 
 /// Nodes with a network between them.
 pub trait Cluster {
-    /// What the nodes keep their data on.
+    /// The storage of the nodes.
     type Storage: NodeStorage;
 
     /// Connections, cuts and bounds.
     fn world(&self) -> &World;
 
-    /// How messages travel.
+    /// The kind of network between the nodes.
     fn network(&self) -> Network;
 
-    /// The decisions that the nodes run with.
+    /// The decisions with which the nodes run.
     fn decisions(&self) -> &dyn Decisions;
 
     /// All nodes, in the order of their ids.
@@ -73,7 +73,7 @@ pub trait Cluster {
         self.nodes().map(Node::id)
     }
 
-    /// The link events that their ends have not heard yet.
+    /// The link events that a node has not seen yet.
     fn link_events(&self) -> impl Iterator<Item = LinkEvent> {
         self.ids().flat_map(|it| self.link_events_of(it))
     }
@@ -88,8 +88,8 @@ pub trait Cluster {
         })
     }
 
-    /// Whether a message gets through and its receiver will take it: no cut loses it, and it is of
-    /// the session that the receiver has seen begin and not end, or will see begin.
+    /// Whether a message arrives and its receiver will accept it: no cut loses it, and it belongs to the
+    /// session that the receiver has seen begin and not end, or will see begin.
     fn carries(&self, from: NodeId, to: NodeId, packet: &Packet) -> bool {
         let seen = self.session_seen(to, from);
         let is_taken = self.decisions().is_of_session(packet.session, seen);
@@ -97,14 +97,14 @@ pub trait Cluster {
         self.world().reaches(from, to) && (is_taken || alive == Some(packet.session))
     }
 
-    /// Whether a message that arrives must wait until its receiver has heard of the connection.
+    /// Whether a message that arrives must wait until its receiver has seen the link-up of its session.
     fn waits_for_link_up(&self, from: NodeId, to: NodeId, packet: &Packet) -> bool {
         let seen = self.session_seen(to, from);
         self.decisions().waits_for_link_up() && seen != Some(packet.session)
     }
 
-    /// The nodes whose next tick is progress and needs no bound: where messages may be lost or
-    /// refused, a node that lags while nothing is under way or unsynced.
+    /// The nodes whose next tick is progress, and therefore needs no bound: on networks other than FIFO,
+    /// the nodes that lag while no message is under way and all storages are at rest.
     fn due_ticks(&self) -> impl Iterator<Item = NodeId> {
         let is_due = self.network() != Network::Fifo
             && !self.has_messages()
@@ -121,15 +121,15 @@ pub trait Cluster {
         })
     }
 
-    /// Whether a copy may go bad or get lost: another node that has synced an entry naming the content has
-    /// a good one.
+    /// Whether the copy of a node may go bad or get lost: another node has a good one, and has synced an
+    /// entry that names the content.
     fn may_rot(&self, node: NodeId, content: ContentId) -> bool {
         let mut others = self.nodes().filter(|it| it.id() != node);
         others.any(|it| it.vouches_for(content))
     }
 
-    /// Whether nothing can happen any more but faults, time and clients: every node is up and at
-    /// rest, no cut lasts, and no message, link event, due tick or undetected rot is left.
+    /// Whether only faults, time and clients can cause further steps: every node is up and at rest, no cut
+    /// lasts, and no message, link event, due tick or undetected rot is left.
     fn is_quiet(&self) -> bool {
         self.world().cut.is_none()
             && !self.has_messages()

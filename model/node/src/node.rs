@@ -9,23 +9,23 @@ use steadfast_protocol::{
 
 use crate::{ContentCopy, NodeStorage};
 
-/// What leaves a node.
+/// A message, an answer or a timer event that leaves a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// A message to a peer, with no payload that this node could not read.
+    /// A message to a peer. The node has removed the payloads that it could not read.
     Send {
         /// The peer.
         to: NodeId,
         /// The message in its session.
         packet: Packet,
     },
-    /// The election timer begins again.
+    /// The driver must restart the election timer.
     ResetElectionTimer,
     /// An answer to a client.
     Answer {
         /// The client's request.
         request: RequestId,
-        /// What became of it.
+        /// The outcome.
         outcome: Outcome,
     },
 }
@@ -102,8 +102,8 @@ impl<S: NodeStorage> Node<S> {
         &self.storage
     }
 
-    /// The storage, on which surroundings act: a sync ends, a content arrives or rots, a crash
-    /// takes its part.
+    /// The storage, for the surroundings to change: a sync ends, a content arrives or rots, a crash takes
+    /// unsynced records.
     pub fn storage_mut(&mut self) -> &mut S {
         &mut self.storage
     }
@@ -111,8 +111,7 @@ impl<S: NodeStorage> Node<S> {
     /// Starts the node from its storage, as a follower without sessions.
     ///
     /// # Errors
-    /// The log is of another node or cluster, or no node could have written it. The node stays
-    /// down.
+    /// The log belongs to another node or cluster, or no node could have written it. The node stays down.
     pub fn start(&mut self, decisions: &dyn Decisions) -> Result<(), RecoverError> {
         let (records, contents) = (self.storage.records(), self.storage.contents());
         self.replica =
@@ -120,14 +119,15 @@ impl<S: NodeStorage> Node<S> {
         Ok(())
     }
 
-    /// Stops the node: its memory is gone. What a crash takes from the storage is up to the
-    /// surroundings.
+    /// Stops the node and drops its memory. If it crashed, the surroundings decide what the crash takes
+    /// from the storage.
     pub fn stop(&mut self) {
         self.replica = None;
     }
 
-    /// Feeds the replica an input and performs the effects, until nothing is left to do at once.
-    /// Appends `outputs` in the order in which they must leave. A node that is down hears nothing.
+    /// Passes an input to the replica and performs the effects, and does the same with the inputs that
+    /// follow at once. Appends to `outputs` in the order in which they must leave. A node that is down
+    /// ignores the input.
     pub fn hear(&mut self, input: Input, decisions: &dyn Decisions, outputs: &mut Vec<Output>) {
         let Some(replica) = &mut self.replica else {
             return;
@@ -145,13 +145,13 @@ impl<S: NodeStorage> Node<S> {
         }
     }
 
-    /// What a client that reads a content here gets; peers that ask for it are sent the same.
+    /// The state of the copy that this node serves to clients and peers that ask for a content.
     #[must_use]
     pub fn served(&self, content: ContentId, decisions: &dyn Decisions) -> ContentCopy {
         served(&self.storage, content, decisions)
     }
 
-    /// The contents whose copies are bad while the replica believes them good: a scrub finds them.
+    /// The contents whose copies are bad although the replica believes them good. A scrub finds them.
     pub fn undetected_rot(&self, decisions: &dyn Decisions) -> impl Iterator<Item = ContentId> {
         let is_found = !decisions.trusts_unverified_content();
         let replica = self.replica.as_ref().filter(|_| is_found);
@@ -175,7 +175,7 @@ impl<S: NodeStorage> Node<S> {
         }
     }
 
-    /// Whether an entry that the node has synced names a content of which it has a good copy.
+    /// Whether the node has a good copy of a content and has synced an entry that names it.
     #[must_use]
     pub(crate) fn vouches_for(&self, content: ContentId) -> bool {
         let synced = usize::try_from(self.storage.synced().0).unwrap_or(usize::MAX);
@@ -209,8 +209,8 @@ fn perform(
     }
 }
 
-/// What a reader of a content gets, be it a peer or a client: nothing rather than a bad copy.
-// Ensures: G10, because bytes are compared with their name whenever they are read.
+/// The state of the copy that a reader gets, peer or client: none rather than a bad one.
+// Ensures: G10, because the node verifies the hash of a content at every read.
 fn served(
     storage: &impl NodeStorage,
     content: ContentId,
@@ -227,7 +227,7 @@ fn served(
     }
 }
 
-/// Leaves out the payloads of which there is no good copy, and tells the replica which they are.
+/// Leaves out the payloads of which this node has no good copy, and queues an input for each.
 fn with_readable_payloads(
     packet: Packet,
     storage: &impl NodeStorage,

@@ -1,40 +1,40 @@
-//! The storage that a node asks of its surroundings.
+//! The storage of a node, which its surroundings provide.
 
 use steadfast_protocol::{
     Change, Content, ContentId, Decisions, EntryBody, Input, LogIndex, NodeId, Payload, Record,
     Sealed,
 };
 
-/// A node's copy of a content, seen from outside.
+/// The state of a node's copy of a content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ContentCopy {
-    /// There is none.
+    /// The node has no copy.
     Missing,
-    /// Its bytes are those that its name says.
+    /// The hash of its bytes is the id of the content.
     Exact,
-    /// Its bytes are others.
+    /// The hash of its bytes is not the id of the content.
     Wrong,
 }
 
 /// A node's disk: its log, and the contents beside it.
 ///
-/// Appends and syncs are separate: a record is durable once [`synced`](NodeStorage::synced) has
-/// reached it, and whoever ends a sync tells the node with
+/// Appends and syncs are separate: a record is durable once [`synced`](NodeStorage::synced) has reached
+/// its index, and the surroundings report the end of a sync to the node with
 /// [`Input::Synced`](steadfast_protocol::Input::Synced).
 pub trait NodeStorage {
     /// All records, synced or not, oldest first.
     fn records(&self) -> &[Record];
 
-    /// How many of the records are synced.
+    /// The index of the last synced record.
     fn synced(&self) -> LogIndex;
 
-    /// Appends records, which a crash may take until they are synced.
+    /// Appends records. A crash may take them back until they are synced.
     fn append(&mut self, records: Vec<Record>);
 
     /// The state of the copy of a content.
     fn copy(&self, content: ContentId) -> ContentCopy;
 
-    /// The contents of which there is a copy, good or bad, in order.
+    /// The contents of which the node has a copy, good or bad, in order.
     fn contents(&self) -> impl Iterator<Item = ContentId>;
 
     /// The contents whose copy is bad, in order.
@@ -42,25 +42,28 @@ pub trait NodeStorage {
         self.contents().filter(|it| self.copy(*it) == ContentCopy::Wrong)
     }
 
-    /// Takes a payload that is to become a durable content. When that was tried, the node hears
+    /// Begins to turn a payload into a durable content. At the end the surroundings give the node
     /// [`Input::Stored`](steadfast_protocol::Input::Stored) or
     /// [`Input::Unusable`](steadfast_protocol::Input::Unusable).
     fn store(&mut self, payload: Payload, from: NodeId);
 
-    /// Whether a payload was taken that the node has heard nothing of.
+    /// Whether a store has begun whose result the node has not received.
     fn is_storing(&self) -> bool;
 
-    /// Whether everything that was appended is synced, and everything that was taken is stored.
+    /// Whether all records are synced and all stores have ended.
     fn is_at_rest(&self) -> bool {
         self.synced().0 == self.records().len() as u64 && !self.is_storing()
     }
 }
 
-/// What a node hears of a content that it made from a payload: a copy whose hash is not the name is
-/// not used, unless the decision is to trust it. [`ContentCopy::Missing`] says that nothing could be
-/// made.
+/// The input that reports the result of a store. A copy with a wrong hash is unusable, unless the decisions
+/// trust it. [`ContentCopy::Missing`] means that the payload gave no content.
 #[must_use]
-pub fn heard_of_made(content: ContentId, made: ContentCopy, decisions: &dyn Decisions) -> Input {
+pub fn stored_or_unusable(
+    content: ContentId,
+    made: ContentCopy,
+    decisions: &dyn Decisions,
+) -> Input {
     match made {
         ContentCopy::Exact => Input::Stored { content },
         ContentCopy::Wrong if decisions.trusts_unverified_content() => Input::Stored { content },
@@ -68,8 +71,7 @@ pub fn heard_of_made(content: ContentId, made: ContentCopy, decisions: &dyn Deci
     }
 }
 
-/// A record that was written half and is read as if it were whole: what a log that trusts a torn
-/// record recovers.
+/// A half-written record that is read as if it were whole, as by a log that trusts a torn record.
 #[must_use]
 pub fn garbled(record: &Record) -> Record {
     match record {

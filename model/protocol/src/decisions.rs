@@ -1,7 +1,7 @@
-//! Every point at which the protocol decides, with the right answer as the default.
+//! Every decision of the protocol, with the right answer as the default.
 //!
-//! This file is the shortest explanation of the protocol. A *twin* overrides one method with a
-//! deliberately wrong answer that some guarantee must catch.
+//! This file is the shortest explanation of the protocol. A *twin* overrides a method with a
+//! deliberately wrong answer, and one of the guarantees must catch it.
 
 use std::cmp::Reverse;
 
@@ -10,33 +10,33 @@ use crate::{
     SessionId, Settings, Tag, VersionVector,
 };
 
-/// What a leader knows when it makes an entry.
+/// The state of a leader that is about to make an entry.
 #[derive(Clone, Copy, Debug)]
 pub struct Writing<'a> {
     /// The settings of the cluster.
     pub settings: Settings,
-    /// The leader.
+    /// The id of the leader.
     pub node: NodeId,
-    /// Its epoch.
+    /// The epoch of the leader.
     pub epoch: Epoch,
-    /// The highest Lamport counter in its log.
+    /// The highest Lamport counter in the leader's log.
     pub highest: Counter,
-    /// The newest sequence number of its own.
+    /// The sequence number of the newest entry that the leader made.
     pub sequence: Sequence,
-    /// The logged heads of the path, the visible one first.
+    /// The logged heads of the path that it writes, the visible one first.
     pub heads: &'a [Entry],
 }
 
 /// The decisions of the protocol, and below them those of its surroundings.
 pub trait Decisions: Send + Sync {
-    // Durability: what waits for the log.
+    // Durability: output waits for the log.
 
-    /// Whether output explained by the log up to `explained_by` may leave the node.
+    /// Whether output that rests on the log up to `explained_by` may leave the node.
     fn may_leave(&self, explained_by: LogIndex, synced: LogIndex) -> bool {
         explained_by <= synced
     }
 
-    /// What a leader counts as its own copy of a write.
+    /// The version vector by which a leader decides whether it has a copy of a write itself.
     fn own_copy<'a>(
         &self,
         synced: &'a VersionVector,
@@ -46,7 +46,7 @@ pub trait Decisions: Send + Sync {
         synced
     }
 
-    /// How much of the log is applied to the files.
+    /// The index up to which a node applies its log to its files.
     fn applied(&self, synced: LogIndex, logged: LogIndex) -> LogIndex {
         let _ = logged;
         synced
@@ -57,51 +57,51 @@ pub trait Decisions: Send + Sync {
         true
     }
 
-    /// Whether recovery learns from the log which requests were written.
-    // Ensures: G11, because a retry after a restart finds what its first try wrote.
+    /// Whether recovery reads from the log which requests already have an entry.
+    // Ensures: G11, because a retry after a restart finds the entry of its first try.
     fn recovers_requests(&self) -> bool {
         true
     }
 
-    // Epochs: who may speak.
+    // Epochs: whose messages count.
 
-    /// The epoch that a node asks for when its election timeout expires.
-    // Ensures: G4, because an epoch names the only node that may lead it.
+    /// The epoch for which a node becomes a candidate when its election timer has run out.
+    // Ensures: G4, because an epoch contains the id of the only node that may lead it.
     fn next_epoch(&self, promise: Epoch, node: NodeId) -> Epoch {
         Epoch { round: promise.round.next(), node }
     }
 
-    /// Whether an Append of this epoch is followed.
+    /// Whether a node follows an Append of this epoch.
     fn follows(&self, epoch: Epoch, promise: Epoch) -> bool {
         epoch >= promise
     }
 
-    /// Whether a candidate of this epoch gets a vote.
+    /// Whether a node votes for a candidate of this epoch.
     fn grants_vote(&self, candidate: Epoch, promise: Epoch) -> bool {
         candidate > promise
     }
 
-    /// Whether a node that hears a leader refuses pre-votes.
+    /// Whether a node that leads, or has heard its leader, refuses pre-votes.
     fn refuses_pre_votes(&self) -> bool {
         true
     }
 
-    /// Whether a leader that has heard these nodes since its election timer ran out last, itself
-    /// included, goes on to lead.
+    /// Whether a leader keeps leading when its election timer runs out. `heard` is the leader
+    /// itself with the nodes that voted for it or sent it an Ack since the timer ran out last.
     fn suffices_to_lead(&self, settings: Settings, heard: NodeSet) -> bool {
         settings.acknowledges(heard)
     }
 
-    /// Whether an Append that is followed shows that the leader is there, so that nobody need ask for
-    /// the next epoch: every one does.
+    /// Whether an Append that a node follows counts as a sign of life of the leader, so that the node
+    /// restarts its election timer. Every such Append does.
     fn is_heard(&self, append: &Append) -> bool {
         let _ = append;
         true
     }
 
-    /// Whether a node that hears of a higher promise logs it, so that its next candidature is for an
-    /// epoch above it.
-    // Ensures: G12, because otherwise each timeout raises a candidate that is far behind by one round.
+    /// Whether a node that receives a higher promise in a Reject logs it, so that it next becomes a
+    /// candidate for an epoch above that promise.
+    // Ensures: G12, because otherwise a candidate that is many rounds behind gains one per timeout.
     fn logs_heard_promise(&self) -> bool {
         true
     }
@@ -111,127 +111,134 @@ pub trait Decisions: Send + Sync {
         true
     }
 
-    /// The order in which a follower logs a new promise and the entries it came with: the promise
-    /// first, so that no crash leaves entries of an epoch that the node never promised.
+    /// The records for a new promise and the entries that came with it, in the order in which a
+    /// follower logs them. The promise is first, so that a crash cannot leave entries of an epoch that
+    /// the node never promised.
     // Ensures: G9, because a promise is on disk before any entry of its epoch.
     fn batch(&self, promise: Option<Epoch>, entries: Vec<Entry>) -> Vec<Record> {
         let promise = promise.map(Record::Promise).into_iter();
         promise.chain(entries.into_iter().map(Record::Entry)).collect()
     }
 
-    /// Whether an Ack for this epoch counts for a leader of that one.
+    /// Whether an Ack for epoch `acked` counts for the leader of epoch `leading`.
     fn ack_counts(&self, acked: Epoch, leading: Epoch) -> bool {
         acked == leading
     }
 
-    /// Whether a Vote for this epoch is one for a candidate or leader of that epoch.
-    // Ensures: G4, because a voter has promised the epoch that its Vote names, and maybe no other.
+    /// Whether a Vote for epoch `voted` counts for the candidate or leader of epoch `asked`.
+    // Ensures: G4, because a voter has promised the epoch in its Vote, and possibly no other.
     fn vote_counts(&self, voted: Epoch, asked: Epoch) -> bool {
         voted == asked
     }
 
-    // Entries: names, order and what is kept.
+    // Entries: names, order, and which of them a node keeps.
 
     /// The sequence number of the next entry.
     fn next_sequence(&self, newest: Sequence) -> Sequence {
         newest.next()
     }
 
-    /// The newest own sequence number after a recovery, given the newest one in the log.
+    /// The sequence number from which a recovered node continues, given that of its newest own entry
+    /// in the log.
     fn recovered_sequence(&self, logged: Sequence) -> Sequence {
         logged
     }
 
     /// The Lamport counter of the next entry.
-    // Ensures: G7, because what a writer had seen is in its log.
+    // Ensures: G7, because every entry that a writer had seen is in its log.
     fn next_counter(&self, writing: &Writing<'_>) -> Counter {
         writing.highest.next()
     }
 
-    /// The fence of the next entry: with E+W>N the epoch, so that no write of a deposed leader
-    /// overrides one of its successor.
+    /// The fence of the next entry. With E+W>N it is the leader's epoch, so that no write of a deposed
+    /// leader overrides one of its successor.
     // Ensures: G9, because the fence is compared before the counter.
     fn fence(&self, writing: &Writing<'_>) -> Option<Epoch> {
         writing.settings.is_consistent().then_some(writing.epoch)
     }
 
-    /// The heads that a write without a named base takes the place of: the visible one only.
+    /// The heads that a write without a named base replaces: only the visible one.
     fn overwritten(&self, writing: &Writing<'_>) -> Vec<Dot> {
         writing.heads.first().map(|head| head.dot).into_iter().collect()
     }
 
-    /// Where an entry stands among the heads of its path; the first is visible.
+    /// The place of an entry among the heads of its path, from 0. The first head is visible.
     fn rank(&self, entry: &Entry, heads: &[Entry]) -> usize {
         heads.partition_point(|head| head.stamp > entry.stamp)
     }
 
-    /// Drops what need not be kept of a path's heads: nothing, neither a conflict's loser nor a
-    /// delete.
+    /// Removes the heads of a path that a node need not keep. There are none: a node keeps the losers of
+    /// conflicts, and deletes.
     fn keep_heads(&self, heads: &mut Vec<Entry>) {
         let _ = heads;
     }
 
-    /// Which of two entries is sent first: the one with the lower stamp, so that every prefix is
-    /// causally closed, wherever a message ends.
+    /// Whether a node sends `one` before `other`. It sends the lower stamp first, so that the entries
+    /// sent so far are causally closed wherever a message ends.
     fn goes_first(&self, one: &Entry, other: &Entry) -> bool {
         one.stamp < other.stamp
     }
 
-    /// Whether an entry can be logged next: no gap before it, and all it had seen is held.
+    /// Whether a node can log an entry next: it holds the entry before it of the same origin, and every
+    /// entry of its context.
     fn closes_no_gap(&self, entry: &Entry, logged: &VersionVector) -> bool {
         entry.dot.sequence == logged.sequence(entry.dot.origin).next()
             && logged.includes(&entry.context)
     }
 
-    // Logs that were rolled back: who goes on.
+    // Rolled-back logs: which node halts.
 
-    /// Whether a node of which a peer holds this many own entries has lost records of its log: it
-    /// has fewer. An entry is synced before it leaves its node.
+    /// Whether a node has lost synced records: a peer holds the node's own entries up to `held`, and the
+    /// node's log ends at `logged`. A node syncs an entry before it sends it, so a whole log never ends
+    /// below `held`.
     fn is_rolled_back(&self, held: Sequence, logged: Sequence) -> bool {
         held > logged
     }
 
-    /// Whether a node stops when it is sent another entry under a dot that it holds, too.
-    fn stops_at_another_entry(&self) -> bool {
+    /// Whether a node halts when it receives an entry that differs from the one that it holds under the
+    /// same dot.
+    fn halts_at_differing_entry(&self) -> bool {
         true
     }
 
-    /// Whether a peer holds other entries up to a vector than this node: their digests differ.
-    fn tells_apart(&self, told: Digest, expected: Digest) -> bool {
-        told != expected
+    /// Whether the digest that a peer sent for a version vector differs from this node's digest for the
+    /// same vector, so that the two nodes hold different entries.
+    fn digests_differ(&self, received: Digest, expected: Digest) -> bool {
+        received != expected
     }
 
-    /// Whether a leader believes a peer that says it has less than it acknowledged in an earlier
-    /// session of this epoch, and sends it the rest again.
+    /// Whether a leader believes the first Ack of a session when it covers less than the peer
+    /// acknowledged in an earlier session of the same epoch, and sends the missing entries again.
     fn believes_lower_ack(&self) -> bool {
         true
     }
 
-    // Replication: who is told what.
+    // Replication: which entries a node sends to which peer.
 
-    /// Whether a candidate logs what its voters have and it lacks.
+    /// Whether a candidate logs the entries of its voters that it lacks.
     fn learns_from_votes(&self) -> bool {
         true
     }
 
-    /// Which synced entries a leader offers to its followers: all, also those it learned.
+    /// Whether a leader sends a synced entry to its followers. It sends all, including those that it
+    /// received from others.
     fn forwards(&self, entry: &Entry, leader: NodeId) -> bool {
         let _ = (entry, leader);
         true
     }
 
-    /// How many entries are under way to a peer: sent, and not acknowledged.
+    /// The number of entries under way to a peer: sent and not acknowledged.
     fn under_way(&self, sent: &VersionVector, acknowledged: &VersionVector) -> u64 {
         sent.beyond(acknowledged)
     }
 
-    /// Whether a heartbeat sends again what is not acknowledged, where messages can be lost.
+    /// Whether a heartbeat sends unacknowledged entries again on a network that can lose messages.
     fn rewinds(&self) -> bool {
         true
     }
 
-    /// Whether a candidate has all that a voter had.
-    // Ensures: G5, because what a leader shows is what it has synced.
+    /// Whether a candidate has all entries that a voter had when it voted.
+    // Ensures: G5, because a leader shows the entries that it has synced.
     fn has_learned(
         &self,
         synced: &VersionVector,
@@ -242,42 +249,42 @@ pub trait Decisions: Send + Sync {
         synced.includes(voted)
     }
 
-    /// Whether a link-up resets what was believed sent to what was acknowledged.
+    /// Whether a leader, at a link-up, stops counting entries as sent that the peer has not acknowledged,
+    /// and sends them again.
     fn resends_on_link_up(&self) -> bool {
         true
     }
 
-    /// Whether the end of a session drops the output held for that peer.
+    /// Whether a node drops the messages that it holds for a peer when the session with it ends.
     fn drops_held_output(&self) -> bool {
         true
     }
 
-    /// Whether a message is of the session that this end has seen begin.
+    /// Whether a message belongs to the session that this end has seen begin and not end.
     fn is_of_session(&self, session: SessionId, current: Option<SessionId>) -> bool {
         current == Some(session)
     }
 
-    // Clients: what they are told.
+    // Clients: which answers they get, and when.
 
-    /// Whether a linearizable read is answered once these nodes have confirmed it.
+    /// Whether a leader answers a linearizable read that these nodes have confirmed.
     fn confirms_read(&self, settings: Settings, confirmed: NodeSet) -> bool {
         settings.acknowledges(confirmed)
     }
 
-    /// Whether an Ack that answers the Append with the tag `acked` confirms a read whose first tag is
-    /// `first`: an older one left its follower before the read began, and a successor may have been
-    /// elected since.
+    /// Whether an Ack with tag `acked` confirms a read that began with tag `first`. A follower may have
+    /// sent an Ack with a lower tag before the read began, and may have elected a successor since.
     fn is_asked_since(&self, acked: Tag, first: Tag) -> bool {
         acked >= first
     }
 
-    /// Whether a follower that has synced `acked` has everything that a read saw.
+    /// Whether a follower that has synced `acked` holds all entries that a read saw.
     fn has_what_was_read(&self, acked: &VersionVector, seen: &VersionVector) -> bool {
         acked.includes(seen)
     }
 
-    /// What a linearizable read returns, of the version shown when it began and the one shown when
-    /// it is confirmed.
+    /// The version that a linearizable read returns: `at_start` was visible when the read began,
+    /// `at_end` is visible when W nodes have confirmed it.
     fn read_value<'a>(
         &self,
         at_start: Option<&'a Entry>,
@@ -287,89 +294,94 @@ pub trait Decisions: Send + Sync {
         at_start
     }
 
-    /// Whether a retry of a request that the log already holds is recognised.
+    /// Whether a leader recognises the retry of a request for which its log holds an entry.
     fn recognises_retries(&self) -> bool {
         true
     }
 
-    /// Whether a leader refuses a write that has the request id of another one.
+    /// Whether a leader refuses a write whose request id already belongs to a different write.
     fn compares_retries(&self) -> bool {
         true
     }
 
-    /// Whether a write that is not logged is refused because a later one of its client is: it is a
-    /// late copy, and would overrule that one.
+    /// Whether a leader refuses request `number`, which its log does not hold, because the log holds the
+    /// later request `newest` of the same client. The earlier one is a late copy, and its entry would
+    /// overrule the client's later write.
     fn is_superseded(&self, number: u64, newest: u64) -> bool {
         number < newest
     }
 
-    /// Whether a refusal that tells of a file waits until W nodes have confirmed the leader.
+    /// Whether a leader sends a refusal that reveals the state of a file only after W nodes have confirmed
+    /// that it still leads.
     fn confirms_refusals(&self) -> bool {
         true
     }
 
-    /// Whether a leader writes a retried entry anew, in place of itself, before it acknowledges it:
-    /// one with an older fence, which a write between the two epochs may yet overrule however many
-    /// copies there are. The same holds for the entries of older terms in Raft (Ongaro and
-    /// Ousterhout, "In Search of an Understandable Consensus Algorithm", 2014, section 5.4.2).
-    // Ensures: G1, because what is acknowledged carries the fence of the leader that does it.
+    /// Whether a leader re-issues the entry of a retried request under its own epoch before it
+    /// acknowledges the request. It does so if the entry has an older fence: a write of an epoch between
+    /// the two may still overrule such an entry, however many copies exist. Entries of older terms in
+    /// Raft have the same problem (Ongaro and Ousterhout, "In Search of an Understandable Consensus
+    /// Algorithm", 2014, section 5.4.2).
+    // Ensures: G1, because an acknowledged entry carries the fence of the leader that acknowledges it.
     fn renews(&self, fence: Option<Epoch>, leading: Epoch) -> bool {
         fence.is_some_and(|fence| fence < leading)
     }
 
-    /// Whether a deposed leader tells its clients that it does not know, instead of "refused".
+    /// Whether a deposed leader answers its unfinished writes with "unknown" rather than "refused".
     fn admits_unknown_outcomes(&self) -> bool {
         true
     }
 
     // Content.
 
-    /// Whether an entry waits until its content is durable.
+    /// Whether a node logs an entry only when its content is durable.
     fn waits_for_content(&self) -> bool {
         true
     }
 
-    /// Whether a recovered node asks for the contents that its log names and its disk lacks.
-    // Ensures: G12, because nobody offers a content whose entry the node has acknowledged.
+    /// Whether a recovered node asks its peers for the contents that its log names and its disk lacks.
+    // Ensures: G12, because peers send a content by themselves only with an entry that the node has
+    // not acknowledged.
     fn asks_after_recovery(&self) -> bool {
         true
     }
 
-    /// Whether an Append that waited for content is judged again, as if it had just arrived.
+    /// Whether a node handles an Append that waited for its contents as if it had just arrived, and so
+    /// compares its epoch with the promise again.
     fn judges_again(&self) -> bool {
         true
     }
 
-    // What the surroundings decide: the disk and the delivery of messages.
+    // Decisions of the surroundings: the disk and the delivery of messages.
 
-    /// Whether recovery takes a record that was half written when the node crashed for a whole one.
+    /// Whether recovery accepts a record that was only half written when the node crashed.
     fn trusts_torn_record(&self) -> bool {
         false
     }
 
-    /// Whether a stored result is used although its hash is not the named one.
+    /// Whether a node uses a content although the hash of its bytes is not its id.
     fn trusts_unverified_content(&self) -> bool {
         false
     }
 
-    /// Whether a copy is served although it is known to be bad.
+    /// Whether a node serves a copy of a content that it knows to be bad.
     fn serves_bad_copies(&self) -> bool {
         false
     }
 
-    /// Whether a message of a session waits until the receiving end has seen its link-up.
+    /// Whether a message waits until the receiving node has seen the link-up of its session.
     fn waits_for_link_up(&self) -> bool {
         true
     }
 }
 
-/// The protocol as it is: every default.
+/// The right protocol: every decision has its default.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Steadfast;
 
 impl Decisions for Steadfast {}
 
-/// Sorts heads as [`Decisions::rank`] does, for whoever computes them from nothing.
+/// Sorts heads in the order of [`Decisions::rank`].
 pub(crate) fn sort_heads(heads: &mut [Entry]) {
     heads.sort_by_key(|head| Reverse(head.stamp));
 }

@@ -1,17 +1,18 @@
-//! Digests: whether two nodes hold the same entries.
+//! Digests, by which two nodes notice that they hold different entries.
 
 use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_64;
 
 use crate::{Change, Content, Dot, EntryBody, NODES_MAX, NodeId};
 
-/// 64 bits that stand for a set of entries: with a version vector, what its sender holds up to it.
+/// A 64-bit hash of a set of entries. A message carries it beside a version vector: it is the digest
+/// of the entries that the sender holds up to that vector.
 ///
-/// Per origin each entry is hashed with the digest of those before it, so that the newest one
-/// speaks for all of them (Merkle, "A Digital Signature Based on a Conventional Encryption
-/// Function", CRYPTO 1987, in its simplest form, a chain). The hash is XXH3 over bytes that are
-/// defined here, because nodes built by other compilers must agree. It finds accidents, not
-/// attacks: different entries share a digest by a chance of 2^-64.
+/// Each entry of an origin is hashed with the digest of the entries before it, so that one value
+/// identifies all of them (Merkle, "A Digital Signature Based on a Conventional Encryption
+/// Function", CRYPTO 1987, in its simplest form, a chain). The hash is XXH3 over bytes that this module
+/// defines, because nodes built by different compilers must agree. It detects accidents, not attacks:
+/// two different sets of entries have the same digest with probability 2^-64.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -19,21 +20,21 @@ use crate::{Change, Content, Dot, EntryBody, NODES_MAX, NodeId};
 pub struct Digest(pub u64);
 
 impl Digest {
-    /// The digest of an origin's entries up to this one, given that of those before it.
+    /// The digest of an origin's entries up to `entry`; `self` is the digest of the entries before it.
     #[must_use]
     pub fn then(self, entry: &EntryBody) -> Digest {
         Digest(XxHash3_64::oneshot_with_seed(self.0, &bytes_of(entry)))
     }
 
-    /// The digest of the entries of several origins.
+    /// The digest of two sets of entries together, which have no origin in common.
     #[must_use]
     pub fn with(self, other: Digest) -> Digest {
         Digest(self.0 ^ other.0)
     }
 }
 
-/// An entry as bytes: integers in eight bytes, lowest first; what varies in length begins with its
-/// length, and what has variants with their number.
+/// An entry as bytes: integers in eight bytes, lowest first; parts of variable length begin with their
+/// length, and enums with the number of the variant.
 fn bytes_of(entry: &EntryBody) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(256);
     let mut put = |number: u64| bytes.extend(number.to_le_bytes());
@@ -94,7 +95,7 @@ mod tests {
         }
     }
 
-    /// The same entry with each of its parts changed in turn.
+    /// An entry, and variants of it with one part changed each.
     fn variants() -> Vec<Entry> {
         let dot = |sequence| Dot { origin: NodeId(0), sequence: Sequence(sequence) };
         let fence = Some(Epoch { round: Round(0), node: NodeId(0) });

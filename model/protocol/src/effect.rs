@@ -1,69 +1,69 @@
-//! What a replica asks its driver to do.
+//! Effects: the actions that a replica requests of its driver.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::{ContentId, Dot, Entry, Halt, NodeId, Packet, Path, Payload, Record, RequestId};
 
-/// One effect. Effects are performed in the order in which they are returned.
+/// An action for the driver, which performs effects in the order in which `step` returned them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Effect {
-    /// Append these records to the log, sync when convenient, then say
+    /// Append these records to the log, sync them when convenient, then report
     /// [`Input::Synced`](crate::Input::Synced).
     Append {
-        /// In this order.
+        /// The records, in the order of the log.
         records: Vec<Record>,
     },
-    /// Send a message, with the bytes of its payloads. A payload that cannot be read is left out
-    /// ([`Message::without_payload`](crate::Message::without_payload)) and reported with
+    /// Send a message, with the bytes of its payloads. If the driver cannot read a payload, it leaves it
+    /// out ([`Message::without_payload`](crate::Message::without_payload)) and reports
     /// [`Input::Bad`](crate::Input::Bad).
     Send {
         /// The receiver.
         to: NodeId,
-        /// The message in its session; lost if that session is over.
+        /// The message in its session; the driver drops it if that session has ended.
         packet: Packet,
     },
-    /// Restart the election timer: a leader was heard, a vote given, or the node's role has changed.
+    /// Restart the election timer: the node has heard its leader, voted, or changed its role.
     ResetElectionTimer,
-    /// Tell the client what became of its request.
+    /// Send a client the outcome of its request.
     Answer {
         /// The request.
         request: RequestId,
-        /// What became of it.
+        /// The outcome.
         outcome: Outcome,
     },
-    /// Make a received payload a durable content, then say
+    /// Turn a received payload into a durable content, then report
     /// [`Input::Stored`](crate::Input::Stored) or [`Input::Unusable`](crate::Input::Unusable).
     Store {
-        /// What to store.
+        /// The payload.
         payload: Payload,
-        /// Whose bytes.
+        /// The peer that sent the payload.
         from: NodeId,
     },
-    /// Read a content and verify it, then say [`Input::Fetched`](crate::Input::Fetched) or
+    /// Read a content and verify it, then report [`Input::Fetched`](crate::Input::Fetched) or
     /// [`Input::Bad`](crate::Input::Bad).
     Fetch {
-        /// What to read.
+        /// The content.
         content: ContentId,
     },
 }
 
-/// What a client hears.
+/// The answer to a client.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Outcome {
     /// The write is synced on W nodes.
     Acknowledged {
-        /// The entry it made.
+        /// The entry that the write made.
         dot: Dot,
     },
     /// The request was refused and has no effect.
     Refused(Refusal),
-    /// The leader was deposed before it knew. The write may take effect later, or never; a retry
-    /// with the same request id does not write twice.
+    /// The leader stepped down before it knew the outcome. The write may take effect later, or never.
+    /// The client retries with the same request id, so that the write does not happen twice.
     Unknown,
-    /// What a read found: the visible version, or `None` for a path never written.
+    /// The result of a read.
     Value {
-        /// The visible version; of a deleted path its delete.
+        /// The visible version: for a deleted path its delete, for a path never written `None`.
         version: Option<Entry>,
         /// Whether a newer version may have been acknowledged before the read began.
         stale: bool,
@@ -76,7 +76,7 @@ pub enum Refusal {
     /// Only a leader accepts writes and linearizable reads.
     #[error("this node does not lead{}", .leader.map_or(String::new(), |it| format!("; ask {it}")))]
     NotLeader {
-        /// Who leads, as far as this node knows.
+        /// The leader, if this node knows one.
         leader: Option<NodeId>,
     },
     /// The content that the write names is not stored on the leader.
@@ -85,7 +85,7 @@ pub enum Refusal {
         /// The content.
         content: ContentId,
     },
-    /// The write names a version that this node does not know as one of the path.
+    /// The write names a version that this node does not know as a version of the path.
     #[error("{dot} is not a known version of {path}")]
     UnknownVersion {
         /// The version that was named.
@@ -101,8 +101,9 @@ pub enum Refusal {
         /// The path.
         path: Path,
     },
-    /// A retry finds what its first try wrote under an older leader, and it is not visible: it has
-    /// been replaced, or has lost to a write that had not seen it and is kept as a conflict.
+    /// The request was tried before, and the entry that an older leader made for it is not visible:
+    /// another write has replaced it, or it is a conflict version that lost to a write which had not
+    /// seen it.
     #[error("{dot}, which this request wrote, is not the visible version of {path}")]
     Overtaken {
         /// The version that the request wrote.
@@ -110,26 +111,29 @@ pub enum Refusal {
         /// The path.
         path: Path,
     },
-    /// The log holds a later request of this client, and none by this id. The request, or a late
-    /// copy of it, would overrule what the client wrote since.
-    #[error("this client's request {newest} came first: an older one is not written any more")]
+    /// The log holds a later request of this client, and no entry of this one. The request may be a late
+    /// copy, and writing it would overrule the client's later write.
+    #[error(
+        "this client's later request {newest} is already written: number requests in rising order, \
+         and retry a write before you send the next one"
+    )]
     Superseded {
         /// The number of the newest request of the client that is logged.
         newest: u64,
     },
-    /// The log holds another write by this id.
-    #[error("another write has this request id, it is {dot}: give every request an id of its own")]
+    /// The log holds a different write under this request id.
+    #[error("this request id belongs to another write, {dot}: give every request an id of its own")]
     RequestReused {
-        /// What the request wrote that had the id first.
+        /// The entry of the write that used the id first.
         dot: Dot,
     },
-    /// The node takes no further part.
-    #[error("this node has stopped: {halt}")]
+    /// The node has halted: it takes no further part in the cluster.
+    #[error("this node has halted: {halt}")]
     Halted {
-        /// Why.
+        /// The reason.
         halt: Halt,
     },
-    /// There is nothing to delete.
+    /// The write deletes a path that shows no file.
     #[error("{path} does not exist")]
     NotFound {
         /// The path.

@@ -1,4 +1,4 @@
-//! Entries: one write each.
+//! Entries. An entry is one write.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::{ContentId, Counter, Dot, Epoch, NodeId, Path, RequestId, Sealed, Ver
 /// Invariant (G7, effect-beats-cause): an entry that saw another has the higher stamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Stamp {
-    /// The writing leader's epoch when E+W>N, else nothing.
+    /// The epoch of the leader that made the entry, when E+W>N; otherwise `None`.
     pub fence: Option<Epoch>,
     /// One more than the highest counter in the writer's log.
     pub counter: Counter,
@@ -29,12 +29,13 @@ impl fmt::Display for Stamp {
     }
 }
 
-/// What a file holds.
+/// The content of a file.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Content {
     /// A small content travels within its entry.
     Inline(Arc<[u8]>),
-    /// A large content is named, stored beside the log and sent whole or as a delta.
+    /// A large content is stored beside the log. Entries name it by its id, and nodes send it whole or
+    /// as a delta.
     Named(ContentId),
 }
 
@@ -47,12 +48,12 @@ impl fmt::Debug for Content {
     }
 }
 
-/// What a write does to its path.
+/// The change that a write makes to its path.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Change {
     /// The path holds this content.
     Put(Content),
-    /// The path holds nothing. A delete is an entry like any other, so that it is never forgotten.
+    /// The path holds nothing. A delete is an entry like any other, so that nodes keep it.
     Delete,
 }
 
@@ -76,27 +77,27 @@ impl fmt::Display for Change {
     }
 }
 
-/// One write. Immutable once made; [`Entry`] is the shared handle.
+/// One write. Immutable; [`Entry`] is the shared handle.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct EntryBody {
-    /// The entry's name; one that left its node is never reused.
+    /// The entry's name. A node never reuses the dot of an entry that it has sent.
     pub dot: Dot,
-    /// Where the entry stands in the last-write-wins order.
+    /// The place of the entry in the last-write-wins order.
     pub stamp: Stamp,
-    /// The writer's logged version vector when it wrote: what this write had seen.
+    /// The entries that this write had seen: the writer's logged version vector when it wrote.
     pub context: VersionVector,
-    /// The heads this write takes the place of, in order. All of them lie in the context.
+    /// The heads that this write replaces, in order. The context covers all of them.
     pub replaces: Vec<Dot>,
-    /// The file that is written.
+    /// The file that the write changes.
     pub path: Path,
-    /// What is done to it.
+    /// The change to the file.
     pub change: Change,
-    /// The client's name for this write, by which a retry is recognised.
+    /// The id of the client's request, by which leaders recognise a retry.
     pub request: RequestId,
 }
 
 impl EntryBody {
-    /// The bytes that vary in length: those of the path and of an inline content.
+    /// The size of the parts of variable length, in bytes: the path and an inline content.
     #[must_use]
     pub(crate) fn size(&self) -> u64 {
         let content = match &self.change {

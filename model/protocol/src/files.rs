@@ -5,11 +5,11 @@ use im::ordmap::DiffItem;
 
 use crate::{Decisions, Entry, Path};
 
-/// Per path its heads: the entries that no applied entry of that path replaces, the visible one
-/// first, the others its conflict versions. Deleted paths are kept.
+/// The heads of each path: the entries that no applied entry of that path replaces. The first head is
+/// the visible one, the others are conflict versions. Deleted paths stay in the map.
 ///
-/// A persistent map: a snapshot of a namespace of any size is a pointer, and a step that changes
-/// no file shares it.
+/// The map is persistent: a snapshot of any number of files is a pointer, and a step that changes no
+/// file shares it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Files(OrdMap<Path, Vec<Entry>>);
 
@@ -26,12 +26,12 @@ impl Files {
         self.heads(path).first()
     }
 
-    /// All paths ever written with their heads, in order.
+    /// All paths ever written, in order, with their heads.
     pub fn iter(&self) -> impl Iterator<Item = (&Path, &[Entry])> {
         self.0.iter().map(|(path, heads)| (path, heads.as_slice()))
     }
 
-    /// How many paths were ever written.
+    /// The number of paths ever written.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
@@ -57,9 +57,9 @@ impl Files {
             .collect()
     }
 
-    /// Adds an entry. Merging is a join: the order in which causally closed entries arrive does
-    /// not matter.
-    // Ensures: G2 and G6, because the highest stamp wins whatever comes first.
+    /// Adds an entry. Merging is a join: causally closed entries give the same files in whatever order
+    /// they arrive.
+    // Ensures: G2 and G6, because the highest stamp wins in every order of arrival.
     pub fn apply(&mut self, entry: &Entry, decisions: &dyn Decisions) {
         let mut heads = self.heads(&entry.path).to_vec();
         heads.retain(|head| !entry.replaces.contains(&head.dot));

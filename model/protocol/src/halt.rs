@@ -1,59 +1,59 @@
-//! Why a node takes no further part.
+//! The reasons for which a node halts.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::{Dot, NodeId, Sequence, VersionVector};
 
-/// Why a node has stopped taking part: its log cannot be written, or a log in the cluster has lost
-/// records that had been synced.
+/// The reason for which a node has halted, that is, takes no further part in the cluster: the node cannot
+/// write its log, or a log in the cluster has lost synced records (a rollback).
 ///
-/// After a rollback an operator gives a node that was rolled back up and lets a new one take its place; to start it
-/// again from the same log stops it again. Where entries differ, one of the two nodes, or the one
-/// that made the entries, was rolled back: the operator decides which log to keep.
+/// After a rollback the operator replaces the node whose log was rolled back by a new node. Started
+/// again from the same log, it halts again. Where entries differ, the log of one of the two nodes was
+/// rolled back, or that of the node that made the entries: the operator decides which log to keep.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Error,
 )]
 pub enum Halt {
-    /// A peer holds entries that this node made and has not logged. An entry is synced before it
-    /// leaves its node, so this node's log has lost records that had been synced.
+    /// A peer holds entries that this node made and does not have in its log. A node syncs an entry
+    /// before it sends it, so this node's log has lost synced records.
     #[error(
         "this node's log was rolled back: {peer} holds its entries up to number {held}, the log \
          ends at {logged}; replace this node"
     )]
     RolledBack {
-        /// Who holds them.
+        /// The peer that holds the entries.
         peer: NodeId,
-        /// The newest that the peer holds.
+        /// The newest of them that the peer holds.
         held: Sequence,
-        /// The newest that is logged here.
+        /// The newest own entry in this node's log.
         logged: Sequence,
     },
-    /// A peer sent another entry than the one that is logged here under the same dot.
+    /// A peer sent an entry that differs from the one in this node's log under the same dot.
     #[error(
-        "{peer} holds another entry {dot} than this node: a log was rolled back and {origin} used \
-         the number twice; compare the logs and replace the node whose log is older",
+        "{peer} and this node hold different entries under {dot}: the log of {origin} was rolled back \
+         and {origin} used the number twice; compare the logs and replace the node whose log is older",
         origin = .dot.origin
     )]
     EntryDiffers {
-        /// Who sent it.
+        /// The peer that sent the entry.
         peer: NodeId,
-        /// The name that stands for two entries.
+        /// The dot of the two entries.
         dot: Dot,
     },
-    /// A peer's entries up to a version vector are not the ones that are logged here.
+    /// A peer's entries up to a version vector differ from those in this node's log.
     #[error(
-        "{peer} does not hold the entries up to {vv} that this node holds: a log was rolled back \
-         and numbers were used twice; compare the logs and replace the node whose log is older"
+        "{peer} and this node hold different entries up to {vv}: a log was rolled back and its node \
+         used numbers twice; compare the logs and replace the node whose log is older"
     )]
     EntriesDiffer {
-        /// Who holds others.
+        /// The peer that holds different entries.
         peer: NodeId,
-        /// Up to where.
+        /// The version vector that covers the difference.
         vv: VersionVector,
     },
-    /// The disk under the log refused to write or to sync. What is on it is known only after a
-    /// restart.
-    #[error("this node's log cannot be written any more: mend its disk and start the node again")]
+    /// The disk failed a write or a sync of the log. Only recovery at the next start tells which records
+    /// are on it.
+    #[error("this node cannot write its log: repair the disk and start the node again")]
     LogFailed,
 }

@@ -1,4 +1,4 @@
-//! Identifiers, counters and sizes. No bare integer crosses a public signature.
+//! Identifiers and counters, one type for each meaning.
 
 use std::fmt;
 use std::sync::Arc;
@@ -31,11 +31,11 @@ macro_rules! counter {
 }
 
 counter!(
-    /// How many leaderships were attempted before and including this one.
+    /// The round of an epoch: the number of leaderships attempted so far, including this one.
     Round
 );
 counter!(
-    /// The number of an entry among those of its origin, from 1. Zero is "none yet".
+    /// The number of an entry among those of its origin, from 1. Zero means that there is none yet.
     Sequence
 );
 counter!(
@@ -43,7 +43,8 @@ counter!(
     Counter
 );
 counter!(
-    /// The number of a round of Appends within one leadership; an Ack echoes it.
+    /// A number that a leader puts into its Appends and an Ack echoes. A linearizable read issues a
+    /// new one, so that the leader knows which Acks were sent after the read began.
     Tag
 );
 counter!(
@@ -52,16 +53,17 @@ counter!(
     LogIndex
 );
 counter!(
-    /// One connection between two nodes, from link-up to link-down. A later one has a higher id.
+    /// The id of a session: one connection between two nodes, from link-up to link-down. A later
+    /// session between the two has a higher id.
     SessionId
 );
 
 impl SessionId {
-    /// The first session between two nodes: neither has started again since they met.
+    /// The first session between two nodes.
     pub const FIRST: SessionId = SessionId(1);
 }
 
-/// A member of the cluster, counted from 0.
+/// The id of a member of the cluster, from 0.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -69,7 +71,7 @@ impl SessionId {
 pub struct NodeId(pub u8);
 
 impl NodeId {
-    /// This node's place in anything kept per node.
+    /// The index of this node in an array with one element per node.
     #[must_use]
     pub fn index(self) -> usize {
         usize::from(self.0)
@@ -95,13 +97,13 @@ impl fmt::Display for NodeId {
 pub struct NodeSet(u8);
 
 impl NodeSet {
-    /// The set whose members are the bits of `bits`, bit 0 for node 0.
+    /// The set of the nodes whose bits are set; bit 0 stands for node 0.
     #[must_use]
     pub fn from_bits(bits: u8) -> Self {
         NodeSet(bits)
     }
 
-    /// Adds a node; one beyond the largest cluster is ignored.
+    /// Adds a node; ignores ids above 7, which no cluster has.
     pub fn insert(&mut self, node: NodeId) {
         self.0 |= 1_u8.checked_shl(u32::from(node.0)).unwrap_or(0);
     }
@@ -117,13 +119,13 @@ impl NodeSet {
         self.0 & 1_u8.checked_shl(u32::from(node.0)).unwrap_or(0) != 0
     }
 
-    /// How many members there are.
+    /// The number of members.
     #[must_use]
     pub fn len(self) -> usize {
         self.0.count_ones() as usize
     }
 
-    /// Whether there are none.
+    /// Whether the set has no member.
     #[must_use]
     pub fn is_empty(self) -> bool {
         self.0 == 0
@@ -150,19 +152,20 @@ impl fmt::Display for NodeSet {
     }
 }
 
-/// One leadership: unique and totally ordered, by round and then by the node that leads.
+/// The name of one leadership: unique, and totally ordered by the round and then by the node that
+/// leads.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 pub struct Epoch {
-    /// How many leaderships were attempted.
+    /// The round.
     pub round: Round,
-    /// Who leads in this epoch.
+    /// The only node that may lead this epoch.
     pub node: NodeId,
 }
 
 impl Epoch {
-    /// Before anybody led.
+    /// The epoch before the first leadership.
     pub const ZERO: Epoch = Epoch { round: Round(0), node: NodeId(0) };
 }
 
@@ -176,7 +179,7 @@ impl fmt::Display for Epoch {
     }
 }
 
-/// The name of an entry: who made it and its number there. Per origin without gaps.
+/// The name of an entry: the node that made it, and a number. The numbers of a node have no gaps.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -193,15 +196,15 @@ impl fmt::Display for Dot {
     }
 }
 
-/// What a client calls its request. A retry carries the id of the first try.
+/// The id of a client's request. A retry has the id of the first try.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 pub struct RequestId {
     /// The client, unique among all clients.
     pub client: u64,
-    /// The request. A client's numbers rise: once a later one is logged, an earlier one is written no
-    /// more.
+    /// The number of the request. A client numbers its requests in rising order: once a leader has logged
+    /// one, it refuses the earlier ones that it has not logged.
     pub number: u64,
 }
 
@@ -211,7 +214,7 @@ impl fmt::Display for RequestId {
     }
 }
 
-/// The name of a file's content: the root hash of its chunk manifest.
+/// The id of a file's content: the root hash of its chunk manifest.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ContentId(pub [u8; 32]);
@@ -234,7 +237,7 @@ impl fmt::Debug for ContentId {
 pub struct Path(Arc<str>);
 
 impl Path {
-    /// A path of this name.
+    /// The path with this name.
     pub fn new(name: impl Into<Arc<str>>) -> Self {
         Path(name.into())
     }

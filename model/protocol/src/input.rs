@@ -1,82 +1,83 @@
-//! What a replica hears.
+//! Inputs: the events to which a replica reacts.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Content, ContentId, Dot, LogIndex, NodeId, Packet, Path, RequestId, SessionId};
 
-/// What a client wants done to a path.
+/// The change of a path that a client requests.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Intent {
-    /// Hold this content.
+    /// Store this content under the path.
     Put(Content),
-    /// Hold nothing.
+    /// Delete the path.
     Delete,
-    /// Hold again what this head of the path holds. Names that head besides the base.
+    /// Store the content of this head again, or delete the path if the head is a delete. The write
+    /// replaces that head in addition to its base.
     Restore(Dot),
 }
 
-/// Which heads a write takes the place of.
+/// The heads that a write replaces.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Base {
-    /// The head that the leader shows.
+    /// The head that is visible at the leader.
     #[default]
     Visible,
-    /// The heads that the author saw and names. An empty list claims to replace nothing; a list
-    /// of all heads resolves a conflict.
+    /// The heads that the client names. With an empty list the write replaces nothing; a list of all
+    /// heads resolves a conflict.
     Named(Vec<Dot>),
 }
 
-/// A client's write. A delete, a resolve and a restore are writes too.
+/// A client's write. Deletes, restores and resolutions of conflicts are writes too.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct WriteRequest {
-    /// The client's name for it.
+    /// The id of the request.
     pub request: RequestId,
     /// The file.
     pub path: Path,
-    /// What to do.
+    /// The change to the file.
     pub intent: Intent,
-    /// What it takes the place of.
+    /// The heads that the write replaces.
     pub base: Base,
 }
 
-/// How fresh a read must be.
+/// The consistency of a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Consistency {
-    /// Served by the leader, confirmed by W nodes.
+    /// The leader answers, after W nodes have confirmed that it leads.
     Linearizable,
-    /// Served at once by anyone, and says so.
+    /// Any node answers at once, and marks the value as stale.
     Stale,
 }
 
 /// A client's read.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ReadRequest {
-    /// The client's name for it.
+    /// The id of the request.
     pub request: RequestId,
     /// The file.
     pub path: Path,
-    /// How fresh.
+    /// The consistency that the client requires.
     pub consistency: Consistency,
 }
 
-/// One input.
+/// An event that a driver passes to a replica.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Input {
-    /// A client writes.
+    /// A client requests a write.
     Write(WriteRequest),
-    /// A client reads.
+    /// A client requests a read.
     Read(ReadRequest),
     /// The log is on disk up to and including the record at this index.
     Synced(LogIndex),
-    /// The election timer has run out. The driver arms it when the node starts, arms it again
-    /// whenever it has run out, and restarts it at each
-    /// [`Effect::ResetElectionTimer`](crate::Effect::ResetElectionTimer). Its length is drawn at random
-    /// each time, so that two nodes seldom ask at once, and is several times the one between ticks.
+    /// The election timer has run out. The driver starts the timer when the node starts, whenever it
+    /// has run out, and at each [`Effect::ResetElectionTimer`](crate::Effect::ResetElectionTimer). Each
+    /// time it draws the length at random, so that two nodes rarely become candidates together. The
+    /// length is several times the interval between ticks.
     ElectionTimeout,
-    /// The heartbeat timer has run out. It is needed while
+    /// The heartbeat timer has run out. The driver needs this timer only while
     /// [`Replica::needs_ticks`](crate::Replica::needs_ticks).
     Tick,
-    /// A session with a peer began. Its messages are delivered only after this.
+    /// A session with a peer began. The driver delivers its messages only after this input.
     LinkUp {
         /// The other end.
         peer: NodeId,
@@ -90,31 +91,30 @@ pub enum Input {
     },
     /// A message arrived.
     Receive {
-        /// Who sent it.
+        /// The sender.
         from: NodeId,
         /// The message in its session.
         packet: Packet,
     },
-    /// A content is durable, and its bytes are those that its name says.
+    /// A content is durable, and the hash of its bytes is its id.
     Stored {
         /// The content.
         content: ContentId,
     },
-    /// A payload could not be turned into its content: its base is missing, or the result's hash
-    /// is not the named one.
+    /// The driver could not turn a payload into its content: the base is missing, or the hash of the
+    /// result is not the id of the content.
     Unusable {
         /// The content.
         content: ContentId,
     },
-    /// A content that was fetched for a peer is good and ready to be sent.
+    /// The driver has fetched a content, and the copy is good.
     Fetched {
         /// The content.
         content: ContentId,
     },
-    /// The log could not be written or synced. The node takes no further part until it is started
-    /// again.
+    /// The driver could not write or sync the log. The node halts until it is started again.
     LogFailed,
-    /// A content's copy was found to be bad or missing.
+    /// The driver found the copy of a content to be bad or missing.
     Bad {
         /// The content.
         content: ContentId,

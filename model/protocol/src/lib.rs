@@ -1,16 +1,18 @@
 //! The replication protocol of Steadfast as a pure state machine.
 //!
-//! A [`Replica`] takes one [`Input`] at a time and returns [`Effect`]s for its driver to perform.
-//! It asks for no clock, randomness, thread or I/O, so a model checker, a simulator and a server
-//! drive the very same code. Whatever the protocol *decides* is gathered in [`Decisions`].
+//! A [`Replica`] handles one [`Input`] at a time and returns [`Effect`]s for its driver to perform.
+//! It uses no clock, randomness, thread or I/O, so a model checker, a simulator and a server run the
+//! same code. The trait [`Decisions`] lists every decision of the protocol.
 //!
-//! The protocol never sees file bytes: it knows content ids, asks with [`Effect::Store`] and
-//! [`Effect::Fetch`], and hears [`Input::Stored`] and [`Input::Bad`].
+//! The protocol does not handle the bytes of large files. It knows them by their content ids, asks
+//! the driver to store and fetch them ([`Effect::Store`], [`Effect::Fetch`]), and receives the
+//! results as inputs ([`Input::Stored`], [`Input::Fetched`], [`Input::Unusable`], [`Input::Bad`]).
 //!
 //! # How to drive a replica
 //!
-//! `steadfast-node` drives a replica for you: it needs a storage and hands out messages and answers.
-//! This is the contract that it keeps, here between two nodes whose disks sync at once:
+//! The crate `steadfast-node` drives a replica for you: you give it a storage, and it returns the
+//! messages and answers that leave the node. This section is the contract that a driver must keep. The
+//! example drives two nodes whose disks sync at once:
 //!
 //! ```
 //! use std::collections::VecDeque;
@@ -20,7 +22,7 @@
 //! };
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let settings = Settings::new(2, 2, 2)?; // two nodes, both vote, both hold each write
+//! let settings = Settings::new(2, 2, 2)?; // two nodes; E = W = 2, so both must vote and both must hold each write
 //! let mut nodes = Vec::new();
 //! for node in NodeId::all(2) {
 //!     let identity = Identity { node, settings };
@@ -52,7 +54,7 @@
 //!         for effect in effects {
 //!             match effect {
 //!                 Effect::Append { records } => {
-//!                     log.extend(records); // a real log is synced before it says so
+//!                     log.extend(records); // a real driver syncs its log before it reports that
 //!                     inputs.push_back((node, Input::Synced(LogIndex(log.len() as u64))));
 //!                 }
 //!                 Effect::Send { to, packet } => {
@@ -73,38 +75,41 @@
 //! # }
 //! ```
 //!
-//! **Order.** One input at a time; its effects are performed in the order in which they were
-//! returned, before the next input.
+//! **Order.** The driver gives the replica one input at a time and performs all its effects, in the
+//! order in which `step` returned them, before it gives the next input.
 //!
-//! **What is durable before what.** The replica holds back every message and answer that a record
-//! explains until [`Input::Synced`] covers the record. So the driver may send at once what it is
-//! told to send, and owes three things:
+//! **Durability.** A message or an answer may rest on records of the log. The replica holds it back
+//! until [`Input::Synced`] covers these records, so the driver sends it as soon as it receives the
+//! effect. In return the driver guarantees three things:
 //!
-//! - `Synced(p)` is said only when all records up to `p` would survive a crash, and the positions
-//!   never fall. Records are counted from 1, in the order of the log; the first is the identity.
-//! - `Stored` is said only when the content is durable and its bytes are those that its name says.
-//! - After a crash the driver hands [`Replica::recover`] the records that survived: all synced ones,
-//!   and of the others a prefix without a torn record. It syncs that prefix first.
+//! - It reports `Synced(i)` only when all records up to index `i` would survive a crash, and the
+//!   indexes that it reports never decrease. Records are counted from 1, in the order of the log; the
+//!   first one is the identity.
+//! - It reports `Stored` only when the content is durable and the hash of its bytes is its id.
+//! - After a crash it passes to [`Replica::recover`] the records that survived: all synced ones, and a
+//!   prefix of the others that ends before any torn record. It syncs that prefix first.
 //!
-//! | effect | the driver | then says |
+//! | effect | the driver | then reports |
 //! |---|---|---|
 //! | [`Effect::Append`] | appends the records and syncs when convenient; one sync may cover many Appends | [`Input::Synced`] |
-//! | [`Effect::Send`] | sends the message in its session, with the bytes of its payloads; drops it if that session is over | nothing |
-//! | [`Effect::Answer`] | tells the client | nothing |
-//! | [`Effect::Store`] | makes the payload a durable content and verifies it | [`Input::Stored`] or [`Input::Unusable`] |
-//! | [`Effect::Fetch`] | reads a content and verifies it | [`Input::Fetched`] or [`Input::Bad`] |
+//! | [`Effect::Send`] | sends the message in its session, with the bytes of its payloads; drops the message if that session has ended | nothing |
+//! | [`Effect::Answer`] | sends the outcome to the client | nothing |
+//! | [`Effect::Store`] | turns the payload into a durable content and verifies its hash | [`Input::Stored`] or [`Input::Unusable`] |
+//! | [`Effect::Fetch`] | reads a content and verifies its hash | [`Input::Fetched`] or [`Input::Bad`] |
 //! | [`Effect::ResetElectionTimer`] | restarts the election timer with a new random length | [`Input::ElectionTimeout`] when it runs out |
 //!
-//! **Sessions.** A connection gets a [`SessionId`] that both ends know, higher than all before it
-//! between the two. Each end hears [`Input::LinkUp`] before the first message of the session and
-//! [`Input::LinkDown`] after its end. Within a session messages arrive once and in order, or the
-//! node is started with [`Parameters::retransmits`].
+//! **Sessions.** Both ends of a connection know its [`SessionId`], which is higher than the ids of all
+//! earlier sessions between the two nodes. The driver of each end gives its replica
+//! [`Input::LinkUp`] before the first message of the session and [`Input::LinkDown`] after its end.
+//! Within a session each message arrives once and in order; on a network that does not ensure this,
+//! the driver starts the node with [`Parameters::retransmits`].
 //!
-//! **Time.** [`Input::Tick`] is due at a fixed interval while [`Replica::needs_ticks`]. The election
-//! timer is several times as long, random, and armed again whenever it has run out.
+//! **Time.** The driver gives [`Input::Tick`] at a fixed interval while [`Replica::needs_ticks`]. It
+//! runs an election timer of random length, several times that interval, gives
+//! [`Input::ElectionTimeout`] when the timer runs out, and starts it again.
 //!
-//! **Failures.** If the log can be neither written nor synced, the driver says [`Input::LogFailed`]
-//! and the node takes no further part; [`Replica::halted`] says why.
+//! **Failures.** If the driver cannot write or sync the log, it gives [`Input::LogFailed`]. The replica
+//! then halts: it takes no further part in the cluster, and [`Replica::halted`] returns the reason.
 
 mod decisions;
 mod digest;

@@ -1,4 +1,4 @@
-//! What a node has logged, synced or not.
+//! The logged records of a node, synced or not.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
@@ -9,25 +9,25 @@ use crate::{
     Sequence, VersionVector,
 };
 
-/// The logged records, indexed: the promise, and the entries by origin.
+/// An index of the logged records: the promise, and the entries by origin.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Log {
     length: LogIndex,
     promise: Epoch,
     /// Invariant (G8, no-gaps): an origin's entries are a prefix of those it made, in order.
     origins: Vec<Vec<Entry>>,
-    /// Per entry in `origins` the digest of the origin's entries up to it.
+    /// For each entry in `origins`, the digest of the origin's entries up to it.
     digests: Vec<Vec<Digest>>,
     vv: VersionVector,
     counter: Counter,
     /// The contents that logged entries name.
     contents: BTreeSet<ContentId>,
-    /// Per request the entry with the highest stamp that it wrote, whatever came first.
+    /// For each request, the entry with the highest stamp that was made for it.
     requests: BTreeMap<RequestId, Dot>,
 }
 
 impl Hash for Log {
-    /// Leaves out what follows from the entries and is large.
+    /// Leaves out fields that are large and follow from the entries.
     fn hash<H: Hasher>(&self, state: &mut H) {
         let Log { length, promise, origins, digests: _, vv, counter, contents: _, requests } = self;
         (length, promise, origins, vv, counter, requests).hash(state);
@@ -35,7 +35,7 @@ impl Hash for Log {
 }
 
 impl Log {
-    /// How many records are logged.
+    /// The number of logged records, which is the index of the last one.
     #[must_use]
     pub fn length(&self) -> LogIndex {
         self.length
@@ -86,7 +86,7 @@ impl Log {
         }
     }
 
-    /// The entry of this name, if it is logged.
+    /// The entry with this dot, if it is logged.
     #[must_use]
     pub fn entry(&self, dot: Dot) -> Option<&Entry> {
         let entries = self.origins.get(dot.origin.index())?;
@@ -94,21 +94,20 @@ impl Log {
         entries.get(at).filter(|entry| entry.dot == dot)
     }
 
-    /// The entry that a request wrote, if it is logged; the one with the highest stamp if retries
-    /// left several.
+    /// The logged entry of a request; the one with the highest stamp if retries left several.
     #[must_use]
     pub fn written_by(&self, request: RequestId) -> Option<&Entry> {
         self.entry(*self.requests.get(&request)?)
     }
 
-    /// The highest number of a client's requests that wrote a logged entry.
+    /// The highest number among a client's requests that have a logged entry.
     #[must_use]
     pub(crate) fn newest_of(&self, client: u64) -> Option<u64> {
         let all = RequestId { client, number: 0 }..=RequestId { client, number: u64::MAX };
         self.requests.range(all).next_back().map(|(request, _)| request.number)
     }
 
-    /// Forgets which requests were written.
+    /// Forgets which requests have entries.
     pub(crate) fn forget_requests(&mut self) {
         self.requests.clear();
     }
@@ -124,9 +123,9 @@ impl Log {
         self.contents.contains(&content)
     }
 
-    /// The logged entries that `known` lacks and `limit` covers, merged from those of each origin:
-    /// of the next ones of all origins `goes_first` says which is taken. The cost of each entry does
-    /// not depend on how many there are.
+    /// The logged entries that `limit` covers and `known` does not. The entries of each origin stay in
+    /// order; `goes_first` decides from which origin the next entry comes. The cost per entry does not
+    /// depend on the length of the log.
     pub fn between<'a>(
         &'a self,
         known: &VersionVector,
@@ -155,8 +154,8 @@ impl Log {
         self.digest_with(vv, &[])
     }
 
-    /// The digest of the entries that `vv` covers, where those that are not logged are taken from
-    /// `more`, which holds an origin's entries in order; `None` if some are in neither.
+    /// The digest of the entries that `vv` covers. Entries that are not logged are taken from `more`,
+    /// which has the entries of each origin in order. `None` if an entry is in neither.
     #[must_use]
     pub(crate) fn digest_with(&self, vv: &VersionVector, more: &[Entry]) -> Option<Digest> {
         let mut digest = Digest::default();
@@ -189,8 +188,8 @@ impl Log {
         self.vv.sequence(origin)
     }
 
-    /// The entries of one path that no other one of them replaces, highest stamp first: what
-    /// [`Files`](crate::Files) computes step by step, computed from nothing.
+    /// The heads of one path, highest stamp first, computed from the whole log. [`Files`](crate::Files)
+    /// computes the same entry by entry.
     #[must_use]
     pub fn heads_of(&self, path: &crate::Path) -> Vec<Entry> {
         let of_path: Vec<&Entry> = self.entries().filter(|it| it.path == *path).collect();
@@ -207,7 +206,7 @@ mod tests {
     use super::*;
     use crate::{Change, EntryBody, Path, Sealed, Stamp};
 
-    /// What a node wrote for the same request, with this counter.
+    /// The entry that a node made for request 1, with this counter.
     fn retried(origin: u8, counter: u64) -> Entry {
         let origin = NodeId(origin);
         Sealed::new(EntryBody {
@@ -222,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn of_several_entries_for_a_request_the_one_with_the_highest_stamp_is_known() {
+    fn the_log_finds_the_entry_of_a_request_that_has_the_highest_stamp() {
         let [low, high, higher_origin] = [retried(2, 1), retried(0, 2), retried(1, 2)];
         for order in [[&low, &high, &higher_origin], [&higher_origin, &high, &low]] {
             let mut log = Log::default();

@@ -1,4 +1,4 @@
-//! What replicas say to each other.
+//! The messages that replicas exchange.
 
 use std::fmt;
 
@@ -6,93 +6,94 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ContentId, Digest, Entry, Epoch, Sealed, SessionId, Tag, VersionVector};
 
-/// A content that travels with a message. The bytes are the driver's; the protocol knows what
-/// they are.
+/// A content that travels with a message. The driver handles the bytes; the protocol knows only which
+/// content they make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Payload {
-    /// The content it makes.
+    /// The content that the payload makes.
     pub content: ContentId,
-    /// The content it is a delta against, which the sender believes the peer holds; `None` when
-    /// it is whole.
+    /// The base of the delta, which the sender believes that the peer holds; `None` if the payload is
+    /// the whole content.
     pub base: Option<ContentId>,
 }
 
-/// From a leader: entries the peer lacks, in stamp order, so that every prefix is causally closed.
+/// From a leader: entries that the peer lacks, in stamp order, so that every prefix is causally closed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Append {
-    /// The leadership that speaks.
+    /// The epoch that the sender leads.
     pub epoch: Epoch,
-    /// To be echoed by the Ack.
+    /// The tag that the Ack echoes.
     pub tag: Tag,
-    /// What the peer lacks.
+    /// Entries that the peer lacks.
     pub entries: Vec<Entry>,
-    /// What the leader has synced.
+    /// The entries that the leader has synced.
     pub vv: VersionVector,
-    /// What stands for the entries that `vv` covers, so that whoever holds others notices.
+    /// The digest of the entries that `vv` covers, so that a peer that holds different ones notices.
     pub digest: Digest,
     /// The contents that the entries name.
     pub payloads: Vec<Payload>,
 }
 
-/// The answer to an Append, sent when everything in it is synced.
+/// The answer to an Append. The follower sends it when it has synced the entries of the Append.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Ack {
-    /// The leadership that is answered.
+    /// The epoch of the Append.
     pub epoch: Epoch,
-    /// The Append that is answered.
+    /// The tag of the Append.
     pub tag: Tag,
-    /// What the sender has synced.
+    /// The entries that the sender has synced.
     pub vv: VersionVector,
-    /// What stands for the entries that `vv` covers, so that whoever holds others notices.
+    /// The digest of the entries that `vv` covers, so that a peer that holds different ones notices.
     pub digest: Digest,
-    /// What the sender has and the leader lacks, in stamp order.
+    /// Entries that the sender has and the leader lacks, in stamp order.
     pub entries: Vec<Entry>,
     /// The contents that the entries name.
     pub payloads: Vec<Payload>,
 }
 
-/// The answer to whoever speaks for an epoch lower than the sender's promise.
+/// The answer to an Append, a vote request or a pre-vote request whose epoch is too low for the
+/// sender's promise.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Reject {
     /// The sender's promise.
     pub promise: Epoch,
 }
 
-/// From a node that would be a candidate: whether it would get a vote for this epoch. And the answer
-/// of one who would vote; one who would not is silent.
+/// A node asks whether it would get a vote for this epoch before it becomes a candidate. A peer that
+/// would vote sends the same content back; a peer that would not sends no pre-vote.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PreVote {
-    /// The leadership that would be asked for.
+    /// The epoch for which the node would become a candidate.
     pub epoch: Epoch,
 }
 
-/// From a candidate, once its own promise is synced.
+/// From a candidate, which sends it once it has synced its own promise.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct VoteRequest {
-    /// The leadership it asks for.
+    /// The epoch that the candidate wants to lead.
     pub epoch: Epoch,
-    /// What the candidate has synced.
+    /// The entries that the candidate has synced.
     pub vv: VersionVector,
-    /// What stands for the entries that `vv` covers, so that whoever holds others notices.
+    /// The digest of the entries that `vv` covers, so that a peer that holds different ones notices.
     pub digest: Digest,
 }
 
-/// The answer of a voter, once its promise is synced.
+/// The answer of a voter, which sends it once it has synced its promise.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Vote {
-    /// The leadership that is voted for.
+    /// The epoch of the candidate.
     pub epoch: Epoch,
-    /// What the voter has synced.
+    /// The entries that the voter has synced.
     pub vv: VersionVector,
-    /// What stands for the entries that `vv` covers, so that whoever holds others notices.
+    /// The digest of the entries that `vv` covers, so that a peer that holds different ones notices.
     pub digest: Digest,
-    /// What the voter has and the candidate lacks, in stamp order.
+    /// Entries that the voter has and the candidate lacks, in stamp order.
     pub entries: Vec<Entry>,
     /// The contents that the entries name.
     pub payloads: Vec<Payload>,
 }
 
-/// Asks for a content, to be answered whole.
+/// A question for a content, which the peer answers with the whole content.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Need {
     /// The content that is missing or bad.
@@ -102,33 +103,33 @@ pub struct Need {
 /// The answer to a Need.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ContentReply {
-    /// The content that was asked for.
+    /// The content of the Need.
     pub content: ContentId,
-    /// The content, or nothing when the sender has no good copy now. One who has none answers
-    /// again as soon as it has.
+    /// The whole content, or `None` if the sender has no good copy now. Such a sender answers again as
+    /// soon as it has one.
     pub payload: Option<Payload>,
 }
 
 /// One message.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Message {
-    /// A leader replicates, and keeps its followers from electing.
+    /// A leader sends entries, and shows its followers that it is alive.
     Append(Append),
-    /// A follower has synced what it was sent.
+    /// A follower has synced the entries of an Append.
     Ack(Ack),
-    /// A lower epoch is refused.
+    /// A node refuses a lower epoch.
     Reject(Reject),
     /// A candidate asks for a vote.
     VoteRequest(VoteRequest),
-    /// A voter gives it.
+    /// A voter votes for a candidate.
     Vote(Vote),
-    /// A content is asked for.
+    /// A node asks for a content.
     Need(Need),
-    /// A content is sent, or is lacking.
+    /// A node sends a content, or says that it lacks it.
     Content(ContentReply),
     /// A node asks whether it would get a vote.
     PreVoteRequest(PreVote),
-    /// It would.
+    /// A node would vote for the sender of a pre-vote request.
     PreVote(PreVote),
 }
 
@@ -161,7 +162,7 @@ impl Message {
         }
     }
 
-    /// The message without the payload of a content that its sender turned out not to have.
+    /// The message without the payload of a content that its sender cannot read.
     #[must_use]
     pub fn without_payload(mut self, content: ContentId) -> Message {
         match &mut self {
@@ -174,8 +175,7 @@ impl Message {
         self
     }
 
-    /// Whether whoever has this message learns nothing from an older one of the same sender in the
-    /// same session.
+    /// Whether an older message of the same sender in the same session adds nothing to this one.
     #[must_use]
     pub(crate) fn covers(&self, older: &Message) -> bool {
         match (self, older) {
@@ -191,7 +191,7 @@ impl Message {
         }
     }
 
-    /// What the message says its sender holds, and what stands for these entries.
+    /// The entries that the sender holds, as a version vector with its digest, if the message says so.
     #[must_use]
     pub(crate) fn held(&self) -> Option<(VersionVector, Digest)> {
         match self {
@@ -215,7 +215,7 @@ impl Message {
     }
 }
 
-/// Whether entries are found among others in the same order, as senders order them.
+/// Whether `some` is a subsequence of `others`.
 fn are_among(some: &[Entry], others: &[Entry]) -> bool {
     let mut others = others.iter();
     some.iter().all(|it| others.any(|other| other == it))
@@ -229,7 +229,7 @@ pub type SealedMessage = Sealed<Message>;
 pub struct Packet {
     /// The session in which the message was sent.
     pub session: SessionId,
-    /// What is said.
+    /// The message.
     pub message: SealedMessage,
 }
 

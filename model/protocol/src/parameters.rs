@@ -1,5 +1,5 @@
-//! Parameters of one node, chosen at each start. The [`Settings`](crate::Settings) of its cluster are
-//! fixed for the log's life.
+//! Parameters of one node, chosen at each start. The [`Settings`](crate::Settings) of its cluster, in
+//! contrast, never change during the life of a log.
 
 use std::num::NonZeroU32;
 
@@ -11,14 +11,14 @@ use crate::Entry;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Parameters {
-    /// Messages of a session can be lost or overtake each other. Then a heartbeat sends again what
-    /// is not acknowledged, and questions for contents are repeated. Otherwise nothing is sent twice
-    /// within a session.
+    /// Set this where the messages of a session can be lost or overtake each other. Then a leader's
+    /// heartbeats send unacknowledged entries again, candidates repeat their vote requests, and nodes
+    /// repeat their questions for contents. Otherwise a node sends nothing twice within a session.
     pub retransmits: bool,
     /// A node asks whether it would be elected before it asks for votes (pre-vote), and a leader
     /// whose disk hangs, or that does not hear enough nodes to acknowledge a write, steps down
-    /// (check-quorum). Without this a node asks for votes whenever its election timer runs out: more
-    /// leaders are deposed, and every promise but the liveness of a leader is kept.
+    /// (check-quorum). Without this a node asks for votes whenever its election timer runs out. That
+    /// deposes more leaders, and breaks no guarantee.
     pub guards_elections: bool,
     /// Bounds on replication.
     pub limits: Limits,
@@ -30,19 +30,18 @@ impl Default for Parameters {
     }
 }
 
-/// Bounds on what one message carries and on what is under way to one peer.
+/// Bounds on the size of one message and on the entries under way to one peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Limits {
     /// Entries per message.
     pub entries: NonZeroU32,
-    /// Bytes of entries per message: their paths and inline contents. A first entry that is larger
-    /// travels alone.
+    /// Bytes of paths and inline contents per message. An entry that is larger travels alone.
     pub bytes: NonZeroU32,
-    /// Contents that travel beside the entries of one message.
+    /// Entries per message whose contents travel beside them.
     pub payloads: NonZeroU32,
-    /// Entries sent to one peer and not acknowledged yet. A message leaves while fewer than this
-    /// many are under way.
+    /// Entries sent to one peer and not acknowledged yet. The node sends another message while fewer
+    /// entries than this are under way.
     pub window: NonZeroU32,
 }
 
@@ -64,7 +63,7 @@ impl Default for Limits {
     }
 }
 
-/// The room that is left in a message.
+/// The room left in a message.
 pub(crate) struct Room {
     is_empty: bool,
     entries: u32,
@@ -82,8 +81,8 @@ impl Room {
         }
     }
 
-    /// Whether the entry fits. The first always does.
-    pub(crate) fn takes(&mut self, entry: &Entry) -> bool {
+    /// Reserves room for an entry if it fits, and returns whether it did. The first entry always fits.
+    pub(crate) fn reserve(&mut self, entry: &Entry) -> bool {
         let (bytes, payloads) = (entry.size(), u32::from(entry.change.named().is_some()));
         let fits = self.entries > 0 && self.bytes >= bytes && self.payloads >= payloads;
         if !fits && !self.is_empty {

@@ -1,4 +1,4 @@
-//! What a log is made of, and how recovery can fail.
+//! The records of a log, and the errors of recovery.
 
 use std::fmt;
 
@@ -7,28 +7,28 @@ use thiserror::Error;
 
 use crate::{Entry, Epoch, LogIndex, NodeId, Settings};
 
-/// Whose log this is. The first record of every log.
+/// The owner of a log, and the settings of its cluster. The first record of every log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Identity {
-    /// The node whose log this is.
+    /// The node that owns the log.
     pub node: NodeId,
-    /// The settings of its cluster, fixed for the log's life.
+    /// The settings of its cluster, which never change during the life of the log.
     pub settings: Settings,
 }
 
 /// One record of the log, the only durable state besides content.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Record {
-    /// Whose log this is.
+    /// The owner of the log.
     Identity(Identity),
-    /// The node vowed to follow no lower epoch than this.
+    /// The node follows no epoch below this one from here on.
     Promise(Epoch),
     /// The node holds this entry.
     Entry(Entry),
 }
 
 impl Record {
-    /// The entry, if the record is one.
+    /// The entry, if the record holds one.
     #[must_use]
     pub fn entry(&self) -> Option<&Entry> {
         match self {
@@ -52,22 +52,27 @@ impl fmt::Display for Record {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum RecoverError {
     /// The log does not begin with an identity.
-    #[error("the log does not say whose it is: its first record must be an identity")]
+    #[error(
+        "the log does not begin with an identity record, so it does not say which node owns it"
+    )]
     NoIdentity,
     /// The log belongs to another node, or to a cluster with other settings.
-    #[error("the log belongs to {found:?}, but {expected:?} was to start from it")]
+    #[error(
+        "the log belongs to {} of a cluster with {:?}, not to {} of a cluster with {:?}",
+        .found.node, .found.settings, .expected.node, .expected.settings
+    )]
     OtherIdentity {
-        /// What the log says.
+        /// The identity in the log.
         found: Identity,
-        /// What was asked for.
+        /// The identity of the node that was to start.
         expected: Identity,
     },
-    /// An entry or a second identity stands where it cannot.
+    /// An entry cannot follow the records before it, or there is a second identity.
     #[error("record {index} of the log cannot follow those before it: {record}")]
     OutOfOrder {
         /// The place of the record.
         index: LogIndex,
-        /// What stands there.
+        /// The record as text.
         record: String,
     },
 }

@@ -1,4 +1,4 @@
-//! The replica: input in, effects out.
+//! The replica: the state machine of one node.
 
 mod appends;
 mod clients;
@@ -28,39 +28,38 @@ pub use role::{Ballot, Flow, Following, Leadership, PendingRead, PendingWrite, P
 
 /// One node's state machine.
 ///
-/// Cloning is cheap: what is large is shared until it changes.
+/// Cloning is cheap: clones share the large parts until one of them changes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Replica {
     identity: Identity,
     parameters: Parameters,
-    /// Everything logged, synced or not.
+    /// All logged records, synced or not.
     log: Arc<Log>,
-    /// How much of the log is on disk.
+    /// The index up to which the log is on disk.
     synced: LogIndex,
-    /// What is on disk, as a version vector.
+    /// The synced entries, as a version vector.
     synced_vv: VersionVector,
     /// The logged records that are not on disk yet, oldest first.
     tail: Vec<Record>,
     /// Invariant (G3, log-before-apply): the fold of exactly the synced entries.
     files: Files,
     logged_files: LoggedFiles,
-    /// How much of the log `files` is the fold of.
+    /// The index up to which `files` is the fold of the log.
     applied: LogIndex,
     /// The newest sequence number of this node's own entries.
     sequence: Sequence,
     role: Role,
-    /// Per peer the session whose link-up was seen and whose link-down was not.
+    /// For each peer the session whose link-up this node has seen, and not its link-down.
     sessions: Vec<Option<SessionId>>,
-    /// Output held until the log records that explain it are synced, oldest first.
+    /// Messages held until the records on which they rest are synced, oldest first.
     outbox: Vec<Held>,
     contents: Contents,
-    /// Why this node takes no further part, if it does not. Volatile: after a restart it is noticed
-    /// again.
+    /// The reason for which this node has halted. Volatile: a restarted node notices the reason again.
     halted: Option<Halt>,
 }
 
-/// The fold of everything logged, synced or not: what the next write sees. It follows from the log,
-/// and is kept so that a write need not look through what is unsynced.
+/// The fold of all logged entries, synced or not, which is the state that the next write sees. It
+/// follows from the log; the replica stores it so that a write need not search the unsynced records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct LoggedFiles(Files);
 
@@ -76,16 +75,16 @@ impl Deref for LoggedFiles {
     }
 }
 
-/// One input being handled: who decides, and where the effects go.
+/// The handling of one input: the decisions to ask, and the list for the effects.
 struct Turn<'a> {
     decisions: &'a dyn Decisions,
     effects: &'a mut Vec<Effect>,
 }
 
 impl Replica {
-    /// Handles one input. The effects are appended in the order in which they must be performed.
+    /// Handles one input and appends its effects, in the order in which the driver must perform them.
     ///
-    /// Never panics: an input that makes no sense here changes nothing.
+    /// Never panics: an input that makes no sense in this state changes nothing.
     pub fn step(&mut self, decisions: &dyn Decisions, input: Input, effects: &mut Vec<Effect>) {
         let turn = &mut Turn { decisions, effects };
         if let Some(halt) = self.halted {
@@ -108,7 +107,7 @@ impl Replica {
         }
     }
 
-    /// This node.
+    /// The id of this node.
     #[must_use]
     pub fn id(&self) -> NodeId {
         self.identity.node
@@ -120,7 +119,7 @@ impl Replica {
         self.identity.settings
     }
 
-    /// What is logged, synced or not.
+    /// The logged records, synced or not.
     #[must_use]
     pub fn log(&self) -> &Log {
         &self.log
@@ -132,13 +131,13 @@ impl Replica {
         self.log.promise()
     }
 
-    /// How much of the log is on disk, as far as the replica was told.
+    /// The index up to which the log is on disk, as the driver last reported it.
     #[must_use]
     pub fn synced(&self) -> LogIndex {
         self.synced
     }
 
-    /// What is on disk, as a version vector.
+    /// The synced entries, as a version vector.
     #[must_use]
     pub fn synced_vv(&self) -> &VersionVector {
         &self.synced_vv
@@ -150,21 +149,21 @@ impl Replica {
         &self.files
     }
 
-    /// What this node does now.
+    /// The role of this node.
     #[must_use]
     pub fn role(&self) -> &Role {
         &self.role
     }
 
-    /// Why this node takes no further part; `None` as long as it does. It refuses clients with this
-    /// reason, sends and acknowledges nothing and does not vote. Its driver ends its connections and
-    /// begins no others.
+    /// The reason for which this node has halted; `None` while it takes part. A halted node refuses
+    /// clients with this reason, sends and acknowledges nothing and does not vote. Its driver closes its
+    /// connections and opens no others.
     #[must_use]
     pub fn halted(&self) -> Option<&Halt> {
         self.halted.as_ref()
     }
 
-    /// Whether this node has not stopped taking part.
+    /// Whether this node takes part in the cluster, that is, has not halted.
     #[must_use]
     pub fn takes_part(&self) -> bool {
         self.halted.is_none()
@@ -176,19 +175,19 @@ impl Replica {
         matches!(self.role, Role::Leader(_))
     }
 
-    /// The session with a peer whose link-up was seen and whose link-down was not.
+    /// The session with a peer whose link-up this node has seen, and not its link-down.
     #[must_use]
     pub fn session(&self, peer: NodeId) -> Option<SessionId> {
         self.sessions.get(peer.index()).copied().flatten()
     }
 
-    /// The output held until the log records that explain it are synced.
+    /// The messages held until the records on which they rest are synced.
     #[must_use]
     pub fn outbox(&self) -> &[Held] {
         &self.outbox
     }
 
-    /// The messages that wait for the contents they name.
+    /// The received messages that wait for contents.
     #[must_use]
     pub fn waiting(&self) -> &[Waiting] {
         self.contents.waiting()
@@ -206,23 +205,23 @@ impl Replica {
         self.contents.has(content)
     }
 
-    /// Whether nothing is unsynced, held, waiting or wanted here.
+    /// Whether this node has nothing unsynced, holds no output, and waits for no content.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.synced == self.log.length() && self.outbox.is_empty() && self.contents.is_idle()
     }
 
-    /// Whether the passing of time makes this node say something: a leader's heartbeats, and where
-    /// messages can be lost, a candidate's requests and the questions for contents that it lacks.
+    /// Whether a tick makes this node send something: heartbeats if it leads; and where messages can be
+    /// lost, vote requests if it is a candidate, and questions for contents that it lacks.
     #[must_use]
     pub fn needs_ticks(&self) -> bool {
         let asks = matches!(self.role, Role::Candidate(_)) || !self.wants().is_empty();
         self.leads() || (self.parameters.retransmits && asks)
     }
 
-    /// Whether this node's next tick must carry something to another where messages are lost: a
-    /// leader's entries, its question whether it still leads, a candidate's request, or a question
-    /// for a content.
+    /// Whether this node still has something to achieve with its next tick, where messages can be lost:
+    /// the entries of a leader, its question whether it still leads, the vote request of a candidate, or a
+    /// question for a content.
     #[must_use]
     pub fn lags(&self) -> bool {
         let role_lags = match &self.role {
@@ -250,12 +249,12 @@ impl Replica {
         NodeId::all(self.nodes()).filter(move |node| *node != own)
     }
 
-    /// The peers with which a session goes on, as far as this end has seen.
+    /// The peers with which this node has a session.
     pub fn linked(&self) -> impl Iterator<Item = NodeId> {
         self.peers().filter(|peer| self.session(*peer).is_some())
     }
 
-    /// This node only.
+    /// The set that contains only this node.
     fn alone(&self) -> NodeSet {
         [self.id()].into_iter().collect()
     }
@@ -264,9 +263,9 @@ impl Replica {
         self.linked().collect()
     }
 
-    /// Hands a message of the current session to its handler.
+    /// Passes a message of the current session to its handler.
     fn on_packet(&mut self, from: NodeId, packet: &Packet, turn: &mut Turn<'_>) {
-        // Without a session there is no current one, so this matters where `is_of_session` is wrong.
+        // `is_of_session` accepts no message of a stranger, but a twin that overrides it would.
         let is_peer = from != self.id() && from.0 < self.nodes();
         let current = self.session(from);
         if is_peer && turn.decisions.is_of_session(packet.session, current) {
@@ -274,7 +273,7 @@ impl Replica {
         }
     }
 
-    /// A node that stopped gets here only while messages that waited are judged again.
+    /// A halted node gets here only if one of several messages that had waited made it halt.
     fn on_message(&mut self, from: NodeId, message: &crate::SealedMessage, turn: &mut Turn<'_>) {
         if self.halted.is_some() {
             return;
@@ -298,7 +297,7 @@ impl Replica {
         }
     }
 
-    /// Appends records to the log. They are applied, sent and counted once they are synced.
+    /// Appends records to the log. The node applies, sends and counts them once they are synced.
     fn append(&mut self, records: Vec<Record>, turn: &mut Turn<'_>) {
         if records.is_empty() {
             return;
@@ -315,9 +314,9 @@ impl Replica {
         self.apply(turn.decisions);
     }
 
-    /// Logs the entries that can follow what is logged, up to the first that cannot: a gap is
-    /// refused. `promise` is logged with them. Says whether any entry was new.
-    // Ensures: G8, because what does not follow what is held is not logged.
+    /// Logs the new ones of `entries` up to the first that would leave a gap, and `promise` with them.
+    /// Returns whether any entry was new.
+    // Ensures: G8, because a node logs an entry only after the entries before it and its context.
     fn learn(&mut self, promise: Option<Epoch>, entries: &[Entry], turn: &mut Turn<'_>) -> bool {
         let (mut logged, nodes) = (*self.log.vv(), self.nodes());
         let mut fresh = Vec::new();
@@ -326,8 +325,8 @@ impl Replica {
                 continue;
             }
             if !turn.decisions.closes_no_gap(entry, &logged) {
-                // Going on would be right, too: what is logged closes no gap. But what is behind a gap
-                // is sent again with what fills it.
+                // Later entries may still fit, but the peer sends all entries after a gap again together
+                // with those that fill it.
                 break;
             }
             logged.insert(entry.dot);
@@ -340,7 +339,7 @@ impl Replica {
 
     /// The log is on disk up to `index`: applies those records, releases the output that they
     /// explain, and continues whatever waited for them.
-    // Ensures: G3, because what is applied is exactly what is synced.
+    // Ensures: G3, because the node applies exactly the synced entries.
     fn on_synced(&mut self, index: LogIndex, turn: &mut Turn<'_>) {
         if self.note_synced(index, turn).is_some() {
             self.release(turn);
@@ -350,7 +349,8 @@ impl Replica {
         }
     }
 
-    /// Applies what is on disk; `None` if it was known to be there.
+    /// Notes that the log is on disk up to `index` and applies it; `None` if `index` is below the one
+    /// reported before.
     fn note_synced(&mut self, index: LogIndex, turn: &Turn<'_>) -> Option<()> {
         let index = index.min(self.log.length());
         let count = index.0.checked_sub(self.synced.0)?;
@@ -365,8 +365,8 @@ impl Replica {
         Some(())
     }
 
-    /// Applies what the decision allows of what is logged; `tail` still holds all that is not
-    /// applied.
+    /// Applies the log up to the index that the decision allows. `tail` still holds every record that is
+    /// not applied.
     fn apply(&mut self, decisions: &dyn Decisions) {
         let target = decisions.applied(self.synced, self.log.length());
         if target == self.log.length() {
@@ -381,7 +381,7 @@ impl Replica {
                 self.files.apply(entry, decisions);
             }
         }
-        // A target below what is applied is one that a wrong decision gives: syncs only move forward.
+        // Only a wrong decision gives a lower target than before: `synced` never decreases.
         self.applied = self.applied.max(target);
     }
 }

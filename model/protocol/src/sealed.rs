@@ -1,4 +1,4 @@
-//! Shared immutable values that are hashed once.
+//! Shared immutable values whose hash is computed once.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -8,12 +8,11 @@ use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// An immutable value behind a shared pointer, with its 64-bit digest computed once, when it is
-/// first asked for.
+/// An immutable value behind a shared pointer. Its 64-bit hash is computed at the first use.
 ///
-/// Cloning copies the pointer and hashing writes the digest, so that a state space of millions of
-/// states that share their entries and messages is hashed at the cost of what differs. Equality
-/// and order are those of the value.
+/// A clone copies the pointer, and `Hash` writes the stored hash. A model checker hashes millions of
+/// states that share entries and messages, and so hashes each shared value once. Equality and order are
+/// those of the value.
 pub struct Sealed<T>(Arc<Shared<T>>);
 
 struct Shared<T> {

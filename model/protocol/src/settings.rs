@@ -1,4 +1,4 @@
-//! The settings of a cluster, fixed for a log's life.
+//! The settings of a cluster, which never change during the life of a log.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -8,7 +8,7 @@ use crate::NodeSet;
 /// The largest cluster. Version vectors are arrays of this length.
 pub const NODES_MAX: u8 = 7;
 
-/// E, W and N: votes needed to lead, synced copies needed to acknowledge, nodes.
+/// E, W and N: the votes needed to lead, the synced copies needed to acknowledge, and the nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Unchecked")]
 pub struct Settings {
@@ -41,7 +41,7 @@ pub enum SettingsError {
     /// E is 0 or above N.
     #[error("E = {elect}: the votes needed to lead are 1 to {nodes}, the number of nodes")]
     Elect {
-        /// The E that was asked for.
+        /// The value of E.
         elect: u8,
         /// The number of nodes.
         nodes: u8,
@@ -49,7 +49,7 @@ pub enum SettingsError {
     /// W is 0 or above N.
     #[error("W = {write}: the copies needed to acknowledge are 1 to {nodes}, the number of nodes")]
     Write {
-        /// The W that was asked for.
+        /// The value of W.
         write: u8,
         /// The number of nodes.
         nodes: u8,
@@ -57,11 +57,11 @@ pub enum SettingsError {
 }
 
 impl Settings {
-    /// Settings of a cluster of `nodes` that elects with `elect` votes and acknowledges with
-    /// `write` copies.
+    /// Settings of a cluster of `nodes` nodes, where a leader needs `elect` votes and acknowledges a write
+    /// with `write` synced copies.
     ///
     /// # Errors
-    /// Names the value that is out of range.
+    /// A value is out of range; the error names it.
     pub fn new(nodes: u8, elect: u8, write: u8) -> Result<Self, SettingsError> {
         if !(1..=NODES_MAX).contains(&nodes) {
             return Err(SettingsError::Nodes(nodes));
@@ -75,38 +75,40 @@ impl Settings {
         Ok(Settings { nodes, elect, write })
     }
 
-    /// N: how many nodes the cluster has.
+    /// N: the number of nodes.
     #[must_use]
     pub fn nodes(self) -> u8 {
         self.nodes
     }
 
-    /// E: how many votes a leader needs, its own included.
+    /// E: the number of votes that a leader needs, including its own.
     #[must_use]
     pub fn elect(self) -> usize {
         usize::from(self.elect)
     }
 
-    /// W: how many nodes must have synced a write before it is acknowledged, the leader included.
+    /// W: the number of nodes, including the leader, that must have synced a write before the leader
+    /// acknowledges it.
     #[must_use]
     pub fn write(self) -> usize {
         usize::from(self.write)
     }
 
-    /// Whether these nodes may elect a leader together.
+    /// Whether the votes of these nodes suffice to lead.
     #[must_use]
     pub(crate) fn elects(self, voters: NodeSet) -> bool {
         voters.len() >= self.elect()
     }
 
-    /// Whether a write is acknowledged once these nodes have synced it, and a linearizable read
-    /// answered once they have confirmed it.
+    /// Whether a leader acknowledges a write that these nodes have synced, and answers a linearizable
+    /// read that they have confirmed.
     #[must_use]
     pub(crate) fn acknowledges(self, copies: NodeSet) -> bool {
         copies.len() >= self.write()
     }
 
-    /// E+W>N: every election meets every acknowledged write, so the store is linearizable.
+    /// E+W>N: the E voters of any election include one of the W nodes that hold an acknowledged write, so
+    /// the store is linearizable.
     #[must_use]
     pub fn is_consistent(self) -> bool {
         self.elect() + self.write() > usize::from(self.nodes)

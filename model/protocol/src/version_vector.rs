@@ -8,47 +8,47 @@ use crate::{Dot, NODES_MAX, NodeId, Sequence};
 
 const LENGTH: usize = NODES_MAX as usize;
 
-/// Per origin the highest sequence number, where every lower one is meant too (Parker et al.,
+/// For each origin a sequence number, which stands for all entries of the origin up to it (Parker et al.,
 /// "Detection of Mutual Inconsistency in Distributed Systems", IEEE TSE 9(3), 1983, section III).
 ///
-/// An array, because two or three elements are copied faster than any shared structure.
+/// An array, because copying two or three elements is faster than any shared structure.
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct VersionVector([Sequence; LENGTH]);
 
 impl VersionVector {
-    /// The highest sequence number of an origin; zero for an origin that no cluster has.
+    /// The sequence number of an origin; zero for an origin that no cluster has.
     #[must_use]
     pub fn sequence(&self, origin: NodeId) -> Sequence {
         self.0.get(origin.index()).copied().unwrap_or_default()
     }
 
-    /// Whether the entry of this name is included.
+    /// Whether the vector includes the entry with this dot.
     #[must_use]
     pub fn covers(&self, dot: Dot) -> bool {
         dot.sequence <= self.sequence(dot.origin)
     }
 
-    /// Whether everything in `other` is included.
+    /// Whether the vector includes all entries that `other` includes.
     #[must_use]
     pub fn includes(&self, other: &VersionVector) -> bool {
         self.0.iter().zip(&other.0).all(|(mine, its)| mine >= its)
     }
 
-    /// Includes the entry of this name. An origin that no cluster has is ignored.
+    /// Includes the entry with this dot and all before it. Ignores an origin that no cluster has.
     pub fn insert(&mut self, dot: Dot) {
         if let Some(highest) = self.0.get_mut(dot.origin.index()) {
             *highest = dot.sequence.max(*highest);
         }
     }
 
-    /// Includes everything in `other`.
+    /// Includes all entries that `other` includes.
     pub(crate) fn merge(&mut self, other: &VersionVector) {
         for (mine, its) in self.0.iter_mut().zip(&other.0) {
             *mine = (*its).max(*mine);
         }
     }
 
-    /// How many entries are included here and not in `other`.
+    /// The number of entries that this vector includes and `other` does not.
     #[must_use]
     pub fn beyond(&self, other: &VersionVector) -> u64 {
         self.0.iter().zip(&other.0).map(|(mine, its)| mine.0.saturating_sub(its.0)).sum()

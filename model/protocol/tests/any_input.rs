@@ -1,4 +1,4 @@
-//! Whatever a replica hears, it does not panic and keeps what it must keep.
+//! Random inputs: no sequence of them makes a replica panic or break its invariants.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -11,10 +11,10 @@ use steadfast_protocol::{
 };
 
 const NODES: u8 = 3;
-/// The node that is driven.
+/// The node under test.
 const OWN: NodeId = NodeId(0);
 
-/// Mostly small numbers, so that they meet; now and then the largest.
+/// Mostly small numbers, so that equal ones are frequent; now and then the largest.
 fn number() -> impl Strategy<Value = u64> {
     prop_oneof![20 => 0_u64..4, 1 => Just(u64::MAX)]
 }
@@ -79,22 +79,22 @@ fn held() -> impl Strategy<Value = (VersionVector, Digest)> {
     (vv(), number().prop_map(Digest))
 }
 
-/// Goes on whatever peers say that it or they hold: what is random seldom fits, and a node that
-/// stops is soon boring.
-struct GoesOn;
+/// Decisions of a node that never halts, whatever peers claim to hold. Random messages nearly always
+/// contradict the log, and a halted node would leave most of the protocol untested.
+struct NeverHalts;
 
-impl Decisions for GoesOn {
+impl Decisions for NeverHalts {
     fn is_rolled_back(&self, _: Sequence, _: Sequence) -> bool {
         false
     }
-    fn stops_at_another_entry(&self) -> bool {
+    fn halts_at_differing_entry(&self) -> bool {
         false
     }
-    fn tells_apart(&self, _: Digest, _: Digest) -> bool {
+    fn digests_differ(&self, _: Digest, _: Digest) -> bool {
         false
     }
-    /// Entries of its own are not taken from others: it would use their numbers twice, and its log
-    /// would be none that a node starts from.
+    /// Accepts no entries of its own from peers: it would use their numbers twice, and no node could
+    /// recover from its log.
     fn closes_no_gap(&self, entry: &Entry, logged: &VersionVector) -> bool {
         entry.dot.origin != OWN && Steadfast.closes_no_gap(entry, logged)
     }
@@ -186,8 +186,8 @@ fn identity(elect: u8, write: u8) -> Identity {
 }
 
 impl Driven {
-    fn new(identity: Identity, stops: bool) -> Driven {
-        let decisions: &dyn Decisions = if stops { &Steadfast } else { &GoesOn };
+    fn new(identity: Identity, halts: bool) -> Driven {
+        let decisions: &dyn Decisions = if halts { &Steadfast } else { &NeverHalts };
         let log = vec![Record::Identity(identity)];
         let replica = Replica::recover(identity, Parameters::default(), &log, [], &Steadfast)
             .expect("a new log");
@@ -198,22 +198,22 @@ impl Driven {
         let before = self.replica.clone();
         let mut effects = Vec::new();
         self.replica.step(self.decisions, input, &mut effects);
-        let has_stopped = before.halted().is_some();
-        prop_assert!(!has_stopped || effects.iter().all(is_refusal), "a node that stopped goes on");
+        let has_halted = before.halted().is_some();
+        prop_assert!(!has_halted || effects.iter().all(is_refusal), "a halted node goes on");
         for effect in effects {
             if let Effect::Append { records } = effect {
-                prop_assert!(!records.is_empty(), "a sync of nothing");
+                prop_assert!(!records.is_empty(), "an Append without records");
                 self.log.extend(records);
             }
         }
         let now = &self.replica;
-        prop_assert!(now.promise() >= before.promise(), "a promise goes back");
-        prop_assert!(now.synced() >= before.synced(), "what is synced goes back");
-        prop_assert!(now.synced() <= now.log().length(), "more is synced than logged");
+        prop_assert!(now.promise() >= before.promise(), "the promise has decreased");
+        prop_assert!(now.synced() >= before.synced(), "the synced index has decreased");
+        prop_assert!(now.synced() <= now.log().length(), "the synced index is beyond the log");
         prop_assert_eq!(
             now.log().length().0,
             self.log.len() as u64,
-            "the log is what was appended"
+            "the log is not the appended records"
         );
         prop_assert!(now.log().vv().includes(now.synced_vv()));
         prop_assert!(now.log().entries().all(|it| now.log().vv().includes(&it.context)), "a gap");
@@ -228,7 +228,7 @@ impl Driven {
     }
 }
 
-/// The only thing that a node says that takes no part any more.
+/// Whether an effect is the only one that a halted node may return: a refusal.
 fn is_refusal(effect: &Effect) -> bool {
     let halted = |it: &Outcome| matches!(it, Outcome::Refused(Refusal::Halted { .. }));
     matches!(effect, Effect::Answer { outcome, .. } if halted(outcome))
@@ -238,10 +238,10 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_sequence_of_inputs_makes_a_replica_panic_or_forget(
-        elect in 1..=NODES, write in 1..=NODES, stops in any::<bool>(), inputs in vec(input(), 0..80),
+    fn no_sequence_of_inputs_makes_a_replica_panic_or_break_an_invariant(
+        elect in 1..=NODES, write in 1..=NODES, halts in any::<bool>(), inputs in vec(input(), 0..80),
     ) {
-        let mut node = Driven::new(identity(elect, write), stops);
+        let mut node = Driven::new(identity(elect, write), halts);
         for input in inputs {
             node.hear(input)?;
         }

@@ -1,4 +1,4 @@
-//! What clients are told, and what a leader makes of their requests.
+//! Requests of clients: the entries that a leader makes of them, and the answers.
 
 use steadfast_protocol::{
     Base, Change, Consistency, Content, ContentId, Dot, Effect, Identity, Input, Intent, NodeId,
@@ -85,7 +85,7 @@ fn refused(number: u64, why: Refusal) -> (RequestId, Outcome) {
 }
 
 #[test]
-fn a_write_that_is_asked_for_twice_is_answered_once_and_again_when_it_is_asked_for_again() {
+fn a_repeated_write_makes_one_entry_and_gets_an_answer_for_each_retry_after_the_first_answer() {
     let mut node = Node::alone();
     assert_eq!(node.put(0, "a"), []);
     assert_eq!(node.put(0, "a"), [], "it is not synced yet");
@@ -95,7 +95,7 @@ fn a_write_that_is_asked_for_twice_is_answered_once_and_again_when_it_is_asked_f
 }
 
 #[test]
-fn a_read_that_is_asked_for_twice_is_kept_once() {
+fn a_leader_keeps_a_repeated_read_once() {
     let mut node = Node::of(2, 1, 2);
     node.hear(Input::ElectionTimeout);
     node.sync();
@@ -107,7 +107,7 @@ fn a_read_that_is_asked_for_twice_is_kept_once() {
 }
 
 #[test]
-fn the_versions_that_a_write_names_are_kept_in_order_and_once() {
+fn an_entry_lists_the_versions_that_it_replaces_in_order_and_once() {
     let mut node = Node::alone();
     node.put(0, "a");
     node.put(1, "a");
@@ -117,7 +117,7 @@ fn the_versions_that_a_write_names_are_kept_in_order_and_once() {
 }
 
 #[test]
-fn a_write_that_names_what_is_no_version_of_its_path_is_refused() {
+fn a_write_that_names_an_unknown_version_of_its_path_is_refused() {
     let mut node = Node::alone();
     node.put(0, "a");
     node.sync();
@@ -148,7 +148,7 @@ fn a_deleted_path_is_not_deleted_again_unless_a_conflict_is_left() {
     node.sync();
     let gone = refused(2, Refusal::NotFound { path: Path::new("a") });
     assert_eq!(node.write(2, "a", Intent::Delete, Base::Visible), [gone]);
-    // A delete that names nothing leaves what is there as a conflict.
+    // A delete with an empty base leaves the visible version as a conflict.
     node.put(3, "b");
     node.write(4, "b", Intent::Delete, Base::Named(Vec::new()));
     node.sync();

@@ -1,4 +1,4 @@
-//! Contents that a node lacks: whom it asks, what it stores, and whom it answers.
+//! Missing contents: which peers a node asks, what it stores, and which peers it answers.
 
 use steadfast_protocol::{
     Append, Change, Content, ContentId, ContentReply, Counter, Digest, Dot, Effect, Entry,
@@ -104,12 +104,12 @@ fn sent(effects: &[Effect]) -> impl Iterator<Item = (NodeId, &Message)> {
     })
 }
 
-/// Whom a node asks for a content.
+/// The peers that a node asks for a content.
 fn asked(effects: &[Effect]) -> Vec<NodeId> {
     sent(effects).filter(|it| matches!(it.1, Message::Need(_))).map(|it| it.0).collect()
 }
 
-/// Whom a node answers, and whether with a copy.
+/// The peers that a node answers, each with whether it sends a copy.
 fn answered(effects: &[Effect]) -> Vec<(NodeId, bool)> {
     let reply = |(to, message): (NodeId, &Message)| match message {
         Message::Content(reply) => Some((to, reply.payload.is_some())),
@@ -127,7 +127,7 @@ fn fetches(effects: &[Effect]) -> usize {
 }
 
 #[test]
-fn one_peer_after_the_other_is_asked_the_leader_early_and_none_that_lacks_the_content() {
+fn a_node_asks_one_peer_at_a_time_prefers_the_leader_and_skips_peers_that_lack_the_content() {
     let mut node = Follower::with(&[]);
     assert_eq!(asked(&node.link(N1)), [N1]);
     for peer in [N2, N3, N4] {
@@ -141,7 +141,7 @@ fn one_peer_after_the_other_is_asked_the_leader_early_and_none_that_lacks_the_co
 }
 
 #[test]
-fn the_peer_that_named_a_content_is_asked_before_the_leader() {
+fn a_node_asks_the_sender_of_an_entry_before_the_leader() {
     let mut node = Follower::linked(&[7]);
     assert_eq!(asked(&node.append(N4, &[entry(1, 2, 9)], &[])), [N4]);
 }
@@ -168,7 +168,7 @@ fn a_payload_that_comes_twice_is_stored_once() {
 }
 
 #[test]
-fn who_asks_for_a_content_that_is_lacking_hears_so_and_is_sent_it_once_when_it_comes() {
+fn a_node_without_a_content_says_so_and_sends_it_once_when_it_arrives() {
     let mut node = Follower::linked(&[]);
     let need = || Message::Need(Need { content: content(7) });
     for _ in 0..2 {
@@ -182,7 +182,7 @@ fn who_asks_for_a_content_that_is_lacking_hears_so_and_is_sent_it_once_when_it_c
 }
 
 #[test]
-fn a_bad_copy_counts_as_missing_and_who_asked_for_it_hears_so() {
+fn a_bad_copy_counts_as_missing_and_the_node_tells_the_peers_that_asked() {
     let mut node = Follower::linked(&[7]);
     let effects = node.receive(N1, Message::Need(Need { content: content(7) }));
     assert_eq!((answered(&effects), fetches(&effects)), (vec![], 1));
@@ -207,7 +207,7 @@ fn an_entry_of_a_node_that_is_no_member_is_not_logged() {
 }
 
 #[test]
-fn a_node_that_has_stopped_knows_its_contents_and_asks_for_none() {
+fn a_halted_node_tracks_its_contents_and_asks_for_none() {
     let mut node = Follower::linked(&[6]);
     assert!(!node.0.wants().is_empty());
     let mut append = Append {
@@ -239,7 +239,7 @@ impl Follower {
 }
 
 #[test]
-fn what_a_session_brought_is_forgotten_with_it_and_nothing_else() {
+fn a_node_forgets_only_the_messages_of_the_session_that_ended() {
     let mut node = Follower::linked(&[]);
     node.append(N3, &[entry(1, 2, 9)], &[]);
     assert_eq!((node.0.waiting().len(), node.wanted()), (1, vec![content(7), content(9)]));
@@ -268,7 +268,7 @@ fn a_content_that_is_being_stored_is_wanted_until_it_is_there() {
 }
 
 #[test]
-fn another_peer_is_asked_when_the_one_that_was_asked_is_gone_and_it_again_when_it_is_back() {
+fn a_node_asks_another_peer_when_a_session_ends_and_the_same_peer_when_a_new_one_begins() {
     let mut node = Follower::with(&[]);
     assert_eq!(asked(&node.link(N1)), [N1]);
     assert_eq!(asked(&node.link(N2)), []);
@@ -279,7 +279,7 @@ fn another_peer_is_asked_when_the_one_that_was_asked_is_gone_and_it_again_when_i
 }
 
 #[test]
-fn a_peer_that_is_gone_is_sent_nothing_and_what_is_held_for_others_stays() {
+fn the_end_of_a_session_drops_the_output_for_that_peer_only() {
     let mut node = Follower::linked(&[]);
     node.receive(N1, Message::Need(Need { content: content(7) }));
     node.unlink(N1);

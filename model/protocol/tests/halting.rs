@@ -1,4 +1,4 @@
-//! A node that meets the traces of a log that was rolled back says so and takes no further part.
+//! Halting: a node that receives evidence of a rolled-back log takes no further part and says why.
 
 use steadfast_protocol::{
     Ack, Append, Base, Change, Consistency, Content, Counter, Digest, Dot, Effect, Entry,
@@ -23,7 +23,7 @@ fn entry(origin: u8, sequence: u64, text: &str) -> Entry {
     })
 }
 
-/// What a node says that holds these entries, which stand in order.
+/// The version vector and digest of a node that holds these entries, which are in order.
 fn held(entries: &[Entry]) -> (VersionVector, Digest) {
     let mut vv = VersionVector::default();
     entries.iter().for_each(|it| vv.insert(it.dot));
@@ -62,7 +62,7 @@ impl Node {
     fn hear(&mut self, input: Input) -> Vec<Effect> {
         let mut effects = Vec::new();
         self.replica.step(&Steadfast, input, &mut effects);
-        // Time is no matter here.
+        // The tests of this file do not look at timers.
         effects.retain(|it| *it != Effect::ResetElectionTimer);
         effects
     }
@@ -106,7 +106,7 @@ fn sends(effects: &[Effect]) -> usize {
 }
 
 #[test]
-fn a_node_stops_when_a_peer_holds_own_entries_that_it_has_not_logged() {
+fn a_node_halts_when_a_peer_holds_more_of_its_own_entries_than_its_log() {
     let own = [entry(1, 1, "x"), entry(1, 2, "y")];
     let (vv, digest) = held(&own);
     let (epoch, tag) = (SECOND, Tag(0));
@@ -130,14 +130,14 @@ fn a_node_stops_when_a_peer_holds_own_entries_that_it_has_not_logged() {
 }
 
 #[test]
-fn a_node_with_an_empty_disk_under_its_old_id_stops() {
+fn a_node_with_an_empty_disk_and_its_old_id_halts() {
     let mut node = Node::new(1, 1, &[]);
     node.receive(append(FIRST, held(&[entry(1, 1, "x")]), &[]));
     assert!(matches!(node.replica.halted(), Some(Halt::RolledBack { logged: Sequence(0), .. })));
 }
 
 #[test]
-fn a_node_stops_when_it_is_sent_another_entry_under_a_dot_that_it_holds() {
+fn a_node_halts_when_it_receives_a_different_entry_under_a_dot_that_it_holds() {
     let (mine, other) = (entry(0, 1, "x"), entry(0, 1, "y"));
     let mut node = Node::new(1, 1, &[mine]);
     let others = [other.clone()];
@@ -147,7 +147,7 @@ fn a_node_stops_when_it_is_sent_another_entry_under_a_dot_that_it_holds() {
 }
 
 #[test]
-fn a_node_stops_when_a_peer_holds_other_entries_under_an_equal_vector() {
+fn a_node_halts_when_a_peer_holds_different_entries_under_the_same_vector() {
     let mut node = Node::new(1, 1, &[entry(0, 1, "x")]);
     let (vv, digest) = held(&[entry(0, 1, "y")]);
     node.receive(append(FIRST, (vv, digest), &[]));
@@ -155,7 +155,7 @@ fn a_node_stops_when_a_peer_holds_other_entries_under_an_equal_vector() {
 }
 
 #[test]
-fn what_a_message_brings_counts_before_anything_is_done_with_it() {
+fn a_node_checks_a_message_for_contradictions_before_it_handles_it() {
     let mut node = Node::new(0, 2, &[]);
     let epoch = node.lead();
     node.put(1);
@@ -169,7 +169,7 @@ fn what_a_message_brings_counts_before_anything_is_done_with_it() {
 }
 
 #[test]
-fn an_old_message_of_an_author_whose_newer_entry_came_another_way_stops_nobody() {
+fn a_node_does_not_halt_on_an_old_message_of_a_peer_whose_newer_entry_it_already_holds() {
     let entries = [entry(0, 1, "x"), entry(0, 2, "y")];
     let mut node = Node::new(1, 1, &entries);
     let (vv, digest) = held(&entries[..1]);
@@ -180,7 +180,7 @@ fn an_old_message_of_an_author_whose_newer_entry_came_another_way_stops_nobody()
 }
 
 #[test]
-fn a_node_that_stopped_refuses_clients_with_its_reason_and_says_nothing_else() {
+fn a_halted_node_refuses_clients_with_its_reason_and_sends_nothing_else() {
     let mut node = Node::new(1, 1, &[]);
     // A vote waits for the promise to be synced.
     let (vv, digest) = held(&[]);
@@ -212,7 +212,7 @@ fn a_node_that_stopped_refuses_clients_with_its_reason_and_says_nothing_else() {
 }
 
 #[test]
-fn a_leader_sends_again_what_a_follower_lost_that_had_acknowledged_it() {
+fn a_leader_sends_entries_again_that_a_follower_acknowledged_and_lost() {
     let mut node = Node::new(0, 1, &[]);
     let epoch = node.lead();
     node.put(1);

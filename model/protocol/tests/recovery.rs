@@ -1,4 +1,4 @@
-//! Which logs a node starts from, and which it refuses.
+//! Recovery: the logs from which a node starts, and those that it refuses.
 
 use steadfast_protocol::{
     Change, ContentId, Counter, Dot, Entry, EntryBody, Epoch, Identity, LogIndex, NodeId,
@@ -45,7 +45,7 @@ fn a_log_without_the_identity_of_its_node_is_refused() {
 }
 
 #[test]
-fn a_log_that_no_node_could_have_written_is_refused_at_its_first_wrong_record() {
+fn recovery_refuses_a_log_that_no_node_could_have_written_and_names_its_first_wrong_record() {
     let own = Record::Identity(identity());
     for (rest, index, why) in [
         (vec![own.clone()], 2, "a second identity"),
@@ -63,7 +63,7 @@ fn a_log_that_no_node_could_have_written_is_refused_at_its_first_wrong_record() 
 }
 
 #[test]
-fn a_log_whose_entries_each_follow_those_before_them_is_replayed() {
+fn recovery_replays_a_log_without_gaps() {
     let records = [
         Record::Identity(identity()),
         promise(1),

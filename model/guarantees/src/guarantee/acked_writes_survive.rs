@@ -5,18 +5,18 @@ use steadfast_protocol::{Entry, NodeId, Replica, Settings};
 use super::Judge;
 use crate::{ClusterView, History, OperationKind};
 
-/// G1: what was acknowledged is never lost, nor what a linearizable read has shown.
+/// G1: an acknowledged write is never lost, nor a version that a linearizable read has returned.
 pub(super) struct AckedWritesSurvive;
 
 impl Judge for AckedWritesSurvive {
     fn promise(&self) -> &'static str {
         "an acknowledged write is synced on at least W nodes and stays so; in every settled cluster \
          with a leader it is, on every node, visible, replaced by a write that named it, or a listed \
-         conflict (when E+W>N only by a client's doing: a later write that named other heads); what a \
-         linearizable read returns is synced on at least W nodes, too"
+         conflict (with E+W>N only if a later write had seen it and named other heads); the version \
+         that a linearizable read returns is also synced on at least W nodes"
     }
 
-    /// What is synced once stays so, so a version that was read is judged when the read returns.
+    /// A synced version stays synced, so a version that was read is judged only when the read returns.
     fn step(&self, before: &dyn ClusterView, after: &dyn ClusterView, _: NodeId) -> bool {
         if after.has_history_of(before) {
             return true;
@@ -44,12 +44,12 @@ impl Judge for AckedWritesSurvive {
     }
 }
 
-/// How many nodes have synced an entry.
+/// The number of nodes that have synced an entry.
 fn copies(cluster: &dyn ClusterView, entry: &Entry) -> usize {
     cluster.ids().filter(|id| cluster.has_synced(*id, entry)).count()
 }
 
-/// Visible, replaced by a write that named it, or listed where conflicts are allowed.
+/// Whether an entry is visible, replaced by a write that named it, or listed where that is allowed.
 fn is_accounted_for(
     entry: &Entry,
     replica: &Replica,
@@ -66,8 +66,8 @@ fn is_accounted_for(
     }
 }
 
-/// Whether a consistent store may list an acknowledged write as a conflict: a later write had seen
-/// it, and named other heads.
+/// Whether a consistent store may list an acknowledged write as a conflict: a later write had seen it
+/// and named other heads to replace.
 fn is_listed_rightly(entry: &Entry, replica: &Replica, history: &History) -> bool {
     let leaves = |it: &&Entry| {
         it.path == entry.path && it.context.covers(entry.dot) && !it.replaces.contains(&entry.dot)

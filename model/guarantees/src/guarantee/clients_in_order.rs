@@ -5,17 +5,16 @@ use steadfast_protocol::{Entry, NodeId};
 use super::Judge;
 use crate::{ClusterView, NodeView};
 
-/// G13: the writes of one client take effect in the order of their numbers, as far as one node can
-/// see: a late copy of a request does not overrule what its client has written since.
+/// G13: the writes of one client take effect in the order of their numbers, as far as one node can see.
+/// A late copy of a request does not overrule a later write of its client.
 pub(super) struct ClientsInOrder;
 
 impl Judge for ClientsInOrder {
     fn promise(&self) -> &'static str {
-        "no node writes a request that it has not written before if it holds a later one of the same \
-         client"
+        "no node writes a request for the first time if it holds a later request of the same client"
     }
 
-    /// It speaks of what one log holds, whatever that log has lost.
+    /// The judge looks only at the entries in one log, whatever that log has lost.
     fn outlives_rollback(&self) -> bool {
         true
     }
@@ -28,8 +27,8 @@ impl Judge for ClientsInOrder {
     }
 }
 
-/// Whether no entry that the author of this one had seen is of a later request of its client. An
-/// entry that takes the place of one of the same request is written again, and not late.
+/// Whether the author of an entry had seen no entry of a later request of the same client. An entry is
+/// also in order if the author had seen one of the same request, which it re-issues.
 fn is_newest(entry: &Entry, author: NodeView<'_>) -> bool {
     let (request, seen) = (entry.request, &entry.context);
     let mut earlier = author.entries().filter(|it| it.request.client == request.client);

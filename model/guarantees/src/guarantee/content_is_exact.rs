@@ -3,13 +3,13 @@
 use super::Judge;
 use crate::ClusterView;
 
-/// G10: what is read is what was written, or nothing.
+/// G10: a reader gets the bytes that a client wrote, or none.
 pub(super) struct ContentIsExact;
 
 impl Judge for ContentIsExact {
     fn promise(&self) -> &'static str {
-        "content read anywhere is byte for byte what a client wrote under that version; a bad copy \
-         is not served"
+        "content read at any node is byte for byte the content that a client wrote under that version; \
+         no node serves a bad copy"
     }
 
     fn outlives_rollback(&self) -> bool {

@@ -5,21 +5,22 @@ use steadfast_protocol::{Entry, Epoch, NodeId, Record, Settings};
 use super::Judge;
 use crate::{ClusterView, History, NodeView};
 
-/// G9: a leader that was replaced cannot win against its successor. Judged on the epochs that the
-/// history recorded, not on the fences that the entries carry.
+/// G9: no write of a deposed leader wins against an acknowledged one of its successor. Judged by the
+/// epochs that the history recorded, not by the fences in the entries.
 pub(super) struct DeposedLeadersDoNotOverrule;
 
 impl Judge for DeposedLeadersDoNotOverrule {
     fn promise(&self) -> &'static str {
-        "when E+W>N, a node's promise is at least the epoch of every entry it holds, and no \
-         unacknowledged write of an older epoch overrides an acknowledged one of a newer"
+        "with E+W>N, a node's promise is at least the epoch of every entry it holds, and no \
+         unacknowledged write of an older epoch overrides an acknowledged one of a newer epoch"
     }
 
     fn is_promised(&self, settings: Settings) -> bool {
         settings.is_consistent()
     }
 
-    /// What a node logs or syncs may break it there, and an acknowledgement anywhere.
+    /// A node that logs or syncs entries may break the promise at this node; an acknowledgement may break
+    /// it at any node.
     fn step(&self, before: &dyn ClusterView, after: &dyn ClusterView, node: NodeId) -> bool {
         if !after.settings().is_consistent() {
             return true;
@@ -52,7 +53,7 @@ fn promise_of(records: &[Record]) -> Epoch {
     promises.max().unwrap_or_default()
 }
 
-/// Whether a visible entry that nobody acknowledged hides an acknowledged one of a newer epoch.
+/// Whether a visible entry that no leader acknowledged hides an acknowledged one of a newer epoch.
 fn overrules(visible: &Entry, node: NodeView<'_>, history: &History) -> bool {
     let Some(epoch) = history.epoch_of(visible) else {
         return false;

@@ -5,7 +5,7 @@ use steadfast_protocol::NodeId;
 use super::{Judge, no_gaps::fresh_entries};
 use crate::ClusterView;
 
-/// G7: the last-write-wins order never contradicts what a writer knew.
+/// G7: a write wins against every write that its author had seen.
 pub(super) struct EffectBeatsCause;
 
 impl Judge for EffectBeatsCause {

@@ -6,18 +6,18 @@ use super::Judge;
 use crate::{ClusterView, Operation, OperationKind, Status};
 
 /// G5: the store behaves like one register per path (Herlihy and Wing, "Linearizability", ACM
-/// TOPLAS 12(3), 1990). Judged when a read, an acknowledgement or a refusal that tells of a file
-/// returns.
+/// TOPLAS 12(3), 1990). Judged when the answer to a read, an acknowledgement, or a refusal that reveals
+/// the state of a file arrives.
 ///
-/// A leader that does not know of its successor may answer a read with the right value by luck, as
-/// long as the successor has acknowledged nothing. So the epochs are judged as well.
+/// A leader that does not know of its successor may by luck return the right value, as long as the
+/// successor has acknowledged nothing. So the judge compares the epochs as well.
 pub(super) struct Linearizable;
 
 impl Judge for Linearizable {
     fn promise(&self) -> &'static str {
-        "reads, acknowledged writes and refusals that tell of a file are linearizable, and no read is \
-         answered by the leader of a lower epoch than one that had been led when the read began, when \
-         E+W>N"
+        "with E+W>N, reads, acknowledged writes and refusals that reveal the state of a file are \
+         linearizable, and if an epoch had a leader when a read began, no leader of a lower epoch answers \
+         the read"
     }
 
     fn is_promised(&self, settings: Settings) -> bool {
@@ -39,8 +39,8 @@ impl Judge for Linearizable {
     }
 }
 
-/// Whether the node that answered a read leads a lower epoch than the newest that had been led when
-/// the read began. With E+W<=N nothing stops it.
+/// Whether the node that answered a read leads a lower epoch than `known`, the newest epoch that had a
+/// leader when the read began. With E+W<=N nothing prevents that.
 fn is_answered_late(read: &Operation, known: Epoch, after: &dyn ClusterView) -> bool {
     let leader = after.node(read.node).replica;
     after.settings().is_consistent()

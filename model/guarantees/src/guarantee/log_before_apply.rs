@@ -5,7 +5,7 @@ use steadfast_protocol::NodeId;
 use super::Judge;
 use crate::ClusterView;
 
-/// G3: nothing is shown that a crash could take back.
+/// G3: a node shows nothing that a crash could take back.
 pub(super) struct LogBeforeApply;
 
 impl Judge for LogBeforeApply {

@@ -5,13 +5,13 @@ use steadfast_protocol::{Entry, NodeId, Record, VersionVector};
 use super::Judge;
 use crate::{ClusterView, NodeView};
 
-/// G8: logs are prefixes, and names are unique.
+/// G8: logs have no gaps, and dots are unique.
 pub(super) struct NoGaps;
 
 impl Judge for NoGaps {
     fn promise(&self) -> &'static str {
-        "per origin every node holds a prefix; a dot always names one entry, unless the log of its \
-         node was rolled back; whoever holds an entry holds its context"
+        "every node holds a prefix of the entries of each origin; a dot always names one entry, unless \
+         the log of its node was rolled back; a node that holds an entry holds its context"
     }
 
     fn outlives_rollback(&self) -> bool {
@@ -21,7 +21,7 @@ impl Judge for NoGaps {
     fn step(&self, before: &dyn ClusterView, after: &dyn ClusterView, node: NodeId) -> bool {
         let new = after.node(node);
         let fresh: Vec<&Entry> = fresh_entries(&before.node(node), &new).collect();
-        // A log that was rolled back names its next entries as those that it lost.
+        // A node whose log was rolled back reuses the dots of the entries that it lost.
         let reused = after.rolled_back();
         let are_unique = |it: &[&Entry]| {
             it.iter().all(|it| reused.contains(it.dot.origin) || is_unique(it, after))
@@ -30,8 +30,8 @@ impl Judge for NoGaps {
     }
 }
 
-/// Whether every record's entry follows those before it, so that every prefix that a crash may
-/// leave is closed too.
+/// Whether each entry may follow those before it, so that every prefix that a crash may leave is closed
+/// as well.
 fn is_prefix_closed(node: NodeView<'_>) -> bool {
     let mut held = VersionVector::default();
     node.entries().all(|entry| {
@@ -42,7 +42,7 @@ fn is_prefix_closed(node: NodeView<'_>) -> bool {
     })
 }
 
-/// Whether no node holds another entry of this name.
+/// Whether no node holds a different entry with the same dot.
 fn is_unique(entry: &Entry, cluster: &dyn ClusterView) -> bool {
     let entries = cluster.ids().flat_map(|it| cluster.disk(it).entries());
     let mut namesakes = entries.filter(|it| it.dot == entry.dot);

@@ -6,13 +6,13 @@ use super::Judge;
 use super::no_gaps::fresh_entries;
 use crate::{ClusterView, History, OperationKind, Status};
 
-/// G11: nothing is shown that no client asked for.
+/// G11: nodes show only versions that a client requested.
 pub(super) struct NothingFromNowhere;
 
 impl Judge for NothingFromNowhere {
     fn promise(&self) -> &'static str {
-        "every visible version was written by a client to that path and was not refused; no node writes \
-         twice for one request, but in place of what an older leader wrote for it"
+        "a client requested every visible version for that path, and no leader refused the request; no \
+         node makes a second entry for a request, except to replace the entry of an older leader"
     }
 
     fn outlives_rollback(&self) -> bool {
@@ -42,8 +42,8 @@ impl Judge for NothingFromNowhere {
     }
 }
 
-/// Whether a node made an entry for a request of which it held one already, and not in place of
-/// one that a leader of an older epoch had made.
+/// Whether a node made an entry for a request of which it already held one, other than to replace one
+/// that a leader of an older epoch had made.
 fn is_again(fresh: &Entry, node: NodeId, cluster: &dyn ClusterView) -> bool {
     let history = cluster.history();
     let is_same = |it: &&Entry| it.request == fresh.request && fresh.context.covers(it.dot);
@@ -53,7 +53,7 @@ fn is_again(fresh: &Entry, node: NodeId, cluster: &dyn ClusterView) -> bool {
     fresh.dot.origin == node && known.peek().is_some() && !known.any(is_renewed)
 }
 
-/// Whether a client asked for this version of this path.
+/// Whether a client requested this version of this path.
 fn was_asked_for(visible: &Entry, history: &History) -> bool {
     let Some(operation) = history.operation(visible.request) else {
         return false;

@@ -5,13 +5,13 @@ use steadfast_protocol::{Epoch, NodeId, Record};
 use super::Judge;
 use crate::ClusterView;
 
-/// G4: an epoch is led once, by one node, which E nodes elected.
+/// G4: at most one node leads an epoch, at most once, and E nodes have elected it.
 pub(super) struct OneLeaderPerEpoch;
 
 impl Judge for OneLeaderPerEpoch {
     fn promise(&self) -> &'static str {
-        "no epoch is ever led by two nodes, nor twice by one, and when a node begins to lead, E nodes \
-         have synced their promise of its epoch"
+        "no two nodes ever lead the same epoch, no node leads it twice, and when a node begins to lead, \
+         E nodes have synced their promise of its epoch"
     }
 
     fn step(&self, before: &dyn ClusterView, after: &dyn ClusterView, node: NodeId) -> bool {

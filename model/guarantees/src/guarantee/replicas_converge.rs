@@ -3,13 +3,13 @@
 use super::Judge;
 use crate::ClusterView;
 
-/// G2: all nodes end up the same.
+/// G2: all nodes end up with the same files.
 pub(super) struct ReplicasConverge;
 
 impl Judge for ReplicasConverge {
     fn promise(&self) -> &'static str {
-        "in every settled cluster with a leader all nodes hold the same files, versions, heads and \
-         content, but those that say why they have stopped"
+        "in every settled cluster with a leader all nodes, except those that have halted and say why, \
+         hold the same files, versions, heads and content"
     }
 
     fn outlives_rollback(&self) -> bool {

@@ -1,9 +1,9 @@
 //! G12 settles.
 //!
-//! Its first half is judged in states: where nothing is left to happen, the cluster is in the right
-//! place. Its second half (deliveries always run out, and a leaderless cluster needs few timeouts) is
-//! about everything that can follow a state, and is judged on the graph of a [`Continuation`] that a
-//! driver which knows all steps builds.
+//! The first half is judged in states: a cluster in which nothing is left to happen must have converged.
+//! The second half (deliveries always run out, and a leaderless cluster needs few timeouts) concerns all
+//! continuations of a state. It is judged on the graph of a [`Continuation`], which a driver builds that
+//! knows all possible steps.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -14,14 +14,14 @@ use super::replicas_converge::ReplicasConverge;
 use super::{GuaranteeId, Judge, holds};
 use crate::ClusterView;
 
-/// G12: once faults stop, the cluster comes to rest in the right place.
+/// G12: once faults stop, the cluster comes to rest, and has then converged.
 pub(super) struct Settles;
 
 impl Judge for Settles {
     fn promise(&self) -> &'static str {
         "once faults stop, deliveries, syncs and link events alone always run out; a cluster with a \
          leader has then converged and answered its clients, a leaderless one needs at most two \
-         timeouts of any one node; no node stops taking part unless a log was rolled back"
+         timeouts of any one node; no node halts unless a log was rolled back or its own log failed"
     }
 
     fn outlives_rollback(&self) -> bool {
@@ -29,7 +29,7 @@ impl Judge for Settles {
     }
 
     fn state(&self, cluster: &dyn ClusterView) -> bool {
-        // What is excused of a node that has stopped is excused after a rollback only.
+        // A node may halt only after a rollback, or when its log failed.
         let is_whole = cluster.rolled_back().is_empty();
         let has_stopped = |it| cluster.halted(it).is_some_and(|it| *it != Halt::LogFailed);
         if is_whole && cluster.ids().any(has_stopped) {
@@ -38,17 +38,17 @@ impl Judge for Settles {
         !cluster.is_quiet()
             || !cluster.is_led()
             || is_at_rest(cluster)
-            || cluster.lacks_content_of_a_stopped_node()
+            || cluster.lacks_content_of_a_halted_node()
     }
 }
 
-/// Settled, converged, with one leader whose clients all have their answers.
+/// Whether the cluster has settled and converged, with one leader whose clients all have their answers.
 fn is_at_rest(cluster: &dyn ClusterView) -> bool {
     let is_answered = |role: &Role| match role {
         Role::Leader(leadership) => leadership.writes.is_empty() && leadership.reads.is_empty(),
         Role::Follower(_) | Role::PreCandidate(_) | Role::Candidate(_) => true,
     };
-    // With too few nodes left to acknowledge, writes wait until one is replaced.
+    // With too few nodes left to acknowledge, writes wait until an operator replaces a halted node.
     let can_acknowledge = cluster.taking_part().count() >= cluster.settings().write();
     let leaders = cluster.replicas().filter(|it| it.leads()).count();
     cluster.is_settled()
@@ -57,10 +57,10 @@ fn is_at_rest(cluster: &dyn ClusterView) -> bool {
         && ReplicasConverge.state(cluster)
 }
 
-/// More timeouts of one node than this must never be needed.
+/// The number of timeouts of one node that always suffices to elect a leader.
 const TIMEOUTS_MAX: usize = 2;
 
-/// Everything that can follow a state once no fault and no client acts any more.
+/// All continuations of a state without further faults and client requests.
 pub trait Continuation {
     /// A state of the cluster.
     type State: Clone + Eq + Hash;
@@ -68,13 +68,13 @@ pub trait Continuation {
     /// The state as the guarantees see it.
     fn view<'a>(&'a self, state: &'a Self::State) -> impl ClusterView + 'a;
 
-    /// The ends of all that can follow the election timeout of a node: the states in which nothing
-    /// is left to happen.
+    /// The final states of all continuations after an election timeout of a node: the states in which
+    /// nothing is left to happen.
     fn ends_after_timeout(&self, state: &Self::State, node: NodeId) -> Vec<Self::State>;
 }
 
-/// How many timeouts of one node it takes until every end has a leader and has settled; `None` if
-/// it takes more than the two that are promised. The state is quiet and has no leader.
+/// The number of timeouts of one node after which every final state has a leader and has settled; `None`
+/// if two, the promised number, do not suffice. `state` must be quiet and have no leader.
 pub fn timeouts_needed<C: Continuation>(
     continuation: &C,
     state: &C::State,
@@ -107,9 +107,9 @@ fn has_leader(cluster: &impl ClusterView) -> bool {
     cluster.replicas().any(Replica::leads)
 }
 
-/// How many states of a graph lie on or before a cycle, given per state the states that follow it:
-/// those that are left when states whose successors are all peeled are peeled (Kahn, "Topological
-/// Sorting of Large Networks", CACM 5(11), 1962).
+/// The number of states from which a graph has a path to a cycle; `successors` lists the successors of
+/// each state. The algorithm removes states whose successors are all removed until none is left to
+/// remove, and counts the rest (Kahn, "Topological Sorting of Large Networks", CACM 5(11), 1962).
 #[must_use]
 pub fn cyclic(successors: &[Vec<u32>]) -> usize {
     let mut predecessors = vec![Vec::new(); successors.len()];
@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cycle_is_never_peeled_and_a_line_is() {
+    fn states_on_or_before_a_cycle_are_counted() {
         assert_eq!(cyclic(&[vec![1], vec![2], vec![]]), 0);
         assert_eq!(cyclic(&[vec![1], vec![2], vec![1]]), 3);
         assert_eq!(cyclic(&[vec![1, 2], vec![], vec![2]]), 2);

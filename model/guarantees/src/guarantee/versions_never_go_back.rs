@@ -5,13 +5,13 @@ use steadfast_protocol::NodeId;
 use super::Judge;
 use crate::ClusterView;
 
-/// G6: what a node shows only moves forward.
+/// G6: the version that a node shows only moves forward.
 pub(super) struct VersionsNeverGoBack;
 
 impl Judge for VersionsNeverGoBack {
     fn promise(&self) -> &'static str {
-        "per node and path the visible version's stamp never decreases, across crashes too; only the \
-         rollback of a log takes versions away"
+        "at each node, the stamp of a path's visible version never decreases, not even across crashes; \
+         only the rollback of a log takes versions away"
     }
 
     fn outlives_rollback(&self) -> bool {

@@ -6,8 +6,8 @@ use crate::parameters::Room;
 use crate::{Ack, Append, Digest, Entry, Message, NodeId, Payload, VersionVector};
 
 impl Replica {
-    /// Time passed: a leader keeps its followers. Where messages can be lost it retransmits, a
-    /// candidate asks again, and every node repeats its questions for contents.
+    /// A tick: a leader sends heartbeats. Where messages can be lost, it sends unacknowledged entries again,
+    /// a candidate repeats its vote requests, and every node repeats its questions for contents.
     pub(super) fn on_tick(&mut self, turn: &mut Turn<'_>) {
         let retransmits = self.parameters.retransmits;
         if let Role::Leader(leadership) = &mut self.role {
@@ -23,7 +23,7 @@ impl Replica {
         }
     }
 
-    /// Follows a leader whose epoch is acceptable, and tells any other what was promised.
+    /// Follows a leader whose epoch is acceptable, and rejects any other with this node's promise.
     pub(super) fn on_append(&mut self, from: NodeId, append: &Append, turn: &mut Turn<'_>) {
         if !turn.decisions.follows(append.epoch, self.promise()) {
             return self.reject(from, turn);
@@ -31,7 +31,7 @@ impl Replica {
         self.follow_append(from, append, turn);
     }
 
-    /// Logs what an Append brings and acknowledges it.
+    /// Logs the promise and the entries of an Append and acknowledges it.
     pub(super) fn follow_append(&mut self, from: NodeId, append: &Append, turn: &mut Turn<'_>) {
         let promise = (append.epoch > self.promise()).then_some(append.epoch);
         if promise.is_some() || !matches!(self.role, Role::Follower(_)) {
@@ -48,8 +48,8 @@ impl Replica {
         self.hold_message(from, Message::Ack(ack), turn);
     }
 
-    /// The next entries that a leader or candidate with `known` lacks. Where no message is lost
-    /// within a session, none is offered twice and at most a window of them is under way.
+    /// The next entries for a leader or candidate that has `known`. Where a session loses no message, a
+    /// follower offers no entry twice, and at most a window of them is under way.
     pub(super) fn offer(
         &mut self,
         known: &VersionVector,
@@ -74,8 +74,8 @@ impl Replica {
         (entries, payloads)
     }
 
-    /// Counts what a follower has, and logs what it has and the leader lacks.
-    // Ensures: G2, because what one follower had becomes part of the log, which all others are sent.
+    /// Counts the copies of a follower, and logs its entries that the leader lacks.
+    // Ensures: G2, because the leader logs the entries of each follower and sends its log to all others.
     pub(super) fn on_ack(&mut self, from: NodeId, ack: &Ack, turn: &mut Turn<'_>) {
         if !self.leads() || !turn.decisions.ack_counts(ack.epoch, self.promise()) {
             return;
@@ -94,9 +94,9 @@ impl Replica {
         self.replicate(turn);
     }
 
-    /// Asks a peer that holds `vv` for the entries that are still missing here, once those received
-    /// are synced: a leader with an Append, a candidate with another VoteRequest. Both carry the synced
-    /// vector, which opens the peer's window again.
+    /// Asks a peer that holds `vv` for the entries that this node still lacks, once it has synced those
+    /// that it received. A leader asks with an Append, a candidate with another VoteRequest. Both carry
+    /// the synced vector, which opens the peer's window again.
     pub(super) fn ask_for_more(&mut self, peer: NodeId, vv: &VersionVector, turn: &mut Turn<'_>) {
         if self.log.vv().includes(vv) {
             return;
@@ -108,21 +108,21 @@ impl Replica {
         self.progress(peer).into_iter().for_each(|it| it.prompts_at = Some(length));
     }
 
-    /// Whether a message that brought entries asks for those that follow them. Where a message can
-    /// arrive twice, only one does that brought something new: otherwise each copy would ask, and the
+    /// Whether this node asks for further entries after a message that brought some. Where a message can
+    /// arrive twice, it asks only if an entry was new: otherwise it would ask once for each copy, and the
     /// answers would multiply.
     pub(super) fn asks_for_more(&self, entries: &[Entry], is_new: bool) -> bool {
         is_new || (!entries.is_empty() && !self.parameters.retransmits)
     }
 
-    /// Notes that a peer has synced this much in this epoch.
+    /// Notes that a peer has synced `vv` in this epoch.
     pub(super) fn note_progress(&mut self, from: NodeId, vv: &VersionVector, turn: &Turn<'_>) {
         if let Some(progress) = self.progress(from) {
             progress.note(vv, turn.decisions);
         }
     }
 
-    /// What a leader knows of a peer.
+    /// The progress of a peer, if this node leads.
     fn progress(&mut self, peer: NodeId) -> Option<&mut Progress> {
         match &mut self.role {
             Role::Leader(leadership) => leadership.peers.get_mut(peer.index()),
@@ -130,8 +130,9 @@ impl Replica {
         }
     }
 
-    /// A leader answers what is decided and sends each peer what it lacks, as far as the window
-    /// goes. The cost does not depend on how much a peer lacks.
+    /// A leader acknowledges the writes that enough nodes hold, and sends each peer the entries that it
+    /// lacks, until the window is full. The cost does not depend on the number of entries that a peer
+    /// lacks.
     pub(super) fn replicate(&mut self, turn: &mut Turn<'_>) {
         if !self.leads() {
             return;
@@ -149,8 +150,8 @@ impl Replica {
         }
     }
 
-    /// The synced entries that a peer is sent next; `None` if it lacks none or must acknowledge
-    /// others first.
+    /// The synced entries to send to a peer next; `None` if it lacks none or must acknowledge others
+    /// first.
     fn next_entries(&self, peer: NodeId, turn: &Turn<'_>) -> Option<Vec<Entry>> {
         let Role::Leader(Leadership { peers, .. }) = &self.role else {
             return None;
@@ -166,7 +167,7 @@ impl Replica {
         (!entries.is_empty()).then_some(entries)
     }
 
-    /// Sends a peer an Append with what it lacks, be that nothing.
+    /// Sends a peer an Append with the next entries, or with none if there are none to send.
     pub(super) fn send_append(&mut self, peer: NodeId, turn: &mut Turn<'_>) {
         let entries = self.next_entries(peer, turn).unwrap_or_default();
         self.send_entries(peer, entries, turn);
@@ -193,13 +194,13 @@ impl Replica {
         }
     }
 
-    /// What stands for the logged entries that a version vector of this node covers.
+    /// The digest of the logged entries that `vv` covers. This node has logged all of them.
     pub(super) fn digest(&self, vv: &VersionVector) -> Digest {
         self.log.digest(vv).unwrap_or_default()
     }
 
-    /// The first of the logged entries that `known` lacks and `limit` covers, in the order in which
-    /// they are sent, as many as one message takes.
+    /// The first of the logged entries that `limit` covers and `known` does not, in sending order, as
+    /// many as fit into one message.
     fn batch(
         &self,
         known: &VersionVector,
@@ -210,6 +211,6 @@ impl Replica {
         let mut room = Room::new(self.parameters.limits);
         let goes_first = |one: &Entry, other: &Entry| turn.decisions.goes_first(one, other);
         let lacking = self.log.between(known, limit, goes_first).filter(|it| is_sent(it));
-        lacking.take_while(|it| room.takes(it)).cloned().collect()
+        lacking.take_while(|it| room.reserve(it)).cloned().collect()
     }
 }

@@ -1,4 +1,4 @@
-//! Writes: how a client's intent becomes an entry, and when it is acknowledged.
+//! Writes: how a client's intent becomes an entry, and when the leader acknowledges it.
 
 use std::collections::BTreeSet;
 
@@ -21,8 +21,8 @@ impl Replica {
         }
     }
 
-    /// Writes a request that the log does not hold, unless it is a late copy.
-    // Ensures: G13, because a request that comes after a later one of its client is not written.
+    /// Writes a request for which the log holds no entry, unless it is a late copy.
+    // Ensures: G13, because the leader refuses a request if it holds a later one of the same client.
     fn on_first_try(&mut self, write: &WriteRequest, turn: &mut Turn<'_>) {
         let RequestId { client, number } = write.request;
         if let Some(newest) = self.log.newest_of(client)
@@ -37,9 +37,9 @@ impl Replica {
         }
     }
 
-    /// Handles a request whose id wrote a logged entry. If the entry is another write, the client has
-    /// used the id twice and is told so. The base is not compared, because an entry does not record
-    /// whether its author named the base.
+    /// Handles a request whose id belongs to a logged entry. If that entry is a different write, the client
+    /// has used the id twice, and the leader refuses. It does not compare the base, because an entry does
+    /// not record whether its author named one.
     fn on_retry(&mut self, write: &WriteRequest, entry: &Entry, turn: &mut Turn<'_>) {
         let (request, dot) = (write.request, entry.dot);
         if !self.is_made_by(write, entry) && turn.decisions.compares_retries() {
@@ -64,14 +64,14 @@ impl Replica {
         entry.path == write.path && change.as_ref() == Some(&entry.change)
     }
 
-    /// Refuses a write. A refusal that tells of a file is an observation like a read, and waits for
-    /// the same confirmation: a deposed leader does not know what its successor has accepted.
-    // Ensures: G5, because such a refusal says what W nodes confirm.
+    /// Refuses a write. A refusal that reveals the state of a file is an observation like a read, and waits
+    /// for the same confirmation: a deposed leader does not know which writes its successor has accepted.
+    // Ensures: G5, because W nodes have confirmed the leader after the request came.
     fn refuse(&mut self, write: &WriteRequest, refusal: Refusal, turn: &mut Turn<'_>) {
         let (request, path) = (write.request, write.path.clone());
-        let tells_of_a_file = !matches!(refusal, Refusal::ContentMissing { .. });
+        let reveals_a_file = !matches!(refusal, Refusal::ContentMissing { .. });
         let outcome = Outcome::Refused(refusal);
-        match tells_of_a_file && turn.decisions.confirms_refusals() {
+        match reveals_a_file && turn.decisions.confirms_refusals() {
             true => self.answer_once_confirmed(request, path, outcome, *self.log.vv(), turn),
             false => self.answer(request, outcome, turn),
         }
@@ -84,7 +84,7 @@ impl Replica {
         self.await_copies(request, dot, turn);
     }
 
-    /// Answers a write once W nodes have it; a retry asks for the answer once more.
+    /// Acknowledges a request once W nodes have synced its entry. A retry gets the answer once more.
     fn await_copies(&mut self, request: RequestId, dot: Dot, turn: &mut Turn<'_>) {
         if let Role::Leader(leadership) = &mut self.role {
             leadership.writes.insert(PendingWrite { dot, request });
@@ -101,7 +101,8 @@ impl Replica {
         self.entry_of(write.request, &write.path, replaces, change, &writing, turn)
     }
 
-    /// What an older leader wrote, written anew in place of itself while it is visible.
+    /// Re-issues an entry of an older leader under this leader's epoch: a new entry that replaces it, with
+    /// the same change. Refuses if the old entry is no longer visible.
     fn renew(&self, entry: &Entry, turn: &Turn<'_>) -> Result<Entry, Refusal> {
         let heads = self.logged_files.heads(&entry.path);
         if heads.first() != Some(entry) {
@@ -122,7 +123,7 @@ impl Replica {
         }
     }
 
-    /// An entry whose content, if it names one, is stored here.
+    /// Makes an entry. Refuses if it names a content that this node does not have.
     fn entry_of(
         &self,
         request: RequestId,
@@ -151,7 +152,7 @@ impl Replica {
         }))
     }
 
-    /// The versions that a write takes the place of.
+    /// The versions that a write replaces.
     fn base_of(
         &self,
         write: &WriteRequest,
@@ -169,7 +170,7 @@ impl Replica {
         }
     }
 
-    /// What a write does; a restore names the version it restores.
+    /// The change that a write makes. A restore also replaces the version that it restores.
     fn change_of(
         &self,
         write: &WriteRequest,
@@ -193,9 +194,10 @@ impl Replica {
         })
     }
 
-    /// Answers the writes that W nodes have synced in this epoch. Of each origin the oldest is looked
-    /// at first, because nobody has a later one without it.
-    // Ensures: G1, because only synced copies are counted, and W of them.
+    /// Acknowledges the writes that W nodes have synced, according to their Acks in this epoch. It checks
+    /// the writes of each origin oldest first, and stops at the first that lacks copies, because every
+    /// node that holds a later entry also holds the earlier ones.
+    // Ensures: G1, because the leader counts only synced copies, and requires W of them.
     pub(super) fn acknowledge_writes(&mut self, turn: &mut Turn<'_>) {
         let (settings, id) = (self.settings(), self.id());
         let own = *turn.decisions.own_copy(&self.synced_vv, self.log.vv());
@@ -224,7 +226,7 @@ impl Replica {
         }
     }
 
-    /// Who leads the epoch that this node promised, as far as it knows.
+    /// The node that leads the epoch of this node's promise, if that is another node.
     pub(super) fn leader_hint(&self) -> Option<NodeId> {
         let promise = self.promise();
         (promise != crate::Epoch::ZERO && promise.node != self.id()).then_some(promise.node)

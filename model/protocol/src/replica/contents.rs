@@ -1,7 +1,8 @@
-//! Contents: what is stored beside the log, asked for, and waited for.
+//! Contents: the large contents stored beside the log, and the messages that wait for them.
 //!
-//! An entry is logged only when the content it names is durable here. Until then the message that
-//! brought it waits, and whatever else with entries comes from that peer waits behind it.
+//! A node logs an entry only when it has a durable copy of the content that the entry names. Until then
+//! the message that brought the entry waits, and later messages with entries from the same peer wait
+//! behind it.
 
 use std::collections::BTreeSet;
 
@@ -11,41 +12,42 @@ use crate::{
     Payload, SealedMessage, VersionVector,
 };
 
-/// A message that waits for the contents it names. Volatile, and gone with its session.
+/// A message that waits for contents. Volatile: the node drops it when its session ends.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Waiting {
-    /// Who sent it.
+    /// The sender.
     pub from: NodeId,
     /// The message.
     pub message: SealedMessage,
 }
 
-/// A content that is missing here.
+/// A content that this node lacks.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Want {
     /// The content.
     pub content: ContentId,
-    /// A payload for it is being stored.
+    /// The driver is storing a payload for it.
     pub storing: bool,
-    /// Who was asked and has not answered.
+    /// The peer that this node has asked and that has not answered yet.
     pub asked: Option<NodeId>,
-    /// Who said that it has no good copy.
+    /// The peers that answered that they have no good copy.
     pub lacking: NodeSet,
 }
 
-/// What a node knows of the contents stored beside its log.
+/// The contents that a node holds, lacks, and is asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Contents {
-    /// The contents with a durable copy that is believed good.
+    /// The contents of which the node believes that it has a good, durable copy.
     held: BTreeSet<ContentId>,
     wants: Vec<Want>,
     waiting: Vec<Waiting>,
-    /// Who asked for what and was not answered with a content yet.
+    /// The questions of peers that this node has not answered with a content yet.
     askers: Vec<(NodeId, ContentId)>,
 }
 
 impl Contents {
-    /// What a node that starts knows: which contents are on its disk, and which it must ask for.
+    /// The state of a node that starts: it holds the contents on its disk, and wants the others that its
+    /// log names.
     pub(super) fn recover(
         log: &Log,
         held: impl IntoIterator<Item = ContentId>,
@@ -76,7 +78,7 @@ impl Contents {
         self.wants.is_empty() && self.waiting.is_empty()
     }
 
-    /// Forgets everything but what is held: nothing is asked for, answered or awaited any more.
+    /// Keeps only the contents that the node holds. It no longer asks, answers or waits for any.
     pub(super) fn give_up(&mut self) {
         *self = Contents { held: std::mem::take(&mut self.held), ..Contents::default() };
     }
@@ -112,10 +114,10 @@ impl Contents {
 }
 
 impl Replica {
-    /// Whether a message must wait: its entries, or those of one before it from the same peer, name a
-    /// content that is not durable here. A message without entries waits for nothing, so that a leader
-    /// is heard, and hears its followers, while they store what it sent.
-    // Ensures: G10, because an entry whose content is not durable here is not logged.
+    /// Whether a message must wait: its entries, or those of an earlier message of the same peer, name a
+    /// content that this node lacks. A message without entries never waits, so that heartbeats and their
+    /// answers arrive while followers store large contents.
+    // Ensures: G10, because a node logs no entry whose content it has not stored.
     pub(super) fn must_wait(&self, from: NodeId, message: &SealedMessage, turn: &Turn<'_>) -> bool {
         !message.entries().is_empty()
             && turn.decisions.waits_for_content()
@@ -123,15 +125,16 @@ impl Replica {
                 || !self.contents.missing(message.entries(), &self.log).is_empty())
     }
 
-    /// Lets a message wait, stores what it brought and asks for what it did not.
+    /// Lets a message wait, stores the contents that came with it, and asks for the others.
     pub(super) fn wait(&mut self, from: NodeId, message: &SealedMessage, turn: &mut Turn<'_>) {
         for content in self.contents.missing(message.entries(), &self.log) {
             let want = self.contents.want(content);
             let payload = message.payloads().iter().find(|payload| payload.content == content);
             if let Some(payload) = payload.filter(|_| !want.storing) {
                 want.storing = true;
-                // This is no answer: if it cannot be used, whoever was asked does not lack it, and
-                // is asked again, because an answer that comes meanwhile is not taken.
+                // This payload is no answer to a Need, so the peer that was asked may still have a good
+                // copy. If the payload is unusable, this node asks again, because it ignores an answer
+                // that arrives while it stores.
                 want.asked = None;
                 turn.effects.push(Effect::Store { payload: *payload, from });
             }
@@ -139,7 +142,7 @@ impl Replica {
         if let Message::Append(append) = &**message
             && turn.decisions.follows(append.epoch, self.promise())
         {
-            // The leader is there although nothing of this is logged yet.
+            // The leader is alive, although this node logs nothing of the message yet.
             self.hear_leader(from, turn);
         }
         self.drop_covered(from, message);
@@ -147,10 +150,10 @@ impl Replica {
         self.ask_for_wants(Some(from), turn);
     }
 
-    /// Drops the newest waiting messages of a peer that a message says again, if it waits for
-    /// nothing that they do not wait for: heartbeats repeat what they carry. So each message of an
-    /// epoch waits for more than the one before it, and there are no more of them than contents
-    /// that are missing. What waits for less is kept, lest it wait for ever for what is newer.
+    /// Drops the newest waiting messages of a peer that `message` repeats, as heartbeats do, if `message`
+    /// waits for no content that they do not wait for. So each waiting message of an epoch waits for more
+    /// contents than the one before it, and their number is at most the number of missing contents. A
+    /// message that waits for fewer contents stays, so that newer ones cannot delay it.
     fn drop_covered(&mut self, from: NodeId, message: &SealedMessage) {
         let missing = |it: &Message| self.contents.missing(it.entries(), &self.log);
         let needs = missing(message);
@@ -176,7 +179,7 @@ impl Replica {
         self.judge_again(turn);
     }
 
-    /// Judges the messages whose contents have arrived as if they had just been received.
+    /// Handles the messages whose contents have arrived as if this node had just received them.
     fn judge_again(&mut self, turn: &mut Turn<'_>) {
         for waiting in std::mem::take(&mut self.contents.waiting) {
             if self.halted.is_some() {
@@ -189,7 +192,8 @@ impl Replica {
                         false => self.contents.waiting.push(waiting),
                     }
                 }
-                // What it proves was looked at when it came, and is when it is processed.
+                // `on_message` looked for a contradiction when it arrived, and will again when it is
+                // handled.
                 _ if self.must_wait(waiting.from, &waiting.message, turn) => {
                     self.wait(waiting.from, &waiting.message, turn);
                 }
@@ -208,8 +212,8 @@ impl Replica {
         self.ask_for_wants(None, turn);
     }
 
-    /// A copy is bad: it counts as missing, is not served, and is fetched again.
-    // Ensures: G10, because a bad copy is not served.
+    /// A copy is bad: the node treats the content as missing, does not serve it, and asks for it.
+    // Ensures: G10, because a node does not serve a copy that it found bad.
     pub(super) fn on_bad(&mut self, content: ContentId, turn: &mut Turn<'_>) {
         self.contents.held.remove(&content);
         self.contents.want(content);
@@ -265,8 +269,8 @@ impl Replica {
         }
     }
 
-    /// Asks for what is missing and neither asked for nor being stored: the given peer first, then
-    /// whoever leads, then the others.
+    /// Asks for each missing content for which no question and no store is open. It asks the peer `first`,
+    /// else the leader, else another peer, and skips peers that lack the content.
     pub(super) fn ask_for_wants(&mut self, first: Option<NodeId>, turn: &mut Turn<'_>) {
         // For speed only: most nodes lack nothing.
         if self.contents.wants.is_empty() {
@@ -286,7 +290,7 @@ impl Replica {
         }
     }
 
-    /// Asks everybody anew, for networks that lose questions and answers.
+    /// Forgets which peers it asked and asks again, because the network can lose questions and answers.
     pub(super) fn ask_again(&mut self, turn: &mut Turn<'_>) {
         for want in self.contents.wants.iter_mut().filter(|want| !want.storing) {
             want.asked = None;
@@ -295,7 +299,7 @@ impl Replica {
         self.ask_for_wants(None, turn);
     }
 
-    /// Forgets what was asked, answered and waited for in a session that ended.
+    /// Forgets the questions, answers and waiting messages of a session that ended.
     pub(super) fn forget_contents_of(&mut self, peer: NodeId) {
         let contents = &mut self.contents;
         contents.waiting.retain(|waiting| waiting.from != peer);
@@ -315,15 +319,15 @@ impl Replica {
         });
     }
 
-    /// The contents that entries name, to be sent along: a delta when the receiver is believed to
-    /// hold, and this node holds, a version that the entry replaces.
+    /// The payloads to send with entries. A payload is a delta if this node holds the content of a version
+    /// that the entry replaces and believes that the receiver holds it too.
     pub(super) fn payloads_of(&self, entries: &[Entry], known: &VersionVector) -> Vec<Payload> {
         let mut known = *known;
         let mut payloads = Vec::new();
         for entry in entries {
             if let Some(content) = entry.change.named().filter(|it| self.has_content(*it)) {
-                // Holds of all replaced entries where a prefix is sent, because an entry follows those
-                // that it replaces.
+                // An entry comes after those that it replaces, so the receiver holds all of them when it
+                // receives the entries in order.
                 let shared = entry.replaces.iter().filter(|dot| known.covers(**dot));
                 let named = shared.filter_map(|dot| self.log.entry(*dot)?.change.named());
                 let base =

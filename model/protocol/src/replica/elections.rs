@@ -9,9 +9,9 @@ use crate::{
 };
 
 impl Replica {
-    /// The election timer has run out. A leader looks whether it can still acknowledge. Every other
-    /// node asks for the next epoch, unless the last round is over or its own disk lags: it could
-    /// not log its promise.
+    /// The election timer has run out. A leader checks whether it can still acknowledge writes. Every
+    /// other node tries to lead the next epoch, unless there is none after the largest round number, or
+    /// its own disk lags, so that it could not sync its promise.
     pub(super) fn on_election_timeout(&mut self, turn: &mut Turn<'_>) {
         if self.leads() {
             return self.check_quorum(turn);
@@ -32,7 +32,7 @@ impl Replica {
         }
     }
 
-    /// Asks for votes.
+    /// Promises an epoch of its own and asks the peers for their votes.
     pub(super) fn become_candidate(&mut self, epoch: Epoch, turn: &mut Turn<'_>) {
         self.append(vec![Record::Promise(epoch)], turn);
         self.role = Role::Candidate(vec![Ballot {
@@ -46,7 +46,7 @@ impl Replica {
         self.maybe_lead(turn);
     }
 
-    /// Asks those for their votes whose votes are missing, where messages can be lost.
+    /// Asks again for the votes that a candidate still lacks, where messages can be lost.
     pub(super) fn request_votes_again(&mut self, turn: &mut Turn<'_>) {
         if let Role::Candidate(ballots) = &self.role {
             let voters: NodeSet = ballots.iter().map(|it| it.voter).collect();
@@ -55,7 +55,7 @@ impl Replica {
         }
     }
 
-    /// Asks a peer for its vote, once the candidate's own promise is synced.
+    /// Asks a peer for its vote, once this candidate has synced its own promise.
     pub(super) fn request_vote(&mut self, peer: NodeId, turn: &mut Turn<'_>) {
         let vv = *self.log.vv();
         let request = VoteRequest { epoch: self.promise(), vv, digest: self.digest(&vv) };
@@ -88,7 +88,7 @@ impl Replica {
         self.hold_message(from, Message::Vote(vote), turn);
     }
 
-    /// A vote is a ballot for a candidate; for who already leads it says what the voter has.
+    /// For a candidate a Vote is a ballot. A leader learns from a late one which entries the voter has.
     pub(super) fn on_vote(&mut self, from: NodeId, vote: &Vote, turn: &mut Turn<'_>) {
         let counts = turn.decisions.vote_counts(vote.epoch, self.promise());
         if !counts || matches!(self.role, Role::Follower(_) | Role::PreCandidate(_)) {
@@ -111,9 +111,9 @@ impl Replica {
         self.replicate(turn);
     }
 
-    /// Leads once the ballots of a quorum count: their promises, and everything that their voters
-    /// had, are synced.
-    // Ensures: G5, because a leader has all that any of its E voters had.
+    /// Becomes the leader once the ballots of E voters count. A ballot counts when this candidate has
+    /// synced its own promise and all entries that the voter had.
+    // Ensures: G5, because a leader has every entry that any of its E voters had.
     pub(super) fn maybe_lead(&mut self, turn: &mut Turn<'_>) {
         let Role::Candidate(ballots) = &self.role else {
             return;
@@ -149,9 +149,9 @@ impl Replica {
         self.linked_peers().into_iter().for_each(|peer| self.send_append(peer, turn));
     }
 
-    /// Steps down if what was unsynced when the timer ran out last still is, so that the disk hangs,
-    /// or if those heard since then could not acknowledge a write. Then clients hear what became of
-    /// their requests, and another node can lead.
+    /// Steps down if this leader's disk hangs, that is, records that were unsynced when the timer ran out
+    /// last still are; or if the nodes heard since then are too few to acknowledge a write. Then its
+    /// clients get their answers, and another node can lead.
     fn check_quorum(&mut self, turn: &mut Turn<'_>) {
         let (id, settings, length) = (self.id(), self.settings(), self.log.length());
         let Role::Leader(leadership) = &mut self.role else {
@@ -169,7 +169,7 @@ impl Replica {
         }
     }
 
-    /// A peer has promised a higher epoch: log it too and follow.
+    /// A peer has promised a higher epoch: this node logs the same promise and becomes a follower.
     pub(super) fn on_reject(&mut self, reject: &Reject, turn: &mut Turn<'_>) {
         if reject.promise > self.promise() {
             self.follow(reject.promise, turn);
@@ -183,15 +183,15 @@ impl Replica {
         }
     }
 
-    /// Tells a peer that it speaks for an epoch lower than this node's promise.
+    /// Answers a peer that its epoch is too low for this node's promise.
     pub(super) fn reject(&mut self, to: NodeId, turn: &mut Turn<'_>) {
         let promise = self.promise();
         self.hold_message(to, Message::Reject(Reject { promise }), turn);
     }
 
-    /// Becomes a follower. A leader's unfinished writes have an unknown outcome: they may be
-    /// logged elsewhere. Its unfinished reads have no effect and are refused.
-    // Ensures: G11, because "refused" is never said of a write that others may have logged.
+    /// Becomes a follower. A leader answers its unfinished writes with "unknown", because other nodes may
+    /// have logged them, and refuses its unfinished reads, which have no effect.
+    // Ensures: G11, because a leader never refuses a write that other nodes may have logged.
     pub(super) fn step_down(&mut self, turn: &mut Turn<'_>) {
         let Role::Leader(leadership) = std::mem::take(&mut self.role) else {
             return;

@@ -1,19 +1,19 @@
-//! Halting: a node that meets the traces of a log that was rolled back takes no further part.
+//! Halting: a node that receives evidence of a rolled-back log takes no further part.
 //!
-//! A log that loses synced records makes its node use dots again that stand for other entries
-//! elsewhere. Nobody can prevent that before two nodes meet; whoever notices it when they do says
-//! so and stops, so that no two nodes go on with different versions under equal vectors.
+//! If a log loses synced records, its node reuses dots that name other entries on other nodes. A node
+//! can notice this only when it receives a message from another. The node that notices halts and gives
+//! the reason, so that no two nodes go on with different versions under equal vectors.
 
 use super::{Replica, Turn};
 use crate::{Halt, Input, Message, NodeId, Outcome, Refusal, RequestId};
 
 impl Replica {
-    /// What a message proves that this node cannot go on with.
+    /// The reason to halt that a message proves, if it proves one.
     ///
-    /// All three rules hold on every network, however late a message comes: an entry leaves its
-    /// node only when it is synced there, so nobody knows of more own entries than a log that is
-    /// whole; and a sender's entries up to its vector never change.
-    // Ensures: G2, because two nodes that hold different entries under one dot do not both go on.
+    /// All three rules hold on every network, however late a message arrives. A node sends an entry only
+    /// after it has synced it, so no peer holds more of this node's entries than its log, if the log is
+    /// whole. And a sender's entries up to its vector never change.
+    // Ensures: G2, because of two nodes that hold different entries under one dot at least one halts.
     pub(super) fn contradiction(
         &self,
         from: NodeId,
@@ -32,15 +32,15 @@ impl Replica {
         let differs =
             |it: &&crate::Entry| self.log.entry(it.dot).is_some_and(|logged| logged != *it);
         if let Some(entry) = message.entries().iter().find(differs)
-            && turn.decisions.stops_at_another_entry()
+            && turn.decisions.halts_at_differing_entry()
         {
             return Some(Halt::EntryDiffers { peer, dot: entry.dot });
         }
         let expected = self.log.digest_with(&vv, message.entries())?;
-        turn.decisions.tells_apart(digest, expected).then_some(Halt::EntriesDiffer { peer, vv })
+        turn.decisions.digests_differ(digest, expected).then_some(Halt::EntriesDiffer { peer, vv })
     }
 
-    /// Takes no further part: clients hear that, and nothing else leaves any more.
+    /// Halts: drops all held output, and from now on only refuses clients.
     pub(super) fn halt(&mut self, halt: Halt, turn: &mut Turn<'_>) {
         self.step_down(turn);
         self.halted = Some(halt);
@@ -48,8 +48,8 @@ impl Replica {
         self.contents.give_up();
     }
 
-    /// What a node that takes no part still does: it keeps its books of the disk, so that what it
-    /// shows to whoever looks into it is what its log says, and refuses clients.
+    /// Handles an input of a halted node. It refuses clients, and keeps track of its disk, so that an
+    /// operator who inspects the node sees the state of its log.
     pub(super) fn step_halted(&mut self, halt: Halt, input: Input, turn: &mut Turn<'_>) {
         let refuse = |request: RequestId| (request, Outcome::Refused(Refusal::Halted { halt }));
         match input {

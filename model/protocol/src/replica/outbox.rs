@@ -1,22 +1,22 @@
-//! The outbox: ack-after-sync by construction.
+//! The outbox: output waits until the log records on which it rests are synced.
 
 use super::{Replica, Turn};
 use crate::{Effect, LogIndex, Message, NodeId, Outcome, Packet, RequestId, Sealed};
 
-/// A message that waits for the log records that explain it.
+/// A message that waits until the log records on which it rests are synced.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Held {
-    /// It may leave once the log is synced up to here.
+    /// The index up to which the log must be synced before the message may leave.
     pub explained_by: LogIndex,
     /// The receiver.
     pub to: NodeId,
-    /// The message in the session in which it was caused.
+    /// The message, with the session in which this node produced it.
     pub packet: Packet,
 }
 
 impl Replica {
-    /// Sends a message once everything logged so far is synced. Without a session it is dropped.
-    // Ensures: G1, because no Ack leaves before the records that it speaks of are synced.
+    /// Sends a message once all records logged so far are synced. Drops it if there is no session.
+    // Ensures: G1, because no Ack leaves before the entries that it acknowledges are synced.
     pub(super) fn hold_message(&mut self, to: NodeId, message: Message, turn: &mut Turn<'_>) {
         let Some(session) = self.session(to) else {
             return;
@@ -26,7 +26,7 @@ impl Replica {
         self.release(turn);
     }
 
-    /// Sends a message that only synced records explain.
+    /// Sends a message at once. It must rest on synced records only.
     pub(super) fn send(&mut self, to: NodeId, message: Message, turn: &mut Turn<'_>) {
         if let Some(session) = self.session(to) {
             let message = Sealed::new(message);
@@ -34,13 +34,13 @@ impl Replica {
         }
     }
 
-    /// Answers a client with what only synced records explain.
+    /// Answers a client at once. The answer must rest on synced records only.
     pub(super) fn answer(&mut self, request: RequestId, outcome: Outcome, turn: &mut Turn<'_>) {
         turn.effects.push(Effect::Answer { request, outcome });
     }
 
-    /// Lets out what is explained by synced records, in order. A message leaves only within its
-    /// own session.
+    /// Sends the held messages whose records are synced, in order. A message leaves only within its own
+    /// session.
     pub(super) fn release(&mut self, turn: &mut Turn<'_>) {
         let synced = self.synced;
         let sessions = &self.sessions;
@@ -57,8 +57,8 @@ impl Replica {
         });
     }
 
-    /// Forgets the messages held for a peer whose session ended: the next session begins with what
-    /// matters of them.
+    /// Drops the messages held for a peer whose session ended. The next session begins with messages that
+    /// carry the same information.
     pub(super) fn drop_held_for(&mut self, peer: NodeId) {
         self.outbox.retain(|held| held.to != peer);
     }

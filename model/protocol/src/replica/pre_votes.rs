@@ -6,9 +6,9 @@ use super::{Following, Replica, Role, Turn};
 use crate::{Effect, Epoch, Message, NodeId, NodeSet, PreVote};
 
 impl Replica {
-    /// Asks the peers whether they would vote. A grant is one node's word about now, so it is
-    /// forgotten with the session and when the timer runs out again; where messages can be lost it
-    /// is kept until a leader is heard, because all of them seldom come at once.
+    /// Asks the peers whether they would vote. A grant speaks of the present only, so this node forgets it
+    /// when the session ends and when the timer runs out again. Where messages can be lost, it keeps
+    /// grants until it hears a leader, because the grants of one round rarely all arrive.
     pub(super) fn request_pre_votes(&mut self, epoch: Epoch, turn: &mut Turn<'_>) {
         let granted = match self.role {
             Role::PreCandidate(granted) if self.parameters.retransmits => granted,
@@ -20,16 +20,16 @@ impl Replica {
         }
     }
 
-    /// Whether these nodes suffice to elect a leader, and to acknowledge writes once it leads: one
-    /// that could not would lead in vain and step down again.
+    /// Whether these nodes suffice to elect this node and to acknowledge its writes. A leader that cannot
+    /// acknowledge writes would only step down again.
     pub(super) fn would_lead(&self, granted: NodeSet) -> bool {
         self.settings().elects(granted) && self.settings().acknowledges(granted)
     }
 
-    /// Grants a pre-vote unless a leader is heard. A leader that steps down later leaves followers
-    /// that believe to hear it; so a peer that asks again, and no word of the leader came in
-    /// between, is granted what it asks for: its timer is longer than the time between heartbeats.
-    // Ensures: G12, because whoever asks twice is not refused by a node that has no leader.
+    /// Grants a pre-vote unless this node leads or has heard its leader. The followers of a leader that
+    /// stepped down still believe in it. So a follower grants the second request of a peer if it has not
+    /// heard the leader since the first: an election timer is longer than the interval of heartbeats.
+    // Ensures: G12, because a node without a leader does not refuse a peer that asks twice.
     pub(super) fn on_pre_vote_request(
         &mut self,
         from: NodeId,
@@ -50,7 +50,7 @@ impl Replica {
             Role::PreCandidate(_) | Role::Candidate(_) => false,
         };
         if !is_new {
-            // The peer learns which rounds are over, and asks for a later one.
+            // The peer learns this node's promise, and then asks for a later round.
             return self.reject(from, turn);
         }
         if !(refuses && turn.decisions.refuses_pre_votes()) {
@@ -58,7 +58,7 @@ impl Replica {
         }
     }
 
-    /// Counts a pre-vote, and asks for votes once there are enough.
+    /// Counts a pre-vote, and becomes a candidate once there are enough.
     pub(super) fn on_pre_vote(&mut self, from: NodeId, vote: &PreVote, turn: &mut Turn<'_>) {
         let epoch = turn.decisions.next_epoch(self.promise(), self.id());
         let Role::PreCandidate(granted) = &mut self.role else {
@@ -74,7 +74,7 @@ impl Replica {
         }
     }
 
-    /// The leader is there: this node waits for it from now on, and refuses pre-votes.
+    /// The leader is alive: this node restarts its election timer and refuses pre-votes from now on.
     pub(super) fn hear_leader(&mut self, leader: NodeId, turn: &mut Turn<'_>) {
         if matches!(self.role, Role::PreCandidate(_)) {
             self.role = Role::default();

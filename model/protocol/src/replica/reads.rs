@@ -17,9 +17,9 @@ impl Replica {
         }
     }
 
-    /// Takes the value and the version vector now, and asks the peers whether this is still the
-    /// leader: only an answer to a tag issued from now on can tell.
-    // Ensures: G5, because a successor would have met one of the W that confirm.
+    /// Takes the value and the version vector at the start of the read, and asks the peers whether they
+    /// still follow this leader. Only an Ack with a tag issued after the start can confirm that.
+    // Ensures: G5, because the voters of a successor include one of the W nodes that confirm.
     fn on_linearizable_read(&mut self, read: ReadRequest, turn: &mut Turn<'_>) {
         if !self.leads() {
             let refusal = Refusal::NotLeader { leader: self.leader_hint() };
@@ -30,8 +30,8 @@ impl Replica {
         self.answer_once_confirmed(read.request, read.path, outcome, self.synced_vv, turn);
     }
 
-    /// Answers a request about a file, as of now, once W nodes have confirmed that this node still
-    /// leads and hold everything in `vv`, which the answer was computed from.
+    /// Answers a request with `outcome`, which is true at this moment, once W nodes have confirmed that
+    /// this node still leads and hold all entries of `vv`, from which the outcome was computed.
     pub(super) fn answer_once_confirmed(
         &mut self,
         request: RequestId,
@@ -63,9 +63,9 @@ impl Replica {
         self.answer_reads(turn);
     }
 
-    /// Counts a peer that has answered a tag issued after a read began, and has all that the read
-    /// saw. Two Acks may say so: one that answers a heartbeat while a content is being stored, and the
-    /// one that follows.
+    /// Counts a peer that has echoed a tag issued after the read began, and holds all entries that the
+    /// read saw. It may take two Acks to show both: the peer may answer a heartbeat while it stores a
+    /// content, and acknowledge the entry later.
     pub(super) fn confirm_reads(&mut self, from: NodeId, ack: &Ack, turn: &mut Turn<'_>) {
         if let Role::Leader(Leadership { peers, reads, .. }) = &mut self.role {
             let acked = peers.get(from.index()).and_then(|it| it.acked).unwrap_or_default();

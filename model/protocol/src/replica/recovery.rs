@@ -9,16 +9,16 @@ use crate::{
 };
 
 impl Replica {
-    /// Starts a node from its log and the contents that are durable beside it. The node comes
-    /// back as a follower without sessions.
+    /// Starts a node from its log and the contents that are durable beside it. The node starts as a
+    /// follower without sessions.
     ///
-    /// The log is taken as synced: whoever recovers it syncs what it trusts before it hands it
-    /// out. A new node's log holds its identity and nothing else.
+    /// The replica takes all `records` as synced, so the driver syncs the log before it calls this. The
+    /// log of a new node holds its identity and nothing else.
     ///
     /// # Errors
-    /// The log is of another node or of a cluster with other settings, or is no log that a node
-    /// could have written.
-    // Ensures: G6, because what was shown was synced, and is replayed.
+    /// The log belongs to another node or to a cluster with other settings, or no node could have written
+    /// it.
+    // Ensures: G6, because a node shows only synced entries, and replays all of them.
     pub fn recover(
         identity: Identity,
         parameters: Parameters,

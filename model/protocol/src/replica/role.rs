@@ -1,4 +1,4 @@
-//! What a node does now, and what it knows as long as it does it. Volatile: a crash forgets it.
+//! The role of a node, with the state that belongs to it. Volatile: a crash loses it.
 
 use std::collections::BTreeSet;
 
@@ -6,16 +6,17 @@ use crate::{
     Decisions, Dot, Limits, LogIndex, NodeId, NodeSet, Outcome, Path, RequestId, Tag, VersionVector,
 };
 
-/// Follower, candidate or leader.
+/// The role of a node.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
-    /// Follows whoever leads its promise.
+    /// Follows the leader of its promise.
     Follower(Following),
-    /// Asks whether it would be elected; who has said so, itself included.
+    /// Asks whether it would be elected. The set holds the nodes that would vote for it, including
+    /// itself.
     PreCandidate(NodeSet),
-    /// Asks for votes for the epoch it promised.
+    /// Asks for votes for the epoch that it promised.
     Candidate(Vec<Ballot>),
-    /// Leads the epoch it promised.
+    /// Leads the epoch that it promised.
     Leader(Leadership),
 }
 
@@ -25,90 +26,90 @@ impl Default for Role {
     }
 }
 
-/// What a follower keeps track of.
+/// The state of a follower.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Following {
-    /// The leader, once it was heard in this session and until a timer ran out. Only where elections
-    /// are guarded.
+    /// The leader, if this node has heard it in this session and its election timer has not run out
+    /// since. Only with [`Parameters::guards_elections`](crate::Parameters::guards_elections).
     pub leader: Option<NodeId>,
-    /// Who has asked for a pre-vote since the leader was heard last.
+    /// The peers that have requested a pre-vote since this node last heard the leader.
     pub has_asked: NodeSet,
-    /// The entries that the leader was offered in this session and epoch: with Acks, and with the
-    /// vote that elected it. Unused where messages can be lost.
+    /// The entries that this node has offered to the leader in this session and epoch, with Acks and with
+    /// its vote. Unused where messages can be lost.
     pub offered: VersionVector,
 }
 
 /// One vote, the candidate's own included.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Ballot {
-    /// Who voted.
+    /// The node that voted.
     pub voter: NodeId,
-    /// What the voter had synced.
+    /// The entries that the voter had synced.
     pub vv: VersionVector,
-    /// The ballot counts once the candidate's log is synced up to here: its promise, and
-    /// everything it learned from the voter.
+    /// The index up to which the candidate's log must be synced before the ballot counts. It covers the
+    /// candidate's promise, and all entries that it learned from the voter.
     pub counts_at: LogIndex,
 }
 
-/// What a leader keeps track of.
+/// The state of a leader.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Leadership {
-    /// The newest tag issued. A linearizable read issues a new one.
+    /// The newest tag. Each linearizable read issues a new one.
     pub tag: Tag,
-    /// What the leader had synced when it was elected: what a peer that has said nothing in this
-    /// epoch is taken to have, too. Right unless the peer missed something, and then its first Ack
-    /// says so.
+    /// The entries that the leader had synced when it was elected. It assumes that a peer without an Ack
+    /// in this epoch holds them too; if the peer does not, its first Ack corrects the assumption.
     pub base: VersionVector,
-    /// Per node what it is known to have; the leader's own place is unused.
+    /// The progress of each node, by id; the leader's own element is unused.
     pub peers: Vec<Progress>,
-    /// Writes that are not acknowledged yet.
+    /// The writes that are not acknowledged yet.
     pub writes: BTreeSet<PendingWrite>,
-    /// Linearizable reads, and refusals that tell of a file, that are not answered yet, oldest
-    /// first.
+    /// The unanswered linearizable reads, and refusals that reveal the state of a file, oldest first.
     pub reads: Vec<PendingRead>,
-    /// Who was heard since the election timer ran out last, or voted. Only where elections are
-    /// guarded.
+    /// The peers that voted, or sent an Ack since the election timer ran out last. Only with
+    /// [`Parameters::guards_elections`](crate::Parameters::guards_elections).
     pub heard: NodeSet,
-    /// How long the log was when the election timer ran out last.
+    /// The length of the log when the election timer ran out last.
     pub checked_at: LogIndex,
 }
 
 /// How a leader sends to one peer (the names are those of etcd's raft, `tracker/state.go`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Flow {
-    /// Nothing was sent in this session. One Append may go, with entries that the peer is taken to
-    /// lack.
+    /// The leader has sent no Append in this session. It may send one, with entries that it assumes the
+    /// peer lacks.
     #[default]
     Probe,
-    /// That Append went. Entries wait until the peer has said what it holds.
+    /// The leader has sent that Append. It sends no more entries until an Ack says which ones the peer
+    /// holds.
     ProbeSent,
-    /// The peer has said what it holds. Entries follow until the window is full.
+    /// An Ack has arrived. The leader sends entries until the window is full.
     Stream,
 }
 
-/// What a leader knows of one peer.
+/// The leader's knowledge of one peer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Progress {
-    /// What the peer has synced and said so in this epoch; `None` before it said anything.
+    /// The entries that the peer has acknowledged in this epoch; `None` before its first Ack or Vote.
     pub acked: Option<VersionVector>,
-    /// What was sent in this session, or acknowledged or taken to be there before it.
+    /// The entries sent in this session, and those that the peer acknowledged, or was assumed to hold,
+    /// before it.
     pub sent: VersionVector,
-    /// How the leader sends.
+    /// The way in which the leader sends to the peer.
     pub flow: Flow,
-    /// The peer has more than the leader, and will send it with the next Ack. An Append asks for
-    /// that Ack once the log is synced up to here.
+    /// The index up to which the leader's log must be synced before it sends the next Append, if the peer
+    /// has more entries for the leader: the peer sends them with the Ack to that Append.
     pub prompts_at: Option<LogIndex>,
 }
 
 impl Progress {
-    /// A peer that is taken to hold this much.
+    /// The progress of a peer that the leader assumes to hold `vv`.
     pub(super) fn taken_to_hold(vv: &VersionVector) -> Progress {
         Progress { sent: *vv, ..Progress::default() }
     }
 
-    /// Notes that the peer has synced this much. Its first word in a session tells what it holds
-    /// indeed: less than it was taken to have if it missed something, or if its log was rolled back.
-    /// What was sent beyond that left a gap, was refused, and is sent again.
+    /// Notes that the peer has synced `vv`. The first Ack of a session shows which entries the peer really
+    /// holds. They may be fewer than assumed, if the peer missed some or its log was rolled back. Entries
+    /// sent beyond them left a gap, so the peer refused them, and the leader sends them again.
     pub(super) fn note(&mut self, vv: &VersionVector, decisions: &dyn Decisions) {
         let is_first = self.flow != Flow::Stream;
         let is_lower = self.acked.is_some_and(|acked| !vv.includes(&acked));
@@ -120,14 +121,14 @@ impl Progress {
         self.flow = Flow::Stream;
     }
 
-    /// Begins a session: nothing counts as sent but what was acknowledged.
+    /// Begins a session: only acknowledged entries count as sent.
     pub(super) fn begin_session(&mut self, base: &VersionVector) {
         self.flow = Flow::Probe;
         self.prompts_at = None;
         self.rewind(base);
     }
 
-    /// Takes back the belief that what was sent arrives.
+    /// Stops counting unacknowledged entries as sent.
     pub(super) fn rewind(&mut self, base: &VersionVector) {
         self.sent = self.acked.unwrap_or(*base);
         if self.flow == Flow::ProbeSent {
@@ -135,7 +136,7 @@ impl Progress {
         }
     }
 
-    /// Whether entries may be sent now.
+    /// Whether the leader may send entries now.
     pub(super) fn is_open(&self, limits: Limits, decisions: &dyn Decisions) -> bool {
         match self.flow {
             Flow::Probe => true,
@@ -148,30 +149,32 @@ impl Progress {
     }
 }
 
-/// A write that waits for W synced copies.
+/// A write that waits until W nodes have synced it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PendingWrite {
     /// The entry.
     pub dot: Dot,
-    /// Whom to answer.
+    /// The request to answer.
     pub request: RequestId,
 }
 
-/// An answer about the state of a file that waits for W confirmations.
+/// An answer about the state of a file that waits until W nodes have confirmed the leader.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PendingRead {
-    /// Whom to answer.
+    /// The request to answer.
     pub request: RequestId,
     /// The file.
     pub path: Path,
-    /// What is answered, as of the moment at which the request came.
+    /// The answer, as of the moment at which the request came.
     pub outcome: Outcome,
-    /// What the answer is about: what the leader had synced when the request came, or logged.
+    /// The entries on which the answer rests: those that the leader had synced (for a refusal, logged)
+    /// when the request came.
     pub vv: VersionVector,
     /// The first tag issued after the request came.
     pub tag: Tag,
-    /// Who has answered that tag or a later one, and so followed this leader after the request came.
+    /// The peers that echoed that tag or a later one, and so followed this leader after the request came.
     pub followed_by: NodeSet,
-    /// Who confirmed: they followed, and have all that the answer is about. The leader is one.
+    /// The nodes that have confirmed: they followed, and hold all entries on which the answer rests. The
+    /// leader is one of them.
     pub confirmed: NodeSet,
 }

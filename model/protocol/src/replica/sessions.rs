@@ -1,4 +1,4 @@
-//! Sessions: what begins and ends with a connection.
+//! Sessions: the begin and the end of a connection.
 
 use super::{Replica, Role, Turn};
 use crate::{Message, NodeId, NodeSet, PreVote, SessionId, VersionVector};
@@ -21,8 +21,9 @@ impl Replica {
         }
     }
 
-    /// Ends the session with a peer: nothing of it is held, awaited or believed sent any longer.
-    // Ensures: G12, because nothing waits for what a lost session will not bring.
+    /// Ends the session with a peer: drops the output held for it, the messages that wait, and the offers
+    /// made in it.
+    // Ensures: G12, because a node does not wait for messages of a session that has ended.
     fn end_session(&mut self, peer: NodeId, turn: &mut Turn<'_>) {
         if self.sessions[peer.index()].take().is_none() {
             return;
@@ -47,9 +48,9 @@ impl Replica {
         self.forget_contents_of(peer);
     }
 
-    /// Says what a new session must begin with: a leader sends what the peer lacks, a candidate
-    /// asks for the vote it does not have.
-    // Ensures: G12, because whatever the lost session failed to bring is sent anew.
+    /// Sends the first message of a new session: a leader sends the entries that the peer lacks, a
+    /// candidate asks for the vote that it lacks, a pre-candidate for the pre-vote.
+    // Ensures: G12, because the node sends again the messages that the last session lost.
     fn greet(&mut self, peer: NodeId, turn: &mut Turn<'_>) {
         match &mut self.role {
             Role::Follower(_) => {}

@@ -9,7 +9,7 @@ use steadfast_protocol::{
     Settings, Steadfast, WriteRequest,
 };
 
-/// Storage in memory, on which every received payload is whole and good.
+/// Storage in memory. Every received payload becomes a good content.
 #[derive(Default)]
 pub(crate) struct Memory {
     pub(crate) records: Vec<Record>,
@@ -55,11 +55,11 @@ pub(crate) struct Cluster {
     pub(crate) nodes: Vec<Node<Memory>>,
     inputs: VecDeque<(NodeId, Input)>,
     pub(crate) answers: Vec<(RequestId, Outcome)>,
-    /// Every message that was sent: from, to, and what it said.
+    /// All messages sent so far: sender, receiver, message.
     pub(crate) sent: Vec<(NodeId, NodeId, Message)>,
     /// How often each node restarted its election timer.
     pub(crate) timer_resets: Vec<u32>,
-    /// Whether appended records are synced at once.
+    /// Whether storages sync appended records at once.
     pub(crate) syncs: bool,
     session: SessionId,
 }
@@ -91,13 +91,13 @@ impl Cluster {
             session: SessionId(1),
         };
         for (node, peer) in pairs(nodes) {
-            cluster.tell(node, Input::LinkUp { peer, session: SessionId(1) });
+            cluster.queue_input(node, Input::LinkUp { peer, session: SessionId(1) });
         }
         cluster.run();
         cluster
     }
 
-    pub(crate) fn tell(&mut self, node: NodeId, input: Input) {
+    pub(crate) fn queue_input(&mut self, node: NodeId, input: Input) {
         self.inputs.push_back((node, input));
     }
 
@@ -109,7 +109,7 @@ impl Cluster {
                 match output {
                     Output::Send { to, packet } => {
                         self.sent.push((node, to, (*packet.message).clone()));
-                        self.tell(to, Input::Receive { from: node, packet });
+                        self.queue_input(to, Input::Receive { from: node, packet });
                     }
                     Output::ResetElectionTimer => self.timer_resets[node.index()] += 1,
                     Output::Answer { request, outcome } => self.answers.push((request, outcome)),
@@ -119,7 +119,7 @@ impl Cluster {
         }
     }
 
-    /// What was appended is synced, unless it is not to be, and what was received is stored.
+    /// Syncs the storage of a node if `syncs` is set, and stores the payloads that it received.
     pub(crate) fn follow_storage(&mut self, node: NodeId) {
         let syncs = self.syncs;
         let storage = self.nodes[node.index()].storage_mut();
@@ -132,7 +132,7 @@ impl Cluster {
             storage.contents.insert(content);
             news.push(Input::Stored { content });
         }
-        news.into_iter().for_each(|input| self.tell(node, input));
+        news.into_iter().for_each(|input| self.queue_input(node, input));
     }
 
     pub(crate) fn replica(&self, node: usize) -> &Replica {
@@ -144,13 +144,13 @@ impl Cluster {
     }
 
     pub(crate) fn elect(&mut self, node: u8) {
-        self.tell(NodeId(node), Input::ElectionTimeout);
+        self.queue_input(NodeId(node), Input::ElectionTimeout);
         self.run();
     }
 
-    /// Time passes for a node: its heartbeat timer runs out.
+    /// Lets the heartbeat timer of a node run out.
     pub(crate) fn tick(&mut self, node: u8) {
-        self.tell(NodeId(node), Input::Tick);
+        self.queue_input(NodeId(node), Input::Tick);
         self.run();
     }
 
@@ -168,7 +168,7 @@ impl Cluster {
     ) -> Option<Outcome> {
         let request = RequestId { client: 1, number };
         let write = WriteRequest { request, path: Path::new(path), intent, base };
-        self.tell(NodeId(node), Input::Write(write));
+        self.queue_input(NodeId(node), Input::Write(write));
         self.run();
         self.answer(number)
     }
@@ -181,7 +181,7 @@ impl Cluster {
     ) -> Option<Outcome> {
         let request = RequestId { client: 1, number };
         let read = ReadRequest { request, path: Path::new("a"), consistency };
-        self.tell(NodeId(node), Input::Read(read));
+        self.queue_input(NodeId(node), Input::Read(read));
         self.run();
         self.answer(number)
     }
@@ -192,16 +192,16 @@ impl Cluster {
     }
 
     pub(crate) fn cut(&mut self, one: u8, other: u8) {
-        self.tell(NodeId(one), Input::LinkDown { peer: NodeId(other) });
-        self.tell(NodeId(other), Input::LinkDown { peer: NodeId(one) });
+        self.queue_input(NodeId(one), Input::LinkDown { peer: NodeId(other) });
+        self.queue_input(NodeId(other), Input::LinkDown { peer: NodeId(one) });
         self.run();
     }
 
     pub(crate) fn link(&mut self, one: u8, other: u8) {
         self.session = self.session.next();
         let session = self.session;
-        self.tell(NodeId(one), Input::LinkUp { peer: NodeId(other), session });
-        self.tell(NodeId(other), Input::LinkUp { peer: NodeId(one), session });
+        self.queue_input(NodeId(one), Input::LinkUp { peer: NodeId(other), session });
+        self.queue_input(NodeId(other), Input::LinkUp { peer: NodeId(one), session });
         self.run();
     }
 

@@ -1,4 +1,4 @@
-//! The rules of time: who asks to lead, who refuses, and who stops leading by itself.
+//! The rules of time: when a node asks to lead, when a peer refuses, and when a leader steps down.
 
 use crate::cluster::Cluster;
 use steadfast_protocol::{
@@ -43,7 +43,7 @@ fn a_follower_that_heard_nothing_between_two_requests_grants_the_second() {
     cluster.elect(2);
     assert!(!cluster.replica(2).leads(), "the follower hears its leader");
     cluster.elect(2);
-    assert!(cluster.replica(2).leads(), "no word came in between");
+    assert!(cluster.replica(2).leads(), "the follower did not hear the leader in between");
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn a_follower_whose_leader_is_gone_grants_at_once() {
 }
 
 #[test]
-fn a_node_that_could_acknowledge_nothing_does_not_lead() {
+fn a_node_that_could_not_acknowledge_a_write_does_not_lead() {
     let mut cluster = Cluster::new(3, 1, 3);
     cluster.cut(0, 2);
     cluster.cut(1, 2);
@@ -84,7 +84,7 @@ fn a_leader_that_hears_no_quorum_steps_down_and_answers_its_clients() {
     cluster.cut(0, 2);
     assert_eq!(cluster.put(0, 1, "a"), None);
     assert_eq!(cluster.read(0, 2, Consistency::Linearizable), None);
-    // Its voters were heard before the cut, or since: their sessions ended.
+    // The leader heard its voters, but a peer no longer counts once its session has ended.
     cluster.elect(0);
     assert!(!cluster.replica(0).leads());
     assert_eq!(cluster.answer(1), Some(Outcome::Unknown));
@@ -93,7 +93,7 @@ fn a_leader_that_hears_no_quorum_steps_down_and_answers_its_clients() {
 }
 
 #[test]
-fn a_leader_that_hears_a_quorum_leads_on() {
+fn a_leader_that_hears_a_quorum_keeps_leading() {
     let mut cluster = Cluster::new(3, 2, 2);
     cluster.elect(0);
     cluster.cut(0, 2);
@@ -107,7 +107,7 @@ fn a_leader_that_hears_a_quorum_leads_on() {
 }
 
 #[test]
-fn a_leader_whose_disk_hangs_steps_down_and_asks_for_nothing() {
+fn a_leader_whose_disk_hangs_steps_down_and_does_not_ask_to_lead_again() {
     let mut cluster = Cluster::new(3, 2, 2);
     cluster.elect(0);
     cluster.syncs = false;
@@ -131,7 +131,7 @@ fn a_node_whose_log_failed_takes_no_further_part() {
     cluster.elect(0);
     cluster.syncs = false;
     cluster.put(0, 1, "a");
-    cluster.tell(NodeId(0), Input::LogFailed);
+    cluster.queue_input(NodeId(0), Input::LogFailed);
     cluster.run();
     assert_eq!(cluster.replica(0).halted(), Some(&Halt::LogFailed));
     assert_eq!(cluster.answer(1), Some(Outcome::Unknown));
@@ -148,7 +148,7 @@ fn the_election_timer_restarts_when_a_leader_is_heard_and_when_the_role_changes(
     cluster.tick(0);
     let heard = cluster.timer_resets.clone();
     assert_eq!(heard, [voted[0], voted[1] + 1, voted[2] + 1]);
-    // A node that is refused waits no longer for having asked.
+    // A refused request restarts no timer.
     cluster.elect(2);
     assert_eq!(cluster.timer_resets[1..], heard[1..]);
 }
@@ -179,7 +179,7 @@ fn a_follower_that_waits_for_a_content_hears_its_leader() {
         Sealed::new(Message::Append(Append { epoch, tag, entries, vv, digest, payloads }));
     let session = cluster.replica(1).session(origin).expect("linked");
     let packet = steadfast_protocol::Packet { session, message };
-    cluster.tell(NodeId(1), Input::Receive { from: origin, packet });
+    cluster.queue_input(NodeId(1), Input::Receive { from: origin, packet });
     cluster.run();
     assert_eq!(cluster.replica(1).waiting().len(), 1);
     assert_eq!(cluster.timer_resets[1], 1);

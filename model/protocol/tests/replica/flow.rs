@@ -1,5 +1,5 @@
-//! Bounds on replication: how much one message carries, how much is under way, and that nothing is
-//! sent twice within a session.
+//! Bounds on replication: the size of a message, the number of entries under way, and that a session
+//! carries nothing twice.
 
 use std::num::NonZeroU32;
 
@@ -75,13 +75,13 @@ fn no_more_entries_are_under_way_than_the_window_allows() {
 }
 
 #[test]
-fn heartbeats_on_a_network_that_keeps_order_send_nothing_again() {
+fn heartbeats_on_a_network_that_keeps_order_send_no_entry_again() {
     let mut cluster = Cluster::new(2, 1, 1);
     cluster.elect(0);
     cluster.syncs = false;
     cluster.put(0, 1, "a");
     let length = cluster.replica(0).log().length();
-    cluster.tell(LEADER, Input::Synced(length));
+    cluster.queue_input(LEADER, Input::Synced(length));
     cluster.run();
     (0..10).for_each(|_| cluster.tick(0));
     let appends = appends(&cluster);
@@ -94,27 +94,27 @@ fn heartbeats_on_a_network_that_keeps_order_send_nothing_again() {
 }
 
 #[test]
-fn heartbeats_where_messages_can_be_lost_send_again_what_is_not_acknowledged() {
+fn heartbeats_where_messages_can_be_lost_send_unacknowledged_entries_again() {
     let parameters = Parameters { retransmits: true, ..Parameters::default() };
     let mut cluster = Cluster::with(2, 1, 1, parameters);
     cluster.elect(0);
     cluster.syncs = false;
     cluster.put(0, 1, "a");
     let length = cluster.replica(0).log().length();
-    cluster.tell(LEADER, Input::Synced(length));
+    cluster.queue_input(LEADER, Input::Synced(length));
     cluster.run();
     (0..3).for_each(|_| cluster.tick(0));
     assert_eq!(appends(&cluster).concat().len(), 4);
 }
 
 #[test]
-fn what_a_follower_has_and_the_leader_lacks_comes_in_bounded_messages_and_once() {
+fn a_follower_sends_the_entries_that_its_leader_lacks_in_bounded_messages_and_once() {
     for (entries, window) in [(1, 1), (2, 3), (4, 2)] {
         let mut cluster = Cluster::with(2, 1, 1, narrow(entries, window));
         cluster.elect(1);
         cluster.cut(0, 1);
         (1..=15).for_each(|number| drop(cluster.put(1, number, "a")));
-        // The other side of the split leads a later round, and so learns all this with Acks.
+        // Node 0 leads a later round, so it learns these entries with Acks.
         cluster.elect(0);
         cluster.elect(0);
         assert!(cluster.replica(0).promise() > cluster.replica(1).promise());
@@ -130,7 +130,7 @@ fn what_a_follower_has_and_the_leader_lacks_comes_in_bounded_messages_and_once()
 }
 
 #[test]
-fn a_candidate_leads_only_when_it_has_all_that_its_voters_have() {
+fn a_candidate_leads_only_when_it_has_all_entries_of_its_voters() {
     let mut cluster = Cluster::with(3, 2, 2, narrow(1, 1));
     cluster.elect(0);
     cluster.cut(0, 2);
@@ -144,18 +144,17 @@ fn a_candidate_leads_only_when_it_has_all_that_its_voters_have() {
 }
 
 #[test]
-fn a_first_word_in_a_session_tells_what_a_peer_holds() {
+fn the_first_ack_of_a_session_shows_which_entries_a_peer_holds() {
     let mut cluster = with_backlog(narrow(1, 1), 3);
     let peer = NodeId(1);
     // The peer ends its session, and the leader has not heard of it yet.
-    cluster.tell(LEADER, Input::LinkUp { peer, session: SessionId(7) });
-    cluster.tell(peer, Input::LinkUp { peer: LEADER, session: SessionId(7) });
+    cluster.queue_input(LEADER, Input::LinkUp { peer, session: SessionId(7) });
+    cluster.queue_input(peer, Input::LinkUp { peer: LEADER, session: SessionId(7) });
     cluster.run();
     assert_eq!(cluster.replica(1).log().entries().count(), 3);
 }
 
-/// Two nodes of which node 1 follows with an entry that its leader lacks and cannot log: the disk of
-/// the leader hangs.
+/// Two nodes that meet again after a split: node 1 follows node 0 and has an entry that node 0 lacked.
 fn with_something_to_offer(parameters: Parameters) -> Cluster {
     let mut cluster = Cluster::with(2, 1, 1, parameters);
     cluster.elect(1);
@@ -175,7 +174,7 @@ fn offered(cluster: &Cluster) -> usize {
     sent.filter(|(.., it)| matches!(it, Message::Ack(_))).map(|(.., it)| it.entries().len()).sum()
 }
 
-/// Lets the leader hear a heartbeat's answer that says that nothing of what it was offered came.
+/// Sends node 1 heartbeats of a leader that has received none of the entries offered to it.
 fn heartbeats(cluster: &mut Cluster, count: usize) {
     for _ in 0..count {
         let leader = cluster.replica(0);
@@ -185,7 +184,7 @@ fn heartbeats(cluster: &mut Cluster, count: usize) {
         let (tag, entries, payloads) = (Tag::default(), Vec::new(), Vec::new());
         let append = Append { epoch, tag, entries, vv, digest, payloads };
         let packet = Packet { session, message: Sealed::new(Message::Append(append)) };
-        cluster.tell(NodeId(1), Input::Receive { from: LEADER, packet });
+        cluster.queue_input(NodeId(1), Input::Receive { from: LEADER, packet });
         cluster.run();
     }
 }
@@ -202,12 +201,12 @@ fn a_follower_offers_an_entry_once_unless_messages_can_be_lost() {
 }
 
 #[test]
-fn what_one_leader_was_offered_the_next_one_is_offered_too() {
+fn a_follower_offers_its_entries_to_each_new_leader() {
     let mut cluster = Cluster::new(3, 1, 1);
     cluster.elect(1);
     [(0, 1), (1, 2), (0, 2)].into_iter().for_each(|(one, other)| cluster.cut(one, other));
     cluster.put(1, 1, "a");
-    // Each of the others leads a higher epoch than the one before it, and has heard of nothing.
+    // Nodes 0 and 2 lead ever higher epochs, and have not received the entry of node 1.
     (0..2).for_each(|_| cluster.elect(0));
     (0..3).for_each(|_| cluster.elect(2));
     let followed = |cluster: &Cluster| cluster.replica(1).promise().node;
@@ -230,11 +229,14 @@ fn an_ack_for_another_epoch_counts_for_nothing() {
     assert!(cluster.replica(0).leads() && cluster.replica(0).promise() > former);
     assert_eq!(cluster.put(0, 1, "a"), None, "two nodes must hold it");
     let peer = NodeId(1);
-    cluster.tell(LEADER, Input::LinkUp { peer, session: SessionId(9) });
+    cluster.queue_input(LEADER, Input::LinkUp { peer, session: SessionId(9) });
     cluster.run();
     for (epoch, counts) in [(former, false), (cluster.replica(0).promise(), true)] {
         let vv = *cluster.replica(0).synced_vv();
-        cluster.tell(LEADER, acked(cluster.replica(0).log(), SessionId(9), epoch, vv, Vec::new()));
+        cluster.queue_input(
+            LEADER,
+            acked(cluster.replica(0).log(), SessionId(9), epoch, vv, Vec::new()),
+        );
         cluster.run();
         assert_eq!(cluster.answer(1).is_some(), counts);
     }
@@ -289,8 +291,8 @@ fn up_to(count: u64) -> VersionVector {
 #[test]
 fn a_leader_asks_for_more_after_entries_only_and_once_where_they_can_come_twice() {
     let cases = [
-        // What the Ack brings, whether the leader asks on a network that keeps order, and on one
-        // that doubles messages.
+        // The entries in the Ack; whether the leader then asks for more on a network that can double
+        // messages, and on one that keeps order.
         (vec![], false, false),
         (vec![1], false, true),
         (vec![2], true, true),

@@ -1,4 +1,4 @@
-//! What clients are told of requests that came late, twice, or under another's name.
+//! Requests that arrive late, twice, or with the id of another request.
 
 use crate::cluster::{Cluster, text};
 use steadfast_protocol::{Base, Dot, Intent, NodeId, Outcome, Refusal, Sequence};
@@ -21,7 +21,7 @@ fn a_request_id_that_names_another_write_is_refused_and_nothing_is_written() {
 }
 
 #[test]
-fn a_restore_that_is_asked_for_again_is_recognised() {
+fn a_leader_recognises_the_retry_of_a_restore() {
     let mut cluster = Cluster::new(2, 1, 1);
     cluster.elect(0);
     cluster.put(0, 1, "a");
@@ -43,14 +43,14 @@ fn a_late_copy_of_an_older_request_does_not_overrule_the_newer_one() {
 }
 
 #[test]
-fn a_deposed_leader_does_not_refuse_from_what_it_remembers() {
+fn a_deposed_leader_does_not_refuse_on_the_ground_of_its_old_files() {
     let mut cluster = Cluster::new(3, 2, 2);
     cluster.elect(0);
     cluster.cut(0, 1);
     cluster.cut(0, 2);
     cluster.elect(1);
     assert!(matches!(cluster.put(1, 1, "a"), Some(Outcome::Acknowledged { .. })));
-    assert!(cluster.replica(0).leads(), "it does not know better");
+    assert!(cluster.replica(0).leads(), "it does not know of its successor");
     let unknown = Dot { origin: NodeId(1), sequence: Sequence(1) };
     let refused = [
         (2, Intent::Delete, Base::Visible),
@@ -66,7 +66,7 @@ fn a_deposed_leader_does_not_refuse_from_what_it_remembers() {
 }
 
 #[test]
-fn a_leader_that_is_confirmed_says_what_it_knows_of_a_file() {
+fn a_confirmed_leader_refuses_to_delete_a_missing_file() {
     for (nodes, quorum) in [(1, 1), (3, 2)] {
         let mut cluster = Cluster::new(nodes, quorum, quorum);
         cluster.elect(0);

@@ -30,11 +30,11 @@ fn a_write_is_not_acknowledged_before_w_nodes_have_synced_it() {
     cluster.syncs = false;
     assert_eq!(cluster.put(0, 1, "a"), None);
     let length = cluster.replica(0).log().length();
-    cluster.tell(NodeId(0), Input::Synced(length));
+    cluster.queue_input(NodeId(0), Input::Synced(length));
     cluster.run();
     assert_eq!(cluster.answer(1), None, "one copy is not two");
     let length = cluster.replica(2).log().length();
-    cluster.tell(NodeId(2), Input::Synced(length));
+    cluster.queue_input(NodeId(2), Input::Synced(length));
     cluster.run();
     assert!(matches!(cluster.answer(1), Some(Outcome::Acknowledged { .. })));
 }
@@ -63,7 +63,7 @@ fn a_retry_is_acknowledged_without_a_second_entry() {
     }
 }
 
-/// A put and a delete that only the first leader knows of, and another leader.
+/// A cluster with a new leader, in which only the first leader knows of a put and a delete.
 fn outlived_writes() -> Cluster {
     let mut cluster = Cluster::new(3, 2, 2);
     cluster.elect(0);
@@ -77,7 +77,7 @@ fn outlived_writes() -> Cluster {
 }
 
 #[test]
-fn a_retry_at_a_later_leader_takes_the_place_of_what_the_first_try_wrote() {
+fn a_retry_at_a_later_leader_replaces_the_entry_of_the_first_try() {
     let mut cluster = outlived_writes();
     cluster.link(0, 1);
     for (number, path) in [(2, "a"), (3, "b")] {
@@ -92,7 +92,7 @@ fn a_retry_at_a_later_leader_takes_the_place_of_what_the_first_try_wrote() {
 }
 
 #[test]
-fn a_retry_of_what_has_lost_to_a_later_leader_is_not_acknowledged() {
+fn a_retry_of_a_write_that_lost_to_a_later_leader_is_not_acknowledged() {
     let mut cluster = outlived_writes();
     assert!(matches!(cluster.put(1, 4, "a"), Some(Outcome::Acknowledged { .. })));
     cluster.link(0, 1);
@@ -154,7 +154,7 @@ fn a_restored_loser_becomes_the_visible_version() {
 }
 
 #[test]
-fn deleting_what_does_not_exist_is_refused() {
+fn a_delete_of_a_missing_file_is_refused() {
     let mut cluster = Cluster::new(1, 1, 1);
     cluster.elect(0);
     let refused = Outcome::Refused(Refusal::NotFound { path: Path::new("a") });
@@ -209,7 +209,7 @@ fn recovery_replays_to_the_same_files() {
 }
 
 #[test]
-fn heads_computed_step_by_step_are_those_computed_from_nothing() {
+fn heads_computed_entry_by_entry_equal_those_computed_from_the_whole_log() {
     let mut cluster = conflict();
     cluster.put(1, 3, "a");
     for replica in cluster.replicas() {
@@ -261,21 +261,21 @@ fn a_peer_whose_answer_came_while_a_delta_was_stored_is_asked_again() {
         packet: Packet { session, message: Sealed::new(message) },
     };
     assert!(hear(Input::LinkUp { peer: leader, session }));
-    // 1. By the way comes a delta, for another entry that names the same content.
+    // 1. A delta arrives with another entry that names the same content.
     let delta = Payload { content, base: Some(ContentId([8; 32])) };
     let (entries, payloads) = (vec![naming(2, content)], vec![delta]);
     let (vv, digest) = (VersionVector::default(), Digest::default());
     let append = Append { epoch, tag: Tag(1), entries, vv, digest, payloads };
     assert!(!hear(receive(Message::Append(append))));
-    // 2. The answer comes while it is being stored, and is not taken.
+    // 2. The answer arrives while the node stores the delta, and the node ignores it.
     let whole = Some(Payload { content, base: None });
     assert!(!hear(receive(Message::Content(ContentReply { content, payload: whole }))));
-    // 3. The delta fits nothing that this node has.
+    // 3. The node lacks the base of the delta.
     assert!(hear(Input::Unusable { content }));
 }
 
-/// A follower of node 0 that has heard Appends with these tags, which carry entries 1 to so many,
-/// entry n with content n.
+/// A follower of node 0 that has received Appends, each given by its tag and the number of its entries.
+/// Entry n names content n.
 fn follower_that_heard(appends: impl IntoIterator<Item = (u64, u8)>) -> Replica {
     let (leader, settings) = (NodeId(0), Settings::new(2, 1, 1).expect("legal settings"));
     let identity = Identity { node: NodeId(1), settings };
@@ -316,7 +316,7 @@ fn acked_with(replica: &mut Replica, content: u8) -> Vec<Tag> {
 }
 
 #[test]
-fn of_heartbeats_that_wait_for_the_same_content_the_newest_is_kept_and_answered() {
+fn a_follower_keeps_and_answers_the_newest_of_the_heartbeats_that_wait_for_the_same_content() {
     let mut replica = follower_that_heard((1..=1_000).map(|tag| (tag, 1)));
     assert_eq!(replica.waiting().len(), 1);
     assert_eq!(acked_with(&mut replica, 1), [Tag(1_000)]);
@@ -324,7 +324,7 @@ fn of_heartbeats_that_wait_for_the_same_content_the_newest_is_kept_and_answered(
 }
 
 #[test]
-fn what_waits_for_less_is_not_held_up_by_what_is_newer() {
+fn a_newer_message_does_not_delay_an_older_one_that_waits_for_fewer_contents() {
     let mut replica = follower_that_heard([(1, 1), (1, 1), (1, 2), (2, 2), (3, 3), (3, 3)]);
     assert_eq!(replica.waiting().len(), 3);
     assert_eq!(acked_with(&mut replica, 1), [Tag(1)]);
