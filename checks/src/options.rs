@@ -13,7 +13,7 @@ use steadfast_protocol::{NODES_MAX, Settings};
 use steadfast_trace::{Network, Scope};
 
 use crate::crash_states::CrashStates;
-use crate::job::{Job, Limits, Search};
+use crate::job::{Engine, Job, Limits, Search};
 use crate::replay::ReplayOptions;
 use crate::show::ShowOptions;
 use crate::shrink::ShrinkOptions;
@@ -159,9 +159,13 @@ pub(crate) struct RunOptions {
     /// How messages travel: fifo, unordered or lossy.
     #[arg(long)]
     pub network: Option<Network>,
-    /// How to search: bfs, dfs or walk.
-    #[arg(long, default_value_t = Search::Dfs)]
-    pub search: Search,
+    /// Which engine searches: steadfast or stateright.
+    #[arg(long, default_value_t = Engine::Steadfast)]
+    pub engine: Engine,
+    /// How to search: bfs, dfs or walk, which is always stateright's [default: bfs with the engine
+    /// steadfast, dfs with stateright].
+    #[arg(long)]
+    pub search: Option<Search>,
     /// With how many threads.
     #[arg(long, default_value_t = 1, value_parser = value_parser!(u8).range(1..=64))]
     pub threads: u8,
@@ -237,7 +241,8 @@ impl RunOptions {
         // What must be reached is known for the bounds that are shipped only.
         let witnesses = if is_changed { &[] } else { shipped.witnesses };
         let mut job = Job::new(scope, witnesses);
-        job.search = self.search;
+        job.engine = self.engine;
+        job.search = self.search.unwrap_or(self.engine.full_search());
         job.threads = usize::from(self.threads);
         job.seed = self.seed;
         job.states_max = self.states.get();

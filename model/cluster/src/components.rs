@@ -3,13 +3,15 @@
 //! A state is a component for each node, one for each direction between two nodes, the history and
 //! the world. Steps are those of [`ClusterModel`], taken over [`Parts`] that note what they read.
 
+use std::cell::Cell;
+
 use steadfast_guarantees::twins::Twin;
 use steadfast_guarantees::witnesses::{Witness, witness};
 use steadfast_guarantees::{
     ClusterView, Did, GUARANTEES, GuaranteeSet, History, NodeView, broken_by_step, holds,
     shows_wrong_content,
 };
-use steadfast_node::{Cluster, ContentCopy, Node, NodeStorage, Surface};
+use steadfast_node::{Cluster, ContentCopy, Node, NodeStorage};
 use steadfast_protocol::{
     ContentId, Decisions, Entry, Halt, Input, NodeId, NodeSet, Packet, Replica, RequestId,
     SessionId, Settings,
@@ -25,8 +27,10 @@ use crate::{ActorNode, ClusterModel, ClusterState, Disk, Event};
 pub struct ClusterComponents {
     model: ClusterModel,
     twin: Option<&'static Twin>,
-    /// The source of steps of each rule.
-    rules: Vec<Source>,
+    /// The sources of steps of each rule: those that look at the same parts.
+    rules: Vec<Vec<Source>>,
+    /// Stands for the history where it is not looked at.
+    no_history: History,
     /// Witnesses that are reached in states: properties that must hold sometimes.
     in_states: Vec<&'static Witness>,
     /// Witnesses that steps reach: marks.
@@ -46,8 +50,24 @@ pub enum Component {
     World(World),
     /// Of a direction, whether something is under way.
     IsEmpty(bool),
-    /// Of a node, what the surroundings depend on.
-    Surface(Surface),
+    /// Of a node, its sessions by peer, and whether it is up and takes part.
+    Sessions {
+        /// Whether it is up.
+        is_up: bool,
+        /// Whether it has not stopped taking part, either.
+        takes_part: bool,
+        /// The sessions that it has seen begin and not end.
+        sessions: Vec<Option<SessionId>>,
+    },
+    /// Of a node, whether nothing happens in it by itself.
+    Stillness {
+        /// Whether its disk is at rest.
+        is_at_rest: bool,
+        /// Whether it is up and has no bad copy to find, either.
+        is_still: bool,
+        /// Whether its next tick carries something.
+        lags: bool,
+    },
     /// Of a node, its log.
     Log(Disk),
     /// Of a node, what two guarantees ask of every node in every state.
@@ -76,11 +96,12 @@ pub struct Follow(After);
 
 /// The numbers of the summaries.
 const IS_EMPTY: u16 = 0;
-const SURFACE: u16 = 1;
+const SESSIONS: u16 = 1;
 const LOG: u16 = 2;
 const JUDGED: u16 = 3;
 const LINKS: u16 = 4;
 const BOUNDS: u16 = 5;
+const STILLNESS: u16 = 6;
 
 impl ClusterComponents {
     /// The cluster of a scope; of a twin, or of the protocol as it is. Witnesses that do not exist are
@@ -90,8 +111,9 @@ impl ClusterComponents {
         let model = ClusterModel::new(scope, twin);
         let witnesses = witnesses.iter().filter_map(|id| witness(id));
         let (in_states, by_steps) = witnesses.partition(|it| it.kinds().is_none());
-        let rules = model.sources.iter().copied().filter(|it| it.is_possible(&model)).collect();
-        ClusterComponents { model, twin, rules, in_states, by_steps }
+        let rules = rules(&model);
+        let no_history = History::default();
+        ClusterComponents { model, twin, rules, no_history, in_states, by_steps }
     }
 
     /// The same cluster as a model of stateright.
@@ -161,7 +183,9 @@ impl System for ClusterComponents {
     fn steps(&self, Rule(rule): Rule, state: &Look<'_, Component>, steps: &mut Steps<Self>) {
         let seen = self.seen(state);
         let mut possible = Vec::new();
-        self.model.steps_from(self.rules[usize::from(rule)], &seen, &mut possible);
+        for source in &self.rules[usize::from(rule)] {
+            self.model.steps_from(*source, &seen, &mut possible);
+        }
         for step in possible {
             let mut taking = Taking::new(self, state, state);
             if self.model.take(&mut taking, &step).is_none() {
@@ -171,14 +195,14 @@ impl System for ClusterComponents {
                 taking.then(After::Reach { step, has_waited: false });
             }
             let outcome = steps.step(step);
-            for (place, change) in taking.changes {
+            for follow in std::mem::take(&mut taking.follows) {
+                outcome.then(Follow(follow));
+            }
+            for (place, change) in taking.into_changes() {
                 match change {
                     Changed::To(component) => outcome.put(place, component),
                     Changed::By(how) => outcome.change(place, Change(how)),
                 };
-            }
-            for follow in taking.follows {
-                outcome.then(Follow(follow));
             }
         }
     }
@@ -220,17 +244,17 @@ impl System for ClusterComponents {
     ) {
         let mut taking = Taking::new(self, before, now);
         self.model.follow(&mut taking, follow);
-        for (place, change) in taking.changes {
+        for follow in std::mem::take(&mut taking.follows) {
+            effect.then(Follow(follow));
+        }
+        for mark in std::mem::take(&mut taking.reached) {
+            effect.mark(mark);
+        }
+        for (place, change) in taking.into_changes() {
             match change {
                 Changed::To(component) => effect.put(place, component),
                 Changed::By(how) => effect.change(place, Change(how)),
             };
-        }
-        for follow in taking.follows {
-            effect.then(Follow(follow));
-        }
-        for mark in taking.reached {
-            effect.mark(mark);
         }
     }
 
@@ -259,11 +283,31 @@ impl System for ClusterComponents {
         step.kind() as u16
     }
 
+    fn summaries(&self) -> u16 {
+        STILLNESS + 1
+    }
+
     fn summary(&self, number: u16, component: &Component) -> Component {
         let decisions = self.model.decisions();
         match (number, component) {
             (IS_EMPTY, Component::Packets(packets)) => Component::IsEmpty(packets.is_empty()),
-            (SURFACE, Component::Node(it)) => Component::Surface(it.node.surface(decisions)),
+            (SESSIONS, Component::Node(ActorNode { node, .. })) => {
+                let session = |peer| node.replica().and_then(|it| it.session(peer));
+                Component::Sessions {
+                    is_up: node.is_up(),
+                    takes_part: node.replica().is_some_and(Replica::takes_part),
+                    sessions: NodeId::all(self.nodes()).map(session).collect(),
+                }
+            }
+            (STILLNESS, Component::Node(ActorNode { node, .. })) => {
+                let is_at_rest = node.storage().is_at_rest();
+                let finds_none = || node.undetected_rot(decisions).next().is_none();
+                Component::Stillness {
+                    is_at_rest,
+                    is_still: is_at_rest && node.is_up() && finds_none(),
+                    lags: node.replica().is_some_and(Replica::lags),
+                }
+            }
             (LOG, Component::Node(it)) => Component::Log(it.node.storage().log_only()),
             (JUDGED, Component::Node(ActorNode { node, .. })) => Component::Judged {
                 halted: node.replica().and_then(Replica::halted).copied(),
@@ -276,6 +320,25 @@ impl System for ClusterComponents {
             _ => unreachable!("{component:?} has no summary {number}"),
         }
     }
+}
+
+/// The sources of steps that are possible within a scope. Those that look at one node alone are one
+/// rule, and so are those that look at one node and at what is left of the bounds.
+fn rules(model: &ClusterModel) -> Vec<Vec<Source>> {
+    let nodes = NodeId::all(model.scope().settings.nodes());
+    let joined = nodes.flat_map(|it| {
+        [
+            vec![Source::Progress(it), Source::Recoveries(it)],
+            vec![Source::Clients(it), Source::Time(it), Source::Crashes(it)],
+        ]
+    });
+    let joined: Vec<_> = joined.collect();
+    let is_alone = |it: &&Source| !joined.iter().flatten().any(|joined| joined == *it);
+    let alone: Vec<_> = model.sources.iter().filter(is_alone).map(|it| vec![*it]).collect();
+    let mut rules: Vec<Vec<Source>> = alone.into_iter().chain(joined).collect();
+    rules.iter_mut().for_each(|rule| rule.retain(|it| it.is_possible(model)));
+    rules.retain(|it| !it.is_empty());
+    rules
 }
 
 /// Whether a step is of a kind that may reach a witness.
@@ -298,10 +361,17 @@ impl<'a> Seen<'a> {
         }
     }
 
-    fn surface_of(self, node: NodeId) -> &'a Surface {
-        match self.look.summary(ClusterComponents::node_at(node), SURFACE) {
-            Component::Surface(surface) => surface,
-            other => unreachable!("{other:?} is no surface"),
+    fn sessions(self, node: NodeId) -> (bool, bool, &'a [Option<SessionId>]) {
+        match self.look.summary(ClusterComponents::node_at(node), SESSIONS) {
+            Component::Sessions { is_up, takes_part, sessions } => (*is_up, *takes_part, sessions),
+            other => unreachable!("{other:?} are no sessions"),
+        }
+    }
+
+    fn stillness(self, node: NodeId) -> (bool, bool, bool) {
+        match self.look.summary(ClusterComponents::node_at(node), STILLNESS) {
+            Component::Stillness { is_at_rest, is_still, lags } => (*is_at_rest, *is_still, *lags),
+            other => unreachable!("{other:?} is no stillness"),
         }
     }
 
@@ -366,16 +436,28 @@ impl Cluster for Seen<'_> {
         !self.system.model.pairs().all(|it| self.is_empty(it))
     }
 
-    fn surface(&self, node: NodeId) -> Surface {
-        self.surface_of(node).clone()
+    fn is_up(&self, node: NodeId) -> bool {
+        self.sessions(node).0
     }
 
-    fn is_up(&self, node: NodeId) -> bool {
-        self.surface_of(node).is_up
+    fn takes_part(&self, node: NodeId) -> bool {
+        self.sessions(node).1
     }
 
     fn session_seen(&self, node: NodeId, peer: NodeId) -> Option<SessionId> {
-        self.surface_of(node).session(peer)
+        self.sessions(node).2.get(peer.index()).copied().flatten()
+    }
+
+    fn is_at_rest(&self, node: NodeId) -> bool {
+        self.stillness(node).0
+    }
+
+    fn is_still(&self, node: NodeId) -> bool {
+        self.stillness(node).1
+    }
+
+    fn lags(&self, node: NodeId) -> bool {
+        self.stillness(node).2
     }
 
     fn ids(&self) -> impl Iterator<Item = NodeId> {
@@ -506,7 +588,8 @@ impl ClusterView for SeenAfter<'_> {
 
     /// The earlier state is the one before the step: no other is judged against.
     fn has_history_of(&self, _: &dyn ClusterView) -> bool {
-        self.keeps_history || self.now.history_of() == self.before.history_of()
+        let place = self.now.system.history_at();
+        self.keeps_history || self.now.look.has_kept(place, self.before.look)
     }
 
     fn halted(&self, node: NodeId) -> Option<&Halt> {
@@ -515,6 +598,69 @@ impl ClusterView for SeenAfter<'_> {
 
     fn shows_wrong_content(&self, node: NodeId) -> bool {
         self.now.judged(node).1
+    }
+}
+
+/// A node as the guarantees see it, without the rest of the cluster. Whatever else is looked at is
+/// made up, and that it was is noted: then what the guarantees say means nothing.
+struct Alone<'a> {
+    system: &'a ClusterComponents,
+    actor: &'a ActorNode,
+    keeps_history: bool,
+    looks_elsewhere: &'a Cell<bool>,
+}
+
+impl Alone<'_> {
+    fn note(&self, node: NodeId) {
+        if node != self.actor.node.id() {
+            self.looks_elsewhere.set(true);
+        }
+    }
+}
+
+impl ClusterView for Alone<'_> {
+    fn settings(&self) -> Settings {
+        self.system.model.scope().settings
+    }
+
+    fn history(&self) -> &History {
+        self.looks_elsewhere.set(true);
+        &self.system.no_history
+    }
+
+    fn decisions(&self) -> &dyn Decisions {
+        self.system.model.decisions()
+    }
+
+    fn node(&self, node: NodeId) -> NodeView<'_> {
+        self.note(node);
+        NodeView::of(&self.actor.node)
+    }
+
+    fn copy(&self, node: NodeId, content: ContentId) -> ContentCopy {
+        self.note(node);
+        self.actor.node.storage().copy(content)
+    }
+
+    fn served(&self, node: NodeId, content: ContentId) -> ContentCopy {
+        self.note(node);
+        self.actor.node.served(content, self.decisions())
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.looks_elsewhere.set(true);
+        false
+    }
+
+    fn rolled_back(&self) -> NodeSet {
+        match self.system.model.scope().bounds.rollbacks {
+            0 => NodeSet::default(),
+            _ => self.history().rolled_back(),
+        }
+    }
+
+    fn has_history_of(&self, _: &dyn ClusterView) -> bool {
+        self.keeps_history
     }
 }
 
@@ -577,6 +723,14 @@ impl<'a> Taking<'a> {
         self.changed_node(node).unwrap_or_else(|| self.now.actor(node))
     }
 
+    /// Everything that changes. Nodes are put at last, each once: no other change is about them.
+    fn into_changes(self) -> impl Iterator<Item = (Place, Changed)> {
+        let node = |it: ActorNode| {
+            (ClusterComponents::node_at(it.node.id()), Changed::To(Component::Node(it)))
+        };
+        self.changes.into_iter().chain(self.nodes.into_iter().map(node))
+    }
+
     fn change(&mut self, place: Place, how: How) {
         self.changes.push((place, Changed::By(how)));
     }
@@ -611,15 +765,15 @@ impl Cluster for Taking<'_> {
         self.now.has_messages()
     }
 
-    fn surface(&self, node: NodeId) -> Surface {
-        match self.changed_node(node) {
-            Some(it) => it.node.surface(Cluster::decisions(self)),
-            None => self.now.surface(node),
-        }
-    }
-
     fn is_up(&self, node: NodeId) -> bool {
         self.changed_node(node).map_or_else(|| self.now.is_up(node), |it| it.node.is_up())
+    }
+
+    fn takes_part(&self, node: NodeId) -> bool {
+        match self.changed_node(node) {
+            Some(it) => it.node.replica().is_some_and(Replica::takes_part),
+            None => self.now.takes_part(node),
+        }
     }
 
     fn session_seen(&self, node: NodeId, peer: NodeId) -> Option<SessionId> {
@@ -660,7 +814,11 @@ impl Parts for Taking<'_> {
 impl Changing for Taking<'_> {
     fn tell(&mut self, node: NodeId, event: Event) {
         let system = self.system();
-        let before = self.actor(node).clone();
+        let before = self.nodes.iter().position(|it| it.node.id() == node);
+        let before = match before {
+            Some(at) => &self.nodes.remove(at),
+            None => self.now.actor(node),
+        };
         let mut after = before.clone();
         let sent = system.model.actors.actors[node.index()].react(&mut after, &event);
         let answers = std::mem::take(&mut after.answers);
@@ -668,13 +826,10 @@ impl Changing for Taking<'_> {
         self.touched.note_told(&before.node, &after.node);
         let session = |it: &ActorNode, peer| it.node.replica().and_then(|it| it.session(peer));
         let mut nodes = NodeId::all(system.nodes());
-        if nodes.any(|peer| session(&before, peer) != session(&after, peer)) {
+        if nodes.any(|peer| session(before, peer) != session(&after, peer)) {
             self.sessions.insert(node);
         }
-        self.nodes.retain(|it| it.node.id() != node);
-        self.nodes.push(after.clone());
-        let place = ClusterComponents::node_at(node);
-        self.changes.push((place, Changed::To(Component::Node(after))));
+        self.nodes.push(after);
         sent.into_iter().for_each(|(to, packet)| self.push(node, to, packet));
         if !did.is_nothing() {
             self.change_history(HistoryChange::Did(did));
@@ -692,11 +847,15 @@ impl Changing for Taking<'_> {
 
     fn push(&mut self, from: NodeId, to: NodeId, packet: Packet) {
         self.pushed.push((from, to));
+        self.touched.emptied.remove(from, to);
         self.change(self.system().packets_at(from, to), How::Push(packet));
     }
 
     fn put_packets(&mut self, from: NodeId, to: NodeId, packets: Vec<Packet>) {
         let place = self.system().packets_at(from, to);
+        if packets.is_empty() {
+            self.touched.emptied.insert(from, to);
+        }
         self.changes.push((place, Changed::To(Component::Packets(packets))));
     }
 
@@ -721,6 +880,28 @@ impl Changing for Taking<'_> {
     /// Before the step every message had a session that carries it.
     fn may_have_lost_its_session(&self, from: NodeId, to: NodeId) -> bool {
         self.pushed.contains(&(from, to)) || self.sessions.contains(to)
+    }
+
+    /// Mostly the node itself is all that the guarantees look at, and both states of it are known here.
+    fn judge(&mut self, node: NodeId, keeps_history: bool) {
+        let looks_elsewhere = Cell::new(false);
+        let alone = |actor| Alone {
+            system: self.system(),
+            actor,
+            keeps_history,
+            looks_elsewhere: &looks_elsewhere,
+        };
+        let (before, after) = (alone(self.now.actor(node)), alone(self.actor(node)));
+        let broken = broken_by_step(&before, &after, node);
+        if looks_elsewhere.get() {
+            self.then(After::Judge { node, keeps_history });
+        } else if !broken.is_empty() {
+            self.change_history(HistoryChange::Broken(broken));
+        }
+    }
+
+    fn follows_up_on_all(&self) -> bool {
+        false
     }
 
     fn broken(&self, node: NodeId, keeps_history: bool) -> GuaranteeSet {

@@ -71,6 +71,10 @@ impl System for Wheels {
         !(is_odd(Place(0)) && is_odd(Place(1))) || !self.lies
     }
 
+    fn summaries(&self) -> u16 {
+        IS_ODD + 1
+    }
+
     fn summary(&self, number: u16, wheel: &u32) -> u32 {
         assert_eq!(number, IS_ODD);
         let lie = if self.lies { self.asked.fetch_add(1, Ordering::Relaxed) } else { 0 };
