@@ -93,6 +93,57 @@ impl FromStr for Search {
     }
 }
 
+/// What is done with deliveries that make no difference.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum DeadMessages {
+    /// They are steps like any other.
+    #[default]
+    Explore,
+    /// So they are, and that they make no difference is checked in every state.
+    Check,
+    /// They are delivered at once.
+    Drop,
+}
+
+/// The names of all ways.
+const DEAD_MESSAGES: [&str; 3] = ["explore", "check", "drop"];
+
+impl fmt::Display for DeadMessages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(DEAD_MESSAGES[*self as usize])
+    }
+}
+
+impl FromStr for DeadMessages {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "explore" => Ok(DeadMessages::Explore),
+            "check" => Ok(DeadMessages::Check),
+            "drop" => Ok(DeadMessages::Drop),
+            _ => Err(format!("{name:?} is none of the valid ways: {}", DEAD_MESSAGES.join(", "))),
+        }
+    }
+}
+
+/// How the engine leaves out what makes no difference.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Reductions {
+    /// Dead messages.
+    pub dead_messages: DeadMessages,
+    /// Whether steps are left out that lead to known states in another order.
+    pub sleep_sets: bool,
+}
+
+impl Reductions {
+    /// Whether there is none.
+    pub(crate) fn is_none(self) -> bool {
+        self.dead_messages == DeadMessages::Explore && !self.sleep_sets
+    }
+}
+
 /// What is asked of a child process.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Job {
@@ -106,6 +157,8 @@ pub(crate) struct Job {
     pub search: Search,
     /// With which engine; walks are always stateright's.
     pub engine: Engine,
+    /// What is left out.
+    pub reductions: Reductions,
     /// With how many threads.
     pub threads: usize,
     /// Where random walks begin.
@@ -157,6 +210,7 @@ impl Job {
             twin: None,
             search: Engine::Steadfast.full_search(),
             engine: Engine::Steadfast,
+            reductions: Reductions::default(),
             threads: 1,
             seed: 1,
             states_max: 300_000,
@@ -286,6 +340,7 @@ pub(crate) struct Run {
     pub bounds: Bounds,
     pub search: Search,
     pub engine: Engine,
+    pub reductions: Reductions,
     pub threads: usize,
     /// Every reachable state was visited.
     pub complete: bool,

@@ -118,6 +118,7 @@ fn report(job: &Job, twin: Option<&'static Twin>, mut visit: Visit) -> Run {
         bounds: job.scope.bounds,
         search: job.search,
         engine: if job.search == Search::Walk { Engine::Stateright } else { job.engine },
+        reductions: job.reductions,
         threads: job.threads,
         complete: stopped.is_none(),
         stopped,

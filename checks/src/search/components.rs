@@ -9,10 +9,10 @@ use steadfast_cluster::ClusterComponents;
 use steadfast_guarantees::GUARANTEES;
 use steadfast_guarantees::twins::Twin;
 use steadfast_guarantees::witnesses::witness;
-use steadfast_search::{Ended, Finding, Options, Report, Search as Engine, Until};
+use steadfast_search::{DeadSteps, Ended, Finding, Options, Report, Search as Engine, Until};
 
 use super::{Observer, Visit, usage};
-use crate::job::{Job, Progress, Search, Stopped};
+use crate::job::{DeadMessages, Job, Progress, Search, Stopped};
 
 /// How often somebody hears how the search goes on.
 const TOLD_EVERY: Duration = Duration::from_secs(1);
@@ -24,6 +24,11 @@ const TOLD_EVERY: Duration = Duration::from_secs(1);
 pub(super) fn search(job: &Job, twin: Option<&'static Twin>, observer: Observer<'_>) -> Visit {
     let witnesses: Vec<&str> = job.witnesses.iter().map(String::as_str).collect();
     let system = ClusterComponents::new(job.scope.clone(), twin, &witnesses);
+    // Claims are made only where somebody relies on them: they are false for some twins.
+    let system = match job.reductions.dead_messages {
+        DeadMessages::Explore => system,
+        DeadMessages::Check | DeadMessages::Drop => system.with_dead_messages(),
+    };
     let told = Mutex::new(Instant::now());
     let observe = |progress: &steadfast_search::Progress| {
         if usage().1 > job.limits.memory_bytes {
@@ -56,6 +61,12 @@ fn options(job: &Job) -> Options {
     Options {
         threads: NonZero::new(job.threads).unwrap_or(NonZero::<usize>::MIN),
         until: job.stop_at.as_ref().map_or(Until::Everything, |it| Until::Found(position(it))),
+        dead_steps: match job.reductions.dead_messages {
+            DeadMessages::Explore => DeadSteps::Explore,
+            DeadMessages::Check => DeadSteps::Check,
+            DeadMessages::Drop => DeadSteps::Drop,
+        },
+        sleep_sets: job.reductions.sleep_sets,
         time_max: job.limits.time,
         memory_max_bytes: job.limits.memory_bytes,
         ..Options::default()
