@@ -66,6 +66,7 @@ impl ClusterModel {
         match *step {
             Step::Write { node, path, .. } => left.writes > 0 && is_up(node) && has_path(path),
             Step::Read { node, path } => left.reads > 0 && is_up(node) && has_path(path),
+            Step::StaleRead { node, path } => left.stale_reads > 0 && is_up(node) && has_path(path),
             // A run may lose more links than a search could try sets of.
             Step::Cut(cut) => {
                 state.world.cut.is_none() && left.partitions > 0 && self.scope().has_cut(cut)
@@ -130,6 +131,11 @@ impl ClusterModel {
 
     fn collect_clients(&self, state: &ClusterState, actions: &mut Vec<Action>) {
         let left = state.world.left;
+        for replica in state.replicas().filter(|_| left.stale_reads > 0) {
+            let node = replica.id();
+            let paths = 0..self.scope().bounds.paths;
+            actions.extend(paths.map(|path| Action::new(Step::StaleRead { node, path })));
+        }
         for replica in state.replicas().filter(|it| it.leads()) {
             let node = replica.id();
             for path in 0..self.scope().bounds.paths {

@@ -49,6 +49,7 @@ const NOTHING: Bounds = Bounds {
     resolves: 0,
     retries: 0,
     reads: 0,
+    stale_reads: 0,
     crashes: 0,
     partitions: 0,
     elections: 0,
@@ -100,6 +101,9 @@ scopes! {
     "reads" Default "E2W2: a write and a read through an election"
         ["read-answered", "read-unanswerable", "leader-change", "deposed-leader-believes"]
         |name| scope(name, 2, 2, Bounds { writes: 1, reads: 1, elections: 1, ..NOTHING });
+    "stale-reads" Default "E2W2: a write and two stale reads through a crash"
+        ["write-acknowledged", "stale-read-behind", "crash-loses-tail"]
+        |name| scope(name, 2, 2, Bounds { writes: 1, stale_reads: 2, crashes: 1, ..NOTHING });
     "two-reads" Deep "E2W2: a write and two reads through an election"
         ["read-answered", "read-unanswerable", "leader-change"]
         |name| scope(name, 2, 2, Bounds { writes: 1, reads: 2, elections: 1, ..NOTHING });

@@ -25,7 +25,8 @@ impl ClusterModel {
             Step::LinkDown { node, peer } => Some(hear(node, Input::LinkDown { peer })),
             Step::Write { node, path, kind } => self.write(before, node, path, kind),
             Step::Retry { node, request } => self.retry(before, node, request),
-            Step::Read { node, path } => self.read(before, node, path),
+            Step::Read { node, path } => self.read(before, node, path, Consistency::Linearizable),
+            Step::StaleRead { node, path } => self.read(before, node, path, Consistency::Stale),
             Step::Timeout { node } => {
                 spend(hear(node, Input::ElectionTimeout), |left| &mut left.elections)
             }
@@ -159,15 +160,29 @@ impl ClusterModel {
         self.tell(brought.as_ref().unwrap_or(before), node, event)
     }
 
-    fn read(&self, before: &ClusterState, node: NodeId, path: u32) -> Option<ClusterState> {
+    fn read(
+        &self,
+        before: &ClusterState,
+        node: NodeId,
+        path: u32,
+        consistency: Consistency,
+    ) -> Option<ClusterState> {
         let mut world = before.world.clone();
-        world.spend(|left| &mut left.reads)?;
+        let asked = match consistency {
+            Consistency::Linearizable => {
+                world.spend(|left| &mut left.reads)?;
+                Asked::read()
+            }
+            Consistency::Stale => {
+                world.spend(|left| &mut left.stale_reads)?;
+                Asked::stale_read()
+            }
+        };
         let request = world.count_request();
         let path = self.path(path).clone();
-        let consistency = Consistency::Linearizable;
         let read = ReadRequest { request, path: path.clone(), consistency };
         let mut next = self.tell(before, node, Event::Input(Input::Read(read)));
-        next.actors.history.on_invoked(request, path, node, Asked::read());
+        next.actors.history.on_invoked(request, path, node, asked);
         next.world = world;
         Some(next)
     }

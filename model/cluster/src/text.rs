@@ -72,6 +72,7 @@ pub(crate) fn request(operation: &Operation) -> String {
     let path = &operation.path;
     match &operation.action {
         Asked::Read { .. } => format!("read {path}"),
+        Asked::StaleRead { .. } => format!("read {path}, stale"),
         Asked::Write { intent: Intent::Put(content), .. } => format!("put {path}={content:?}"),
         Asked::Write { intent: Intent::Delete, .. } => format!("delete {path}"),
         Asked::Write { intent: Intent::Restore(dot), .. } => format!("restore {dot} of {path}"),
@@ -84,7 +85,9 @@ pub(crate) fn answer(operation: &Operation) -> String {
         (Status::Pending, _) => "pending".to_owned(),
         (Status::Refused, _) => "refused".to_owned(),
         (Status::Unknown, _) => "outcome unknown".to_owned(),
-        (Status::Done, Asked::Read { version }) => format!("value {}", value(version.as_ref())),
+        (Status::Done, Asked::Read { version } | Asked::StaleRead { version }) => {
+            format!("value {}", value(version.as_ref()))
+        }
         (Status::Done, Asked::Write { acked: Some(dot), .. }) => format!("acknowledged {dot}"),
         (Status::Done, Asked::Write { acked: None, .. }) => "acknowledged".to_owned(),
     }
@@ -294,6 +297,7 @@ fn left(left: Bounds) -> String {
         ("resolves", left.resolves),
         ("retries", left.retries),
         ("reads", left.reads),
+        ("stale reads", left.stale_reads),
         ("crashes", left.crashes),
         ("partitions", left.partitions),
         ("elections", left.elections),

@@ -33,6 +33,11 @@ pub enum Action {
         /// The version that was returned; `None` before, and for a path never written.
         version: Option<Entry>,
     },
+    /// A stale read. An answer that does not say that it is stale makes it a linearizable one.
+    StaleRead {
+        /// The version that was returned; `None` before, and for a path never written.
+        version: Option<Entry>,
+    },
 }
 
 impl Action {
@@ -42,10 +47,21 @@ impl Action {
         Action::Write { intent, base, made: Vec::new(), acked: None }
     }
 
-    /// A read that has found nothing yet.
+    /// A linearizable read that has found nothing yet.
     #[must_use]
     pub fn read() -> Action {
         Action::Read { version: None }
+    }
+
+    /// A stale read that has found nothing yet.
+    #[must_use]
+    pub fn stale_read() -> Action {
+        Action::StaleRead { version: None }
+    }
+
+    /// Whether the action takes part in the order that linearizability is about.
+    fn is_ordered(&self) -> bool {
+        !matches!(self, Action::StaleRead { .. })
     }
 }
 
@@ -116,6 +132,11 @@ impl Clock {
         phase.number += u64::from(phase.has_returned);
         phase.has_returned = false;
         Time(2 * phase.number)
+    }
+
+    /// The time of an event that orders nothing.
+    fn now(self) -> Time {
+        Time(2 * self.0.unwrap_or_default().number)
     }
 
     fn give_back(&mut self) -> Time {
@@ -265,7 +286,7 @@ impl History {
 
     /// A client sends a request.
     pub fn on_invoked(&mut self, request: RequestId, path: Path, node: NodeId, action: Action) {
-        let invoked = self.clock.invoke();
+        let invoked = if action.is_ordered() { self.clock.invoke() } else { self.clock.now() };
         let is_read = matches!(action, Action::Read { .. });
         let known = if is_read { self.newest_epoch() } else { Epoch::ZERO };
         let status = Status::Pending;
@@ -335,7 +356,8 @@ impl History {
         if self.operation(request).is_none_or(|it| it.status != Status::Pending) {
             return;
         }
-        let returned = self.clock.give_back();
+        let is_stale = matches!(outcome, Outcome::Value { stale: true, .. });
+        let returned = if is_stale { self.clock.now() } else { self.clock.give_back() };
         if let Some(operation) = self.find(request) {
             operation.answer(outcome, returned);
         }
@@ -376,19 +398,21 @@ impl History {
     #[must_use]
     pub fn contradiction(&self, request: RequestId) -> Option<(Vec<OperationId>, NotLinearizable)> {
         self.clock.0?;
-        let path = self.operation(request).map(|it| &it.path);
+        let path = self.operation(request).filter(|it| it.action.is_ordered()).map(|it| &it.path);
+        path?;
         let of_path = self.operations.iter().enumerate().filter(|(_, it)| Some(&it.path) == path);
         let (ids, judged): (Vec<_>, Vec<_>) = of_path
             .filter(|(_, it)| it.status != Status::Refused)
-            .map(|(id, it)| {
+            .filter_map(|(id, it)| {
                 let action = match &it.action {
                     Action::Write { .. } => linearizability::Action::Write(it.request),
                     Action::Read { version } => {
                         linearizability::Action::Read(version.as_ref().map(|it| it.request))
                     }
+                    Action::StaleRead { .. } => return None,
                 };
                 let (invoked, returned) = (it.invoked, it.returned);
-                (id, linearizability::Operation { action, invoked, returned })
+                Some((id, linearizability::Operation { action, invoked, returned }))
             })
             .unzip();
         linearizability::judge(&judged).err().map(|why| (ids, why))
@@ -401,7 +425,7 @@ impl Operation {
     pub fn made(&self) -> &[(Entry, Epoch)] {
         match &self.action {
             Action::Write { made, .. } => made,
-            Action::Read { .. } => &[],
+            Action::Read { .. } | Action::StaleRead { .. } => &[],
         }
     }
 
@@ -415,12 +439,38 @@ impl Operation {
             self.returned = Some(at);
         }
         self.known = Epoch::ZERO;
+        if let (Action::StaleRead { .. }, Outcome::Value { stale: false, .. }) =
+            (&self.action, outcome)
+        {
+            self.action = Action::read();
+        }
         match (&mut self.action, outcome) {
-            (Action::Read { version }, Outcome::Value { version: found, .. }) => {
+            (Action::StaleRead { version }, Outcome::Value { version: found, .. })
+            | (Action::Read { version }, Outcome::Value { version: found, .. }) => {
                 version.clone_from(found);
             }
             (Action::Write { acked, .. }, Outcome::Acknowledged { dot }) => *acked = Some(*dot),
             _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use steadfast_protocol::Position;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_that_does_not_say_that_it_is_stale_is_judged_as_a_linearizable_one() {
+        let node = NodeView { replica: None, records: &[], synced: Position(0) };
+        for (stale, action) in [(true, Action::stale_read()), (false, Action::read())] {
+            let mut history = History::new(true);
+            let request = RequestId { client: 1, number: 0 };
+            history.on_invoked(request, Path::new("a"), NodeId(0), Action::stale_read());
+            history.on_stepped(&node, &node, [(request, Outcome::Value { version: None, stale })]);
+            let operation = history.operation(request).expect("the read");
+            assert_eq!((&operation.action, operation.status), (&action, Status::Done));
         }
     }
 }

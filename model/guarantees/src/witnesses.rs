@@ -1,7 +1,7 @@
 //! Witnesses: the interesting things that a run must have reached, or its passing means nothing.
 
 use steadfast_node::ContentCopy;
-use steadfast_protocol::{Change, Halt, NodeId, Replica, Role};
+use steadfast_protocol::{Change, Entry, Halt, NodeId, Replica, Role};
 use steadfast_trace::Step;
 
 use crate::{Action, ClusterView, Status};
@@ -56,6 +56,8 @@ witnesses! {
         |before, step, _| crash(before, step, |kept, tail, _| kept == tail && tail > 0);
     "crash-tears-record", "a crash left a record half written",
         |before, step, _| crash(before, step, |_, _, torn| torn);
+    "stale-read-behind", "a stale read was answered by a node that lacks an acknowledged version",
+        |_, step, after| reads_behind(step, after);
     "leader-change", "somebody led after somebody else",
         |_, _, after| after.history().leaders().len() > 1;
     "first-leader", "somebody led where nobody had",
@@ -168,6 +170,17 @@ fn holds_read(replica: &Replica) -> bool {
 fn read_a_version(cluster: &dyn ClusterView) -> bool {
     let mut operations = cluster.history().operations().iter();
     operations.any(|it| matches!(it.action, Action::Read { version: Some(_) }))
+}
+
+/// Whether the step was a stale read at a node that does not hold an acknowledged version of the file.
+fn reads_behind(step: &Step, cluster: &dyn ClusterView) -> bool {
+    let (Step::StaleRead { node, .. }, Some(read)) = (step, cluster.history().operations().last())
+    else {
+        return false;
+    };
+    let holds = |entry: &Entry| cluster.node(*node).synced_entries().any(|it| it == entry);
+    let mut acknowledged = cluster.history().acknowledged().map(|(entry, _)| entry);
+    acknowledged.any(|it| it.path == read.path && !holds(it))
 }
 
 fn retry_is_recognised(cluster: &dyn ClusterView) -> bool {

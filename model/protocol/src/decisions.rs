@@ -287,6 +287,11 @@ pub trait Decisions: Send + Sync {
         at_start
     }
 
+    /// Whether a stale read returns entries that are logged and not yet synced.
+    fn reads_unsynced(&self) -> bool {
+        false
+    }
+
     /// Whether a retry of a request that the log already holds is recognised.
     fn recognises_retries(&self) -> bool {
         true

@@ -110,6 +110,7 @@ impl Replica {
 
     /// This node.
     #[must_use]
+    #[inline]
     pub fn id(&self) -> NodeId {
         self.identity.node
     }
@@ -128,36 +129,42 @@ impl Replica {
 
     /// What is logged, synced or not.
     #[must_use]
+    #[inline]
     pub fn log(&self) -> &Log {
         &self.log
     }
 
     /// The highest epoch this node has vowed to follow.
     #[must_use]
+    #[inline]
     pub fn promise(&self) -> Epoch {
         self.log.promise()
     }
 
     /// How much of the log is on disk, as far as the replica was told.
     #[must_use]
+    #[inline]
     pub fn synced(&self) -> Position {
         self.synced
     }
 
     /// What is on disk, as a version vector.
     #[must_use]
+    #[inline]
     pub fn synced_vv(&self) -> &VersionVector {
         &self.synced_vv
     }
 
     /// The files this node shows.
     #[must_use]
+    #[inline]
     pub fn files(&self) -> &Files {
         &self.files
     }
 
     /// What this node does now.
     #[must_use]
+    #[inline]
     pub fn role(&self) -> &Role {
         &self.role
     }
@@ -172,18 +179,21 @@ impl Replica {
 
     /// Whether this node has not stopped taking part.
     #[must_use]
+    #[inline]
     pub fn takes_part(&self) -> bool {
         self.halted.is_none()
     }
 
     /// Whether this node believes that it leads.
     #[must_use]
+    #[inline]
     pub fn leads(&self) -> bool {
         matches!(self.role, Role::Leader(_))
     }
 
     /// The session with a peer whose link-up was seen and whose link-down was not.
     #[must_use]
+    #[inline]
     pub fn session(&self, peer: NodeId) -> Option<SessionId> {
         self.sessions.get(peer.index()).copied().flatten()
     }

@@ -21,7 +21,7 @@ impl Judge for AckedWritesSurvive {
         let done = after.history().done_since(before.history());
         done.filter_map(|(it, _)| match &it.action {
             Action::Read { version } => version.as_ref(),
-            Action::Write { .. } => None,
+            Action::Write { .. } | Action::StaleRead { .. } => None,
         })
         .all(|version| copies(after, version) >= after.settings().write())
     }
