@@ -132,6 +132,9 @@ pub(crate) struct RunOptions {
     /// Linearizable reads.
     #[arg(long)]
     pub reads: Option<u32>,
+    /// Stale reads.
+    #[arg(long)]
+    pub stale_reads: Option<u32>,
     /// Crashes.
     #[arg(long)]
     pub crashes: Option<u32>,
@@ -286,6 +289,7 @@ impl RunOptions {
         let changes = [
             (&mut bounds.writes, self.writes),
             (&mut bounds.reads, self.reads),
+            (&mut bounds.stale_reads, self.stale_reads),
             (&mut bounds.crashes, self.crashes),
             (&mut bounds.rollbacks, self.rollbacks),
             (&mut bounds.partitions, self.partitions),

@@ -204,6 +204,7 @@ fn is_possible(kind: StepKind, scope: &Scope) -> bool {
         StepKind::Write => bounds.writes > 0,
         StepKind::Retry => bounds.retries > 0,
         StepKind::Read => bounds.reads > 0,
+        StepKind::StaleRead => bounds.stale_reads > 0,
         StepKind::Timeout => bounds.elections > 0,
         StepKind::Tick => bounds.ticks > 0,
         StepKind::Crash | StepKind::Recover => bounds.crashes > 0,

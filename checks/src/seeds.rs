@@ -42,7 +42,7 @@ impl Seeds {
     }
 }
 
-/// What seeds came to, as `--json` prints it.
+/// The result of seeds, as `--json` prints it.
 #[derive(Serialize)]
 struct Report {
     ok: bool,
@@ -136,7 +136,7 @@ pub(crate) fn tables(swarm: &Swarm, found: &[FoundTwin]) -> String {
     format!("{}\n{}", swarm.text(), twins::table(found))
 }
 
-/// What seeds came to, as a part of the verdict on the default suite.
+/// The result of seeds, as a part of the verdict on the default suite.
 pub(crate) fn sentence(swarm: &Swarm, found: &[FoundTwin]) -> String {
     format!("{}; {}", swarm.sentence(), twins::sentence(found))
 }

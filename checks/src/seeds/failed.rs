@@ -4,7 +4,7 @@ use std::panic;
 
 use serde::Serialize;
 use steadfast_guarantees::twins::Twin;
-use steadfast_sim::{Failure as Why, Schedule};
+use steadfast_sim::{RunFailure, Schedule};
 use steadfast_trace::Trace;
 
 use crate::Failure;
@@ -15,7 +15,7 @@ use crate::traces::Traces;
 #[derive(Debug, Serialize)]
 pub(crate) struct FailedSeed {
     pub seed: u64,
-    /// What went wrong.
+    /// The failure.
     pub failure: String,
     /// The guarantee that was broken, if it was one.
     pub guarantee: Option<String>,
@@ -35,7 +35,7 @@ pub(crate) struct FailedSeed {
 
 impl FailedSeed {
     /// Shrinks the schedule of a seed that failed like this.
-    pub(super) fn new(seed: u64, why: Why, twin: Option<&'static Twin>) -> FailedSeed {
+    pub(super) fn new(seed: u64, why: RunFailure, twin: Option<&'static Twin>) -> FailedSeed {
         let schedule = Schedule::of(seed, twin);
         let plans_before = schedule.plans.len();
         let (shrunk, recorded) = quietly(|| {
@@ -44,8 +44,7 @@ impl FailedSeed {
             shrunk.finish(&mut simulation);
             (shrunk, simulation.trace())
         });
-        // What was planned is as short as it gets; of what happened then, the model can leave out
-        // more.
+        // No plan can be left out any more, but the model can leave out steps.
         let shorter = why.guarantee().and_then(|it| shrink(&recorded, twin, it, shrink::TIME));
         let recorded = shorter.map_or(recorded, |it| it.trace);
         let as_twin = twin.map_or(String::new(), |it| format!(" --twin {}", it.name));

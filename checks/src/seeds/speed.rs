@@ -10,10 +10,11 @@ use super::swarm::thread_cpu_s;
 
 /// How many clusters are run, each with a seed of its own.
 const CLUSTERS: u64 = 40;
-/// How long each is run.
-const LENGTH: Duration = Duration::from_secs(60);
-/// How often somebody writes.
+/// The time between two writes.
 const WRITE_EVERY: Duration = Duration::from_secs(2);
+/// How long each cluster runs, as a number of these times.
+const TIMES: u32 = 30;
+const LENGTH: Duration = Duration::from_secs(WRITE_EVERY.as_secs() * TIMES as u64);
 
 /// How fast the simulator was.
 #[derive(Debug, Serialize)]
@@ -34,8 +35,7 @@ fn workload(seed: u64) -> Schedule {
     let settings =
         Settings::new(3, 2, 2).unwrap_or_else(|error| unreachable!("a majority of three: {error}"));
     let setup = Setup { narrated: false, ..Setup::new(settings, seed) };
-    let count = u32::try_from(LENGTH.as_micros() / WRITE_EVERY.as_micros()).unwrap_or(0);
-    let plans = (1..count).flat_map(|nth| {
+    let plans = (1..TIMES).flat_map(|nth| {
         let path = nth % 5;
         let bytes = if nth % 2 == 0 { 12 } else { 2_000 };
         let at = WRITE_EVERY * nth;

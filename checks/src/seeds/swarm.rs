@@ -1,4 +1,4 @@
-//! Seeds on all cores. Each is a run of its own, so that what they come to together does not depend
+//! Seeds on all cores. Each is a run of its own, so that their sum does not depend
 //! on how many cores there are.
 
 use std::collections::BTreeSet;
@@ -10,7 +10,7 @@ use nix::sys::resource::{UsageWho, getrusage};
 use serde::{Serialize, Serializer};
 use steadfast_guarantees::twins::Twin;
 use steadfast_output::in_parallel;
-use steadfast_sim::{Failure as Why, Ledger, Schedule};
+use steadfast_sim::{Ledger, RunFailure, Schedule};
 
 use super::Seeds;
 use super::failed::FailedSeed;
@@ -20,12 +20,12 @@ use crate::traces::Traces;
 /// How many seeds that failed are shrunk and described; of the others only the number is told.
 const DESCRIBED_MAX: usize = 3;
 
-/// What seeds came to.
+/// The result of seeds.
 #[derive(Debug, Serialize)]
 pub(crate) struct Swarm {
     pub from: u64,
     pub count: u64,
-    /// The seeds that failed first, with what is needed to look into them.
+    /// The seeds that failed first, with all that helps to look into them.
     pub failed: Vec<FailedSeed>,
     /// All seeds that failed.
     pub failed_seeds: Vec<u64>,
@@ -54,7 +54,7 @@ struct Tally {
     digest: u64,
     simulated_micros: u64,
     settings: BTreeSet<(u8, usize, usize)>,
-    failed: Vec<(u64, Why)>,
+    failed: Vec<(u64, RunFailure)>,
 }
 
 impl Tally {
@@ -93,8 +93,7 @@ pub(super) fn thread_cpu_s() -> f64 {
         .map_or(0.0, |it| seconds(it.user_time()) + seconds(it.system_time()))
 }
 
-/// Runs seeds in this many threads. Says what they came to, and how many seconds of processor time
-/// it took.
+/// Runs seeds in this many threads. Returns their sum and the processor time in seconds.
 fn tally(
     seeds: Seeds,
     twin: Option<&'static Twin>,
@@ -165,7 +164,7 @@ impl Swarm {
         self.failed.iter_mut().try_for_each(|it| it.save_trace(traces))
     }
 
-    /// What was injected and reached, and what failed.
+    /// The counts, and the seeds that failed.
     pub(super) fn text(&self) -> String {
         let mut text = format!(
             "seeds {} to {}, {} settings of (N,E,W), digest of all traces {}\n{}",

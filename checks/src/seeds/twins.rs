@@ -10,7 +10,7 @@ use steadfast_sim::Schedule;
 
 use super::Seeds;
 
-/// What became of one twin.
+/// The result for one twin.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct FoundTwin {
     pub name: String,
@@ -46,7 +46,8 @@ pub(super) fn find_all(
 
 fn find(twin: &'static Twin, seeds: Seeds) -> FoundTwin {
     let mut found = FoundTwin { name: twin.name.to_owned(), seed: None, caught_by: None, seeds: 0 };
-    for seed in (seeds.first..).take(usize::try_from(seeds.count).unwrap_or(usize::MAX)) {
+    // The options were checked for the end of this range.
+    for seed in seeds.first..seeds.first + seeds.count {
         if seeds.is_late() {
             break;
         }

@@ -38,7 +38,7 @@ impl Candidate {
         let mut requests = 0;
         let item = |it: &TraceStep| {
             let request = match it.step {
-                Step::Write { .. } | Step::Read { .. } => {
+                Step::Write { .. } | Step::Read { .. } | Step::StaleRead { .. } => {
                     let number = requests;
                     requests += 1;
                     Some(number)
@@ -85,7 +85,10 @@ impl Candidate {
         for item in &self.items {
             let mut step = item.step;
             match (&mut step, item.request) {
-                (Step::Write { .. } | Step::Read { .. }, Some(request)) => {
+                (
+                    Step::Write { .. } | Step::Read { .. } | Step::StaleRead { .. },
+                    Some(request),
+                ) => {
                     let number = numbers.len() as u64;
                     numbers.insert(request, number);
                     if let Some(content) = self.contents.get(&request) {
@@ -155,6 +158,7 @@ impl Candidate {
             // Linearizability is judged in scopes with reads only, so the last one stays.
             reads: count(|it| matches!(it, Step::Read { .. }))
                 .max(u32::from(self.scope.bounds.reads > 0)),
+            stale_reads: count(|it| matches!(it, Step::StaleRead { .. })),
             crashes: count(|it| matches!(it, Step::Crash { .. })),
             partitions: count(|it| matches!(it, Step::Cut(_))),
             elections: count(|it| matches!(it, Step::Timeout { .. })),
@@ -239,7 +243,10 @@ impl Candidate {
             other.scope.names.paths.remove(gone as usize);
         }
         for item in &mut other.items {
-            if let Step::Write { path, .. } | Step::Read { path, .. } = &mut item.step {
+            if let Step::Write { path, .. }
+            | Step::Read { path, .. }
+            | Step::StaleRead { path, .. } = &mut item.step
+            {
                 *path = match (*path).cmp(&gone) {
                     std::cmp::Ordering::Less => *path,
                     std::cmp::Ordering::Equal => 0,

@@ -19,7 +19,7 @@ use crate::scratch::MappedFiles;
 /// How many nodes there may be, and E and W at most.
 const NODES: RangeInclusive<i64> = 1..=NODES_MAX as i64;
 
-/// What `steadfast simulate` can be told.
+/// The options of `steadfast simulate`.
 #[derive(Args, Debug)]
 pub(crate) struct Options {
     /// The scenario, or all of them.
@@ -43,7 +43,7 @@ pub(crate) struct Options {
     /// Print one JSON object instead of the stories.
     #[arg(long)]
     json: bool,
-    /// Write what happened to this file, for `check replay` and `check show`; with more than one
+    /// Write the trace to this file, for `check replay` and `check show`; with more than one
     /// story, to one file each.
     #[arg(long, value_name = "OUT.json")]
     trace: Option<PathBuf>,
@@ -117,7 +117,7 @@ fn chosen(name: &str) -> Result<Vec<&'static Scenario>, Failure> {
     found.map(|it| vec![it]).ok_or_else(|| {
         let names: Vec<&str> = SCENARIOS.iter().map(|it| it.name).collect();
         let names = names.join(", ");
-        Failure::usage(format!("no scenario is called {name:?}: there are all, {names}"))
+        Failure::usage(format!("no scenario is called {name:?}: valid scenarios: all, {names}"))
     })
 }
 

@@ -22,7 +22,7 @@ fn bad_input_is_named_and_the_accepted_ones_are_listed() {
     fails_with(
         &["nowhere"],
         2,
-        "no scenario is called \"nowhere\": there are all, basic-replication,",
+        "no scenario is called \"nowhere\": valid scenarios: all, basic-replication,",
     );
     for number in ["0", "8", "300"] {
         fails_with(&["all", "--nodes", number], 2, &format!("{number} is not in 1..=7"));

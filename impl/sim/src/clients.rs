@@ -1,4 +1,4 @@
-//! What is done to a cluster from outside: clients and faults.
+//! Requests of clients, and faults.
 
 use std::time::Duration;
 
@@ -16,8 +16,8 @@ use crate::storage::Aftermath;
 use crate::{Bytes, Plan, Random, Simulation};
 
 impl Simulation {
-    /// A client puts a content at a node, in the place of the version that it shows. What becomes
-    /// of it stands in the [history](Simulation::history) under this id.
+    /// A client puts a content at a node, in the place of the version that it shows. The
+    /// [history](Simulation::history) keeps its outcome under the returned id.
     pub fn put(&mut self, node: NodeId, path: &str, bytes: impl Into<Bytes>) -> RequestId {
         self.write(node, path, WriteKind::Put, Some(bytes.into()))
     }
@@ -57,10 +57,18 @@ impl Simulation {
 
     /// A client reads a file linearizably, at a node that leads.
     pub fn read(&mut self, node: NodeId, path: &str) -> RequestId {
+        self.ask_to_read(node, path, Consistency::Linearizable)
+    }
+
+    /// A client reads the version of a file that a node shows, whether the node leads or not.
+    pub fn read_stale(&mut self, node: NodeId, path: &str) -> RequestId {
+        self.ask_to_read(node, path, Consistency::Stale)
+    }
+
+    fn ask_to_read(&mut self, node: NodeId, path: &str, consistency: Consistency) -> RequestId {
         let (request, path) = (self.network.world.next_request(), Path::new(path));
         if self.replica(node).is_some() {
             self.network.world.count_request();
-            let consistency = Consistency::Linearizable;
             let read = ReadRequest { request, path, consistency };
             self.happen(Happening::Read { node, read });
         }
@@ -75,18 +83,18 @@ impl Simulation {
         }
     }
 
-    /// What became of a request, as far as its client knows.
+    /// The outcome of a request, as far as its client knows.
     #[must_use]
     pub fn status(&self, request: RequestId) -> Option<Status> {
         self.history().operation(request).map(|it| it.status)
     }
 
-    /// A node stops, at whatever it is doing. Of what it has not synced anything may survive.
+    /// A node stops at once. Any prefix of its unsynced records may survive.
     pub fn crash(&mut self, node: NodeId) {
         self.crash_if(node, |_| true);
     }
 
-    /// A node stops, and everything that it has not synced is gone.
+    /// A node stops, and all its unsynced records are gone.
     pub fn crash_losing_tail(&mut self, node: NodeId) {
         self.crash_if(node, |after| after.kept == 0);
     }
@@ -98,8 +106,8 @@ impl Simulation {
         self.ledger.torn > torn
     }
 
-    /// A node stops. Of the many things that a crash may leave, one that is wanted is chosen if one
-    /// is found soon.
+    /// A node stops. Of the many disks that a crash may leave, it leaves one that is wanted if one is
+    /// found soon.
     fn crash_if(&mut self, node: NodeId, is_wanted: impl Fn(&Aftermath) -> bool) {
         if self.replica(node).is_none() {
             return;
@@ -142,7 +150,7 @@ impl Simulation {
         self.nodes[node].node.storage_mut().back_up();
     }
 
-    /// A node stops, and the last copy of its log takes the log's place: what was synced since is
+    /// A node stops, and the last copy of its log takes the log's place: records synced since then are
     /// gone. Without a copy the disk is wiped but for its identity. Contents beside the log stay.
     pub fn roll_back(&mut self, node: NodeId) {
         self.crash(node);
@@ -168,12 +176,12 @@ impl Simulation {
         self.begin_cut(Cut::Around { side: side.into_iter().collect(), one_way: false });
     }
 
-    /// What leaves these nodes is lost, what they are sent is not.
+    /// Messages from these nodes are lost, messages to them are not.
     pub fn cut_one_way(&mut self, side: impl IntoIterator<Item = NodeId>) {
         self.begin_cut(Cut::Around { side: side.into_iter().collect(), one_way: true });
     }
 
-    /// What these senders send these receivers is lost, pair by pair; a cut that lasts ends first. A
+    /// Messages from these senders to these receivers are lost, pair by pair; a cut that lasts ends first. A
     /// connection needs both directions: it ends where one is lost.
     pub fn cut_links(&mut self, lost: impl IntoIterator<Item = (NodeId, NodeId)>) {
         self.begin_cut(Cut::Links { lost: lost.into_iter().collect() });
@@ -231,7 +239,7 @@ impl Simulation {
         Content::Named(self.library.add(bytes, base))
     }
 
-    /// Does what was planned, if it is possible now.
+    /// Carries out a plan, if that is possible now.
     pub(crate) fn carry_out(&mut self, plan: &Plan) {
         match *plan {
             Plan::Crash { node } => return self.crash(node),
@@ -245,6 +253,10 @@ impl Simulation {
             Plan::FillDisk { node } => return self.fill_disk(node),
             Plan::FreeDisk { node } => return self.free_disk(node),
             Plan::Timeout { node } => return self.time_out(node),
+            Plan::StaleRead { node, path } => {
+                self.read_stale(node, &file_name(path));
+                return;
+            }
             Plan::Rot { node } => return self.rot_any(node),
             Plan::LoseContent { node } => return self.lose_any(node),
             _ => {}
@@ -259,29 +271,28 @@ impl Simulation {
 
     /// Asks a node that believes that it leads.
     fn ask_planned(&mut self, node: NodeId, plan: &Plan, random: &mut Random) {
-        let name = |path: u32| format!("file-{path}");
         match *plan {
             Plan::Put { path, bytes } => {
-                let bytes = self.next_version(node, &name(path), bytes, random);
-                self.put(node, &name(path), bytes);
+                let bytes = self.next_version(node, &file_name(path), bytes, random);
+                self.put(node, &file_name(path), bytes);
             }
             Plan::Delete { path } => {
                 let is_there = |head: &Change| *head != Change::Delete;
-                if self.heads(node, &name(path)).first().is_some_and(|it| is_there(&it.1)) {
-                    self.delete(node, &name(path));
+                if self.heads(node, &file_name(path)).first().is_some_and(|it| is_there(&it.1)) {
+                    self.delete(node, &file_name(path));
                 }
             }
-            Plan::Resolve { path } if self.heads(node, &name(path)).len() > 1 => {
-                let bytes = self.next_version(node, &name(path), 100, random);
-                self.resolve(node, &name(path), bytes);
+            Plan::Resolve { path } if self.heads(node, &file_name(path)).len() > 1 => {
+                let bytes = self.next_version(node, &file_name(path), 100, random);
+                self.resolve(node, &file_name(path), bytes);
             }
             Plan::Restore { path } => {
-                if let Some((dot, _)) = self.heads(node, &name(path)).get(1).cloned() {
-                    self.restore(node, &name(path), dot);
+                if let Some((dot, _)) = self.heads(node, &file_name(path)).get(1).cloned() {
+                    self.restore(node, &file_name(path), dot);
                 }
             }
             Plan::Read { path } => {
-                self.read(node, &name(path));
+                self.read(node, &file_name(path));
             }
             Plan::Retry => {
                 let operations = self.history().operations().iter();
@@ -340,4 +351,9 @@ impl Simulation {
             self.rot(node, content);
         }
     }
+}
+
+/// The name of a planned file.
+fn file_name(path: u32) -> String {
+    format!("file-{path}")
 }

@@ -1,4 +1,4 @@
-//! Inputs and effects: what a server does around its replica.
+//! Inputs and outputs of nodes: the part of a server that surrounds its replica.
 
 use std::time::Duration;
 
@@ -8,9 +8,9 @@ use steadfast_protocol::{Input, NodeId, Packet, Payload};
 use crate::agenda::Event;
 use crate::happening::Happening;
 use crate::judge::Answer;
+use crate::library::Stored;
 use crate::random::Chance;
 use crate::sizes::packet_bytes;
-use crate::storage::Stored;
 use crate::{Plan, Simulation};
 
 impl Simulation {

@@ -1,11 +1,11 @@
-//! What happens to a cluster, with everything that it takes to do it and to tell it.
+//! The happenings of a cluster, each with the data that it takes to apply and to tell it.
 //!
 //! A [`Step`] of a trace names a happening for a reader who has the model at hand. The simulator
-//! knows more about some: which message arrives, which bytes a client brings, and what a crash left of
-//! a real log.
+//! knows more about some: the message that arrives, the bytes that a client brings, and the records
+//! that a crash left of a real log.
 
 use steadfast_protocol::{
-    ContentId, Input, NodeId, Packet, Path, ReadRequest, SessionId, WriteRequest,
+    Consistency, ContentId, Input, NodeId, Packet, Path, ReadRequest, SessionId, WriteRequest,
 };
 use steadfast_trace::{Cut, Step, WriteKind};
 
@@ -125,7 +125,13 @@ impl Happening {
             Happening::Retry { node, ref write } => {
                 Step::Retry { node, request: write.request.number }
             }
-            Happening::Read { node, ref read } => Step::Read { node, path: number(&read.path) },
+            Happening::Read { node, ref read } => {
+                let path = number(&read.path);
+                match read.consistency {
+                    Consistency::Linearizable => Step::Read { node, path },
+                    Consistency::Stale => Step::StaleRead { node, path },
+                }
+            }
             Happening::Timeout { node } => Step::Timeout { node },
             Happening::Tick { node } => Step::Tick { node },
             Happening::Crash { node, aftermath, torn } => {

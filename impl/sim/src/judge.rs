@@ -75,7 +75,7 @@ impl ClusterView for View<'_> {
 
 /// Everything in one node that guarantees look at and that can change: nodes with equal marks are
 /// judged alike.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Mark {
     life: u64,
     is_up: bool,
@@ -205,17 +205,20 @@ impl Judge {
         if !scene.is_quiet() {
             return false;
         }
-        let rests = self.shadows.iter().zip(scene.nodes.iter()).map(|(shadow, at)| {
-            let replica = at.node.replica();
-            let has_answered = match replica.map(Replica::role) {
-                Some(Role::Leader(leader)) => leader.writes.is_empty() && leader.reads.is_empty(),
-                _ => true,
-            };
-            (shadow.mark.clone(), replica.is_some_and(Replica::is_idle), has_answered)
-        });
-        let rests: Vec<Rest> = rests.collect();
-        let is_same = rests == self.rested;
-        self.rested = rests;
+        let rests = || {
+            self.shadows.iter().zip(scene.nodes.iter()).map(|(shadow, at)| {
+                let replica = at.node.replica();
+                let has_answered = match replica.map(Replica::role) {
+                    Some(Role::Leader(it)) => it.writes.is_empty() && it.reads.is_empty(),
+                    _ => true,
+                };
+                (shadow.mark, replica.is_some_and(Replica::is_idle), has_answered)
+            })
+        };
+        let is_same = rests().eq(self.rested.iter().copied());
+        if !is_same {
+            self.rested = rests().collect();
+        }
         !is_same
     }
 

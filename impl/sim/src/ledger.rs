@@ -1,4 +1,4 @@
-//! What was injected into a run, and what it reached.
+//! Counts of the faults injected into a run, and of the events that it reached.
 
 use std::fmt;
 use std::ops::AddAssign;
@@ -10,7 +10,7 @@ use crate::sizes::entry_bytes;
 
 macro_rules! ledger {
     ($($(#[$doc:meta])* $field:ident $words:literal;)*) => {
-        /// Counts of what was injected into a run and what it reached.
+        /// Counts of the faults injected into a run, and of the events that it reached.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         pub struct Ledger {
             $($(#[$doc])* pub $field: u64,)*
@@ -23,7 +23,7 @@ macro_rules! ledger {
         }
 
         impl Ledger {
-            /// Every count with what it counts.
+            /// Every count with its name.
             pub fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
                 [$(($words, self.$field)),*].into_iter()
             }
@@ -44,11 +44,13 @@ ledger! {
     writes "writes";
     /// Reads that clients asked for.
     reads "reads";
+    /// Stale reads that were answered.
+    stale_reads "stale reads answered";
     /// Writes that were acknowledged.
     acknowledged "writes acknowledged";
     /// Requests that were refused.
     refused "requests refused";
-    /// Writes whose outcome their client does not know.
+    /// Writes with an outcome that is unknown to their client.
     unknown "outcomes unknown";
     /// Linearizable reads that were answered.
     answered "reads answered";
@@ -96,8 +98,8 @@ ledger! {
     fills "disks that were full";
     /// Bytes of the messages with entries or contents that got under way.
     sent_bytes "bytes sent with entries or contents";
-    /// Bytes of the others: heartbeats, their answers, elections, questions. They come with time and
-    /// not with what is to be replicated.
+    /// Bytes of the others: heartbeats, their answers, elections, questions. Their number grows with
+    /// time, not with the entries to be replicated.
     empty_bytes "bytes sent with neither";
     /// Bytes of entries and contents that reached a node that lacked them.
     useful_bytes "bytes that a node lacked";
@@ -123,10 +125,12 @@ impl Ledger {
                 Outcome::Acknowledged { .. } => self.acknowledged += 1,
                 Outcome::Refused(_) => self.refused += 1,
                 Outcome::Unknown => self.unknown += 1,
-                Outcome::Value { .. } => self.answered += 1,
+                Outcome::Value { stale: false, .. } => self.answered += 1,
+                Outcome::Value { stale: true, .. } => self.stale_reads += 1,
             }
         }
         if let (Some(before), Some(after)) = (before.replica, after.replica) {
+            // A file that was never written has no head, and so no loser; fewer losers are no new ones.
             let losers = |it: &Replica, path: &Path| it.files().heads(path).len().saturating_sub(1);
             for path in after.files().changed_since(before.files()) {
                 self.conflicts += losers(after, &path).saturating_sub(losers(before, &path)) as u64;

@@ -10,12 +10,11 @@ use std::sync::Arc;
 
 use steadfast_delta::manifest::{Depth, Kept, Manifest};
 use steadfast_delta::{OldContent, Options, apply_stream, diff};
+use steadfast_node::ContentCopy;
 use steadfast_protocol::{ContentId, Payload};
 
-use crate::storage::Stored;
-
-/// Contents that a delta makes are kept in memory up to this length. A longer one that turns out to
-/// be what the client brought is kept once, where the client's is, and its manifest is carried over
+/// Contents that a delta makes are kept in memory up to this length. A longer one that equals the
+/// client's bytes shares their memory, and its manifest is carried over
 /// to the versions that follow it.
 const KEPT_BYTES_MAX: usize = 1 << 20;
 
@@ -34,14 +33,14 @@ impl Bytes {
         Bytes(Arc::new(owner))
     }
 
-    /// What holds the bytes, if it is of this type.
+    /// The owner of the bytes, if it is of this type.
     #[must_use]
     pub fn owner<T: Memory>(&self) -> Option<&T> {
         (&*self.0 as &dyn Any).downcast_ref()
     }
 }
 
-/// Whether two contents are equal. Of one that is shared it is not asked byte by byte.
+/// Whether two contents are equal. Contents that share their memory are not compared byte by byte.
 pub(crate) fn are_equal(one: &[u8], other: &[u8]) -> bool {
     std::ptr::eq(one, other) || one == other
 }
@@ -78,35 +77,55 @@ impl fmt::Debug for Bytes {
     }
 }
 
+/// A copy of a content on a disk.
+#[derive(Clone, Debug)]
+pub(crate) struct Stored {
+    pub bytes: Bytes,
+    /// Whether the bytes are those that the name says.
+    pub is_exact: bool,
+}
+
+impl Stored {
+    /// The state of the copy.
+    pub(crate) fn copy(&self) -> ContentCopy {
+        if self.is_exact { ContentCopy::Exact } else { ContentCopy::Wrong }
+    }
+
+    /// The same bytes under a name that is not theirs.
+    pub(crate) fn wrong(self) -> Stored {
+        Stored { is_exact: false, ..self }
+    }
+}
+
 /// The name of a content: the root of its manifest.
 #[must_use]
 pub fn content_id(bytes: &[u8]) -> ContentId {
     ContentId(Manifest::of(bytes, Depth::Chunks).root().0)
 }
 
-/// What clients brought, and the bytes that payloads are made of on the wire. Equal payloads have
+/// The contents of clients, and the bytes of payloads on the wire. Equal payloads have
 /// equal bytes, so that each is made once.
 #[derive(Default)]
 pub(crate) struct Library {
     contents: HashMap<ContentId, Bytes>,
-    /// What lies where, by its first address and its length. It stays there: `contents` has it.
+    /// The contents by first address and length. They stay there: `contents` owns them.
     places: HashMap<(usize, usize), ContentId>,
-    /// Of what is long.
+    /// The manifests of long contents.
     manifests: HashMap<ContentId, Manifest>,
     payloads: HashMap<Payload, Bytes>,
 }
 
-/// What a payload costs.
+/// The cost of a payload, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Cost {
-    /// What travels.
+    /// The bytes that travel.
     pub sent: u64,
-    /// What a whole copy would have been.
+    /// The length of a whole copy.
     pub whole: u64,
 }
 
 impl Library {
-    /// Takes in what a client brings in the place of something else, if of anything, and says its
+    /// Takes in the bytes that a client brings, in the place of `base` if there is one; returns their
     /// name.
     pub(crate) fn add(&mut self, bytes: Bytes, base: Option<ContentId>) -> ContentId {
         let place = (bytes.as_ptr().addr(), bytes.len());
@@ -124,7 +143,7 @@ impl Library {
         content
     }
 
-    /// Names a long content: without hashing again what it has in common with its base.
+    /// Names a long content without hashing the parts again that it has in common with its base.
     fn name_long(&mut self, bytes: &Bytes, base: Option<ContentId>) -> ContentId {
         let base =
             base.and_then(|it| Some((it, self.contents.get(&it)?, self.manifests.get(&it)?)));
@@ -145,7 +164,7 @@ impl Library {
         content
     }
 
-    /// What a client brought under this name.
+    /// The bytes that a client brought under this name.
     pub(crate) fn get(&self, content: ContentId) -> Option<Bytes> {
         self.contents.get(&content).cloned()
     }
@@ -164,7 +183,7 @@ impl Library {
         Cost { sent: bytes.len() as u64, whole: content.len() as u64 }
     }
 
-    /// What a payload that was sent costs.
+    /// The cost of a payload that was sent.
     pub(crate) fn cost(&self, payload: Payload) -> Cost {
         let length = |bytes: Option<&Bytes>| bytes.map_or(0, |it| it.len() as u64);
         Cost {
@@ -174,7 +193,7 @@ impl Library {
     }
 
     /// Makes a content from a payload and the receiver's copy of its base; `None` when the payload
-    /// cannot be applied to that copy. It is exact if it is what the client brought, byte for byte.
+    /// cannot be applied to that copy. It is exact if it equals the client's bytes.
     pub(crate) fn decode(&self, payload: Payload, base: Option<&Stored>) -> Option<Stored> {
         let sent = self.payloads.get(&payload)?;
         let brought = self.contents.get(&payload.content)?;
@@ -187,7 +206,7 @@ impl Library {
     }
 }
 
-/// What makes a content from another one.
+/// The patch that makes a content from another one.
 fn patch(old: &[u8], new: &[u8]) -> Vec<u8> {
     let mut patch = Vec::new();
     let written = diff(old, new, Options::default(), &mut patch);
@@ -204,6 +223,7 @@ impl OldContent for Base<'_> {
     }
 
     fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+        // A place that memory cannot have lies behind the end, as does its sum with a length.
         let from = usize::try_from(offset).unwrap_or(usize::MAX);
         let until = from.saturating_add(bytes.len());
         let found = self.0.get(from..until).ok_or(io::ErrorKind::UnexpectedEof)?;
@@ -212,12 +232,12 @@ impl OldContent for Base<'_> {
     }
 }
 
-/// What a delta makes, compared with what the client brought while it is made.
+/// The output of a delta, compared with the client's bytes while it is made.
 struct Made<'a> {
     brought: &'a Bytes,
     length: usize,
     is_exact: bool,
-    /// What was made, if it is short.
+    /// The output, if it is short.
     bytes: Option<Vec<u8>>,
 }
 
@@ -226,7 +246,7 @@ impl<'a> Made<'a> {
         Made { brought, length: 0, is_exact: true, bytes: Some(Vec::new()) }
     }
 
-    /// What was made; `None` if it is long and not what the client brought, as nobody has it then.
+    /// The content; `None` if it is long and differs from the client's bytes, as nothing holds it then.
     fn finish(self) -> Option<Stored> {
         let is_exact = self.is_exact && self.length == self.brought.len();
         let bytes = match self.bytes {
@@ -290,7 +310,7 @@ mod tests {
             let made = library.decode(payload, Some(&copy)).expect("a delta that fits");
             assert!(made.is_exact);
 
-            // The bytes under the name are others now: what is made is not what was brought.
+            // The bytes under the name are others now, so that the output is not the client's.
             let last = library.contents[&content].len() - 1;
             let mut other = library.contents[&content].to_vec();
             other[last] ^= 1;

@@ -1,10 +1,10 @@
 //! The narrator: a run in words, told beside the run.
 
-use steadfast_guarantees::{GuaranteeId, History, Operation, Status};
-use steadfast_protocol::{NodeId, Replica};
+use steadfast_guarantees::{GuaranteeId, History, Status};
+use steadfast_protocol::Replica;
 
-use crate::happening::Happening;
 use crate::library::Library;
+use crate::moment::Moment;
 use crate::nodes::Nodes;
 use crate::words::Words;
 use crate::{Time, Timeline};
@@ -12,33 +12,8 @@ use crate::{Time, Timeline};
 /// The number of moments that wait to be told at most.
 const MOMENTS_MAX: usize = 1_000;
 
-/// A happening, with the nodes that it changed as they were after it.
-#[derive(Clone, Debug)]
-pub(crate) struct Moment {
-    time: Time,
-    pub happening: Happening,
-    after: Vec<(NodeId, Option<Replica>)>,
-    /// The operations that ended for their clients.
-    pub ended: Vec<Operation>,
-    /// The guarantees that were found broken.
-    pub broken: Vec<GuaranteeId>,
-}
-
-impl Moment {
-    /// A moment after which these nodes have changed.
-    pub(crate) fn of(
-        time: Time,
-        happening: Happening,
-        changed: impl Iterator<Item = NodeId>,
-        nodes: &Nodes,
-    ) -> Moment {
-        let after = changed.map(|it| (it, nodes[it].node.replica().cloned()));
-        Moment { time, happening, after: after.collect(), ended: Vec::new(), broken: Vec::new() }
-    }
-}
-
 /// Tells a run in words. It stands beside the run: a step leaves a [`Moment`], and the moments
-/// are told when somebody reads the timeline or many of them wait.
+/// are told when the timeline is read, or when [`MOMENTS_MAX`] of them wait.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Narrator {
     moments: Vec<Moment>,

@@ -31,7 +31,8 @@ pub(crate) struct SimulatedNode {
 }
 
 impl SimulatedNode {
-    /// How long the node's clock takes to measure a duration.
+    /// How long the node's clock takes to measure a duration. A duration of `u64::MAX` microseconds
+    /// never ends, by any clock.
     pub(crate) fn measured(&self, duration: Duration) -> Duration {
         let micros = u128::from(micros(duration)) * 1_000 / u128::from(self.clock_per_mille.max(1));
         Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
@@ -41,7 +42,7 @@ impl SimulatedNode {
 /// All nodes, in the order of their ids.
 pub(crate) struct Nodes(Vec<SimulatedNode>);
 
-/// Who leads and who takes part at one moment.
+/// The nodes that lead, take part and have stopped at one moment.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Roles {
     /// The nodes that are up and believe that they lead.
@@ -50,6 +51,18 @@ pub(crate) struct Roles {
     pub participants: NodeSet,
     /// The nodes that are up and have stopped taking part.
     pub stopped: NodeSet,
+}
+
+impl Roles {
+    /// The number of nodes that lead and did not before.
+    pub(crate) fn elected_since(self, before: Roles) -> u32 {
+        (self.leaders.bits() & !before.leaders.bits()).count_ones()
+    }
+
+    /// The number of nodes that have stopped and took part before.
+    pub(crate) fn halted_since(self, before: Roles) -> u32 {
+        (self.stopped.bits() & before.participants.bits()).count_ones()
+    }
 }
 
 impl Nodes {

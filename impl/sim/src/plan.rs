@@ -1,4 +1,4 @@
-//! What is done to a cluster from outside: clients and faults.
+//! Planned requests and faults.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use steadfast_trace::Cut;
 /// One thing that a client, a fault or an operator does.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Plan {
-    /// A client puts a content of this many random bytes, at whoever leads.
+    /// A client puts a content of this many random bytes, at a node that leads.
     Put {
         /// The number of the file.
         path: u32,
@@ -36,32 +36,39 @@ pub enum Plan {
         /// The number of the file.
         path: u32,
     },
-    /// A client repeats a write whose outcome it does not know.
+    /// A client reads the version of a file that a node shows.
+    StaleRead {
+        /// The node, which need not lead.
+        node: NodeId,
+        /// The number of the file.
+        path: u32,
+    },
+    /// A client repeats a write with an unknown outcome.
     Retry,
     /// A node stops.
     Crash {
-        /// Who.
+        /// The node.
         node: NodeId,
     },
     /// A node stops in the middle of its next sync.
     CrashInSync {
-        /// Who.
+        /// The node.
         node: NodeId,
     },
     /// The disk of a node is copied while the node runs.
     BackUp {
-        /// Whose.
+        /// The node with the disk.
         node: NodeId,
     },
     /// A node stops, and the last copy of its disk takes the disk's place; without one, that of a new
     /// node.
     RollBack {
-        /// Who.
+        /// The node.
         node: NodeId,
     },
     /// A node starts again.
     Recover {
-        /// Who.
+        /// The node.
         node: NodeId,
     },
     /// A cut begins.
@@ -70,34 +77,34 @@ pub enum Plan {
     Heal,
     /// The disk of a node hangs.
     HangDisk {
-        /// Whose.
+        /// The node with the disk.
         node: NodeId,
-        /// How long.
+        /// The length of the hang.
         lasts: Duration,
     },
     /// The disk of a node is full: the node stops in its next sync.
     FillDisk {
-        /// Whose.
+        /// The node with the disk.
         node: NodeId,
     },
     /// The disk of a node has room again.
     FreeDisk {
-        /// Whose.
+        /// The node with the disk.
         node: NodeId,
     },
-    /// A node that does not lead has waited long enough.
+    /// The election timer of a node runs out.
     Timeout {
-        /// Who.
+        /// The node.
         node: NodeId,
     },
     /// A node stops, and a copy of a content is gone from its disk.
     LoseContent {
-        /// Where.
+        /// The node with the copy.
         node: NodeId,
     },
     /// A copy of a content goes bad.
     Rot {
-        /// Where.
+        /// The node with the copy.
         node: NodeId,
     },
 }
@@ -110,6 +117,7 @@ impl fmt::Display for Plan {
             Plan::Resolve { path } => write!(f, "resolve file {path}"),
             Plan::Restore { path } => write!(f, "restore a loser of file {path}"),
             Plan::Read { path } => write!(f, "read file {path}"),
+            Plan::StaleRead { node, path } => write!(f, "read file {path} at {node}, stale"),
             Plan::Retry => write!(f, "retry"),
             Plan::Crash { node } => write!(f, "{node} crashes"),
             Plan::CrashInSync { node } => write!(f, "{node} crashes in its next sync"),
@@ -124,7 +132,7 @@ impl fmt::Display for Plan {
             }
             Plan::FillDisk { node } => write!(f, "the disk of {node} is full"),
             Plan::FreeDisk { node } => write!(f, "the disk of {node} has room again"),
-            Plan::Timeout { node } => write!(f, "{node} loses patience"),
+            Plan::Timeout { node } => write!(f, "the election timer of {node} runs out"),
             Plan::LoseContent { node } => write!(f, "{node} crashes and loses a content"),
             Plan::Rot { node } => write!(f, "a copy at {node} rots"),
         }

@@ -28,13 +28,25 @@ impl Random {
 
     /// A number below `below`; 0 if there is none.
     pub fn below(&mut self, below: usize) -> usize {
-        usize::try_from(self.bits() % below.max(1) as u64).unwrap_or(0)
+        usize::try_from(self.bits() % below.max(1) as u64)
+            .unwrap_or_else(|_| unreachable!("a number below a usize is one"))
     }
 
-    /// A number in a range.
+    /// A number below `below`; 0 if there is none.
+    pub(crate) fn below_u8(&mut self, below: u8) -> u8 {
+        // The lowest byte of a number below 256 is the number.
+        (self.bits() % u64::from(below.max(1))).to_le_bytes()[0]
+    }
+
+    /// A number in a range; the first one of an empty range.
     pub fn within(&mut self, range: RangeInclusive<u64>) -> u64 {
-        let count = range.end().saturating_sub(*range.start()).saturating_add(1);
-        range.start() + self.bits() % count.max(1)
+        let (bits, first) = (self.bits(), *range.start());
+        match range.end().checked_sub(first).map(|it| it.checked_add(1)) {
+            Some(Some(count)) => first + bits % count,
+            // Every number is in the range.
+            Some(None) => bits,
+            None => first,
+        }
     }
 
     /// A length of time in a range, to the microsecond.
@@ -62,7 +74,7 @@ impl Random {
     }
 }
 
-/// What is left to chance in a run.
+/// The respects in which chance decides.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Chance {
     /// How fast a node's clock runs.
@@ -71,7 +83,7 @@ pub(crate) enum Chance {
     Delay,
     /// Whether a message is lost or doubled.
     Loss,
-    /// How long it takes until an end of a connection hears what became of it.
+    /// How long it takes until an end of a connection hears that it began or ended.
     LinkNews,
     /// How long a sync takes, and when in it a doomed node crashes.
     Sync,
@@ -79,7 +91,7 @@ pub(crate) enum Chance {
     Store,
     /// How long an election timeout is.
     ElectionTimeout,
-    /// What a crash leaves.
+    /// The disk that a crash leaves.
     Crash,
     /// Which copy goes bad.
     Rot,
@@ -87,10 +99,9 @@ pub(crate) enum Chance {
     Flip,
     /// How long a bad copy is not found.
     Scrub,
-    /// Whom a client asks, and for what.
+    /// The node that a client asks, and its request.
     Client,
-    /// Whether and when a log is rolled back, and what the copy of a disk holds that was taken while
-    /// the node ran.
+    /// Whether and when a log is rolled back, and the content of a disk copied while its node ran.
     Rollback,
     /// Whether elections are guarded, and how narrow the limits are.
     Rules,
@@ -98,4 +109,30 @@ pub(crate) enum Chance {
     Lasting,
     /// Whether, when and which copy of a content gets lost.
     LoseContent,
+    /// Whether, when and where clients read stale versions.
+    StaleReads,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_lies_in_its_range_whatever_the_range() {
+        let random = &mut Random::new(1);
+        let mut drawn = |range: RangeInclusive<u64>| random.within(range);
+        assert!((0..100).all(|_| (3..=5).contains(&drawn(3..=5))));
+        assert_eq!(drawn(7..=7), 7);
+        let empty = RangeInclusive::new(9, 8);
+        assert_eq!(drawn(empty), 9);
+        assert!((0..100).any(|_| drawn(0..=u64::MAX) > u64::MAX / 2));
+    }
+
+    #[test]
+    fn small_numbers_are_the_same_as_large_ones() {
+        let (mut one, mut other) = (Random::new(2), Random::new(2));
+        for below in 0..=255 {
+            assert_eq!(usize::from(one.below_u8(below)), other.below(usize::from(below)));
+        }
+    }
 }

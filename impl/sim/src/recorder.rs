@@ -1,4 +1,4 @@
-//! The steps of a run, for whoever wants to replay it.
+//! The steps of a run, from which it can be replayed.
 
 use steadfast_protocol::{ContentId, Intent, Path, WriteRequest};
 use steadfast_trace::{Bounds, Names, Scope, Start, Step, Trace, TraceStep, WriteKind};
@@ -79,6 +79,7 @@ impl Recorder {
             }),
             retries: of(|it| matches!(it, Step::Retry { .. })),
             reads: of(|it| matches!(it, Step::Read { .. })),
+            stale_reads: of(|it| matches!(it, Step::StaleRead { .. })),
             crashes: of(|it| matches!(it, Step::Crash { .. })),
             partitions: of(|it| matches!(it, Step::Cut(_))),
             elections: of(|it| matches!(it, Step::Timeout { .. })),

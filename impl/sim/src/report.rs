@@ -1,4 +1,4 @@
-//! The consistency report: what every node shows of every file, and why some do not agree.
+//! The consistency report: the versions that every node shows, and why some nodes do not agree.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -8,28 +8,28 @@ use steadfast_protocol::{Change, Content, Entry, NodeId, Path};
 use crate::Simulation;
 use crate::timeline::size;
 
-/// What every node shows of every file at one moment.
+/// The versions of every file on every node at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
-    /// The nodes, and what is the matter with those of whom something is.
+    /// The nodes with their roles.
     pub nodes: Vec<(NodeId, String)>,
     /// The files.
     pub files: Vec<FileReport>,
 }
 
-/// What every node shows of one file.
+/// The versions of one file on every node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileReport {
     /// The file.
     pub path: Path,
-    /// Per node what it shows.
+    /// The versions of each node.
     pub shown: Vec<String>,
-    /// Who shows something else than the leader, or the others, and why.
+    /// The nodes that do not show the newest version, each with the reason.
     pub divergence: Vec<String>,
 }
 
 impl Simulation {
-    /// What every node shows of every file now. A node that is down shows what it will show again.
+    /// The versions of every file on every node now; for a node that is down, those that it will show again.
     #[must_use]
     pub fn report(&self) -> Report {
         let nodes: Vec<NodeId> = NodeId::all(self.setup().settings.nodes()).collect();

@@ -20,30 +20,30 @@ pub use sources::{InMemory, Scratch, Source, Splice, default_sources, write_spli
 use story::Teller;
 pub use story::{Finding, Story};
 
-/// What a scenario is told with.
+/// The cluster and the files that a scenario is told with.
 pub struct Cast<'a> {
     /// Where all random numbers come from.
     pub seed: u64,
-    /// N; 3 unless somebody asked for another.
+    /// N; 3 by default.
     pub nodes: u8,
-    /// E, if somebody asked for one; else what the scenario is about.
+    /// E; without it that of the scenario.
     pub elect: Option<u8>,
-    /// W, if somebody asked for one; else what the scenario is about.
+    /// W; without it that of the scenario.
     pub write: Option<u8>,
     /// The files, at least one.
     pub sources: Vec<Source>,
     /// Where changed versions of long files are kept.
     pub scratch: &'a dyn Scratch,
-    /// Makes somebody who hears of every step of a story.
+    /// Makes the observer of a story, which is called after every step.
     pub observer: Option<&'a dyn Fn() -> Observer>,
 }
 
 /// A scenario.
 #[derive(Clone, Copy)]
 pub struct Scenario {
-    /// What it is called on the command line.
+    /// Its name on the command line.
     pub name: &'static str,
-    /// What it is about.
+    /// Its subject in a few words.
     pub about: &'static str,
     run: fn(&Cast<'_>) -> Result<Vec<Story>, ScenarioError>,
 }
@@ -131,7 +131,7 @@ impl Cast<'_> {
         Ok(Teller::new(name, title, simulation))
     }
 
-    /// Refuses what a scenario needs more nodes for.
+    /// Refuses a cluster that is too small for a scenario.
     fn need_nodes(&self, nodes: u8, why: &str) -> Result<(), ScenarioError> {
         match self.nodes >= nodes {
             true => Ok(()),

@@ -1,22 +1,20 @@
-//! Schedules: what is done to a cluster and when, how it is run and judged, and how one that fails
-//! is made shorter.
+//! Schedules of requests and faults: how one is run and judged, and how one that fails is made
+//! shorter.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use steadfast_guarantees::GuaranteeId;
-use steadfast_guarantees::twins::Twin;
 
-use crate::swarm;
 use crate::{Ledger, Plan, Setup, Simulation, Time};
 
-/// A cluster, and what is done to it when.
+/// A cluster, with its requests and faults in time.
 #[derive(Clone)]
 pub struct Schedule {
     /// The cluster.
     pub setup: Setup,
-    /// What is done to it, in order.
+    /// The requests and faults, in order.
     pub plans: Vec<(Duration, Plan)>,
     /// How long the run is before faults stop.
     pub length: Duration,
@@ -24,7 +22,7 @@ pub struct Schedule {
 
 /// Why a run failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failure {
+pub enum RunFailure {
     /// A promise was broken.
     Broken(GuaranteeId),
     /// The cluster did not come to rest once faults had stopped.
@@ -33,49 +31,43 @@ pub enum Failure {
     Panicked,
 }
 
-impl Failure {
-    /// The guarantee that was broken, if it was one: coming to rest is what G12 promises.
+impl RunFailure {
+    /// The guarantee that was broken, if it was one: G12 promises that a cluster comes to rest.
     #[must_use]
     pub fn guarantee(self) -> Option<GuaranteeId> {
         match self {
-            Failure::Broken(guarantee) => Some(guarantee),
-            Failure::Unsettled => Some(GuaranteeId::Settles),
-            Failure::Panicked => None,
+            RunFailure::Broken(guarantee) => Some(guarantee),
+            RunFailure::Unsettled => Some(GuaranteeId::Settles),
+            RunFailure::Panicked => None,
         }
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for RunFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::Broken(guarantee) => write!(f, "breaks {guarantee}"),
-            Failure::Unsettled => write!(f, "breaks G12 settles: it does not come to rest"),
-            Failure::Panicked => write!(f, "panics"),
+            RunFailure::Broken(guarantee) => write!(f, "breaks {guarantee}"),
+            RunFailure::Unsettled => write!(f, "breaks G12 settles: it does not come to rest"),
+            RunFailure::Panicked => write!(f, "panics"),
         }
     }
 }
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// What was injected and reached.
+    /// Counts of the faults injected and the events reached.
     pub ledger: Ledger,
     /// How much virtual time passed.
     pub simulated: Time,
     /// A digest of every step that was taken.
     pub digest: u64,
     /// Why it failed, if it did.
-    pub failure: Option<Failure>,
+    pub failure: Option<RunFailure>,
 }
 
 impl Schedule {
-    /// The schedule of a seed.
-    #[must_use]
-    pub fn of(seed: u64, twin: Option<&'static Twin>) -> Schedule {
-        swarm::schedule(seed, twin)
-    }
-
-    /// The simulation, with everything planned that is done to it.
+    /// The simulation, with all requests and faults planned.
     #[must_use]
     pub fn begin(&self) -> Simulation {
         let mut simulation = Simulation::new(self.setup.clone());
@@ -93,7 +85,7 @@ impl Schedule {
     pub fn finish(&self, simulation: &mut Simulation) -> Outcome {
         // A simulation that panicked is looked at, and never goes on.
         let judged = catch_unwind(AssertUnwindSafe(|| self.judged(simulation)));
-        let failure = judged.unwrap_or(Some(Failure::Panicked));
+        let failure = judged.unwrap_or(Some(RunFailure::Panicked));
         Outcome {
             ledger: *simulation.ledger(),
             simulated: simulation.now(),
@@ -102,20 +94,20 @@ impl Schedule {
         }
     }
 
-    fn judged(&self, simulation: &mut Simulation) -> Option<Failure> {
+    fn judged(&self, simulation: &mut Simulation) -> Option<RunFailure> {
         let end = Time::default() + self.length;
         while simulation.broken().is_empty() && simulation.now() < end && simulation.advance() {}
         let is_kept = simulation.broken().is_empty();
         let settled = if is_kept { simulation.settle() } else { Ok(()) };
-        let broken = simulation.broken().first().map(|(id, _)| Failure::Broken(*id));
-        broken.or(settled.err().map(|_| Failure::Unsettled))
+        let broken = simulation.broken().first().map(|(id, _)| RunFailure::Broken(*id));
+        broken.or(settled.err().map(|_| RunFailure::Unsettled))
     }
 
     /// A shorter schedule that fails in the same way: no single part of it can be left out
     /// (Zeller and Hildebrandt, "Simplifying and Isolating Failure-Inducing Input", IEEE TSE 2002,
     /// section 3.2: minimizing by halves, quarters and so on).
     #[must_use]
-    pub fn shrunk(&self, failure: Failure) -> Schedule {
+    pub fn shrunk(&self, failure: RunFailure) -> Schedule {
         let fails = |plans: &[(Duration, Plan)]| {
             let schedule = Schedule { plans: plans.to_vec(), ..self.clone() };
             schedule.run().failure == Some(failure)

@@ -1,4 +1,4 @@
-//! What a simulated cluster is made of.
+//! The setup of a simulated cluster.
 
 use std::fmt;
 use std::num::NonZeroU64;
@@ -9,10 +9,10 @@ use steadfast_guarantees::twins::Twin;
 use steadfast_protocol::{Decisions, Limits, Parameters, Settings, Steadfast};
 use steadfast_trace::Network;
 
-/// What a simulated cluster is made of, and how fast its parts are.
+/// The parts of a simulated cluster, and their speeds.
 #[derive(Clone)]
 pub struct Setup {
-    /// What traces call it.
+    /// Its name in traces.
     pub name: String,
     /// N, E and W.
     pub settings: Settings,
@@ -38,7 +38,7 @@ pub struct Setup {
     pub link_event: RangeInclusive<Duration>,
     /// How often a leader is heard.
     pub heartbeat: Duration,
-    /// How long a node waits for a leader.
+    /// How long the election timer runs.
     pub election_timeout: RangeInclusive<Duration>,
     /// By how much nodes' clocks may run fast or slow, in parts per thousand.
     pub clock_drift_per_mille: u16,
@@ -86,7 +86,7 @@ impl fmt::Display for Setup {
         }
         write!(
             f,
-            "syncs take {}, storing {}, heartbeat {} ms, patience {}, clocks wrong by up to {}/1000",
+            "syncs take {}, storing {}, heartbeat {} ms, election timeout {}, clocks wrong by up to {}/1000",
             millis(&self.sync),
             millis(&self.store),
             self.heartbeat.as_secs_f64() * 1e3,

@@ -21,7 +21,7 @@ use crate::recorder::Recorder;
 use crate::timeline::Timeline;
 use crate::{Ledger, Plan, Random, Setup, Time};
 
-/// Hears of every step after it was taken.
+/// A function that is called after every step.
 pub type Observer = Box<dyn FnMut(&Step, &Simulation)>;
 
 /// A simulated cluster.
@@ -56,7 +56,7 @@ const EVENTS_MAX: u32 = 1_000_000;
 /// A cluster that did not come to rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unsettled {
-    /// What is under way goes on for ever.
+    /// The work that is under way does not end.
     #[error("{EVENTS_MAX} events after the last fault the cluster is still at work")]
     NeverEnds,
     /// Nothing is under way any more, and the cluster has no leader or has not finished.
@@ -89,7 +89,7 @@ impl Simulation {
         simulation
     }
 
-    /// Lets somebody hear of every step from now on.
+    /// Calls an observer after every step from now on.
     pub fn observe(&mut self, observer: Observer) {
         self.observer = Some(observer);
     }
@@ -111,7 +111,7 @@ impl Simulation {
         self.narrator.begin(&self.nodes);
     }
 
-    /// What the cluster is made of.
+    /// The cluster that was asked for.
     #[must_use]
     pub fn setup(&self) -> &Setup {
         &self.setup
@@ -200,7 +200,7 @@ impl Simulation {
         heads.into_iter().flatten().skip(1).map(|it| it.dot).collect()
     }
 
-    /// What clients were told.
+    /// The requests of clients and their answers.
     #[must_use]
     pub fn history(&self) -> &History {
         &self.history
@@ -214,7 +214,7 @@ impl Simulation {
         stored.is_exact.then_some(&*stored.bytes)
     }
 
-    /// What was injected and reached so far.
+    /// Counts of the faults injected and the events reached so far.
     #[must_use]
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
@@ -272,9 +272,10 @@ impl Simulation {
         true
     }
 
-    /// Ends all faults and lets the cluster come to rest, as G12 promises: what is under way runs
-    /// out by itself, and if nobody leads then, timeouts of one node are enough. Heartbeats and
-    /// other timers rest meanwhile; what was planned and has not happened is given up.
+    /// Ends all faults and lets the cluster come to rest, as G12 promises: the messages, syncs and link
+    /// events under way run out by themselves, and if no node leads then, timeouts of one node are
+    /// enough. Heartbeat and election timers rest meanwhile, and plans that are still to come are given
+    /// up.
     ///
     /// # Errors
     /// The cluster does not come to rest.
@@ -366,7 +367,7 @@ impl Simulation {
         self.is_idle() && self.nodes.replicas().filter(is_led).count() == 1
     }
 
-    /// What happened, for whoever wants to replay it.
+    /// The run as a trace, which `check replay` can follow.
     #[must_use]
     pub fn trace(&self) -> Trace {
         let breaks = GUARANTEES.iter().map(|it| it.id());
@@ -385,9 +386,9 @@ impl Simulation {
         Scene::of(&self.setup, &self.nodes, &self.network)
     }
 
-    /// What is left to chance in one respect, where these numbers say, at this moment. It depends on
-    /// nothing that happened before, so that a schedule from which something is left out goes on as
-    /// before wherever that does not reach.
+    /// The random numbers for one respect, at the place that these numbers name, at this moment. They
+    /// depend on no earlier draw, so that a schedule from which a plan is left out goes on as before
+    /// wherever the plan has no influence.
     pub(crate) fn random<const N: usize>(&self, chance: Chance, at: [u8; N]) -> Random {
         let place = at.into_iter().fold(1, |place, number| place << 8 | u64::from(number));
         Random::of(self.setup.seed, [chance as u64, place, self.agenda.now().micros])

@@ -1,7 +1,7 @@
 //! How long messages are on the wire.
 //!
-//! There is no wire format yet. The lengths are those that a compact one would have, and what they
-//! are for is their ratio: bytes sent against bytes that the receiver lacked.
+//! The simulator sends no bytes. The lengths are those of a compact format, and they serve for their
+//! ratio: bytes sent against bytes that the receiver lacked.
 
 use steadfast_protocol::{Change, Content, Entry, Packet};
 

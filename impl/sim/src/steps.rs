@@ -1,18 +1,18 @@
-//! What happens, one thing at a time. Every change of the cluster is a [`Happening`], and each is a
-//! [`Step`](steadfast_trace::Step) of the trace, so that whoever has the steps can do the same again.
+//! From events to happenings, one at a time. Every change of the cluster is a [`Happening`], and each
+//! is a [`Step`](steadfast_trace::Step) of the trace, so that the steps are enough to repeat a run.
 
 use steadfast_guarantees::OperationKind;
 use steadfast_node::{Cluster, LinkEvent};
-use steadfast_protocol::{Content, ContentId, Input, Intent, NodeId, WriteRequest};
+use steadfast_protocol::{Consistency, Content, ContentId, Input, Intent, NodeId, WriteRequest};
 
 use crate::Simulation;
 use crate::agenda::Event;
 use crate::happening::{Delivery, Happening};
 use crate::judge::Answer;
-use crate::narrator::Moment;
+use crate::library::Stored;
+use crate::moment::Moment;
 use crate::network::Scene;
 use crate::random::Chance;
-use crate::storage::Stored;
 
 impl Simulation {
     /// Lets the next event happen; false if there is none.
@@ -174,10 +174,9 @@ impl Simulation {
         let before = self.nodes.roles();
         let answers = self.apply(&happening);
         let after = self.nodes.roles();
-        let halted = before.participants.iter().filter(|it| after.stopped.contains(*it)).count();
-        let elected = after.leaders.iter().filter(|it| !before.leaders.contains(*it)).count();
-        self.ledger.halts += halted as u64;
-        self.ledger.leaders += elected as u64;
+        let halted = after.halted_since(before);
+        self.ledger.halts += u64::from(halted);
+        self.ledger.leaders += u64::from(after.elected_since(before));
         let step = self.recorder.record(&happening);
         if halted > 0 || step.changes_connections() {
             self.reconnect();
@@ -227,13 +226,14 @@ impl Simulation {
                 self.bring_and_write(node, write)
             }
             Happening::Read { node, ref read } => {
-                self.ledger.reads += 1;
-                self.history.on_invoked(
-                    read.request,
-                    read.path.clone(),
-                    node,
-                    OperationKind::read(),
-                );
+                let kind = match read.consistency {
+                    Consistency::Linearizable => {
+                        self.ledger.reads += 1;
+                        OperationKind::read()
+                    }
+                    Consistency::Stale => OperationKind::stale_read(),
+                };
+                self.history.on_invoked(read.request, read.path.clone(), node, kind);
                 self.hear(node, Input::Read(read.clone()))
             }
             Happening::Timeout { node } => {

@@ -10,9 +10,10 @@ use steadfast_protocol::{
 use steadfast_simulated_disk::{CrashModel, DiskModel, SimulatedDisk};
 use steadfast_wal::{LogId, Opening, SerialLog, Settings, Tail};
 
-use crate::{Bytes, Random};
+use crate::Random;
+use crate::library::{Bytes, Stored};
 
-/// What a crash may do to a simulated disk: sectors of 512 bytes that were being written are old,
+/// The damage that a crash may do to a simulated disk: sectors of 512 bytes that were being written are old,
 /// new or garbage.
 const CRASHES: CrashModel = CrashModel {
     sector_bytes: 512,
@@ -21,30 +22,10 @@ const CRASHES: CrashModel = CrashModel {
     combined_sectors_max: 8,
 };
 
-/// How often a crash is looked for that leaves what is wanted.
+/// The number of crashes that are tried until one leaves a wanted disk.
 const CRASH_TRIES_MAX: usize = 200;
 
-/// A content on a disk.
-#[derive(Clone, Debug)]
-pub(crate) struct Stored {
-    pub bytes: Bytes,
-    /// Whether the bytes are those that the name says.
-    pub is_exact: bool,
-}
-
-impl Stored {
-    /// What kind of copy it is.
-    pub(crate) fn copy(&self) -> ContentCopy {
-        if self.is_exact { ContentCopy::Exact } else { ContentCopy::Wrong }
-    }
-
-    /// The same bytes under a name that is not theirs.
-    pub(crate) fn wrong(self) -> Stored {
-        Stored { is_exact: false, ..self }
-    }
-}
-
-/// What a crash left of a log.
+/// The log that a crash left.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Aftermath {
     /// How many unsynced records survived.
@@ -61,14 +42,14 @@ struct Backup {
     length: usize,
 }
 
-/// The disk of a node, and what runs on it as long as the node is up.
+/// The disk of a node, with the log that runs on it while the node is up.
 pub(crate) struct Storage {
     disk: Arc<SimulatedDisk>,
-    /// What a rollback restores.
+    /// The copy that a rollback restores.
     backup: Option<Backup>,
     id: LogId,
     log: Option<SerialLog<SimulatedDisk>>,
-    /// What the log holds, decoded; the log's bytes are compared with it at each recovery.
+    /// The records of the log, decoded; the log's bytes are compared with them at each recovery.
     records: Vec<Record>,
     /// How many records the replica was told are synced.
     synced: usize,
@@ -101,7 +82,7 @@ fn settings() -> Settings {
 }
 
 impl Storage {
-    /// The disk of a new node: its log says who it is.
+    /// The disk of a new node: the first record of its log names the node.
     pub(crate) fn new(identity: Identity, records_per_batch: usize) -> Storage {
         let mut storage = Storage {
             disk: Arc::new(SimulatedDisk::new(DiskModel::default())),
@@ -134,8 +115,8 @@ impl Storage {
         self.synced = self.records.len();
     }
 
-    /// Opens the log and replays it. A simulated disk that does nothing but crash leaves a log
-    /// that opens, and whose records are those that were appended.
+    /// Opens the log and replays it. A simulated disk whose only faults are crashes leaves a log that
+    /// opens, with the records that were appended.
     fn open(&mut self) -> (usize, Tail) {
         let mut count = 0;
         let opening = Opening::begin(Arc::clone(&self.disk), self.id, settings());
@@ -187,7 +168,7 @@ impl Storage {
         self.batches.drain(..ended).collect()
     }
 
-    /// Writes and syncs what is to be synced, batch by batch.
+    /// Writes and syncs the records that are to be synced, batch by batch.
     fn write(&mut self) {
         let Some(log) = &mut self.log else {
             return;
@@ -254,7 +235,7 @@ impl Storage {
         if tape.is_empty() { vec![now] } else { tape }
     }
 
-    /// Forgets what a crash took.
+    /// Forgets the records that a crash took.
     fn forget_after(&mut self, survivors: usize, decisions: &dyn Decisions) {
         let torn = self.records.get(survivors).map(garbled);
         self.records.truncate(survivors);

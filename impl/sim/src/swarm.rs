@@ -1,8 +1,8 @@
 //! Random schedules: a cluster, a workload and faults, all from one seed.
 //!
 //! Each seed switches whole classes of requests and faults on and off (Groce, Zhang, Eide, Chen and
-//! Regehr, "Swarm Testing", ISSTA 2012, section 2): what is always there hides what happens only
-//! without it.
+//! Regehr, "Swarm Testing", ISSTA 2012, section 2): a request or fault that is always there
+//! hides the defects that show only without it.
 
 use std::num::{NonZeroU32, NonZeroU64};
 use std::ops::RangeInclusive;
@@ -28,45 +28,53 @@ const FULL_DISKS_PER_MILLE: u16 = 50;
 const SLOW_LINKS_PER_MILLE: u16 = 150;
 /// In how many runs of a thousand copies of contents get lost while a node is down.
 const LOST_CONTENTS_PER_MILLE: u16 = 100;
+/// How many files there are at most.
+const PATHS_MAX: u8 = 3;
+/// In how many runs of a thousand clients read stale versions.
+const STALE_READS_PER_MILLE: u16 = 300;
 
-/// The schedule of a seed.
-pub(crate) fn schedule(seed: u64, twin: Option<&'static Twin>) -> Schedule {
-    let mut random = Random::new(seed);
-    let setup = Setup { twin, ..setup(seed, &mut random) };
-    let mut draft = Draft::new(setup, random);
-    for add in [
-        Draft::add_crashes,
-        Draft::add_cuts,
-        Draft::add_one_way_cuts,
-        Draft::add_timeouts,
-        Draft::add_rot,
-    ] {
-        if draft.random.chance(500) {
-            add(&mut draft);
+impl Schedule {
+    /// The schedule of a seed.
+    #[must_use]
+    pub fn of(seed: u64, twin: Option<&'static Twin>) -> Schedule {
+        let mut random = Random::new(seed);
+        let setup = Setup { twin, ..setup(seed, &mut random) };
+        let mut draft = Draft::new(setup, random);
+        for add in [
+            Draft::add_crashes,
+            Draft::add_cuts,
+            Draft::add_one_way_cuts,
+            Draft::add_timeouts,
+            Draft::add_rot,
+        ] {
+            if draft.random.chance(500) {
+                add(&mut draft);
+            }
         }
+        draft.add_requests();
+        draft.maybe_add_rollback(seed);
+        draft.maybe_add_lasting_faults(seed);
+        draft.maybe_add_lost_contents(seed);
+        draft.maybe_add_stale_reads(seed);
+        draft.schedule.plans.sort();
+        draft.schedule
     }
-    draft.add_requests();
-    draft.maybe_add_rollback(seed);
-    draft.maybe_add_lasting_faults(seed);
-    draft.maybe_add_lost_contents(seed);
-    draft.schedule.plans.sort();
-    draft.schedule
 }
 
 fn millis(random: &mut Random, range: RangeInclusive<u64>) -> Duration {
     Duration::from_millis(random.within(range))
 }
 
-fn one_of<const N: usize>(random: &mut Random, choices: [u64; N]) -> u64 {
+fn one_of<T: Copy, const N: usize>(random: &mut Random, choices: [T; N]) -> T {
     choices[random.below(N)]
 }
 
 fn setup(seed: u64, random: &mut Random) -> Setup {
     let nodes: u8 = if random.chance(700) { 3 } else { 5 };
     let majority = nodes / 2 + 1;
-    let mut quorum = || u8::try_from(random.within(1..=u64::from(nodes))).unwrap_or(1);
+    let mut quorum = || 1 + random.below_u8(nodes);
     let (elect, write) = (quorum(), quorum());
-    // Majorities are what most races are about.
+    // Most races are about majorities.
     let (elect, write) = if random.chance(400) { (majority, majority) } else { (elect, write) };
     let settings = Settings::new(nodes, elect, write)
         .unwrap_or_else(|error| unreachable!("1 to N votes and copies are legal: {error}"));
@@ -79,8 +87,8 @@ fn setup(seed: u64, random: &mut Random) -> Setup {
     setup
 }
 
-/// Whether elections are guarded, and narrow limits in half of the runs: several messages for what
-/// otherwise fits into one.
+/// Whether elections are guarded, and narrow limits in half of the runs: entries that otherwise fit
+/// into one message then take several.
 fn choose_rules(setup: &mut Setup, random: &mut Random) {
     setup.guards_elections = random.chance(500);
     let mut narrow = |limit: &mut NonZeroU32| {
@@ -103,12 +111,10 @@ fn choose_speeds(setup: &mut Setup, random: &mut Random) {
     setup.store = up_to(one_of(random, [1, 10, 50]));
     setup.link_event = Duration::from_millis(1)..=Duration::from_millis(one_of(random, [1, 50]));
     setup.heartbeat = Duration::from_millis(one_of(random, [20, 50, 50, 200]));
-    let patience = one_of(random, [1, 3, 3, 10]);
-    let shortest = setup.heartbeat * u32::try_from(patience).unwrap_or(1);
+    let shortest = setup.heartbeat * one_of(random, [1, 3, 3, 10]);
     setup.election_timeout = shortest..=shortest * 2;
     if random.chance(500) {
-        setup.clock_drift_per_mille =
-            u16::try_from(one_of(random, [10, 50, 300, 800])).unwrap_or(0);
+        setup.clock_drift_per_mille = one_of(random, [10, 50, 300, 800]);
     }
 }
 
@@ -125,7 +131,7 @@ fn choose_network(setup: &mut Setup, random: &mut Random) {
     }
 }
 
-/// What clients may ask for besides puts.
+/// The requests of clients besides puts.
 type Request = fn(u32) -> Plan;
 
 const REQUESTS: [Request; 6] = [
@@ -162,9 +168,9 @@ impl Draft {
         let round = *setup.latency.end() + *setup.sync.end();
         let rush = round * [1, 2, 5][random.below(3)];
         let outages = [rush, rush * 3, Duration::from_millis(200), Duration::from_secs(1)];
-        let nodes = usize::from(setup.settings.nodes());
+        let nodes = setup.settings.nodes();
         Draft {
-            victim: NodeId(u8::try_from(random.below(nodes)).unwrap_or(0)),
+            victim: NodeId(random.below_u8(nodes)),
             outage: outages[random.below(outages.len())],
             rush,
             schedule: Schedule { setup, plans: Vec::new(), length },
@@ -177,7 +183,7 @@ impl Draft {
         self.schedule.plans.push((at, plan));
     }
 
-    /// Adds what begins and ends; other things may happen near both.
+    /// Adds a fault with its end; other things may happen near both.
     fn add_outage(&mut self, begins: Plan, ends: Plan) {
         let from = self.moment();
         let to = from + self.random.duration(&(Duration::from_millis(1)..=self.outage));
@@ -200,18 +206,17 @@ impl Draft {
         if self.random.chance(300) {
             return self.victim;
         }
-        let at = self.random.below(usize::from(self.schedule.setup.settings.nodes()));
-        NodeId(u8::try_from(at).unwrap_or(0))
+        NodeId(self.random.below_u8(self.schedule.setup.settings.nodes()))
     }
 
     fn add_requests(&mut self) {
-        let paths = 1 + self.random.below(3);
+        let paths = 1 + self.random.below_u8(PATHS_MAX);
         let sizes: &[usize] =
             [&[12][..], &[300, 2_000], &[12, 12, 300, 2_000]][self.random.below(3)];
         let others: Vec<Request> =
             REQUESTS.into_iter().filter(|_| self.random.chance(500)).collect();
         for _ in 0..self.random.within(5..=60) {
-            let path = u32::try_from(self.random.below(paths)).unwrap_or(0);
+            let path = self.random.below_u8(paths).into();
             let bytes = sizes[self.random.below(sizes.len())];
             let other = self.random.pick(&others).copied().filter(|_| self.random.chance(500));
             let plan = other.map_or(Plan::Put { path, bytes }, |request| request(path));
@@ -238,16 +243,16 @@ impl Draft {
     }
 
     fn add_cuts_of(&mut self, one_way: bool) {
-        let everyone = (1_usize << self.schedule.setup.settings.nodes()) - 1;
+        // A schedule has 3 or 5 nodes.
+        let everyone = (1_u8 << self.schedule.setup.settings.nodes()) - 1;
         for _ in 0..self.random.within(1..=4) {
-            let side = u8::try_from(1 + self.random.below(everyone - 1)).unwrap_or(1);
-            let side = NodeSet::from_bits(side);
+            let side = NodeSet::from_bits(1 + self.random.below_u8(everyone - 1));
             self.add_outage(Plan::Cut(Cut::Around { side, one_way }), Plan::Heal);
         }
     }
 
-    /// In few runs a log is rolled back, once, to what it held some time before or to nothing: from
-    /// then on much is not promised any more. It is left to chance of its own, so that a seed does
+    /// In few runs a log is rolled back once, to an earlier length or to nothing: from then on several
+    /// guarantees are not promised any more. It is left to chance of its own, so that a seed does
     /// the same as without it until then.
     fn maybe_add_rollback(&mut self, seed: u64) {
         let mut random = Random::of(seed, [Chance::Rollback as u64]);
@@ -287,11 +292,27 @@ impl Draft {
         std::mem::swap(&mut self.random, &mut random);
     }
 
-    /// A node whose log was rolled back starts again where nobody can tell it so, and writes: with E=1
-    /// it leads and uses numbers twice.
+    /// In some runs clients read stale versions at any node. This is left to chance of its own, too.
+    fn maybe_add_stale_reads(&mut self, seed: u64) {
+        let mut random = Random::of(seed, [Chance::StaleReads as u64]);
+        if !random.chance(STALE_READS_PER_MILLE) {
+            return;
+        }
+        std::mem::swap(&mut self.random, &mut random);
+        for _ in 0..self.random.within(1..=20) {
+            let (at, node) = (self.moment(), self.node());
+            let path = self.random.below_u8(PATHS_MAX).into();
+            self.add(at, Plan::StaleRead { node, path });
+        }
+        std::mem::swap(&mut self.random, &mut random);
+    }
+
+    /// A node whose log was rolled back starts again cut off from the nodes that could tell it so, and
+    /// writes: with E=1 it leads and uses numbers twice.
     fn add_reuse(&mut self, node: NodeId, starts: Duration) {
         let side = [node].into_iter().collect();
         self.add(
+            // Just before it starts, unless that is the beginning of the run.
             starts.saturating_sub(Duration::from_micros(1)),
             Plan::Cut(Cut::Around { side, one_way: false }),
         );

@@ -2,14 +2,14 @@
 
 use steadfast_guarantees::{Operation, OperationKind, Status};
 use steadfast_protocol::{
-    Change, Content, Dot, Entry, Files, Input, Intent, Message, NodeId, Path, Replica, Role,
-    WriteRequest,
+    Change, Consistency, Content, Dot, Entry, Files, Input, Intent, Message, NodeId, Path, Replica,
+    Role, WriteRequest,
 };
 use steadfast_trace::{Cut, WriteKind};
 
 use crate::happening::Happening;
 use crate::library::Library;
-use crate::narrator::Moment;
+use crate::moment::Moment;
 use crate::timeline::size;
 
 /// A line without its time: the node that it is about, and the words.
@@ -63,7 +63,11 @@ impl Words<'_> {
             Happening::Heal => (None, "THE NETWORK IS WHOLE AGAIN".to_owned()),
             Happening::Write { node, kind, ref write } => (Some(node), self.asked(kind, write)),
             Happening::Read { node, ref read } => {
-                (Some(node), format!("a client reads {}", read.path))
+                let which = match read.consistency {
+                    Consistency::Linearizable => "",
+                    Consistency::Stale => " as it stands here",
+                };
+                (Some(node), format!("a client reads {}{which}", read.path))
             }
             Happening::Retry { node, ref write } => {
                 let verb = verb(&write.intent);
@@ -221,6 +225,7 @@ impl Words<'_> {
         let verb = match &operation.kind {
             OperationKind::Write { intent, .. } => verb(intent),
             OperationKind::Read { .. } => "read",
+            OperationKind::StaleRead { .. } => "stale read",
         };
         let path = &operation.path;
         match self.after(operation.node) {
@@ -236,10 +241,16 @@ impl Words<'_> {
                 let nodes = if copies == 1 { "node" } else { "nodes" };
                 format!("ACKNOWLEDGED as {dot}, synced on {copies} {nodes}")
             }
-            (OperationKind::Read { version: Some(version) }, Status::Done) => {
+            (
+                OperationKind::Read { version: Some(version) }
+                | OperationKind::StaleRead { version: Some(version) },
+                Status::Done,
+            ) => {
                 format!("{} {}", version.dot, described(&version.change))
             }
-            (OperationKind::Read { .. }, Status::Done) => "there is no such file".to_owned(),
+            (OperationKind::Read { .. } | OperationKind::StaleRead { .. }, Status::Done) => {
+                "there is no such file".to_owned()
+            }
             (_, Status::Refused) => "refused".to_owned(),
             (_, Status::Unknown) => "the outcome is UNKNOWN".to_owned(),
             _ => "?".to_owned(),
@@ -277,7 +288,7 @@ fn verb(intent: &Intent) -> &'static str {
     }
 }
 
-/// What a node does whose election timer ran out, if it asks for something.
+/// The request of a node whose election timer ran out, if it makes one.
 fn timed_out(replica: &Replica) -> Option<String> {
     match replica.role() {
         Role::Candidate(_) => {

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use steadfast_guarantees::{GuaranteeId, Status};
-use steadfast_protocol::{Halt, NodeId, Settings};
-use steadfast_sim::{Failure, Schedule, Setup, Simulation};
+use steadfast_guarantees::{GuaranteeId, OperationKind, Status};
+use steadfast_protocol::{Change, Content, Halt, NodeId, RequestId, Settings};
+use steadfast_sim::{RunFailure, Schedule, Setup, Simulation};
 
 fn cluster(nodes: u8, elect: u8, write: u8, seed: u64) -> Simulation {
     Simulation::new(Setup::new(Settings::new(nodes, elect, write).expect("legal settings"), seed))
@@ -82,7 +82,7 @@ fn random_schedules_keep_every_promise_and_settle() {
 fn an_acknowledgement_is_judged_on_every_node() {
     let twin = steadfast_guarantees::twins::twin("no-fence");
     let failure = Schedule::of(1_928, twin).run().failure;
-    let overruled = Failure::Broken(GuaranteeId::DeposedLeadersDoNotOverrule);
+    let overruled = RunFailure::Broken(GuaranteeId::DeposedLeadersDoNotOverrule);
     assert_eq!(failure, Some(overruled));
 }
 
@@ -221,4 +221,52 @@ fn a_node_whose_disk_is_full_stops_until_there_is_room() {
     cluster.settle().expect("a cluster with room settles");
     assert_eq!(cluster.up().len(), 3);
     assert!(cluster.broken().is_empty(), "{:?}", cluster.broken());
+}
+
+#[test]
+fn a_stale_read_returns_the_version_that_the_asked_node_shows() {
+    let (mut cluster, leader) = led(3, 2, 2, 16);
+    cluster.put(leader, "a", b"old");
+    cluster.run_for(Duration::from_millis(100));
+    let behind = NodeId::all(3).find(|it| *it != leader).expect("another node");
+    cluster.cut([behind]);
+    let write = cluster.put(leader, "a", b"new");
+    let unsynced = cluster.read_stale(leader, "a");
+    cluster.run_for(Duration::from_millis(100));
+    assert_eq!(cluster.status(write), Some(Status::Done));
+
+    let reads = [unsynced, cluster.read_stale(leader, "a"), cluster.read_stale(behind, "a")];
+    let value = |read: RequestId| match &cluster.history().operation(read).expect("a read").kind {
+        OperationKind::StaleRead { version: Some(it) } => it.change.clone(),
+        other => panic!("{other:?}"),
+    };
+    let expected = ["old", "new", "old"];
+    let expected = expected.map(|it| Change::Put(Content::Inline(it.as_bytes().into())));
+    assert_eq!(reads.map(value), expected, "an unsynced version is not shown");
+    assert_eq!((cluster.ledger().stale_reads, cluster.trace().scope.bounds.stale_reads), (3, 3));
+
+    let read = cluster.read(behind, "a");
+    assert_eq!(cluster.status(read), Some(Status::Refused), "it does not lead");
+    cluster.settle().expect("a healed cluster settles");
+    assert!(cluster.broken().is_empty(), "{:?}", cluster.broken());
+}
+
+#[test]
+fn a_timeline_is_the_same_whether_it_is_read_at_every_event_or_once() {
+    let run = |reads_often: bool| {
+        let (mut cluster, leader) = led(3, 2, 2, 17);
+        for nth in 0..300_u32 {
+            cluster.put(leader, &format!("file-{}", nth % 3), &nth.to_le_bytes());
+            cluster.run_for(Duration::from_millis(1));
+            if reads_often {
+                cluster.timeline();
+            }
+        }
+        cluster.crash(leader);
+        cluster.settle().expect("a healed cluster settles");
+        cluster.timeline().to_string()
+    };
+    let often = run(true);
+    assert!(often.lines().count() > 1_000, "more lines than moments wait at most");
+    assert_eq!(often, run(false));
 }

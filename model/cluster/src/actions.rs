@@ -79,7 +79,7 @@ impl Source {
             Source::Deliveries { .. } | Source::Progress(_) => true,
             Source::DueTicks => scope.network != Network::Fifo,
             Source::LinkEvents(_) => scope.link_events_apart,
-            Source::Clients(_) => bounds.writes > 0 || bounds.reads > 0,
+            Source::Clients(_) => bounds.writes > 0 || bounds.reads > 0 || bounds.stale_reads > 0,
             Source::Retries(_) => bounds.retries > 0,
             Source::Time(_) => bounds.elections > 0 || bounds.ticks > 0,
             Source::Crashes(_) | Source::Recoveries(_) => bounds.crashes > 0,
@@ -142,6 +142,7 @@ impl ClusterModel {
         match *step {
             Step::Write { node, path, .. } => left.writes > 0 && is_up(node) && has_path(path),
             Step::Read { node, path } => left.reads > 0 && is_up(node) && has_path(path),
+            Step::StaleRead { node, path } => left.stale_reads > 0 && is_up(node) && has_path(path),
             // A run may lose more links than a search could try sets of.
             Step::Cut(cut) => {
                 state.world.cut.is_none() && left.partitions > 0 && self.scope().has_cut(cut)
@@ -217,8 +218,12 @@ impl ClusterModel {
 
     fn clients<P: Parts>(&self, parts: &P, node: NodeId, steps: &mut Vec<Step>) {
         let left = parts.left();
-        if left.writes == 0 && left.reads == 0 {
+        if left.writes == 0 && left.reads == 0 && left.stale_reads == 0 {
             return;
+        }
+        if left.stale_reads > 0 && parts.node(node).is_up() {
+            let paths = 0..self.scope().bounds.paths;
+            steps.extend(paths.map(|path| Step::StaleRead { node, path }));
         }
         let leader = parts.node(node).replica().filter(|it| it.leads());
         for (leader, path) in

@@ -127,6 +127,7 @@ pub(crate) enum WorldChange {
 pub(crate) enum Cost {
     Write(WriteKind),
     Read,
+    StaleRead,
     Retry,
     Crash,
     Partition,
@@ -149,6 +150,7 @@ impl Cost {
         world.spend(|left| match self {
             Cost::Write(_) => &mut left.writes,
             Cost::Read => &mut left.reads,
+            Cost::StaleRead => &mut left.stale_reads,
             Cost::Retry => &mut left.retries,
             Cost::Crash => &mut left.crashes,
             Cost::Partition => &mut left.partitions,

@@ -49,6 +49,7 @@ const NOTHING: Bounds = Bounds {
     resolves: 0,
     retries: 0,
     reads: 0,
+    stale_reads: 0,
     crashes: 0,
     partitions: 0,
     elections: 0,
@@ -103,6 +104,9 @@ scopes! {
     "refusals" Default "E2W2: a write and a delete, which may find nothing, through an election"
         ["refusal-unanswerable", "leader-change", "deposed-leader-believes", "delete-converged"]
         |name| scope(name, 2, 2, Bounds { writes: 2, deletes: 1, elections: 1, ..NOTHING });
+    "stale-reads" Default "E2W2: a write and two stale reads through a crash"
+        ["write-acknowledged", "stale-read-behind", "crash-loses-tail"]
+        |name| scope(name, 2, 2, Bounds { writes: 1, stale_reads: 2, crashes: 1, ..NOTHING });
     "two-reads" Deep "E2W2: a write and two reads through an election"
         ["read-answered", "read-unanswerable", "leader-change"]
         |name| scope(name, 2, 2, Bounds { writes: 1, reads: 2, elections: 1, ..NOTHING });

@@ -101,7 +101,8 @@ impl ClusterModel {
             Step::LinkDown { node, peer } => hear(parts, node, Input::LinkDown { peer }),
             Step::Write { node, path, kind } => self.write(parts, node, path, kind),
             Step::Retry { node, request } => retry(parts, node, request),
-            Step::Read { node, path } => self.read(parts, node, path),
+            Step::Read { node, path } => self.read(parts, node, path, Consistency::Linearizable),
+            Step::StaleRead { node, path } => self.read(parts, node, path, Consistency::Stale),
             Step::Timeout { node } => {
                 spend(parts, Cost::Election)?;
                 hear(parts, node, Input::ElectionTimeout)
@@ -188,14 +189,22 @@ impl ClusterModel {
         bring_and_write(parts, node, WriteRequest { request, path, intent, base })
     }
 
-    fn read<P: Changing>(&self, parts: &mut P, node: NodeId, path: u32) -> Option<()> {
-        Cost::Read.is_left(parts.left()).then_some(())?;
+    fn read<P: Changing>(
+        &self,
+        parts: &mut P,
+        node: NodeId,
+        path: u32,
+        consistency: Consistency,
+    ) -> Option<()> {
+        let (cost, kind) = match consistency {
+            Consistency::Linearizable => (Cost::Read, OperationKind::read()),
+            Consistency::Stale => (Cost::StaleRead, OperationKind::stale_read()),
+        };
+        cost.is_left(parts.left()).then_some(())?;
         let request = parts.next_request();
-        parts.change_world(WorldChange::Ask(Cost::Read));
+        parts.change_world(WorldChange::Ask(cost));
         let path = self.path(path).clone();
-        let kind = OperationKind::read();
         parts.change_history(HistoryChange::Invoked { request, path: path.clone(), node, kind });
-        let consistency = Consistency::Linearizable;
         hear(parts, node, Input::Read(ReadRequest { request, path, consistency }))
     }
 }

@@ -72,6 +72,7 @@ pub(crate) fn request(operation: &Operation) -> String {
     let path = &operation.path;
     match &operation.kind {
         OperationKind::Read { .. } => format!("read {path}"),
+        OperationKind::StaleRead { .. } => format!("read {path}, stale"),
         OperationKind::Write { intent: Intent::Put(content), .. } => {
             format!("put {path}={content:?}")
         }
@@ -88,7 +89,7 @@ pub(crate) fn answer(operation: &Operation) -> String {
         (Status::Pending, _) => "pending".to_owned(),
         (Status::Refused, _) => "refused".to_owned(),
         (Status::Unknown, _) => "outcome unknown".to_owned(),
-        (Status::Done, OperationKind::Read { version }) => {
+        (Status::Done, OperationKind::Read { version } | OperationKind::StaleRead { version }) => {
             format!("value {}", value(version.as_ref()))
         }
         (Status::Done, OperationKind::Write { acked: Some(dot), .. }) => {
@@ -302,6 +303,7 @@ fn left(left: Bounds) -> String {
         ("resolves", left.resolves),
         ("retries", left.retries),
         ("reads", left.reads),
+        ("stale reads", left.stale_reads),
         ("crashes", left.crashes),
         ("partitions", left.partitions),
         ("elections", left.elections),

@@ -37,6 +37,11 @@ pub enum OperationKind {
         /// never written.
         version: Option<Entry>,
     },
+    /// A stale read. An answer that does not say that it is stale makes it a linearizable one.
+    StaleRead {
+        /// The version that was returned; `None` before, and for a path never written.
+        version: Option<Entry>,
+    },
 }
 
 impl OperationKind {
@@ -46,10 +51,21 @@ impl OperationKind {
         OperationKind::Write { intent, base, made: Vec::new(), acked: None }
     }
 
-    /// A read that no leader has answered yet.
+    /// A linearizable read that has found nothing yet.
     #[must_use]
     pub fn read() -> OperationKind {
         OperationKind::Read { version: None }
+    }
+
+    /// A stale read that has found nothing yet.
+    #[must_use]
+    pub fn stale_read() -> OperationKind {
+        OperationKind::StaleRead { version: None }
+    }
+
+    /// Whether the action takes part in the order that linearizability is about.
+    fn is_ordered(&self) -> bool {
+        !matches!(self, OperationKind::StaleRead { .. })
     }
 }
 
@@ -160,6 +176,11 @@ impl Clock {
         phase.number += u64::from(phase.has_returned);
         phase.has_returned = false;
         Time(2 * phase.number)
+    }
+
+    /// The time of an event that orders nothing.
+    fn now(self) -> Time {
+        Time(2 * self.0.unwrap_or_default().number)
     }
 
     fn give_back(&mut self) -> Time {
@@ -317,7 +338,7 @@ impl History {
         node: NodeId,
         kind: OperationKind,
     ) {
-        let invoked = self.clock.invoke();
+        let invoked = if kind.is_ordered() { self.clock.invoke() } else { self.clock.now() };
         let is_read = matches!(kind, OperationKind::Read { .. });
         let known = if is_read { self.newest_epoch() } else { Epoch::ZERO };
         let status = Status::Pending;
@@ -398,7 +419,9 @@ impl History {
         if self.operation(request).is_none_or(|it| it.status != Status::Pending) {
             return;
         }
-        let (returned, judges_order) = (self.clock.give_back(), self.clock.0.is_some());
+        let judges_order = self.clock.0.is_some();
+        let is_stale = matches!(outcome, Outcome::Value { stale: true, .. });
+        let returned = if is_stale { self.clock.now() } else { self.clock.give_back() };
         if let Some(operation) = self.find(request) {
             operation.answer(outcome, returned, judges_order);
         }
@@ -434,7 +457,7 @@ impl History {
     #[must_use]
     pub fn contradiction(&self, request: RequestId) -> Option<(Vec<OperationId>, NotLinearizable)> {
         self.clock.0?;
-        let path = self.operation(request).map(|it| &it.path);
+        let path = self.operation(request).filter(|it| it.kind.is_ordered()).map(|it| &it.path);
         let (ids, judged): (Vec<_>, Vec<_>) = self.judged(path?).unzip();
         linearizability::judge(&judged).err().map(|why| (ids, why))
     }
@@ -445,18 +468,19 @@ impl History {
         path: &Path,
     ) -> impl Iterator<Item = (OperationId, linearizability::Operation<RequestId>)> {
         let operations = self.operations.iter().enumerate();
-        operations.filter(move |(_, it)| it.path == *path && it.status != Status::Refused).map(
-            |(id, it)| {
+        operations
+            .filter(move |(_, it)| it.path == *path && it.status != Status::Refused)
+            .filter_map(|(id, it)| {
                 let access = match &it.kind {
                     OperationKind::Write { .. } => linearizability::Access::Write(it.request),
                     OperationKind::Read { version } => {
                         linearizability::Access::Read(version.as_ref().map(|it| it.request))
                     }
+                    OperationKind::StaleRead { .. } => return None,
                 };
                 let (invoked, returned) = (it.invoked, it.returned);
-                (id, linearizability::Operation { access, invoked, returned })
-            },
-        )
+                Some((id, linearizability::Operation { access, invoked, returned }))
+            })
     }
 }
 
@@ -466,7 +490,7 @@ impl Operation {
     pub(crate) fn made(&self) -> &[(Entry, Epoch)] {
         match &self.kind {
             OperationKind::Write { made, .. } => made,
-            OperationKind::Read { .. } => &[],
+            OperationKind::Read { .. } | OperationKind::StaleRead { .. } => &[],
         }
     }
 
@@ -510,14 +534,42 @@ impl Operation {
             self.returned = Some(at);
         }
         self.known = Epoch::ZERO;
+        if let (OperationKind::StaleRead { .. }, Outcome::Value { stale: false, .. }) =
+            (&self.kind, outcome)
+        {
+            self.kind = OperationKind::read();
+        }
         match (&mut self.kind, outcome) {
-            (OperationKind::Read { version }, Outcome::Value { version: found, .. }) => {
+            (OperationKind::StaleRead { version }, Outcome::Value { version: found, .. })
+            | (OperationKind::Read { version }, Outcome::Value { version: found, .. }) => {
                 version.clone_from(found);
             }
             (OperationKind::Write { acked, .. }, Outcome::Acknowledged { dot }) => {
                 *acked = Some(*dot)
             }
             _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use steadfast_protocol::LogIndex;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_that_does_not_say_that_it_is_stale_is_judged_as_a_linearizable_one() {
+        let node = NodeView { replica: None, records: &[], synced: LogIndex(0) };
+        for (stale, action) in [(true, OperationKind::stale_read()), (false, OperationKind::read())]
+        {
+            let mut history = History::new(true);
+            let request = RequestId { client: 1, number: 0 };
+            history.on_invoked(request, Path::new("a"), NodeId(0), OperationKind::stale_read());
+            let answers = [(request, Outcome::Value { version: None, stale })];
+            history.on_did(&Did::of(&node, &node, answers));
+            let operation = history.operation(request).expect("the read");
+            assert_eq!((&operation.kind, operation.status), (&action, Status::Done));
         }
     }
 }

@@ -76,6 +76,7 @@ impl History {
         let shows = |it: &Operation| match &it.kind {
             OperationKind::Write { acked, .. } => *acked == Some(dot),
             OperationKind::Read { version } => version.as_ref().is_some_and(|it| it.dot == dot),
+            OperationKind::StaleRead { .. } => false,
         };
         self.operations().iter().any(|it| {
             it.path == request.path
@@ -99,7 +100,7 @@ fn may_delete(operation: &Operation) -> bool {
     match &operation.kind {
         OperationKind::Write { intent: Intent::Delete, .. } => true,
         OperationKind::Write { made, .. } => made.iter().any(|(it, _)| it.change == Change::Delete),
-        OperationKind::Read { .. } => false,
+        OperationKind::Read { .. } | OperationKind::StaleRead { .. } => false,
     }
 }
 

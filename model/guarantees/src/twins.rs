@@ -423,6 +423,14 @@ twins! {
         }
     }
 
+    StaleReadOfUnsynced "stale-read-of-unsynced"
+    "a stale read returns an entry that its node has logged and not synced",
+    VersionsNeverGoBack in "stale-reads" {
+        fn reads_unsynced(&self) -> bool {
+            true
+        }
+    }
+
     OldCopiesCount "old-copies-count"
     "a leader acknowledges a retry once enough nodes hold the entry of an older leader",
     AckedWritesSurvive in "retries-2" {

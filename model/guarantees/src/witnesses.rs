@@ -1,7 +1,7 @@
 //! Witnesses: situations that a run must reach. If it does not, a pass proves nothing.
 
 use steadfast_node::ContentCopy;
-use steadfast_protocol::{Change, Halt, NodeId, Outcome, Replica, Role};
+use steadfast_protocol::{Change, Entry, Halt, NodeId, Outcome, Replica, Role};
 use steadfast_trace::{Step, StepKind};
 
 use self::Reached::{By, In};
@@ -85,6 +85,8 @@ witnesses! {
         By(&[StepKind::Crash], |before, step, _| crash(before, step, |kept, tail, _| kept == tail && tail > 0));
     "crash-tears-record", "a crash left a record half written",
         By(&[StepKind::Crash], |before, step, _| crash(before, step, |_, _, torn| torn));
+    "stale-read-behind", "a stale read was answered by a node that lacks an acknowledged version",
+        By(&[StepKind::StaleRead], |_, step, after| reads_behind(step, after));
     "leader-change", "a second node, or the same one in a later epoch, began to lead",
         In(|after| after.history().leaders().len() > 1);
     "first-leader", "the first leader of the run began to lead",
@@ -212,6 +214,17 @@ fn held_answers(replica: &Replica) -> impl Iterator<Item = &Outcome> {
 fn read_a_version(cluster: &dyn ClusterView) -> bool {
     let mut operations = cluster.history().operations().iter();
     operations.any(|it| matches!(it.kind, OperationKind::Read { version: Some(_) }))
+}
+
+/// Whether the step was a stale read at a node that does not hold an acknowledged version of the file.
+fn reads_behind(step: &Step, cluster: &dyn ClusterView) -> bool {
+    let (Step::StaleRead { node, .. }, Some(read)) = (step, cluster.history().operations().last())
+    else {
+        return false;
+    };
+    let holds = |entry: &Entry| cluster.node(*node).synced_entries().any(|it| it == entry);
+    let mut acknowledged = cluster.history().acknowledged().map(|(entry, _)| entry);
+    acknowledged.any(|it| it.path == read.path && !holds(it))
 }
 
 fn retry_is_recognised(cluster: &dyn ClusterView) -> bool {

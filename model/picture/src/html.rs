@@ -17,7 +17,7 @@ use crate::words;
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
-/// What a browser compares the script with before it runs it: nothing else on the page may run. A
+/// The hash that a browser compares the script with before it runs it: no other script may run. A
 /// test computes it.
 const SCRIPT_SHA256: &str = "sha256-vGNFItlDkLsFPTwuwB3LyvnumdhjEfh4J1nh7bJeHnE=";
 
@@ -95,7 +95,7 @@ impl Page {
         self.put(format_args!("<div><dt>steps</dt><dd>{from} to {to}{left_out}</dd></div></dl>"));
     }
 
-    /// What breaks, and where two stories part.
+    /// The broken guarantees, and the step at which two stories part.
     fn verdicts(&mut self, stories: &[&Story]) {
         for (at, story) in stories.iter().enumerate() {
             let whose = match (stories.len(), at) {
@@ -230,7 +230,7 @@ impl Page {
         self.put(format_args!("</ul></div></div></section>"));
     }
 
-    /// What every node shows where the story begins, for the table of versions.
+    /// The versions of every node where the story begins, for the table of versions.
     fn start(&mut self, story: &Story, paths: &BTreeMap<&str, usize>) {
         let has_shown = story.start.iter().any(|it| !it.shows.is_empty());
         if !has_shown {
@@ -316,7 +316,7 @@ impl Page {
 /// How many paths the filter lists.
 const PATHS_LISTED_MAX: usize = 50;
 
-/// The nodes of a step, the sender of what arrives among them.
+/// The nodes of a step, among them the sender of the message that arrives.
 fn nodes_of(story: &Story, moment: &Moment) -> Vec<u8> {
     let mut nodes: Vec<u8> = moment.nodes.iter().map(|it| it.0).collect();
     for change in &moment.changes {

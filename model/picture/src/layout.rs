@@ -77,7 +77,7 @@ impl Layout {
         self.top(step + 1).saturating_sub(self.top(step)).max(1)
     }
 
-    /// Where what has not ended by the last step ends.
+    /// The end of spans and messages that the last step leaves open.
     pub(crate) fn end(&self) -> usize {
         self.rows.last().copied().unwrap_or(TOP)
     }

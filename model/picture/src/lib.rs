@@ -1,7 +1,7 @@
 //! Pictures of a run.
 //!
 //! A [`Teller`] watches a cluster step by step, through the trait [`Scene`], and writes a
-//! [`Story`]: lanes, messages with their fates, what each step changed, client operations, and
+//! [`Story`]: lanes, messages with their fates, the changes of each step, client operations, and
 //! where a guarantee breaks and why. Each picture is drawn from a story alone: a [`page()`], an
 //! [`svg()`], a [`text()`], and the exports [`itf()`] and [`shiviz()`].
 

@@ -1,4 +1,4 @@
-//! What is drawn of a step besides messages: a sign and a few words on a lane.
+//! The marks of a step besides messages: a sign and a few words on a lane.
 
 use steadfast_protocol::NodeId;
 use steadfast_trace::Step;
@@ -38,7 +38,7 @@ pub(crate) enum Glyph {
     Broken,
 }
 
-/// What a mark means to its reader.
+/// The meaning of a mark to its reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tone {
     Plain,
@@ -145,13 +145,14 @@ fn of_step(step: &Step, changes: &[Change]) -> Option<Mark> {
         Step::Scrub { node, content } => {
             on(node, Glyph::Content, Tone::Warn, format!("finds {content} bad"))
         }
-        // Messages, clients and cuts are drawn from what they change.
+        // Messages, clients and cuts are drawn from their changes.
         Step::Deliver { .. }
         | Step::Drop { .. }
         | Step::Duplicate { .. }
         | Step::Write { .. }
         | Step::Retry { .. }
         | Step::Read { .. }
+        | Step::StaleRead { .. }
         | Step::Cut(_)
         | Step::Heal => None,
     }

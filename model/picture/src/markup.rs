@@ -1,6 +1,6 @@
 //! Text as markup: nothing in a name means anything.
 
-/// What text means to XML and HTML is taken from it. Every text of a picture goes through here.
+/// Text without a meaning for XML and HTML. Every text of a picture goes through here.
 pub(crate) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {

@@ -1,4 +1,4 @@
-//! What a driver must show to be told about.
+//! The view of a driver that a teller needs.
 
 use steadfast_guarantees::ClusterView;
 use steadfast_protocol::{NodeId, Packet};

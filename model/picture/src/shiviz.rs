@@ -1,7 +1,7 @@
 //! A story as a log for ShiViz.
 //!
 //! ShiViz (Beschastnikh, Wang, Brun, Ernst, "Debugging Distributed Systems", CACM 59(8), 2016) reads
-//! two lines an event, the host with its vector clock and what happened, which is what its default
+//! two lines an event, the host with its vector clock and the event, as its default
 //! parser expects: `(?<host>\S*) (?<clock>{.*})\n(?<event>.*)`. Hosts are the nodes and the client
 //! lanes.
 

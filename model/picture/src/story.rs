@@ -1,6 +1,6 @@
-//! A story: what happened in a run, as data that every picture is drawn from.
+//! A story: a run as data that every picture is drawn from.
 //!
-//! A story keeps differences and no states, so that its size grows with what happened and not with
+//! A story keeps differences and no states, so that its size grows with the events and not with
 //! the size of the cluster's state times the number of steps.
 
 use std::collections::BTreeMap;
@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 use steadfast_protocol::NodeId;
 use steadfast_trace::{Cut, Step};
 
-/// What happened in a run, or in the part of it that is told.
+/// A run, or the part of it that is told.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Story {
     /// The scope, and the twin if one ran.
     pub title: String,
-    /// What else a reader must know of the run: a name and its value.
+    /// Further facts about the run: a name and its value.
     pub about: Vec<(&'static str, String)>,
     /// How many nodes there are.
     pub nodes: u8,
@@ -29,7 +29,7 @@ pub struct Story {
     pub flights: Vec<Flight>,
     /// The client operations, in the order in which they were invoked.
     pub operations: Vec<Operation>,
-    /// What lasts longer than one step.
+    /// The spans: conditions that last longer than one step.
     pub spans: Vec<Span>,
     /// Where guarantees break.
     pub breaks: Vec<Break>,
@@ -70,10 +70,10 @@ impl Story {
     }
 }
 
-/// What a node does.
+/// The role of a node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Role {
-    /// It follows its promise, or nobody.
+    /// It follows the leader of its promise, or no leader.
     #[default]
     Follows,
     /// It asks for votes.
@@ -89,7 +89,7 @@ pub enum Role {
 /// One node as far as a story tells of it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NodeFacts {
-    /// What it does.
+    /// Its role.
     pub role: Role,
     /// Its promise.
     pub epoch: String,
@@ -114,12 +114,12 @@ pub struct LogRecord {
     pub path: Option<String>,
 }
 
-/// One step and what it did.
+/// One step with its changes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Moment {
     /// Its number in the run, from 1.
     pub number: usize,
-    /// What happened.
+    /// The step.
     pub step: Step,
     /// The same in words.
     pub words: String,
@@ -128,9 +128,9 @@ pub struct Moment {
     /// The paths that it is about.
     pub paths: Vec<String>,
     /// The steps that this one follows from directly: the last ones of the same nodes, and the one
-    /// that sent what arrives here.
+    /// that sent the message that arrives here.
     pub causes: Vec<usize>,
-    /// What it changed.
+    /// Its changes.
     pub changes: Vec<Change>,
 }
 
@@ -139,14 +139,14 @@ pub struct Moment {
 pub enum Change {
     /// Records were appended to a log.
     Appended {
-        /// Where.
+        /// The node.
         node: NodeId,
         /// The records.
         records: Vec<LogRecord>,
     },
     /// A log is synced up to a record.
     Synced {
-        /// Where.
+        /// The node.
         node: NodeId,
         /// How many records are synced.
         synced: usize,
@@ -155,7 +155,7 @@ pub enum Change {
     },
     /// A log lost its end.
     Truncated {
-        /// Where.
+        /// The node.
         node: NodeId,
         /// How many records are left.
         left: usize,
@@ -164,16 +164,16 @@ pub enum Change {
     },
     /// A node does something else, or follows another epoch.
     Became {
-        /// Who.
+        /// The node.
         node: NodeId,
-        /// What it does now.
+        /// Its role now.
         role: Role,
         /// Its promise.
         epoch: String,
     },
     /// A node shows other versions of a path.
     Shows {
-        /// Where.
+        /// The node.
         node: NodeId,
         /// The path.
         path: String,
@@ -182,7 +182,7 @@ pub enum Change {
     },
     /// The copy of a content changed.
     Copy {
-        /// Where.
+        /// The node.
         node: NodeId,
         /// Which content.
         content: String,
@@ -212,7 +212,7 @@ pub enum Change {
     Answered {
         /// The operation.
         operation: usize,
-        /// What it was told.
+        /// The answer.
         answer: String,
     },
     /// The links between two sides are cut.
@@ -223,7 +223,7 @@ pub enum Change {
     Broke(usize),
 }
 
-/// What became of a message.
+/// The fate of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// Nothing yet.
@@ -234,7 +234,7 @@ pub enum Fate {
     Lost(usize),
 }
 
-/// A message from when it was sent to what became of it.
+/// A message with its fate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flight {
     /// The sender.
@@ -245,9 +245,9 @@ pub struct Flight {
     pub sent: usize,
     /// Steps at which it arrived and stayed under way.
     pub doubled: Vec<usize>,
-    /// What became of it.
+    /// Its fate.
     pub fate: Fate,
-    /// What matters most in it.
+    /// Its most important fields.
     pub label: String,
     /// All of it.
     pub words: String,
@@ -279,7 +279,7 @@ pub struct Operation {
     pub node: NodeId,
     /// The path.
     pub path: String,
-    /// What was asked.
+    /// The request.
     pub asked: String,
     /// When it was asked.
     pub invoked: usize,
@@ -289,18 +289,18 @@ pub struct Operation {
     pub ended: Option<usize>,
     /// How it ended.
     pub outcome: Outcome,
-    /// What the client was told.
+    /// The answer.
     pub answer: String,
-    /// No order of the operations explains what this one and others found.
+    /// No order of the operations explains the answers of this one and others.
     pub contradicts: bool,
     /// It ended before the story begins and is not drawn.
     pub is_past: bool,
 }
 
-/// What lasts longer than a step.
+/// A condition that lasts longer than a step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Span {
-    /// What.
+    /// The condition.
     pub kind: SpanKind,
     /// The step that began it.
     pub begin: usize,
@@ -308,19 +308,19 @@ pub struct Span {
     pub end: Option<usize>,
 }
 
-/// What a span is about.
+/// The condition of a span.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SpanKind {
     /// A node leads an epoch.
     Leads {
-        /// Who.
+        /// The node.
         node: NodeId,
         /// Which epoch.
         epoch: String,
     },
     /// A node is down.
     Down {
-        /// Who.
+        /// The node.
         node: NodeId,
     },
     /// Links are cut.
@@ -336,7 +336,7 @@ pub struct Break {
     pub id: &'static str,
     /// Its name.
     pub name: &'static str,
-    /// What it promises.
+    /// Its promise.
     pub promise: &'static str,
     /// Whether it is promised with these settings.
     pub is_promised: bool,

@@ -48,7 +48,7 @@ pub fn svg(story: &Story) -> String {
     text + "</svg>\n"
 }
 
-/// What a picture shows, for those who do not see it.
+/// A picture in words, for readers who do not see it.
 pub(crate) fn description(story: &Story) -> String {
     let broken: Vec<String> =
         story.breaks.iter().map(|it| format!("step {} breaks {}", it.step, it.id)).collect();

@@ -18,9 +18,9 @@ use crate::{Scene, words};
 /// Watches a run step by step and writes its story.
 pub struct Teller {
     story: Story,
-    /// The messages under way: places in the story, with what is compared.
+    /// The messages under way: places in the story, with the fields that are compared.
     under_way: Vec<(usize, Packet)>,
-    /// Per node what it showed when it was last up.
+    /// Per node its files when it was last up.
     files: Vec<Files>,
     /// Per node the copies of the contents in `contents`.
     copies: Vec<BTreeMap<ContentId, ContentCopy>>,
@@ -37,7 +37,7 @@ pub struct Teller {
     trail: Trail,
 }
 
-/// Which step made what: for reasons.
+/// The steps that made facts, for reasons.
 #[derive(Default)]
 struct Trail {
     /// When a node logged an entry.
@@ -122,7 +122,7 @@ impl Teller {
         self.story
     }
 
-    /// What the client operations come to.
+    /// The verdict on the client operations.
     fn verdict(&self) -> String {
         let broken = self.story.breaks.iter().find(|it| it.id == GuaranteeId::Linearizable.short());
         match (self.judges_reads, broken) {
@@ -137,8 +137,7 @@ impl Teller {
 
     fn begin_spans(&mut self, scene: &dyn Scene) {
         let begin = self.story.first;
-        for (at, facts) in self.story.start.iter().enumerate() {
-            let node = NodeId(u8::try_from(at).unwrap_or(u8::MAX));
+        for (node, facts) in (0..).map(NodeId).zip(&self.story.start) {
             let kind = match facts.role {
                 Role::Leads => SpanKind::Leads { node, epoch: facts.epoch.clone() },
                 Role::Down => SpanKind::Down { node },

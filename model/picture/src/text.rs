@@ -159,7 +159,7 @@ impl<'a> Drawing<'a> {
         }
     }
 
-    /// What a step changed, in lines beside the lanes.
+    /// The changes of a step, in lines beside the lanes.
     fn changes(&self, moment: &Moment) -> Vec<String> {
         let told = moment.changes.iter().filter(|it| match it {
             Change::Appended { .. }
@@ -180,7 +180,7 @@ impl<'a> Drawing<'a> {
             | Change::Healed => false,
         });
         let mut told: Vec<&Change> = told.collect();
-        // What breaks is never what is left out.
+        // A broken guarantee is never left out.
         told.sort_by_key(|it| !matches!(it, Change::Broke(_)));
         let mut lines = Vec::new();
         for change in told.iter().take(CHANGES_MAX) {
@@ -284,6 +284,7 @@ fn sign_of(step: &Step) -> Option<(NodeId, char)> {
         | Step::Write { .. }
         | Step::Retry { .. }
         | Step::Read { .. }
+        | Step::StaleRead { .. }
         | Step::Cut(_)
         | Step::Heal
         | Step::Drop { .. }

@@ -11,7 +11,7 @@ const LONG: usize = 160;
 /// The longest name or content where several stand side by side.
 const SHORT: usize = 28;
 
-/// At most `most` characters, with an ellipsis for the rest. Control characters and what turns the
+/// At most `most` characters, with an ellipsis for the rest. Control characters and those that turn the
 /// direction of writing are replaced: they would let a name pose as something else.
 pub(crate) fn clipped(text: &str, most: usize) -> String {
     let plain = |it: char| match it {
@@ -33,7 +33,7 @@ pub(crate) fn path(name: &steadfast_protocol::Path) -> String {
     clipped(name.as_str(), LONG)
 }
 
-/// What a content is called.
+/// The name of a content.
 fn content(content: &Content) -> String {
     match content {
         Content::Inline(bytes) => {
@@ -51,7 +51,7 @@ fn written(change: &Written) -> String {
     }
 }
 
-/// A version: what it is and which entry made it.
+/// A version: its content and the entry that made it.
 pub(crate) fn version(entry: &Entry) -> String {
     format!("{} ({})", written(&entry.change), entry.dot)
 }
@@ -70,7 +70,7 @@ pub(crate) fn record(record: &Record) -> LogRecord {
     }
 }
 
-/// The kind of a message and what matters most in it.
+/// The kind of a message and its most important fields.
 pub(crate) fn label(message: &Message) -> String {
     let dots = message.entries().iter().map(|it| it.dot.to_string());
     let mut dots: Vec<String> = dots.collect();
@@ -94,11 +94,12 @@ pub(crate) fn message(message: &Message) -> String {
     clipped(&message.to_string(), 2 * LONG)
 }
 
-/// What a client asked for.
+/// The request of a client.
 pub(crate) fn asked(operation: &Operation) -> String {
     let name = clipped(operation.path.as_str(), SHORT);
     match &operation.kind {
         OperationKind::Read { .. } => format!("read {name}"),
+        OperationKind::StaleRead { .. } => format!("read {name}, stale"),
         OperationKind::Write { intent: Intent::Put(it), .. } => {
             format!("put {name}={}", content(it))
         }
@@ -109,16 +110,21 @@ pub(crate) fn asked(operation: &Operation) -> String {
     }
 }
 
-/// What a client was told.
+/// The answer to a client.
 pub(crate) fn answer(operation: &Operation) -> String {
     match (operation.status, &operation.kind) {
         (Status::Pending, _) => "pending".to_owned(),
         (Status::Refused, _) => "refused".to_owned(),
         (Status::Unknown, _) => "outcome unknown".to_owned(),
-        (Status::Done, OperationKind::Read { version: Some(it) }) => {
-            format!("value {}", version(it))
-        }
-        (Status::Done, OperationKind::Read { version: None }) => "value none".to_owned(),
+        (
+            Status::Done,
+            OperationKind::Read { version: Some(it) }
+            | OperationKind::StaleRead { version: Some(it) },
+        ) => format!("value {}", version(it)),
+        (
+            Status::Done,
+            OperationKind::Read { version: None } | OperationKind::StaleRead { version: None },
+        ) => "value none".to_owned(),
         (Status::Done, OperationKind::Write { acked: Some(dot), .. }) => {
             format!("acknowledged {dot}")
         }
@@ -126,7 +132,7 @@ pub(crate) fn answer(operation: &Operation) -> String {
     }
 }
 
-/// What a node does, in words.
+/// The role of a node in words.
 pub(crate) fn role(role: Role, epoch: &str) -> String {
     match role {
         Role::Leads => format!("leads {epoch}"),

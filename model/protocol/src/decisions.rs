@@ -294,6 +294,11 @@ pub trait Decisions: Send + Sync {
         at_start
     }
 
+    /// Whether a stale read returns entries that are logged and not yet synced.
+    fn reads_unsynced(&self) -> bool {
+        false
+    }
+
     /// Whether a leader recognises the retry of a request for which its log holds an entry.
     fn recognises_retries(&self) -> bool {
         true

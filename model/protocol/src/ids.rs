@@ -1,6 +1,7 @@
 //! Identifiers and counters, one type for each meaning.
 
 use std::fmt;
+use std::iter;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -73,6 +74,7 @@ pub struct NodeId(pub u8);
 impl NodeId {
     /// The index of this node in an array with one element per node.
     #[must_use]
+    #[inline]
     pub fn index(self) -> usize {
         usize::from(self.0)
     }
@@ -89,7 +91,8 @@ impl fmt::Display for NodeId {
     }
 }
 
-/// A set of nodes.
+/// A set of nodes. Simulator and checker ask it in every step, so its methods are inlined across
+/// crates.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -99,11 +102,20 @@ pub struct NodeSet(u8);
 impl NodeSet {
     /// The set of the nodes whose bits are set; bit 0 stands for node 0.
     #[must_use]
+    #[inline]
     pub fn from_bits(bits: u8) -> Self {
         NodeSet(bits)
     }
 
+    /// The members as bits, bit 0 for node 0.
+    #[must_use]
+    #[inline]
+    pub fn bits(self) -> u8 {
+        self.0
+    }
+
     /// Adds a node; ignores ids above 7, which no cluster has.
+    #[inline]
     pub fn insert(&mut self, node: NodeId) {
         self.0 |= 1_u8.checked_shl(u32::from(node.0)).unwrap_or(0);
     }
@@ -115,25 +127,34 @@ impl NodeSet {
 
     /// Whether the node is a member.
     #[must_use]
+    #[inline]
     pub fn contains(self, node: NodeId) -> bool {
         self.0 & 1_u8.checked_shl(u32::from(node.0)).unwrap_or(0) != 0
     }
 
     /// The number of members.
     #[must_use]
+    #[inline]
     pub fn len(self) -> usize {
         self.0.count_ones() as usize
     }
 
     /// Whether the set has no member.
     #[must_use]
+    #[inline]
     pub fn is_empty(self) -> bool {
         self.0 == 0
     }
 
     /// The members in order.
+    #[inline]
     pub fn iter(self) -> impl Iterator<Item = NodeId> {
-        (0..8).map(NodeId).filter(move |node| self.contains(*node))
+        let mut bits = self.0;
+        iter::from_fn(move || {
+            let lowest = u8::try_from(bits.trailing_zeros()).ok().filter(|it| *it < 8)?;
+            bits &= bits - 1;
+            Some(NodeId(lowest))
+        })
     }
 }
 

@@ -109,6 +109,7 @@ impl Replica {
 
     /// The id of this node.
     #[must_use]
+    #[inline]
     pub fn id(&self) -> NodeId {
         self.identity.node
     }
@@ -121,36 +122,42 @@ impl Replica {
 
     /// The logged records, synced or not.
     #[must_use]
+    #[inline]
     pub fn log(&self) -> &Log {
         &self.log
     }
 
     /// The highest epoch this node has vowed to follow.
     #[must_use]
+    #[inline]
     pub fn promise(&self) -> Epoch {
         self.log.promise()
     }
 
     /// The index up to which the log is on disk, as the driver last reported it.
     #[must_use]
+    #[inline]
     pub fn synced(&self) -> LogIndex {
         self.synced
     }
 
     /// The synced entries, as a version vector.
     #[must_use]
+    #[inline]
     pub fn synced_vv(&self) -> &VersionVector {
         &self.synced_vv
     }
 
     /// The files this node shows.
     #[must_use]
+    #[inline]
     pub fn files(&self) -> &Files {
         &self.files
     }
 
     /// The role of this node.
     #[must_use]
+    #[inline]
     pub fn role(&self) -> &Role {
         &self.role
     }
@@ -165,18 +172,21 @@ impl Replica {
 
     /// Whether this node takes part in the cluster, that is, has not halted.
     #[must_use]
+    #[inline]
     pub fn takes_part(&self) -> bool {
         self.halted.is_none()
     }
 
     /// Whether this node believes that it leads.
     #[must_use]
+    #[inline]
     pub fn leads(&self) -> bool {
         matches!(self.role, Role::Leader(_))
     }
 
     /// The session with a peer whose link-up this node has seen, and not its link-down.
     #[must_use]
+    #[inline]
     pub fn session(&self, peer: NodeId) -> Option<SessionId> {
         self.sessions.get(peer.index()).copied().flatten()
     }

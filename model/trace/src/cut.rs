@@ -54,7 +54,7 @@ impl Directions {
         pairs.filter(move |(from, to)| self.contains(*from, *to))
     }
 
-    /// The links of which the set has a direction, each as its lower and its higher end.
+    /// The links with a direction in the set, each as its lower and its higher end.
     pub fn links(self) -> impl Iterator<Item = (NodeId, NodeId)> {
         let is_first = move |(from, to): &(NodeId, NodeId)| from < to || !self.contains(*to, *from);
         self.iter().filter(is_first).map(|(from, to)| (from.min(to), from.max(to)))
@@ -148,7 +148,7 @@ impl Cut {
 
     /// All splits of a cluster of this many nodes, in a fixed order.
     pub fn splits(nodes: u8, one_way_too: bool) -> impl Iterator<Item = Cut> {
-        let everyone = u8::try_from((1_u16 << nodes.min(NODES_MAX)) - 1).unwrap_or(u8::MAX);
+        let everyone = NodeId::all(nodes.min(NODES_MAX)).collect::<NodeSet>().bits();
         (1..everyone).map(NodeSet::from_bits).flat_map(move |side| {
             let both = side.contains(NodeId(0)).then_some(Cut::Around { side, one_way: false });
             let one = one_way_too.then_some(Cut::Around { side, one_way: true });

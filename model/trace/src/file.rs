@@ -14,25 +14,25 @@ const VERSION: u32 = 1;
 /// No trace is larger; a file that is, is none.
 const BYTES_MAX: u64 = 64 << 20;
 
-/// What happened in a run, as a list of inputs: whoever recorded it, anyone can replay it.
+/// A run as a list of inputs, which any driver can replay.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trace {
     format: String,
     version: u32,
-    /// What was asked.
+    /// The scope of the run.
     pub scope: Scope,
     /// The twin that ran, or `None` for the protocol as it is.
     pub twin: Option<String>,
     /// The ids of the guarantees that the last step breaks.
     pub breaks: Vec<String>,
-    /// What happened.
+    /// The steps, in order.
     pub steps: Vec<TraceStep>,
 }
 
-/// A step, with a note for people that nobody parses.
+/// A step, with a note for people that no program parses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TraceStep {
-    /// What happened.
+    /// The step.
     pub step: Step,
     /// The same in words.
     #[serde(default)]
@@ -48,13 +48,13 @@ pub enum ReadError {
     /// The file is larger than any trace.
     #[error("it is larger than any trace ({BYTES_MAX} bytes)")]
     TooLarge,
-    /// The file is no JSON, is cut short, or lacks what a trace has.
+    /// The file is no JSON, is cut short, or lacks a field of traces.
     #[error("it is damaged or not a trace")]
     Malformed(#[from] serde_json::Error),
     /// The file is JSON of another kind.
     #[error("its format is {found:?}, not {FORMAT:?}")]
     OtherFormat {
-        /// What it says it is.
+        /// The version that it names.
         found: String,
     },
     /// The trace was written by a newer program.

@@ -1,5 +1,5 @@
-//! What was asked of a run ([`Scope`]), what happened in it ([`Trace`]), and the [`World`] around
-//! the nodes that it happened in: the same for the checker, the simulator and whoever replays.
+//! The scope of a run ([`Scope`]), its steps ([`Trace`]), and the [`World`] around its nodes: the same
+//! for checker, simulator and replay.
 
 mod cut;
 mod file;

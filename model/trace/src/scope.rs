@@ -26,6 +26,8 @@ pub struct Bounds {
     pub retries: u32,
     /// Linearizable reads.
     pub reads: u32,
+    /// Stale reads.
+    pub stale_reads: u32,
     /// Crashes of one node.
     pub crashes: u32,
     /// Cuts.
@@ -94,14 +96,14 @@ pub enum Start {
     Cold,
 }
 
-/// What was asked of a run.
+/// The scope of a run: settings, bounds, and rules of the surroundings.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Scope {
     /// Its name.
     pub name: String,
     /// N, E and W.
     pub settings: Settings,
-    /// How often what may happen.
+    /// How often each kind of event may happen.
     pub bounds: Bounds,
     /// How messages travel.
     #[serde(default)]
@@ -131,7 +133,7 @@ pub struct Scope {
     /// Bounds on replication.
     #[serde(default, skip_serializing_if = "is_default")]
     pub limits: Limits,
-    /// What the files and contents are called, in a run on real ones.
+    /// The names of files and contents, in a run on real ones.
     #[serde(default, skip_serializing_if = "Names::is_empty")]
     pub names: Names,
 }
@@ -140,12 +142,12 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-/// What the files and contents of a run are called, where that is not made up from their numbers.
+/// The names of the files and contents of a run, where they are not made up from numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Names {
     /// The files, by number.
     pub paths: Vec<Path>,
-    /// What was put, by the number of the request.
+    /// The contents that were put, by the number of the request.
     pub contents: BTreeMap<u64, Content>,
 }
 
@@ -166,9 +168,9 @@ pub enum BoundsError {
     /// Messages can be lost or doubled one by one only where the network does that.
     #[error("{what} = {count}: only the lossy network does that, this is the {network} one")]
     NotLossy {
-        /// What was asked for.
+        /// The bound.
         what: &'static str,
-        /// How often.
+        /// Its value.
         count: u32,
         /// The network of the scope.
         network: Network,
@@ -204,7 +206,7 @@ impl Scope {
         }
     }
 
-    /// What the nodes are started with.
+    /// The parameters that the nodes are started with.
     #[must_use]
     pub fn parameters(&self) -> Parameters {
         Parameters {
@@ -229,7 +231,7 @@ impl Scope {
         named.unwrap_or_else(|| Path::new(path_name(number)))
     }
 
-    /// What a request puts.
+    /// The content that a request puts.
     #[must_use]
     pub fn content(&self, request: u64) -> Content {
         let named = self.names.contents.get(&request).cloned();
@@ -251,7 +253,7 @@ impl Scope {
             && cut.lost_links() <= self.lost_links
     }
 
-    /// Checks what the types do not say.
+    /// Checks the rules that the types do not express.
     ///
     /// # Errors
     /// Names the bound that is impossible.

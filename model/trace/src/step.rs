@@ -8,7 +8,7 @@ use steadfast_protocol::{Base, Content, ContentId, Dot, Entry, Intent, NodeId};
 use crate::Cut;
 use crate::cut::NODES_MAX;
 
-/// What a client does to a path.
+/// The kind of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WriteKind {
@@ -23,7 +23,7 @@ pub enum WriteKind {
 }
 
 impl WriteKind {
-    /// What a client asks for that sees these heads of the path, the visible one first. `content`
+    /// The intent and base of a client that sees these heads of the path, the visible one first. `content`
     /// is the new content of a put or a resolve; `None` if one of these has none.
     #[must_use]
     pub fn intent(self, heads: &[Entry], content: Option<Content>) -> Option<(Intent, Base)> {
@@ -39,8 +39,8 @@ impl WriteKind {
     }
 }
 
-/// Declares [`Step`] and [`StepKind`]: per kind its name in traces and reports, its variant, and what
-/// a step of that kind says.
+/// Declares [`Step`] and [`StepKind`]: per kind its name in traces and reports, its variant, and the
+/// fields of its steps.
 macro_rules! steps {
     ($(
         $(#[$doc:meta])*
@@ -97,12 +97,12 @@ steps! {
     }
     /// A sync ends.
     "sync" Sync {
-        /// Where.
+        /// The node.
         node: NodeId,
     }
     /// A received payload is turned into a content.
     "store" Store {
-        /// Where.
+        /// The node.
         node: NodeId,
     }
     /// One end of a connection hears that it began.
@@ -121,41 +121,41 @@ steps! {
     }
     /// A client writes.
     "write" Write {
-        /// To whom.
+        /// The node that the client asks.
         node: NodeId,
         /// The number of the path, from 0.
         path: u32,
-        /// What.
+        /// The kind of the write.
         kind: WriteKind,
     }
-    /// A client repeats a request whose outcome it does not know.
+    /// A client repeats a request with an unknown outcome.
     "retry" Retry {
-        /// To whom.
+        /// The node that the client asks.
         node: NodeId,
         /// The number of the request.
         request: u64,
     }
     /// A client asks for a linearizable read.
     "read" Read {
-        /// Of whom.
+        /// The node that the client asks.
         node: NodeId,
         /// The number of the path, from 0.
         path: u32,
     }
     /// An election timeout expires.
     "timeout" Timeout {
-        /// Where.
+        /// The node.
         node: NodeId,
     }
     /// A heartbeat is due.
     "tick" Tick {
-        /// Where.
+        /// The node.
         node: NodeId,
     }
     /// A node stops. Of the unsynced records the first `kept` survive, and the next one half when
     /// `torn`.
     "crash" Crash {
-        /// Who.
+        /// The node.
         node: NodeId,
         /// How many unsynced records survive.
         kept: u32,
@@ -164,7 +164,7 @@ steps! {
     }
     /// A node starts again from its disk.
     "recover" Recover {
-        /// Who.
+        /// The node.
         node: NodeId,
     }
     /// Messages in some directions are lost from now on.
@@ -173,16 +173,16 @@ steps! {
     "heal" Heal
     /// A copy of a content goes bad unnoticed.
     "rot" Rot {
-        /// Where.
+        /// The node.
         node: NodeId,
-        /// Which.
+        /// The content.
         content: ContentId,
     }
     /// A node finds that a copy is bad.
     "scrub" Scrub {
-        /// Where.
+        /// The node.
         node: NodeId,
-        /// Which.
+        /// The content.
         content: ContentId,
     }
     /// A message is lost.
@@ -206,23 +206,30 @@ steps! {
     /// The log of a node that is down loses synced records at its end, as when an older copy of the
     /// disk is restored.
     "rollback" Rollback {
-        /// Where.
+        /// The node.
         node: NodeId,
-        /// How many records remain; one, which says whose log it is, on a wiped disk.
+        /// The number of records that remain; on a wiped disk one, which names the node of the log.
         kept: u32,
     }
     /// The copy of a content is gone from the disk of a node that is down.
     "lose-content" LoseContent {
-        /// Where.
+        /// The node.
         node: NodeId,
-        /// Which.
+        /// The content.
         content: ContentId,
+    }
+    /// A client reads the version that a node shows, whether the node leads or not.
+    "stale-read" StaleRead {
+        /// The node that the client asks.
+        node: NodeId,
+        /// The number of the path, from 0.
+        path: u32,
     }
 }
 
 impl Step {
     /// The node at which the step happens: for a message that arrives its receiver, for news of a link
-    /// the end that hears it; `None` for what happens to the network.
+    /// the end that hears it; `None` for a step of the network.
     #[must_use]
     pub fn node(&self) -> Option<NodeId> {
         match *self {
@@ -235,6 +242,7 @@ impl Step {
             | Step::Write { node, .. }
             | Step::Retry { node, .. }
             | Step::Read { node, .. }
+            | Step::StaleRead { node, .. }
             | Step::Timeout { node }
             | Step::Tick { node }
             | Step::Crash { node, .. }
@@ -247,7 +255,7 @@ impl Step {
     }
 
     /// The same step with other nodes in the place of those that it names; `None` if one of them has no
-    /// replacement. A cut stays the cut of a cluster of `nodes` nodes that loses what is left of it.
+    /// replacement. A cut stays the cut of a cluster of `nodes` nodes that loses the directions left of it.
     #[must_use]
     pub fn with_nodes(self, nodes: u8, moved: impl Fn(NodeId) -> Option<NodeId>) -> Option<Step> {
         let mut step = self;
@@ -271,6 +279,7 @@ impl Step {
             | Step::Write { node, .. }
             | Step::Retry { node, .. }
             | Step::Read { node, .. }
+            | Step::StaleRead { node, .. }
             | Step::Timeout { node }
             | Step::Tick { node }
             | Step::Crash { node, .. }
@@ -283,15 +292,15 @@ impl Step {
         Some(step)
     }
 
-    /// Whether the step may begin or end connections by itself: a cut, its end, and what stops or starts
-    /// a node.
+    /// Whether the step may begin or end connections by itself: a cut, its end, and the crash or the
+    /// recovery of a node.
     #[must_use]
     pub fn changes_connections(&self) -> bool {
         matches!(self, Step::Cut(_) | Step::Heal | Step::Crash { .. } | Step::Recover { .. })
     }
 
     /// Whether the step belongs to the continuation in which no fault and no client acts any
-    /// more: what always runs out (G12).
+    /// more: such steps always run out (G12).
     #[must_use]
     pub fn is_progress(&self) -> bool {
         matches!(
@@ -339,6 +348,9 @@ impl fmt::Display for Step {
                 write!(f, "client repeats request {request} at {node}")
             }
             Step::Read { node, path } => write!(f, "client reads {} at {node}", path_name(*path)),
+            Step::StaleRead { node, path } => {
+                write!(f, "client reads the {} that {node} shows", path_name(*path))
+            }
             Step::Timeout { node } => write!(f, "{node} times out"),
             Step::Tick { node } => write!(f, "{node} sends heartbeats"),
             Step::Crash { node, kept, torn } => {

@@ -1,4 +1,4 @@
-//! What surrounds the nodes: connections, cuts and what is left of the bounds.
+//! The surroundings of the nodes: connections, cuts and the rest of the bounds.
 
 use steadfast_protocol::{NodeId, NodeSet, RequestId, SessionId};
 
@@ -20,7 +20,7 @@ pub struct World {
     links: Vec<Link>,
     /// The cut that lasts, if there is one.
     pub cut: Option<Cut>,
-    /// What is left of the bounds.
+    /// The rest of the bounds.
     pub left: Bounds,
     /// How many requests clients have made.
     requests: u64,
@@ -70,7 +70,7 @@ impl World {
         request
     }
 
-    /// Uses up one of what a bound allows; `None` when nothing is left.
+    /// Uses up one of the events that a bound allows; `None` when none is left.
     pub fn spend(&mut self, bound: impl Fn(&mut Bounds) -> &mut u32) -> Option<()> {
         let left = bound(&mut self.left);
         *left = left.checked_sub(1)?;

@@ -20,7 +20,7 @@ const FILES_MAX: usize = Scope::PATHS_MAX as usize;
 /// So many names are looked at: most of a directory tree with more is no input that was meant.
 const NAMES_MAX: usize = 100_000;
 
-/// Takes in all files below a directory, in the order of their names. What cannot be used is named and
+/// Takes in all files below a directory, in the order of their names. Files that cannot be used are named and
 /// left out.
 pub(super) fn read(directory: &Path, files: &MappedFiles) -> Result<Vec<Source>, Failure> {
     let mut walk = Walk {
@@ -58,7 +58,7 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Puts what is in a directory before all that waits, and says how much that is.
+    /// Puts the entries of a directory before those that wait; returns their number.
     fn enter(&mut self, directory: &Path) -> io::Result<usize> {
         let mut paths = Vec::new();
         for entry in fs::read_dir(directory)?.take(NAMES_MAX + 1 - self.names) {

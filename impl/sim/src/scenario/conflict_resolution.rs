@@ -12,7 +12,7 @@ use crate::Time;
 /// By how much the clock of one node is wrong.
 const WRONG_BY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A write, and what its node's wall clock said.
+/// A write, with the time of its node's wall clock.
 struct Written {
     node: NodeId,
     what: &'static str,
@@ -93,7 +93,7 @@ fn newest<'a>(writes: &[&'a Written]) -> &'a Written {
     newest.unwrap_or_else(|| unreachable!("there are three writes"))
 }
 
-/// A client looks at what is listed and takes it back.
+/// A client finds the listed conflict and restores it.
 fn restore(story: &mut Teller, path: &str, loser: &Source) {
     story.chapter("a client restores the loser");
     let leader = story.leader();

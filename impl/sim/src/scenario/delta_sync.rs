@@ -1,4 +1,4 @@
-//! Of a large file that changes, only what changed travels.
+//! Of a large file that changes, only the changed parts travel.
 
 use steadfast_protocol::NodeId;
 
@@ -8,7 +8,7 @@ use super::{Cast, ScenarioError, Source, Splice, Story};
 use crate::timeline::size;
 use crate::{Bytes, Random};
 
-/// Of a shorter file a delta saves nothing: it takes about 150 bytes itself, with what is new in it.
+/// For a shorter file a delta saves nothing: it takes about 150 bytes itself, new bytes included.
 const LARGE_MIN: usize = 256;
 
 /// How a file is changed.
@@ -59,7 +59,7 @@ pub(super) fn tell(cast: &Cast<'_>) -> Result<Vec<Story>, ScenarioError> {
     Ok(vec![story.finish()])
 }
 
-/// Puts a changed version and counts what travels.
+/// Puts a changed version and counts the bytes that travel.
 fn change(story: &mut Teller, leader: NodeId, name: &str, old: &Bytes, edit: &Edit) {
     story.chapter(edit.title);
     let before = *story.cluster.ledger();

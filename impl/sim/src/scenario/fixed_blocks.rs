@@ -1,4 +1,4 @@
-//! What a sync with fixed blocks would have sent (Tridgell and Mackerras, "The rsync algorithm",
+//! The bytes that a sync with fixed blocks would have sent (Tridgell and Mackerras, "The rsync algorithm",
 //! ANU TR-CS-96-05, sections 2 and 3): the receiver sends two sums of each block of its version,
 //! the sender finds these blocks anywhere in the new version, and sends the rest.
 
@@ -11,7 +11,7 @@ const SUMS_BYTES: u64 = 6;
 const TOKEN_BYTES: u64 = 4;
 /// How many bytes are summed side by side.
 const COLUMNS: u32 = 16;
-/// How many bytes of a column are summed at a time: a sum of so many fits into 16 bits.
+/// The number of bytes of a column that are summed at a time: their sum fits into 16 bits.
 const ROWS: u32 = 64;
 /// How many bytes that are.
 const PART: usize = (ROWS * COLUMNS) as usize;
@@ -37,7 +37,7 @@ fn index(old: &[u8], block: usize) -> HashMap<u32, Vec<usize>> {
     blocks
 }
 
-/// The bytes that the sender sends: what no block has, and which blocks there are.
+/// The bytes that the sender sends: those that no block has, and the numbers of the blocks.
 fn found(old: &[u8], new: &[u8], block: usize) -> u64 {
     let blocks = LazyCell::new(|| index(old, block));
     let mut sent = 0;
@@ -87,7 +87,7 @@ impl Sum {
 
     /// With more bytes, as rows of a table: a byte counts in `high` once for itself and once for
     /// each that follows it, which are whole rows and then some columns. Columns are summed side by
-    /// side, without looking for overflow, which is what makes it fast.
+    /// side without a check for overflow, which makes it fast.
     fn with_part(self, part: &[u8; PART]) -> Sum {
         let mut columns = [0_u16; COLUMNS as usize];
         let mut rows_after = [0_u32; COLUMNS as usize];
@@ -111,7 +111,9 @@ impl Sum {
 
     /// The sum one byte further on.
     fn rolled(self, first: u8, next: u8, block: usize) -> Sum {
-        let block = u32::try_from(block).unwrap_or(u32::MAX);
+        // Sums are counted modulo 2^32, and so is the number of times that the first byte counts.
+        let [a, b, c, d, ..] = (block as u64).to_le_bytes();
+        let block = u32::from_le_bytes([a, b, c, d]);
         let low = self.low.wrapping_sub(u32::from(first)).wrapping_add(u32::from(next));
         let high = self.high.wrapping_sub(block.wrapping_mul(u32::from(first))).wrapping_add(low);
         Sum { low, high }

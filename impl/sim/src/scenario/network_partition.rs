@@ -5,7 +5,7 @@ use steadfast_protocol::NodeId;
 
 use super::{Cast, ScenarioError, Source, Story};
 
-/// The same story twice: available, and consistent. Whoever asks for an E or a W is told it once.
+/// The same story twice: available, and consistent. A cast that names E or W gets it once.
 pub(super) fn tell(cast: &Cast<'_>) -> Result<Vec<Story>, ScenarioError> {
     cast.need_nodes(3, "a split with a majority")?;
     if cast.elect.is_some() || cast.write.is_some() {
@@ -79,7 +79,7 @@ fn tell_one(cast: &Cast<'_>, title: &str, elect: u8, write: u8) -> Result<Story,
                 "after healing the acknowledged write is visible on the old leader, too",
                 wins,
             ),
-            // Here the write that nobody acknowledged may be the newer one.
+            // Here the write that was not acknowledged may be the newer one.
             false => story.expect(
                 "after healing the acknowledged write is visible or listed on the old leader, too",
                 wins || story.cluster.versions(old, &source.name) == 2,

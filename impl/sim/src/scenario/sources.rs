@@ -7,9 +7,9 @@ use crate::{Bytes, Random};
 /// A file.
 #[derive(Clone, Debug)]
 pub struct Source {
-    /// What it is called.
+    /// Its name.
     pub name: String,
-    /// What is in it.
+    /// Its content.
     pub bytes: Bytes,
 }
 
@@ -20,7 +20,7 @@ pub struct Splice {
     pub at: usize,
     /// How many bytes are taken out there.
     pub removed: usize,
-    /// What is put in there.
+    /// The bytes that are put in there.
     pub fresh: Vec<u8>,
 }
 

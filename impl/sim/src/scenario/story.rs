@@ -1,4 +1,4 @@
-//! A scenario as it is told: a timeline, reports, what it shows, and a verdict.
+//! A scenario as it is told: a timeline, reports, findings, and a verdict.
 
 use std::fmt::{self, Write};
 use std::time::Duration;
@@ -12,15 +12,15 @@ use crate::{Ledger, Simulation, Time};
 
 use super::Source;
 
-/// Nothing that a scenario waits for takes longer.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a scenario waits for anything at most.
+const WAIT_MAX: Duration = Duration::from_secs(30);
 
-/// Something that a scenario is to show.
+/// An expectation of a scenario, and whether it was met.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// What it is to show.
+    /// The expectation in words.
     pub what: String,
-    /// Whether it did.
+    /// Whether it was met.
     pub holds: bool,
 }
 
@@ -29,26 +29,26 @@ pub struct Finding {
 pub struct Story {
     /// The scenario.
     pub scenario: &'static str,
-    /// What the story is about.
+    /// The subject of the story.
     pub title: String,
     /// The timeline and the reports.
     pub text: String,
-    /// What it shows.
+    /// The expectations, each with whether it was met.
     pub findings: Vec<Finding>,
     /// The promised guarantees that do not hold.
     pub violated: Vec<GuaranteeId>,
     /// How many guarantees are promised with these settings.
     pub promised: usize,
-    /// What happened, for whoever wants to replay it.
+    /// The run as a trace, which `check replay` can follow.
     pub trace: Trace,
-    /// What was injected and reached.
+    /// Counts of the faults injected and the events reached.
     pub ledger: Ledger,
     /// How much virtual time passed.
     pub simulated: Time,
 }
 
 impl Story {
-    /// Whether the scenario showed what it is to show and kept every promise.
+    /// Whether every expectation was met and every promise kept.
     #[must_use]
     pub fn holds(&self) -> bool {
         self.violated.is_empty() && self.findings.iter().all(|it| it.holds)
@@ -114,7 +114,7 @@ impl Teller {
         let _ = writeln!(self.text, "  {note}");
     }
 
-    /// Writes down what has happened since.
+    /// Writes down the lines of the timeline since the last call.
     fn tell(&mut self) {
         for line in &self.cluster.timeline().lines()[self.told..] {
             let _ = writeln!(self.text, "{line}");
@@ -122,7 +122,7 @@ impl Teller {
         self.told = self.cluster.timeline().lines().len();
     }
 
-    /// Writes down what every node shows.
+    /// Writes down the consistency report.
     pub(super) fn report(&mut self, when: &str) {
         self.tell();
         let report = self.cluster.report();
@@ -134,7 +134,7 @@ impl Teller {
         self.findings.push(Finding { what: what.into(), holds });
     }
 
-    /// Waits until somebody leads, and says who.
+    /// Waits until a node leads; returns it.
     pub(super) fn leader(&mut self) -> NodeId {
         let up: Vec<NodeId> = self.cluster.up().iter().collect();
         self.leader_among(&up)
@@ -150,14 +150,14 @@ impl Teller {
             let leader = leaders.next().filter(|_| leaders.next().is_none())?;
             nodes.iter().all(|node| promise(node) == promise(leader)).then_some(*leader)
         };
-        self.cluster.run_until(PATIENCE, |it| leads(it).is_some());
+        self.cluster.run_until(WAIT_MAX, |it| leads(it).is_some());
         leads(&self.cluster).unwrap_or_default()
     }
 
     /// Waits until a client was answered, and says whether the answer is an acknowledgement.
     pub(super) fn is_acknowledged(&mut self, request: RequestId) -> bool {
         let is_open = |it: &Simulation| it.status(request) == Some(Status::Pending);
-        self.cluster.run_until(PATIENCE, |it| !is_open(it));
+        self.cluster.run_until(WAIT_MAX, |it| !is_open(it));
         self.cluster.status(request) == Some(Status::Done)
     }
 
@@ -174,7 +174,7 @@ impl Teller {
 
     /// Waits until nothing is left to do.
     pub(super) fn wait_for_rest(&mut self) -> bool {
-        self.cluster.run_until(PATIENCE, Simulation::is_settled)
+        self.cluster.run_until(WAIT_MAX, Simulation::is_settled)
     }
 
     /// Whether a node shows a file with exactly these bytes.

@@ -26,7 +26,7 @@ impl Judge for AckedWritesSurvive {
         let done = after.history().answered_since(before.history());
         done.filter_map(|(it, _)| match &it.kind {
             OperationKind::Read { version } => version.as_ref(),
-            OperationKind::Write { .. } => None,
+            OperationKind::Write { .. } | OperationKind::StaleRead { .. } => None,
         })
         .all(|version| copies(after, version) >= after.settings().write())
     }

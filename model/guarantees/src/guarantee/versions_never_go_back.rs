@@ -3,15 +3,16 @@
 use steadfast_protocol::NodeId;
 
 use super::Judge;
-use crate::ClusterView;
+use crate::{ClusterView, OperationKind};
 
-/// G6: the version that a node shows only moves forward.
+/// G6: the versions that a node shows only move forward, and so do the answers of its stale reads.
 pub(super) struct VersionsNeverGoBack;
 
 impl Judge for VersionsNeverGoBack {
     fn promise(&self) -> &'static str {
-        "at each node, the stamp of a path's visible version never decreases, not even across crashes; \
-         only the rollback of a log takes versions away"
+        "per node and path the visible version's stamp never decreases, across crashes too, and a \
+         stale read returns the version that its node shows; only the rollback of a log takes \
+         versions away"
     }
 
     fn outlives_rollback(&self) -> bool {
@@ -19,6 +20,9 @@ impl Judge for VersionsNeverGoBack {
     }
 
     fn step(&self, before: &dyn ClusterView, after: &dyn ClusterView, node: NodeId) -> bool {
+        if !stale_reads_return_what_is_shown(before, after) {
+            return false;
+        }
         let (old, new) = (before.node(node), after.node(node));
         // The rollback itself takes versions away.
         if after.rolled_back().contains(node) && new.synced < old.synced {
@@ -36,4 +40,18 @@ impl Judge for VersionsNeverGoBack {
                 .is_none_or(|was| new.visible(path).is_some_and(|is| is.stamp >= was.stamp))
         })
     }
+}
+
+/// Whether each stale read of a step returned the version that the node that answered it shows.
+fn stale_reads_return_what_is_shown(before: &dyn ClusterView, after: &dyn ClusterView) -> bool {
+    let mut done = after.history().answered_since(before.history());
+    done.all(|(read, _)| {
+        let replica = after.node(read.node).replica;
+        match (&read.kind, replica) {
+            (OperationKind::StaleRead { version }, Some(it)) => {
+                it.files().visible(&read.path) == version.as_ref()
+            }
+            _ => true,
+        }
+    })
 }

@@ -1,4 +1,4 @@
-//! What a step changed at the nodes.
+//! The changes of a step at the nodes.
 
 use steadfast_guarantees::NodeView;
 use steadfast_node::ContentCopy;
@@ -19,7 +19,7 @@ pub(super) fn facts(id: NodeId, node: &NodeView<'_>) -> NodeFacts {
         role,
         epoch,
         log: node.records.iter().map(words::record).collect(),
-        synced: usize::try_from(node.synced.0).unwrap_or(usize::MAX),
+        synced: node.synced_records().len(),
         shows: shows
             .map(|(path, heads)| (words::path(path), heads.iter().map(words::version).collect()))
             .collect(),
@@ -62,7 +62,7 @@ impl Teller {
         }
     }
 
-    /// Tells what became of each node.
+    /// Tells the changes of each node.
     pub(super) fn follow_nodes(
         &mut self,
         number: usize,
@@ -147,7 +147,7 @@ impl Teller {
             changes.push(Change::Appended { node, records });
         }
         if was.synced != is.synced {
-            let synced = usize::try_from(is.synced.0).unwrap_or(usize::MAX);
+            let synced = is.synced_records().len();
             changes.push(Change::Synced { node, synced, of: is.records.len() });
         }
     }

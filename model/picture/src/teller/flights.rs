@@ -34,7 +34,7 @@ impl Teller {
         at
     }
 
-    /// Ends what arrives or is lost in a step, and begins what is sent. Of equal messages the oldest
+    /// Ends the messages that arrive or get lost in a step, and begins those that are sent. Of equal messages the oldest
     /// goes first.
     pub(super) fn follow_flights(
         &mut self,

@@ -66,7 +66,7 @@ impl Teller {
         (0..LANES_MAX - 1).find(|it| !taken.contains(it)).unwrap_or(LANES_MAX - 1)
     }
 
-    /// Tells what clients asked in a step and what they heard.
+    /// Tells the requests and the answers of a step.
     pub(super) fn follow_operations(
         &mut self,
         number: usize,

@@ -9,8 +9,13 @@ use crate::{
 impl Replica {
     pub(super) fn on_read(&mut self, read: ReadRequest, turn: &mut Turn<'_>) {
         match read.consistency {
+            // A crash may take unsynced entries, and the next read would go back.
+            // Ensures: G6, because the files are the fold of synced entries.
             Consistency::Stale => {
-                let version = self.files.visible(&read.path).cloned();
+                let version = match turn.decisions.reads_unsynced() {
+                    true => self.log.heads_of(&read.path).into_iter().next(),
+                    false => self.files.visible(&read.path).cloned(),
+                };
                 self.answer(read.request, Outcome::Value { version, stale: true }, turn);
             }
             Consistency::Linearizable => self.on_linearizable_read(read, turn),

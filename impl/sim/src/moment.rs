@@ -1,0 +1,33 @@
+//! A moment of a run, to be told later.
+
+use steadfast_guarantees::{GuaranteeId, Operation};
+use steadfast_protocol::{NodeId, Replica};
+
+use crate::Time;
+use crate::happening::Happening;
+use crate::nodes::Nodes;
+
+/// A happening, with the nodes that it changed as they were after it.
+#[derive(Clone, Debug)]
+pub(crate) struct Moment {
+    pub time: Time,
+    pub happening: Happening,
+    pub after: Vec<(NodeId, Option<Replica>)>,
+    /// The operations that ended for their clients.
+    pub ended: Vec<Operation>,
+    /// The guarantees that were found broken.
+    pub broken: Vec<GuaranteeId>,
+}
+
+impl Moment {
+    /// A moment after which these nodes have changed.
+    pub(crate) fn of(
+        time: Time,
+        happening: Happening,
+        changed: impl Iterator<Item = NodeId>,
+        nodes: &Nodes,
+    ) -> Moment {
+        let after = changed.map(|it| (it, nodes[it].node.replica().cloned()));
+        Moment { time, happening, after: after.collect(), ended: Vec::new(), broken: Vec::new() }
+    }
+}
