@@ -1,11 +1,14 @@
-//! `steadfast wal`: what is in a log, and whether it is damaged. Nothing is changed.
+//! `steadfast wal`: shows a log and its damage. Nothing is changed.
+
+mod cat;
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand, ValueEnum};
+use self::cat::Cat;
+use clap::{Args, Subcommand};
 use serde::Serialize;
 use steadfast_output::exit_code::{BROKEN, IO};
 use steadfast_output::{StandardOutput, warn};
@@ -23,37 +26,10 @@ pub(crate) enum Command {
     Verify(Target),
     /// Writes the records to standard output, of a damaged log those before the damage.
     ///
-    /// They are the records that `verify` counts. Exit code 1 says that the log is damaged or its tail
-    /// uncertain; the message names the records that are lost, as far as known.
+    /// They are the records that `verify` counts; with `--salvage` also those in whole batches behind the
+    /// damage. Exit code 1 says that the log is damaged or its tail uncertain; the message names the
+    /// records that are lost, as far as known.
     Cat(Cat),
-}
-
-/// Which records are written, and what stands between them.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct Cat {
-    /// The directory of the log.
-    #[arg(value_name = "DIR")]
-    directory: PathBuf,
-    /// The number of the first record, from 1 on.
-    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
-    from: u64,
-    /// The number of the last record; without it, all that there are.
-    #[arg(long, value_name = "NUMBER")]
-    to: Option<u64>,
-    /// What tells one record from the next.
-    #[arg(long, value_enum, default_value_t = Frame::None)]
-    frame: Frame,
-}
-
-/// What tells one record from the next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Frame {
-    /// Nothing: the bytes of the records, one after the other.
-    None,
-    /// A newline after each record.
-    Newline,
-    /// Before each record its length in bytes, 4 bytes with the least first.
-    Length,
 }
 
 /// Which log, and how it is shown.
@@ -171,64 +147,11 @@ fn dump(target: &Target) -> io::Result<ExitCode> {
     });
     written?;
     out.flush()?;
-    Ok(told(&result))
+    Ok(report(&result))
 }
 
-impl Cat {
-    fn run(&self) -> io::Result<ExitCode> {
-        let mut out = io::BufWriter::new(StandardOutput);
-        let mut written = Ok(());
-        let (mut first, mut last) = (None, 0);
-        let result = inspect_directory(&self.directory, &mut |_, batch| {
-            for record in batch.records() {
-                last = record.index.0;
-                first = first.or(Some(last));
-                if written.is_ok() && self.is_wanted(last) {
-                    written = self.frame.write(record.payload, &mut out);
-                }
-            }
-        });
-        written?;
-        out.flush()?;
-        if let (Ok(inspection), Some(absent)) = (&result, self.absent(first.unwrap_or(1), last)) {
-            let (last, through) = (inspection.last, inspection.root.through);
-            warn(format_args!(
-                "steadfast: there is no record {absent}: the last is {last}, and the checkpoint stands for \
-                 those up to {through}"
-            ));
-            if !inspection.tail.is_uncertain() {
-                return Ok(ExitCode::from(IO));
-            }
-        }
-        Ok(told(&result))
-    }
-
-    fn is_wanted(&self, index: u64) -> bool {
-        index >= self.from && self.to.is_none_or(|it| index <= it)
-    }
-
-    /// A record that was asked for by its number and is not there, given the first and the last that
-    /// are.
-    fn absent(&self, first: u64, last: u64) -> Option<u64> {
-        let is_named = self.from > 1 && !(first..=last).contains(&self.from);
-        let to = self.to.filter(|it| *it > last);
-        if is_named { Some(self.from) } else { to }
-    }
-}
-
-impl Frame {
-    fn write(self, record: &[u8], out: &mut impl io::Write) -> io::Result<()> {
-        if self == Frame::Length {
-            // A batch, and so a record, is shorter than 64 MiB.
-            out.write_all(&u32::try_from(record.len()).unwrap_or(u32::MAX).to_le_bytes())?;
-        }
-        out.write_all(record)?;
-        if self == Frame::Newline { out.write_all(b"\n") } else { Ok(()) }
-    }
-}
-
-/// Says what is wrong with a log whose records were shown, if anything is.
-fn told(result: &Result<Inspection, OpenError>) -> ExitCode {
+/// Prints the damage of a log whose records were shown, if there is any.
+fn report(result: &Result<Inspection, OpenError>) -> ExitCode {
     match result {
         Ok(inspection) if inspection.tail.is_uncertain() => {
             warn(format_args!("steadfast: {}", clean_or_uncertain(inspection).message));

@@ -118,6 +118,41 @@ fn the_records_before_damage_are_written_out() {
 }
 
 #[test]
+fn salvage_goes_on_behind_the_damage_and_names_the_gap() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("log");
+    write_log(&log);
+    let whole = cat(&log, &["--salvage"]);
+    assert_eq!((whole.0, whole.1), (0, records(1, 20, b"", b"")));
+    assert!(whole.2.contains("found 20 records") && !whole.2.contains("MISSING"), "{}", whole.2);
+    let segment = log.join("segment-0000000000000003");
+    let mut bytes = std::fs::read(&segment).unwrap();
+    bytes[4 * 4096 + 100] ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+    let (code, out, message) = cat(&log, &["--salvage"]);
+    assert_eq!((code, out), (1, [records(1, 4, b"", b""), records(6, 20, b"", b"")].concat()));
+    for part in [
+        "rot: ",
+        "found 19 records of log 00000000000000000000000000000007",
+        "records 1 to 4: found",
+        "record 5: MISSING",
+        "records 6 to 20: found (segment 3, offset 20480)",
+    ] {
+        assert!(message.contains(part), "{part}: {message}");
+    }
+    let (code, out, _) =
+        cat(&log, &["--salvage", "--frame", "numbered", "--from", "4", "--to", "6"]);
+    let numbered = |it: u8| [&[it, 0, 0, 0, 0, 0, 0, 0, 100, 0, 0, 0][..], &[it - 1; 100]].concat();
+    assert_eq!((code, out), (1, [numbered(4), numbered(6)].concat()));
+    std::fs::remove_file(log.join("checkpoint")).unwrap();
+    let (code, out, message) = cat(&log, &["--salvage"]);
+    assert_eq!((code, out.len()), (1, 1900), "{message}");
+    assert!(message.contains("the checkpoint is lost"), "{message}");
+    let (code, _, message) = cat(&directory.path().join("nowhere"), &["--salvage"]);
+    assert_eq!(code, 4, "{message}");
+}
+
+#[test]
 fn damage_is_named_with_its_place() {
     let directory = tempfile::tempdir().unwrap();
     let log = directory.path().join("log");

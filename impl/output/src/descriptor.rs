@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
-use crate::sync::directory_of;
+use crate::paths::directory_of;
 
 /// No path leads through more links, as Linux has it.
 const LINKS_MAX: usize = 40;

@@ -23,7 +23,8 @@ use self::access::{OWN, inherit};
 use self::holes::{Holes, PIECE};
 use self::temporary::Temporary;
 use crate::descriptor::{named_by, reopen};
-use crate::sync::{directory_of, sync_directory_of, sync_file};
+use crate::paths::directory_of;
+use crate::sync::{sync_directory_of, sync_file};
 
 /// A file under construction. Dropped before [`WholeFile::finish`], it leaves what was there before.
 ///

@@ -7,6 +7,7 @@ pub mod duration;
 pub mod exit_code;
 mod file;
 mod options;
+mod paths;
 #[cfg(all(test, target_os = "linux"))]
 mod refusals;
 mod shown;
@@ -18,7 +19,8 @@ mod workers;
 pub use descriptor::{names_standard_output, standard_input};
 pub use file::{WholeFile, mode_for_others};
 pub use options::parse;
+pub use paths::directory_of;
 pub use shown::{escaped, shown};
 pub use standard::{StandardOutput, say, warn};
-pub use sync::{directory_of, sync_directory_of, sync_file};
+pub use sync::{sync_directory_of, sync_file};
 pub use workers::{assert_threads, in_parallel};

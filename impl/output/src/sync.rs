@@ -7,6 +7,7 @@ use std::sync::Once;
 
 use nix::errno::Errno;
 
+use crate::paths::directory_of;
 use crate::shown::shown;
 use crate::standard::warn_as_program;
 
@@ -15,12 +16,6 @@ use crate::standard::warn_as_program;
 /// not be read, or of a policy.
 const REFUSALS: [Errno; 6] =
     [Errno::EINVAL, Errno::EOPNOTSUPP, Errno::EBADF, Errno::ENOSYS, Errno::EACCES, Errno::EPERM];
-
-/// The directory that holds `path`.
-#[must_use]
-pub fn directory_of(path: &Path) -> &Path {
-    path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
 
 /// Makes durable which files the directory of `path` holds.
 ///

@@ -11,42 +11,11 @@ use std::sync::Arc;
 use crate::checksum::Checksum;
 use crate::decisions::Stage;
 use crate::disk::DiskError;
+use crate::errors::{AppendError, CheckpointError, LogFailure};
 use crate::format::batch::{BatchBuffer, Payload, Placement};
 use crate::format::checkpoint::{Root, STATE_BYTES_MAX, Start};
-use crate::recovery::CheckpointError;
 use crate::settings::Settings;
 use crate::{Location, LogId, LogIndex, SegmentNumber, WriterEpoch};
-
-/// Why a record is not accepted.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum AppendError {
-    /// It is longer than a batch.
-    #[error("a record of {bytes} bytes: this log takes records of up to {bytes_max} bytes")]
-    TooLong {
-        /// Its length.
-        bytes: usize,
-        /// The longest that is accepted.
-        bytes_max: usize,
-    },
-    /// The buffer is full until the batch on its way is synced or a segment is ready.
-    #[error("the log is busy: as much is waiting for the disk as fits into memory")]
-    Busy,
-    /// The disk is full. The record was not accepted; what was accepted is not concerned.
-    #[error(
-        "the record was not accepted because the disk is full: {0}. The log has not failed and \
-         keeps what it accepted: make room or write a checkpoint, and append it again"
-    )]
-    OutOfSpace(#[source] Arc<DiskError>),
-    /// The log has failed.
-    #[error(transparent)]
-    Failed(#[from] LogFailure),
-}
-
-/// The disk failed the log. This opening of the log is over; what is durable is known only after
-/// opening it again.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("the log has failed and must be opened again: {0}")]
-pub struct LogFailure(#[source] pub Arc<DiskError>);
 
 /// What must be ready before records need it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,9 +27,9 @@ pub(crate) enum Chore {
 }
 
 /// A batch on its way to the disk.
-pub struct BatchWrite {
+pub(crate) struct BatchWrite {
     /// Where it is to be written.
-    pub location: Location,
+    pub(crate) location: Location,
     buffer: BatchBuffer,
     start: Start,
     last: LogIndex,
@@ -68,8 +37,7 @@ pub struct BatchWrite {
 
 impl BatchWrite {
     /// What is to be written: whole blocks in aligned memory.
-    #[must_use]
-    pub fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         self.buffer.bytes()
     }
 
@@ -77,12 +45,6 @@ impl BatchWrite {
     #[cfg(test)]
     pub(crate) fn last(&self) -> LogIndex {
         self.last
-    }
-
-    /// How many records are in it.
-    #[must_use]
-    pub fn count(&self) -> u64 {
-        u64::from(self.buffer.count())
     }
 }
 
@@ -106,7 +68,7 @@ pub(crate) struct Opened {
 }
 
 /// Group commit as a state machine.
-pub struct GroupCommit {
+pub(crate) struct GroupCommit {
     settings: Settings,
     log: LogId,
     epoch: WriterEpoch,
@@ -162,26 +124,22 @@ impl GroupCommit {
     }
 
     /// Every record up to this number is durable.
-    #[must_use]
-    pub fn durable(&self) -> LogIndex {
+    pub(crate) fn durable(&self) -> LogIndex {
         self.durable
     }
 
     /// The number of the last record that was accepted.
-    #[must_use]
-    pub fn last(&self) -> LogIndex {
+    pub(crate) fn last(&self) -> LogIndex {
         self.next.previous()
     }
 
     /// How many bytes the batch that gathers would take on disk.
-    #[must_use]
-    pub fn gathered_bytes(&self) -> u64 {
+    pub(crate) fn gathered_bytes(&self) -> u64 {
         self.filling.padded_bytes()
     }
 
     /// Why the log has failed, if it has.
-    #[must_use]
-    pub fn failure(&self) -> Option<&LogFailure> {
+    pub(crate) fn failure(&self) -> Option<&LogFailure> {
         self.failure.as_ref()
     }
 
@@ -189,7 +147,7 @@ impl GroupCommit {
     ///
     /// # Errors
     /// When it is not accepted; nothing has changed then.
-    pub fn append(&mut self, payload: Payload<'_>) -> Result<LogIndex, AppendError> {
+    pub(crate) fn append(&mut self, payload: Payload<'_>) -> Result<LogIndex, AppendError> {
         if let Some(failure) = &self.failure {
             return Err(failure.clone().into());
         }
@@ -251,27 +209,25 @@ impl GroupCommit {
     }
 
     /// Whether there is a batch to write and no other on its way.
-    #[must_use]
-    pub fn has_work(&self) -> bool {
+    pub(crate) fn has_work(&self) -> bool {
         self.filling.count() > 0 && self.idle.is_some() && self.failure.is_none()
     }
 
     /// Whether a batch is on its way.
-    #[must_use]
-    pub fn is_writing(&self) -> bool {
+    pub(crate) fn is_writing(&self) -> bool {
         self.idle.is_none()
     }
 
     /// Hands out what has gathered as the next batch to write. `None` when nothing has, when a
     /// batch is on its way already, or when the log has failed.
-    pub fn begin_write(&mut self) -> Option<BatchWrite> {
+    pub(crate) fn begin_write(&mut self) -> Option<BatchWrite> {
         if self.has_work() { self.hand_out() } else { None }
     }
 
     /// Hands out a batch without records. Once it is synced, it proves that all before it was
     /// durable: rot in the last records is told from a tear then. `None` when there is no space
     /// for it, when records wait or a batch is on its way, or when the log has failed.
-    pub fn begin_closing(&mut self) -> Option<BatchWrite> {
+    pub(crate) fn begin_closing(&mut self) -> Option<BatchWrite> {
         let is_idle = self.filling.count() == 0 && self.idle.is_some() && self.failure.is_none();
         let has_space = self.has_space(self.filling.padded_bytes());
         if is_idle && has_space { self.hand_out() } else { None }
@@ -305,12 +261,12 @@ impl GroupCommit {
     }
 
     /// The disk has taken a batch but not synced it.
-    pub fn on_written(&mut self, write: &BatchWrite) {
+    pub(crate) fn on_written(&mut self, write: &BatchWrite) {
         self.advance(write.last, Stage::Written);
     }
 
     /// A batch is synced.
-    pub fn on_synced(&mut self, mut write: BatchWrite) {
+    pub(crate) fn on_synced(&mut self, mut write: BatchWrite) {
         self.advance(write.last, Stage::Synced);
         if write.location.offset == 0 {
             self.starts.push_back(write.start);
@@ -352,7 +308,7 @@ impl GroupCommit {
 
     /// The disk has failed: nothing is accepted or becomes durable any more. The first failure is
     /// the one that is reported.
-    pub fn on_failed(&mut self, error: DiskError) -> LogFailure {
+    pub(crate) fn on_failed(&mut self, error: DiskError) -> LogFailure {
         self.failure.get_or_insert_with(|| LogFailure(Arc::new(error))).clone()
     }
 

@@ -38,13 +38,7 @@ pub fn inspect<D: Disk>(
 ) -> Result<Inspection, OpenError> {
     let settings = Settings::default();
     let segments = Segments::list(disk)?;
-    // A log that nobody has locked yet is not given a lock file.
-    let _lock = if segments.has_lock {
-        let lock = disk.lock(LOCK, Access::Read).map_err(DiskError::of(Call::Lock, LOCK))?;
-        Some(lock.ok_or_else(|| OpenError::in_use(disk))?)
-    } else {
-        None
-    };
+    let _lock = lock_for_reading(disk, &segments)?;
     if !segments.has_checkpoint {
         let place = disk.place();
         return Err(match lost_checkpoint(disk, settings, &segments)? {
@@ -65,6 +59,18 @@ pub fn inspect<D: Disk>(
         tail,
         drafts: segments.drafts,
     })
+}
+
+/// Locks a log that is only looked at. One that was never locked is not given a lock file.
+pub(crate) fn lock_for_reading<D: Disk>(
+    disk: &D,
+    segments: &Segments,
+) -> Result<Option<D::Lock>, OpenError> {
+    if !segments.has_lock {
+        return Ok(None);
+    }
+    let lock = disk.lock(LOCK, Access::Read).map_err(DiskError::of(Call::Lock, LOCK))?;
+    lock.ok_or_else(|| OpenError::in_use(disk)).map(Some)
 }
 
 fn walk<D: Disk>(

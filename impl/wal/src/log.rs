@@ -16,9 +16,9 @@ use std::task::{Context, Poll};
 
 use crate::LogIndex;
 use crate::disk::{Call, Disk, DiskError};
-use crate::group_commit::{AppendError, LogFailure};
-use crate::opening::Parts;
-use crate::recovery::{CheckpointError, OpenError};
+use crate::errors::{AppendError, CheckpointError, LogFailure};
+use crate::parts::Parts;
+use crate::recovery::OpenError;
 use crate::threads::{SystemThreads, Threads};
 pub use reader::{Reader, ReaderError};
 use shared::Shared;

@@ -9,6 +9,7 @@ use crate::format::checkpoint::Root;
 use crate::format::names::LOCK;
 use crate::group_commit::Opened;
 use crate::log::Log;
+use crate::parts::Parts;
 use crate::recovery::{
     OpenError, ReadError, Segments, Tail, Verified, Walk, create, go_on, judge, read_root,
     refuse_what_is_no_log,
@@ -70,15 +71,6 @@ pub struct Recovered {
     pub epoch: WriterEpoch,
     /// How the log ended: whether something was cut off.
     pub tail: Tail,
-}
-
-/// What a log is made of when it was opened.
-pub(crate) struct Parts<D: Disk> {
-    pub(crate) disk: Arc<D>,
-    pub(crate) lock: D::Lock,
-    pub(crate) settings: Settings,
-    pub(crate) store: Store<D>,
-    pub(crate) opened: Opened,
 }
 
 impl<D: Disk> fmt::Debug for Opening<D> {

@@ -9,8 +9,8 @@
 use crate::LogIndex;
 use crate::SegmentNumber;
 use crate::disk::{Disk, DiskError};
-use crate::group_commit::{BatchWrite, Chore, GroupCommit, LogFailure};
-use crate::recovery::CheckpointError;
+use crate::errors::{CheckpointError, LogFailure};
+use crate::group_commit::{BatchWrite, Chore, GroupCommit};
 use crate::settings::Settings;
 use crate::store::{BatchWriter, Store, make_draft};
 

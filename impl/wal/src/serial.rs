@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use crate::LogIndex;
 use crate::disk::Disk;
+use crate::errors::{AppendError, CheckpointError, LogFailure};
 use crate::format::batch::Payload;
-use crate::group_commit::{AppendError, BatchWrite, Chore, GroupCommit, LogFailure};
-use crate::opening::Parts;
+use crate::group_commit::{BatchWrite, Chore, GroupCommit};
 use crate::operations;
-use crate::recovery::CheckpointError;
+use crate::parts::Parts;
 use crate::settings::Settings;
 use crate::store::{BatchWriter, Store};
 

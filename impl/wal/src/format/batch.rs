@@ -16,17 +16,16 @@ const SUMMED_AT_ONCE_BYTES: usize = 16 << 10;
 
 /// What a record is to hold.
 #[derive(Clone, Copy, Debug)]
-pub struct Payload<'a> {
+pub(crate) struct Payload<'a> {
     /// The bytes.
-    pub bytes: &'a [u8],
+    pub(crate) bytes: &'a [u8],
     /// Their checksum, if they are many: who appends computes it before anybody has to wait.
     checksum: Option<Checksum>,
 }
 
 impl<'a> Payload<'a> {
     /// These bytes.
-    #[must_use]
-    pub fn of(bytes: &'a [u8]) -> Payload<'a> {
+    pub(crate) fn of(bytes: &'a [u8]) -> Payload<'a> {
         let is_long = bytes.len() >= SUMMED_AT_ONCE_BYTES;
         Payload { bytes, checksum: is_long.then(|| Checksum::of(bytes)) }
     }
@@ -93,7 +92,7 @@ impl<'a> Batch<'a> {
         Records { next: self.header.first, rest: self.body }
     }
 
-    /// Its body: what [`BatchBuffer::push_body`] takes.
+    /// Its body: the records with their lengths, as they lie on disk.
     #[must_use]
     pub fn body(&self) -> &'a [u8] {
         self.body
@@ -128,29 +127,29 @@ impl<'a> Iterator for Records<'a> {
 
 /// What a batch's header says that its records do not.
 #[derive(Clone, Copy, Debug)]
-pub struct Placement {
+pub(crate) struct Placement {
     /// Whose log it is in.
-    pub log: LogId,
+    pub(crate) log: LogId,
     /// The segment it is written to.
-    pub segment: SegmentNumber,
+    pub(crate) segment: SegmentNumber,
     /// The opening of the log that writes it.
-    pub epoch: WriterEpoch,
+    pub(crate) epoch: WriterEpoch,
     /// The number of its first record.
-    pub first: LogIndex,
+    pub(crate) first: LogIndex,
     /// What is durable as it is written.
-    pub durable: LogIndex,
+    pub(crate) durable: LogIndex,
     /// The length in bytes that the segment had when it got its name.
-    pub segment_bytes: u64,
+    pub(crate) segment_bytes: u64,
     /// The newest segment whose name is durable.
-    pub newest: SegmentNumber,
+    pub(crate) newest: SegmentNumber,
     /// The header checksum of the batch before it.
-    pub previous: Checksum,
+    pub(crate) previous: Checksum,
 }
 
 /// Memory in which a batch grows, aligned as direct I/O wants it.
 ///
 /// The checksum is computed as records come, while another batch is being synced.
-pub struct BatchBuffer {
+pub(crate) struct BatchBuffer {
     memory: AlignedBuffer,
     filled: usize,
     count: u32,
@@ -162,8 +161,7 @@ pub struct BatchBuffer {
 
 impl BatchBuffer {
     /// An empty batch that may take bodies of up to this many bytes.
-    #[must_use]
-    pub fn new(body_bytes_max: u32, block_bytes: u64) -> BatchBuffer {
+    pub(crate) fn new(body_bytes_max: u32, block_bytes: u64) -> BatchBuffer {
         let bytes = padded(HEADER_BYTES as u64 + u64::from(body_bytes_max), block_bytes);
         BatchBuffer {
             // A buffer that no address space has room for is not asked for by valid settings.
@@ -177,14 +175,12 @@ impl BatchBuffer {
     }
 
     /// How many records there are.
-    #[must_use]
-    pub fn count(&self) -> u32 {
+    pub(crate) fn count(&self) -> u32 {
         self.count
     }
 
     /// Whether a record of this length has room.
-    #[must_use]
-    pub fn has_room(&self, payload_bytes: usize) -> bool {
+    pub(crate) fn has_room(&self, payload_bytes: usize) -> bool {
         self.filled
             .checked_add(RECORD_OVERHEAD_BYTES)
             .and_then(|it| it.checked_add(payload_bytes))
@@ -192,15 +188,13 @@ impl BatchBuffer {
     }
 
     /// How many bytes the batch will take on disk with one more record of this length.
-    #[must_use]
-    pub fn padded_bytes_with(&self, payload_bytes: usize) -> u64 {
+    pub(crate) fn padded_bytes_with(&self, payload_bytes: usize) -> u64 {
         let more = RECORD_OVERHEAD_BYTES as u64 + payload_bytes as u64;
         padded(self.filled as u64 + more, self.block_bytes)
     }
 
     /// How many bytes the batch will take on disk.
-    #[must_use]
-    pub fn padded_bytes(&self) -> u64 {
+    pub(crate) fn padded_bytes(&self) -> u64 {
         padded(self.filled as u64, self.block_bytes)
     }
 
@@ -208,7 +202,7 @@ impl BatchBuffer {
     ///
     /// # Panics
     /// When it has no room.
-    pub fn push(&mut self, payload: Payload<'_>) {
+    pub(crate) fn push(&mut self, payload: Payload<'_>) {
         let Payload { bytes, checksum } = payload;
         assert!(self.has_room(bytes.len()), "a batch has room for what is added to it");
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
@@ -229,7 +223,7 @@ impl BatchBuffer {
     ///
     /// # Panics
     /// When they have no room.
-    pub fn push_body(&mut self, body: &[u8], count: u32) {
+    pub(crate) fn push_body(&mut self, body: &[u8], count: u32) {
         self.copy(body);
         self.sum();
         self.count += count;
@@ -248,7 +242,7 @@ impl BatchBuffer {
     }
 
     /// Completes the batch with its header and padding, and says what that header is.
-    pub fn seal(&mut self, placement: Placement) -> (Header, Checksum) {
+    pub(crate) fn seal(&mut self, placement: Placement) -> (Header, Checksum) {
         // The memory holds a whole number of blocks, so the padding has room.
         let end = self.filled.next_multiple_of(usize::try_from(self.block_bytes).unwrap_or(1));
         self.memory[self.filled..end].fill(0);
@@ -272,14 +266,13 @@ impl BatchBuffer {
     }
 
     /// The sealed batch, whole blocks.
-    #[must_use]
-    pub fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         let end = self.filled.next_multiple_of(usize::try_from(self.block_bytes).unwrap_or(1));
         &self.memory[..end]
     }
 
     /// Forgets the batch.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.filled = HEADER_BYTES;
         self.count = 0;
         self.checksum = Checksum::default();

@@ -5,7 +5,8 @@ use std::task::Waker;
 
 use super::bells::Bell;
 use crate::LogIndex;
-use crate::group_commit::{GroupCommit, LogFailure};
+use crate::errors::LogFailure;
+use crate::group_commit::GroupCommit;
 
 /// A gathering batch of this many bytes is written even if no thread waits for it.
 const START_BYTES: u64 = 512 << 10;

@@ -5,7 +5,6 @@ use std::fmt;
 use crate::disk::{Disk, DiskError};
 use crate::format::VERSION;
 use crate::format::names::LOCK;
-use crate::group_commit::LogFailure;
 use crate::settings::SettingsError;
 use crate::{Location, LogId, LogIndex};
 
@@ -266,38 +265,4 @@ impl ReadError {
             ReadError::Damaged(damage) => OpenError::Damaged { place: disk.place(), damage },
         }
     }
-}
-
-/// Why a checkpoint was not written.
-#[derive(Debug, thiserror::Error)]
-pub enum CheckpointError {
-    /// It would stand for records that are not durable, or that an older checkpoint stands for.
-    #[error(
-        "a checkpoint through record {through}: it may stand for records from {least} to {durable}"
-    )]
-    OutOfRange {
-        /// What it was to stand for.
-        through: LogIndex,
-        /// What the last checkpoint stands for.
-        least: LogIndex,
-        /// What is durable.
-        durable: LogIndex,
-    },
-    /// Its state is longer than a checkpoint may hold. Nothing was written.
-    #[error("a checkpoint with a state of {bytes} bytes: a state takes up to {bytes_max} bytes")]
-    TooLong {
-        /// The length of the state.
-        bytes: u64,
-        /// The longest that is accepted.
-        bytes_max: u64,
-    },
-    /// The disk is full. The log goes on with the checkpoint it had.
-    #[error(
-        "no checkpoint was written because the disk is full: {0}. The log has not failed and keeps \
-         the checkpoint before: make room, and write it again"
-    )]
-    OutOfSpace(DiskError),
-    /// The log has failed.
-    #[error(transparent)]
-    Failed(#[from] LogFailure),
 }

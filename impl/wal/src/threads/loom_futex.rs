@@ -20,7 +20,7 @@ struct Sleepers {
     next: u64,
 }
 
-impl super::Futex for Futex {
+impl super::traits::Futex for Futex {
     fn count(&self) -> u32 {
         self.count.load(Ordering::Acquire)
     }

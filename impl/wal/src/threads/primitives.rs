@@ -19,7 +19,7 @@ pub(crate) use std::{
 pub struct Futex(atomic::AtomicU32);
 
 #[cfg(not(test))]
-impl super::Futex for Futex {
+impl super::traits::Futex for Futex {
     fn count(&self) -> u32 {
         self.0.load(atomic::Ordering::Acquire)
     }
