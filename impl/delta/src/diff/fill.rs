@@ -4,10 +4,10 @@ use std::ops::Range;
 
 use super::dense::Dense;
 use super::lookups::Lookups;
-use super::pair::{Pair, Place};
 use super::sample::{self, gaps, total};
-use super::segment::Segment;
-use crate::effort::Search;
+use super::search::Search;
+use crate::pair::Pair;
+use crate::segment::{Place, Segment};
 
 /// The estimated costs of two lists do not tell which one costs less if they differ by no more than one
 /// byte in this number.
@@ -283,7 +283,7 @@ mod tests {
         };
         let old: Vec<u8> = (0..300).flat_map(line).collect();
         let new: Vec<u8> = (0..300).map(|it| it * 131 % 300).flat_map(line).collect();
-        let search = Effort::Small.search().expect("there is a second pass");
+        let search = Search::of(Effort::Small).expect("there is a second pass");
         let [_, segments] = fill(Pair { old: &old, new: &new }, &[], search);
         let found = length(&segments.expect("lines are found"));
         assert!(found > new.len() / 100 * 96, "{found} of {}", new.len());
