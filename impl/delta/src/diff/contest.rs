@@ -78,11 +78,14 @@ fn passes(
         let other = fine::refine(pair, base, effort)?.map(candidate);
         refined = shorter(pair, refined, other, Effort::Default)?;
     }
+    // The refined list is the shortest one of the three nearly always.
+    let is_settled = effort == Effort::Default
+        && refined.is_some()
+        && !fill::is_told_soon(pair.new.len(), outline);
     let [outline, filled] = lists.map(|it| it.map(candidate));
-    let plain = match (effort, &refined) {
-        // The refined list is the shortest one of the three nearly always.
-        (Effort::Default, Some(_)) => filled.or(outline),
-        _ => shorter(pair, outline, filled, Effort::Default)?,
+    let plain = match is_settled {
+        true => filled.or(outline),
+        false => shorter(pair, outline, filled, Effort::Default)?,
     };
     Ok([plain, refined])
 }
