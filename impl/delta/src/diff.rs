@@ -10,16 +10,15 @@ pub(crate) mod fine;
 pub(crate) mod lookups;
 pub(crate) mod near;
 pub(crate) mod outline;
-pub(crate) mod pair;
 pub(crate) mod repeats;
 pub(crate) mod sample;
-pub(crate) mod segment;
-pub(crate) mod summing;
+pub(crate) mod search;
 
 use crate::effort::Effort;
-use crate::encode::Encoder;
-use pair::Pair;
-use summing::Summing;
+use crate::encode::{Encoder, Unsealed};
+use crate::pair::Pair;
+use crate::segment::Segment;
+use crate::summing::Summing;
 
 /// The outline goes through the new content, then the second pass and the encoder together.
 const PASSES: u64 = 2;
@@ -45,11 +44,6 @@ pub struct Options {
     pub read_twice: bool,
 }
 
-/// Why a diff failed that read its new content twice: the source of its [`io::Error`].
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("the new content changed while it was read")]
-pub struct NewChanged;
-
 impl Default for Options {
     fn default() -> Options {
         Options { effort: Effort::Default, summed: true, read_twice: false }
@@ -72,7 +66,7 @@ pub fn diff_observed(
     old: &[u8],
     new: &[u8],
     options: Options,
-    out: impl Write,
+    mut out: impl Write,
     observe: &dyn Fn(u64, u64),
 ) -> io::Result<u64> {
     let pair = Pair { old, new };
@@ -82,16 +76,37 @@ pub fn diff_observed(
     let summing = Summing::new(new, options.summed, &first);
     let mut summing = if options.read_twice { summing.twice() } else { summing };
     let outline = outline::outline(pair, &mut summing);
-    let segments = contest::shortest(pair, outline, options.effort)?;
-    let sources = repeats::sources(old.len(), &segments);
-    let mut encoder = Encoder::new(pair, summing, sources, options.effort, out)?;
+    let shortest = contest::shortest(pair, outline, options.effort)?;
+    let unsealed = match shortest.patch {
+        Some(patch) => {
+            let (kept, patch) = patch.split();
+            out.write_all(&kept)?;
+            patch.onto(out)
+        }
+        None => encode(pair, &shortest.segments, &mut summing, options.effort, out, &observe)?,
+    };
+    let length = unsealed.seal(pair.old, summing)?;
+    observe(1, pair.new.len());
+    Ok(length)
+}
+
+fn encode<'a, W: Write>(
+    pair: Pair<'a>,
+    segments: &[Segment],
+    summing: &mut Summing<'a>,
+    effort: Effort,
+    out: W,
+    observe: &dyn Fn(u64, usize),
+) -> io::Result<Unsealed<W>> {
+    let sources = repeats::sources(pair.old.len(), segments);
+    let mut encoder = Encoder::new(pair, summing, sources, effort, out)?;
     let mut observed = 0;
     for segment in segments {
         if segment.new_end() >= observed {
             observe(1, segment.new_end());
             observed = segment.new_end() + OBSERVED;
         }
-        encoder.segment(segment)?;
+        encoder.segment(*segment)?;
     }
     encoder.finish()
 }

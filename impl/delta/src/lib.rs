@@ -55,16 +55,20 @@ mod in_place;
 pub mod manifest;
 #[cfg(test)]
 mod noise;
+mod pair;
 pub mod remote;
+mod segment;
 mod skipped;
 mod stats;
 mod sum;
+mod summing;
 mod touched;
 mod wire;
 
 pub use apply::{Applied, Content, OldContent, apply, apply_stream};
-pub use diff::{NewChanged, Options, diff, diff_observed};
+pub use diff::{Options, diff, diff_observed};
 pub use effort::Effort;
 pub use error::PatchError;
 pub use in_place::{InPlacePlan, JournalError, PatchedFile, Verify};
 pub use stats::{STREAM_NAMES, Stats, StreamStats, stats};
+pub use summing::NewChanged;

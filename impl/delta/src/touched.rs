@@ -55,12 +55,12 @@ impl BlockSums {
     }
 }
 
-/// Sums the touched blocks of an old content in memory, as long as they are few.
-pub(crate) struct TouchedSum<'a> {
-    old: &'a [u8],
-    known: BlockSums,
+/// Gathers the touched blocks of an old content, as long as they are few.
+pub(crate) struct Touched {
+    old_length: usize,
     blocks: TouchedBlocks,
-    sum: Sum,
+    /// The numbers of the touched blocks, in ascending order and apart.
+    ranges: Vec<Range<u64>>,
     /// The bytes that are written and what the writes cost.
     written: u64,
     /// The bytes of the touched blocks.
@@ -68,12 +68,17 @@ pub(crate) struct TouchedSum<'a> {
     given_up: bool,
 }
 
-impl<'a> TouchedSum<'a> {
-    /// Nothing touched yet. Some blocks of `old` are `known` already.
-    pub(crate) fn new(old: &'a [u8], known: BlockSums) -> TouchedSum<'a> {
-        let blocks = TouchedBlocks::default();
-        let sum = Sum::default();
-        TouchedSum { old, known, blocks, sum, written: 0, touched: 0, given_up: false }
+impl Touched {
+    /// Nothing touched yet.
+    pub(crate) fn new(old_length: usize) -> Touched {
+        Touched {
+            old_length,
+            blocks: TouchedBlocks::default(),
+            ranges: Vec::new(),
+            written: 0,
+            touched: 0,
+            given_up: false,
+        }
     }
 
     /// Notes that the new bytes in this range are not the old ones.
@@ -86,28 +91,39 @@ impl<'a> TouchedSum<'a> {
 
     fn add(&mut self, bytes: Range<usize>) {
         self.written += bytes.len() as u64 + WRITE_COST;
-        let end = bytes.end.min(self.old.len());
-        for block in self.blocks.touch(bytes.start.min(end) as u64..end as u64) {
-            self.touched += SUM_BLOCK as u64;
-            if self.written > IN_PLACE_MAX || self.touched > TOUCHED_MAX {
-                return self.give_up();
-            }
-            let sum = self.known.take(block).unwrap_or_else(|| {
-                let start = block as usize * SUM_BLOCK;
-                Sum::of(block, &self.old[start..self.old.len().min(start + SUM_BLOCK)])
-            });
-            self.sum.merge(sum);
+        let end = bytes.end.min(self.old_length);
+        let blocks = self.blocks.touch(bytes.start.min(end) as u64..end as u64);
+        self.touched += (blocks.end - blocks.start) * SUM_BLOCK as u64;
+        if self.written > IN_PLACE_MAX || self.touched > TOUCHED_MAX {
+            return self.give_up();
+        }
+        match self.ranges.last_mut() {
+            _ if blocks.is_empty() => {}
+            Some(last) if last.end == blocks.start => last.end = blocks.end,
+            _ => self.ranges.push(blocks),
         }
     }
 
     /// Notes that the patch moves bytes.
     pub(crate) fn give_up(&mut self) {
         self.given_up = true;
+        self.ranges = Vec::new();
     }
 
-    /// The sum, unless the patch moves bytes or changes too much.
-    pub(crate) fn finish(self) -> Option<Sum> {
-        (!self.given_up && self.written <= IN_PLACE_MAX).then_some(self.sum)
+    /// The sum of the touched blocks of `old`, some of which are `known`, unless the patch moves bytes or
+    /// changes too much.
+    pub(crate) fn sum(self, old: &[u8], mut known: BlockSums) -> Option<Sum> {
+        if self.given_up {
+            return None;
+        }
+        let mut sum = Sum::default();
+        for block in self.ranges.into_iter().flatten() {
+            sum.merge(known.take(block).unwrap_or_else(|| {
+                let start = block as usize * SUM_BLOCK;
+                Sum::of(block, &old[start..old.len().min(start + SUM_BLOCK)])
+            }));
+        }
+        Some(sum)
     }
 }
 
@@ -122,11 +138,11 @@ mod tests {
         let touched = |known: &[u64]| {
             let mut blocks = BlockSums::default();
             known.iter().for_each(|it| blocks.push(*it, b"another content"));
-            let mut touched = TouchedSum::new(&old, blocks);
+            let mut touched = Touched::new(old.len());
             for at in [SUM_BLOCK + 3, SUM_BLOCK + 9, 3 * SUM_BLOCK, old.len() - 1] {
                 touched.touch(at..at + 1);
             }
-            touched.finish()
+            touched.sum(&old, blocks)
         };
         let sum = |known: &[u64]| {
             let mut sum = Sum::default();

@@ -172,6 +172,33 @@ fn candidates_of_little_that_is_unmatched_are_not_crowded_out() {
     lengths("pieces moved about in text", &old, &new);
 }
 
+/// Lines of words, of which some few differ from line to line, with the word `from` called `to`.
+fn renamed(seed: usize, lines: usize, to: &str) -> Vec<u8> {
+    let dice = noise(30 + seed as u64, lines * 8);
+    let words = ["collate", "symbol", "from", "under", "ignore", "script", "order", "weight"];
+    let line = |(at, dice): (usize, &[u8])| {
+        let word = |it: u8| match words[usize::from(it % 8)] {
+            "from" if it % 5 == 0 => to,
+            word => word,
+        };
+        let (name, rest) = (at / 7 * 31 + usize::from(dice[0] % 4), usize::from(dice[1] % 3));
+        let words: Vec<&str> = dice[2..4 + rest].iter().map(|it| word(*it)).collect();
+        format!("<U{name:04X}> {};<U{:02X}> % {}\n", words.join(" "), dice[7], dice[6])
+    };
+    dice.chunks_exact(8).enumerate().flat_map(|it| line(it).into_bytes()).collect()
+}
+
+#[test]
+fn more_effort_makes_no_patch_longer_where_words_are_renamed() {
+    for seed in 0..12 {
+        let lines = 2000 << (seed % 4);
+        let old = renamed(seed, lines, "from");
+        for to in ["from2", "fro", "of"] {
+            lengths(&format!("{seed}: {to}"), &old, &renamed(seed, lines, to));
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 

@@ -8,8 +8,9 @@
 use std::ops::Range;
 use std::slice;
 
-use super::pair::{Pair, Place};
 use crate::compare::word;
+use crate::pair::Pair;
+use crate::segment::Place;
 
 /// The bytes of a key.
 const KEY: usize = 32;

@@ -1,19 +1,31 @@
 //! Which of several lists of segments makes the shortest patch.
 //!
 //! How well literals are packed decides whether a short piece is worth an operation, and only packing
-//! tells that. So where passes disagree, patches are made and measured. The effort `small` also tries
-//! the list of the default effort and packs no stream longer, so that its patches are no longer.
+//! tells that. So where passes disagree, patches are made and measured, and the shortest one is kept. More
+//! effort never makes a patch longer: the list of less effort is measured too, unless an estimate tells
+//! that it is much longer, and more effort packs each stream in all the ways of less effort.
 
 use std::io::{self, ErrorKind, Write};
 
 use super::fill;
 use super::fine;
-use super::pair::Pair;
 use super::repeats;
-use super::segment::Segment;
-use super::summing::Summing;
+use super::search::Search;
 use crate::effort::Effort;
-use crate::encode::Encoder;
+use crate::encode::{Encoder, Unsealed};
+use crate::pair::Pair;
+use crate::segment::Segment;
+use crate::summing::Summing;
+
+/// A longer patch is made again instead of kept: memory beyond both contents is to stay small.
+const KEPT_MAX: usize = 16 << 20;
+
+/// The list of segments that makes the shortest patch.
+pub(crate) struct Shortest {
+    pub segments: Vec<Segment>,
+    /// Its patch, if one was made as the effort packs it and is short enough to be kept.
+    pub patch: Option<Unsealed<Vec<u8>>>,
+}
 
 /// The segments of the outline, with those that later passes find where these make the patch shorter,
 /// and with the new pieces that repeat.
@@ -24,9 +36,10 @@ pub(crate) fn shortest(
     pair: Pair<'_>,
     outline: Vec<Segment>,
     effort: Effort,
-) -> io::Result<Vec<Segment>> {
+) -> io::Result<Shortest> {
     if effort == Effort::Fast {
-        return Ok(repeats::add(pair, outline, effort.repeats()));
+        let segments = repeats::add(pair, outline, Search::of_repeats(effort));
+        return Ok(Shortest { segments, patch: None });
     }
     let mut lists = passes(pair, &outline, Effort::Default)?;
     let mut packing = Effort::Default;
@@ -37,10 +50,13 @@ pub(crate) fn shortest(
         }
         // Better packing can do without short pieces where that of the default effort cannot.
         packing = effort;
-        lists.iter_mut().flatten().for_each(|it| it.length = None);
+        lists.iter_mut().flatten().for_each(|it| it.measured = None);
     }
     let [plain, refined] = lists;
-    Ok(shorter(pair, plain, refined, packing)?.map(|it| it.segments).unwrap_or_default())
+    let shortest = shorter(pair, plain, refined, packing)?;
+    let Candidate { segments, measured } = shortest.unwrap_or_default();
+    let patch = measured.and_then(|it| it.patch);
+    Ok(Shortest { segments, patch })
 }
 
 /// The segments of the second pass, and those of the third one if it is worth its time.
@@ -49,24 +65,27 @@ fn passes(
     outline: &[Segment],
     effort: Effort,
 ) -> io::Result<[Option<Candidate>; 2]> {
-    let lists = match effort.search() {
+    let lists = match Search::of(effort) {
         Some(search) => fill::fill(pair, outline, search),
         None => [Some(outline.to_vec()), None],
     };
     let candidate = |segments| {
-        let segments = repeats::add(pair, segments, effort.repeats());
-        Candidate { segments, length: None }
+        let segments = repeats::add(pair, segments, Search::of_repeats(effort));
+        Candidate { segments, measured: None }
     };
     let mut refined = None;
     for base in bases(pair, outline, &lists, effort) {
         let other = fine::refine(pair, base, effort)?.map(candidate);
         refined = shorter(pair, refined, other, Effort::Default)?;
     }
+    // The refined list is the shortest one of the three nearly always.
+    let is_settled = effort == Effort::Default
+        && refined.is_some()
+        && !fill::is_told_soon(pair.new.len(), outline);
     let [outline, filled] = lists.map(|it| it.map(candidate));
-    let plain = match (effort, &refined) {
-        // The refined list is the shortest one of the three nearly always.
-        (Effort::Default, Some(_)) => filled.or(outline),
-        _ => shorter(pair, outline, filled, Effort::Default)?,
+    let plain = match is_settled {
+        true => filled.or(outline),
+        false => shorter(pair, outline, filled, Effort::Default)?,
     };
     Ok([plain, refined])
 }
@@ -89,11 +108,16 @@ fn bases<'a>(
 }
 
 /// A list of segments.
-#[derive(Clone)]
+#[derive(Default)]
 struct Candidate {
     segments: Vec<Segment>,
-    /// The bytes of its patch, once that was measured.
-    length: Option<u64>,
+    measured: Option<Measured>,
+}
+
+/// What a patch takes.
+struct Measured {
+    length: u64,
+    patch: Option<Unsealed<Vec<u8>>>,
 }
 
 /// The candidate with the shorter patch as this effort packs it; the first of two that are as long.
@@ -103,50 +127,64 @@ fn shorter(
     second: Option<Candidate>,
     packing: Effort,
 ) -> io::Result<Option<Candidate>> {
-    let (Some(first), Some(second)) = (&first, &second) else { return Ok(first.or(second)) };
-    if first.segments == second.segments {
-        return Ok(Some(first.clone()));
-    }
+    let (mut first, mut second) = match (first, second) {
+        (Some(first), Some(second)) if first.segments != second.segments => (first, second),
+        (first, second) => return Ok(first.or(second)),
+    };
     // The second was found by more work, and is mostly the shorter one.
-    let length = match second.length {
-        Some(length) => length,
-        None => measure(pair, &second.segments, packing, u64::MAX)?.unwrap_or(u64::MAX),
-    };
-    let first_length = match first.length {
-        Some(known) => Some(known).filter(|it| *it <= length),
-        None => measure(pair, &first.segments, packing, length)?,
-    };
-    Ok(Some(match first_length {
-        Some(length) => Candidate { length: Some(length), ..first.clone() },
-        None => Candidate { length: Some(length), ..second.clone() },
-    }))
+    let length = second.length(pair, packing, u64::MAX)?.unwrap_or(u64::MAX);
+    let first_length = first.length(pair, packing, length)?;
+    Ok(Some(if first_length.is_some() { first } else { second }))
 }
 
-/// The bytes of the patch of these segments, unless they are more than `length_max`.
+impl Candidate {
+    /// The bytes of its patch, unless they are more than `length_max`.
+    fn length(
+        &mut self,
+        pair: Pair<'_>,
+        packing: Effort,
+        length_max: u64,
+    ) -> io::Result<Option<u64>> {
+        if self.measured.is_none() {
+            self.measured = measure(pair, &self.segments, packing, length_max)?;
+        }
+        Ok(self.measured.as_ref().map(|it| it.length).filter(|it| *it <= length_max))
+    }
+}
+
+/// Makes the patch of these segments, unless it has more than `length_max` bytes.
 fn measure(
     pair: Pair<'_>,
     segments: &[Segment],
     packing: Effort,
     length_max: u64,
-) -> io::Result<Option<u64>> {
+) -> io::Result<Option<Measured>> {
     let sources = repeats::sources(pair.old.len(), segments);
-    let summing = Summing::new(pair.new, false, &|_| ());
-    let out = Counted { left: length_max };
+    let mut summing = Summing::new(pair.new, false, &|_| ());
+    let out = Counted { kept: Some(Vec::new()), left: length_max };
     let encoded = || {
-        let mut encoder = Encoder::new(pair, summing, sources, packing, out)?;
-        encoder.leave_old_blocks();
+        let mut encoder = Encoder::new(pair, &mut summing, sources, packing, out)?;
         segments.iter().try_for_each(|it| encoder.segment(*it))?;
         encoder.finish()
     };
     match encoded() {
-        Ok(length) => Ok(Some(length)),
+        Ok(patch) => Ok(Some(Measured { length: patch.written(), patch: kept(patch) })),
         Err(error) if error.kind() == ErrorKind::FileTooLarge => Ok(None),
         Err(error) => Err(error),
     }
 }
 
-/// Counts bytes instead of writing them.
+/// A patch whose bytes were kept.
+fn kept(patch: Unsealed<Counted>) -> Option<Unsealed<Vec<u8>>> {
+    let (counted, patch) = patch.split();
+    counted.kept.map(|kept| patch.onto(kept))
+}
+
+/// Counts the bytes of a patch, and keeps those of a short one.
 struct Counted {
+    /// All bytes, while they are at most [`KEPT_MAX`].
+    kept: Option<Vec<u8>>,
+    /// The bytes that it may still have.
     left: u64,
 }
 
@@ -154,6 +192,10 @@ impl Write for Counted {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let left = self.left.checked_sub(bytes.len() as u64);
         self.left = left.ok_or(ErrorKind::FileTooLarge)?;
+        self.kept = self.kept.take().filter(|it| it.len() + bytes.len() <= KEPT_MAX);
+        if let Some(kept) = &mut self.kept {
+            kept.extend_from_slice(bytes);
+        }
         Ok(bytes.len())
     }
 

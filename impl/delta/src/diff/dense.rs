@@ -7,14 +7,13 @@
 use std::ops::Range;
 
 use super::lookups::Lookups;
-use super::pair::{Pair, Place};
 use super::sample::total;
+use super::search::{Search, WAYS};
 use crate::anchors::{ANCHOR_BYTES, Anchors, Rarity};
 use crate::compare::{are_equal_words, word};
-use crate::effort::Search;
+use crate::pair::Pair;
+use crate::segment::Place;
 
-/// The candidates that are kept for a hash: the last ones.
-pub(crate) const WAYS: usize = 4;
 const BUCKETS_LOG2: std::ops::RangeInclusive<u32> = 6..=20;
 /// For fewer unmatched bytes a closer look takes hardly any time.
 const LITTLE: usize = 256 << 10;

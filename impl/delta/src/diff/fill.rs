@@ -4,10 +4,10 @@ use std::ops::Range;
 
 use super::dense::Dense;
 use super::lookups::Lookups;
-use super::pair::{Pair, Place};
 use super::sample::{self, gaps, total};
-use super::segment::Segment;
-use crate::effort::Search;
+use super::search::Search;
+use crate::pair::Pair;
+use crate::segment::{Place, Segment};
 
 /// The estimated costs of two lists do not tell which one costs less if they differ by no more than one
 /// byte in this number.
@@ -15,6 +15,11 @@ const UNSURE_SHARE: usize = 4;
 /// To tell it takes as long as to compare both contents: not worth it where either list costs less than
 /// one byte of the new content in this number.
 const LITTLE_SHARE: usize = 1 << 10;
+/// A patch is made soon if what is compared for it, and this many bytes for each of its literals, which are
+/// packed, are less than one byte of the new content in this number, or than this number of bytes.
+const PACKING_SHARE: usize = 64;
+const SOON_SHARE: usize = 8;
+const SOON_MIN: usize = 512 << 10;
 /// Shorter gaps are left as literals.
 const GAP_MIN: usize = 24;
 /// A shorter stretch of the outline may hide a better one, which only the second pass sees.
@@ -76,6 +81,10 @@ pub(crate) fn fill(
         Filling { pair, dense: &dense, search, segments: Vec::new() }.fill(strong, gaps),
     );
     let [outline_cost, cost] = [outline, &filled].map(|it| cost(pair.new.len(), it, search));
+    // Making both patches tells; where it takes next to no time, it is better than any estimate.
+    if is_told_soon(pair.new.len(), outline) && is_told_soon(pair.new.len(), &filled) {
+        return [Some(outline.to_vec()), Some(filled)];
+    }
     let is_little = outline_cost.max(cost) < pair.new.len() / LITTLE_SHARE;
     let unsure = |cost: usize| if is_little { 0 } else { cost / UNSURE_SHARE };
     let may_be_best = |it: usize, other: usize| it - unsure(it) <= other;
@@ -83,6 +92,14 @@ pub(crate) fn fill(
         may_be_best(outline_cost, cost).then(|| outline.to_vec()),
         may_be_best(cost, outline_cost).then_some(filled),
     ]
+}
+
+/// Whether the patch of these segments is made in a small part of the time that comparing both contents
+/// took: nearly all is known to be equal, and so is not compared again, and hardly any is to be packed.
+pub(crate) fn is_told_soon(new_length: usize, segments: &[Segment]) -> bool {
+    let inexact: usize = segments.iter().filter(|it| !it.exact).map(|it| it.length).sum();
+    let literals = new_length - length(segments);
+    inexact + literals * PACKING_SHARE < (new_length / SOON_SHARE).max(SOON_MIN)
 }
 
 /// About the bytes that a patch of these segments takes.
@@ -283,9 +300,29 @@ mod tests {
         };
         let old: Vec<u8> = (0..300).flat_map(line).collect();
         let new: Vec<u8> = (0..300).map(|it| it * 131 % 300).flat_map(line).collect();
-        let search = Effort::Small.search().expect("there is a second pass");
+        let search = Search::of(Effort::Small).expect("there is a second pass");
         let [_, segments] = fill(Pair { old: &old, new: &new }, &[], search);
         let found = length(&segments.expect("lines are found"));
         assert!(found > new.len() / 100 * 96, "{found} of {}", new.len());
+    }
+
+    #[test]
+    fn the_patches_of_both_lists_are_compared_where_that_takes_next_to_no_time() {
+        let old = noise(1 << 20);
+        let (to, from, length) = (300_000, 700_000, 500);
+        let piece = &old[from..from + length];
+        let new = [&old[..to], piece, &old[to..from], &old[from + length..]].concat();
+        let exact =
+            |old_start, new_start, length| Segment { old_start, new_start, length, exact: true };
+        let outline = [
+            exact(0, 0, to),
+            exact(to, to + length, from - to),
+            exact(from + length, from + length, old.len() - from - length),
+        ];
+        let search = Search::of(Effort::Default).expect("there is a second pass");
+        let lists = fill(Pair { old: &old, new: &new }, &outline, search);
+        let matched = lists.map(|it| it.map(|it| self::length(&it)));
+        // By the estimates the outline costs more than the unsure share allows.
+        assert_eq!(matched, [Some(new.len() - length), Some(new.len())]);
     }
 }

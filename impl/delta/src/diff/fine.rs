@@ -9,10 +9,11 @@ use std::ops::Range;
 use std::slice;
 
 use super::dense::Dense;
-use super::pair::{Pair, Place};
 use super::sample::{self, gaps, total};
-use super::segment::Segment;
-use crate::effort::{Effort, Search};
+use super::search::Search;
+use crate::effort::Effort;
+use crate::pair::Pair;
+use crate::segment::{Place, Segment};
 use crate::wire::alignments::REMEMBERED;
 use crate::wire::packing::{self, Packer};
 

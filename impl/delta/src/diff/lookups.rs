@@ -5,10 +5,12 @@
 
 use std::ops::Range;
 
-use super::dense::{Dense, NONE, WAYS};
-use super::pair::{Pair, Place};
+use super::dense::{Dense, NONE};
+use super::search::WAYS;
 use crate::anchors::Anchors;
 use crate::compare::word;
+use crate::pair::Pair;
+use crate::segment::Place;
 
 /// Anchors looked up at once,
 const BATCH: usize = 16;
@@ -111,6 +113,7 @@ impl Iterator for Lookups<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diff::search::Search;
     use crate::effort::Effort;
     use crate::noise::noise;
 
@@ -119,7 +122,7 @@ mod tests {
         let new = noise(60_000);
         let pair = Pair { old: &new[300..40_000], new: &new };
         let whole = |bytes: &[u8]| std::iter::once(0..bytes.len()).collect::<Vec<_>>();
-        let search = Effort::Small.search().expect("there is a second pass");
+        let search = Search::of(Effort::Small).expect("there is a second pass");
         let dense = Dense::new(pair, &whole(pair.new), &whole(pair.old), search);
         let next = |lookups: &mut Lookups<'_>, count| {
             let next = lookups.take(count).map(|it| (it.at, it.places(&dense, pair).collect()));

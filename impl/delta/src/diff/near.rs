@@ -1,7 +1,8 @@
 //! Small insertions and deletions: the place nearby from which both contents are equal again.
 
-use super::pair::{Pair, Place};
 use crate::compare::word;
+use crate::pair::Pair;
+use crate::segment::Place;
 
 const SLOTS_LOG2_MAX: u32 = 12;
 /// A table that could be larger has room for so many times the keys, so that they seldom share a

@@ -8,10 +8,10 @@
 
 use super::coarse::{Coarse, Grain};
 use super::near::Near;
-use super::pair::{Pair, Place};
-use super::segment::Segment;
-use super::summing::Summing;
 use crate::compare::{WINDOW, are_equal_words, common_prefix_in_block};
+use crate::pair::Pair;
+use crate::segment::{Place, Segment};
+use crate::summing::Summing;
 use crate::wire::packing;
 
 /// How far the next stretch is looked for first: where every line has an insertion, it begins here.

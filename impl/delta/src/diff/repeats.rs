@@ -5,10 +5,10 @@ use std::ops::Range;
 
 use super::coarse::{Coarse, Grain};
 use super::dense::Dense;
-use super::pair::{Pair, Place};
 use super::sample::{self, total};
-use super::segment::Segment;
-use crate::effort::Search;
+use super::search::Search;
+use crate::pair::Pair;
+use crate::segment::{Place, Segment};
 
 /// Shorter gaps hold no repeat that is worth an operation.
 const GAP_MIN: usize = 64;

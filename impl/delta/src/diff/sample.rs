@@ -3,9 +3,9 @@
 use std::ops::Range;
 
 use super::dense::Dense;
-use super::pair::Pair;
-use super::segment::Segment;
-use crate::effort::Search;
+use super::search::Search;
+use crate::pair::Pair;
+use crate::segment::Segment;
 use crate::wire::packing::{self, PIECE as NOISE_PIECE};
 
 /// Less is searched without a sample.
@@ -163,7 +163,7 @@ mod tests {
     }
 
     fn is_worth_it(old: &[u8], new: &[u8], effort: Effort) -> bool {
-        let search = effort.search().expect("there is a second pass");
+        let search = Search::of(effort).expect("there is a second pass");
         let whole = |bytes: &[u8]| std::iter::once(0..bytes.len()).collect::<Vec<_>>();
         is_related(Pair { old, new }, &whole(new), &whole(old), search)
     }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::LITERALS_MAX;
+use super::literals::LITERALS_MAX;
 use crate::wire::frame::KEPT_MAX;
 
 /// The literals that later copies need.

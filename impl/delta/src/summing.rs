@@ -3,9 +3,9 @@
 use std::hint::black_box;
 use std::io;
 
-use super::NewChanged;
-use super::pair::{Pair, Place};
 use crate::compare::{common_prefix, common_suffix};
+use crate::pair::Pair;
+use crate::segment::Place;
 use crate::sum::{SUM_BLOCK, Sum};
 use crate::touched::BlockSums;
 
@@ -14,6 +14,11 @@ const OBSERVED: usize = 1 << 20;
 /// The end of both contents is compared backward in stretches of so many bytes, and forward in
 /// each, as memory is read faster.
 const STRETCH: usize = 256 << 10;
+
+/// Why a diff failed that read its new content twice: the source of its [`io::Error`].
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the new content changed while it was read")]
+pub struct NewChanged;
 
 /// The sum of the new content, taken on the way: blocks before `low` and from `high` on are in.
 pub(crate) struct Summing<'a> {

@@ -1,31 +1,14 @@
 //! Both contents and what is asked of them.
 
-use std::ops::Add;
-
-use super::segment::Segment;
 use crate::compare::{WINDOW, common_prefix, common_prefix_in_block, common_suffix, word};
 use crate::differing::differing;
+use crate::segment::{Place, Segment};
 
 /// The two versions of a content.
 #[derive(Clone, Copy)]
 pub(crate) struct Pair<'a> {
     pub old: &'a [u8],
     pub new: &'a [u8],
-}
-
-/// A place in both contents that are taken to be the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
-    pub old: usize,
-    pub new: usize,
-}
-
-impl Add<usize> for Place {
-    type Output = Place;
-
-    fn add(self, bytes: usize) -> Place {
-        Place { old: self.old + bytes, new: self.new + bytes }
-    }
 }
 
 /// What a different byte costs, in equal ones. It is sent as a gap and a difference, which together

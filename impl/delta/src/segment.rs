@@ -1,6 +1,21 @@
 //! A piece of the new content that resembles a piece of the old one.
 
-use super::pair::Place;
+use std::ops::Add;
+
+/// A place in both contents that are taken to be the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub old: usize,
+    pub new: usize,
+}
+
+impl Add<usize> for Place {
+    type Output = Place;
+
+    fn add(self, bytes: usize) -> Place {
+        Place { old: self.old + bytes, new: self.new + bytes }
+    }
+}
 
 /// `new[new_start..][..length]` resembles `old[old_start..][..length]`. Between segments lies what
 /// has no like.
