@@ -1,8 +1,10 @@
 //! The rules of time: when a node asks to lead, when a peer refuses, and when a leader steps down.
 
 use crate::cluster::Cluster;
+use steadfast_node::Output;
 use steadfast_protocol::{
-    Consistency, Halt, Input, Message, NodeId, Outcome, Parameters, Refusal, Role, Tag,
+    Consistency, Halt, Input, Message, NodeId, Outcome, Packet, Parameters, Refusal, Role,
+    Steadfast, Tag,
 };
 
 #[test]
@@ -186,4 +188,56 @@ fn a_follower_that_waits_for_a_content_hears_its_leader() {
     cluster.cut(0, 2);
     cluster.elect(2);
     assert!(!cluster.replica(2).leads(), "the waiting follower refuses");
+}
+
+/// Lets one node hear an input with its disk synced at once; returns the messages that it sends.
+fn hear(cluster: &mut Cluster, node: usize, input: Input) -> Vec<(NodeId, Packet)> {
+    let mut outputs = Vec::new();
+    cluster.nodes[node].hear(input, &Steadfast, &mut outputs);
+    let synced = cluster.replica(node).log().length();
+    cluster.nodes[node].hear(Input::Synced(synced), &Steadfast, &mut outputs);
+    let sent = outputs.into_iter().filter_map(|output| match output {
+        Output::Send { to, packet } => Some((to, packet)),
+        _ => None,
+    });
+    sent.collect()
+}
+
+/// The answer of node 1 to the message that node 0 has sent it.
+fn answer_of_node_1(cluster: &mut Cluster, sent: &[(NodeId, Packet)]) -> Input {
+    let (_, packet) = sent.iter().find(|it| it.0 == NodeId(1)).expect("a message to node 1");
+    let received = Input::Receive { from: NodeId(0), packet: packet.clone() };
+    let (to, packet) = hear(cluster, 1, received).pop().expect("an answer");
+    assert_eq!(to, NodeId(0));
+    Input::Receive { from: NodeId(1), packet }
+}
+
+fn unguarded(retransmits: bool) -> Parameters {
+    Parameters { retransmits, guards_elections: false, ..Parameters::default() }
+}
+
+#[test]
+fn a_candidate_asks_again_for_the_votes_that_it_lacks_where_messages_can_be_lost() {
+    for retransmits in [true, false] {
+        let mut cluster = Cluster::with(3, 3, 1, unguarded(retransmits));
+        let asked = hear(&mut cluster, 0, Input::ElectionTimeout);
+        assert_eq!(asked.iter().map(|it| it.0).collect::<Vec<_>>(), [NodeId(1), NodeId(2)]);
+        let vote = answer_of_node_1(&mut cluster, &asked);
+        hear(&mut cluster, 0, vote);
+        let again: Vec<NodeId> = hear(&mut cluster, 0, Input::Tick).iter().map(|it| it.0).collect();
+        assert_eq!(again, if retransmits { vec![NodeId(2)] } else { vec![] });
+    }
+}
+
+#[test]
+fn a_candidate_does_not_count_a_vote_for_an_earlier_epoch() {
+    let mut cluster = Cluster::with(3, 2, 2, unguarded(false));
+    let asked = hear(&mut cluster, 0, Input::ElectionTimeout);
+    let late = answer_of_node_1(&mut cluster, &asked);
+    let asked = hear(&mut cluster, 0, Input::ElectionTimeout);
+    hear(&mut cluster, 0, late);
+    assert!(matches!(cluster.replica(0).role(), Role::Candidate(_)));
+    let current = answer_of_node_1(&mut cluster, &asked);
+    hear(&mut cluster, 0, current);
+    assert!(cluster.replica(0).leads());
 }

@@ -1,7 +1,9 @@
 //! Requests that arrive late, twice, or with the id of another request.
 
 use crate::cluster::{Cluster, text};
-use steadfast_protocol::{Base, Dot, Intent, NodeId, Outcome, Refusal, Sequence};
+use steadfast_protocol::{
+    Base, Content, ContentId, Dot, Intent, NodeId, Outcome, Refusal, Sequence,
+};
 
 #[test]
 fn a_request_id_that_names_another_write_is_refused_and_nothing_is_written() {
@@ -74,4 +76,32 @@ fn a_confirmed_leader_refuses_to_delete_a_missing_file() {
         let path = steadfast_protocol::Path::new("a");
         assert_eq!(outcome, Some(Outcome::Refused(Refusal::NotFound { path })));
     }
+}
+
+#[test]
+fn a_leader_refuses_a_content_that_it_lacks_without_asking_anybody() {
+    let mut cluster = Cluster::new(3, 2, 2);
+    cluster.elect(0);
+    cluster.cut(0, 1);
+    cluster.cut(0, 2);
+    let content = ContentId([7; 32]);
+    let outcome = cluster.write(0, 1, "a", Intent::Put(Content::Named(content)), Base::Visible);
+    assert_eq!(outcome, Some(Outcome::Refused(Refusal::ContentMissing { content })));
+}
+
+#[test]
+fn a_write_of_one_origin_is_acknowledged_while_one_of_another_waits() {
+    let mut cluster = Cluster::new(3, 1, 2);
+    cluster.elect(1);
+    cluster.cut(0, 1);
+    cluster.cut(1, 2);
+    assert_eq!(cluster.put(1, 1, "a"), None, "two nodes must hold it");
+    (0..2).for_each(|_| cluster.elect(0));
+    cluster.link(0, 1);
+    let dot = Dot { origin: NodeId(1), sequence: Sequence(1) };
+    assert!(cluster.replica(0).leads() && cluster.replica(0).synced_vv().covers(dot));
+    cluster.syncs = false;
+    assert_eq!(cluster.put(0, 2, "b"), None, "no disk syncs it");
+    assert_eq!(cluster.put(0, 1, "a"), Some(Outcome::Acknowledged { dot }));
+    assert_eq!(cluster.answer(2), None);
 }
