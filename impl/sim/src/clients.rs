@@ -276,11 +276,9 @@ impl Simulation {
                 let bytes = self.next_version(node, &file_name(path), bytes, random);
                 self.put(node, &file_name(path), bytes);
             }
+            // A leader that shows no such file refuses, and what it says of the file is judged.
             Plan::Delete { path } => {
-                let is_there = |head: &Change| *head != Change::Delete;
-                if self.heads(node, &file_name(path)).first().is_some_and(|it| is_there(&it.1)) {
-                    self.delete(node, &file_name(path));
-                }
+                self.delete(node, &file_name(path));
             }
             Plan::Resolve { path } if self.heads(node, &file_name(path)).len() > 1 => {
                 let bytes = self.next_version(node, &file_name(path), 100, random);

@@ -4,14 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_json::Value;
-use stateright::{Checker, HasDiscoveries, Model};
-use steadfast_cluster::{ClusterModel, STEPS_TOLD_MAX, record, replay, script, shipped, tell};
+use stateright::Model;
+use steadfast_cluster::{
+    ClusterComponents, ClusterModel, STEPS_TOLD_MAX, record, replay, script, shipped, tell,
+};
 use steadfast_guarantees::twins::{Twin, twin};
 use steadfast_node::NodeStorage;
 use steadfast_picture::{
     Change, Fate, Outcome, Story, itf as to_itf, page, page_of_two, shiviz, svg, text,
 };
 use steadfast_protocol::{NodeId, Path, Settings};
+use steadfast_search::{Options, Search, Until};
 use steadfast_trace::{Bounds, Names, Scope, Step, Trace, TraceStep};
 
 const TWIN: &str = "ack-without-epoch";
@@ -30,11 +33,13 @@ fn story(steps: usize) -> Story {
 fn counterexample(name: &str) -> (Trace, &'static Twin) {
     let twin = twin(name).expect("a twin");
     let scope = shipped(twin.scope).expect("a shipped scope").scope();
-    let finish = HasDiscoveries::AnyOf([twin.caught_by.name()].into());
+    let system = ClusterComponents::new(scope.clone(), Some(twin), &[]);
+    let until = Until::Found(twin.caught_by as usize);
+    let search = Search::new(&system, Options { until, ..Options::default() });
+    let report = search.breadth_first();
+    let found = report.finding(twin.caught_by.name()).expect("the twin is caught");
     let model = ClusterModel::new(scope, Some(twin));
-    let checker = model.checker().finish_when(finish).spawn_bfs().join();
-    let path = checker.discovery(twin.caught_by.name()).expect("the twin is caught");
-    (record(checker.model(), Some(twin), path.into_actions().iter().map(|it| it.step)), twin)
+    (record(&model, Some(twin), found.path.labels()), twin)
 }
 
 /// A run of five nodes with everything in it.
@@ -137,6 +142,11 @@ fn the_reason_names_the_facts_whichever_guarantee_it_is() {
         ("vote-without-epoch", "which 1 of the 2 nodes that E demands have promised: n"),
         ("missing-content-not-asked-for", "with no copy of it"),
         ("requests-forgotten", "for a request that"),
+        (
+            "refusal-without-quorum",
+            "that a does not exist, which no order of the operations explains: n2#1",
+        ),
+        ("late-copy-written", "which request 1 of the same client had written"),
     ] {
         let (trace, twin) = counterexample(name);
         let story = tell(&trace, Some(twin), STEPS_TOLD_MAX).story;

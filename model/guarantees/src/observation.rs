@@ -41,7 +41,7 @@ impl History {
     /// Some order of them must explain an absence. Other observations must agree with the answers that
     /// clients got before the request, and with the requests made before the answer.
     #[must_use]
-    pub(crate) fn explains_refusal(&self, refused: &Operation) -> bool {
+    pub fn explains_refusal(&self, refused: &Operation) -> bool {
         let (Some(observed), Some(returned)) = (refused.observed(), refused.returned()) else {
             return true;
         };

@@ -1,5 +1,6 @@
 //! The reasons why a guarantee breaks: the facts, and the steps that made them.
 
+mod clients;
 mod contents;
 mod leaders;
 mod logs;
@@ -59,7 +60,7 @@ impl Teller {
             GuaranteeId::ContentIsExact => self.bad_content(around),
             GuaranteeId::NothingFromNowhere => self.unasked(around),
             GuaranteeId::Settles => self.unsettled(around),
-            GuaranteeId::ClientsInOrder => None,
+            GuaranteeId::ClientsInOrder => self.late_copy(around),
         };
         found.unwrap_or_else(|| {
             let promise = id.guarantee().promise();

@@ -241,3 +241,16 @@ fn a_candidate_does_not_count_a_vote_for_an_earlier_epoch() {
     hear(&mut cluster, 0, current);
     assert!(cluster.replica(0).leads());
 }
+
+#[test]
+fn a_deposed_leader_learns_so_from_a_follower_of_its_successor() {
+    let mut cluster = Cluster::new(3, 2, 2);
+    cluster.elect(0);
+    cluster.cut(0, 1);
+    cluster.cut(0, 2);
+    cluster.elect(1);
+    assert!(cluster.replica(0).leads() && cluster.replica(1).leads());
+    cluster.link(0, 2);
+    assert!(!cluster.replica(0).leads());
+    assert_eq!(cluster.replica(0).promise(), cluster.replica(1).promise());
+}

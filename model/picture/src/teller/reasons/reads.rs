@@ -37,7 +37,7 @@ impl Teller {
 
     pub(super) fn contradiction(&mut self, around: Around<'_>) -> Option<Reason> {
         let late = self.late_answer(around);
-        self.not_linearizable(around).or(late)
+        self.not_linearizable(around).or(late).or_else(|| self.unexplained_refusal(around))
     }
 
     /// A read that was answered in this step by a leader of a lower epoch than one known before.
