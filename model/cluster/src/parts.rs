@@ -57,6 +57,14 @@ pub(crate) trait Changing: Parts {
         self.then(Follow::Judge { node, keeps_history });
     }
 
+    /// Judges what becomes of a node as its connections change; more of the step follows.
+    fn judge_shown(&mut self, node: NodeId) {
+        let _ = node;
+    }
+
+    /// Whether the history is that of the state before the step.
+    fn has_kept_history(&self) -> bool;
+
     /// Whether everything follows for every node and every direction. Otherwise what cannot matter is
     /// left out: what follows for nodes and directions that the step has not touched.
     fn follows_up_on_all(&self) -> bool;
@@ -102,6 +110,8 @@ pub(crate) enum Follow {
     Lose { from: NodeId, to: NodeId },
     /// The guarantees judge what became of a node.
     Judge { node: NodeId, keeps_history: bool },
+    /// They have judged it as if the history had not changed, and do so again if it has.
+    Reconsider { node: NodeId },
     /// What the step reaches is noted, once everything else has followed: what [`Follow::Links`] lets
     /// follow is asked for after this, so that it waits once.
     Reach { step: Step, has_waited: bool },

@@ -372,6 +372,10 @@ impl Changing for Taking<'_> {
         self.state().packets(from, to).next().is_some()
     }
 
+    fn has_kept_history(&self) -> bool {
+        self.history() == self.before.history()
+    }
+
     fn follows_up_on_all(&self) -> bool {
         true
     }

@@ -34,12 +34,17 @@ impl ClusterModel {
     pub(crate) fn follow<P: Changing>(&self, parts: &mut P, follow: &Follow) {
         match *follow {
             Follow::Links { told, emptied } => self.refresh_links(parts, told, emptied),
-            Follow::Show { node } => show_links(parts, node),
+            Follow::Show { node } => {
+                show_links(parts, node);
+                if parts.touched().told.contains(node) {
+                    parts.judge_shown(node);
+                }
+            }
             Follow::Lose { from, to } => lose_what_no_session_carries(parts, from, to),
-            Follow::Judge { node, keeps_history } => {
-                let broken = parts.broken(node, keeps_history);
-                if !broken.is_empty() {
-                    parts.change_history(HistoryChange::Broken(broken));
+            Follow::Judge { node, keeps_history } => judge(parts, node, keeps_history),
+            Follow::Reconsider { node } => {
+                if !parts.has_kept_history() {
+                    judge(parts, node, false);
                 }
             }
             Follow::Reach { step, has_waited: false } => {
@@ -83,7 +88,8 @@ impl ClusterModel {
             }
         }
         for node in nodes() {
-            if concerns_all || affected.contains(node) || told.contains(node) {
+            // Those that are shown their connections are judged then.
+            if concerns_all || told.contains(node) {
                 parts.then(Follow::Judge { node, keeps_history: false });
             }
         }
@@ -206,6 +212,14 @@ impl ClusterModel {
         let path = self.path(path).clone();
         parts.change_history(HistoryChange::Invoked { request, path: path.clone(), node, kind });
         hear(parts, node, Input::Read(ReadRequest { request, path, consistency }))
+    }
+}
+
+/// Notes what a step breaks as far as one node is concerned.
+fn judge<P: Changing>(parts: &mut P, node: NodeId, keeps_history: bool) {
+    let broken = parts.broken(node, keeps_history);
+    if !broken.is_empty() {
+        parts.change_history(HistoryChange::Broken(broken));
     }
 }
 

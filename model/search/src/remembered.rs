@@ -190,6 +190,16 @@ impl<'s, S: System> Remembered<'s, S> {
         self.compute(tables, question, before, now, looked)
     }
 
+    /// Reads what a question about a rule looks up first; the result means nothing.
+    #[inline]
+    pub(crate) fn touch(&self, tables: &Tables, rule: Rule, state: &[u32]) -> u64 {
+        let (at, word) = halves(self.roots[usize::from(rule.0)].load(Ordering::Relaxed));
+        match (word & LOOKS != 0, summary_of(word)) {
+            (true, None) => tables.answers.touch(at, state[(word & 0xffff) as usize]),
+            _ => 0,
+        }
+    }
+
     #[cold]
     fn compute(
         &self,

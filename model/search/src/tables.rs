@@ -39,6 +39,12 @@ impl Memo {
         }
     }
 
+    /// Reads where a pair is looked for first; the result means nothing.
+    #[inline]
+    pub(crate) fn touch(&self, first: u32, second: u32) -> u64 {
+        self.slots[self.home(key(first, second))][0].load(Ordering::Relaxed)
+    }
+
     /// Remembers a value. Whoever remembers another one for the same pair is wrong; the first stays.
     pub(crate) fn remember(&self, first: u32, second: u32, value: u64) -> Result<(), Full> {
         if self.len.load(Ordering::Relaxed) >= self.limit() {

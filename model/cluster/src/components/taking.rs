@@ -85,6 +85,27 @@ impl<'a> Taking<'a> {
         self.changes.into_iter().chain(self.nodes.into_iter().map(node))
     }
 
+    /// The guarantees that the step breaks as far as one node is concerned; `None` if they look at more
+    /// than that node, of which both states are known here. Mostly they do not.
+    fn judged_alone(&self, node: NodeId, keeps_history: bool) -> Option<GuaranteeSet> {
+        let looks_elsewhere = Cell::new(false);
+        let alone = |actor| Alone {
+            system: self.system(),
+            actor,
+            keeps_history,
+            looks_elsewhere: &looks_elsewhere,
+        };
+        let (before, after) = (alone(self.before.actor(node)), alone(self.actor(node)));
+        let broken = broken_by_step(&before, &after, node);
+        (!looks_elsewhere.get()).then_some(broken)
+    }
+
+    fn note_broken(&mut self, broken: GuaranteeSet) {
+        if !broken.is_empty() {
+            self.change_history(HistoryChange::Broken(broken));
+        }
+    }
+
     /// Whether all that a step does is to take a message off.
     pub(super) fn is_dead_delivery(&self, step: &Step) -> bool {
         let is_same = |it: &ActorNode| *it == *self.now.actor(it.node.id());
@@ -245,22 +266,25 @@ impl Changing for Taking<'_> {
         self.pushed.contains(&(from, to)) || self.sessions.contains(to)
     }
 
-    /// Mostly the node itself is all that the guarantees look at, and both states of it are known here.
     fn judge(&mut self, node: NodeId, keeps_history: bool) {
-        let looks_elsewhere = Cell::new(false);
-        let alone = |actor| Alone {
-            system: self.system(),
-            actor,
-            keeps_history,
-            looks_elsewhere: &looks_elsewhere,
-        };
-        let (before, after) = (alone(self.now.actor(node)), alone(self.actor(node)));
-        let broken = broken_by_step(&before, &after, node);
-        if looks_elsewhere.get() {
-            self.then(After::Judge { node, keeps_history });
-        } else if !broken.is_empty() {
-            self.change_history(HistoryChange::Broken(broken));
+        match self.judged_alone(node, keeps_history) {
+            None => self.then(After::Judge { node, keeps_history }),
+            Some(broken) => self.note_broken(broken),
         }
+    }
+
+    fn judge_shown(&mut self, node: NodeId) {
+        match self.judged_alone(node, true) {
+            None => self.then(After::Judge { node, keeps_history: false }),
+            Some(broken) => {
+                self.note_broken(broken);
+                self.then(After::Reconsider { node });
+            }
+        }
+    }
+
+    fn has_kept_history(&self) -> bool {
+        self.now.look.has_kept(self.system().history_at(), self.before.look)
     }
 
     fn follows_up_on_all(&self) -> bool {
