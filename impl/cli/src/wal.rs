@@ -22,7 +22,7 @@ const SHOWN_BYTES: usize = 16;
 pub(crate) enum Command {
     /// Prints every batch and every record with its place.
     Dump(Target),
-    /// Reads every byte of a log and says what is wrong with it.
+    /// Reads every byte of a log and names its damage.
     Verify(Target),
     /// Writes the records to standard output, of a damaged log those before the damage.
     ///
@@ -165,12 +165,12 @@ fn report(result: &Result<Inspection, OpenError>) -> ExitCode {
     }
 }
 
-/// What `verify` found.
+/// The verdict of `verify`.
 #[derive(Serialize)]
 struct Verdict {
     /// `clean`, `damaged` or `unreadable`.
     verdict: &'static str,
-    /// What is wrong, or how the log ends.
+    /// The damage, or how the log ends.
     case: Option<&'static str>,
     /// The same in a sentence.
     message: String,
@@ -203,7 +203,7 @@ fn verify(target: &Target) -> io::Result<ExitCode> {
         (Err(error), _) => exit_code(error),
     };
     match verdict.show(target.json) {
-        // Nobody reads on; what the log is worth still shows in the exit code.
+        // The reader is gone; the exit code still tells the verdict.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
         result => result?,
     }
@@ -288,7 +288,7 @@ fn exit_code(error: &OpenError) -> ExitCode {
     ExitCode::from(if damage_of(error).is_some() { BROKEN } else { IO })
 }
 
-/// What failed and why, down to the last cause.
+/// The error with its causes.
 fn explain(error: &OpenError) -> String {
     let mut message = error.to_string();
     let mut source = std::error::Error::source(error);

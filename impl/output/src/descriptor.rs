@@ -16,9 +16,9 @@ const LINKS_MAX: usize = 40;
 /// Standard input.
 ///
 /// # Errors
-/// It is closed. A Rust program finds `/dev/null` in place of what is closed, opened for reading and
-/// writing, and cannot tell it from an input that somebody else opened like this; that one is taken
-/// for closed, too, because whoever wants an empty input can name it.
+/// It is closed. A Rust program finds `/dev/null` in its place, opened for reading and writing, and
+/// cannot tell that from a `/dev/null` that its caller opened like this. The latter is taken for
+/// closed, too: a caller that wants an empty input can name it.
 pub fn standard_input() -> io::Result<StdinLock<'static>> {
     match stands_for_closed(io::stdin()) {
         true => Err(io::Error::other("it is closed; for an empty one, name /dev/null")),
@@ -46,8 +46,8 @@ pub fn names_standard_output(path: &Path) -> bool {
     named_by(path) == Some(1)
 }
 
-/// The descriptor of this process that a path leads to through `/dev/fd` or `/proc/self/fd`. What is
-/// behind it may have no other name, and is to be written to and not to be replaced.
+/// The descriptor of this process that a path leads to through `/dev/fd` or `/proc/self/fd`. The file
+/// behind it may have no other name: it is written to and not replaced.
 pub(crate) fn named_by(path: &Path) -> Option<u32> {
     let listed =
         [Path::new("/proc/self/fd"), Path::new("/dev/fd")].map(|it| fs::canonicalize(it).ok());
@@ -62,7 +62,7 @@ pub(crate) fn named_by(path: &Path) -> Option<u32> {
     None
 }
 
-/// Opens for writing what a descriptor is open for: at its position, or at the end if that is where
+/// Opens the file of a descriptor for writing: at its position, or at the end if that is where
 /// it writes.
 pub(crate) fn reopen(descriptor: u32, path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();

@@ -1,16 +1,16 @@
-//! Options that tell how long something takes.
+//! Options that are durations.
 
 use std::time::Duration;
 
-/// The time that an option gives in seconds.
+/// The duration of an option in seconds.
 ///
 /// # Errors
-/// It is no number that a duration can be; says what is accepted.
+/// It is not a number, or too large or negative; the error tells the accepted form.
 pub fn seconds(text: &str) -> Result<Duration, String> {
     parse(text, 1.0).ok_or_else(|| "expected a number of seconds, such as 30 or 0.5".to_owned())
 }
 
-/// The time that an option gives in minutes.
+/// The duration of an option in minutes.
 ///
 /// # Errors
 /// As with [`seconds`].

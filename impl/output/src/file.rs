@@ -26,21 +26,20 @@ use crate::descriptor::{named_by, reopen};
 use crate::paths::directory_of;
 use crate::sync::{sync_directory_of, sync_file};
 
-/// A file under construction. Dropped before [`WholeFile::finish`], it leaves what was there before.
+/// A file under construction. Dropped before [`WholeFile::finish`], it leaves the old file in place.
 ///
 /// So does a process that is killed: until it is complete, the file has no name, where the file
 /// system knows such files and lets them be named later. Elsewhere it has a temporary name, which the
 /// usual signals remove and SIGKILL leaves behind.
 ///
 /// A pipe, a device or a descriptor of this process (`/dev/fd/3`) is written to at once and not
-/// replaced by a file; the target of a link is replaced, and not the link. A file that may not be
-/// written to is not replaced either, although its directory would allow it: as `cp` has it, whoever
-/// makes a file read-only wants to keep it.
+/// replaced by a file; the target of a link is replaced, and not the link. A read-only file is not
+/// replaced either, although its directory would allow it: as with `cp`, its owner wants to keep it.
 ///
 /// A file that is replaced passes on its permissions, its access list and its other attributes, and its
-/// owner and group as far as this process may give files away. At no moment does anybody get access
-/// who had none: where an attribute or a list cannot be kept, the file is not replaced. Its other
-/// names, if it has any, go on naming what was there before.
+/// owner and group as far as this process may give files away. At no moment does a user get access who
+/// had none: where an attribute or a list cannot be kept, the file is not replaced. Its other names, if
+/// it has any, still name the old file.
 ///
 /// Runs of zeros become holes, which take no room.
 #[derive(Debug)]
@@ -59,7 +58,7 @@ enum Sink {
 }
 
 impl WholeFile {
-    /// Makes the file at `path` of what `write` writes.
+    /// Makes the file at `path` from the bytes that `write` writes.
     ///
     /// # Errors
     /// It cannot be created or written.
@@ -106,7 +105,7 @@ impl WholeFile {
     /// Syncs the file and gives it its name.
     ///
     /// # Errors
-    /// What remains cannot be written.
+    /// The remaining bytes cannot be written.
     pub fn finish(self) -> io::Result<()> {
         let (file, name) = match self.sink {
             Sink::Target(mut file) => return file.flush(),
@@ -119,7 +118,7 @@ impl WholeFile {
             inherit(&file, &self.target, &replaced)?;
         }
         sync_file(&file, &self.target)?;
-        // Only what has a name can replace what is there. It keeps this one for a moment.
+        // Only a file with a name can replace another. It keeps this name for a moment.
         let name = name.map_or_else(|| name_in(directory_of(&self.target), &file), Ok)?;
         name.persist(&self.target)?;
         sync_directory_of(&self.target)
@@ -142,7 +141,7 @@ impl Write for WholeFile {
     }
 }
 
-/// What anybody may do with a new file; the umask takes its part of it.
+/// The permissions of a new file, before the umask.
 const MODE: u32 = 0o666;
 
 /// Turns the signal of a file that grows beyond `ulimit -f`, which would end the program without a word,
@@ -154,7 +153,7 @@ pub(crate) fn survive_size_limit() {
     });
 }
 
-/// What is written to and not replaced, if the path names that.
+/// The file to write to, if the path names one that is not replaced.
 fn written_to(path: &Path) -> io::Result<Option<File>> {
     if let Some(descriptor) = named_by(path) {
         return reopen(descriptor, path).map(Some);
@@ -168,7 +167,7 @@ fn written_to(path: &Path) -> io::Result<Option<File>> {
 /// The path that the file gets in the end.
 fn target_of(path: &Path) -> io::Result<PathBuf> {
     match fs::canonicalize(path) {
-        // What it names cannot be replaced, and the link itself must not be.
+        // The target of the link cannot be replaced, and the link itself must not be.
         Err(error) if error.kind() != ErrorKind::NotFound || path.is_symlink() => Err(error),
         Err(_) if [&b"/"[..], b"/."].iter().any(|it| path.as_os_str().as_bytes().ends_with(it)) => {
             Err(io::Error::new(ErrorKind::NotADirectory, "there is no such directory"))

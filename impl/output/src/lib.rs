@@ -1,6 +1,6 @@
-//! What the programs have in common: standard output, which may be closed by whoever reads it, files
-//! that appear when they are complete, exit codes, options that are durations or sizes, names as a
-//! terminal may show them, and threads that the system may refuse.
+//! The common parts of the programs: standard output, which a reader may close, files that appear when
+//! they are complete, exit codes, options that are durations or sizes, names as a terminal may show
+//! them, and threads that the system may refuse.
 
 mod descriptor;
 pub mod duration;

@@ -9,8 +9,9 @@ use crate::file::survive_size_limit;
 use crate::standard::warn;
 
 /// The options that the program was started with. From here on a limit on the length of files
-/// (`ulimit -f`) is an error and no signal. Ends the program where it is asked for help, or told
-/// something that it does not know: that may hold any character, and is shown as [`warn`] has it.
+/// (`ulimit -f`) is an error and no signal. Ends the program after it has printed its help, or a
+/// message about an argument that it does not know; [`warn`] prints the latter, as it may hold any
+/// character.
 #[must_use]
 pub fn parse<T: Parser>() -> T {
     survive_size_limit();

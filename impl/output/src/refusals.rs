@@ -1,5 +1,4 @@
-//! Systems that refuse something, made for a thread of a test. Whatever the thread starts is refused
-//! the same.
+//! Systems that refuse something, made for one thread of a test and everything that it starts.
 
 use std::collections::BTreeMap;
 use std::env::consts::ARCH;

@@ -18,19 +18,19 @@ const UNITS: [(&str, u64); 14] = [
     ("P", 1 << 50),
 ];
 
-/// The number of bytes that an option gives: a whole number, and a unit behind it if one is wanted. K,
+/// The bytes of an option: a whole number, with or without a unit behind it. K,
 /// M, G, T and P are powers of 1024, as KiB and so on are; KB, MB, GB and TB are powers of 1000. Upper
 /// and lower case are the same.
 ///
 /// # Errors
-/// It is no such number, or more than 64 bits hold; says which are accepted.
+/// It is no such number, or needs more than 64 bits; the error tells the accepted form.
 pub fn bytes(text: &str) -> Result<u64, String> {
     parse(text, "B").ok_or_else(|| {
         "expected a whole number of bytes below 2^64, such as 4096, 64K, 100MB or 1G".to_owned()
     })
 }
 
-/// The number of bytes that an option gives, which counts MiB where no unit is behind it.
+/// The bytes of an option that counts MiB where no unit is behind it.
 ///
 /// # Errors
 /// As with [`bytes`].

@@ -12,13 +12,13 @@ use crate::file::remove_temporary_files;
 use crate::shown::{escaped, shown};
 
 /// Standard output, to which writing does not fail. A reader that has seen enough (`check list |
-/// head`) ends the program quietly, as incomplete: not all was told. One that fails in another way,
-/// as a full disk does, ends it with an error.
+/// head`) ends the program without a message and with the exit code for incomplete. Another failure,
+/// such as a full disk, ends it with an error.
 #[derive(Clone, Copy, Debug)]
 pub struct StandardOutput;
 
 impl StandardOutput {
-    /// Standard output for bytes that would be lost where it is closed.
+    /// Standard output for data that must not be lost, as it would be where standard output is closed.
     ///
     /// # Errors
     /// It is closed. `/dev/null` opened for reading and writing is taken for closed, as in
@@ -38,8 +38,8 @@ pub fn say(line: impl Display) {
     writeln!(io::stdout(), "{line}").unwrap_or_else(|error| end(&error));
 }
 
-/// Prints one line on standard error, [`escaped`]: it may tell of any file name. Where that fails there
-/// is nobody to be told, and the exit code says the rest.
+/// Prints one line on standard error, [`escaped`], because it may hold any file name. A failure is
+/// ignored: the exit code tells the rest.
 pub fn warn(line: impl Display) {
     let _ = writeln!(io::stderr(), "{}", escaped(&line.to_string()));
 }

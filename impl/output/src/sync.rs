@@ -17,10 +17,10 @@ use crate::standard::warn_as_program;
 const REFUSALS: [Errno; 6] =
     [Errno::EINVAL, Errno::EOPNOTSUPP, Errno::EBADF, Errno::ENOSYS, Errno::EACCES, Errno::EPERM];
 
-/// Makes durable which files the directory of `path` holds.
+/// Makes the names in the directory of `path` durable.
 ///
-/// A file system that cannot do that is no failure: the file is there, and nothing that could be tried
-/// again would change it. Standard error hears of it, once in a process.
+/// A file system that cannot do that is no failure: the file is there, and trying again would not help.
+/// Standard error gets a warning, once per process.
 ///
 /// # Errors
 /// The directory cannot be opened, or the device fails or is full.
@@ -29,7 +29,7 @@ pub fn sync_directory_of(path: &Path) -> io::Result<()> {
     tolerate(directory, File::open(directory).and_then(|it| it.sync_all()))
 }
 
-/// Makes the bytes of a file durable that is or is to be at `path`, in the same way.
+/// Makes the bytes of a file durable in the same way. `path` names it in the warning.
 ///
 /// # Errors
 /// The device fails or is full.

@@ -7,11 +7,11 @@ use std::sync::Mutex;
 use std::sync::mpsc::channel;
 use std::thread;
 
-/// Makes sure that the system starts this many more threads, before they are left to code that panics
-/// without them. Another process may take the last of them in between.
+/// Checks that the system starts this many more threads, before code runs that panics without them.
+/// Another process may take the last of them in between.
 ///
 /// # Errors
-/// It does not; says how many it starts.
+/// It does not; the error tells how many it starts.
 pub fn assert_threads(count: usize) -> io::Result<()> {
     let (release, released) = channel::<()>();
     let released = Mutex::new(released);
@@ -28,9 +28,9 @@ pub fn assert_threads(count: usize) -> io::Result<()> {
     })
 }
 
-/// Does `work` in this many threads, of which the caller's is one, and returns what each came to. Where
-/// the system starts no more threads, those that run do the work of all: `work` is to take its pieces
-/// from a queue that all threads share.
+/// Runs `work` on this many threads, the caller's included, and returns the result of each. Where the
+/// system starts no more threads, those that run do the work of all: `work` takes its pieces from a
+/// queue that all threads share.
 ///
 /// # Panics
 /// Where `work` does.

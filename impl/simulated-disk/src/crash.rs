@@ -1,15 +1,15 @@
-//! What a crash may leave on a disk.
+//! The disks that a crash may leave.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::model::{DiskModel, FileModel, Inode, Write};
 
-/// What garbage looks like.
+/// The byte that stands for garbage.
 const GARBAGE: u8 = 0xa5;
 
-/// What a crash may do to what was not synced. A crash makes choices; whoever drives it makes them
-/// at random, or goes through all of them.
+/// How a crash may change bytes that were not synced. A crash makes choices; its driver makes them at
+/// random, or goes through all of them.
 #[derive(Clone, Copy, Debug)]
 pub struct CrashModel {
     /// The unit that a disk writes as one, in bytes.
@@ -25,8 +25,8 @@ pub struct CrashModel {
 }
 
 impl CrashModel {
-    /// The disk after a crash: everything on it is durable. `choose` is given how many
-    /// possibilities there are, and says which one, from 0 on; 0 is "nothing survived".
+    /// The disk after a crash: everything on it is durable. `choose` is called with the number of
+    /// possibilities and returns one of them, counted from 0; possibility 0 is "nothing survived".
     pub fn crash(&self, model: &DiskModel, choose: &mut dyn FnMut(usize) -> usize) -> DiskModel {
         let mut names = model.durable_names.clone();
         for change in &model.changes {

@@ -1,4 +1,4 @@
-//! A disk in memory for [`steadfast_wal`] that does what real ones do when they misbehave.
+//! A disk in memory for [`steadfast_wal`] that misbehaves as real disks do.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -26,16 +26,16 @@ pub use model::DiskModel;
 use model::Inode;
 use steadfast_wal::disk::{Access, Disk, DiskFile};
 
-/// What goes wrong in a call.
+/// A fault of one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// It fails with this error number of the operating system, and nothing is done. After a failed
-    /// sync, later ones do not make durable what this one was to.
+    /// The call fails with this error number of the operating system and does nothing. Bytes that a
+    /// failed sync was to make durable are not made durable by later syncs either.
     Error(i32),
-    /// It reads or writes no more than this many bytes.
+    /// The call reads or writes at most this many bytes.
     Short(usize),
-    /// It reads or writes this many bytes further on in the file, or further back, and says that
-    /// all is well.
+    /// The call reads or writes this many bytes further on in the file, or further back, and reports
+    /// success.
     Misdirected(i64),
 }
 
@@ -56,7 +56,7 @@ struct Inner {
     is_locked: bool,
     /// How many calls there were.
     calls: u64,
-    /// What goes wrong in which call.
+    /// The faults, each with the number of its call.
     faults: Vec<(u64, Fault)>,
     /// How many bytes fit on the disk.
     capacity: Option<u64>,
@@ -106,7 +106,7 @@ impl SimulatedDisk {
         self.inner().model.clone()
     }
 
-    /// Changes the disk behind the back of whoever uses it.
+    /// Changes the disk without a call, unnoticed by its user.
     pub fn tamper(&self, change: impl FnOnce(&mut DiskModel)) {
         change(&mut self.inner().model);
     }
@@ -117,7 +117,7 @@ impl SimulatedDisk {
         self.inner().calls
     }
 
-    /// Lets something go wrong in a call; the first one is call 0.
+    /// Plants a fault in a call; the first one is call 0.
     pub fn fail_at(&self, call: u64, fault: Fault) {
         self.inner().faults.push((call, fault));
     }
@@ -146,7 +146,7 @@ impl SimulatedDisk {
         self.inner().tape.take().unwrap_or_default()
     }
 
-    /// Begins a call: says what goes wrong in it, or fails it.
+    /// Begins a call: fails it, or returns its fault.
     fn call(&self) -> io::Result<(MutexGuard<'_, Inner>, Option<Fault>)> {
         let mut inner = self.inner();
         let call = inner.calls;

@@ -1,4 +1,4 @@
-//! A disk as a value: what is seen of it, and what is durable.
+//! A disk as a value: the files as a reader sees them, and the files as they are durable.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -27,7 +27,7 @@ pub(crate) enum Write {
 #[derive(Clone, Debug)]
 pub(crate) struct Pending {
     pub(crate) write: Write,
-    /// A sync of it has failed: later ones leave it out.
+    /// Whether a sync of it has failed: later syncs leave it out.
     pub(crate) is_abandoned: bool,
 }
 
@@ -65,12 +65,12 @@ impl DiskModel {
         model
     }
 
-    /// The files and what is seen of them, in order of their names.
+    /// The files as a reader sees them, in order of their names.
     pub fn files(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.names.iter().map(|(name, inode)| (&**name, self.files[inode].seen.as_slice()))
     }
 
-    /// What is seen of a file.
+    /// The bytes of a file as a reader sees them.
     #[must_use]
     pub fn file(&self, name: &str) -> Option<&[u8]> {
         self.names.get(name).map(|it| self.files[it].seen.as_slice())
@@ -213,7 +213,7 @@ impl DiskModel {
         }
     }
 
-    /// A sync has failed: what it was to make durable is abandoned.
+    /// Notes that a sync has failed: the changes that it was to make durable are abandoned.
     pub(crate) fn fail_sync(&mut self, inode: Inode) {
         if let Some(file) = self.files.get_mut(&inode) {
             file.pending.iter_mut().for_each(|it| it.is_abandoned = true);

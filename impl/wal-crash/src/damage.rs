@@ -1,4 +1,4 @@
-//! What goes wrong with a disk that no crash explains.
+//! Damage to a disk that no crash explains.
 
 use steadfast_simulated_disk::DiskModel;
 use steadfast_wal::format::names::RESERVE;
@@ -7,8 +7,8 @@ use steadfast_wal::format::names::RESERVE;
 pub(crate) struct Damaged {
     pub(crate) what: String,
     pub(crate) model: DiskModel,
-    /// Whether the log must say so also if it was the last batch that was hit. It cannot know of
-    /// one that looks as if it had never been written.
+    /// Whether the log must report it even if the last batch was hit. It cannot know of a last batch
+    /// that looks as if it had never been written.
     pub(crate) must_say_so: bool,
 }
 
@@ -16,7 +16,7 @@ pub(crate) struct Damaged {
 /// lost, except for the newest two segments, whose loss nothing proves.
 pub(crate) fn damages(model: &DiskModel, sector_bytes: usize) -> Vec<Damaged> {
     let mut damages = Vec::new();
-    // What the reserve holds means nothing.
+    // The bytes of the reserve mean nothing.
     for (name, bytes) in model.files().filter(|it| it.0 != RESERVE) {
         for place in 0..bytes.len() {
             let what = format!("a flipped bit in {name}, byte {place}");

@@ -1,4 +1,4 @@
-//! Runs a workload on a simulated disk, and notes what is promised at each moment.
+//! Runs a workload on a simulated disk, and notes the promises of each moment.
 
 use steadfast_simulated_disk::{DiskModel, Fault, SimulatedDisk};
 use steadfast_wal::{CheckpointError, LogId, LogIndex, Settings};
@@ -9,9 +9,9 @@ use crate::subject::{LogKind, Subject};
 use crate::turns::unless_stuck;
 use crate::workload::Operation;
 
-/// Whose log the enumeration writes.
+/// The log that the enumeration writes.
 pub(crate) const LOG: LogId = LogId(0x57ea_dfa5);
-/// Somebody else's log.
+/// Another log.
 pub(crate) const OTHER_LOG: LogId = LogId(0x0bad);
 /// A segment is filled with no more records than this.
 const FILL_RECORDS_MAX: usize = 100;
@@ -30,7 +30,7 @@ pub(crate) struct Driver {
     pub(crate) promise: Promise,
     /// The first record of the last batch that was synced.
     pub(crate) last_batch: u64,
-    /// From which state on the tape which promise holds.
+    /// The promises, each with the state on the tape from which on it holds.
     marks: Vec<(usize, Promise)>,
     geometry: Geometry,
     settings: Settings,
@@ -75,7 +75,7 @@ impl Driver {
         self.mark();
     }
 
-    /// What was watched, moment by moment.
+    /// The moments since [`Driver::watch`].
     pub(crate) fn moments(&mut self) -> Vec<Moment> {
         let tape = self.disk.take_tape();
         let mut moments = Vec::with_capacity(tape.len());
@@ -90,7 +90,7 @@ impl Driver {
         moments
     }
 
-    /// Lets something go wrong, so many calls from now.
+    /// Lets a call fail: the first one from now on is call 0.
     pub(crate) fn fail_in(&self, calls: u64, fault: Fault) {
         self.disk.fail_at(self.disk.calls() + calls, fault);
     }
@@ -161,7 +161,7 @@ impl Driver {
         }
     }
 
-    /// Believes what the log says is durable.
+    /// Notes the records that the log calls durable.
     fn note_durable(&mut self) -> Result<(), Stopped> {
         let durable = self.log()?.durable().0;
         if durable > self.promise.durable {
@@ -210,8 +210,8 @@ impl Driver {
         Err(Stopped("a full disk takes all records".to_owned()))
     }
 
-    /// Asks for a checkpoint of all that was accepted, which is to be refused if some of it is not
-    /// durable, and then for one of what is.
+    /// Asks for a checkpoint of all accepted records, which must be refused if some are not durable, and
+    /// then for one of the durable records.
     fn checkpoint(&mut self) -> Result<(), Stopped> {
         if self.promise.accepted > self.promise.durable {
             self.checkpoint_through(self.promise.accepted)?;

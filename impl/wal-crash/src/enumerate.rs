@@ -20,18 +20,18 @@ use crate::turns::Schedule;
 use crate::workload::{Operation, Workload};
 use crate::wrong_files::wrong_files;
 
-/// So many crashes follow each other: one while the log works, one while it recovers from that.
+/// The number of crashes that follow each other: one while the log works, one while it recovers.
 const CRASHES: u32 = 2;
-/// So often a process dies on a full disk.
+/// How often a process dies on a full disk.
 const DEATHS: usize = 2;
 /// No more violations than these are kept.
 const VIOLATIONS_MAX: usize = 10;
 const SHARDS: usize = 64;
 
-/// What is to be gone through.
+/// A part of the enumeration.
 #[derive(Clone, Debug)]
 pub struct Scope {
-    /// How large things are.
+    /// The sizes of blocks, sectors and records.
     pub geometry: Geometry,
     /// The logs that each workload runs on.
     pub kinds: Vec<LogKind>,
@@ -49,7 +49,7 @@ pub struct Scope {
     pub has_wrong_files: bool,
 }
 
-/// What was gone through, and what was found.
+/// How much was gone through.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
     /// Workloads.
@@ -281,7 +281,7 @@ impl Enumerator {
         }
     }
 
-    /// The process dies at one moment and the machine does not: what was written is seen, and not
+    /// The process dies at one moment and the machine does not: written bytes are seen, and not
     /// durable.
     fn death(&self, about: &About<'_>, history: &History, moment: &Moment) {
         self.image(about, history, &moment.model, moment.promise, 1);
@@ -331,7 +331,7 @@ impl Enumerator {
             let promise = if at == last { recovered } else { Promise { durable, ..promise } };
             self.moment(about, history, &Moment { model, promise }, crash + 1);
         }
-        // A log that was recovered goes on: what is written next survives, too.
+        // A recovered log goes on: the next record survives, too.
         let mut longer = history.clone();
         longer.truncate(found.last);
         let record = longer.make(self.geometry.short_bytes);
@@ -372,8 +372,8 @@ impl Enumerator {
         }
     }
 
-    /// Judges a disk on which something went wrong that no crash explains: it must be refused, or
-    /// recovered without loss, or lose the last batch only, which nothing proves.
+    /// Judges a disk with damage that no crash explains: the log must be refused, or recovered without
+    /// loss, or lose the last batch only, which nothing proves.
     fn damaged(&self, about: &About<'_>, driver: &Driver, model: &DiskModel, must_say_so: bool) {
         let disk = SimulatedDisk::new(model.clone());
         let promise = driver.promise;
@@ -406,9 +406,9 @@ impl Enumerator {
     /// recovered without any loss. Once as the workload leaves the log, and once after its disk was
     /// filled, when no segment is ready any more.
     ///
-    /// Nothing proves the loss of a segment that no batch before it knows of. So what begins such
-    /// segments is left out: a maker of segments that is starved, and a log without threads on a full
-    /// disk.
+    /// Nothing proves the loss of a segment that no batch before it knows of. So the cases
+    /// that begin such segments are left out: a maker of segments that is starved, and a log without
+    /// threads on a full disk.
     fn wrong_files(&self, run: Run<'_>) {
         let is_filled: &[bool] = match run.log {
             LogKind::Serial => &[false],
@@ -516,7 +516,7 @@ impl Enumerator {
             return self.violated(&about, format!("a short transfer stopped the log: {why}"));
         }
         if let Some(moment) = moments.last() {
-            // The driver knows of what the fault has stopped.
+            // The driver knows of operations that the fault has stopped.
             let moment = Moment { promise: driver.promise, ..moment.clone() };
             self.moment(&about, &driver.history, &moment, CRASHES);
             self.death(&about, &driver.history, &moment);
@@ -528,7 +528,7 @@ impl Enumerator {
     }
 }
 
-/// Whether a disk holds what it held before, the lock apart.
+/// Whether a disk holds the same files as before, the lock apart.
 fn is_unchanged(before: &DiskModel, after: &DiskModel) -> bool {
     let files = |it: &DiskModel| -> Vec<(String, Vec<u8>)> {
         let files = it.files().filter(|it| it.0 != "LOCK");

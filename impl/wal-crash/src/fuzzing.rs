@@ -1,4 +1,4 @@
-//! What the fuzzer runs, and the tests with a short corpus.
+//! The entries of a fuzzer, which the tests run on a short corpus.
 //!
 //! Checksums stand in the way of a fuzzer that looks for interesting bytes, so each input is also
 //! decoded by a log that believes without them.
@@ -11,7 +11,7 @@ use steadfast_wal::{Batch, Checksum, Decisions, DefaultDecisions, LogId, Opening
 
 /// The block size that batches are decoded with.
 const BLOCK_BYTES: u64 = 512;
-/// Whose log is opened.
+/// The log that is opened.
 const LOG: LogId = LogId(1);
 
 struct Credulous;

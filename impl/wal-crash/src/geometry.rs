@@ -1,17 +1,17 @@
-//! Small disks and small logs, of which all states can be gone through.
+//! Disks and logs small enough that all their states can be gone through.
 
 use serde::Serialize;
 use steadfast_simulated_disk::CrashModel;
 use steadfast_wal::{Decisions, Settings};
 
-/// How large things are.
+/// The sizes of blocks, sectors, segments and records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Geometry {
     /// Its name in reports.
     pub name: &'static str,
     /// The block of the log, in bytes.
     pub block_bytes: u32,
-    /// What the disk writes as one, in bytes.
+    /// The sector of the disk, which it writes as one, in bytes.
     pub sector_bytes: usize,
     /// The segment of the log, in bytes.
     pub segment_bytes: u64,
@@ -51,7 +51,7 @@ pub const TORN_BLOCKS: Geometry = Geometry {
     ..SMALL
 };
 
-/// What logs have by default, on a disk that writes 4 KiB as one.
+/// The default block of a log, on a disk with sectors of 4 KiB.
 pub const LARGE: Geometry = Geometry {
     name: "blocks of 4096, sectors of 4096",
     block_bytes: 4096,
@@ -63,7 +63,7 @@ pub const LARGE: Geometry = Geometry {
     combined_sectors_max: 4,
 };
 
-/// What logs have by default, on a disk that tears at 512 bytes.
+/// The default block of a log, on a disk that tears at 512 bytes.
 pub const LARGE_TORN: Geometry =
     Geometry { name: "blocks of 4096, sectors of 512", sector_bytes: 512, ..LARGE };
 
@@ -81,7 +81,7 @@ impl Geometry {
         }
     }
 
-    /// What a crash does to a disk of this size.
+    /// The model of crashes of a disk of this size.
     #[must_use]
     pub fn crash_model(&self) -> CrashModel {
         CrashModel {

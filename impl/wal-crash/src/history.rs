@@ -1,6 +1,6 @@
-//! What was written, and what of it a crash must leave.
+//! The records that were written, and the promises about them.
 
-/// What a log has been told and what it has promised, at one moment.
+/// What a log has accepted and promised at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Promise {
     /// Records up to this one were said to be durable.
@@ -13,7 +13,7 @@ pub(crate) struct Promise {
     pub(crate) through_most: u64,
 }
 
-/// What was written to a log.
+/// The records that were written to a log.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct History {
     /// The records; the first is number 1.

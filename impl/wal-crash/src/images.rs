@@ -5,14 +5,14 @@ use std::hash::{BuildHasher, Hash, Hasher};
 use ahash::RandomState;
 use steadfast_simulated_disk::{CrashModel, DiskModel};
 
-/// Shows every disk that a crash may leave, some more than once, until `show` says that it is
-/// enough. Goes through the choices that the crash makes like an odometer.
+/// Shows every disk that a crash may leave, some more than once, until `show` returns `false`. Goes
+/// through the choices of the crash like an odometer.
 pub(crate) fn images(
     model: &DiskModel,
     crash_model: &CrashModel,
     show: &mut dyn FnMut(DiskModel) -> bool,
 ) {
-    // For each choice: what was chosen, of how many.
+    // For each choice: the chosen possibility, and how many there are.
     let mut choices: Vec<(usize, usize)> = Vec::new();
     loop {
         let mut at = 0;
@@ -43,7 +43,7 @@ pub(crate) fn hasher() -> RandomState {
     RandomState::with_seeds(1, 2, 3, 4)
 }
 
-/// The fingerprint of what is on a disk.
+/// The fingerprint of the files on a disk.
 pub(crate) fn fingerprint(image: &DiskModel, state: &RandomState) -> u64 {
     let mut hasher = state.build_hasher();
     for (name, bytes) in image.files() {

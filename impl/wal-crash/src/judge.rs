@@ -1,4 +1,4 @@
-//! Recovers a disk and compares what comes out with what must.
+//! Recovers a log and compares its records with the promises.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use steadfast_wal::{OpenError, Opening, SerialLog, Settings};
 use crate::driver::LOG;
 use crate::history::{History, Promise};
 
-/// What recovery found.
+/// The result of a recovery in numbers.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Found {
     pub(crate) last: u64,
@@ -16,7 +16,7 @@ pub(crate) struct Found {
     pub(crate) is_uncertain: bool,
 }
 
-/// What a recovery ended with.
+/// The end of a recovery.
 pub(crate) enum Outcome {
     /// The log is open.
     Opened(Box<Opened>),
@@ -31,8 +31,8 @@ pub(crate) struct Opened {
     pub(crate) shown: Shown,
 }
 
-/// What was shown while a log was being opened: how many states of the disk there were on the tape
-/// then, and the last record, batch by batch.
+/// The batches that an opening showed: for each the number of states on the tape at that time, and its
+/// last record.
 #[derive(Debug, Default)]
 pub(crate) struct Shown(Vec<(usize, u64)>);
 
@@ -88,7 +88,7 @@ pub(crate) fn recover(
     Ok(Outcome::Opened(Box::new(Opened { log, found, shown })))
 }
 
-/// Reads all records and compares them; says why, if the log refused to show them.
+/// Reads all records and compares them. The inner error is a refusal of the log.
 fn read(
     opening: &mut Opening<SimulatedDisk>,
     disk: &SimulatedDisk,
@@ -113,7 +113,7 @@ fn read(
     }
 }
 
-/// Judges a disk as a crash left it. Returns what was recovered.
+/// Judges a disk as a crash left it, and returns the recovered log.
 pub(crate) fn judge_crash(
     image: &DiskModel,
     settings: Settings,
@@ -130,7 +130,7 @@ pub(crate) fn judge_crash(
     Ok((disk, opened))
 }
 
-/// Whether what was recovered is what was promised.
+/// Whether a recovered log keeps its promises.
 pub(crate) fn keeps(promise: Promise, found: Found) -> Result<(), String> {
     if found.last < promise.durable {
         return Err(format!(

@@ -1,11 +1,11 @@
 //! Every state that a crash may leave on the disk of the log, recovered and compared.
 //!
-//! A workload runs on a simulated disk. At each moment between two calls to the disk, each disk
-//! that a crash may leave is made, the log is opened on it, and what it says is compared with what
-//! was promised: all that was said to be durable is there, byte for byte and in order, and nothing
-//! else but some of what was accepted after it. While the log recovers, it crashes again, at each
-//! moment and in each way. Besides, bits are flipped, and calls fail, are cut short and go astray;
-//! then the log must refuse with the place of the damage, or lose nothing, or say that its last
+//! A workload runs on a simulated disk. For each moment between two calls to the disk, the enumeration
+//! makes each disk that a crash may leave, opens the log on it, and compares its records with the
+//! promises of that moment: every record that was called durable is there, byte for byte and in order,
+//! followed by nothing but records that were accepted after it. While the log recovers, it crashes
+//! again, at each moment and in each way. Besides, bits are flipped, and calls fail, are cut short and
+//! go astray; then the log must name the damage and refuse, or lose nothing, or report that its last
 //! batch is uncertain.
 //!
 //! Each workload runs on the log without threads and on the log with threads, whose threads take turns

@@ -183,7 +183,7 @@ impl Threaded {
 
 impl Drop for Threaded {
     fn drop(&mut self) {
-        // Dropping a log writes what it has accepted, which a process that dies does not.
+        // Dropping a log writes its accepted records. A process that dies does not.
         self.disk.is_dead.store(true, Ordering::Relaxed);
     }
 }

@@ -169,7 +169,7 @@ pub fn run(extent: Extent, done: &dyn Fn(&str)) -> Report {
         done(twin.name);
     }
     for weakened in WEAKENED {
-        // They differ in what recovery believes, which is the same code with threads.
+        // They differ in recovery alone, which is the same code with threads.
         let by = first(weakened.decisions, &weak_scope());
         report.twins.push(caught(weakened, false, false, by));
         done(weakened.name);

@@ -33,8 +33,8 @@ impl Schedule {
     pub const ALL: [Schedule; 3] = [Schedule::ClientFirst, Schedule::LogFirst, Schedule::InTurn];
 }
 
-/// The number of the thread that made these, which drives the log. Those of the log follow in the order
-/// in which they are started.
+/// The number of the thread that drives the log. The threads of the log follow in the order of their
+/// start.
 const CLIENT: usize = 0;
 
 thread_local! {
@@ -59,9 +59,9 @@ struct Seats {
     /// Whether every thread was blocked: nothing takes turns any more, and all unwind with [`Stuck`].
     is_stuck: bool,
     threads: Vec<Status>,
-    /// Numbers for what threads can block on.
+    /// Counts the resources, to number them.
     resources: usize,
-    /// Counts the times that a thread blocked: threads that block on the same are woken in order.
+    /// Counts how often a thread blocked, so that threads are woken in the order in which they blocked.
     blocked: usize,
 }
 
@@ -72,7 +72,7 @@ enum Status {
     Ended,
 }
 
-/// Something that a thread blocks on.
+/// A lock, a condition or a counter that threads block on.
 #[derive(Clone)]
 pub(crate) struct Resource {
     table: Arc<Table>,
@@ -87,7 +87,7 @@ impl Turns {
         Turns(Arc::new(Table { schedule, seats, changed }))
     }
 
-    /// Lets the schedule choose who runs on: here another thread may take over.
+    /// Lets the schedule choose the next thread: here another one may take over.
     pub(crate) fn pass(&self) {
         let seats = self.0.seats();
         if !seats.is_stuck {
@@ -131,7 +131,7 @@ impl Table {
 /// Why threads unwind: every one of them was blocked.
 struct Stuck;
 
-/// Runs part of a client, and returns `None` if it waits forever, because every thread is blocked.
+/// Runs part of a client. `None` if it would wait forever, because every thread is blocked.
 pub(crate) fn unless_stuck<R>(part: impl FnOnce() -> R) -> Option<R> {
     match catch_unwind(AssertUnwindSafe(part)) {
         Ok(result) => Some(result),
@@ -292,7 +292,7 @@ impl Threads for Turns {
             let value = match mutex.value.try_lock() {
                 Ok(value) => value,
                 Err(TryLockError::Poisoned(error)) => error.into_inner(),
-                // Whoever holds it unwinds.
+                // The thread that holds it unwinds.
                 Err(TryLockError::WouldBlock) if mutex.unlocked.table.seats().is_stuck => {
                     thread::yield_now();
                     continue;

@@ -48,7 +48,7 @@ variants! {
         fn checkpoint_is_intact(&self, _: Checksum, _: Checksum) -> bool { true }
     }
     ANY_SEGMENT AnySegment "recycled-without-a-check"
-    "what a recycled file held before is taken for new" {
+    "old bytes of a recycled file are taken for new ones" {
         fn is_of_segment(&self, _: SegmentNumber, _: SegmentNumber) -> bool { true }
     }
     CUT_SEGMENT_TRUSTED CutSegmentTrusted "cut-segment-trusted"
@@ -56,11 +56,11 @@ variants! {
         fn is_whole_segment(&self, _: u64, _: u64) -> bool { true }
     }
     MISPLACED_IS_OLD MisplacedIsOld "misplaced-taken-for-recycled"
-    "a segment's batches in the file of another are taken for what recycling left" {
+    "a segment's batches in the file of another are taken for remains of recycling" {
         fn may_be_recycled(&self, _: SegmentNumber, _: SegmentNumber) -> bool { true }
     }
     OTHER_LOG_IS_OLD OtherLogIsOld "other-log-taken-for-recycled"
-    "another log's segment is taken for what recycling left" {
+    "another log's segment is taken for remains of recycling" {
         fn may_be_of_other_log(&self) -> bool { true }
     }
     NEWEST_NOT_MISSED NewestNotMissed "newest-not-missed"
@@ -72,7 +72,7 @@ variants! {
         fn keeps_reserve(&self) -> bool { false }
     }
     CUTS_DAMAGE CutsDamage "damage-is-cut"
-    "where the batches break off is the end, whatever was durable" {
+    "the log ends where the batches break off, even if later ones were durable" {
         fn is_damage(&self, _: LogIndex, _: LogIndex) -> bool { false }
     }
     BLIND_BEHIND_BREAK BlindBehindBreak "blind-behind-the-break"
@@ -108,7 +108,7 @@ variants! {
         fn syncs_directory_when_opening(&self) -> bool { false }
     }
     OPENING_NOT_SYNCED OpeningNotSynced "recovery-not-synced"
-    "what recovery trusts is handed out before it is synced" {
+    "recovery hands out the last batch before it has synced its copy" {
         fn syncs_opening(&self) -> bool { false }
     }
     LAST_BATCH_TRUSTED LastBatchTrusted "last-batch-trusted"

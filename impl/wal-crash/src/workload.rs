@@ -1,10 +1,10 @@
-//! What is done to a log before it crashes.
+//! The operations on a log before it crashes.
 
 use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-/// One thing that is done to a log.
+/// An operation on a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Operation {
     /// A record that fits into a block is appended, not synced.

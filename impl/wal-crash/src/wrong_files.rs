@@ -15,8 +15,8 @@ const IN_HEADER_BYTES: usize = 50;
 /// place; each that has batches also under the name of another and under a new one; each replaced
 /// by that of another log with the same history.
 ///
-/// Left out are those that take the log back to an earlier moment, which nothing tells: a segment
-/// as it was made, in place of itself.
+/// A segment as it was made, in place of itself, is left out: it takes the log back to an earlier
+/// moment, and nothing on the disk tells.
 pub(crate) fn wrong_files(
     model: &DiskModel,
     other: &DiskModel,

@@ -1,4 +1,4 @@
-//! The thread through a log: which batch comes next.
+//! The chain of batches: which one comes next.
 
 use crate::checksum::Checksum;
 use crate::decisions::Decisions;
@@ -7,7 +7,7 @@ use crate::format::checkpoint::Start;
 use crate::format::header::Header;
 use crate::{LogId, LogIndex, SegmentNumber, WriterEpoch};
 
-/// What the next batch must say to be the next one.
+/// The fields by which the next batch is recognised.
 #[derive(Clone, Copy)]
 pub(crate) struct Chain {
     pub(crate) log: LogId,
@@ -27,7 +27,7 @@ impl Chain {
         Chain { log, next: start.first, previous: start.previous, epoch, decisions }
     }
 
-    /// Whether a batch was written to this place in this log, whatever is there now.
+    /// Whether a batch was written to this segment of this log.
     pub(crate) fn is_at_home(&self, header: &Header, segment: SegmentNumber) -> bool {
         self.decisions.is_of_log(header.log, self.log)
             && self.decisions.is_of_segment(header.segment, segment)

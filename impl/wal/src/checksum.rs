@@ -6,7 +6,7 @@ use crc_fast::{CrcAlgorithm, Digest};
 
 /// The polynomial without its highest power, the lowest power in the highest bit.
 const POLYNOMIAL: u32 = 0x82f6_3b78;
-/// `x^(8 * 2^n)` modulo the polynomial, by `n`: what moves a checksum on by `2^n` bytes.
+/// `x^(8 * 2^n)` modulo the polynomial, by `n`: the factor that moves a checksum on by `2^n` bytes.
 const MOVES: [u32; usize::BITS as usize] = moves();
 
 /// The CRC32C of some bytes; by default of none.
@@ -20,7 +20,7 @@ impl Checksum {
         Checksum::default().and(bytes)
     }
 
-    /// The checksum of what this one is of and these bytes behind it.
+    /// The checksum of the bytes that this one covers, followed by these bytes.
     #[must_use]
     pub fn and(self, bytes: &[u8]) -> Checksum {
         let state = u64::from(!self.0);
@@ -31,10 +31,11 @@ impl Checksum {
         Checksum(u32::from_le_bytes([a, b, c, d]))
     }
 
-    /// The checksum of what this one is of and, behind it, so many bytes that have this checksum.
+    /// The checksum of the bytes that this one covers, followed by `bytes` bytes with the checksum
+    /// `next`.
     ///
-    /// Checksums are remainders of polynomials, so one of what has `n` more bytes behind it is the
-    /// product with `x^(8 * n)`, as in zlib's `crc32_combine`.
+    /// Checksums are remainders of polynomials, so `n` bytes more behind it multiply one by
+    /// `x^(8 * n)`, as in zlib's `crc32_combine`.
     #[must_use]
     pub fn joined(self, next: Checksum, bytes: usize) -> Checksum {
         let moved = (0..MOVES.len())

@@ -1,8 +1,8 @@
-//! Every point at which the log decides what to believe and what to wait for.
+//! Every point at which the log decides to believe something that it read, or to wait for the disk.
 //!
 //! The default methods are the right answers, so this file is the shortest explanation of why the
-//! log survives crashes. A *wrong log* overrides one of them, and the enumeration of crash states
-//! must catch it; the code of the log itself has no branch for a wrong answer.
+//! log survives crashes. A *twin* overrides one of them, and the enumeration of crash states must
+//! catch it. The code of the log itself has no branch for a wrong answer.
 
 use crate::checksum::Checksum;
 use crate::{LogId, LogIndex, SegmentNumber, WriterEpoch};
@@ -18,19 +18,19 @@ pub enum Stage {
 
 /// The decisions of the log.
 pub trait Decisions: Send + Sync {
-    // What is believed of what was read.
+    // Bytes that were read.
 
-    /// Whether a header is what was written.
+    /// Whether a header is as it was written.
     fn header_is_intact(&self, computed: Checksum, stored: Checksum) -> bool {
         computed == stored
     }
 
-    /// Whether the body and the padding of a batch are what was written.
+    /// Whether the body and the padding of a batch are as they were written.
     fn body_is_intact(&self, computed: &dyn Fn() -> Checksum, stored: Checksum) -> bool {
         computed() == stored
     }
 
-    /// Whether a checkpoint is what was written; asked for what it says and for its state.
+    /// Whether a checkpoint is as it was written. Asked for its fields and for its state.
     fn checkpoint_is_intact(&self, computed: Checksum, stored: Checksum) -> bool {
         computed == stored
     }
@@ -103,7 +103,7 @@ pub trait Decisions: Send + Sync {
         true
     }
 
-    /// Whether what recovery writes is synced before it hands anything out.
+    /// Whether recovery syncs its writes before it hands out the last records.
     fn syncs_opening(&self) -> bool {
         true
     }
@@ -143,20 +143,20 @@ pub trait Decisions: Send + Sync {
         true
     }
 
-    /// What batches are padded to, given the block size. No block that holds synced records is
-    /// written again.
+    /// The size to whose multiples batches are padded, given the block size. No block that holds synced
+    /// records is written again.
     fn padding(&self, block_bytes: u64) -> u64 {
         block_bytes
     }
 
-    /// Whether a record is accepted only if there is space for it that the disk has given already.
+    /// Whether a record is accepted only if the disk has already given space for it.
     fn reserves_space(&self) -> bool {
         true
     }
 
     // Files.
 
-    /// Whether room is kept with which a log is opened although its disk is full.
+    /// Whether the log keeps room to be opened with when its disk is full.
     fn keeps_reserve(&self) -> bool {
         true
     }
@@ -186,7 +186,7 @@ pub trait Decisions: Send + Sync {
         true
     }
 
-    /// Whether segments are given up only when the checkpoint that needs them no more is durable.
+    /// Whether segments are given up only when the checkpoint that no longer needs them is durable.
     fn checkpoints_before_retiring(&self) -> bool {
         true
     }
@@ -207,7 +207,7 @@ pub trait Decisions: Send + Sync {
     }
 }
 
-/// The log as it is: every default.
+/// The decisions of the right log: every default.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DefaultDecisions;
 

@@ -1,13 +1,13 @@
-//! What the log asks of a disk: one directory with files in it.
+//! The calls that the log makes to a disk: one directory with files in it.
 //!
-//! Whatever implements [`Disk`] promises this and no more:
+//! An implementation of [`Disk`] promises this and no more:
 //!
-//! - What was written is readable at once. It survives a crash only after [`DiskFile::sync`], and
-//!   until then each sector may come back old, new or as garbage.
+//! - Written bytes are readable at once. They survive a crash only after [`DiskFile::sync`]; until then
+//!   each sector may come back old, new or as garbage.
 //! - A name given, changed or removed survives a crash only after [`Disk::sync_directory`], whether
 //!   or not the file was synced. Until then each such change may be there or not, but a rename is
 //!   never half there.
-//! - After a failed sync nothing is known about what was written since the one before.
+//! - After a failed sync nothing is known about the bytes written since the sync before.
 //!
 //! The crate `steadfast-simulated-disk` has a disk in memory that misbehaves; one body of tests there runs on
 //! it and on the real one.
@@ -21,7 +21,7 @@ use std::io;
 pub use aligned::AlignedBuffer;
 pub use real::{RealDisk, RealFile, RealLock};
 
-/// What a file is opened for.
+/// The purpose for which a file is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// Reading.
@@ -39,11 +39,11 @@ pub trait Disk: Send + Sync + 'static {
     /// Keeps other processes out for as long as it lives.
     type Lock: Send + Sync + 'static;
 
-    /// What messages call this directory.
+    /// The name of this directory in messages.
     fn place(&self) -> String;
 
-    /// Whether a thread that reads ahead is of use: whether reading takes time and calls may come
-    /// from several threads in any order.
+    /// Whether reading ahead in another thread pays: reading takes time, and calls may come from several
+    /// threads in any order.
     fn reads_ahead(&self) -> bool {
         false
     }
@@ -54,17 +54,17 @@ pub trait Disk: Send + Sync + 'static {
     /// The names in the directory, in order. [`io::ErrorKind::NotFound`] if there is no directory.
     fn list(&self) -> io::Result<Vec<String>>;
 
-    /// Locks the directory with a file of this name, or says `None` when somebody else has. For
-    /// reading, the file must be there and nothing is changed; otherwise it is made if need be.
+    /// Locks the directory with a file of this name; `None` if it is locked already. With
+    /// [`Access::Read`] the file must exist and nothing is changed; otherwise it is created if need be.
     fn lock(&self, name: &str, access: Access) -> io::Result<Option<Self::Lock>>;
 
-    /// Whether this process holds the lock with a file of this name, for messages: a disk that does
-    /// not know says no.
+    /// Whether this process holds the lock with a file of this name. For messages only: a disk that
+    /// cannot know returns `false`.
     fn is_locked_by_this_process(&self, _name: &str) -> bool {
         false
     }
 
-    /// Makes an empty file. [`io::ErrorKind::AlreadyExists`] if the name is taken.
+    /// Creates an empty file. [`io::ErrorKind::AlreadyExists`] if the name is taken.
     fn create(&self, name: &str, access: Access) -> io::Result<Self::File>;
 
     /// Opens a file that exists.
@@ -82,10 +82,10 @@ pub trait Disk: Send + Sync + 'static {
 
 /// An open file.
 pub trait DiskFile: Send + Sync + 'static {
-    /// Reads some of the bytes from this offset on, and says how many; 0 at the end of the file.
+    /// Reads some of the bytes from this offset on and returns how many; 0 at the end of the file.
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize>;
 
-    /// Writes some of these bytes from this offset on, and says how many.
+    /// Writes some of these bytes from this offset on and returns how many.
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize>;
 
     /// Makes the contents and the length durable.
@@ -98,7 +98,7 @@ pub trait DiskFile: Send + Sync + 'static {
     fn set_length(&self, bytes: u64) -> io::Result<()>;
 }
 
-/// Reads until the memory is full or the file ends, and says how much was read.
+/// Reads until the memory is full or the file ends, and returns how many bytes were read.
 pub(crate) fn read_full(file: &impl DiskFile, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
     let mut done = 0;
     while done < bytes.len() {
@@ -112,7 +112,7 @@ pub(crate) fn read_full(file: &impl DiskFile, bytes: &mut [u8], offset: u64) -> 
     Ok(done)
 }
 
-/// What the log was doing when the disk failed it.
+/// A call of the log to its disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
     /// Making the directory.
@@ -167,7 +167,7 @@ impl fmt::Display for Call {
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {call} {name}")]
 pub struct DiskError {
-    /// What was asked of it.
+    /// The call that failed.
     pub call: Call,
     /// The file or directory.
     pub name: String,
@@ -182,8 +182,8 @@ impl DiskError {
         move |source| DiskError { call, name, source }
     }
 
-    /// Whether there was no room left, and nothing is uncertain because of that: a sync of the
-    /// directory that fails leaves open which names are durable, whatever the reason.
+    /// Whether the disk was full and nothing is uncertain because of that. A failed sync of the
+    /// directory leaves open which names are durable, whatever the reason, so it does not count.
     #[must_use]
     pub fn is_out_of_space(&self) -> bool {
         self.call != Call::SyncDirectory

@@ -17,9 +17,9 @@ pub enum AppendError {
         bytes_max: usize,
     },
     /// The buffer is full until the batch on its way is synced or a segment is ready.
-    #[error("the log is busy: as much is waiting for the disk as fits into memory")]
+    #[error("the log is busy: its memory is full of records that wait for the disk")]
     Busy,
-    /// The disk is full. The record was not accepted; what was accepted is not concerned.
+    /// The disk is full. The record was not accepted; records accepted before are not affected.
     #[error(
         "the record was not accepted because the disk is full: {0}. The log has not failed and \
          keeps what it accepted: make room or write a checkpoint, and append it again"
@@ -30,8 +30,8 @@ pub enum AppendError {
     Failed(#[from] LogFailure),
 }
 
-/// The disk failed the log. This opening of the log is over; what is durable is known only after
-/// opening it again.
+/// The disk failed the log. This opening of the log is over; which records are durable is known only
+/// after opening it again.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("the log has failed and must be opened again: {0}")]
 pub struct LogFailure(#[source] pub Arc<DiskError>);
@@ -44,11 +44,11 @@ pub enum CheckpointError {
         "a checkpoint through record {through}: it may stand for records from {least} to {durable}"
     )]
     OutOfRange {
-        /// What it was to stand for.
+        /// The last record that it was to stand for.
         through: LogIndex,
-        /// What the last checkpoint stands for.
+        /// The last record that the checkpoint before stands for.
         least: LogIndex,
-        /// What is durable.
+        /// The last durable record.
         durable: LogIndex,
     },
     /// Its state is longer than a checkpoint may hold. Nothing was written.

@@ -1,4 +1,4 @@
-//! What the log looks like on disk. All numbers are little-endian.
+//! The bytes of a log on disk. All numbers are little-endian.
 //!
 //! A log is a directory:
 //!
@@ -11,8 +11,8 @@
 //! checkpoint.draft, segment.draft being made; means nothing, removed when the log is opened
 //! ```
 //!
-//! A segment is a row of *batches*, then bytes that mean nothing: zeros, or what a recycled file
-//! held before. A batch begins at a multiple of the block size and ends at one, so that a block
+//! A segment is a row of *batches*, then bytes that mean nothing: zeros, or the old bytes of
+//! a recycled file. A batch begins at a multiple of the block size and ends at one, so that a block
 //! with synced data is never written again. It is written and synced before the next one is
 //! written, so at most one batch, the last, is not known to be durable.
 //!
@@ -49,14 +49,14 @@
 //! 40..48   durable: every record up to this number was synced when the checkpoint was written
 //! 48..56   number of the first segment that is needed
 //! 56..64   index of the first record in it
-//! 64..68   what the first batch in it names as the header checksum of the batch before
+//! 64..68   header checksum of the batch before the first batch in it, as that one names it
 //! 68..72   checksum of the state
 //! 72..80   length of the state in bytes
 //! 80..84   checksum of the bytes 0..80
 //! 84..     the state, up to the end of the file
 //! ```
 //!
-//! Checksums are CRC32C. What a log means is the business of [`recovery`](crate::recovery).
+//! Checksums are CRC32C. [`recovery`](crate::recovery) documents how a log is judged.
 
 pub mod batch;
 pub mod checkpoint;

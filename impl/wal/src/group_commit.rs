@@ -1,9 +1,10 @@
-//! What to write next, and what is durable now: the log without a disk and without threads.
+//! Which batch is written next and which records are durable: the log without a disk and without
+//! threads.
 //!
-//! Records gather in one buffer while the other is being written and synced. Whoever drives this
-//! takes what has gathered ([`GroupCommit::begin_write`]), performs it, and says what became of it
-//! ([`GroupCommit::on_synced`], [`GroupCommit::on_failed`]). A batch is whatever came during the
-//! sync of the batch before, so there is no timer.
+//! Records gather in one buffer while the other is being written and synced. The driver asks for the
+//! gathered batch ([`GroupCommit::begin_write`]), writes it, and reports the result
+//! ([`GroupCommit::on_batch`]). A batch holds the records that came during the sync of the batch
+//! before, so there is no timer.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use crate::format::checkpoint::{Root, STATE_BYTES_MAX, Start};
 use crate::settings::Settings;
 use crate::{Location, LogId, LogIndex, SegmentNumber, WriterEpoch};
 
-/// What must be ready before records need it.
+/// Work that is done before records need it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Chore {
     /// Room for the next opening, which a checkpoint has taken.
@@ -36,7 +37,7 @@ pub(crate) struct BatchWrite {
 }
 
 impl BatchWrite {
-    /// What is to be written: whole blocks in aligned memory.
+    /// The bytes to write: whole blocks in aligned memory.
     pub(crate) fn bytes(&self) -> &[u8] {
         self.buffer.bytes()
     }
@@ -72,7 +73,7 @@ pub(crate) struct GroupCommit {
     settings: Settings,
     log: LogId,
     epoch: WriterEpoch,
-    /// Records that have come.
+    /// The gathering batch.
     filling: BatchBuffer,
     /// The other buffer; with the [`BatchWrite`] while a batch is on its way.
     idle: Option<BatchBuffer>,
@@ -93,8 +94,8 @@ pub(crate) struct GroupCommit {
     lacks_reserve: bool,
     /// How many chores were begun.
     chores: u64,
-    /// Why the last chore could not be done for lack of space. Chores rest then, until somebody asks
-    /// for space or there may be some.
+    /// Why the last chore found no space. Chores rest then, until an append asks for space or a
+    /// checkpoint may have freed some.
     out_of_space: Option<Arc<DiskError>>,
     failure: Option<LogFailure>,
 }
@@ -123,12 +124,12 @@ impl GroupCommit {
         }
     }
 
-    /// Every record up to this number is durable.
+    /// The index of the last durable record.
     pub(crate) fn durable(&self) -> LogIndex {
         self.durable
     }
 
-    /// The number of the last record that was accepted.
+    /// The index of the last record that was accepted.
     pub(crate) fn last(&self) -> LogIndex {
         self.next.previous()
     }
@@ -138,15 +139,12 @@ impl GroupCommit {
         self.filling.padded_bytes()
     }
 
-    /// Why the log has failed, if it has.
+    /// The failure of the log, if it has failed.
     pub(crate) fn failure(&self) -> Option<&LogFailure> {
         self.failure.as_ref()
     }
 
-    /// Accepts a record into the batch that is gathering, and says its number.
-    ///
-    /// # Errors
-    /// When it is not accepted; nothing has changed then.
+    /// Accepts a record into the gathering batch and returns its index. On an error nothing has changed.
     pub(crate) fn append(&mut self, payload: Payload<'_>) -> Result<LogIndex, AppendError> {
         if let Some(failure) = &self.failure {
             return Err(failure.clone().into());
@@ -174,8 +172,9 @@ impl GroupCommit {
         self.filling.has_room(bytes) && !self.has_space(self.filling.padded_bytes_with(bytes))
     }
 
-    /// A record was not accepted because the log is busy. If it lacks space, chores rest no longer,
-    /// and the number of the chore is returned that decides whether there is some.
+    /// Called for a record that was not accepted because the log is busy. If space on disk is lacking,
+    /// chores rest no longer, and the number of the chore that will find out whether there is some is
+    /// returned.
     pub(crate) fn ask_for_space(&mut self, payload: Payload<'_>) -> Option<u64> {
         if !self.lacks_space(payload) {
             return None;
@@ -184,8 +183,8 @@ impl GroupCommit {
         Some(self.chores + 1)
     }
 
-    /// That there is no space, if this chore or a later one has found none. The chores before it say
-    /// nothing about the room that there is now.
+    /// The error for a full disk, if this chore or a later one has found no space. Earlier chores say
+    /// nothing about the present.
     pub(crate) fn out_of_space(&self, asked: Option<u64>) -> Option<AppendError> {
         let is_answered = asked.is_some_and(|it| self.chores >= it);
         let error = self.out_of_space.as_ref().filter(|_| is_answered)?;
@@ -218,8 +217,8 @@ impl GroupCommit {
         self.idle.is_none()
     }
 
-    /// Hands out what has gathered as the next batch to write. `None` when nothing has, when a
-    /// batch is on its way already, or when the log has failed.
+    /// Hands out the gathering batch for writing. `None` when it is empty, when another batch is on its
+    /// way, or when the log has failed.
     pub(crate) fn begin_write(&mut self) -> Option<BatchWrite> {
         if self.has_work() { self.hand_out() } else { None }
     }
@@ -291,7 +290,7 @@ impl GroupCommit {
         self.idle = Some(BatchBuffer::new(self.settings.batch_bytes, self.settings.padding()));
     }
 
-    /// What became of a batch that was handed out.
+    /// Notes the result of a batch that was handed out.
     pub(crate) fn on_batch(
         &mut self,
         write: BatchWrite,
@@ -306,8 +305,8 @@ impl GroupCommit {
         }
     }
 
-    /// The disk has failed: nothing is accepted or becomes durable any more. The first failure is
-    /// the one that is reported.
+    /// Notes that the disk has failed: no record is accepted or becomes durable any more. The first
+    /// failure is kept and reported.
     pub(crate) fn on_failed(&mut self, error: DiskError) -> LogFailure {
         self.failure.get_or_insert_with(|| LogFailure(Arc::new(error))).clone()
     }
@@ -327,14 +326,14 @@ impl GroupCommit {
         }
     }
 
-    /// What is to be done next so that records find space. One chore is done at a time.
+    /// Hands out the next chore. One chore is done at a time.
     pub(crate) fn begin_chore(&mut self) -> Option<Chore> {
         let chore = self.chore()?;
         self.chores += 1;
         Some(chore)
     }
 
-    /// What became of a chore: the segment that is ready, if it was to make one.
+    /// Notes the result of a chore: the segment that is ready, if the chore was to make one.
     pub(crate) fn on_chore(
         &mut self,
         result: Result<Option<SegmentNumber>, DiskError>,
@@ -352,7 +351,7 @@ impl GroupCommit {
         Ok(())
     }
 
-    /// What a checkpoint through this record says, with a state of this length, if there may be one.
+    /// The fields of a checkpoint through this record with a state of this length, if it is allowed.
     pub(crate) fn root_for(
         &self,
         least: LogIndex,
@@ -378,7 +377,7 @@ impl GroupCommit {
         Ok(Root { block_bytes, log: self.log, through, durable, start })
     }
 
-    /// What became of a checkpoint, and whether it has taken the room for the next opening.
+    /// Notes the result of a checkpoint, and whether it has taken the room for the next opening.
     pub(crate) fn on_checkpoint(
         &mut self,
         root: &Root,

@@ -1,4 +1,4 @@
-//! Names for what a log counts and where it keeps it.
+//! Numbers and places in a log.
 
 use std::fmt;
 
@@ -43,21 +43,21 @@ macro_rules! number {
 }
 
 number! {
-    /// The number of a record. The first is 1, and none is left out; 0 says "no record".
+    /// The index of a record in its log. The first is 1, and none is left out; 0 stands for no record.
     LogIndex
 }
 
 number! {
-    /// The number of a segment, which is in the name of its file. The first is 1.
+    /// The number of a segment, which is part of its file's name. The first is 1.
     SegmentNumber
 }
 
 number! {
-    /// Which opening of the log a batch was written by. The first is 1.
+    /// The opening of the log that wrote a batch. The first is 1.
     WriterEpoch
 }
 
-/// Whose log this is. Chosen by whoever creates it; a log with another id is refused.
+/// The identity of a log, chosen when the log is created. An opening refuses a log with another id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LogId(pub u128);
 
@@ -67,7 +67,7 @@ impl fmt::Display for LogId {
     }
 }
 
-/// A place in the log: so many bytes into a segment.
+/// A place in the log: a segment and an offset in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Location {
     /// The segment.

@@ -10,16 +10,16 @@ use crate::recovery::{
 use crate::settings::Settings;
 use crate::{Location, LogIndex};
 
-/// What a log holds.
+/// The contents of a log in numbers.
 #[derive(Debug)]
 pub struct Inspection {
-    /// What its checkpoint says.
+    /// The fields of its checkpoint.
     pub root: Root,
     /// The length of the checkpoint's state in bytes.
     pub state_bytes: u64,
     /// How many segments there are, ready and retired ones included.
     pub segments: usize,
-    /// The number of the last record.
+    /// The index of the last record.
     pub last: LogIndex,
     /// How it ends.
     pub tail: Tail,
@@ -31,7 +31,7 @@ pub struct Inspection {
 /// before damage.
 ///
 /// # Errors
-/// When there is no log, it is in use, it is damaged, or the disk fails.
+/// There is no log, it is in use, it is damaged, or the disk fails.
 pub fn inspect<D: Disk>(
     disk: &D,
     visit: &mut dyn FnMut(Location, &Batch<'_>),

@@ -1,9 +1,9 @@
-//! A write-ahead log: what was synced is there after any crash, and what was not is cleanly gone.
+//! A write-ahead log: records that were synced survive any crash, and the others are cleanly gone.
 //!
-//! A [`Log`] accepts records from many threads, writes them in batches with one sync each, and says
-//! up to which number they are durable. A [`SerialLog`] is the same log without threads. An
+//! A [`Log`] accepts records from many threads, writes them in batches with one sync each, and tells
+//! the index of the last durable record. A [`SerialLog`] is the same log without threads. An
 //! [`Opening`] recovers a log and becomes either one: it holds the state of the last checkpoint and
-//! lends the records behind it. The log knows records as bytes only.
+//! lends the records behind it. To the log, records are bytes.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -29,16 +29,18 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! - [`mod@format`] says what is on disk, [`recovery`] what is made of it, case by case.
-//! - [`Decisions`] gathers what the log believes and waits for. The crash-state enumeration runs
-//!   the log with wrong ones, to see that it catches them.
-//! - [`disk`] says what the log asks of a disk. The real one is here, and a simulated one in the crate
-//!   `steadfast-simulated-disk`.
+//! - [`mod@format`] documents the bytes on disk, [`recovery`] how they are judged, case by case.
+//! - [`Decisions`] lists everything that the log decides to believe or to wait for. The enumeration of
+//!   crash states runs the log with wrong decisions, and must catch each.
+//! - [`disk`] lists the calls that a disk must offer. The real disk is here, a simulated one in the
+//!   crate `steadfast-simulated-disk`.
+//! - [`Log::read_from`] reads an open log by index; [`inspect`] and [`salvage`] read a log that is not
+//!   open, also a damaged one.
 //!
 //! *Not promised:* rot of the last batch before a crash. It cannot be told from a tear and is
-//! reported as an uncertain tail ([`Tail::is_uncertain`]). Whoever puts back an older copy of the
-//! directory or of its newest segment takes the log back to an earlier moment unnoticed, and so
-//! does, just after a segment was begun, whoever deletes it ([`recovery`] says when).
+//! reported as an uncertain tail ([`Tail::is_uncertain`]). Restoring an older copy of the directory or
+//! of its newest segment takes the log back to an earlier moment unnoticed, and so does deleting a
+//! segment that was begun only just now ([`recovery`] has the rows).
 
 mod chain;
 pub mod checksum;

@@ -29,10 +29,10 @@ use crate::{LogId, LogIndex, WriterEpoch};
 ///
 /// When all batches but the last are read, the log starts a fresh segment with the last batch, which
 /// nothing proves durable, and syncs it; then it shows that one, too. [`Opening::into_log`] and
-/// [`Opening::into_serial_log`] go on from there, and read what is left if there is any.
+/// [`Opening::into_serial_log`] go on from there; they read records that the caller left unread.
 ///
-/// Whoever stops reading before the end, or hears of damage, has changed nothing: dropping this
-/// only unlocks the log. What was read before damage was reported is what was written.
+/// An opening that is dropped before the end, or that reports damage, has changed nothing: dropping it
+/// only unlocks the log. Records that it showed before it reported damage are as they were written.
 pub struct Opening<D: Disk> {
     /// The state of the last checkpoint; empty if there was none.
     pub state: Vec<u8>,
@@ -60,16 +60,16 @@ pub(crate) struct Resumed<D: Disk> {
     tail: Tail,
 }
 
-/// What opening a log found. All of it is durable.
+/// The result of a recovery. All of it is durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Recovered {
     /// The checkpoint's state stands for every record up to this number.
     pub through: LogIndex,
-    /// The number of the last record.
+    /// The index of the last record.
     pub last: LogIndex,
     /// Which opening of the log this is, counted from 1.
     pub epoch: WriterEpoch,
-    /// How the log ended: whether something was cut off.
+    /// How the log ended, and whether something was cut off.
     pub tail: Tail,
 }
 
@@ -90,7 +90,7 @@ impl<D: Disk> Opening<D> {
     /// exist.
     ///
     /// # Errors
-    /// When there is no log that can be opened; see [`OpenError`].
+    /// There is no log that can be opened; see [`OpenError`].
     pub fn begin(
         disk: Arc<D>,
         log: LogId,
@@ -130,7 +130,7 @@ impl<D: Disk> Opening<D> {
     /// end. They lie in memory that is used again for later batches.
     ///
     /// # Errors
-    /// When the disk fails or the log is damaged. It must be opened again then.
+    /// The disk fails or the log is damaged. The log must be opened again then.
     pub fn next_batch(&mut self) -> Result<Option<Records<'_>>, OpenError> {
         let Some(batch) = self.next_proven()? else {
             return Ok(None);
@@ -168,10 +168,10 @@ impl<D: Disk> Opening<D> {
         Ok(())
     }
 
-    /// The log, with its threads, and what was found.
+    /// The log, with its threads, and the result of its recovery.
     ///
     /// # Errors
-    /// As [`Opening::next_batch`], and when there can be no threads.
+    /// As [`Opening::next_batch`], or the system starts no more threads.
     pub fn into_log(self) -> Result<(Log<D>, Recovered), OpenError> {
         self.into_log_on(&SystemThreads)
     }
@@ -185,7 +185,7 @@ impl<D: Disk> Opening<D> {
         Ok((Log::of(parts, threads)?, recovered))
     }
 
-    /// The log without threads, and what was found.
+    /// The log without threads, and the result of its recovery.
     ///
     /// # Errors
     /// As [`Opening::next_batch`].

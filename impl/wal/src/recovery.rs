@@ -1,28 +1,28 @@
-//! What recovery makes of a disk, case by case.
+//! How recovery judges a disk, case by case.
 //!
 //! The checkpoint says where the log begins. From there on each batch names the batch before it, by
 //! the number of its first record and by that batch's header checksum. Two rules follow.
 //!
 //! - **A segment ends where the next one goes on.** A segment is *started* if it begins with a whole
 //!   batch of its own. If a later segment is started, the batches before must lead exactly to it,
-//!   whatever else stands behind them. Only the last started segment has an open end.
+//!   regardless of the bytes behind them. Only the last started segment has an open end.
 //! - **Only the last batch is uncertain.** A batch is written when the one before is synced. So
-//!   whoever finds a batch knows that all before it was durable, and where the batches break off
-//!   before something durable, there is damage. It is reported and nothing is changed.
+//!   a batch proves that all batches before it were durable, and where the batches break off before
+//!   something durable, there is damage. It is reported and nothing is changed.
 //!
 //! Opening a log reads it once. A batch is handed out when the batch after it was verified, too, and
 //! proves it durable. When everything was read and nothing is damaged, the last batch is written
-//! again, as the first batch of a segment never used before, and synced, before it is handed out:
-//! what the log says is there does not rest on a write that might be in a cache only. The copy takes
-//! the place of the original, because a segment ends where the next one goes on. Until then nothing
-//! is changed. Opening may be cut off anywhere; then it starts over.
+//! again, as the first batch of a segment never used before, and synced, before it is handed out. So
+//! no record that the log hands out rests on a write that may be in a cache only. The copy takes the
+//! place of the original, because a segment ends where the next one goes on. Until then nothing is
+//! changed. An opening may be cut off anywhere; the next one begins again.
 //!
 //! The cases, each a row of [`CASES`]:
 //!
-//! | label | what is found | what happens |
+//! | label | found | consequence |
 //! |---|---|---|
 //! | `clean-end` | zeros behind the last batch, or the end of the segment | nothing is lost |
-//! | `stale-bytes` | behind the last batch, what a recycled file held before | nothing is lost |
+//! | `stale-bytes` | behind the last batch, old bytes of a recycled file | nothing is lost |
 //! | `torn-batch` | the header of the next batch, and not its body | cut; reported as an uncertain tail |
 //! | `torn-header` | bytes that are neither zeros nor a header | cut; reported as an uncertain tail |
 //! | `hole` | nothing where a batch must be, and something newer behind | refused as damage |
@@ -35,7 +35,7 @@
 //! | `entry-lost` | a new segment's name did not survive, or no batch in it did | nothing is lost: no batch is written to a segment whose name is not durable |
 //! | `draft-left` | a half-made segment or checkpoint | removed |
 //! | `retired-left` | segments that the checkpoint no longer needs | recycled or removed |
-//! | `half-born` | no checkpoint and no records: the log was being created | created anew |
+//! | `half-born` | no checkpoint and no records: the log was being created | created again |
 //! | `lost-checkpoint` | records and no checkpoint, which no crash makes | refused as damage |
 //! | `damaged-checkpoint` | a checkpoint whose checksums are wrong | refused as damage |
 //!
@@ -47,7 +47,7 @@
 //! checkpoint needs it any more. So a whole file that is wrong is told in these ways, by `verify`
 //! and by opening alike; `tests/whole_files.rs` goes through them:
 //!
-//! | which file | what is wrong | verdict |
+//! | file | fault | verdict |
 //! |---|---|---|
 //! | a segment with records | missing, and another is behind it or a batch says that it was there | `missing-segment` |
 //! | the newest started one | cut to any length | `cut-segment`; `empty-segment` at 0 |
@@ -69,9 +69,9 @@
 //! question are written, or before the name of the next segment is durable. Nothing on the disk
 //! tells them apart.
 //!
-//! Whose file it is is read from the first batch only, because what stands further behind may be
-//! the bytes of a record. Batches of a later segment are known anywhere: no record holds a batch that
-//! was not written yet.
+//! The owner of a file is read from its first batch only, because bytes further behind may belong to a
+//! record. Batches of a later segment are recognised anywhere: no record holds a batch that was not
+//! written yet.
 //!
 //! # A full disk
 //!

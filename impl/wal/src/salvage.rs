@@ -59,13 +59,13 @@ impl Salvage {
 
 /// Shows every record in a whole batch of a log, in rising order and each once, to `visit`.
 ///
-/// What stands behind damage is trusted less than what [`inspect`](crate::inspect) shows: each batch is
-/// whole and of this log, and nothing proves that it follows the one shown before it. A new
+/// Records behind damage are less certain than those that [`inspect`](crate::inspect) shows: each batch
+/// is whole and of this log, and nothing proves that it follows the one shown before it. A new
 /// [`SalvagedRun`] begins where batches do not name each other.
 ///
 /// # Errors
-/// There is no log, it is in use or of another version, or the disk fails. A disk that cannot be read
-/// everywhere is to be copied first, by a tool that leaves out what it cannot read.
+/// There is no log, it is in use or of another version, or the disk fails. Copy a disk that
+/// cannot be read everywhere first, with a tool that leaves out unreadable sectors.
 pub fn salvage<D: Disk>(disk: &D, visit: &mut dyn FnMut(Record<'_>)) -> Result<Salvage, OpenError> {
     let segments = Segments::list(disk)?;
     let _lock = lock_for_reading(disk, &segments)?;

@@ -9,7 +9,7 @@ use crate::format::header::{HEADER_BYTES, Header};
 use crate::format::names::segment_name;
 use crate::settings::Settings;
 
-/// How much is read at once, in bytes: what stays in a processor's cache until it was looked at.
+/// How much is read at once, in bytes: it stays in a processor's cache until it was looked at.
 const READ_BYTES: usize = 256 << 10;
 
 /// An open segment and a window on it.
@@ -19,7 +19,7 @@ pub(crate) struct SegmentReader<F> {
     pub(crate) length: u64,
     settings: Settings,
     window: Vec<u8>,
-    /// What part of the file the window shows.
+    /// The offset at which the window begins.
     begin: u64,
     filled: usize,
 }
@@ -38,7 +38,7 @@ impl<F: DiskFile> SegmentReader<F> {
         Ok(SegmentReader { file, segment, length, settings, window, begin: 0, filled: 0 })
     }
 
-    /// What batches are padded to, in bytes.
+    /// The size to whose multiples batches are padded, in bytes.
     pub(crate) fn padding(&self) -> u64 {
         self.settings.padding()
     }
@@ -48,7 +48,7 @@ impl<F: DiskFile> SegmentReader<F> {
         self.window
     }
 
-    /// The batch at an offset, or what is there instead.
+    /// The batch at an offset, or the reason why there is none.
     pub(crate) fn batch(&mut self, offset: u64) -> Result<Result<Batch<'_>, NoBatch>, DiskError> {
         let decisions = self.settings.decisions;
         let block_bytes = self.settings.padding();
@@ -74,7 +74,7 @@ impl<F: DiskFile> SegmentReader<F> {
         batch.get(HEADER_BYTES..HEADER_BYTES + header.length as usize).unwrap_or_default()
     }
 
-    /// Whether a block, or what there is of it, is all zero.
+    /// Whether a block is all zero, as far as the file has it.
     pub(crate) fn is_zero(&mut self, offset: u64) -> Result<bool, DiskError> {
         let block_bytes = self.settings.block_bytes as usize;
         let bytes = self.bytes(offset, block_bytes)?;
@@ -112,8 +112,8 @@ impl<F: DiskFile> SegmentReader<F> {
         Ok(self.window[..self.filled].get(from..).unwrap_or_default())
     }
 
-    /// Moves the window so that it begins at this offset and shows at least so many bytes, keeping
-    /// what it shows already.
+    /// Moves the window so that it begins at this offset and shows at least `wanted` bytes, keeping the
+    /// bytes that it shows already.
     fn read(&mut self, offset: u64, wanted: usize) -> io::Result<()> {
         let left = usize::try_from(self.length.saturating_sub(offset)).unwrap_or(usize::MAX);
         let size = wanted.max(READ_BYTES).min(left);

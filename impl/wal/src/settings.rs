@@ -16,9 +16,9 @@ const SEGMENTS_AHEAD_MAX: usize = 1_024;
 /// How a log is laid out and how much memory it takes.
 #[derive(Clone, Copy)]
 pub struct Settings {
-    /// The size of a block in bytes, a power of two from 512 to 65536. Should not be less than what
-    /// the disk writes as one (4096 for nearly every disk of today). Fixed for a log's life:
-    /// what a log was created with wins.
+    /// The size of a block in bytes, a power of two from 512 to 65536. Should not be less than the
+    /// sector of the disk (4096 for nearly every disk of today). Fixed for a log's life: the size that
+    /// a log was created with wins.
     pub block_bytes: u32,
     /// The size of a segment in bytes, a multiple of the block size.
     pub segment_bytes: u64,
@@ -27,7 +27,7 @@ pub struct Settings {
     pub batch_bytes: u32,
     /// How many segments are made ready before they are needed, at least one.
     pub segments_ahead: usize,
-    /// What the log believes and waits for.
+    /// The decisions of the log.
     pub decisions: &'static dyn Decisions,
 }
 
@@ -70,13 +70,13 @@ pub enum SettingsError {
          for the longest batch, so at least {least_bytes} bytes"
     )]
     Segment {
-        /// What was asked for.
+        /// The size that was asked for.
         segment_bytes: u64,
-        /// What would do.
+        /// The smallest size that is accepted.
         least_bytes: u64,
     },
     /// The number of segments ahead.
-    #[error("{0} segments ahead: there are 1 to {SEGMENTS_AHEAD_MAX}")]
+    #[error("{0} segments ahead: 1 to {SEGMENTS_AHEAD_MAX} are accepted")]
     Ahead(usize),
 }
 
@@ -84,7 +84,7 @@ impl Settings {
     /// Whether these settings make a log.
     ///
     /// # Errors
-    /// When they do not; says which and what is accepted.
+    /// They do not; the error names the value and the values that are accepted.
     pub fn validate(&self) -> Result<(), SettingsError> {
         let is_block = self.block_bytes.is_power_of_two()
             && (BLOCK_BYTES_MIN..=BLOCK_BYTES_MAX).contains(&self.block_bytes);
@@ -112,12 +112,12 @@ impl Settings {
         self.batch_bytes as usize - RECORD_OVERHEAD_BYTES
     }
 
-    /// The length of the longest batch on disk, in bytes: what opening a log may have to write.
+    /// The length of the longest batch on disk, in bytes: an opening may have to write one.
     pub(crate) fn reserve_bytes(&self) -> u64 {
         padded(HEADER_BYTES as u64 + u64::from(self.batch_bytes), self.padding())
     }
 
-    /// What batches are padded to, in bytes.
+    /// The size to whose multiples batches are padded, in bytes.
     pub(crate) fn padding(&self) -> u64 {
         self.decisions.padding(u64::from(self.block_bytes))
     }

@@ -12,7 +12,7 @@ use crate::group_commit::BatchWrite;
 use crate::settings::Settings;
 use crate::{LogIndex, SegmentNumber};
 
-/// How many zeros are written at once, in bytes: little enough that a batch does not wait for long.
+/// How many zeros are written at once, in bytes: few enough that a batch does not wait long for them.
 const ZEROS_BYTES: u64 = 128 << 10;
 
 /// The files of a log.
@@ -25,7 +25,7 @@ pub(crate) struct Store<D> {
     retired: VecDeque<SegmentNumber>,
     /// Whether there is room for the next opening. A segment is made ready for records only then.
     has_reserve: bool,
-    /// What the last checkpoint stands for.
+    /// The last record that the last checkpoint stands for.
     pub(crate) through: LogIndex,
 }
 
@@ -65,8 +65,8 @@ impl<D: Disk> Store<D> {
         Ok(())
     }
 
-    /// Makes a segment that has room for this many bytes, when the disk was found to be full, of
-    /// what the log has: a retired segment, or the reserve.
+    /// Makes a segment with room for this many bytes on a full disk, from a file that the log has: a
+    /// retired segment or the reserve.
     pub(crate) fn make_segment_of_reserve(
         &mut self,
         bytes: u64,
@@ -82,7 +82,7 @@ impl<D: Disk> Store<D> {
             result => result.map_err(of(Call::Open))?,
         };
         let reserve_bytes = reserve.length().map_err(of(Call::Read))?;
-        // One that was made for shorter batches, or is none.
+        // It was made for shorter batches, or its space was given back.
         if reserve_bytes < bytes {
             return Err(full);
         }
@@ -117,7 +117,7 @@ impl<D: Disk> Store<D> {
         Ok(number)
     }
 
-    /// Writes a checkpoint, and gives up the segments that it needs no more.
+    /// Writes a checkpoint, and gives up the segments that it no longer needs.
     pub(crate) fn checkpoint(&mut self, root: &Root, state: &[u8]) -> Result<(), DiskError> {
         let needed = root.start.segment;
         if !self.settings.decisions.checkpoints_before_retiring() {
@@ -133,8 +133,8 @@ impl<D: Disk> Store<D> {
     }
 
     /// Writes a checkpoint: beside the one before, synced, then in its place, durably. On a full
-    /// disk it takes the room of the reserve, if it frees as much: otherwise the log could not be
-    /// opened any more. The reserve is to be made again then ([`Store::lacks_reserve`]).
+    /// disk it takes the room of the reserve, if it frees as much: otherwise the log could no longer be
+    /// opened. The reserve is to be made again then ([`Store::lacks_reserve`]).
     pub(crate) fn write_checkpoint(&mut self, root: &Root, state: &[u8]) -> Result<(), DiskError> {
         let frees_reserve = !self.retired.is_empty()
             || self.bytes_before(root.start.segment) >= self.settings.reserve_bytes();
@@ -156,7 +156,7 @@ impl<D: Disk> Store<D> {
     fn try_checkpoint(&mut self, root: &Root, state: &[u8]) -> Result<(), DiskError> {
         self.write_root(root, state).inspect_err(|error| {
             if error.is_out_of_space() && self.settings.decisions.writes_checkpoint_beside() {
-                // What is left of it only takes space; opening the log removes it too.
+                // Its rest only takes space; opening the log removes it, too.
                 let _ = self.disk.remove(CHECKPOINT_DRAFT);
             }
         })
@@ -232,15 +232,16 @@ impl<D: Disk> Store<D> {
     }
 }
 
-/// Writes a segment full of zeros, which has no number yet. That it is written, and not just given
-/// a length, makes the disk give the space, and later syncs need not say where it is.
+/// Writes a segment full of zeros, which has no number yet. Writing the zeros, instead of setting a
+/// length, makes the file system allocate the space now, so that later syncs have no metadata to
+/// write.
 pub(crate) fn make_draft<D: Disk>(
     disk: &D,
     settings: &Settings,
     bytes: u64,
 ) -> Result<(), DiskError> {
     write_draft(disk, settings, bytes).inspect_err(|_| {
-        // What is left of it only takes space; opening the log removes it too.
+        // Its rest only takes space; opening the log removes it, too.
         let _ = disk.remove(SEGMENT_DRAFT);
     })
 }
@@ -316,7 +317,7 @@ impl<D: Disk> BatchWriter<D> {
         }
     }
 
-    /// Makes what was written durable.
+    /// Makes the written batch durable.
     pub(crate) fn sync(&self) -> Result<(), DiskError> {
         let Some((segment, file)) = &self.current else {
             return Ok(());
@@ -329,7 +330,7 @@ impl<D: Disk> BatchWriter<D> {
     }
 }
 
-/// Writes all of these bytes. A disk that takes only some is asked again for the rest.
+/// Writes all of these bytes. If the disk takes only some, the rest is written by further calls.
 fn write_full(
     file: &impl DiskFile,
     bytes: &[u8],

@@ -61,7 +61,7 @@ fn a_failed_directory_sync_is_final() {
 }
 
 #[test]
-fn everyone_who_waits_hears_of_a_failure() {
+fn every_waiting_thread_learns_of_a_failure() {
     let disk = SimulatedDisk::new(DiskModel::default());
     let opening = Opening::begin(Arc::new(disk.clone()), ID, small()).unwrap();
     let (log, _) = opening.into_log().unwrap();
@@ -209,7 +209,7 @@ fn the_first_append_after_room_was_made_is_accepted() {
     let says = error.to_string();
     assert!(matches!(error, AppendError::OutOfSpace(_)), "{says}");
     assert!(says.contains("The log has not failed and keeps what it accepted"), "{says}");
-    // Whoever makes segments in idle time meets the full disk, too.
+    // Making segments in idle time meets the full disk, too.
     log.make_segments().unwrap();
     assert!(matches!(log.append(&[5; 400]), Err(AppendError::OutOfSpace(_))));
     log.make_segments().unwrap();

@@ -1,4 +1,4 @@
-//! What those who wait for a record see while the disk takes its time.
+//! Threads and futures that wait for a record while the disk takes its time.
 #![allow(clippy::unwrap_used)]
 
 use std::future::Future;

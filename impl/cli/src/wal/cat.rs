@@ -14,7 +14,7 @@ use super::{explain, report};
 /// The account of a salvage names this many gaps and runs.
 const RUNS_SHOWN: usize = 20;
 
-/// The records that are written, and what stands between them.
+/// The records that are written, and their frames.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Cat {
     /// The directory of the log.
@@ -26,18 +26,17 @@ pub(crate) struct Cat {
     /// The number of the last record; without it, all up to the end.
     #[arg(long, value_name = "NUMBER")]
     to: Option<u64>,
-    /// What tells one record from the next.
+    /// The bytes that separate records.
     #[arg(long, value_enum, default_value_t = Frame::None)]
     frame: Frame,
     /// Go on behind damage with every batch that is whole, and print which records are missing.
     ///
-    /// Such a batch is what the log once wrote, but nothing proves that it follows the records before
-    /// it. Use `--frame numbered` to see the gaps in the output.
+    /// The log once wrote such a batch, but nothing proves that it follows the records before it. Use `--frame numbered` to see the gaps in the output.
     #[arg(long)]
     salvage: bool,
 }
 
-/// What tells one record from the next.
+/// The bytes that separate records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Frame {
     /// Nothing: the bytes of the records, one after the other.
@@ -101,7 +100,7 @@ impl Cat {
         Ok(report(&result))
     }
 
-    /// Says first how `verify` judges the log, and then what was found.
+    /// Writes the records, and prints the verdict of `verify` and the account of the salvage.
     fn run_salvage(&self) -> io::Result<ExitCode> {
         let disk = RealDisk::new(&self.directory);
         let judged = inspect(&disk, &mut |_, _| {});

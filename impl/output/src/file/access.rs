@@ -1,4 +1,4 @@
-//! Who may do what with a file that takes the place of another.
+//! Permissions and attributes of a file that takes the place of another.
 
 use std::fs::{File, Metadata, Permissions};
 use std::io;
@@ -15,9 +15,9 @@ const PERMISSIONS: u32 = 0o7777;
 /// Gives a file the owner, the group, the permissions, the access list and the other attributes of the
 /// one that it is to replace. At no moment can anybody do more with it than with that one.
 ///
-/// Few may give a file to another owner, and its own may give it to a group of theirs. Where the group
-/// does not stay, its members and all others may do what both might before; where either does not stay,
-/// nobody runs it in its name.
+/// Only privileged users may give a file to another owner, and an owner only to a group of theirs. Where
+/// the group changes, the group and all others get the permissions that both had before; where either
+/// changes, the set-id bits are dropped.
 ///
 /// # Errors
 /// It cannot get an attribute or an access list, or would be open to more than before.

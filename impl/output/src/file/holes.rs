@@ -10,7 +10,7 @@ pub(super) const PIECE: usize = 32 << 10;
 /// Fewer zeros are no hole: a block of most file systems.
 const HOLE_LEAST: usize = 4 << 10;
 
-/// Writes an empty file front to back, and leaves out what would be zeros.
+/// Writes an empty file front to back, and leaves out zeros.
 #[derive(Debug)]
 pub(super) struct Holes {
     file: File,
@@ -23,7 +23,7 @@ impl Holes {
         Holes { file, position: 0 }
     }
 
-    /// The file, which is now as long as what was written.
+    /// The file, extended to the length of the written bytes.
     pub(super) fn finish(self) -> io::Result<File> {
         if self.file.metadata()?.len() < self.position {
             self.file.set_len(self.position)?;

@@ -15,7 +15,7 @@ use tempfile::{Builder, TempPath};
 /// Signals that end the program from outside and let it tidy up.
 const SIGNALS: [i32; 5] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXCPU];
 
-/// The temporary names that there are. Held while one is made or given up, so that a signal finds all.
+/// The temporary names. Locked while one is made or given up, so that a signal finds all.
 static NAMES: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 /// A temporary name. Dropped, it is removed.
@@ -33,7 +33,7 @@ impl Temporary {
         static WATCH: Once = Once::new();
         WATCH.call_once(watch);
         let mut names = names();
-        // The error of the library would name the temporary file, of which the user knows nothing.
+        // The error of the library would name the temporary file, which the user does not know.
         let mut code = None;
         let mut noted = |path: &Path| make(path).inspect_err(|it| code = it.raw_os_error());
         let made = Builder::new().make_in(directory, &mut noted);
@@ -45,7 +45,7 @@ impl Temporary {
         Ok((made, Temporary { path: Some(path) }))
     }
 
-    /// Gives what it names the name `target`, from which it takes what was there.
+    /// Renames the file to `target`, replacing the file that had that name.
     pub(super) fn persist(mut self, target: &Path) -> io::Result<()> {
         let mut names = names();
         let Some(path) = self.path.take() else { return Ok(()) };

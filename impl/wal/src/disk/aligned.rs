@@ -4,11 +4,11 @@ use std::ops::{Deref, DerefMut};
 
 use steadfast_huge_pages::{HUGE_PAGE_BYTES, HugePages};
 
-/// What the memory of direct I/O is aligned to, in bytes. No disk asks for more.
+/// The alignment of memory for direct I/O, in bytes. No disk asks for more.
 const ALIGNMENT: usize = 4096;
 
-/// Zeroed memory that begins at a multiple of 4096 bytes. Much of it lies in huge pages where the
-/// system has them, which direct I/O hands to the disk in fewer pieces.
+/// Zeroed memory that begins at a multiple of 4096 bytes. Large buffers lie in huge pages where the
+/// system has them, because direct I/O hands these to the disk in fewer pieces.
 pub struct AlignedBuffer(Memory);
 
 enum Memory {
@@ -17,7 +17,7 @@ enum Memory {
 }
 
 impl AlignedBuffer {
-    /// Memory of this many bytes, all zero. What is not touched costs nothing.
+    /// Memory of this many bytes, all zero. Pages that are never touched cost nothing.
     #[must_use]
     pub fn zeroed(length: usize) -> AlignedBuffer {
         if length >= HUGE_PAGE_BYTES

@@ -40,13 +40,13 @@ struct FileId {
     inode: u64,
 }
 
-/// How often a lock that another process holds is tried. A process that is being started holds the
-/// locks of its parent until it runs its own program, also those that the parent gives up meanwhile.
+/// How often a lock that another process holds is tried. A child process holds the locks of its parent
+/// from its start until it runs its own program, even those that the parent gives up meanwhile.
 const LOCK_ATTEMPTS: u32 = 20;
 /// The time between two attempts.
 const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
-/// The locks that this process holds. The system says only that somebody holds one.
+/// The locks that this process holds. The system tells only that a lock is held, not by which process.
 static HELD: Mutex<BTreeSet<FileId>> = Mutex::new(BTreeSet::new());
 
 fn held() -> MutexGuard<'static, BTreeSet<FileId>> {
@@ -69,7 +69,7 @@ impl RealLock {
 
 impl Drop for RealLock {
     fn drop(&mut self) {
-        // Before the file is closed: whoever locks it next enters it again.
+        // Before the file is closed, because the next owner of the lock enters the same file.
         held().remove(&self.id);
     }
 }
@@ -212,8 +212,8 @@ impl DiskFile for RealFile {
         self.0.write_at(bytes, offset)
     }
 
-    // Writes that are synced in the same call (`O_DSYNC`, `RWF_DSYNC`) are as safe and were no
-    // quicker: where the disk cannot force a single write to its medium, both end in the same flush.
+    // Writes that are synced in the same call (`O_DSYNC`, `RWF_DSYNC`) are as safe and were not faster:
+    // where the disk cannot force a single write to its medium, both end in the same flush.
     fn sync(&self) -> io::Result<()> {
         self.0.sync_data()
     }

@@ -6,20 +6,20 @@ use crate::decisions::Decisions;
 use crate::disk::AlignedBuffer;
 use crate::{LogId, LogIndex, SegmentNumber, WriterEpoch};
 
-/// What a record's length takes before its bytes.
+/// The length of the field before a record's bytes, in bytes.
 pub const RECORD_OVERHEAD_BYTES: usize = 4;
-/// The longest body a batch may have, in bytes: what a decoder is ready to hold.
+/// The longest body of a batch in bytes. A decoder allocates no more.
 pub const BODY_BYTES_MAX: u32 = 64 << 20;
-/// So much is checksummed at once, in bytes: much enough to do it at full speed, and little enough
-/// that what was just copied is still near the processor.
+/// Bytes are checksummed in pieces of this length: long enough for full speed, and short enough that a
+/// piece that was just copied is still in the processor's cache.
 const SUMMED_AT_ONCE_BYTES: usize = 16 << 10;
 
-/// What a record is to hold.
+/// The bytes of a record that is appended.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Payload<'a> {
     /// The bytes.
     pub(crate) bytes: &'a [u8],
-    /// Their checksum, if they are many: who appends computes it before anybody has to wait.
+    /// The checksum of a long record: the appending thread computes it before it takes the lock.
     checksum: Option<Checksum>,
 }
 
@@ -34,7 +34,7 @@ impl<'a> Payload<'a> {
 /// A record as it lies in a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record<'a> {
-    /// Its number.
+    /// Its index.
     pub index: LogIndex,
     /// Its bytes.
     pub payload: &'a [u8],
@@ -43,7 +43,7 @@ pub struct Record<'a> {
 /// A batch whose checksums are right and whose records fill its body.
 #[derive(Clone, Copy, Debug)]
 pub struct Batch<'a> {
-    /// What it says about itself.
+    /// Its header.
     pub header: Header,
     /// The checksum of its header, which the next batch names.
     pub checksum: Checksum,
@@ -55,7 +55,7 @@ pub struct Batch<'a> {
 pub enum NoBatch {
     /// They do not begin with a header.
     Header(NoHeader),
-    /// The header is right, and what follows it is not.
+    /// The header is right, and the body is not.
     Body(Header),
 }
 
@@ -63,7 +63,7 @@ impl<'a> Batch<'a> {
     /// The batch at the beginning of these bytes.
     ///
     /// # Errors
-    /// When there is none; says what is wrong.
+    /// There is none; the error tells which part is wrong.
     pub fn decode(
         bytes: &'a [u8],
         block_bytes: u64,
@@ -125,7 +125,7 @@ impl<'a> Iterator for Records<'a> {
     }
 }
 
-/// What a batch's header says that its records do not.
+/// The fields of a batch's header that do not follow from its records.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Placement {
     /// Whose log it is in.
@@ -136,7 +136,7 @@ pub(crate) struct Placement {
     pub(crate) epoch: WriterEpoch,
     /// The number of its first record.
     pub(crate) first: LogIndex,
-    /// What is durable as it is written.
+    /// The last durable record when it is written.
     pub(crate) durable: LogIndex,
     /// The length in bytes that the segment had when it got its name.
     pub(crate) segment_bytes: u64,
@@ -146,7 +146,7 @@ pub(crate) struct Placement {
     pub(crate) previous: Checksum,
 }
 
-/// Memory in which a batch grows, aligned as direct I/O wants it.
+/// Memory in which a batch grows, aligned for direct I/O.
 ///
 /// The checksum is computed as records come, while another batch is being synced.
 pub(crate) struct BatchBuffer {
@@ -164,7 +164,7 @@ impl BatchBuffer {
     pub(crate) fn new(body_bytes_max: u32, block_bytes: u64) -> BatchBuffer {
         let bytes = padded(HEADER_BYTES as u64 + u64::from(body_bytes_max), block_bytes);
         BatchBuffer {
-            // A buffer that no address space has room for is not asked for by valid settings.
+            // Valid settings ask for no buffer that exceeds the address space.
             memory: AlignedBuffer::zeroed(usize::try_from(bytes).unwrap_or(usize::MAX)),
             filled: HEADER_BYTES,
             count: 0,
@@ -229,7 +229,7 @@ impl BatchBuffer {
         self.count += count;
     }
 
-    /// Checksums what has come since it was last done.
+    /// Checksums the bytes that were added since the last call.
     fn sum(&mut self) {
         self.checksum = self.checksum.and(&self.memory[self.summed..self.filled]);
         self.summed = self.filled;
@@ -241,7 +241,7 @@ impl BatchBuffer {
         self.filled = end;
     }
 
-    /// Completes the batch with its header and padding, and says what that header is.
+    /// Completes the batch with its header and padding, and returns the header with its checksum.
     pub(crate) fn seal(&mut self, placement: Placement) -> (Header, Checksum) {
         // The memory holds a whole number of blocks, so the padding has room.
         let end = self.filled.next_multiple_of(usize::try_from(self.block_bytes).unwrap_or(1));
@@ -271,7 +271,7 @@ impl BatchBuffer {
         &self.memory[..end]
     }
 
-    /// Forgets the batch.
+    /// Empties the batch.
     pub(crate) fn clear(&mut self) {
         self.filled = HEADER_BYTES;
         self.count = 0;

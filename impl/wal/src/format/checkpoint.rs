@@ -6,7 +6,7 @@ use crate::checksum::Checksum;
 use crate::decisions::Decisions;
 use crate::{LogId, LogIndex, SegmentNumber};
 
-/// What stands before the state, in bytes.
+/// The length of the fields before the state, in bytes.
 pub const CHECKPOINT_HEADER_BYTES: usize = 84;
 /// The longest state that a checkpoint may hold, in bytes: longer ones are neither written nor read.
 pub const STATE_BYTES_MAX: u64 = 4 << 30;
@@ -20,11 +20,11 @@ pub struct Start {
     pub segment: SegmentNumber,
     /// The number of its first record.
     pub first: LogIndex,
-    /// What its first batch names as the header checksum of the batch before.
+    /// The header checksum of the batch before its first batch, as that one names it.
     pub previous: Checksum,
 }
 
-/// What a checkpoint says, apart from the state.
+/// The fields of a checkpoint, without the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Root {
     /// The block size of the log, in bytes.
@@ -78,7 +78,7 @@ impl Root {
     /// The checkpoint that these bytes are, and its state.
     ///
     /// # Errors
-    /// When they are none.
+    /// They are no checkpoint.
     pub fn decode<'a>(
         bytes: &'a [u8],
         decisions: &dyn Decisions,

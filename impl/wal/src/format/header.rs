@@ -12,12 +12,12 @@ pub const HEADER_BYTES: usize = 96;
 const COVERED_BYTES: usize = 92;
 const MAGIC: [u8; 8] = *b"STDFSTWB";
 
-/// What a batch says about itself.
+/// The header of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
     /// How many records it has.
     pub count: u32,
-    /// Whose log it is in.
+    /// The log that it was written to.
     pub log: LogId,
     /// The segment it was written to.
     pub segment: SegmentNumber,
@@ -83,7 +83,7 @@ impl Header {
     /// The header at the beginning of these bytes, and its checksum.
     ///
     /// # Errors
-    /// When there is none; says what is there instead.
+    /// There is none; the error tells which bytes are there instead.
     pub fn decode(bytes: &[u8], decisions: &dyn Decisions) -> Result<(Header, Checksum), NoHeader> {
         let Some(bytes) = bytes.first_chunk::<HEADER_BYTES>() else {
             return Err(NoHeader::Garbage);
@@ -137,7 +137,7 @@ impl Header {
     }
 }
 
-/// So many bytes, rounded up to whole blocks.
+/// A number of bytes, rounded up to whole blocks.
 #[must_use]
 pub(crate) fn padded(bytes: u64, block_bytes: u64) -> u64 {
     bytes.next_multiple_of(block_bytes)

@@ -34,7 +34,7 @@ pub enum FileName {
 }
 
 impl FileName {
-    /// Whose name this is; `None` if no file of a log is called so.
+    /// The file with this name; `None` if a log has no such file.
     #[must_use]
     pub fn parse(name: &str) -> Option<FileName> {
         match name {

@@ -1,6 +1,6 @@
-//! What the tests of the interleavings do wrong on purpose. The log as it is built has none of it.
+//! Faults that the tests of the interleavings plant. The log as it is built has none of them.
 
-/// Whether the log is to do this wrongly.
+/// Whether this fault is planted.
 #[cfg(not(test))]
 macro_rules! planted {
     ($fault:ident) => {
@@ -17,21 +17,21 @@ macro_rules! planted {
 
 pub(super) use planted;
 
-/// Something that is done wrongly.
+/// A fault that must be caught.
 #[cfg(test)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// A ring does not count, so that one who is about to fall asleep misses it.
+    /// A ring does not count, so that a thread that is about to sleep misses it.
     RingUncounted,
-    /// Whoever is woken wakes nobody else.
+    /// A woken thread wakes no other.
     BrokenChain,
-    /// Those who wait for a batch are told that it is durable before it is synced.
+    /// Threads that wait for a batch learn that it is durable before it is synced.
     RungBeforeSync,
     /// The next batch is handed out while the one before is on its way.
     RoleReleasedEarly,
-    /// Nobody notes that a thread waits for the batch that gathers.
+    /// That a thread waits for the gathering batch is not noted.
     WaiterUnseen,
-    /// Appends that wait for room do not hear of it.
+    /// Appends that wait for room are not woken.
     RoomUntold,
     /// A thread that wrote a batch does not wake the writer for the next.
     WriterAsleep,
@@ -39,6 +39,6 @@ pub(super) enum Fault {
 
 #[cfg(test)]
 thread_local! {
-    /// What is done wrongly. All threads of a model run on one of the system.
+    /// The planted fault. All threads of a model run on one thread of the system.
     pub(super) static PLANTED: std::cell::Cell<Option<Fault>> = const { std::cell::Cell::new(None) };
 }

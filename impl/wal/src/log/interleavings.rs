@@ -1,8 +1,8 @@
-//! The threads of a log in every order that loom finds within a bound on preemptions, and what must
-//! be caught there.
+//! The threads of a log in every order that loom finds within a bound on preemptions, and the faults
+//! that must be caught there.
 //!
-//! Loom, and not shuttle, because the bells are a matter of memory orderings, which shuttle takes to be
-//! sequentially consistent, and because a search within a bound has an end and a random one has none.
+//! Loom, and not shuttle, because the bells rest on memory orderings, which shuttle takes to be
+//! sequentially consistent, and because a search within a bound ends.
 
 mod disk;
 
@@ -25,8 +25,8 @@ use disk::{Watched, WatchedDisk};
 type Bells = bells::Bells<SystemThreads>;
 
 const ID: LogId = LogId(1);
-/// A thread is stopped in favour of another no more often than this, beside where it waits. Most
-/// faults of threads need one or two (Musuvathi, Qadeer: Iterative Context Bounding, PLDI 2007).
+/// A running thread is interrupted in favour of another at most this often. Most faults of threads
+/// need one or two (Musuvathi, Qadeer: Iterative Context Bounding, PLDI 2007).
 const PREEMPTIONS: usize = 2;
 
 fn settings(decisions: &'static dyn Decisions) -> Settings {
@@ -34,7 +34,7 @@ fn settings(decisions: &'static dyn Decisions) -> Settings {
     Settings { block_bytes, segment_bytes, batch_bytes, segments_ahead: 1, decisions }
 }
 
-/// A log whose first batch has room, with another segment ready: nobody makes segments.
+/// A log whose first batch has room and which has another segment ready: none is made.
 static READY: LazyLock<Watched> = LazyLock::new(|| {
     let disk = WatchedDisk::default();
     let settings = Settings { segments_ahead: 2, ..settings(&DefaultDecisions) };
@@ -203,9 +203,9 @@ fn a_failure_wakes_all() {
     all_come_back::<3>(Bells::ring_all);
 }
 
-/// With a chain of wakes that breaks, so that somebody is left.
+/// With a chain of wakes that breaks, so that a thread is left asleep.
 #[test]
-fn who_is_left_is_woken_before_the_bell_is_that_of_another_batch() {
+fn a_thread_that_is_left_is_woken_before_the_bell_is_that_of_another_batch() {
     PLANTED.set(Some(Fault::BrokenChain));
     all_come_back::<3>(|bells| {
         bells.on_durable(LogIndex(1));
@@ -236,7 +236,7 @@ fn checkpoints_are_written_while_records_are() {
 }
 
 #[test]
-fn everyone_who_waits_hears_of_a_failure() {
+fn every_waiting_thread_learns_of_a_failure() {
     a_failure(&DefaultDecisions);
 }
 

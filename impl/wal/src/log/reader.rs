@@ -21,7 +21,7 @@ pub struct Reader<'a, D: Disk, T: Threads = SystemThreads> {
     shared: &'a Shared<D, T>,
     /// Records before this one are not shown.
     from: LogIndex,
-    /// What the batch at `location` must say.
+    /// The fields by which the batch at `location` is recognised.
     chain: Chain,
     location: Location,
     segment: Option<SegmentReader<D::File>>,

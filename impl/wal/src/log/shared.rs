@@ -229,7 +229,7 @@ impl<D: Disk, T: Threads> Shared<D, T> {
         Some(write)
     }
 
-    /// Writes and syncs a batch and wakes those who wait for it. Returns the next batch if the writer
+    /// Writes and syncs a batch and wakes the threads that wait for it. Returns the next batch if the writer
     /// calls this; for any other thread the writer is woken.
     fn write_batch(&self, write: BatchWrite, is_writer: bool) -> Option<BatchWrite> {
         let mut writer = T::lock(&self.writer);

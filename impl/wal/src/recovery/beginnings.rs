@@ -1,5 +1,5 @@
 //! How the files of a log begin and how long they are: which segments are started, and which files
-//! are not what a crash can leave.
+//! are not as a crash can leave them.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -27,12 +27,12 @@ pub(super) struct Beginnings {
     pub(super) started: VecDeque<Started>,
     /// How long all of them are, in bytes.
     pub(super) lengths: BTreeMap<SegmentNumber, u64>,
-    /// What is wrong with the first file that is not what it must be.
+    /// The damage of the first file that is not as it must be.
     pub(super) suspect: Option<Damage>,
     /// The last record that batches in wrong files prove to have been durable.
     pub(super) known_durable: LogIndex,
-    /// The last segment that is started and those behind it that somebody tried to start: these must
-    /// be as long as they were made. Recovery shortens the one before, when it has started the next.
+    /// The last segment that is started and those behind it that an opening tried to start. These must
+    /// be as long as they were made: recovery shortens a segment when it has started the next.
     last: Vec<Lengths>,
     settings: Settings,
     chain: Chain,

@@ -1,4 +1,4 @@
-//! What recovery finds, in words.
+//! The findings of recovery, in words.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use crate::{Location, LogId, LogIndex};
 pub enum Case {
     /// Zeros behind the last batch, or the end of the segment.
     CleanEnd,
-    /// What a recycled file held before.
+    /// Old bytes of a recycled file.
     StaleBytes,
     /// A header without its body.
     TornBatch,
@@ -79,7 +79,7 @@ pub const CASES: [(Case, &str, &str); 17] = [
     (Case::EntryLost, "entry-lost", "a segment made ready was never started: nothing is lost"),
     (Case::DraftLeft, "draft-left", "a half-made file is left: it means nothing and is removed"),
     (Case::RetiredLeft, "retired-left", "a segment is left that the checkpoint needs no more"),
-    (Case::HalfBorn, "half-born", "the log was being created: it is created anew"),
+    (Case::HalfBorn, "half-born", "the log was being created: it is created again"),
     (Case::LostCheckpoint, "lost-checkpoint", "there are records and no checkpoint"),
     (Case::DamagedCheckpoint, "damaged-checkpoint", "the checkpoint is not what was written"),
 ];
@@ -91,7 +91,7 @@ impl Case {
         self.row().1
     }
 
-    /// What it means.
+    /// The case in one sentence.
     #[must_use]
     pub fn sentence(self) -> &'static str {
         self.row().2
@@ -106,7 +106,7 @@ impl Case {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {} ({place}{})", case.label(), case.sentence(), lost_text(*lost))]
 pub struct Damage {
-    /// What kind.
+    /// The kind of damage.
     pub case: Case,
     /// The file, or the place in it.
     pub place: Place,
@@ -153,15 +153,15 @@ pub struct Tail {
 }
 
 impl Tail {
-    /// Whether something stands there that may once have been a synced batch. A crash during a
-    /// write explains it; without a crash it is rot, and records are lost.
+    /// Whether the bytes there may once have been a synced batch. A crash during a write explains them;
+    /// without a crash they are rot, and records are lost.
     #[must_use]
     pub fn is_uncertain(&self) -> bool {
         matches!(self.case, Case::TornBatch | Case::TornHeader)
     }
 }
 
-/// Why a log cannot be opened. Nothing was changed, unless the disk failed on the way.
+/// Why a log cannot be opened. Nothing was changed, unless the disk failed during the opening.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The settings make no log.
@@ -188,7 +188,7 @@ pub enum OpenError {
         /// Whether this process has it open, and not another.
         is_by_this_process: bool,
     },
-    /// The directory holds a file that is none of a log's.
+    /// The directory holds a file that does not belong to a log.
     #[error(
         "{place} holds {name:?}, which is no file of a log: a log needs a directory of its own"
     )]
@@ -212,14 +212,14 @@ pub enum OpenError {
         /// Its version.
         version: u32,
     },
-    /// It is the log of somebody else.
+    /// It is another log than the one that was to be opened.
     #[error("{place} is the log {found}: the log {wanted} was to be opened")]
     OtherLog {
         /// The directory.
         place: String,
-        /// Whose log it is.
+        /// The log that is there.
         found: LogId,
-        /// Whose log was asked for.
+        /// The log that was asked for.
         wanted: LogId,
     },
     /// Durable bytes are gone or wrong.
@@ -227,7 +227,7 @@ pub enum OpenError {
     Damaged {
         /// The directory.
         place: String,
-        /// What is wrong.
+        /// The damage.
         damage: Damage,
     },
     /// Opening it has failed before.
@@ -239,7 +239,7 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// Somebody has locked the log.
+    /// The log is locked.
     pub(crate) fn in_use<D: Disk>(disk: &D) -> OpenError {
         let is_by_this_process = disk.is_locked_by_this_process(LOCK);
         OpenError::InUse { place: disk.place(), is_by_this_process }

@@ -39,7 +39,7 @@ impl Segments {
     }
 }
 
-/// Reads the checkpoint: what it says, and the state.
+/// Reads the checkpoint: its fields and the state.
 pub(crate) fn read_root<D: Disk>(
     disk: &D,
     settings: Settings,

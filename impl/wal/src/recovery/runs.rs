@@ -9,12 +9,11 @@ use crate::format::names::segment_name;
 use crate::settings::Settings;
 use crate::{Location, SegmentNumber};
 
-/// How much is read at once, in bytes, or one batch if that is longer: little enough that what was
-/// read ahead is in a processor's cache until it is verified.
+/// How much is read at once, in bytes, or one batch if that is longer: few enough bytes that they are
+/// still in a processor's cache when they are verified.
 pub(super) const READ_BYTES: usize = 256 << 10;
 
-/// Batches as they lie on disk, one after the other. Only what their headers say about their
-/// lengths was looked at.
+/// Batches as they lie on disk, one after the other. Only the lengths in their headers were looked at.
 pub(super) struct Run {
     pub(super) location: Location,
     memory: AlignedBuffer,
@@ -56,7 +55,7 @@ pub(super) struct Runs<F> {
     settings: Settings,
     segments: VecDeque<SegmentNumber>,
     file: Option<File<F>>,
-    /// What was read behind the last run: the beginning of the next.
+    /// The bytes that were read behind the last run: the beginning of the next.
     carried: Vec<u8>,
     /// The length of the last batch, with its padding: the next ones are often as long.
     batch_bytes: usize,
@@ -104,8 +103,8 @@ impl<F: DiskFile> Runs<F> {
         }
     }
 
-    /// Reads into this memory what comes next in a file. Says how many bytes of it are whole
-    /// batches, and whether more may follow.
+    /// Reads the next bytes of a file into this memory. Returns how many of them are whole batches, and
+    /// whether more may follow.
     fn fill(
         &mut self,
         file: &File<F>,
@@ -121,7 +120,7 @@ impl<F: DiskFile> Runs<F> {
         loop {
             match self.batch_at(&memory[length..filled], left - length) {
                 Some(bytes) if length + bytes <= filled => length += bytes,
-                // One that is longer than what is read at once.
+                // A batch longer than one read.
                 Some(bytes) if length == 0 => {
                     grow(memory, filled, bytes);
                     let read = file.read(memory, filled, bytes)?;
@@ -149,7 +148,7 @@ impl<F: DiskFile> Runs<F> {
         }
     }
 
-    /// How long the batch is that begins here and may take so many bytes, if one begins here.
+    /// The length of the batch that begins here, if one begins here and takes at most `left` bytes.
     fn batch_at(&mut self, bytes: &[u8], left: usize) -> Option<usize> {
         let (header, _) = Header::decode(bytes, self.settings.decisions).ok()?;
         let padded_bytes = usize::try_from(header.padded_bytes(self.settings.padding())).ok()?;
@@ -162,7 +161,7 @@ impl<F: DiskFile> Runs<F> {
     }
 }
 
-/// Makes memory this long, and keeps what it is filled with.
+/// Extends memory to this length, and keeps the bytes that it is filled with.
 fn grow(memory: &mut AlignedBuffer, filled: usize, bytes: usize) {
     if memory.len() < bytes {
         let mut longer = AlignedBuffer::zeroed(bytes);
@@ -179,8 +178,8 @@ impl<F: DiskFile> File<F> {
         Ok(File { file, segment, length, offset: 0 })
     }
 
-    /// Reads on behind what memory holds of the file from the offset on, up to this size. Says how
-    /// much it holds then.
+    /// Reads on behind the `filled` bytes that memory holds of the file, up to this size. Returns how
+    /// many it holds then.
     fn read(&self, memory: &mut [u8], filled: usize, size: usize) -> Result<usize, DiskError> {
         if size <= filled {
             return Ok(filled);

@@ -9,9 +9,10 @@ use crate::disk::{AlignedBuffer, Call, Disk, DiskError, DiskFile};
 
 /// How many runs are read ahead.
 const RUNS_AHEAD: usize = 8;
-/// No more is read while runs of so many bytes are about, unless verifying may wait for more.
+/// Reading pauses while the runs in use take this many bytes, unless the verifier may need more to go
+/// on.
 const ABOUT_BYTES: usize = (RUNS_AHEAD + RUNS_HELD) * READ_BYTES;
-/// So many runs at most are held by who verifies, for as long as it likes.
+/// The verifier holds up to this many runs for as long as it likes.
 const RUNS_HELD: usize = 3;
 
 type Read = Result<Option<Run>, DiskError>;
@@ -27,7 +28,7 @@ pub(super) enum Source<F> {
 /// A thread that reads ahead.
 pub(super) struct Ahead {
     runs: Option<Receiver<Read>>,
-    /// Memory to be used again: no more than what the runs that are about are in.
+    /// Memory to use again: that of runs that are no longer needed.
     memory: Option<Sender<AlignedBuffer>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -54,7 +55,7 @@ impl<F: DiskFile> Source<F> {
     pub(super) fn next<D: Disk<File = F>>(&mut self, disk: &D) -> Read {
         match self {
             Source::Asked(runs, memory) => runs.next(disk, std::mem::take(memory)),
-            // A thread that is gone has said all it had to say.
+            // A thread that has ended has sent all its runs.
             Source::Ahead(ahead) => {
                 ahead.runs.as_ref().and_then(|it| it.recv().ok()).unwrap_or(Ok(None))
             }
@@ -73,7 +74,7 @@ impl<F: DiskFile> Source<F> {
     }
 }
 
-/// Reads run after run until there are no more or nobody wants them.
+/// Reads run after run until the last one, or until the receiver is gone.
 fn read_all<D: Disk>(
     disk: &D,
     mut runs: Runs<D::File>,
@@ -108,10 +109,10 @@ fn read_all<D: Disk>(
 
 impl Drop for Ahead {
     fn drop(&mut self) {
-        // It waits for neither any more then.
+        // The thread waits for neither channel any more then.
         (self.runs, self.memory) = (None, None);
         if let Some(thread) = self.thread.take() {
-            // A thread that panicked has said so.
+            // A thread that panicked has printed its message.
             let _ = thread.join();
         }
     }

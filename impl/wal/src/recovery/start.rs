@@ -1,5 +1,5 @@
-//! Starts a log: creates it, or goes on behind its last batch in a fresh segment, and clears away
-//! what means nothing.
+//! Starts a log: creates it, or goes on behind its last batch in a fresh segment, and removes files
+//! that mean nothing.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -25,7 +25,7 @@ const FIRST_SEGMENT: SegmentNumber = SegmentNumber(1);
 /// The first record of every log.
 const FIRST_RECORD: LogIndex = LogIndex(1);
 
-/// Looks at a directory before anything in it is touched, not even the lock; makes it if need be.
+/// Looks at a directory before anything in it is touched, the lock included; creates it if need be.
 pub(crate) fn refuse_what_is_no_log<D: Disk>(
     disk: &D,
     log: LogId,
@@ -51,7 +51,7 @@ pub(crate) fn refuse_what_is_no_log<D: Disk>(
 }
 
 /// Creates a log: its first segment with a batch without records, then the checkpoint that makes
-/// it a log. What a creation that was cut off has left is removed first.
+/// it a log. The remains of a creation that was cut off are removed first.
 pub(crate) fn create<D: Disk>(
     disk: &Arc<D>,
     log: LogId,
@@ -91,8 +91,8 @@ pub(crate) fn create<D: Disk>(
     Ok(())
 }
 
-/// The damage that there is when a directory without a checkpoint is more than what a creation has
-/// left that was cut off.
+/// The damage of a directory without a checkpoint that holds more than the remains of a creation that
+/// was cut off.
 pub(crate) fn lost_checkpoint<D: Disk>(
     disk: &D,
     settings: Settings,
@@ -126,7 +126,7 @@ fn has_records<D: Disk>(
     Ok(false)
 }
 
-/// Starts a fresh segment with the last batch of the log, and clears away what means nothing.
+/// Starts a fresh segment with the last batch of the log, and removes files that mean nothing.
 pub(crate) fn go_on<D: Disk>(
     disk: &Arc<D>,
     root: &Root,
@@ -150,7 +150,7 @@ pub(crate) fn go_on<D: Disk>(
     let mut ready = ready(&end.unstarted, settings, bytes);
     let (segment, segment_bytes) = match ready.pop_front() {
         Some(segment) => (segment, settings.segment_bytes),
-        // A segment of full length takes time to make, and whoever opens a log waits.
+        // A segment of full length takes time to make, and the caller of an opening waits.
         None => (make_fresh(&mut store, bytes, root, &last.header, &end.unstarted)?, bytes),
     };
     let start = Start { segment, first: before.next, previous: before.previous };

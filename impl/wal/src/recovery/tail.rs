@@ -1,4 +1,4 @@
-//! Judges how a log ends, from what stands behind the last batch.
+//! Judges how a log ends, from the bytes behind the last batch.
 
 use super::beginnings::whole_file;
 use super::damage::{Case, Damage, Place, ReadError, Tail};
@@ -19,7 +19,7 @@ const SECTOR_BYTES_MIN: u64 = 512;
 pub(crate) struct Unstarted {
     pub(crate) segment: SegmentNumber,
     pub(crate) length: u64,
-    /// Whether somebody has tried to start it.
+    /// Whether an opening has tried to start it.
     pub(crate) is_touched: bool,
     /// Whether nothing but a torn copy of the last batch is lost when it is written over.
     pub(crate) is_free: bool,
@@ -141,7 +141,7 @@ impl<D: Disk> Judge<'_, D> {
         walk.suspect.clone().or(missing).or(misplaced)
     }
 
-    /// What stands where the batches break off, and whether that is nothing.
+    /// The case of the bytes where the batches break off, and whether they are all zero.
     fn break_at(&mut self, location: Location) -> Result<(Tail, bool), DiskError> {
         let next = self.chain.next;
         let chain = self.chain;
@@ -166,8 +166,8 @@ impl<D: Disk> Judge<'_, D> {
         Ok((Tail { case, location, cut }, is_blank))
     }
 
-    /// Reads what stands behind the break, sector by sector, for whatever proves that more was
-    /// durable: a newer batch, or a header that says so. A batch that a disk wrote to the wrong
+    /// Searches the bytes behind the break, sector by sector, for proof that more was durable: a newer
+    /// batch, or a header that names a later durable record. A batch that a disk wrote to the wrong
     /// place need not begin where a block does.
     fn look_behind(&mut self, from: Location, tail: &mut Tail) -> Result<(), DiskError> {
         let chain = self.chain;

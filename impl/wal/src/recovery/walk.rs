@@ -47,8 +47,8 @@ pub(crate) struct Walk<F> {
     pub(super) known_durable: LogIndex,
     /// The newest segment whose name is known to have been durable.
     pub(super) newest: SegmentNumber,
-    /// What is wrong with the beginning or the length of a file. It is reported where the batches
-    /// break off, so that those before are shown.
+    /// The damage to the beginning or the length of a file. It is reported where the batches break off,
+    /// so that those before are shown.
     pub(super) suspect: Option<Damage>,
     /// Where the segments begin that were walked through.
     pub(super) starts: Vec<Start>,
@@ -57,7 +57,7 @@ pub(crate) struct Walk<F> {
 }
 
 impl<F: DiskFile> Walk<F> {
-    /// A walk that reads ahead, if the disk is one for which that is of use.
+    /// A walk that reads ahead, if that pays with this disk.
     pub(crate) fn ahead<D: Disk<File = F>>(
         disk: &Arc<D>,
         settings: Settings,
@@ -227,12 +227,12 @@ impl<F: DiskFile> Walk<F> {
         Batch::verified(batch.header, batch.checksum, self.body(batch))
     }
 
-    /// The number of the last record.
+    /// The index of the last record.
     pub(crate) fn last_record(&self) -> LogIndex {
         self.chain.next.previous()
     }
 
-    /// The damage that there is when the batches break off before something that is started.
+    /// The damage where the batches break off before a segment that is started.
     fn broken(&self, next: Option<&Header>) -> Damage {
         let known = next.map_or(self.known_durable, |it| it.first.previous());
         match &self.suspect {

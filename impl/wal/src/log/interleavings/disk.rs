@@ -1,4 +1,4 @@
-//! A disk in memory that watches what the log does to it, and fails the test that breaks a rule.
+//! A disk in memory that checks the calls of the log, and fails the test when one breaks a rule.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -12,8 +12,8 @@ use crate::format::header::Header;
 use crate::format::names::{CHECKPOINT, FileName, segment_name};
 use crate::{DefaultDecisions, LogIndex, SegmentNumber};
 
-/// Clones are the same disk. Loom sees which records are synced and tries all orders of that; other
-/// calls it does not see, but the locks around them.
+/// Clones are the same disk. Loom sees which records are synced and tries all orders of that. It does
+/// not see the other calls, but the locks around them.
 #[derive(Clone, Default)]
 pub(super) struct WatchedDisk {
     watched: Arc<Mutex<Watched>>,
@@ -21,7 +21,7 @@ pub(super) struct WatchedDisk {
     durable: Option<Arc<AtomicU64>>,
 }
 
-/// What is on the disk, and what was promised of it.
+/// The files on the disk, and the rules for them.
 #[derive(Clone, Default)]
 pub(super) struct Watched {
     names: BTreeMap<String, usize>,
