@@ -28,7 +28,7 @@ const GAP_MIN: usize = 24;
 const STRONG_MIN: usize = 1024;
 /// The segments of a stretch are of one alignment, or no farther apart: lines with an insertion in
 /// each have an alignment each.
-const TIGHT_MAX: usize = 16;
+const TIGHT_MAX: usize = 32;
 /// Segments that are farther apart, as lines between which short ones were not found, are one stretch if they
 /// are no farther apart than this
 const LOOSE_MAX: usize = 64;

@@ -31,8 +31,11 @@ const HOLE_MIN: usize = 4 << 10;
 const GO_BACK: usize = 4;
 /// The equal bytes that prove a small shift.
 const NEAR_EQUAL_MIN: usize = 20;
-/// The equal bytes that prove a larger shift, which is found by chance more often.
-const FAR_EQUAL_MIN: usize = 32;
+/// The equal bytes that prove a larger shift, which is found by chance more often. With 32, patches of 56
+/// pairs were longer by 0.8%, with 128 by 1.4%.
+const FAR_EQUAL_MIN: usize = 64;
+/// A shorter equal end of both contents is as likely by chance as worth an operation.
+const SUFFIX_MIN: usize = 32;
 /// The equal bytes that pay for a small search; of noise, which is not packed, any number does.
 const PAYING_MIN: usize = 32;
 /// The longest insertion or deletion in bytes whose search is always worth its time.
@@ -63,8 +66,7 @@ const COARSE_PRICE: usize = 1;
 pub(crate) fn outline(pair: Pair<'_>, summing: &mut Summing<'_>) -> Vec<Segment> {
     let prefix = summing.equal_run(pair, Place { old: 0, new: 0 });
     let suffix = match summing.equal_suffix(pair, prefix) {
-        // As likely by chance as worth an operation.
-        ..FAR_EQUAL_MIN => 0,
+        ..SUFFIX_MIN => 0,
         suffix => suffix,
     };
     let end = pair.new.len() - suffix;
