@@ -47,7 +47,7 @@ pub(crate) struct Anchors<'a> {
 const WORDS: usize = 16;
 /// Offsets written at once.
 const STEP: usize = 4;
-/// The anchors of so many mark words, and room for what is written over.
+/// The anchors of [`WORDS`] mark words, and room for the offsets that [`put_offsets`] writes beyond the last one.
 type Offsets = [u16; WORDS * MARKED + STEP];
 
 impl<'a> Anchors<'a> {
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
     use crate::noise::noise;
 
-    /// The anchors that are left, taken so many at once.
+    /// The anchors that are left, taken `at_once` at a time.
     fn rest(anchors: &mut Anchors<'_>, at_once: usize) -> Vec<usize> {
         let (mut all, mut taken) = (Vec::new(), vec![0; at_once]);
         while let count @ 1.. = anchors.take(&mut taken) {

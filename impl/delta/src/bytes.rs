@@ -27,7 +27,7 @@ impl<'a> Reader<'a> {
         std::mem::take(&mut self.rest)
     }
 
-    /// Room for so many things of at least one byte each, but for no more than can be there.
+    /// A vector with room for `count` items of at least one byte each, bounded by the bytes that are left.
     pub(crate) fn capacity_for(&self, count: u64) -> usize {
         usize::try_from(count).unwrap_or(usize::MAX).min(self.rest.len())
     }

@@ -24,7 +24,7 @@ pub(crate) fn common_prefix(a: &[u8], b: &[u8]) -> usize {
     at + common_prefix_in_block(&a[at..], &b[at..])
 }
 
-/// The same for what is likely to differ soon.
+/// The same for contents that are likely to differ soon.
 pub(crate) fn common_prefix_in_block(a: &[u8], b: &[u8]) -> usize {
     let mut at = 0;
     for (a, b) in a.chunks_exact(8).zip(b.chunks_exact(8)) {

@@ -34,7 +34,7 @@ pub(crate) struct FileBuffer {
 }
 
 impl FileBuffer {
-    /// A buffer of so many bytes, all zero.
+    /// A buffer of `length` zero bytes.
     pub(crate) fn zeroed(length: usize) -> FileBuffer {
         let memory = vec![0; length + PAGE];
         let start = (PAGE / 2).wrapping_sub(memory.as_ptr().addr()) % PAGE;

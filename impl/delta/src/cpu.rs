@@ -2,7 +2,7 @@
 
 /// Code that is worth compiling for each instruction set.
 pub(crate) trait Kernel {
-    /// What it computes; the same on every CPU.
+    /// Its result, which is the same on every CPU.
     type Output;
 
     /// Computes it. Implementations are `#[inline(always)]`, so that they are compiled into each

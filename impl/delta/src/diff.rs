@@ -1,4 +1,4 @@
-//! Finding what the new content has in common with the old one.
+//! Finding the pieces that the new content has in common with the old one.
 
 use std::io::{self, Write};
 
@@ -7,6 +7,7 @@ pub(crate) mod contest;
 pub(crate) mod dense;
 pub(crate) mod fill;
 pub(crate) mod fine;
+pub(crate) mod gaps;
 pub(crate) mod lookups;
 pub(crate) mod near;
 pub(crate) mod outline;
@@ -26,10 +27,10 @@ const PASSES: u64 = 2;
 /// New bytes between two observations.
 const OBSERVED: usize = 1 << 20;
 
-/// What an encoder is asked for.
+/// Options of a diff.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// How long to look for what is equal.
+    /// How long to look for equal pieces.
     pub effort: Effort,
     /// Whether the patch carries a sum of the new content, so that whoever applies it knows that
     /// the result is right. Without one the patch is found faster and the caller must check the

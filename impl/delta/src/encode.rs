@@ -87,7 +87,7 @@ impl<'a, 's, W: Write> Encoder<'a, 's, W> {
         self.literals(segment.new_start)?;
         let old = self.pair.old.len();
         if segment.old_start >= old && segment.length > 0 {
-            // What is not kept becomes literals.
+            // New bytes that were not kept become literals.
             let source = segment.old_start - old;
             let Some((kept, length)) = self.kept.find(source..source + segment.length) else {
                 return Ok(());
@@ -98,7 +98,7 @@ impl<'a, 's, W: Write> Encoder<'a, 's, W> {
         self.copy(segment)
     }
 
-    /// Describes what is left as literals.
+    /// Describes the rest of the new content as literals.
     ///
     /// # Errors
     /// The patch cannot be written.
@@ -193,8 +193,8 @@ impl<'a, 's, W: Write> Encoder<'a, 's, W> {
         Ok(())
     }
 
-    /// Describes what is equal up to the first stretch that was replaced, and this; returns how many
-    /// bytes.
+    /// Describes the equal bytes up to the first replaced stretch, and this stretch; returns the number of
+    /// bytes described.
     fn replaced(&mut self, old: &[u8], new: &[u8]) -> io::Result<usize> {
         let equal = common_prefix(old, new);
         self.equal(equal);

@@ -24,8 +24,8 @@ use std::io::{self, Read};
 use std::ops::Range;
 
 use crate::apply::driver::{judge, run};
-use crate::apply::stream::OldContent;
 use crate::error::PatchError;
+use crate::old_content::OldContent;
 use crate::sum::{SUM_BLOCK, Sum};
 use crate::touched::TouchedBlocks;
 use crate::wire::reader::PatchReader;
@@ -54,11 +54,11 @@ pub trait PatchedFile: OldContent {
     fn sync(&mut self) -> io::Result<()>;
 }
 
-/// What is verified before a file is changed in place.
+/// The bytes that are verified before a file is changed in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verify {
-    /// The blocks of 16 KiB that are changed: costs what the change costs. The rest of the file is
-    /// not looked at.
+    /// The blocks of 16 KiB that are changed: takes time in proportion to the change. The rest of the file is
+    /// not read.
     Touched,
     /// The whole result, by the sum in the patch: costs reading the file.
     Whole,

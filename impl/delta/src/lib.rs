@@ -18,22 +18,22 @@
 //! Where only one end has the old version there is [`remote`], an exchange of messages. Both ends
 //! tell contents by the names that [`manifest`] gives them.
 //!
-//! # How it finds what is equal
+//! # How it finds equal bytes
 //!
-//! 1. `diff::outline` trims what is equal at both ends and then runs along one alignment at the
+//! 1. `diff::outline` trims the equal bytes at both ends and then runs along one alignment at the
 //!    speed of memory comparison, over changed bytes, small shifts and large moves.
-//! 2. `diff::fill` looks for pieces of what is left, by content-defined anchors.
+//! 2. `diff::fill` looks for pieces of the unmatched rest, by content-defined anchors.
 //! 3. `diff::fine` looks for short pieces, where a sample tells that they pay, and `diff::contest`
 //!    keeps the list of pieces that makes the shortest patch.
 //! 4. `encode` turns the pieces into operations, changed bytes and literals, each in streams of
 //!    their own, packed where that helps. `wire` documents the bytes.
 //!
-//! # What is verified
+//! # Verification
 //!
 //! Every frame of a patch has a check, so damage is told from misuse before anything is made of
 //! it. The sum of the new content (see `sum`) tells that the result is right. Both are against
-//! accidents, not against malice: whoever can write a patch can write any new content. Who must
-//! know that a content is the one that was meant checks its name. On hostile patches the promise is
+//! accidents, not against malice: whoever can write a patch can write any new content. A
+//! caller that must know that a content is the intended one checks its name. On hostile patches the promise is
 //! an error, bounded memory, and no output that was called right.
 //!
 //! Invariant: this crate does not know nodes, entries or paths.
@@ -55,6 +55,7 @@ mod in_place;
 pub mod manifest;
 #[cfg(test)]
 mod noise;
+mod old_content;
 mod pair;
 pub mod remote;
 mod segment;
@@ -65,10 +66,11 @@ mod summing;
 mod touched;
 mod wire;
 
-pub use apply::{Applied, Content, OldContent, apply, apply_stream};
+pub use apply::{Applied, Content, apply, apply_stream};
 pub use diff::{Options, diff, diff_observed};
 pub use effort::Effort;
 pub use error::PatchError;
 pub use in_place::{InPlacePlan, JournalError, PatchedFile, Verify};
+pub use old_content::OldContent;
 pub use stats::{STREAM_NAMES, Stats, StreamStats, stats};
 pub use summing::NewChanged;

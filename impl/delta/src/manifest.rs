@@ -1,4 +1,4 @@
-//! Manifests: what a content consists of, in three nested levels, and the name that follows.
+//! Manifests: the parts of a content, in three nested levels, and the name that follows.
 //!
 //! A content is cut into sections of about 1 MiB, these into chunks of 16 to 64 KiB, and these
 //! into grains of about 256 bytes. Chunks are named by the BLAKE3 of their bytes, sections by the
@@ -36,7 +36,7 @@ pub enum Depth {
     Grains,
 }
 
-/// What a content consists of. Sections are shared with the manifests that it was carried over
+/// The parts of a content. Sections are shared with the manifests that it was carried over
 /// from and to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest {

@@ -1,6 +1,6 @@
 //! Bytes for tests in which nothing repeats.
 
-/// So many of them, always the same.
+/// The first `length` of them, always the same.
 pub(crate) fn noise(length: usize) -> Vec<u8> {
     let mut state = 1u64;
     let mut next = || {

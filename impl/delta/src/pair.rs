@@ -1,4 +1,4 @@
-//! Both contents and what is asked of them.
+//! The old and the new content, and comparisons between them.
 
 use crate::compare::{WINDOW, common_prefix, common_prefix_in_block, common_suffix, word};
 use crate::differing::differing;
@@ -11,8 +11,8 @@ pub(crate) struct Pair<'a> {
     pub new: &'a [u8],
 }
 
-/// What a different byte costs, in equal ones. It is sent as a gap and a difference, which together
-/// take about as many bytes as two or three literals once all are packed.
+/// The cost of a different byte, in equal bytes. It is sent as a gap and a difference, which together take
+/// about as many bytes as two or three literals once all are packed.
 const DIFFERENT_COST: isize = 2;
 /// A longer segment is not looked at again.
 const COVERED_MAX: usize = 4 << 10;
@@ -37,8 +37,8 @@ impl Pair<'_> {
         common_suffix(&self.old[..place.old], &self.new[floor..place.new])
     }
 
-    /// Removes the last ones of `segments` that what is equal before `place` covers, and returns the
-    /// place where that begins: of two pieces that are alike the wrong one may have been found first.
+    /// Removes the last segments that the equal bytes before `place` cover, and returns the place where these
+    /// bytes begin: of two pieces that are alike the wrong one may have been found first.
     pub(crate) fn cover(&self, segments: &mut Vec<Segment>, mut place: Place) -> Place {
         while let Some(last) = segments.last().filter(|it| it.length <= COVERED_MAX) {
             let before = self.equal_run_before(place, last.new_start);
@@ -94,7 +94,7 @@ impl Pair<'_> {
 pub(crate) struct Alike {
     /// Its bytes.
     pub length: usize,
-    /// The equal ones of these, less what the different ones cost.
+    /// The equal ones of these, less the cost of the different ones.
     pub gain: isize,
 }
 

@@ -47,6 +47,7 @@
 //! # Ok::<(), steadfast_delta::remote::RemoteError>(())
 //! ```
 
+mod effect;
 mod error;
 mod held;
 mod ids;
@@ -59,48 +60,7 @@ mod patch;
 mod receiver;
 mod sender;
 
+pub use effect::{Effect, Limits};
 pub use error::RemoteError;
 pub use receiver::Receiver;
 pub use sender::Sender;
-
-use crate::manifest::Manifest;
-
-/// In this attempt nothing of the old content is used. The first is 0.
-const ATTEMPT_LAST: u8 = 2;
-
-/// What a receiver accepts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// The greatest length of a new content in bytes.
-    pub length_max: u64,
-    /// The greatest width of a name in bits. Less than 64 makes names lighter and repetitions more
-    /// frequent.
-    pub name_bits_max: u8,
-}
-
-impl Default for Limits {
-    /// Anything.
-    fn default() -> Limits {
-        Limits { length_max: u64::MAX, name_bits_max: 64 }
-    }
-}
-
-/// What a receiver wants done, in this order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// Sends a message to the sender.
-    Send(Vec<u8>),
-    /// Appends a piece of the old content to the new one.
-    Copy {
-        /// Where it begins in the old content.
-        offset: u64,
-        /// Its length in bytes.
-        length: u64,
-    },
-    /// Appends these bytes to the new content.
-    Write(Vec<u8>),
-    /// Throws away what was appended so far.
-    Restart,
-    /// The new content is complete; it was checked, and this is its manifest.
-    Done(Manifest),
-}

@@ -1,12 +1,13 @@
-//! What a patch consists of, told without the old content.
+//! The parts of a patch, counted without the old content.
 
 use std::io::{self, Read};
 
-use crate::apply::OldContent;
 use crate::error::PatchError;
+use crate::old_content::OldContent;
 use crate::sum::Sum;
 use crate::wire::frame::{Broken, PackedFrame, STREAMS};
-use crate::wire::operations::{Operations, Progress};
+use crate::wire::operations::Operations;
+use crate::wire::progress::Progress;
 use crate::wire::reader::PatchReader;
 
 /// The names of the streams, in their order.
@@ -22,7 +23,7 @@ pub struct StreamStats {
     pub packed: u64,
 }
 
-/// What a patch consists of.
+/// The parts of a patch, in bytes and numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
     /// The bytes of the patch.
@@ -58,9 +59,9 @@ pub struct Stats {
     pub streams: [StreamStats; STREAMS],
 }
 
-/// Reads a patch to its end and tells what it consists of.
+/// Reads a patch to its end and counts its parts.
 ///
-/// Its checks are verified, and its operations; not what the old content would be needed for.
+/// Its checks and operations are verified; the sums are not, because they need the contents.
 ///
 /// # Errors
 /// The patch cannot be read, is damaged or malformed.

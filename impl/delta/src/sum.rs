@@ -3,8 +3,8 @@
 //! `sum = Σ XXH3-128(block i, seed i) mod 2^128` over blocks of 16 KiB, the last one shorter. It
 //! tells whether a patch met the old content that it was made for and whether the result is the
 //! new one. It is against accidents: whoever can forge a patch can forge its sum as well, so a
-//! cryptographic hash inside the patch would guard nothing more. Who must trust a content checks
-//! its name.
+//! cryptographic hash inside the patch would guard nothing more. A caller that must trust a
+//! content checks its name.
 //!
 //! Because addition knows no order, the sum is taken while a block is still in the cache from
 //! being compared or written, from either end; and a change of a few blocks is checked by those.
@@ -16,12 +16,10 @@ use std::ops::Range;
 
 use twox_hash::XxHash3_128;
 
-use crate::apply::OldContent;
 use crate::cpu::Cpu;
+use crate::old_content::OldContent;
 use compared::Compared;
-
-/// The bytes of a block.
-pub(crate) const SUM_BLOCK: usize = 16 << 10;
+pub(crate) use compared::SUM_BLOCK;
 
 /// The sum of some blocks of a content.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

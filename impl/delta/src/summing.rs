@@ -11,8 +11,8 @@ use crate::touched::BlockSums;
 
 /// Equal bytes between two observations.
 const OBSERVED: usize = 1 << 20;
-/// The end of both contents is compared backward in stretches of so many bytes, and forward in
-/// each, as memory is read faster.
+/// The end of both contents is compared backward in stretches of this many bytes, and forward within each,
+/// because memory is read faster forward.
 const STRETCH: usize = 256 << 10;
 
 /// Why a diff failed that read its new content twice: the source of its [`io::Error`].
@@ -135,7 +135,7 @@ impl<'a> Summing<'a> {
         std::mem::take(&mut self.differing)
     }
 
-    /// The sum, with the blocks added that nobody passed.
+    /// The sum, completed by the blocks that no comparison passed.
     ///
     /// # Errors
     /// The new content is to be read twice, and its second sum is another.
@@ -164,7 +164,7 @@ impl<'a> Summing<'a> {
     }
 
     /// Sums the new bytes from `start` on, if they are the whole block that is next, and tells whether
-    /// they equal the old ones. What is compared `next` is asked for.
+    /// they equal the old ones. The bytes that are compared `next` are prefetched.
     fn sum_compared(
         &mut self,
         start: usize,

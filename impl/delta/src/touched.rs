@@ -12,7 +12,7 @@ pub(crate) const IN_PLACE_MAX: u64 = 64 << 20;
 /// A patch that changes blocks of more bytes is not applied in place: they are all read and summed.
 pub(crate) const TOUCHED_MAX: u64 = 256 << 20;
 
-/// What a planned write takes besides its bytes.
+/// The overhead of a planned write in bytes.
 pub(crate) const WRITE_COST: u64 = 32;
 
 /// Names the blocks that the old bytes in ascending ranges lie in, each once.
@@ -61,7 +61,7 @@ pub(crate) struct Touched {
     blocks: TouchedBlocks,
     /// The numbers of the touched blocks, in ascending order and apart.
     ranges: Vec<Range<u64>>,
-    /// The bytes that are written and what the writes cost.
+    /// The bytes that are written, and the overhead of the writes.
     written: u64,
     /// The bytes of the touched blocks.
     touched: u64,

@@ -1,4 +1,5 @@
-//! The bytes of a patch, version 2. Version 1, which is read as well, lacks what is said below to be new.
+//! The bytes of a patch, version 2. Version 1, which this crate reads as well, lacks the parts that are marked
+//! as new below.
 //!
 //! All numbers are little-endian; a `varint` is an unsigned LEB128 of at most ten bytes. A patch
 //! is a header, frames until all of the new content is described, a trailer, and nothing more.
@@ -70,6 +71,7 @@ pub(crate) mod frame;
 pub(crate) mod header;
 pub(crate) mod operations;
 pub(crate) mod packing;
+pub(crate) mod progress;
 pub(crate) mod reader;
 pub(crate) mod source;
 pub(crate) mod varint;

@@ -172,13 +172,13 @@ fn candidates_of_little_that_is_unmatched_are_not_crowded_out() {
     lengths("pieces moved about in text", &old, &new);
 }
 
-/// Lines of words, of which some few differ from line to line, with the word `from` called `to`.
+/// Lines of words in which the word `from` is renamed to `to` in some places.
 fn renamed(seed: usize, lines: usize, to: &str) -> Vec<u8> {
     let dice = noise(30 + seed as u64, lines * 8);
     let words = ["collate", "symbol", "from", "under", "ignore", "script", "order", "weight"];
     let line = |(at, dice): (usize, &[u8])| {
         let word = |it: u8| match words[usize::from(it % 8)] {
-            "from" if it % 5 == 0 => to,
+            "from" if it.is_multiple_of(5) => to,
             word => word,
         };
         let (name, rest) = (at / 7 * 31 + usize::from(dice[0] % 4), usize::from(dice[1] % 3));

@@ -1,4 +1,4 @@
-//! Patches that were written once and must be read for ever: `snapshots/delta/*.patch`.
+//! Patches that were written once and must stay readable: `snapshots/delta/*.patch`.
 //!
 //! An encoder may improve; these files stay. To add one, name it in `cases` and run the test: a
 //! file that is missing is written, and the test fails once, for somebody to look at it.

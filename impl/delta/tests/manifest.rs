@@ -208,7 +208,7 @@ fn a_manifest_of_another_version_is_named() {
     assert_eq!(Manifest::from_bytes(&bytes), Err(ManifestError::Version(9)));
 }
 
-/// Names and cuts are for ever: a content named today must have that name tomorrow.
+/// Names and cuts never change: a content named today must have that name tomorrow.
 #[test]
 fn names_and_forms_are_frozen() {
     let contents = [

@@ -6,7 +6,8 @@ use crate::error::PatchError;
 use crate::skipped::Skipped;
 use crate::wire::frame::{Broken, PackedFrame};
 use crate::wire::header::{Header, Trailer};
-use crate::wire::operations::{Changes, Operations, Progress};
+use crate::wire::operations::{Changes, Operations};
+use crate::wire::progress::Progress;
 use crate::wire::reader::PatchReader;
 use crate::wire::source::Source;
 

@@ -18,7 +18,7 @@ const HUGE_MIN: usize = 4 << 20;
 /// Copied before it is changed and summed, so that both work in the cache.
 const STEP: usize = 8 * SUM_BLOCK;
 
-/// A content in memory of its own. What is long lies in huge pages where the system has them:
+/// A content in memory of its own. A long one lies in huge pages where the system has them:
 /// page faults would take longer than copying.
 #[derive(Debug)]
 pub struct Content {
@@ -62,7 +62,7 @@ impl Deref for Content {
 /// Makes the new content of at most `limit` bytes from the old one and a patch.
 ///
 /// If the patch carries a sum, the result has that sum. It guards against accidents, as another
-/// old content or rot; who must trust a content checks its name.
+/// old content or rot; a caller that must trust a content checks its name.
 ///
 /// # Errors
 /// The patch is damaged, made for another old content, or makes more than `limit` bytes.

@@ -7,6 +7,7 @@ use std::ops::Range;
 use super::driver::{Failure, Target, judge, run};
 use crate::copy::{FileBuffer, copy};
 use crate::error::PatchError;
+use crate::old_content::OldContent;
 use crate::sum::{SUM_BLOCK, Sum};
 use crate::wire::operations::Changes;
 use crate::wire::reader::PatchReader;
@@ -14,22 +15,7 @@ use crate::wire::reader::PatchReader;
 /// Written at once.
 const BUFFER: usize = 16 * SUM_BLOCK;
 
-/// An old content that can be read anywhere.
-pub trait OldContent {
-    /// Its bytes.
-    ///
-    /// # Errors
-    /// The length cannot be told.
-    fn length(&self) -> io::Result<u64>;
-
-    /// Fills `bytes` from `offset` on.
-    ///
-    /// # Errors
-    /// The content cannot be read, or ends before.
-    fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()>;
-}
-
-/// What was made by a patch.
+/// The result of applying a patch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Applied {
     /// The bytes of the new content.
@@ -40,7 +26,7 @@ pub struct Applied {
 
 /// Makes the new content of at most `limit` bytes and writes it to `new`, front to back.
 ///
-/// Only an `Ok` says that what was written is the new content; on an error it must be thrown away.
+/// The output is the new content only if the result is `Ok`; on an error it must be thrown away.
 ///
 /// # Errors
 /// As [`apply`](crate::apply); also if the old content, the patch or `new` cannot be read or
@@ -67,7 +53,7 @@ pub fn apply_stream(
 struct Stream<'a, O, W> {
     old: &'a O,
     new: W,
-    /// Begins with what was made and not yet written, from a block's start on.
+    /// Begins with the bytes that were made but not written yet, from a block's start on.
     buffer: FileBuffer,
     /// The bytes of it.
     filled: usize,
@@ -77,7 +63,7 @@ struct Stream<'a, O, W> {
 }
 
 impl<O: OldContent, W: Write> Stream<'_, O, W> {
-    /// Room behind what was made, for at least a byte and at most `wanted`.
+    /// Room behind the bytes that were made, for at least one byte and at most `wanted`.
     fn room(&mut self, wanted: u64) -> io::Result<&mut [u8]> {
         if self.filled == BUFFER {
             self.flush()?;

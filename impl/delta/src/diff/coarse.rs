@@ -14,8 +14,8 @@ use crate::segment::Place;
 
 /// The bytes of a key.
 const KEY: usize = 32;
-/// A table that could be larger has room for so many times the samples, so that they seldom share
-/// a slot.
+/// A table below its largest size has room for two to the power of this times the samples, so that samples
+/// seldom share a slot.
 const SPARE_LOG2: u32 = 4;
 /// The bits of the filter for an entry.
 const FILTER_BITS_LOG2: u32 = 4;
@@ -46,7 +46,7 @@ impl Grain {
         self.entries_log2_max + 1
     }
 
-    /// What a slot holds above the sample's number: bits of the hash that the filter does not use.
+    /// The bits of a slot above the sample's number: bits of the hash that the filter does not use.
     fn tag(self, hash: u64) -> u32 {
         ((hash >> (self.entries_log2_max + FILTER_BITS_LOG2)) as u32) << self.sample_bits()
     }

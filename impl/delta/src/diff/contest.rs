@@ -90,8 +90,8 @@ fn passes(
     Ok([plain, refined])
 }
 
-/// The lists between whose segments the third pass looks. What the second pass found hides pieces that
-/// pay better and misses none that the third one finds, but to find all with the third takes longer.
+/// The lists between whose segments the third pass looks. The pieces of the second pass hide pieces that pay
+/// better; but to find all of them with the third pass takes longer.
 fn bases<'a>(
     pair: Pair<'_>,
     outline: &'a [Segment],
@@ -114,7 +114,7 @@ struct Candidate {
     measured: Option<Measured>,
 }
 
-/// What a patch takes.
+/// The length of a patch, and the patch itself if it was kept.
 struct Measured {
     length: u64,
     patch: Option<Unsealed<Vec<u8>>>,

@@ -2,12 +2,11 @@
 //!
 //! Both contents are cut down to their anchors, which are alike wherever the bytes are. The new
 //! content's unmatched stretches say first which anchors are wanted at all, so that the table
-//! grows with what is unmatched, and most old anchors are passed over within the cache.
+//! grows with the unmatched bytes, and most old anchors are passed over within the cache.
 
 use std::ops::Range;
 
-use super::lookups::Lookups;
-use super::sample::total;
+use super::gaps::total;
 use super::search::{Search, WAYS};
 use crate::anchors::{ANCHOR_BYTES, Anchors, Rarity};
 use crate::compare::{are_equal_words, word};
@@ -17,7 +16,7 @@ use crate::segment::Place;
 const BUCKETS_LOG2: std::ops::RangeInclusive<u32> = 6..=20;
 /// For fewer unmatched bytes a closer look takes hardly any time.
 const LITTLE: usize = 256 << 10;
-/// From so many unmatched bytes on, a closer look takes more time than it saves bytes.
+/// From this number of unmatched bytes on, a closer look takes more time than it saves bytes.
 const MUCH: usize = 8 << 20;
 /// Bits of the filter for every wanted anchor.
 const FILTER_BITS_LOG2: u32 = 3;
@@ -41,7 +40,7 @@ pub(crate) struct Dense {
     filter_log2: u32,
     buckets: Vec<[u32; WAYS]>,
     buckets_log2: u32,
-    /// A position is kept without its lowest bits, of which there are so many.
+    /// The number of lowest bits that a kept position lacks: 0 for an old content of less than 4 GiB.
     dropped_bits: u32,
     /// The bits of a kept position. Those above are some of its key's hash: to look at the old
     /// content in vain would cost a cache miss.
@@ -70,8 +69,8 @@ impl Dense {
         let wanted_log2 = unmatched_log2.saturating_sub(rarity_log2);
         let buckets_log2 = wanted_log2.saturating_sub(WAYS.ilog2());
         let buckets_log2 = buckets_log2.clamp(*BUCKETS_LOG2.start(), *BUCKETS_LOG2.end());
-        // Of the old anchors that nobody wants no more may pass than there are wanted ones: the table
-        // has no room for them.
+        // At most as many unwanted old anchors may pass the filter as there are wanted ones: the table has no
+        // room for more.
         let searched = total(places).max(1).ilog2().saturating_sub(rarity_log2);
         let filter_log2 = (wanted_log2 + FILTER_BITS_LOG2).max(searched + 1);
         let filter_log2 = filter_log2.clamp(10, FILTER_LOG2_MAX);
@@ -138,14 +137,9 @@ impl Dense {
     }
 
     /// The anchors of `bytes` from `at` on that a whole key follows.
-    fn anchors<'a>(&self, bytes: &'a [u8], at: usize) -> Anchors<'a> {
+    pub(super) fn anchors<'a>(&self, bytes: &'a [u8], at: usize) -> Anchors<'a> {
         let bytes = &bytes[..bytes.len().saturating_sub(self.key - ANCHOR_BYTES)];
         Anchors::new(bytes, at, self.rarity)
-    }
-
-    /// The candidates for the anchors of `pair.new` from `at` on.
-    pub(crate) fn lookups<'a>(&'a self, pair: Pair<'a>, at: usize) -> Lookups<'a> {
-        Lookups::new(self, pair, self.anchors(pair.new, at))
     }
 
     /// The kept positions for the key at `at`, most recent first.

@@ -1,10 +1,11 @@
-//! The second pass: pieces of what the first one left unmatched.
+//! The second pass: pieces of the bytes that the first one left unmatched.
 
 use std::ops::Range;
 
 use super::dense::Dense;
+use super::gaps::{gaps, total};
 use super::lookups::Lookups;
-use super::sample::{self, gaps, total};
+use super::sample;
 use super::search::Search;
 use crate::pair::Pair;
 use crate::segment::{Place, Segment};
@@ -15,43 +16,46 @@ const UNSURE_SHARE: usize = 4;
 /// To tell it takes as long as to compare both contents: not worth it where either list costs less than
 /// one byte of the new content in this number.
 const LITTLE_SHARE: usize = 1 << 10;
-/// A patch is made soon if what is compared for it, and this many bytes for each of its literals, which are
-/// packed, are less than one byte of the new content in this number, or than this number of bytes.
+/// Packing a literal takes as long as comparing this number of bytes.
 const PACKING_SHARE: usize = 64;
+/// A patch is made soon if that takes as long as comparing one byte of the new content in this number,
 const SOON_SHARE: usize = 8;
+/// or this number of bytes.
 const SOON_MIN: usize = 512 << 10;
-/// Shorter gaps are left as literals.
+/// Shorter gaps are left as literals: a key has as many bytes.
 const GAP_MIN: usize = 24;
 /// A shorter stretch of the outline may hide a better one, which only the second pass sees.
 const STRONG_MIN: usize = 1024;
 /// The segments of a stretch are of one alignment, or no farther apart: lines with an insertion in
 /// each have an alignment each.
-const TIGHT_MAX: usize = 16;
-/// Segments that are farther apart, as lines between which short ones were not found, are taken for
-/// one stretch where this is long: by chance so few follow each other.
+const TIGHT_MAX: usize = 32;
+/// Segments that are farther apart, as lines between which short ones were not found, are one stretch if they
+/// are no farther apart than this
 const LOOSE_MAX: usize = 64;
+/// and have at least this number of bytes together, which chance does not bring about.
 const LOOSE_STRONG_MIN: usize = 16 << 10;
 /// An outline is complete if it leaves less than this fraction of the bytes (its reciprocal).
 const COMPLETE_SHARE: usize = 8;
-/// A weak segment that is no longer is literals.
+/// A weak segment of no more bytes becomes literals.
 const PUT_BACK_MIN: usize = 32;
-/// A stretch that is dropped and longer shows that the gap around it has something in common with
-/// the old content.
+/// A dropped segment of at least this number of bytes shows that the gap around it has something in common
+/// with the old content.
 const RELATED_MIN: usize = 128;
-/// No sample is taken if such stretches are one byte of the gaps in so many.
+/// No sample is taken if such segments are more than one byte of the gaps in this number.
 const DROPPED_SHARE: usize = 32;
-/// What an operation takes in a patch, about, if it does not go on with the last alignment.
+/// The bytes that an operation takes in a short patch if it does not go on with the last alignment.
 const OPERATION_COST: isize = 8;
 /// In a patch of many operations, one takes a byte, and this number more if it does not go on nearby.
 const FAR_COST: usize = 4;
-/// With so much saved, nothing better is looked for.
+/// Once a segment saves this number of bytes, no better one is looked for.
 const GAIN_PLENTY: isize = 4 << 10;
 /// A better segment replaces one that was found before if it leaves fewer bytes of its head out.
 /// Both are taken else, as of lines that are packed badly and were put into another order.
 const HEAD_MAX: usize = 24;
-/// What is a real share of the new content: one byte in so many.
+/// Old bytes that are used already are searched if more than one new byte in this number is unmatched and the
+/// unused ones are less than half as many.
 const REAL_SHARE: usize = 16;
-/// So many bytes that go on in an alignment nearby make a candidate, too.
+/// The equal bytes that make the alignment of the segment before or behind a candidate, too.
 const EXPECTED_MIN: usize = 24;
 
 /// The segments of the outline, and these with those found in the gaps between them, in the order of
@@ -108,7 +112,7 @@ fn cost(new_length: usize, segments: &[Segment], search: Search) -> usize {
     (new_length - length(segments)) / search.packed + segments.len() + far * FAR_COST
 }
 
-/// Takes out what is short on its own, unless most of the new content is, as rows in another order,
+/// Takes out the segments that are short on their own, unless most of the new content is, as rows in another order,
 /// and hardly any is unmatched.
 fn take_weak(new_length: usize, segments: &mut Vec<Segment>) -> Vec<Segment> {
     let (mut strong, mut weak) = (Vec::new(), Vec::new());
@@ -158,7 +162,7 @@ fn length(segments: &[Segment]) -> usize {
     segments.iter().map(|it| it.length).sum()
 }
 
-/// Where to look for what is unmatched: in the unused stretches of the old content, and everywhere
+/// Where to look for unmatched bytes: in the unused stretches of the old content, and everywhere
 /// if a real share of the new one is unmatched and they cannot account for it.
 fn places(
     pair: Pair<'_>,
@@ -200,7 +204,7 @@ impl Filling<'_> {
     /// Finds segments in a gap; `next` is the one that follows it.
     fn fill_gap(&mut self, gap: Range<usize>, next: Option<Segment>) {
         let pair = Pair { old: self.pair.old, new: &self.pair.new[..gap.end] };
-        let mut lookups = self.dense.lookups(pair, gap.start);
+        let mut lookups = Lookups::new(self.dense, pair, gap.start);
         let mut floor = gap.start;
         while let Some(found) = self.best_from(pair, &mut lookups, floor, next) {
             floor = found.new_end();

@@ -1,15 +1,17 @@
 //! The third pass: short pieces, such as fields and rows in another order.
 //!
 //! The second pass takes what saves many bytes whatever its literals are. This one prices both sides:
-//! a sample of what is left is packed, which tells what a literal byte costs, and an operation costs the
-//! more the farther it moves. A piece of a dozen bytes pays where literals are packed badly, and nowhere
+//! a sample of the unmatched bytes is packed, which tells the cost of a literal byte, and an operation costs
+//! the more the farther it moves. A piece of a dozen bytes pays where literals are packed badly, and nowhere
 //! else, so the pass first runs on a sample of the gaps and goes on only if that saved something.
 
 use std::ops::Range;
 use std::slice;
 
 use super::dense::Dense;
-use super::sample::{self, gaps, total};
+use super::gaps::{gaps, total};
+use super::lookups::Lookups;
+use super::sample;
 use super::search::Search;
 use crate::effort::Effort;
 use crate::pair::Pair;
@@ -42,10 +44,10 @@ const HEAD_MAX: usize = 8;
 /// A piece that is longer is taken at once.
 const PLENTY: usize = 256;
 
-/// What the third pass may spend.
+/// The bounds on the third pass.
 struct Limits {
-    /// Neither longer old contents are indexed nor more unmatched bytes searched: the lists of what is
-    /// found would take more memory than both contents.
+    /// Neither longer old contents are indexed nor more unmatched bytes searched: the lists of segments would
+    /// take more memory than both contents.
     length_max: usize,
     /// An old content with more bytes than this per unmatched byte is not indexed: reading it costs more
     /// than the pass saves.
@@ -133,12 +135,12 @@ fn sampled(gaps: &[Range<usize>]) -> Vec<Range<usize>> {
     }
 }
 
-/// What was found in some gaps.
+/// The segments that were found in some gaps.
 #[derive(Default)]
 struct Filled {
     /// In the order of the new content.
     segments: Vec<Segment>,
-    /// What they save, in parts of a byte.
+    /// The saving, in parts of a byte.
     saved: usize,
 }
 
@@ -173,7 +175,7 @@ fn fill_gap(
     recent: &mut Recent,
     filled: &mut Filled,
 ) {
-    let mut lookups = dense.lookups(pair, gap.start);
+    let mut lookups = Lookups::new(dense, pair, gap.start);
     let mut floor = gap.start;
     loop {
         let mut best: Option<(Segment, usize)> = None;
@@ -209,7 +211,7 @@ fn fill_gap(
     }
 }
 
-/// What is equal around `place`.
+/// The equal bytes around `place`.
 fn grow(pair: Pair<'_>, place: Place, floor: usize) -> Segment {
     let before = pair.equal_run_before(place, floor);
     let length = before + pair.equal_run(place);

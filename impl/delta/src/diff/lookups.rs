@@ -14,7 +14,7 @@ use crate::segment::Place;
 
 /// Anchors looked up at once,
 const BATCH: usize = 16;
-/// and behind a find: what follows it will not be needed if another one covers it.
+/// and behind a find: the next anchors are not needed if a better find covers them.
 const FIRST_BATCH: usize = 4;
 
 /// The anchors of a new content with their candidates in the old one.
@@ -51,7 +51,9 @@ impl Lookup {
 }
 
 impl<'a> Lookups<'a> {
-    pub(super) fn new(dense: &'a Dense, pair: Pair<'a>, anchors: Anchors<'a>) -> Lookups<'a> {
+    /// The candidates for the anchors of `pair.new` from `at` on.
+    pub(super) fn new(dense: &'a Dense, pair: Pair<'a>, at: usize) -> Lookups<'a> {
+        let anchors = dense.anchors(pair.new, at);
         let batch = [Lookup::default(); BATCH];
         Lookups { dense, pair, anchors, batch, left: 0..0, next: FIRST_BATCH }
     }
@@ -128,10 +130,10 @@ mod tests {
             let next = lookups.take(count).map(|it| (it.at, it.places(&dense, pair).collect()));
             next.collect::<Vec<(usize, Vec<Place>)>>()
         };
-        let mut lookups = dense.lookups(pair, 0);
+        let mut lookups = Lookups::new(&dense, pair, 0);
         for (at, count) in [(500, 3), (570, 20), (590, 2), (30_000, 9), (29_000, 1), (29_010, 40)] {
             lookups.seek(at);
-            let expected = next(&mut dense.lookups(pair, at), count);
+            let expected = next(&mut Lookups::new(&dense, pair, at), count);
             assert_eq!(expected.len(), count);
             assert!(expected.iter().any(|(new, old)| old.iter().any(|it| it.old + 300 == *new)));
             assert_eq!(next(&mut lookups, count), expected, "from {at}");

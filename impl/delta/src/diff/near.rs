@@ -5,8 +5,8 @@ use crate::pair::Pair;
 use crate::segment::Place;
 
 const SLOTS_LOG2_MAX: u32 = 12;
-/// A table that could be larger has room for so many times the keys, so that they seldom share a
-/// slot.
+/// A table below its largest size has room for two to the power of this times the keys, so that keys seldom
+/// share a slot.
 const SPARE_LOG2: u32 = 4;
 /// The bits of a slot that hold a position. The others are some of the key's hash: of the slots of
 /// a full table that a search looks at, half would else be a wrong guess of the CPU.

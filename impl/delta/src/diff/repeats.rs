@@ -5,7 +5,9 @@ use std::ops::Range;
 
 use super::coarse::{Coarse, Grain};
 use super::dense::Dense;
-use super::sample::{self, total};
+use super::gaps::{gaps, total};
+use super::lookups::Lookups;
+use super::sample;
 use super::search::Search;
 use crate::pair::Pair;
 use crate::segment::{Place, Segment};
@@ -19,14 +21,14 @@ const SAMPLE_SHARE: usize = 64;
 /// and no more strides than this: of literals of which a fiftieth repeats, these miss all with a probability
 /// of less than a hundredth.
 const SAMPLES_MAX: usize = 256;
-/// A shorter repeat of what can be packed is found by the packing.
+/// The packing finds shorter repeats of bytes that can be packed.
 const REPEAT_MIN: usize = 512;
 const REPEAT_MIN_OF_NOISE: usize = 32;
 
 /// Adds the repeats to the segments of the new content. The old start of one is the length of the old
 /// content and the start of the first occurrence in the new one.
 pub(crate) fn add(pair: Pair<'_>, segments: Vec<Segment>, search: Search) -> Vec<Segment> {
-    let mut gaps = sample::gaps(pair.new.len(), &segments);
+    let mut gaps = gaps(pair.new.len(), &segments);
     gaps.retain(|it| it.len() >= GAP_MIN);
     let new = Pair { old: pair.new, new: pair.new };
     let (search, length_min) = match sample::is_noise(new.new, &gaps) {
@@ -92,7 +94,7 @@ fn find_in(
     found: &mut Vec<Segment>,
 ) {
     let inside = Pair { new: &new.new[..gap.end], ..new };
-    let mut lookups = dense.lookups(inside, gap.start);
+    let mut lookups = Lookups::new(dense, inside, gap.start);
     let mut floor = gap.start;
     while let Some(lookup) = lookups.next() {
         let places = lookup.places(dense, inside);
@@ -107,7 +109,7 @@ fn find_in(
     }
 }
 
-/// What is equal around `place`, without overlap of both; only literals are copied, so nothing of an
+/// The equal bytes around `place`, without overlap of both; only literals are copied, so nothing of an
 /// earlier repeat.
 ///
 /// No byte is compared that could not be in the repeat: a record that repeats throughout is equal to

@@ -1,38 +1,39 @@
-//! Whether it is worth looking for what is unmatched in the old content, judged by a sample.
+//! Whether it is worth looking for the unmatched bytes in the old content, judged by a sample.
 
 use std::ops::Range;
 
 use super::dense::Dense;
+use super::gaps::total;
+use super::lookups::Lookups;
 use super::search::Search;
 use crate::pair::Pair;
-use crate::segment::Segment;
 use crate::wire::packing::{self, PIECE as NOISE_PIECE};
 
 /// Less is searched without a sample.
 const SAMPLED_MIN: usize = 1 << 20;
 /// Of less, pieces are looked up everywhere; of more, stripes in stripes of the old content.
 const STRIPED_MIN: usize = 16 << 20;
-/// A piece of the gaps is sampled at this distance,
+/// The distance of two sampled pieces of the gaps, in bytes.
 const PIECE_DISTANCE: usize = 4 << 10;
-/// so long.
+/// The length of a sampled piece, in bytes.
 const PIECE: usize = 1 << 10;
-/// A stripe of the old content is sampled at this distance,
+/// The distance of two sampled stripes, in bytes, in either content.
 const DISTANCE: usize = 512 << 10;
-/// so wide,
+/// The width of a stripe of the old content, in bytes.
 const OLD_STRIPE: usize = 64 << 10;
-/// and one of the new content in the middle of it.
+/// The width of a stripe of the new content, which lies in the middle of the old one, in bytes.
 const NEW_STRIPE: usize = 4 << 10;
 /// One anchor in `2^RARER_LOG2` is enough for a sample.
 const RARER_LOG2: u32 = 2;
-/// An anchor is related if it saves this number of bytes more than a segment must,
+/// An anchor is related if the bytes behind it save this number more than a segment must.
 const SAVED_MORE: isize = 16;
-/// in the next ones.
+/// The bytes behind an anchor that are compared, at most.
 const LOOK: usize = 256;
-/// So many pieces of the gaps tell whether they are noise.
+/// The number of pieces of the gaps that tell whether the gaps are noise.
 const NOISE_SAMPLES: usize = 64;
-/// If no more than one anchor of the sample in so many is related, nothing is searched.
+/// Nothing is searched unless more than one anchor of the sample in this number is related.
 const RELATED_SHARE: usize = 256;
-/// Nor if no more than one in so many is related to a quarter of the places.
+/// Nor unless more than one in this number is related to a quarter of the places, which is read first.
 const HINT_SHARE: usize = 8 * RELATED_SHARE;
 
 /// Whether enough of the `gaps` in the new content resembles some of the `places` in the old one.
@@ -75,7 +76,7 @@ fn are_related(
     let (mut anchors, mut related) = (0, 0);
     for gap in gaps {
         let inside = Pair { new: &pair.new[..gap.end], ..pair };
-        for lookup in dense.lookups(inside, gap.start) {
+        for lookup in Lookups::new(&dense, inside, gap.start) {
             anchors += 1;
             let mut saved = lookup.places(&dense, inside).map(|it| inside.like_run(it, LOOK).gain);
             related += usize::from(saved.any(|it| it > search.gain_min + SAVED_MORE));
@@ -122,27 +123,6 @@ fn new_stripes(gaps: &[Range<usize>]) -> Vec<Range<usize>> {
 pub(super) fn old_stripes(old: &[u8]) -> Vec<Range<usize>> {
     let starts = (0..old.len()).step_by(DISTANCE);
     starts.map(|it| it..(it + OLD_STRIPE).min(old.len())).collect()
-}
-
-/// The stretches of the new content between the segments.
-pub(super) fn gaps(length: usize, segments: &[Segment]) -> Vec<Range<usize>> {
-    let mut gaps = Vec::new();
-    let mut end = 0;
-    for segment in segments {
-        if segment.new_start > end {
-            gaps.push(end..segment.new_start);
-        }
-        end = segment.new_end();
-    }
-    if end < length {
-        gaps.push(end..length);
-    }
-    gaps
-}
-
-/// The bytes of all ranges.
-pub(super) fn total(ranges: &[Range<usize>]) -> usize {
-    ranges.iter().map(|it| it.len()).sum()
 }
 
 #[cfg(test)]

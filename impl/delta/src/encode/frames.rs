@@ -77,7 +77,7 @@ impl<W> Unsealed<W> {
         self.written
     }
 
-    /// What was written to, and the patch without it.
+    /// The output, and the patch without it.
     pub(crate) fn split(self) -> (W, Unsealed<()>) {
         let Unsealed { out, written, check, touched } = self;
         (out, Unsealed { out: (), written, check, touched })

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use super::{InPlacePlan, PlannedWrite};
 use crate::apply::driver::{Failure, Target};
-use crate::apply::stream::OldContent;
 use crate::error::PatchError;
+use crate::old_content::OldContent;
 use crate::sum::{SUM_BLOCK, Sum};
 use crate::touched::{IN_PLACE_MAX, TOUCHED_MAX, TouchedBlocks, WRITE_COST};
 use crate::wire::operations::Changes;
@@ -37,7 +37,7 @@ pub(super) struct Planner<'a, O> {
     old: &'a O,
     pub(super) plan: InPlacePlan,
     at: u64,
-    /// The bytes of the writes and what they cost, which bound the memory of the plan.
+    /// The bytes of the writes and their overhead, which bound the memory of the plan.
     planned: u64,
     pub(super) touched: Touched,
 }

@@ -68,7 +68,7 @@ impl Sections {
 /// of it.
 pub struct ManifestBuilder {
     sections: Sections,
-    /// What is not cut yet; more may follow it.
+    /// The bytes that are not cut yet; more may follow.
     held: Vec<u8>,
     /// The grains of chunks that may come.
     known: HashMap<Hash, Arc<[Grain]>>,
@@ -118,7 +118,7 @@ impl ManifestBuilder {
         self.sections.finish()
     }
 
-    /// Cuts what is held while it is sure that more than a chunk is there.
+    /// Cuts the held bytes while they are certainly more than a chunk.
     fn cut_held(&mut self) {
         let mut held = std::mem::take(&mut self.held);
         let mut from = 0;

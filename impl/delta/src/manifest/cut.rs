@@ -8,7 +8,7 @@
 //!
 //! Where a chunk ends depends only on the bytes from its start, so that cuts fall into step again
 //! after a change. A section is a group of chunks, and ends where a chunk's last hash is also
-//! above the section's threshold. Grains start anew with each chunk.
+//! above the section's threshold. The first grain of a chunk begins where the chunk does.
 
 use super::scan::{FirstAbove, WINDOW, hash_of};
 use crate::cpu::prefetch_all;

@@ -29,7 +29,7 @@ use crate::wire::varint;
 
 const MAGIC: [u8; 4] = *b"SfMf";
 const VERSION: u8 = 1;
-/// What a chunk takes at least.
+/// The least bytes of a chunk.
 const CHUNK_BYTES_MIN: usize = 33;
 
 /// Why bytes are not a manifest.

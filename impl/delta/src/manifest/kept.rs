@@ -7,7 +7,8 @@ use crate::apply::driver::judge;
 use crate::error::PatchError;
 use crate::wire::frame::{Broken, PackedFrame};
 use crate::wire::header::Header;
-use crate::wire::operations::{Changes, Operations, Progress};
+use crate::wire::operations::{Changes, Operations};
+use crate::wire::progress::Progress;
 use crate::wire::reader::PatchReader;
 
 /// A run of bytes of the old content that is found again in the new one.

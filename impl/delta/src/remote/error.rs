@@ -44,7 +44,7 @@ pub enum RemoteError {
     /// The peer asked again and again.
     #[error("the peer could not make the content {0} of what it got, even of all of it")]
     GivenUp(Root),
-    /// There is no memory to pack what is sent.
+    /// There is no memory to pack a message.
     #[error("cannot pack what is sent")]
     Pack(#[source] std::io::Error),
 }

@@ -1,6 +1,6 @@
 //! Short names of sections, chunks and grains, a few bits each.
 //!
-//! They find what is probably equal. That it is equal is known when the root of the result is the
+//! They find bytes that are probably equal. That they are equal is known when the root of the result is the
 //! root that was asked for; if it is not, the exchange begins again under another salt.
 
 use std::collections::HashMap;

@@ -48,7 +48,7 @@ pub(crate) fn pieces(content: &[u8], new: &Manifest, old: &Manifest) -> Vec<Piec
     pieces.pieces
 }
 
-/// The widest names: what is found under one is taken for equal until the whole is checked.
+/// The widest names: bytes that are found under one are taken for equal until the whole is checked.
 fn widest() -> Width {
     Width::for_comparisons(u64::MAX, 0, 64)
 }

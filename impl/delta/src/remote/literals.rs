@@ -7,8 +7,8 @@ use crate::wire::packing::{self, Packer};
 /// The most bytes that travel in one message, unpacked.
 pub(super) const LITERALS_MAX: usize = 4 << 20;
 
-/// The nanoseconds that packing so many bytes may take. A network takes some ten for a byte; what
-/// is short is soon packed well.
+/// The nanoseconds that packing `length` bytes may take. A network takes some ten for a byte; short
+/// literals are packed well in little time.
 pub(super) fn packing_time(length: usize) -> usize {
     (16 * length).max(20_000_000)
 }

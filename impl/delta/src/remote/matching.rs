@@ -9,7 +9,7 @@ use super::ids::{Id, Places};
 pub(crate) enum Slot {
     /// These bytes of the old content.
     Old(Range<u64>),
-    /// So many chunks or grains that the old content does not seem to have.
+    /// This number of chunks or grains, which the old content does not seem to have.
     Missing(usize),
 }
 
@@ -61,7 +61,7 @@ pub(crate) struct Grains {
     by_id: Places<u32>,
 }
 
-/// More old grains than this are not searched: what they take in memory is bounded.
+/// More old grains than this are not searched: their memory is bounded.
 pub(crate) const OLD_GRAINS_MAX: usize = 1 << 20;
 
 /// A replaced stretch of more grains than this many per missing one is not looked at first.

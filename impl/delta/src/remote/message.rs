@@ -1,12 +1,12 @@
 //! The messages of an exchange as bytes, version 1.
 //!
 //! All numbers are little-endian; a varint is an unsigned LEB128 of at most ten bytes. `S` sends
-//! the new content, `R` has the old one. A message is a kind and what follows it; the transport
+//! the new content, `R` has the old one. A message is a kind and its fields; the transport
 //! keeps messages apart. *Names* are short names of a width in bits, packed from the highest bit
 //! of the first byte on. *Runs* are a varint count and so many varints: how many are known, how
 //! many are missing, how many are known, and so on, each but the first at least 1.
 //!
-//! | kind | from | what follows |
+//! | kind | from | fields |
 //! |---|---|---|
 //! | 1 offer | S | version (1), root (32), length (varint), attempt (1), salt (8) |
 //! | 2 delta | S | version (1), root (32), length (varint), base root (32), patch (all the rest) |
@@ -195,7 +195,7 @@ impl Message<'_> {
 }
 
 impl Runs {
-    /// Counts what is known and what is missing.
+    /// Counts known and missing ones.
     pub(crate) fn of(missing: impl IntoIterator<Item = bool>) -> Runs {
         let (mut runs, mut is_missing) = (vec![0], false);
         for missing in missing {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::Effect;
+use super::effect::Effect;
 use super::error::RemoteError;
 use crate::apply::driver::{Failure, Target, judge, run};
 use crate::manifest::{Manifest, ManifestBuilder};
@@ -10,13 +10,13 @@ use crate::wire::operations::Changes;
 use crate::wire::reader::PatchReader;
 use crate::wire::source::InMemory;
 
-/// Makes effects, and the manifest of what they make.
+/// Makes effects, and the manifest of the content that they make.
 pub(super) struct Output<'a> {
     old: &'a [u8],
     manifest: ManifestBuilder,
     /// The bytes that are still to come.
     left: u64,
-    /// What the effects of a delta may still take in memory. In the other messages they are bounded
+    /// The memory that the effects of a delta may still take. In the other messages they are bounded
     /// as they are.
     room: u64,
     /// More came than was named, or than there is room for. That is what names that collide can
@@ -32,7 +32,7 @@ const DELTA_ROOM: u64 = 64 << 20;
 const DELTA_ROOM_PER_BYTE: u64 = 16;
 
 impl<'a> Output<'a> {
-    /// So many bytes, of which many are probably in the old content, whose manifest this is.
+    /// Room for a new content of this length; much of it is probably in the old content, which has this manifest.
     pub(super) fn new(old: &'a [u8], length: u64, like: &Manifest) -> Output<'a> {
         Output {
             old,
@@ -75,7 +75,7 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// Whether there is room for an effect that makes `length` bytes, and holds so many of them.
+    /// Whether there is room for an effect that makes `length` bytes and holds this number of them.
     fn takes(&mut self, length: u64, held: u64) -> bool {
         let room = self.room.checked_sub(size_of::<Effect>() as u64 + held);
         match (self.left.checked_sub(length), room) {

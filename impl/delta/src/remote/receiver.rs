@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
+use super::effect::{ATTEMPT_LAST, Effect, Limits};
 use super::error::RemoteError;
 use super::held::HeldChunks;
 use super::ids::{Id, Width, grain_ids, take_ids};
@@ -10,11 +11,10 @@ use super::literals::{LITERALS_MAX, unpack};
 use super::matching::{Grains, Slot, Slots, replaced};
 use super::message::{Held, LiteralPiece, Message, Offer, Runs, Stretch};
 use super::output::Output;
-use super::{ATTEMPT_LAST, Effect, Limits};
 use crate::bytes::Reader;
 use crate::manifest::{Manifest, Root};
 
-/// Receives a content. Feed it what the sender says and perform the effects in order.
+/// Receives a content. Feed it the sender's messages and perform the effects in order.
 pub struct Receiver<'a> {
     old: &'a [u8],
     manifest: &'a Manifest,
@@ -25,7 +25,7 @@ pub struct Receiver<'a> {
 enum State<'a> {
     /// Nothing was offered yet, or what was received was wrong.
     Waiting,
-    /// What is held was told.
+    /// The sender was told which chunks this end has.
     Held {
         offer: Offer,
         chunk_width: Width,
@@ -99,7 +99,7 @@ impl<'a> Receiver<'a> {
         if length > limit { Err(RemoteError::TooLong { length, limit }) } else { Ok(()) }
     }
 
-    /// What of the old content is used: nothing in the last attempt.
+    /// The part of the old content that is used: nothing in the last attempt.
     fn base(&self, offer: Offer) -> Option<&'a Manifest> {
         (offer.attempt < ATTEMPT_LAST).then_some(self.manifest)
     }
@@ -270,7 +270,7 @@ impl<'a> Receiver<'a> {
         Ok(effects)
     }
 
-    /// Whether what was made is what was named decides how it goes on.
+    /// Compares the content that was made with the one that was named, which decides how it goes on.
     fn finish(
         &mut self,
         named: Root,

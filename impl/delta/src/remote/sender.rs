@@ -3,18 +3,19 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
+use super::effect::ATTEMPT_LAST;
 use super::error::RemoteError;
 use super::ids::{Id, Places, Salt, Width, grain_ids, put_ids};
 use super::literals::{LITERALS_MAX, pack};
 use super::message::{Held, LiteralPiece, Message, Offer, Runs, Stretch};
-use super::{ATTEMPT_LAST, known, patch};
+use super::{known, patch};
 use crate::manifest::{Chunk, GRAIN_LENGTH_MIN, Manifest};
 use crate::wire::varint;
 
 /// More grains than this are not named; the chunks beyond travel whole.
 pub(super) const GRAINS_MAX: usize = 1 << 20;
 
-/// Sends a content. Feed it what the receiver says, and send what [`Sender::next_message`] gives
+/// Sends a content. Feed it the receiver's messages, and send those that [`Sender::next_message`] gives
 /// until it gives nothing.
 pub struct Sender<'a> {
     content: &'a [u8],
@@ -69,7 +70,7 @@ impl<'a> Sender<'a> {
     /// `known`: in one round trip if it has. A manifest down to the grains makes the delta small.
     ///
     /// # Errors
-    /// There is no memory to pack what is sent.
+    /// There is no memory to pack a message.
     pub fn with_known(
         content: &'a [u8],
         manifest: &'a Manifest,
@@ -86,7 +87,7 @@ impl<'a> Sender<'a> {
     /// The next message to send, or `None` when it is the receiver's turn.
     ///
     /// # Errors
-    /// There is no memory to pack what is sent.
+    /// There is no memory to pack a message.
     pub fn next_message(&mut self) -> Result<Option<Vec<u8>>, RemoteError> {
         if let Some(message) = self.outgoing.pop_front() {
             return Ok(Some(message));

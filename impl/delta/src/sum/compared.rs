@@ -7,9 +7,11 @@
 //! XXH3, inputs of more than 240 bytes) for the one length that a whole block has. The library
 //! that sums all else is its test.
 
-use super::SUM_BLOCK;
 use crate::compare::word;
 use crate::cpu::{Kernel, prefetch};
+
+/// The bytes of a block.
+pub(crate) const SUM_BLOCK: usize = 16 << 10;
 
 const LANES: usize = 8;
 const STRIPE: usize = 8 * LANES;
@@ -97,7 +99,7 @@ impl Kernel for Compared<'_> {
     }
 }
 
-/// Round `at` of a block and what follows it, or another one where there is none.
+/// Round `at` of a block and the next one, or another one where none follows.
 #[inline(always)]
 fn ahead<'a>(block: &'a [[u8; ROUND]], next: &'a [[u8; ROUND]], at: usize) -> &'a [u8; ROUND] {
     let following = || next.get(at - block.len()).unwrap_or(&block[0]);
@@ -106,7 +108,7 @@ fn ahead<'a>(block: &'a [[u8; ROUND]], next: &'a [[u8; ROUND]], at: usize) -> &'
 
 struct Lanes {
     sums: [u64; LANES],
-    /// What the two contents differ in.
+    /// The bits in which the two contents differ.
     differences: [u64; LANES],
 }
 

@@ -6,8 +6,8 @@ use std::ops::Range;
 
 use super::columns;
 use super::header::{Header, VERSION_FIRST};
-use super::operations::Progress;
 use super::packing::{self, Packer, Packing};
+use super::progress::Progress;
 use super::varint;
 
 /// The streams of a frame.
@@ -23,7 +23,7 @@ pub(crate) const KEPT_MAX: u64 = 64 << 20;
 /// The most bytes that each stream has when unpacked.
 pub(crate) const STREAM_MAX: [usize; STREAMS] =
     [1 << 20, 1 << 20, 1 << 20, 4 << 20, 4 << 20, 4 << 20];
-/// The most bytes of a body: every stream raw, and what is said of it.
+/// The most bytes of a body: every stream raw, and its lengths.
 pub(crate) const BODY_MAX: usize = (15 << 20) + 1024;
 /// The most skipped old bytes of a frame.
 pub(crate) const SKIPPED_MAX: u64 = 1 << 20;

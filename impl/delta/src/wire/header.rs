@@ -1,4 +1,4 @@
-//! What a patch says of itself before and behind its frames.
+//! The header and the trailer of a patch.
 
 use crate::sum::Sum;
 

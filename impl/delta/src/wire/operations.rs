@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use super::alignments::Alignments;
 use super::frame::{Broken, Frame};
 use super::header::Header;
+use super::progress::Progress;
 use super::varint;
 
 /// Some literals, then a piece of the old content.
@@ -15,17 +15,6 @@ pub(crate) struct Operation {
     /// The bytes that are copied; may be empty. They lie in the old content or, from its end on, in the
     /// kept literals, never in both.
     pub copy: Range<u64>,
-}
-
-/// How far the frames before have come.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Progress {
-    /// The alignments of the copies.
-    pub alignments: Alignments,
-    /// The bytes of the new content that are described.
-    pub new: u64,
-    /// The bytes of the kept literals.
-    pub kept: u64,
 }
 
 /// Reads the operations of a frame in order.

@@ -21,7 +21,7 @@ const SAMPLED_MIN: usize = 16 << 10;
 const SAMPLE: usize = 1 << 10;
 /// of this number of pieces at least,
 const SAMPLES_MIN: usize = 8;
-/// and one for this number of bytes: what can be packed may lie in few places of much noise.
+/// and one for this number of bytes: the bytes that can be packed may lie in few places of much noise.
 const SAMPLE_DISTANCE: usize = 32 << 10;
 /// A sample compresses if packing saves one byte in this number; noise saves none.
 const SAMPLE_SAVED_SHARE: usize = 128;
@@ -29,17 +29,17 @@ const SAMPLE_SAVED_SHARE: usize = 128;
 /// fastest level. Shorter ones, and those behind a prefix, of which a sample would know nothing,
 /// are packed with their level and the fastest one; of others a larger sample tells which to take:
 const TRIED_MAX: usize = 256 << 10;
-/// one byte in so many,
+/// one byte in this number,
 const GAIN_SHARE: usize = 32;
-/// in so many pieces.
+/// in this number of pieces.
 const GAIN_SAMPLES: usize = 4;
 /// Of longer streams no levels between that and the fastest one are tried: of 190 kB of records they took
 /// 3% of the time of a diff and were never the shortest.
 const LEVELS_MAX: usize = 32 << 10;
 /// No window is larger, and so no decoder's memory.
 const WINDOW_LOG_MAX: u32 = 23;
-/// What is packed in parts is copied into a window first. The small tables of the fastest level
-/// hardly find what lies further back.
+/// zstd copies streams that are packed in parts into a window first. The small tables of the fastest level
+/// hardly find matches that lie further back.
 const WINDOW_LOG_FAST: u32 = 19;
 
 /// A prefix takes time as well: a stream is packed behind it only if there are this many nanoseconds for
@@ -261,7 +261,7 @@ const LEVEL_LARGE: i32 = 11;
 /// would be of up to 80 MB, and hardly find more in a frame.
 const TABLES_MAX: [u32; 2] = [21, 20];
 
-/// The levels of zstd that are worth their time, and what they take for a byte, in nanoseconds.
+/// The levels of zstd that are worth their time, and the nanoseconds that they take for a byte.
 const LEVELS: [(i32, usize); 7] =
     [(19, 330), (13, 100), (11, 38), (9, 22), (6, 15), (3, 6), (1, 3)];
 
@@ -271,7 +271,7 @@ fn level(length: usize, time: usize) -> i32 {
     affordable.map_or(1, |(level, _)| *level)
 }
 
-/// What a level takes for a byte, in nanoseconds.
+/// The nanoseconds that a level takes for a byte.
 fn cost(level: i32) -> usize {
     LEVELS.iter().find(|it| it.0 == level).map_or(0, |it| it.1)
 }
@@ -359,21 +359,21 @@ fn compress(
     Ok(packed)
 }
 
-/// What a block of zstd takes besides its content.
+/// The overhead of a block of zstd in bytes.
 const BLOCK_COST: usize = 16;
-/// Noise is told from the rest in pieces of so many bytes.
+/// Noise is told from other bytes in pieces of this length.
 pub(crate) const PIECE: usize = 512;
 /// A piece with more different bytes is noise: of random ones it has 221, of text about 60, of
 /// machine code about 130.
 const NOISE_MIN: u32 = 192;
-/// So many bytes of most pieces show that they are no noise,
+/// The first bytes of a piece, which show of most pieces that they are no noise.
 const HEAD: usize = 128;
-/// which has 101 different ones there, and one in two from 0x80 on. More are no proof of noise: a
-/// record that is repeated has as many.
+/// Noise has 101 different bytes in a head, and one in two from 0x80 on. A head with more different bytes than
+/// this does not prove noise: a repeated record has as many.
 const HEAD_NOISE_MIN: u32 = 76;
 
-/// Where blocks of zstd should end: between noise and what is none. A block has one code for all
-/// its literals, and what is packed beside noise is hardly packed at all.
+/// Where blocks of zstd should end: between noise and other bytes. A block has one code for all its literals,
+/// and bytes beside noise are hardly packed at all.
 fn parts(raw: &[u8]) -> Vec<Range<usize>> {
     let mut parts: Vec<Range<usize>> = Vec::new();
     let mut last = None;

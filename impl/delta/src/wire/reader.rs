@@ -82,7 +82,7 @@ impl<S: Source> PatchReader<S> {
         self.check
     }
 
-    /// Reads what follows the header and is checked together with it.
+    /// Reads the bytes that follow the header and are checked together with it.
     ///
     /// # Errors
     /// It is cut short or damaged.

@@ -17,7 +17,7 @@ pub(crate) fn noise(seed: u64, length: usize) -> Vec<u8> {
     bytes
 }
 
-/// Lines of which many are alike, as in a log.
+/// Lines that are mostly alike, as in a log.
 pub(crate) fn lines(seed: u64, length: usize) -> Vec<u8> {
     let numbers = noise(seed, length / 8);
     let mut text: Vec<u8> = numbers
