@@ -1,10 +1,12 @@
 //! The rules of time: when a node asks to lead, when a peer refuses, and when a leader steps down.
 
+use std::num::NonZeroU32;
+
 use crate::cluster::Cluster;
 use steadfast_node::Output;
 use steadfast_protocol::{
-    Consistency, Halt, Input, Message, NodeId, Outcome, Packet, Parameters, Refusal, Role,
-    Steadfast, Tag,
+    Consistency, Halt, Input, Limits, Message, NodeId, Outcome, Packet, Parameters, Refusal, Role,
+    SessionId, Steadfast, Tag,
 };
 
 #[test]
@@ -253,4 +255,62 @@ fn a_deposed_leader_learns_so_from_a_follower_of_its_successor() {
     cluster.link(0, 2);
     assert!(!cluster.replica(0).leads());
     assert_eq!(cluster.replica(0).promise(), cluster.replica(1).promise());
+}
+
+#[test]
+fn a_grant_outlives_the_timer_only_where_messages_can_be_lost() {
+    for retransmits in [true, false] {
+        let parameters = Parameters { retransmits, ..Parameters::default() };
+        let mut cluster = Cluster::with(5, 3, 3, parameters);
+        let asked = hear(&mut cluster, 0, Input::ElectionTimeout);
+        assert_eq!(asked.len(), 4);
+        let grant = answer_of_node_1(&mut cluster, &asked);
+        assert_eq!(hear(&mut cluster, 0, grant), [], "two nodes of five");
+        let again: Vec<NodeId> =
+            hear(&mut cluster, 0, Input::ElectionTimeout).iter().map(|it| it.0).collect();
+        let lacking = if retransmits { 2..5 } else { 1..5 };
+        assert_eq!(again, lacking.map(NodeId).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_candidate_does_not_lead_with_a_part_of_what_its_voter_holds() {
+    let one = NonZeroU32::MIN;
+    let limits = Limits { entries: one, window: one, ..Limits::default() };
+    let mut cluster = Cluster::with(3, 2, 2, Parameters { limits, ..unguarded(false) });
+    cluster.elect(1);
+    cluster.cut(0, 1);
+    cluster.cut(0, 2);
+    (1..=2).for_each(|number| drop(cluster.put(1, number, "a")));
+    let session = SessionId(9);
+    hear(&mut cluster, 0, Input::LinkUp { peer: NodeId(1), session });
+    hear(&mut cluster, 1, Input::LinkUp { peer: NodeId(0), session });
+    let asked = hear(&mut cluster, 0, Input::ElectionTimeout);
+    let asked = [asked, hear(&mut cluster, 0, Input::ElectionTimeout)].concat();
+    let vote = answer_of_node_1(&mut cluster, &asked[asked.len() - 1..]);
+    let asked = hear(&mut cluster, 0, vote);
+    assert_eq!(cluster.replica(0).log().entries().count(), 1);
+    assert!(!cluster.replica(0).leads(), "the voter holds two");
+    let vote = answer_of_node_1(&mut cluster, &asked);
+    hear(&mut cluster, 0, vote);
+    assert!(cluster.replica(0).leads());
+}
+
+#[test]
+fn a_leader_counts_its_voters_as_heard() {
+    let mut cluster = Cluster::new(3, 2, 2);
+    let mut message = answer_to(&mut cluster, Input::ElectionTimeout);
+    while !cluster.replica(0).leads() {
+        message = answer_to(&mut cluster, message);
+    }
+    hear(&mut cluster, 0, Input::ElectionTimeout);
+    assert!(cluster.replica(0).leads(), "node 1 voted since the timer began");
+    hear(&mut cluster, 0, Input::ElectionTimeout);
+    assert!(!cluster.replica(0).leads(), "and has said nothing since it ran out");
+}
+
+/// What node 1 answers to what node 0 says when it hears an input.
+fn answer_to(cluster: &mut Cluster, input: Input) -> Input {
+    let sent = hear(cluster, 0, input);
+    answer_of_node_1(cluster, &sent)
 }
