@@ -34,8 +34,8 @@ const UNSURE_SHARE: usize = 4;
 /// To tell it takes as long as to compare both contents: not worth it where either list costs less than
 /// one byte of the new content in this number.
 const LITTLE_SHARE: usize = 1 << 10;
-/// The estimates decide where more literals are to be packed: of 85 MB of a rotated log, making the patches of
-/// both lists took two thirds of the time of a diff.
+/// The estimates decide where more literals are to be packed: each patch that is made to be measured packs all
+/// of them once more.
 const PACKED_TWICE_MAX: usize = 32 << 20;
 /// Packing a literal takes as long as comparing this number of bytes.
 const PACKING_SHARE: usize = 64;
