@@ -1,4 +1,11 @@
 //! Finding the pieces that the new content has in common with the old one.
+//!
+//! The numbers that the passes go by stand at the head of each file. Tables there tell how the patches of the
+//! default effort change, in the geometric mean of 15 pairs, if a number is halved or doubled and all others
+//! stay: four releases (django, numpy, ruff, openssl-src), five tables of which rows or columns moved or were
+//! added, four texts that were indented, renamed, sorted or squeezed, records of noise, and a licence that was
+//! inserted everywhere (November 2026). "The same" is less than 0.05%. Times are not in the tables: they
+//! differed less than the runs did, but for `HOPS_SHARE`, whose half took 1.45 times as long.
 
 use std::io::{self, Write};
 

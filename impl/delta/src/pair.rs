@@ -1,4 +1,12 @@
 //! The old and the new content, and comparisons between them.
+//!
+//! Patches of 15 pairs when a number is halved or doubled (see `diff`):
+//!
+//! | number | half | double |
+//! |---|---|---|
+//! | `DIFFERENT_COST` | 0.4% longer | 1.3% shorter |
+//! | `SLACK` | 1.3% shorter | 0.1% shorter |
+//! | `COVERED_MAX` | the same | the same |
 
 use crate::compare::{WINDOW, common_prefix, common_prefix_in_block, common_suffix, word};
 use crate::differing::differing;

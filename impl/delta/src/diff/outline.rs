@@ -5,6 +5,26 @@
 //! nearby, for the same alignment behind a replaced stretch, for a larger shift, for a moved
 //! piece. Where the same alignment goes on for long, it is kept; where for less, a shift must be
 //! equal for as long. The second pass looks for the bytes that it leaves unmatched.
+//!
+//! Patches of 15 pairs when a number is halved or doubled (see `diff`):
+//!
+//! | number | half | double |
+//! |---|---|---|
+//! | `NEXT_REACH` | 0.5% shorter | 1.6% shorter |
+//! | `NEAR_REACH` | 3.2% shorter | 0.2% shorter |
+//! | `FAR_REACH` | 0.9% shorter | 1.8% shorter |
+//! | `PAGES_REACH` | the same | the same |
+//! | `EXACT_MIN` | the same | the same |
+//! | `GO_BACK` | the same | the same |
+//! | `NEAR_EQUAL_MIN` | 1.8% longer | 1.0% longer |
+//! | `PAYING_MIN` | 0.1% shorter | 0.2% shorter |
+//! | `SHIFTED_MIN` | the same | the same |
+//! | `SKIP_STRIDES_MAX` | 0.2% shorter | 0.2% shorter |
+//! | `HOP_STRIDES` | 1.0% shorter | 0.7% shorter |
+//! | `HOPS_SHARE` | 0.6% longer | 1.6% shorter |
+//! | `CREDIT_START` | 1.5% shorter | 0.7% shorter |
+//! | `CREDIT_PRICE` | 0.2% shorter | 0.2% shorter |
+//! | `COARSE_SHARE` | the same | the same |
 
 use super::coarse::{Coarse, Grain};
 use super::near::Near;

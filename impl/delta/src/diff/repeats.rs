@@ -1,4 +1,12 @@
 //! New pieces that occur more than once: all but the first are copied from the literals of the first.
+//!
+//! Patches of 15 pairs when a number is halved or doubled (see `diff`):
+//!
+//! | number | half | double |
+//! |---|---|---|
+//! | `REPEAT_MIN` | the same | the same |
+//! | `REPEAT_MIN_OF_NOISE` | the same | the same |
+//! | `GAP_MIN` | the same | the same |
 
 use std::cmp::Ordering;
 use std::ops::Range;

@@ -1,4 +1,13 @@
 //! How closely the second and the third pass look for pieces.
+//!
+//! Patches of 15 pairs when a number is halved or doubled (see `diff`):
+//!
+//! | number | half | double |
+//! |---|---|---|
+//! | `GAIN_MIN` | 0.2% shorter | 0.7% longer |
+//! | `PACKED` | the same | the same |
+//! | `PATIENCE` | the same | the same |
+//! | `GAIN_MIN_OF_NOISE` | the same | 3.4% longer |
 
 use crate::effort::Effort;
 

@@ -1,4 +1,10 @@
 //! The changed bytes of the copies of a frame.
+//!
+//! Patches of 15 pairs when a number is halved or doubled (see `diff`):
+//!
+//! | number | half | double |
+//! |---|---|---|
+//! | `REPLACED_MIN` | the same | 1.2% longer |
 
 use crate::wire::frame::STREAM_MAX;
 use crate::wire::operations::{COLUMNS, column};

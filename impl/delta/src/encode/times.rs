@@ -1,4 +1,11 @@
 //! How long the streams of a frame may take to be packed.
+//!
+//! Patches of 15 pairs when a number is halved or doubled (see `diff`):
+//!
+//! | number | half | double |
+//! |---|---|---|
+//! | `TEXT_TIME` | 1.2% longer | 1.5% shorter |
+//! | `RETRIED_MIN` | the same | the same |
 
 use crate::effort::Effort;
 use crate::wire::packing::is_text;

@@ -426,6 +426,12 @@ pub(crate) fn is_text(bytes: &[u8]) -> bool {
     others * OTHERS_SHARE < read
 }
 
+/// Whether these bytes are rather a text than machine code or numbers, though many may be beyond ASCII.
+pub(crate) fn resembles_text(bytes: &[u8]) -> bool {
+    let [others, read] = count_others(bytes, TEXT_PIECES);
+    others * OTHERS_SHARE_OF_HINT < read
+}
+
 /// How many of the bytes in some evenly spread pieces are control characters or beyond ASCII, and of how
 /// many.
 fn count_others(bytes: &[u8], pieces: usize) -> [usize; 2] {
@@ -539,6 +545,10 @@ mod tests {
         let text = b"what is said again and again,\n".repeat(10_000);
         let noise = noise(text.len());
         assert!(is_text(&text) && is_text(&text[..100]) && !is_text(&noise) && !is_text(b""));
+        // Every fifth byte is beyond ASCII.
+        let accents = "the naïve café, déjà vu, on a line\n".repeat(1000);
+        assert!(resembles_text(accents.as_bytes()) && !is_text(accents.as_bytes()));
+        assert!(resembles_text(&text) && !resembles_text(&noise) && !resembles_text(b""));
         let half = text.len() / 2;
         assert!(!is_text(&[&text[..half], &noise[..half]].concat()));
         assert!(!is_text(&[&noise[..half], &text[..half]].concat()));
