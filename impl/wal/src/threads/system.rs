@@ -19,18 +19,22 @@ impl Threads for SystemThreads {
     type Futex = primitives::Futex;
     type Thread = JoinHandle<()>;
 
+    #[inline]
     fn mutex<V: Send + 'static>(&self, value: V) -> Mutex<V> {
         Mutex::new(value)
     }
 
+    #[inline]
     fn lock<V: Send + 'static>(mutex: &Mutex<V>) -> MutexGuard<'_, V> {
         mutex.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    #[inline]
     fn condvar(&self) -> Condvar {
         Condvar::new()
     }
 
+    #[inline]
     fn wait<'a, V: Send + 'static>(
         condvar: &Condvar,
         guard: Self::Guard<'a, V>,
@@ -38,14 +42,17 @@ impl Threads for SystemThreads {
         condvar.wait(guard).unwrap_or_else(PoisonError::into_inner)
     }
 
+    #[inline]
     fn notify_one(condvar: &Condvar) {
         condvar.notify_one();
     }
 
+    #[inline]
     fn notify_all(condvar: &Condvar) {
         condvar.notify_all();
     }
 
+    #[inline]
     fn futex(&self) -> primitives::Futex {
         primitives::Futex::default()
     }
