@@ -23,7 +23,11 @@ fn bad_input_is_named_and_the_accepted_ones_are_listed() {
         fails_with(&["run", "cold", option, "300"], 2, "300 is not in 1..=7");
     }
     fails_with(&["run", "cold", "--paths", "0"], 2, "0 paths: there must be 1 to 1000");
-    fails_with(&["run", "cold", "--network", "pigeon"], 2, "there are fifo, unordered, lossy");
+    fails_with(
+        &["run", "cold", "--network", "pigeon"],
+        2,
+        "valid networks: fifo, unordered, lossy",
+    );
     fails_with(&["run", "cold", "--search", "walk", "--states", "0"], 2, "--states");
     let seconds = "expected a number of seconds, such as 30 or 0.5";
     fails_with(&["run", "cold", "--timeout", "soon"], 2, seconds);

@@ -25,8 +25,8 @@ pub(crate) enum Event {
     Tick { node: NodeId, reset: u64 },
     /// Bad copies are found.
     Scrub,
-    /// A fault or a client.
-    Planned(Plan),
+    /// A fault or a client; boxed, so that events are small where they move in the heap.
+    Planned(Box<Plan>),
 }
 
 /// The events to come, by time; those of the same time in the order in which they were added. It

@@ -79,7 +79,7 @@ impl Simulation {
             let at = &mut self.nodes[node];
             if std::mem::take(&mut at.is_doomed) || at.is_full {
                 let moment = now + random.duration(&(Duration::ZERO..=takes));
-                self.agenda.add(moment, Event::Planned(Plan::Crash { node }));
+                self.agenda.add(moment, Event::Planned(Box::new(Plan::Crash { node })));
             }
         }
         if stores {

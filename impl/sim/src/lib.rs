@@ -35,7 +35,7 @@ mod words;
 
 pub use judge::View;
 pub use ledger::Ledger;
-pub use library::{Bytes, Memory, content_id};
+pub use library::{Bytes, Memory};
 pub use plan::Plan;
 pub use random::Random;
 pub use report::{FileReport, Report};

@@ -98,8 +98,7 @@ impl Stored {
 }
 
 /// The name of a content: the root of its manifest.
-#[must_use]
-pub fn content_id(bytes: &[u8]) -> ContentId {
+pub(crate) fn content_id(bytes: &[u8]) -> ContentId {
     ContentId(Manifest::of(bytes, Depth::Chunks).root().0)
 }
 

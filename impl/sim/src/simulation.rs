@@ -247,7 +247,7 @@ impl Simulation {
 
     /// Lets something happen later.
     pub fn plan(&mut self, after: Duration, plan: Plan) {
-        self.agenda.add(self.agenda.now() + after, Event::Planned(plan));
+        self.agenda.add(self.agenda.now() + after, Event::Planned(Box::new(plan)));
     }
 
     /// Lets time pass.

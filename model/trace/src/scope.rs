@@ -80,7 +80,10 @@ impl FromStr for Network {
             "fifo" => Ok(Network::Fifo),
             "unordered" => Ok(Network::Unordered),
             "lossy" => Ok(Network::Lossy),
-            _ => Err(format!("no network is called {name:?}: there are {}", NETWORKS.join(", "))),
+            _ => Err(format!(
+                "no network is called {name:?}: valid networks: {}",
+                NETWORKS.join(", ")
+            )),
         }
     }
 }
