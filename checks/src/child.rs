@@ -1,7 +1,7 @@
 //! Searches in child processes: each has its own memory, so that its peak is true, and its own
 //! time limit, so that one that never ends does not hold up the others.
 
-use std::io::{self, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use steadfast_output::{assert_threads, in_parallel};
 use thiserror::Error;
 
-use crate::job::{Job, Run};
+use crate::job::{Job, Progress, Run, Said};
 use crate::search::search;
 
 /// Why a search has no report.
@@ -41,19 +41,26 @@ pub(crate) fn be_child() -> io::Result<()> {
     let job: Job = serde_json::from_reader(io::stdin().lock())?;
     // The checker would panic without them: those that search, and one that watches the time.
     assert_threads(job.threads + 1)?;
-    let run = search(&job);
-    let mut out = io::stdout().lock();
-    serde_json::to_writer(&mut out, &run)?;
-    out.flush()?;
+    // That nobody listens any more is found out when the report is written.
+    let run = search(&job, &|progress| drop(tell(&Said::Progress(progress))));
+    tell(&Said::Run(Box::new(run)))?;
     // A search that ran out of time still has threads that search on.
     std::process::exit(0)
 }
 
+fn tell(said: &Said) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    serde_json::to_writer(&mut out, said)?;
+    out.write_all(b"\n")?;
+    out.flush()
+}
+
 /// Performs searches, as many at a time as there are processors, and reports them in order.
-/// `done` hears of each as it ends.
+/// `done` hears of each as it ends, and `progress` of each that takes long.
 pub(crate) fn search_all(
     jobs: &[Job],
     done: &(dyn Fn(usize, &Job) + Sync),
+    progress: &(dyn Fn(&Job, Progress) + Sync),
 ) -> Result<Vec<Run>, ChildError> {
     let workers = std::thread::available_parallelism().map_or(1, usize::from).min(jobs.len());
     let next = AtomicUsize::new(0);
@@ -65,7 +72,7 @@ pub(crate) fn search_all(
             let Some(job) = jobs.get(at) else {
                 return;
             };
-            let result = search_one(job);
+            let result = search_one(job, progress);
             if let Ok(mut place) = results[at].lock() {
                 *place = Some(result);
             }
@@ -75,7 +82,7 @@ pub(crate) fn search_all(
     results.into_iter().filter_map(|it| it.into_inner().ok().flatten()).collect()
 }
 
-fn search_one(job: &Job) -> Result<Run, ChildError> {
+fn search_one(job: &Job, progress: &(dyn Fn(&Job, Progress) + Sync)) -> Result<Run, ChildError> {
     let scope = || job.scope.name.clone();
     let failed = |source: io::Error| ChildError::Io { scope: scope(), source };
     let program = std::env::current_exe().map_err(failed)?;
@@ -88,9 +95,18 @@ fn search_one(job: &Job) -> Result<Run, ChildError> {
     if let Some(mut input) = child.stdin.take() {
         serde_json::to_writer(&mut input, job).map_err(|it| failed(it.into()))?;
     }
-    let output = child.wait_with_output().map_err(failed)?;
-    if !output.status.success() {
-        return Err(ChildError::Died { scope: scope(), status: output.status.to_string() });
+    let mut report = None;
+    for line in child.stdout.take().into_iter().flat_map(|it| BufReader::new(it).lines()) {
+        match serde_json::from_str(&line.map_err(failed)?) {
+            Ok(Said::Progress(it)) => progress(job, it),
+            Ok(Said::Run(run)) => report = Some(*run),
+            // Half a line is that of a process which died.
+            Err(_) => {}
+        }
     }
-    serde_json::from_slice(&output.stdout).map_err(|it| failed(it.into()))
+    let status = child.wait().map_err(failed)?;
+    match report.filter(|_| status.success()) {
+        Some(run) => Ok(run),
+        None => Err(ChildError::Died { scope: scope(), status: status.to_string() }),
+    }
 }

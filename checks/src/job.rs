@@ -24,6 +24,50 @@ pub(crate) enum Search {
     Script,
 }
 
+/// Which engine visits them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Engine {
+    /// Ours, which searches the cluster as components.
+    Steadfast,
+    /// stateright's own checkers.
+    Stateright,
+}
+
+/// The names of all engines.
+const ENGINES: [&str; 2] = ["steadfast", "stateright"];
+
+impl fmt::Display for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(ENGINES[*self as usize])
+    }
+}
+
+impl FromStr for Engine {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "steadfast" => Ok(Engine::Steadfast),
+            "stateright" => Ok(Engine::Stateright),
+            _ => Err(format!(
+                "no engine is called {name:?}: valid engines are {}",
+                ENGINES.join(", ")
+            )),
+        }
+    }
+}
+
+impl Engine {
+    /// How it visits every state at best: level by level ours, depth first stateright.
+    pub(crate) fn full_search(self) -> Search {
+        match self {
+            Engine::Steadfast => Search::Bfs,
+            Engine::Stateright => Search::Dfs,
+        }
+    }
+}
+
 impl fmt::Display for Search {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
@@ -49,6 +93,57 @@ impl FromStr for Search {
     }
 }
 
+/// What is done with deliveries that make no difference.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum DeadMessages {
+    /// They are steps like any other.
+    #[default]
+    Explore,
+    /// So they are, and that they make no difference is checked in every state.
+    Check,
+    /// They are delivered at once.
+    Drop,
+}
+
+/// The names of all ways.
+const DEAD_MESSAGES: [&str; 3] = ["explore", "check", "drop"];
+
+impl fmt::Display for DeadMessages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(DEAD_MESSAGES[*self as usize])
+    }
+}
+
+impl FromStr for DeadMessages {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "explore" => Ok(DeadMessages::Explore),
+            "check" => Ok(DeadMessages::Check),
+            "drop" => Ok(DeadMessages::Drop),
+            _ => Err(format!("{name:?} is none of the valid ways: {}", DEAD_MESSAGES.join(", "))),
+        }
+    }
+}
+
+/// How the engine leaves out what makes no difference.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Reductions {
+    /// Dead messages.
+    pub dead_messages: DeadMessages,
+    /// Whether steps are left out that lead to known states in another order.
+    pub sleep_sets: bool,
+}
+
+impl Reductions {
+    /// Whether there is none.
+    pub(crate) fn is_none(self) -> bool {
+        self.dead_messages == DeadMessages::Explore && !self.sleep_sets
+    }
+}
+
 /// What is asked of a child process.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Job {
@@ -60,6 +155,10 @@ pub(crate) struct Job {
     pub twin: Option<String>,
     /// How to search.
     pub search: Search,
+    /// With which engine; walks are always stateright's.
+    pub engine: Engine,
+    /// What is left out.
+    pub reductions: Reductions,
     /// With how many threads.
     pub threads: usize,
     /// Where random walks begin.
@@ -109,7 +208,9 @@ impl Job {
             scope,
             witnesses: witnesses.iter().map(|it| (*it).to_owned()).collect(),
             twin: None,
-            search: Search::Dfs,
+            search: Engine::Steadfast.full_search(),
+            engine: Engine::Steadfast,
+            reductions: Reductions::default(),
             threads: 1,
             seed: 1,
             states_max: 300_000,
@@ -176,6 +277,58 @@ pub(crate) struct Taken {
     pub is_possible: bool,
 }
 
+/// How far a search is.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Progress {
+    /// The level that is searched.
+    pub level: u64,
+    /// How many states it has.
+    pub frontier: u64,
+    /// How many of these have been gone on from.
+    pub expanded: u64,
+    /// How many different states were found.
+    pub unique: u64,
+    /// Bytes of tables and frontier.
+    pub bytes: u64,
+    /// Seconds since the search began.
+    pub wall_s: f64,
+}
+
+impl Progress {
+    pub(crate) fn of(progress: &steadfast_search::Progress) -> Progress {
+        Progress {
+            level: progress.depth,
+            frontier: progress.frontier,
+            expanded: progress.expanded,
+            unique: progress.unique,
+            bytes: progress.bytes,
+            wall_s: progress.wall.as_secs_f64(),
+        }
+    }
+}
+
+impl fmt::Display for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Progress { level, frontier, expanded, unique, bytes, wall_s } = self;
+        let done = 100.0 * *expanded as f64 / (*frontier as f64).max(1.0);
+        let speed = *unique as f64 / wall_s.max(1e-3);
+        let megabytes = *bytes as f64 / 1e6;
+        write!(
+            f,
+            "level {level}: {done:.0}% of {frontier}, {unique} states, {speed:.0}/s, {megabytes:.0} MB"
+        )
+    }
+}
+
+/// What the process of a search says, a line each.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Said {
+    /// How far it is.
+    Progress(Progress),
+    /// What it found.
+    Run(Box<Run>),
+}
+
 /// What a search reports.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Run {
@@ -186,6 +339,8 @@ pub(crate) struct Run {
     pub write: usize,
     pub bounds: Bounds,
     pub search: Search,
+    pub engine: Engine,
+    pub reductions: Reductions,
     pub threads: usize,
     /// Every reachable state was visited.
     pub complete: bool,

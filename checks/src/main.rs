@@ -7,6 +7,7 @@ mod explore;
 mod job;
 mod matrix;
 mod options;
+mod oracle;
 mod read_trace;
 mod replay;
 mod report;

@@ -5,7 +5,7 @@ use steadfast_cluster::shipped;
 use steadfast_guarantees::{GUARANTEES, GuaranteeId};
 use steadfast_protocol::Settings;
 
-use crate::job::{Finding, Job, Limits, Run, Search, TraceOrFile};
+use crate::job::{Finding, Job, Limits, Run, TraceOrFile};
 use crate::verdict::Verdict;
 
 /// One setting.
@@ -36,7 +36,6 @@ pub(crate) fn jobs(limits: Limits) -> Vec<Job> {
         .map(|settings| {
             let mut job = Job::new(base.scope(), &[]);
             job.scope.settings = settings;
-            job.search = if settings.is_consistent() { Search::Dfs } else { Search::Bfs };
             job.limits = limits;
             job
         })

@@ -13,7 +13,7 @@ use steadfast_protocol::{NODES_MAX, Settings};
 use steadfast_trace::{Network, Scope};
 
 use crate::crash_states::CrashStates;
-use crate::job::{Job, Limits, Search};
+use crate::job::{DeadMessages, Engine, Job, Limits, Reductions, Search};
 use crate::replay::ReplayOptions;
 use crate::show::ShowOptions;
 use crate::shrink::ShrinkOptions;
@@ -159,9 +159,20 @@ pub(crate) struct RunOptions {
     /// How messages travel: fifo, unordered or lossy.
     #[arg(long)]
     pub network: Option<Network>,
-    /// How to search: bfs, dfs or walk.
-    #[arg(long, default_value_t = Search::Dfs)]
-    pub search: Search,
+    /// Which engine searches: steadfast or stateright.
+    #[arg(long, default_value_t = Engine::Steadfast)]
+    pub engine: Engine,
+    /// How to search: bfs, dfs or walk, which is always stateright's [default: bfs with the engine
+    /// steadfast, dfs with stateright].
+    #[arg(long)]
+    pub search: Option<Search>,
+    /// What the engine steadfast does with messages whose delivery makes no difference: explore them,
+    /// check in every state that they make none, or drop them.
+    #[arg(long, value_name = "HOW", default_value_t = DeadMessages::Explore)]
+    pub dead_messages: DeadMessages,
+    /// Leave out steps that lead to the same states in another order (steadfast only).
+    #[arg(long)]
+    pub sleep_sets: bool,
     /// With how many threads.
     #[arg(long, default_value_t = 1, value_parser = value_parser!(u8).range(1..=64))]
     pub threads: u8,
@@ -234,15 +245,41 @@ impl RunOptions {
     fn job(&self, shipped: &Shipped) -> Result<Job, String> {
         let scope = self.changed(shipped.scope())?;
         let is_changed = scope != shipped.scope();
-        // What must be reached is known for the bounds that are shipped only.
-        let witnesses = if is_changed { &[] } else { shipped.witnesses };
+        // What must be reached is known for the bounds that are shipped only. Whether a cluster has come
+        // to rest differs before and after a dead message, so without these only guarantees are judged.
+        let explores_all = self.dead_messages == DeadMessages::Explore;
+        let witnesses = if is_changed || !explores_all { &[] } else { shipped.witnesses };
         let mut job = Job::new(scope, witnesses);
-        job.search = self.search;
+        job.engine = self.engine;
+        job.reductions = self.reductions()?;
+        job.search = self.search.unwrap_or(self.engine.full_search());
         job.threads = usize::from(self.threads);
         job.seed = self.seed;
         job.states_max = self.states.get();
         job.limits = self.output.limits();
         Ok(job)
+    }
+
+    /// The reductions that are asked for, if the search can have them.
+    fn reductions(&self) -> Result<Reductions, String> {
+        let reductions =
+            Reductions { dead_messages: self.dead_messages, sleep_sets: self.sleep_sets };
+        let search = self.search.unwrap_or(self.engine.full_search());
+        let is_ours = self.engine == Engine::Steadfast && search != Search::Walk;
+        if !reductions.is_none() && !is_ours {
+            return Err(
+                "only the engine steadfast has --dead-messages and --sleep-sets, and it does \
+                        not walk: leave them out"
+                    .to_owned(),
+            );
+        }
+        if self.sleep_sets && search == Search::Dfs {
+            return Err("--sleep-sets needs a search level by level: --search bfs".to_owned());
+        }
+        if self.sleep_sets && self.dead_messages == DeadMessages::Drop {
+            return Err("--sleep-sets and --dead-messages drop exclude each other".to_owned());
+        }
+        Ok(reductions)
     }
 
     fn changed(&self, mut scope: Scope) -> Result<Scope, String> {

@@ -1,6 +1,6 @@
 //! Reports for people.
 
-use crate::job::{Run, Search, Stopped, TraceOrFile};
+use crate::job::{DeadMessages, Run, Search, Stopped, TraceOrFile};
 use crate::verdict::Verdict;
 
 /// The table of searches.
@@ -55,7 +55,23 @@ fn summary(run: &Run) -> String {
             _ => "INCOMPLETE, out of time (--timeout): no proof".to_owned(),
         },
         (Verdict::Kept, Search::Walk) => "sampled, nothing broken".to_owned(),
-        (Verdict::Kept, _) => "every state visited, all promises kept".to_owned(),
+        (Verdict::Kept, _) => match (run.reductions.dead_messages, run.reductions.sleep_sets) {
+            (DeadMessages::Drop, _) => {
+                "every state without dead messages visited, all promises kept"
+            }
+            (DeadMessages::Check, false) => {
+                "every state visited, all promises kept, dead messages make no difference"
+            }
+            (DeadMessages::Check, true) => {
+                "every state visited by some order of steps, all promises kept, dead messages make \
+                 no difference"
+            }
+            (DeadMessages::Explore, true) => {
+                "every state visited by some order of steps, all promises kept"
+            }
+            (DeadMessages::Explore, false) => "every state visited, all promises kept",
+        }
+        .to_owned(),
     }
 }
 

@@ -1,47 +1,41 @@
 //! One search, in this process.
 
+mod components;
+mod stock;
+
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
-use stateright::{Checker, Chooser, HasDiscoveries, Model};
-use steadfast_cluster::{Action, ClusterModel, ClusterState, record, replay, script};
+use steadfast_cluster::{ClusterModel, record, replay, script};
 use steadfast_guarantees::twins::{Twin, twin};
 use steadfast_guarantees::{GUARANTEES, GuaranteeId};
-use steadfast_sim::Random;
-use steadfast_trace::{Network, Scope, StepKind};
+use steadfast_trace::{Network, Scope, Step, StepKind};
 
-use crate::job::{Finding, Job, Limits, Reached, Run, Search, Stopped, Taken, TraceOrFile};
+use crate::job::{
+    Engine, Finding, Job, Limits, Progress, Reached, Run, Search, Stopped, Taken, TraceOrFile,
+};
 use crate::settling;
 use crate::verdict::Verdict;
 
-/// No random walk is longer.
-const WALK_STEPS_MAX: usize = 400;
+/// Hears how a search goes on, about once a second.
+pub(crate) type Observer<'a> = &'a (dyn Fn(Progress) + Sync);
 
 /// Performs a search.
-pub(crate) fn search(job: &Job) -> Run {
-    let witnesses: Vec<&str> = job.witnesses.iter().map(String::as_str).collect();
+pub(crate) fn search(job: &Job, observer: Observer<'_>) -> Run {
     let twin = job.twin.as_deref().and_then(twin);
-    let model = ClusterModel::new(job.scope.clone(), twin, &witnesses);
-    let finish_when = match job.stop_at {
-        Some(guarantee) => HasDiscoveries::AnyOf([guarantee.name()].into()),
-        None => HasDiscoveries::All,
-    };
-    let builder = model.checker().threads(job.threads).finish_when(finish_when);
-    match job.search {
-        Search::Bfs => watch(job, twin, builder.spawn_bfs()),
-        Search::Dfs => watch(job, twin, builder.spawn_dfs()),
-        Search::Walk => {
-            let builder =
-                builder.target_state_count(job.states_max).target_max_depth(WALK_STEPS_MAX);
-            watch(job, twin, builder.spawn_simulation(job.seed, Walker))
+    match (job.search, job.engine) {
+        (Search::Graph, _) => judge_graph(job, twin),
+        (Search::Script, _) => report(job, twin, follow_script(twin)),
+        (Search::Bfs | Search::Dfs, Engine::Steadfast) => {
+            report(job, twin, components::search(job, twin, observer))
         }
-        Search::Graph => judge_graph(job, twin),
-        Search::Script => follow_script(job, twin, ClusterModel::new(job.scope.clone(), twin, &[])),
+        (Search::Walk, _) | (_, Engine::Stateright) => report(job, twin, stock::search(job, twin)),
     }
 }
 
 /// What a search went through.
+#[derive(Default)]
 struct Visit {
     unique: usize,
     generated: usize,
@@ -49,37 +43,11 @@ struct Visit {
     stopped: Option<Stopped>,
     wall: Duration,
     /// The runs that break a guarantee, by its name.
-    found: HashMap<&'static str, Vec<Action>>,
-}
-
-/// Waits for a search to end, or for its time to be over. stateright's own time limit does not
-/// work with one thread and makes an unfinished run look finished with two.
-fn watch(job: &Job, twin: Option<&'static Twin>, mut checker: impl Checker<ClusterModel>) -> Run {
-    let begun = Instant::now();
-    let handles = checker.handles();
-    let mut stopped = None;
-    while stopped.is_none() && handles.iter().any(|it| !it.is_finished()) {
-        std::thread::sleep(Duration::from_millis(3));
-        stopped = exceeded(job.limits, begun.elapsed());
-    }
-    if handles.iter().all(|it| it.is_finished()) {
-        stopped = None;
-        for handle in handles {
-            handle.join().unwrap_or_else(|_| panic!("the search of {} panicked", job.scope.name));
-        }
-    }
-    let generated = checker.state_count();
-    let is_walk = job.search == Search::Walk;
-    let found = checker.discoveries().into_iter();
-    let visit = Visit {
-        unique: if is_walk { generated } else { checker.unique_state_count() },
-        generated,
-        depth: checker.max_depth(),
-        stopped: stopped.or(is_walk.then_some(Stopped::Sampled)),
-        wall: begun.elapsed(),
-        found: found.map(|(name, run)| (name, run.into_actions())).collect(),
-    };
-    report(job, twin, checker.model(), visit)
+    found: HashMap<&'static str, Vec<Step>>,
+    /// How often each kind of step was taken, in the order of [`StepKind::ALL`].
+    taken: Vec<u64>,
+    /// The witnesses, and whether each was reached.
+    reached: Vec<(&'static str, bool)>,
 }
 
 /// The limit that this process has reached.
@@ -100,9 +68,9 @@ fn judge_graph(job: &Job, twin: Option<&'static Twin>) -> Run {
         depth: 0,
         stopped: (!settling.complete).then_some(Stopped::Time),
         wall: begun.elapsed(),
-        found: HashMap::new(),
+        ..Visit::default()
     };
-    let mut run = report(job, twin, &ClusterModel::new(job.scope.clone(), twin, &[]), visit);
+    let mut run = report(job, twin, visit);
     let id = GuaranteeId::Settles.short();
     if settling.verdict() == Verdict::Broken
         && let Some(finding) = run.guarantees.iter_mut().find(|it| it.id == id)
@@ -113,17 +81,17 @@ fn judge_graph(job: &Job, twin: Option<&'static Twin>) -> Run {
 }
 
 /// Runs the shipped schedule of a twin.
-fn follow_script(job: &Job, twin: Option<&'static Twin>, model: ClusterModel) -> Run {
+fn follow_script(twin: Option<&'static Twin>) -> Visit {
     let begun = Instant::now();
     let mut found = HashMap::new();
     let mut taken = Vec::new();
     if let Some(trace) = twin.and_then(|twin| script(twin.name)) {
         let mut run = replay(&trace, twin);
         for step in &trace.steps {
-            let Ok((action, _)) = run.take(&step.step) else {
+            if run.take(&step.step).is_err() {
                 break;
-            };
-            taken.push(action);
+            }
+            taken.push(step.step);
             for guarantee in run.broken() {
                 found.entry(guarantee.name()).or_insert_with(|| taken.clone());
             }
@@ -131,18 +99,12 @@ fn follow_script(job: &Job, twin: Option<&'static Twin>, model: ClusterModel) ->
     }
     let (depth, unique) = (taken.len(), taken.len() + 1);
     let wall = begun.elapsed();
-    report(
-        job,
-        twin,
-        &model,
-        Visit { unique, generated: unique, depth, stopped: None, wall, found },
-    )
+    Visit { unique, generated: unique, depth, wall, found, ..Visit::default() }
 }
 
-fn report(job: &Job, twin: Option<&'static Twin>, model: &ClusterModel, mut visit: Visit) -> Run {
-    let taken = model.taken();
+fn report(job: &Job, twin: Option<&'static Twin>, mut visit: Visit) -> Run {
     let (cpu_s, peak_rss_bytes) = usage();
-    let guarantees = findings(job, twin, model, &mut visit.found);
+    let guarantees = findings(job, twin, &mut visit.found);
     let is_stopped = job.stop_at.is_some() && guarantees.iter().any(Finding::is_violated);
     let Visit { unique, generated, depth, wall, .. } = visit;
     let stopped = if is_stopped { Some(Stopped::Found) } else { visit.stopped };
@@ -155,6 +117,8 @@ fn report(job: &Job, twin: Option<&'static Twin>, model: &ClusterModel, mut visi
         write: settings.write(),
         bounds: job.scope.bounds,
         search: job.search,
+        engine: if job.search == Search::Walk { Engine::Stateright } else { job.engine },
+        reductions: job.reductions,
         threads: job.threads,
         complete: stopped.is_none(),
         stopped,
@@ -168,20 +132,21 @@ fn report(job: &Job, twin: Option<&'static Twin>, model: &ClusterModel, mut visi
         bytes_per_state: peak_rss_bytes as f64 / (unique as f64).max(1.0),
         collision_chance: collision_chance(unique),
         guarantees,
-        witnesses: model
-            .reached()
-            .map(|(it, reached)| Reached { id: it.id.to_owned(), reached })
+        witnesses: visit
+            .reached
+            .into_iter()
+            .map(|(id, reached)| Reached { id: id.to_owned(), reached })
             .collect(),
-        actions: actions(&job.scope, &taken),
+        actions: actions(&job.scope, &visit.taken),
     }
 }
 
 fn findings(
     job: &Job,
     twin: Option<&'static Twin>,
-    model: &ClusterModel,
-    found: &mut HashMap<&'static str, Vec<Action>>,
+    found: &mut HashMap<&'static str, Vec<Step>>,
 ) -> Vec<Finding> {
+    let model = ClusterModel::new(job.scope.clone(), twin);
     let finding = |id: steadfast_guarantees::GuaranteeId| {
         let run = found.remove(id.name());
         let is_promised = id.guarantee().is_promised(job.scope.settings);
@@ -190,7 +155,7 @@ fn findings(
             expected: if is_promised { "holds" } else { "unpromised" }.to_owned(),
             found: if run.is_some() { "violated" } else { "holds" }.to_owned(),
             steps: run.as_ref().map(Vec::len),
-            trace: run.map(|it| TraceOrFile::Trace(Box::new(record(model, twin, &it)))),
+            trace: run.map(|it| TraceOrFile::Trace(Box::new(record(&model, twin, it)))),
             page: None,
         }
     };
@@ -215,11 +180,12 @@ fn usage() -> (f64, u64) {
 }
 
 fn actions(scope: &Scope, taken: &[u64]) -> Vec<Taken> {
-    let kinds = StepKind::ALL.iter().zip(taken);
+    // Where no kinds were counted, none was taken.
+    let kinds = StepKind::ALL.iter().zip(taken.iter().copied().chain(std::iter::repeat(0)));
     kinds
         .map(|(kind, times)| Taken {
             action: kind.name().to_owned(),
-            times: *times,
+            times,
             is_possible: is_possible(*kind, scope),
         })
         .collect()
@@ -248,32 +214,6 @@ fn is_possible(kind: StepKind, scope: &Scope) -> bool {
         StepKind::Rollback => bounds.crashes > 0 && bounds.rollbacks > 0,
         StepKind::LoseContent => {
             scope.named_contents && bounds.crashes > 0 && bounds.lost_contents > 0
-        }
-    }
-}
-
-/// Chooses mostly progress, so that walks get far before the bounds on faults are used up.
-#[derive(Clone)]
-struct Walker;
-
-impl Chooser<ClusterModel> for Walker {
-    type State = Random;
-
-    fn new_state(&self, seed: u64) -> Random {
-        Random::new(seed)
-    }
-
-    fn choose_initial_state(&self, _: &mut Random, _: &[ClusterState]) -> usize {
-        0
-    }
-
-    fn choose_action(&self, random: &mut Random, _: &ClusterState, actions: &[Action]) -> usize {
-        let progress: Vec<usize> =
-            (0..actions.len()).filter(|at| actions[*at].step.is_progress()).collect();
-        let is_progress = !progress.is_empty() && random.below(8) != 0;
-        match is_progress {
-            true => progress[random.below(progress.len())],
-            false => random.below(actions.len()),
         }
     }
 }

@@ -130,7 +130,7 @@ fn recorded(trace: &Trace, twin: Option<&'static Twin>, wanted: GuaranteeId) -> 
     let mut run = replay(trace, twin);
     let taken = trace.steps.iter().map(|it| run.take(&it.step).ok().map(|it| it.0));
     let actions = taken.collect::<Option<Vec<_>>>()?;
-    let trace = record(&run.model, twin, &actions);
+    let trace = record(&run.model, twin, actions.iter().map(|it| it.step));
     trace.breaks.iter().any(|it| it == wanted.short()).then_some(trace)
 }
 
@@ -247,7 +247,7 @@ mod tests {
                 taken.push(action);
             }
             let breaks = !model.keeps(twin.caught_by, &state) && taken.len() >= steps_min;
-            breaks.then(|| record(&model, Some(twin), &taken))
+            breaks.then(|| record(&model, Some(twin), taken.iter().map(|it| it.step)))
         });
         walk.expect("a walk that breaks it")
     }

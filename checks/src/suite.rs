@@ -14,9 +14,10 @@ use steadfast_wal_crash::Bounds;
 use crate::Failure;
 use crate::child::search_all;
 use crate::crash_states;
-use crate::job::{Job, Run, Search, TraceOrFile};
+use crate::job::{Job, Progress, Run, Search, TraceOrFile};
 use crate::matrix;
 use crate::options::{Output, RunOptions, find_twin};
+use crate::oracle;
 use crate::seeds;
 use crate::settling::{self, Settling};
 use crate::summary::Summary;
@@ -31,13 +32,19 @@ pub(crate) fn run_default(output: &Output) -> Result<ExitCode, Failure> {
     let chosen = twins::all();
     let twins = twins::jobs(&chosen, output.limits());
     let (scope_count, matrix_count) = (scopes.len() + walk.len(), matrix.len());
-    let jobs: Vec<Job> = scopes.into_iter().chain(walk).chain(matrix).chain(twins).collect();
+    let compared = oracle::jobs(output.limits());
+    let twin_count = twins.len();
+    let jobs: Vec<Job> =
+        scopes.into_iter().chain(walk).chain(matrix).chain(twins).chain(compared).collect();
     let mut runs = search_jobs(&jobs, output)?;
+    let by_stateright = runs.split_off(scope_count + matrix_count + twin_count);
     let twin_runs = runs.split_off(scope_count + matrix_count);
     let cells = matrix::cells(&runs.split_off(scope_count));
+    let compared = oracle::compared(&by_stateright, &runs);
     let (swarm, seed_twins) = seeds::run_in_suite();
     let summary = Summary {
         runs,
+        compared,
         matrix: cells,
         twins: twins::caught(&chosen, &twin_runs),
         settling: settlings(output),
@@ -165,7 +172,8 @@ fn search_jobs(jobs: &[Job], output: &Output) -> Result<Vec<Run>, Failure> {
         bar.set_message(format!("searched {}{twin}", job.scope.name));
         bar.inc(1);
     };
-    let runs = search_all(jobs, &done);
+    let progress = |job: &Job, it: Progress| bar.set_message(format!("{}, {it}", job.scope.name));
+    let runs = search_all(jobs, &done, &progress);
     bar.finish_and_clear();
     let mut runs = runs.map_err(Failure::io)?;
     for run in &mut runs {

@@ -11,6 +11,7 @@ use crate::crash_states;
 use crate::job::{Run, Search};
 use crate::matrix::{self, Cell};
 use crate::options::Output;
+use crate::oracle::{self, Compared};
 use crate::report;
 use crate::seeds::{self, FoundTwin, Swarm};
 use crate::settling::{self, Settling};
@@ -22,6 +23,8 @@ use crate::verdict::Verdict;
 pub(crate) struct Summary {
     pub ok: bool,
     pub runs: Vec<Run>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub compared: Vec<Compared>,
     pub matrix: Vec<Cell>,
     pub twins: Vec<Caught>,
     pub settling: Vec<Settling>,
@@ -53,6 +56,7 @@ impl Summary {
         let kept = |is_kept| if is_kept { Verdict::Kept } else { Verdict::Broken };
         let verdicts = self.runs.iter().map(Verdict::of);
         verdicts
+            .chain([oracle::verdict(&self.compared)])
             .chain((!self.matrix.is_empty()).then(|| matrix::verdict(&self.matrix)))
             .chain((!self.twins.is_empty()).then(|| twins::verdict(&self.twins)))
             .chain(self.settling.iter().map(Settling::verdict))
@@ -68,6 +72,9 @@ impl Summary {
             if self.runs.len() <= 3 {
                 self.runs.iter().for_each(|run| say(report::details(run)));
             }
+        }
+        if !self.compared.is_empty() {
+            say(oracle::table(&self.compared));
         }
         if !self.matrix.is_empty() {
             say(matrix::table(&self.matrix));
@@ -87,6 +94,11 @@ impl Summary {
     /// The verdict in one sentence.
     fn sentence(&self, verdict: Verdict) -> String {
         let mut parts = self.searches();
+        if !self.compared.is_empty() {
+            let equal = self.compared.iter().filter(|it| it.equal).count();
+            let count = self.compared.len();
+            parts.push(format!("stateright counts the same in {equal} of {count} scopes"));
+        }
         if !self.matrix.is_empty() {
             let kept = self.matrix.iter().filter(|it| it.as_promised).count();
             let count = self.matrix.len();

@@ -58,8 +58,10 @@ pub(crate) enum Source {
     Retries(NodeId),
     /// Time passes for a node.
     Time(NodeId),
-    /// A node crashes, or comes back, maybe without what it had.
+    /// A node crashes.
     Crashes(NodeId),
+    /// A node comes back, maybe without what it had.
+    Recoveries(NodeId),
     /// Cuts begin and end.
     Cuts,
     /// Messages are lost and doubled one by one.
@@ -80,7 +82,7 @@ impl Source {
             Source::Clients(_) => bounds.writes > 0 || bounds.reads > 0,
             Source::Retries(_) => bounds.retries > 0,
             Source::Time(_) => bounds.elections > 0 || bounds.ticks > 0,
-            Source::Crashes(_) => bounds.crashes > 0,
+            Source::Crashes(_) | Source::Recoveries(_) => bounds.crashes > 0,
             Source::Cuts => bounds.partitions > 0,
             Source::Losses { .. } => bounds.drops > 0 || bounds.duplicates > 0,
             Source::Rot(_) => bounds.rot > 0,
@@ -95,7 +97,7 @@ impl ClusterModel {
         let nodes = || NodeId::all(self.scope().settings.nodes());
         sources.extend(nodes().flat_map(|it| [Source::Clients(it), Source::Retries(it)]));
         sources.extend(nodes().map(Source::Time));
-        sources.extend(nodes().map(Source::Crashes));
+        sources.extend(nodes().flat_map(|it| [Source::Crashes(it), Source::Recoveries(it)]));
         sources.push(Source::Cuts);
         sources.extend(self.pairs().map(|(from, to)| Source::Losses { from, to }));
         sources.extend(nodes().map(Source::Rot));
@@ -176,6 +178,7 @@ impl ClusterModel {
             Source::Retries(node) => retries(parts, node, steps),
             Source::Time(node) => self.time(parts, node, steps),
             Source::Crashes(node) => crashes(parts, node, steps),
+            Source::Recoveries(node) => recoveries(parts, node, steps),
             Source::Cuts => self.cuts(parts, steps),
             Source::Losses { from, to } => losses(parts, from, to, steps),
             Source::Rot(node) => rot(parts, node, steps),
@@ -185,8 +188,9 @@ impl ClusterModel {
     fn deliveries<P: Parts>(&self, parts: &P, from: NodeId, to: NodeId, steps: &mut Vec<Step>) {
         let mut previous = None;
         for (nth, packet) in (0..).zip(parts.packets(from, to)) {
+            let is_up = parts.node(to).is_up();
             let waits = parts.waits_for_link_up(from, to, packet);
-            if !waits && parts.is_up(to) && previous != Some(packet) {
+            if !waits && is_up && previous != Some(packet) {
                 steps.push(Step::Deliver { from, to, nth });
             }
             if self.scope().network == Network::Fifo {
@@ -288,17 +292,20 @@ fn retries<P: Parts>(parts: &P, node: NodeId, steps: &mut Vec<Step>) {
 }
 
 fn crashes<P: Parts>(parts: &P, node: NodeId, steps: &mut Vec<Step>) {
-    if parts.is_up(node) {
-        if parts.left().crashes == 0 {
-            return;
+    if parts.left().crashes == 0 || !parts.node(node).is_up() {
+        return;
+    }
+    let tail = u32::try_from(parts.node(node).storage().tail()).unwrap_or(u32::MAX);
+    for kept in 0..=tail {
+        steps.push(Step::Crash { node, kept, torn: false });
+        if kept < tail {
+            steps.push(Step::Crash { node, kept, torn: true });
         }
-        let tail = u32::try_from(parts.node(node).storage().tail()).unwrap_or(u32::MAX);
-        for kept in 0..=tail {
-            steps.push(Step::Crash { node, kept, torn: false });
-            if kept < tail {
-                steps.push(Step::Crash { node, kept, torn: true });
-            }
-        }
+    }
+}
+
+fn recoveries<P: Parts>(parts: &P, node: NodeId, steps: &mut Vec<Step>) {
+    if parts.node(node).is_up() {
         return;
     }
     steps.push(Step::Recover { node });

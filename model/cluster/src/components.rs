@@ -3,30 +3,36 @@
 //! A state is a component for each node, one for each direction between two nodes, the history and
 //! the world. Steps are those of [`ClusterModel`], taken over [`Parts`] that note what they read.
 
+mod alone;
+mod seen;
+mod taking;
+
+use std::sync::Arc;
+
 use steadfast_guarantees::twins::Twin;
 use steadfast_guarantees::witnesses::{Witness, witness};
-use steadfast_guarantees::{
-    ClusterView, Did, GUARANTEES, GuaranteeSet, History, NodeView, broken_by_step, holds,
-    shows_wrong_content,
-};
-use steadfast_node::{Cluster, ContentCopy, Node, NodeStorage, Surface};
-use steadfast_protocol::{
-    ContentId, Decisions, Entry, Halt, Input, NodeId, NodeSet, Packet, Replica, RequestId,
-    SessionId, Settings,
-};
+use steadfast_guarantees::{GUARANTEES, History, holds, shows_wrong_content};
+use steadfast_node::NodeStorage;
+use steadfast_protocol::{Halt, NodeId, Packet, Replica, SessionId};
 use steadfast_search::{Effect, Look, Place, Property, Rule, Steps, System};
-use steadfast_trace::{Bounds, Network, Scope, Step, StepKind, World};
+use steadfast_trace::{Network, Scope, Step, StepKind, World};
 
+use self::seen::Seen;
+use self::taking::{Changed, Taking};
 use crate::actions::Source;
-use crate::parts::{Changing, Follow as After, HistoryChange, Parts, Touched, WorldChange};
-use crate::{ActorNode, ClusterModel, ClusterState, Disk, Event};
+use crate::parts::{Changing, Follow as After, HistoryChange, WorldChange};
+use crate::{ActorNode, ClusterModel, ClusterState, Disk};
 
 /// A cluster within a scope, as a system of components.
 pub struct ClusterComponents {
     model: ClusterModel,
     twin: Option<&'static Twin>,
-    /// The source of steps of each rule.
-    rules: Vec<Source>,
+    /// The sources of steps of each rule: those that look at the same parts.
+    rules: Vec<Vec<Source>>,
+    /// Whether deliveries that make no difference are claimed to be dead.
+    marks_dead: bool,
+    /// Stands for the history where it is not looked at.
+    no_history: History,
     /// Witnesses that are reached in states: properties that must hold sometimes.
     in_states: Vec<&'static Witness>,
     /// Witnesses that steps reach: marks.
@@ -37,7 +43,7 @@ pub struct ClusterComponents {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Component {
     /// A node.
-    Node(ActorNode),
+    Node(Arc<ActorNode>),
     /// What is under way in one direction, oldest first.
     Packets(Vec<Packet>),
     /// The ghost history.
@@ -46,8 +52,24 @@ pub enum Component {
     World(World),
     /// Of a direction, whether something is under way.
     IsEmpty(bool),
-    /// Of a node, what the surroundings depend on.
-    Surface(Surface),
+    /// Of a node, its sessions by peer, and whether it is up and takes part.
+    Sessions {
+        /// Whether it is up.
+        is_up: bool,
+        /// Whether it has not stopped taking part, either.
+        takes_part: bool,
+        /// The sessions that it has seen begin and not end.
+        sessions: Vec<Option<SessionId>>,
+    },
+    /// Of a node, whether nothing happens in it by itself.
+    Stillness {
+        /// Whether its disk is at rest.
+        is_at_rest: bool,
+        /// Whether it is up and has no bad copy to find, either.
+        is_still: bool,
+        /// Whether its next tick carries something.
+        lags: bool,
+    },
     /// Of a node, its log.
     Log(Disk),
     /// Of a node, what two guarantees ask of every node in every state.
@@ -76,11 +98,12 @@ pub struct Follow(After);
 
 /// The numbers of the summaries.
 const IS_EMPTY: u16 = 0;
-const SURFACE: u16 = 1;
+const SESSIONS: u16 = 1;
 const LOG: u16 = 2;
 const JUDGED: u16 = 3;
 const LINKS: u16 = 4;
 const BOUNDS: u16 = 5;
+const STILLNESS: u16 = 6;
 
 impl ClusterComponents {
     /// The cluster of a scope; of a twin, or of the protocol as it is. Witnesses that do not exist are
@@ -90,8 +113,26 @@ impl ClusterComponents {
         let model = ClusterModel::new(scope, twin);
         let witnesses = witnesses.iter().filter_map(|id| witness(id));
         let (in_states, by_steps) = witnesses.partition(|it| it.kinds().is_none());
-        let rules = model.sources.iter().copied().filter(|it| it.is_possible(&model)).collect();
-        ClusterComponents { model, twin, rules, in_states, by_steps }
+        let rules = rules(&model);
+        let no_history = History::default();
+        let marks_dead = false;
+        ClusterComponents { model, twin, rules, marks_dead, no_history, in_states, by_steps }
+    }
+
+    /// Claims that a delivery is dead which changes nothing at its receiver, sends nothing and answers
+    /// nothing: for a search with [`steadfast_search::DeadSteps::Check`] or
+    /// [`steadfast_search::DeadSteps::Drop`].
+    ///
+    /// The argument: such a message does the same nothing for the rest of its session, because the
+    /// promise, the epoch and the acknowledged vectors that made it obsolete only grow, and the session
+    /// ends with a crash, a cut or a lost message, each of which loses the message as well. So it makes
+    /// no difference whether it is delivered now, later or never. Where messages overtake each other or
+    /// are lost one by one, a delivery also changes what can be lost, and no claim is made. The
+    /// argument is about the protocol as it is. Twins break it, and a search that checks says so.
+    #[must_use]
+    pub fn with_dead_messages(mut self) -> Self {
+        self.marks_dead = self.model.scope().network == Network::Fifo;
+        self
     }
 
     /// The same cluster as a model of stateright.
@@ -104,7 +145,7 @@ impl ClusterComponents {
     #[must_use]
     pub fn split(&self, state: &ClusterState) -> Vec<Component> {
         let packets = |(from, to)| state.packets(from, to).cloned().collect();
-        let nodes = state.actor_nodes().iter().map(|it| Component::Node((**it).clone()));
+        let nodes = state.actor_nodes().iter().map(|it| Component::Node(Arc::clone(it)));
         let channels = self.model.pairs().map(packets).map(Component::Packets);
         let history = Component::History(state.history().clone());
         let world = Component::World(state.world().clone());
@@ -161,7 +202,9 @@ impl System for ClusterComponents {
     fn steps(&self, Rule(rule): Rule, state: &Look<'_, Component>, steps: &mut Steps<Self>) {
         let seen = self.seen(state);
         let mut possible = Vec::new();
-        self.model.steps_from(self.rules[usize::from(rule)], &seen, &mut possible);
+        for source in &self.rules[usize::from(rule)] {
+            self.model.steps_from(*source, &seen, &mut possible);
+        }
         for step in possible {
             let mut taking = Taking::new(self, state, state);
             if self.model.take(&mut taking, &step).is_none() {
@@ -170,15 +213,19 @@ impl System for ClusterComponents {
             if self.by_steps.iter().any(|it| may_reach(it, &step)) {
                 taking.then(After::Reach { step, has_waited: false });
             }
+            let is_dead = self.marks_dead && taking.is_dead_delivery(&step);
             let outcome = steps.step(step);
-            for (place, change) in taking.changes {
+            if is_dead {
+                outcome.dead();
+            }
+            for follow in std::mem::take(&mut taking.follows) {
+                outcome.then(Follow(follow));
+            }
+            for (place, change) in taking.into_changes() {
                 match change {
                     Changed::To(component) => outcome.put(place, component),
                     Changed::By(how) => outcome.change(place, Change(how)),
                 };
-            }
-            for follow in taking.follows {
-                outcome.then(Follow(follow));
             }
         }
     }
@@ -220,17 +267,17 @@ impl System for ClusterComponents {
     ) {
         let mut taking = Taking::new(self, before, now);
         self.model.follow(&mut taking, follow);
-        for (place, change) in taking.changes {
+        for follow in std::mem::take(&mut taking.follows) {
+            effect.then(Follow(follow));
+        }
+        for mark in std::mem::take(&mut taking.reached) {
+            effect.mark(mark);
+        }
+        for (place, change) in taking.into_changes() {
             match change {
                 Changed::To(component) => effect.put(place, component),
                 Changed::By(how) => effect.change(place, Change(how)),
             };
-        }
-        for follow in taking.follows {
-            effect.then(Follow(follow));
-        }
-        for mark in taking.reached {
-            effect.mark(mark);
         }
     }
 
@@ -259,18 +306,42 @@ impl System for ClusterComponents {
         step.kind() as u16
     }
 
+    fn summaries(&self) -> u16 {
+        STILLNESS + 1
+    }
+
     fn summary(&self, number: u16, component: &Component) -> Component {
         let decisions = self.model.decisions();
         match (number, component) {
             (IS_EMPTY, Component::Packets(packets)) => Component::IsEmpty(packets.is_empty()),
-            (SURFACE, Component::Node(it)) => Component::Surface(it.node.surface(decisions)),
+            (SESSIONS, Component::Node(it)) => {
+                let node = &it.node;
+                let session = |peer| node.replica().and_then(|it| it.session(peer));
+                Component::Sessions {
+                    is_up: node.is_up(),
+                    takes_part: node.replica().is_some_and(Replica::takes_part),
+                    sessions: NodeId::all(self.nodes()).map(session).collect(),
+                }
+            }
+            (STILLNESS, Component::Node(it)) => {
+                let node = &it.node;
+                let is_at_rest = node.storage().is_at_rest();
+                let finds_none = || node.undetected_rot(decisions).next().is_none();
+                Component::Stillness {
+                    is_at_rest,
+                    is_still: is_at_rest && node.is_up() && finds_none(),
+                    lags: node.replica().is_some_and(Replica::lags),
+                }
+            }
             (LOG, Component::Node(it)) => Component::Log(it.node.storage().log_only()),
-            (JUDGED, Component::Node(ActorNode { node, .. })) => Component::Judged {
-                halted: node.replica().and_then(Replica::halted).copied(),
-                shows_wrong_content: node
-                    .replica()
-                    .is_some_and(|it| shows_wrong_content(it, |at| node.served(at, decisions))),
-            },
+            (JUDGED, Component::Node(it)) => {
+                let (node, replica) = (&it.node, it.node.replica());
+                let served = |content| node.served(content, decisions);
+                Component::Judged {
+                    halted: replica.and_then(Replica::halted).copied(),
+                    shows_wrong_content: replica.is_some_and(|it| shows_wrong_content(it, served)),
+                }
+            }
             (LINKS, Component::World(world)) => Component::World(world.links_only()),
             (BOUNDS, Component::World(world)) => Component::World(world.bounds_only()),
             _ => unreachable!("{component:?} has no summary {number}"),
@@ -278,462 +349,26 @@ impl System for ClusterComponents {
     }
 }
 
+/// The sources of steps that are possible within a scope. Those that look at one node alone are one
+/// rule, and so are those that look at one node and at what is left of the bounds.
+fn rules(model: &ClusterModel) -> Vec<Vec<Source>> {
+    let nodes = NodeId::all(model.scope().settings.nodes());
+    let joined = nodes.flat_map(|it| {
+        [
+            vec![Source::Progress(it), Source::Recoveries(it)],
+            vec![Source::Clients(it), Source::Time(it), Source::Crashes(it)],
+        ]
+    });
+    let joined: Vec<_> = joined.collect();
+    let is_alone = |it: &&Source| !joined.iter().flatten().any(|joined| joined == *it);
+    let alone: Vec<_> = model.sources.iter().filter(is_alone).map(|it| vec![*it]).collect();
+    let mut rules: Vec<Vec<Source>> = alone.into_iter().chain(joined).collect();
+    rules.iter_mut().for_each(|rule| rule.retain(|it| it.is_possible(model)));
+    rules.retain(|it| !it.is_empty());
+    rules
+}
+
 /// Whether a step is of a kind that may reach a witness.
 fn may_reach(witness: &Witness, step: &Step) -> bool {
     witness.kinds().is_some_and(|it| it.contains(&step.kind()))
-}
-
-/// A state of which every part that is looked at is noted.
-#[derive(Clone, Copy)]
-struct Seen<'a> {
-    system: &'a ClusterComponents,
-    look: &'a Look<'a, Component>,
-}
-
-impl<'a> Seen<'a> {
-    fn actor(self, node: NodeId) -> &'a ActorNode {
-        match &self.look[ClusterComponents::node_at(node)] {
-            Component::Node(node) => node,
-            other => unreachable!("{other:?} stands where a node does"),
-        }
-    }
-
-    fn surface_of(self, node: NodeId) -> &'a Surface {
-        match self.look.summary(ClusterComponents::node_at(node), SURFACE) {
-            Component::Surface(surface) => surface,
-            other => unreachable!("{other:?} is no surface"),
-        }
-    }
-
-    fn world_summary(self, number: u16) -> &'a World {
-        match self.look.summary(self.system.world_at(), number) {
-            Component::World(world) => world,
-            other => unreachable!("{other:?} is no world"),
-        }
-    }
-
-    fn packets_of(self, from: NodeId, to: NodeId) -> &'a [Packet] {
-        match &self.look[self.system.packets_at(from, to)] {
-            Component::Packets(packets) => packets,
-            other => unreachable!("{other:?} stands where messages do"),
-        }
-    }
-
-    fn is_empty(self, (from, to): (NodeId, NodeId)) -> bool {
-        let place = self.system.packets_at(from, to);
-        matches!(self.look.summary(place, IS_EMPTY), Component::IsEmpty(true))
-    }
-
-    fn judged(self, node: NodeId) -> (&'a Option<Halt>, bool) {
-        match self.look.summary(ClusterComponents::node_at(node), JUDGED) {
-            Component::Judged { halted, shows_wrong_content } => (halted, *shows_wrong_content),
-            other => unreachable!("{other:?} is no judgement"),
-        }
-    }
-
-    fn history_of(self) -> &'a History {
-        match &self.look[self.system.history_at()] {
-            Component::History(history) => history,
-            other => unreachable!("{other:?} stands where the history does"),
-        }
-    }
-}
-
-impl Cluster for Seen<'_> {
-    type Storage = Disk;
-
-    fn world(&self) -> &World {
-        self.world_summary(LINKS)
-    }
-
-    fn network(&self) -> Network {
-        self.system.model.scope().network
-    }
-
-    fn decisions(&self) -> &dyn Decisions {
-        self.system.model.decisions()
-    }
-
-    fn nodes(&self) -> impl Iterator<Item = &Node<Disk>> {
-        NodeId::all(self.system.nodes()).map(|it| &self.actor(it).node)
-    }
-
-    fn node(&self, node: NodeId) -> &Node<Disk> {
-        &self.actor(node).node
-    }
-
-    fn has_messages(&self) -> bool {
-        !self.system.model.pairs().all(|it| self.is_empty(it))
-    }
-
-    fn surface(&self, node: NodeId) -> Surface {
-        self.surface_of(node).clone()
-    }
-
-    fn is_up(&self, node: NodeId) -> bool {
-        self.surface_of(node).is_up
-    }
-
-    fn session_seen(&self, node: NodeId, peer: NodeId) -> Option<SessionId> {
-        self.surface_of(node).session(peer)
-    }
-
-    fn ids(&self) -> impl Iterator<Item = NodeId> {
-        NodeId::all(self.system.nodes())
-    }
-}
-
-impl Parts for Seen<'_> {
-    fn left(&self) -> Bounds {
-        self.world_summary(BOUNDS).left
-    }
-
-    fn next_request(&self) -> RequestId {
-        self.world_summary(BOUNDS).next_request()
-    }
-
-    fn history(&self) -> &History {
-        self.history_of()
-    }
-
-    fn packets(&self, from: NodeId, to: NodeId) -> impl Iterator<Item = &Packet> {
-        self.packets_of(from, to).iter()
-    }
-}
-
-impl ClusterView for Seen<'_> {
-    fn settings(&self) -> Settings {
-        self.system.model.scope().settings
-    }
-
-    fn history(&self) -> &History {
-        self.history_of()
-    }
-
-    fn decisions(&self) -> &dyn Decisions {
-        self.system.model.decisions()
-    }
-
-    fn node(&self, node: NodeId) -> NodeView<'_> {
-        NodeView::of(&self.actor(node).node)
-    }
-
-    fn copy(&self, node: NodeId, content: ContentId) -> ContentCopy {
-        self.actor(node).node.storage().copy(content)
-    }
-
-    fn served(&self, node: NodeId, content: ContentId) -> ContentCopy {
-        self.actor(node).node.served(content, self.system.model.decisions())
-    }
-
-    fn is_quiet(&self) -> bool {
-        Cluster::is_quiet(self)
-    }
-
-    fn disk(&self, node: NodeId) -> NodeView<'_> {
-        match self.look.summary(ClusterComponents::node_at(node), LOG) {
-            Component::Log(disk) => {
-                NodeView { replica: None, records: disk.records(), synced: disk.synced() }
-            }
-            other => unreachable!("{other:?} is no log"),
-        }
-    }
-
-    fn rolled_back(&self) -> NodeSet {
-        match self.system.model.scope().bounds.rollbacks {
-            0 => NodeSet::default(),
-            _ => self.history_of().rolled_back(),
-        }
-    }
-
-    fn halted(&self, node: NodeId) -> Option<&Halt> {
-        self.judged(node).0.as_ref()
-    }
-
-    fn shows_wrong_content(&self, node: NodeId) -> bool {
-        self.judged(node).1
-    }
-}
-
-/// The state after a step, as the guarantees see it.
-struct SeenAfter<'a> {
-    now: Seen<'a>,
-    before: Seen<'a>,
-    /// Whether the step is known to have kept the history.
-    keeps_history: bool,
-}
-
-impl ClusterView for SeenAfter<'_> {
-    fn settings(&self) -> Settings {
-        self.now.settings()
-    }
-
-    fn history(&self) -> &History {
-        self.now.history_of()
-    }
-
-    fn decisions(&self) -> &dyn Decisions {
-        ClusterView::decisions(&self.now)
-    }
-
-    fn node(&self, node: NodeId) -> NodeView<'_> {
-        ClusterView::node(&self.now, node)
-    }
-
-    fn copy(&self, node: NodeId, content: ContentId) -> ContentCopy {
-        self.now.copy(node, content)
-    }
-
-    fn served(&self, node: NodeId, content: ContentId) -> ContentCopy {
-        self.now.served(node, content)
-    }
-
-    fn is_quiet(&self) -> bool {
-        ClusterView::is_quiet(&self.now)
-    }
-
-    fn has_synced(&self, node: NodeId, entry: &Entry) -> bool {
-        self.now.has_synced(node, entry)
-    }
-
-    fn disk(&self, node: NodeId) -> NodeView<'_> {
-        self.now.disk(node)
-    }
-
-    fn rolled_back(&self) -> NodeSet {
-        self.now.rolled_back()
-    }
-
-    /// The earlier state is the one before the step: no other is judged against.
-    fn has_history_of(&self, _: &dyn ClusterView) -> bool {
-        self.keeps_history || self.now.history_of() == self.before.history_of()
-    }
-
-    fn halted(&self, node: NodeId) -> Option<&Halt> {
-        self.now.judged(node).0.as_ref()
-    }
-
-    fn shows_wrong_content(&self, node: NodeId) -> bool {
-        self.now.judged(node).1
-    }
-}
-
-/// How a component changes in a step.
-enum Changed {
-    To(Component),
-    By(How),
-}
-
-/// A step that is being taken: what it changes is kept. Nodes can be read again after they changed,
-/// nothing else can.
-struct Taking<'a> {
-    before: Seen<'a>,
-    now: Seen<'a>,
-    /// The nodes that have changed.
-    nodes: Vec<ActorNode>,
-    changes: Vec<(Place, Changed)>,
-    follows: Vec<After>,
-    touched: Touched,
-    /// The directions in which messages were put under way.
-    pushed: Vec<(NodeId, NodeId)>,
-    /// The nodes whose sessions changed.
-    sessions: NodeSet,
-    reached: Vec<u16>,
-    /// Whether a part that is not a node has changed and must not be read any more.
-    has_changed_world: bool,
-    has_changed_history: bool,
-}
-
-impl<'a> Taking<'a> {
-    fn new(
-        system: &'a ClusterComponents,
-        before: &'a Look<'a, Component>,
-        now: &'a Look<'a, Component>,
-    ) -> Self {
-        Taking {
-            before: system.seen(before),
-            now: system.seen(now),
-            nodes: Vec::new(),
-            changes: Vec::new(),
-            follows: Vec::new(),
-            touched: Touched::default(),
-            pushed: Vec::new(),
-            sessions: NodeSet::default(),
-            reached: Vec::new(),
-            has_changed_world: false,
-            has_changed_history: false,
-        }
-    }
-
-    fn system(&self) -> &'a ClusterComponents {
-        self.now.system
-    }
-
-    fn changed_node(&self, node: NodeId) -> Option<&ActorNode> {
-        self.nodes.iter().find(|it| it.node.id() == node)
-    }
-
-    fn actor(&self, node: NodeId) -> &ActorNode {
-        self.changed_node(node).unwrap_or_else(|| self.now.actor(node))
-    }
-
-    fn change(&mut self, place: Place, how: How) {
-        self.changes.push((place, Changed::By(how)));
-    }
-}
-
-impl Cluster for Taking<'_> {
-    type Storage = Disk;
-
-    fn world(&self) -> &World {
-        assert!(!self.has_changed_world, "the world is read before it changes");
-        self.now.world_summary(LINKS)
-    }
-
-    fn network(&self) -> Network {
-        self.now.network()
-    }
-
-    fn decisions(&self) -> &dyn Decisions {
-        self.system().model.decisions()
-    }
-
-    fn nodes(&self) -> impl Iterator<Item = &Node<Disk>> {
-        NodeId::all(self.system().nodes()).map(|it| &self.actor(it).node)
-    }
-
-    fn node(&self, node: NodeId) -> &Node<Disk> {
-        &self.actor(node).node
-    }
-
-    fn has_messages(&self) -> bool {
-        assert!(self.pushed.is_empty(), "messages are asked for before some are sent");
-        self.now.has_messages()
-    }
-
-    fn surface(&self, node: NodeId) -> Surface {
-        match self.changed_node(node) {
-            Some(it) => it.node.surface(Cluster::decisions(self)),
-            None => self.now.surface(node),
-        }
-    }
-
-    fn is_up(&self, node: NodeId) -> bool {
-        self.changed_node(node).map_or_else(|| self.now.is_up(node), |it| it.node.is_up())
-    }
-
-    fn session_seen(&self, node: NodeId, peer: NodeId) -> Option<SessionId> {
-        match self.changed_node(node) {
-            Some(it) => it.node.replica()?.session(peer),
-            None => self.now.session_seen(node, peer),
-        }
-    }
-
-    fn ids(&self) -> impl Iterator<Item = NodeId> {
-        NodeId::all(self.system().nodes())
-    }
-}
-
-impl Parts for Taking<'_> {
-    fn left(&self) -> Bounds {
-        assert!(!self.has_changed_world, "the world is read before it changes");
-        self.now.left()
-    }
-
-    fn next_request(&self) -> RequestId {
-        assert!(!self.has_changed_world, "the world is read before it changes");
-        self.now.next_request()
-    }
-
-    fn history(&self) -> &History {
-        assert!(!self.has_changed_history, "the history is read before it changes");
-        self.now.history_of()
-    }
-
-    fn packets(&self, from: NodeId, to: NodeId) -> impl Iterator<Item = &Packet> {
-        let is_changed = self.pushed.contains(&(from, to));
-        assert!(!is_changed, "messages are read before others are put under way");
-        self.now.packets_of(from, to).iter()
-    }
-}
-
-impl Changing for Taking<'_> {
-    fn tell(&mut self, node: NodeId, event: Event) {
-        let system = self.system();
-        let before = self.actor(node).clone();
-        let mut after = before.clone();
-        let sent = system.model.actors.actors[node.index()].react(&mut after, &event);
-        let answers = std::mem::take(&mut after.answers);
-        let did = Did::of(&NodeView::of(&before.node), &NodeView::of(&after.node), answers);
-        self.touched.note_told(&before.node, &after.node);
-        let session = |it: &ActorNode, peer| it.node.replica().and_then(|it| it.session(peer));
-        let mut nodes = NodeId::all(system.nodes());
-        if nodes.any(|peer| session(&before, peer) != session(&after, peer)) {
-            self.sessions.insert(node);
-        }
-        self.nodes.retain(|it| it.node.id() != node);
-        self.nodes.push(after.clone());
-        let place = ClusterComponents::node_at(node);
-        self.changes.push((place, Changed::To(Component::Node(after))));
-        sent.into_iter().for_each(|(to, packet)| self.push(node, to, packet));
-        if !did.is_nothing() {
-            self.change_history(HistoryChange::Did(did));
-        }
-    }
-
-    fn deliver(&mut self, from: NodeId, to: NodeId, nth: u32) -> Option<()> {
-        let mut packets: Vec<Packet> = self.packets(from, to).cloned().collect();
-        let nth = usize::try_from(nth).ok().filter(|it| *it < packets.len())?;
-        let packet = packets.remove(nth);
-        self.put_packets(from, to, packets);
-        self.tell(to, Event::Input(Input::Receive { from, packet }));
-        Some(())
-    }
-
-    fn push(&mut self, from: NodeId, to: NodeId, packet: Packet) {
-        self.pushed.push((from, to));
-        self.change(self.system().packets_at(from, to), How::Push(packet));
-    }
-
-    fn put_packets(&mut self, from: NodeId, to: NodeId, packets: Vec<Packet>) {
-        let place = self.system().packets_at(from, to);
-        self.changes.push((place, Changed::To(Component::Packets(packets))));
-    }
-
-    fn change_world(&mut self, change: WorldChange) {
-        self.has_changed_world = true;
-        self.change(self.system().world_at(), How::World(change));
-    }
-
-    fn change_history(&mut self, change: HistoryChange) {
-        (self.touched.history, self.has_changed_history) = (true, true);
-        self.change(self.system().history_at(), How::History(change));
-    }
-
-    fn then(&mut self, follow: After) {
-        self.follows.push(follow);
-    }
-
-    fn touched(&self) -> Touched {
-        self.touched
-    }
-
-    /// Before the step every message had a session that carries it.
-    fn may_have_lost_its_session(&self, from: NodeId, to: NodeId) -> bool {
-        self.pushed.contains(&(from, to)) || self.sessions.contains(to)
-    }
-
-    fn broken(&self, node: NodeId, keeps_history: bool) -> GuaranteeSet {
-        let after = SeenAfter { now: self.now, before: self.before, keeps_history };
-        broken_by_step(&self.before, &after, node)
-    }
-
-    fn note_reached(&mut self, step: &Step) {
-        let after = SeenAfter { now: self.now, before: self.before, keeps_history: false };
-        let reached =
-            |it: &Witness| may_reach(it, step) && it.is_reached(&self.before, step, &after);
-        let witnesses = (0..).zip(&self.system().by_steps).filter(|it| reached(it.1));
-        let reached: Vec<u16> = witnesses.map(|it| it.0).collect();
-        self.reached.extend(reached);
-    }
 }

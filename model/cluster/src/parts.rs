@@ -6,7 +6,7 @@
 use steadfast_guarantees::{Action as Asked, Did, GuaranteeSet, History};
 use steadfast_node::Cluster;
 use steadfast_protocol::{NodeId, NodeSet, Packet, Path, RequestId};
-use steadfast_trace::{Bounds, Cut, Step, World, WriteKind};
+use steadfast_trace::{Bounds, Cut, Directions, Step, World, WriteKind};
 
 use crate::{Disk, Event};
 
@@ -51,6 +51,24 @@ pub(crate) trait Changing: Parts {
     /// What the step has touched so far.
     fn touched(&self) -> Touched;
 
+    /// Judges what becomes of a node in the step. Nothing but the node, and maybe the history, has
+    /// changed.
+    fn judge(&mut self, node: NodeId, keeps_history: bool) {
+        self.then(Follow::Judge { node, keeps_history });
+    }
+
+    /// Judges what becomes of a node as its connections change; more of the step follows.
+    fn judge_shown(&mut self, node: NodeId) {
+        let _ = node;
+    }
+
+    /// Whether the history is that of the state before the step.
+    fn has_kept_history(&self) -> bool;
+
+    /// Whether everything follows for every node and every direction. Otherwise what cannot matter is
+    /// left out: what follows for nodes and directions that the step has not touched.
+    fn follows_up_on_all(&self) -> bool;
+
     /// Whether a message may have been put under way that no session carries, or have lost its
     /// session.
     fn may_have_lost_its_session(&self, from: NodeId, to: NodeId) -> bool;
@@ -67,6 +85,8 @@ pub(crate) trait Changing: Parts {
 pub(crate) struct Touched {
     /// The nodes to which something happened.
     pub told: NodeSet,
+    /// The directions in which everything that was under way is lost.
+    pub emptied: Directions,
     /// Whether some node takes part now and did not before, or the other way round.
     pub taking_part: bool,
     /// Whether the history changed.
@@ -78,13 +98,20 @@ pub(crate) struct Touched {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Follow {
     /// Connections begin and end with what became of nodes and cuts.
-    Links,
+    Links {
+        /// The nodes to which something happened in the step.
+        told: NodeSet,
+        /// The directions in which everything that was under way is lost.
+        emptied: Directions,
+    },
     /// Both ends of every connection of a node see what became of it: ends before beginnings.
     Show { node: NodeId },
     /// Messages that no session carries are lost.
     Lose { from: NodeId, to: NodeId },
     /// The guarantees judge what became of a node.
     Judge { node: NodeId, keeps_history: bool },
+    /// They have judged it as if the history had not changed, and do so again if it has.
+    Reconsider { node: NodeId },
     /// What the step reaches is noted, once everything else has followed: what [`Follow::Links`] lets
     /// follow is asked for after this, so that it waits once.
     Reach { step: Step, has_waited: bool },

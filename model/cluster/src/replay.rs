@@ -87,12 +87,16 @@ const SCRIPTS: &[(&str, &str)] = &[
 
 /// The trace of a run of the model.
 #[must_use]
-pub fn record(model: &ClusterModel, twin: Option<&Twin>, actions: &[Action]) -> Trace {
+pub fn record(
+    model: &ClusterModel,
+    twin: Option<&Twin>,
+    taken: impl IntoIterator<Item = Step>,
+) -> Trace {
     let mut state = model.init_states().swap_remove(0);
     let mut steps = Vec::new();
-    for action in actions {
-        steps.push(TraceStep { step: action.step, note: format!("{action:?}") });
-        match model.perform(&state, &action.step) {
+    for step in taken {
+        steps.push(TraceStep { step, note: format!("{:?}", Action::of(step, &state)) });
+        match model.perform(&state, &step) {
             Some(next) => state = next,
             None => break,
         }

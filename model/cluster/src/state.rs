@@ -372,7 +372,19 @@ impl Changing for Taking<'_> {
         self.state().packets(from, to).next().is_some()
     }
 
+    fn has_kept_history(&self) -> bool {
+        self.history() == self.before.history()
+    }
+
+    fn follows_up_on_all(&self) -> bool {
+        true
+    }
+
     fn broken(&self, node: NodeId, _: bool) -> GuaranteeSet {
+        let at = |it: &ClusterState| Arc::as_ptr(&it.actors.actor_states[node.index()]);
+        if at(self.before) == at(self.state()) {
+            return GuaranteeSet::default();
+        }
         broken_by_step(&View { model: self.model, state: self.before }, &self.view(), node)
     }
 

@@ -1,8 +1,10 @@
 //! What each kind of step does to the cluster.
 
 use steadfast_guarantees::Action as Asked;
-use steadfast_protocol::{Consistency, Content, Input, Intent, NodeId, ReadRequest, WriteRequest};
-use steadfast_trace::{Step, WriteKind};
+use steadfast_protocol::{
+    Consistency, Content, Input, Intent, NodeId, NodeSet, ReadRequest, WriteRequest,
+};
+use steadfast_trace::{Directions, Step, WriteKind};
 
 use crate::parts::{Changing, Cost, Follow, HistoryChange, WorldChange};
 use crate::{ClusterModel, Event};
@@ -13,7 +15,7 @@ impl ClusterModel {
         self.act(parts, step)?;
         let touched = parts.touched();
         if step.changes_connections() || touched.taking_part {
-            parts.then(Follow::Links);
+            parts.then(Follow::Links { told: touched.told, emptied: touched.emptied });
         } else {
             if self.scope().link_events_apart {
                 for (from, to) in self.pairs() {
@@ -23,7 +25,7 @@ impl ClusterModel {
                 }
             }
             let keeps_history = !touched.history;
-            touched.told.iter().for_each(|node| parts.then(Follow::Judge { node, keeps_history }));
+            touched.told.iter().for_each(|node| parts.judge(node, keeps_history));
         }
         Some(())
     }
@@ -31,13 +33,18 @@ impl ClusterModel {
     /// What follows from a step.
     pub(crate) fn follow<P: Changing>(&self, parts: &mut P, follow: &Follow) {
         match *follow {
-            Follow::Links => self.refresh_links(parts),
-            Follow::Show { node } => show_links(parts, node),
+            Follow::Links { told, emptied } => self.refresh_links(parts, told, emptied),
+            Follow::Show { node } => {
+                show_links(parts, node);
+                if parts.touched().told.contains(node) {
+                    parts.judge_shown(node);
+                }
+            }
             Follow::Lose { from, to } => lose_what_no_session_carries(parts, from, to),
-            Follow::Judge { node, keeps_history } => {
-                let broken = parts.broken(node, keeps_history);
-                if !broken.is_empty() {
-                    parts.change_history(HistoryChange::Broken(broken));
+            Follow::Judge { node, keeps_history } => judge(parts, node, keeps_history),
+            Follow::Reconsider { node } => {
+                if !parts.has_kept_history() {
+                    judge(parts, node, false);
                 }
             }
             Follow::Reach { step, has_waited: false } => {
@@ -54,15 +61,38 @@ impl ClusterModel {
         NodeId::all(nodes).flat_map(move |from| others(from).map(move |to| (from, to)))
     }
 
-    fn refresh_links<P: Changing>(&self, parts: &mut P) {
+    /// `told` are the nodes to which something happened in the step itself, `emptied` the directions
+    /// in which everything was lost.
+    fn refresh_links<P: Changing>(&self, parts: &mut P, told: NodeSet, emptied: Directions) {
         let nodes = || NodeId::all(self.scope().settings.nodes());
-        let taking_part = nodes().filter(|it| parts.surface(*it).takes_part).collect();
-        parts.change_world(WorldChange::Refresh(taking_part));
+        let taking_part = nodes().filter(|it| parts.takes_part(*it)).collect();
+        let change = WorldChange::Refresh(taking_part);
+        let mut after = parts.world().clone();
+        change.make(&mut after);
+        let is_same = |one, other| parts.world().has_link_of(&after, one, other);
+        let changed: Vec<_> = self.pairs().filter(|(from, to)| !is_same(*from, *to)).collect();
+        let has_changed = |node| changed.iter().any(|(from, _)| *from == node);
+        let affected: NodeSet = nodes().filter(|it| has_changed(*it)).collect();
+        parts.change_world(change);
+        // Before the step every end had seen all of its connections, unless link events are apart.
+        let concerns_all = parts.follows_up_on_all();
         if !self.scope().link_events_apart {
-            nodes().for_each(|node| parts.then(Follow::Show { node }));
+            for node in nodes().filter(|it| concerns_all || affected.contains(*it)) {
+                parts.then(Follow::Show { node });
+            }
         }
-        self.pairs().for_each(|(from, to)| parts.then(Follow::Lose { from, to }));
-        nodes().for_each(|node| parts.then(Follow::Judge { node, keeps_history: false }));
+        for (from, to) in self.pairs() {
+            let is_affected = changed.contains(&(from, to)) || told.contains(to);
+            if concerns_all || (is_affected && !emptied.contains(from, to)) {
+                parts.then(Follow::Lose { from, to });
+            }
+        }
+        for node in nodes() {
+            // Those that are shown their connections are judged then.
+            if concerns_all || told.contains(node) {
+                parts.then(Follow::Judge { node, keeps_history: false });
+            }
+        }
     }
 
     fn act<P: Changing>(&self, parts: &mut P, step: &Step) -> Option<()> {
@@ -173,6 +203,14 @@ impl ClusterModel {
         parts.change_history(HistoryChange::Invoked { request, path: path.clone(), node, action });
         let consistency = Consistency::Linearizable;
         hear(parts, node, Input::Read(ReadRequest { request, path, consistency }))
+    }
+}
+
+/// Notes what a step breaks as far as one node is concerned.
+fn judge<P: Changing>(parts: &mut P, node: NodeId, keeps_history: bool) {
+    let broken = parts.broken(node, keeps_history);
+    if !broken.is_empty() {
+        parts.change_history(HistoryChange::Broken(broken));
     }
 }
 

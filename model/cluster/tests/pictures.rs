@@ -34,7 +34,7 @@ fn counterexample(name: &str) -> (Trace, &'static Twin) {
     let model = ClusterModel::new(scope, Some(twin));
     let checker = model.checker().finish_when(finish).spawn_bfs().join();
     let path = checker.discovery(twin.caught_by.name()).expect("the twin is caught");
-    (record(checker.model(), Some(twin), &path.into_actions()), twin)
+    (record(checker.model(), Some(twin), path.into_actions().iter().map(|it| it.step)), twin)
 }
 
 /// A run of five nodes with everything in it.

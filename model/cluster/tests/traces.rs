@@ -15,7 +15,7 @@ fn counterexample() -> Trace {
     let model = ClusterModel::new(scope, Some(twin));
     let checker = model.checker().finish_when(finish).spawn_bfs().join();
     let path = checker.discovery(twin.caught_by.name()).expect("the twin is caught");
-    record(checker.model(), Some(twin), &path.into_actions())
+    record(checker.model(), Some(twin), path.into_actions().iter().map(|it| it.step))
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn the_shipped_script_breaks_linearizability_at_its_last_step_and_only_as_the_tw
         actions.push(run.take(&step.step).expect("the step is possible").0);
     }
     assert_eq!(run.broken(), [twin.caught_by]);
-    let again = record(&run.model, Some(twin), &actions);
+    let again = record(&run.model, Some(twin), actions.iter().map(|it| it.step));
     assert_eq!(again, trace, "the notes of the shipped script are true");
 
     let mut run = replay(&trace, None);
@@ -93,7 +93,8 @@ fn a_random_run_of_any_scope_ends_in_the_same_state_when_it_is_replayed_from_jso
     for (scope, seed) in SHIPPED.iter().flat_map(|it| (0..20).map(move |seed| (it.scope(), seed))) {
         let model = ClusterModel::new(scope, None);
         let (actions, end) = random_run(&model, seed, 80);
-        let json = serde_json::to_string(&record(&model, None, &actions)).expect("JSON");
+        let recorded = record(&model, None, actions.iter().map(|it| it.step));
+        let json = serde_json::to_string(&recorded).expect("JSON");
         let trace = Trace::parse(&json).expect("what was written can be read");
         let mut run = replay(&trace, None);
         for step in &trace.steps {

@@ -3,7 +3,7 @@
 use steadfast_protocol::{ContentId, Decisions, NodeId, Packet, Replica, SessionId};
 use steadfast_trace::{Network, Step, World};
 
-use crate::{Node, NodeStorage, Surface};
+use crate::{Node, NodeStorage};
 
 /// One end of a connection has not heard yet that it began or ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,14 +53,32 @@ pub trait Cluster {
         self.nodes().filter_map(Node::replica)
     }
 
-    /// What the rules below depend on of one node.
-    fn surface(&self, node: NodeId) -> Surface {
-        self.node(node).surface(self.decisions())
-    }
-
     /// Whether a node is up.
     fn is_up(&self, node: NodeId) -> bool {
         self.node(node).is_up()
+    }
+
+    /// Whether a node is up and has not stopped taking part.
+    fn takes_part(&self, node: NodeId) -> bool {
+        self.node(node).replica().is_some_and(Replica::takes_part)
+    }
+
+    /// Whether everything that a node appended is synced, and everything that it took is stored.
+    fn is_at_rest(&self, node: NodeId) -> bool {
+        self.node(node).storage().is_at_rest()
+    }
+
+    /// Whether a node is up, at rest, and a scrub finds no bad copy.
+    fn is_still(&self, node: NodeId) -> bool {
+        let node = self.node(node);
+        node.is_up()
+            && node.storage().is_at_rest()
+            && node.undetected_rot(self.decisions()).next().is_none()
+    }
+
+    /// Whether the next tick of a node carries something where messages are lost.
+    fn lags(&self, node: NodeId) -> bool {
+        self.node(node).replica().is_some_and(Replica::lags)
     }
 
     /// The session with a peer that a node has seen begin and not end.
@@ -108,9 +126,9 @@ pub trait Cluster {
     fn due_ticks(&self) -> impl Iterator<Item = NodeId> {
         let is_due = self.network() != Network::Fifo
             && !self.has_messages()
-            && self.ids().all(|it| self.surface(it).is_at_rest);
+            && self.ids().all(|it| self.is_at_rest(it));
         let ids = is_due.then(|| self.ids()).into_iter().flatten();
-        ids.filter(|it| self.surface(*it).lags)
+        ids.filter(|it| self.lags(*it))
     }
 
     /// The copies of contents that a scrub finds bad, each with its node.
@@ -133,10 +151,7 @@ pub trait Cluster {
     fn is_quiet(&self) -> bool {
         self.world().cut.is_none()
             && !self.has_messages()
-            && self
-                .ids()
-                .map(|it| self.surface(it))
-                .all(|it| it.is_up && it.is_at_rest && !it.has_undetected_rot)
+            && self.ids().all(|it| self.is_still(it))
             && self.link_events().next().is_none()
             && self.due_ticks().next().is_none()
     }

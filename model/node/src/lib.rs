@@ -17,5 +17,5 @@ mod node;
 mod storage;
 
 pub use cluster::{Cluster, LinkEvent};
-pub use node::{Node, Output, Surface};
+pub use node::{Node, Output};
 pub use storage::{ContentCopy, NodeStorage, garbled, heard_of_made};

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use steadfast_protocol::{
-    ContentId, Decisions, Effect, Identity, Input, NODES_MAX, NodeId, Outcome, Packet, Parameters,
-    RecoverError, Replica, RequestId, Sealed, SessionId,
+    ContentId, Decisions, Effect, Identity, Input, NodeId, Outcome, Packet, Parameters,
+    RecoverError, Replica, RequestId, Sealed,
 };
 
 use crate::{ContentCopy, NodeStorage};
@@ -28,31 +28,6 @@ pub enum Output {
         /// What became of it.
         outcome: Outcome,
     },
-}
-
-/// What the rules of the surroundings depend on of a node.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Surface {
-    /// Whether it is up.
-    pub is_up: bool,
-    /// Whether it is up and has not stopped taking part.
-    pub takes_part: bool,
-    /// Whether everything appended is synced and everything taken is stored.
-    pub is_at_rest: bool,
-    /// Whether a scrub would find a bad copy.
-    pub has_undetected_rot: bool,
-    /// Whether its next tick carries something where messages are lost.
-    pub lags: bool,
-    /// By peer the session that this end has seen begin and not end.
-    sessions: [Option<SessionId>; NODES_MAX as usize],
-}
-
-impl Surface {
-    /// The session with a peer that this end has seen begin and not end.
-    #[must_use]
-    pub fn session(&self, peer: NodeId) -> Option<SessionId> {
-        self.sessions.get(peer.index()).copied().flatten()
-    }
 }
 
 /// A replica and its storage.
@@ -158,21 +133,6 @@ impl<S: NodeStorage> Node<S> {
         replica.into_iter().flat_map(|replica| {
             self.storage.wrong_contents().filter(|content| replica.has_content(*content))
         })
-    }
-
-    /// What the rules of the surroundings depend on.
-    #[must_use]
-    pub fn surface(&self, decisions: &dyn Decisions) -> Surface {
-        let replica = self.replica.as_ref();
-        let session = |peer: u8| replica.and_then(|it| it.session(NodeId(peer)));
-        Surface {
-            is_up: self.is_up(),
-            takes_part: replica.is_some_and(Replica::takes_part),
-            is_at_rest: self.storage.is_at_rest(),
-            has_undetected_rot: self.undetected_rot(decisions).next().is_some(),
-            lags: replica.is_some_and(Replica::lags),
-            sessions: std::array::from_fn(|peer| u8::try_from(peer).ok().and_then(session)),
-        }
     }
 
     /// Whether an entry that the node has synced names a content of which it has a good copy.

@@ -128,6 +128,10 @@ impl Expander {
         self.now.extend_from_slice(state);
         let first = batch.successors.len();
         self.rules.clear();
+        // What all rules look at first is asked of the memory at once.
+        let rules = (0..system.system.rules()).map(Rule);
+        let touched = rules.fold(0, |sum, it| sum ^ system.touch(tables, it, state));
+        std::hint::black_box(touched);
         for rule in (0..system.system.rules()).map(Rule) {
             let mut masks = Masks::default();
             let question = Question::Rule(rule);

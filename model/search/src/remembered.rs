@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use crate::flaw::{Fault, Flaw, caught};
 use crate::intern::{Disagree, Interner, Known};
 use crate::system::{
-    BEFORE, Effect, How, Look, Noted, Outcome, Place, Rule, Steps, System, summary_of,
+    BEFORE, Effect, How, IS_KEPT, Look, Noted, Outcome, Place, Rule, Steps, System, summary_of,
 };
 use crate::tables::Tables;
 
@@ -22,10 +22,8 @@ use crate::tables::Tables;
 const LOOKS: u32 = 1 << 31;
 /// Set in a change that names the component which comes in place of another.
 const PUT: u32 = 1 << 31;
-/// Stands for the node before the first of all that follows.
-const FOLLOWS: u32 = 1;
 /// Offsets below it are those of no list.
-const RESERVED: u32 = 2;
+const RESERVED: u32 = 1;
 
 /// Something that the system is asked.
 #[derive(Clone, Copy, Debug)]
@@ -35,10 +33,12 @@ pub(crate) enum Question {
     Follow(u32),
 }
 
-/// Where an answer hangs: at the root of a rule or a property, or behind a node and a component.
+/// Where an answer hangs: at the root of a rule, a property or something that follows, or behind a
+/// node and a component.
 #[derive(Clone, Copy)]
 enum Link {
     Root(usize),
+    Follow(u32),
     Behind(u32, u32),
 }
 
@@ -133,7 +133,7 @@ impl<'s, S: System> Remembered<'s, S> {
             changes: Interner::new(),
             steps: Interner::new(),
             follows: Interner::new(),
-            tables: RwLock::new(Tables::new(RESERVED)),
+            tables: RwLock::new(Tables::new(RESERVED, system.summaries())),
             roots: zeros(system),
             adding: Mutex::new(()),
             seen: zeros(system),
@@ -161,7 +161,7 @@ impl<'s, S: System> Remembered<'s, S> {
     pub(crate) fn seen(&self, question: Question) -> u64 {
         match self.root(question) {
             Link::Root(root) => self.seen[root].load(Ordering::Relaxed),
-            Link::Behind(..) => u64::MAX,
+            Link::Follow(_) | Link::Behind(..) => u64::MAX,
         }
     }
 
@@ -184,11 +184,20 @@ impl<'s, S: System> Remembered<'s, S> {
             }
             let place = word & 0xffff;
             *looked |= bit(place);
-            let state = if word & BEFORE == 0 { now } else { before };
-            let seen = self.seen_by(tables, word, state[place as usize])?;
+            let seen = self.seen_by(tables, word, before, now)?;
             held = tables.answers.value(at, seen);
         }
         self.compute(tables, question, before, now, looked)
+    }
+
+    /// Reads what a question about a rule looks up first; the result means nothing.
+    #[inline]
+    pub(crate) fn touch(&self, tables: &Tables, rule: Rule, state: &[u32]) -> u64 {
+        let (at, word) = halves(self.roots[usize::from(rule.0)].load(Ordering::Relaxed));
+        match (word & LOOKS != 0, summary_of(word)) {
+            (true, None) => tables.answers.touch(at, state[(word & 0xffff) as usize]),
+            _ => 0,
+        }
     }
 
     #[cold]
@@ -212,21 +221,31 @@ impl<'s, S: System> Remembered<'s, S> {
         }
         let mut seen = Vec::with_capacity(noted.len());
         for word in noted {
-            let state = if word & BEFORE == 0 { now } else { before };
-            let component = state[(word & 0xffff) as usize];
-            seen.push((word, self.seen_by(tables, word, component)?));
+            seen.push((word, self.seen_by(tables, word, before, now)?));
         }
         let at = self.add(tables, question, seen.into_iter(), &leaf)?;
         Ok((at + 1, leaf[0]))
     }
 
-    /// The number that an answer is remembered for: of a component, or of its summary.
+    /// The number that an answer is remembered for: of a component, of its summary, or of whether it is
+    /// another one than before.
     #[inline]
-    fn seen_by(&self, tables: &Tables, word: u32, component: u32) -> Result<u32, Fault> {
+    fn seen_by(
+        &self,
+        tables: &Tables,
+        word: u32,
+        before: &[u32],
+        now: &[u32],
+    ) -> Result<u32, Fault> {
+        let place = (word & 0xffff) as usize;
+        let component = if word & BEFORE == 0 { now[place] } else { before[place] };
         let Some(number) = summary_of(word) else {
             return Ok(component);
         };
-        match tables.summaries.value(number.into(), component) {
+        if number == IS_KEPT {
+            return Ok(u32::from(before[place] == now[place]));
+        }
+        match tables.summaries[usize::from(number)].value(component as usize) {
             0 => self.summarize(tables, number, component),
             known => Ok(halves(known).0 - 1),
         }
@@ -238,7 +257,7 @@ impl<'s, S: System> Remembered<'s, S> {
         let during = || format!("the summary {number} of {value:?}");
         let summary = caught(during, || self.system.summary(number, &value))?;
         let summary = self.component(tables, Arc::new(summary))?;
-        tables.summaries.remember(number.into(), component, u64::from(summary) + 1)?;
+        tables.summaries[usize::from(number)].set(component as usize, u64::from(summary) + 1)?;
         Ok(summary)
     }
 
@@ -273,6 +292,7 @@ impl<'s, S: System> Remembered<'s, S> {
             let pointer = pointer(at, list[0]);
             match link {
                 Link::Root(root) => self.roots[root].store(pointer, Ordering::Release),
+                Link::Follow(follow) => tables.follows.set(follow as usize, pointer)?,
                 Link::Behind(node, component) => {
                     tables.answers.remember(node, component, pointer)?;
                 }
@@ -290,7 +310,7 @@ impl<'s, S: System> Remembered<'s, S> {
         match question {
             Question::Rule(rule) => Link::Root(usize::from(rule.0)),
             Question::Property(property) => Link::Root(self.rules + property),
-            Question::Follow(follow) => Link::Behind(FOLLOWS, follow),
+            Question::Follow(follow) => Link::Follow(follow),
         }
     }
 
@@ -299,6 +319,7 @@ impl<'s, S: System> Remembered<'s, S> {
     fn linked(&self, tables: &Tables, link: Link) -> u64 {
         match link {
             Link::Root(root) => self.roots[root].load(Ordering::Acquire),
+            Link::Follow(follow) => tables.follows.value(follow as usize),
             Link::Behind(node, component) => tables.answers.value(node, component),
         }
     }

@@ -87,8 +87,13 @@ pub trait System: Sync {
         0
     }
 
+    /// How many summaries there are.
+    fn summaries(&self) -> u16 {
+        0
+    }
+
     /// Those details of a component on which an answer depends; see [`Look::summary`]. What each
-    /// number means is up to the system.
+    /// number below [`System::summaries`] means is up to the system.
     ///
     /// # Panics
     ///
@@ -150,7 +155,10 @@ pub(crate) const BEFORE: u32 = 1 << 16;
 /// Where the number of a summary stands in a noted word, with 1 added; 0 is the component itself.
 const SUMMARY_SHIFT: u32 = 17;
 /// Numbers of summaries are below it.
-pub(crate) const SUMMARIES_MAX: u16 = (1 << 13) - 1;
+pub(crate) const SUMMARIES_MAX: u16 = 1 << 13;
+/// Stands in a noted word, where numbers of summaries do, for whether the component is the one that
+/// stood there before the step.
+pub(crate) const IS_KEPT: u16 = SUMMARIES_MAX;
 
 /// The number of the summary that a noted word is about, if it is about one.
 #[expect(clippy::cast_possible_truncation, reason = "14 bits")]
@@ -217,9 +225,30 @@ impl<'a, C> Look<'a, C> {
     #[must_use]
     pub fn summary(&self, Place(place): Place, number: u16) -> &'a C {
         assert!(number < SUMMARIES_MAX, "no system has {number} summaries");
-        let word = u32::from(place) | self.side | u32::from(number + 1) << SUMMARY_SHIFT;
-        self.noted.note(word);
+        let whole = u32::from(place) | self.side;
+        let word = whole | u32::from(number + 1) << SUMMARY_SHIFT;
+        // Whoever has seen all of the component has seen its summary.
+        if !self.noted.words.borrow().contains(&whole) {
+            self.noted.note(word);
+        }
         self.noted.summary(word, number, &self.parts[usize::from(place)])
+    }
+
+    /// Whether at a place, now, stands a component that is equal to the one before the step. Only
+    /// that is noted, not which components they are. For the two looks of [`System::follow`]; what
+    /// `before` is compared with must be the other one.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such place.
+    #[must_use]
+    pub fn has_kept(&self, Place(place): Place, before: &Look<'_, C>) -> bool
+    where
+        C: PartialEq,
+    {
+        self.noted.note(u32::from(place) | u32::from(IS_KEPT + 1) << SUMMARY_SHIFT);
+        let [now, before] = [self, before].map(|it| &it.parts[usize::from(place)]);
+        Arc::ptr_eq(now, before) || now == before
     }
 
     /// How many places there are. Nothing is noted, as this is the same in every state.

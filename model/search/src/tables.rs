@@ -39,6 +39,12 @@ impl Memo {
         }
     }
 
+    /// Reads where a pair is looked for first; the result means nothing.
+    #[inline]
+    pub(crate) fn touch(&self, first: u32, second: u32) -> u64 {
+        self.slots[self.home(key(first, second))][0].load(Ordering::Relaxed)
+    }
+
     /// Remembers a value. Whoever remembers another one for the same pair is wrong; the first stays.
     pub(crate) fn remember(&self, first: u32, second: u32, value: u64) -> Result<(), Full> {
         if self.len.load(Ordering::Relaxed) >= self.limit() {
@@ -192,26 +198,62 @@ impl Hashes {
     }
 }
 
+/// Numbers that are found by an index, 0 where none is set.
+pub(crate) struct Row(Vec<AtomicU64>, AtomicUsize);
+
+impl Row {
+    fn new() -> Self {
+        let mut row = Vec::new();
+        row.resize_with(1 << 10, Default::default);
+        Row(row, AtomicUsize::new(0))
+    }
+
+    #[inline]
+    pub(crate) fn value(&self, at: usize) -> u64 {
+        self.0.get(at).map_or(0, |it| it.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn set(&self, at: usize, value: u64) -> Result<(), Full> {
+        self.1.fetch_max(at, Ordering::Relaxed);
+        self.0.get(at).ok_or(Full)?.store(value, Ordering::Release);
+        Ok(())
+    }
+
+    fn grow(&mut self) {
+        let highest = *self.1.get_mut();
+        if highest >= self.0.len() / 4 * 3 {
+            self.0.resize_with((highest + 1).max(self.0.len()) * 2, Default::default);
+        }
+    }
+
+    fn bytes(&self) -> u64 {
+        self.0.len() as u64 * 8
+    }
+}
+
 /// Everything that is remembered of a system.
 pub(crate) struct Tables {
     /// From a question and a component to what it leads to. See `remembered`.
     pub answers: Memo,
     /// From a change and a component to the changed component, with 1 added.
     pub changed: Memo,
-    /// From the number of a summary and a component to the summary, with 1 added.
-    pub summaries: Memo,
+    /// By the number of a summary, from a component to the summary, with 1 added.
+    pub summaries: Vec<Row>,
+    /// Where the answers about what follows begin, by the number of what follows.
+    pub follows: Row,
     pub arena: Arena,
     pub hashes: Hashes,
 }
 
 impl Tables {
-    pub(crate) fn new(reserved: u32) -> Self {
+    pub(crate) fn new(reserved: u32, summaries: u16) -> Self {
         let mut hashes = Vec::new();
         hashes.resize_with(1 << 10, Default::default);
         Tables {
             answers: Memo::new(),
             changed: Memo::new(),
-            summaries: Memo::new(),
+            summaries: (0..summaries).map(|_| Row::new()).collect(),
+            follows: Row::new(),
             arena: Arena::new(reserved),
             hashes: Hashes(hashes, AtomicUsize::new(0)),
         }
@@ -221,15 +263,17 @@ impl Tables {
     pub(crate) fn grow(&mut self) {
         self.answers.grow();
         self.changed.grow();
-        self.summaries.grow();
+        self.summaries.iter_mut().for_each(Row::grow);
+        self.follows.grow();
         self.arena.grow();
         self.hashes.grow();
     }
 
     pub(crate) fn bytes(&self) -> u64 {
         let hashes = self.hashes.0.len() as u64 * 16;
-        let memos = [&self.answers, &self.changed, &self.summaries];
-        memos.map(Memo::bytes).iter().sum::<u64>() + self.arena.bytes() + hashes
+        let rows: u64 = self.summaries.iter().map(Row::bytes).sum();
+        let memos = self.answers.bytes() + self.changed.bytes();
+        memos + rows + self.follows.bytes() + self.arena.bytes() + hashes
     }
 }
 

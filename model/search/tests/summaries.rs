@@ -68,7 +68,11 @@ impl System for Wheels {
             true => *state.summary(place, IS_ODD) % 2 == 1,
             false => state[place] % 2 == 1,
         };
-        !(is_odd(Place(0)) && is_odd(Place(1))) || !self.lies
+        !(is_odd(Place(0)) && is_odd(Place(1)) && self.lies)
+    }
+
+    fn summaries(&self) -> u16 {
+        IS_ODD + 1
     }
 
     fn summary(&self, number: u16, wheel: &u32) -> u32 {

@@ -22,6 +22,13 @@ impl Directions {
         }
     }
 
+    /// Removes the direction from one node to another.
+    pub fn remove(&mut self, from: NodeId, to: NodeId) {
+        if self.contains(from, to) {
+            self.0 &= !bit(from, to);
+        }
+    }
+
     /// Whether messages from one node to another travel in a direction of the set.
     #[must_use]
     pub fn contains(self, from: NodeId, to: NodeId) -> bool {

@@ -100,6 +100,13 @@ impl World {
         link.alive.then_some(link.session)
     }
 
+    /// Whether the connection between two nodes is the same in another world: in both the same
+    /// session goes on, or none does.
+    #[must_use]
+    pub fn has_link_of(&self, other: &World, one: NodeId, two: NodeId) -> bool {
+        self.link(one, two) == other.link(one, two)
+    }
+
     /// Whether messages get from one node to another.
     #[must_use]
     pub fn reaches(&self, from: NodeId, to: NodeId) -> bool {

@@ -1,5 +1,7 @@
 //! G1 acked-writes-survive.
 
+use std::cell::LazyCell;
+
 use steadfast_protocol::{Entry, NodeId, Replica, Settings};
 
 use super::Judge;
@@ -35,11 +37,11 @@ impl Judge for AckedWritesSurvive {
         if acknowledged.peek().is_none() {
             return true;
         }
-        let is_settled = cluster.is_settled() && cluster.has_leader();
+        let is_settled = LazyCell::new(|| cluster.is_settled() && cluster.has_leader());
         acknowledged.all(|entry| {
             let survives = |replica| is_accounted_for(entry, replica, cluster.history(), settings);
             copies(cluster, entry) >= settings.write()
-                && (!is_settled || cluster.replicas().all(survives))
+                && (!*is_settled || cluster.replicas().all(survives))
         })
     }
 }
