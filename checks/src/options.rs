@@ -248,8 +248,10 @@ impl RunOptions {
     fn job(&self, shipped: &Shipped) -> Result<Job, String> {
         let scope = self.changed(shipped.scope())?;
         let is_changed = scope != shipped.scope();
-        // What must be reached is known for the bounds that are shipped only.
-        let witnesses = if is_changed { &[] } else { shipped.witnesses };
+        // What must be reached is known for the bounds that are shipped only. Whether a cluster has come
+        // to rest differs before and after a dead message, so without these only guarantees are judged.
+        let explores_all = self.dead_messages == DeadMessages::Explore;
+        let witnesses = if is_changed || !explores_all { &[] } else { shipped.witnesses };
         let mut job = Job::new(scope, witnesses);
         job.engine = self.engine;
         job.reductions = self.reductions()?;

@@ -137,7 +137,7 @@ impl<S: NodeStorage> Node<S> {
 
     /// Whether the node has a good copy of a content and has synced an entry that names it.
     #[must_use]
-    pub(crate) fn vouches_for(&self, content: ContentId) -> bool {
+    pub fn vouches_for(&self, content: ContentId) -> bool {
         let synced = usize::try_from(self.storage.synced().0).unwrap_or(usize::MAX);
         let records = self.storage.records();
         let mut records = records.get(..synced).unwrap_or(records).iter();
