@@ -107,13 +107,13 @@ scopes! {
     "stale-reads" Default "E2W2: a write and two stale reads through a crash"
         ["write-acknowledged", "stale-read-behind", "crash-loses-tail"]
         |name| scope(name, 2, 2, Bounds { writes: 1, stale_reads: 2, crashes: 1, ..NOTHING });
-    "two-reads" Deep "E2W2: a write and two reads through an election"
+    "two-reads" Default "E2W2: a write and two reads through an election"
         ["read-answered", "read-unanswerable", "leader-change"]
         |name| scope(name, 2, 2, Bounds { writes: 1, reads: 2, elections: 1, ..NOTHING });
-    "linearizable" Deep "E2W2: a write and a read through a cut and an election"
+    "linearizable" Default "E2W2: a write and a read through a cut and an election"
         ["read-answered", "read-unanswerable", "leader-change", "deposed-leader-believes"]
         |name| scope(name, 2, 2, Bounds { writes: 1, reads: 1, partitions: 1, elections: 1, ..NOTHING });
-    "elections" Deep "E2W2: two candidates of one round, from nothing, with a write and a read"
+    "elections" Default "E2W2: two candidates of one round, from nothing, with a write and a read"
         ["first-leader", "read-answered"]
         |name| Scope { start: Start::Cold, ..scope(name, 2, 2, Bounds { writes: 1, reads: 1, elections: 2, ..NOTHING }) };
     "cold" Default "E2W2: from nothing, with a crash and a cut"
@@ -191,6 +191,15 @@ scopes! {
     "lossy" Default "E2W2: a write over a network that loses and doubles, with a heartbeat"
         ["message-lost", "message-doubled", "write-acknowledged"]
         |name| Scope { network: Network::Lossy, ..scope(name, 2, 2, Bounds { writes: 1, ticks: 1, drops: 1, duplicates: 1, ..NOTHING }) };
+    "lossy-election" Deep "E2W2: a write over a network that loses and doubles, with a heartbeat and an election"
+        ["message-lost", "message-doubled", "write-acknowledged", "leader-change"]
+        |name| Scope { network: Network::Lossy, ..scope(name, 2, 2, Bounds { writes: 1, ticks: 1, drops: 1, duplicates: 1, elections: 1, ..NOTHING }) };
+    "lossy-reads-election" Deep "E2W2: a read over a network that loses and doubles, with an election"
+        ["message-lost", "message-doubled", "read-answered", "leader-change", "converged"]
+        |name| Scope { network: Network::Lossy, ..scope(name, 2, 2, Bounds { writes: 1, reads: 1, drops: 1, duplicates: 1, elections: 1, ..NOTHING }) };
+    "unordered-election" Deep "E2W2: two writes over a network that keeps no order, with a heartbeat and an election"
+        ["write-acknowledged", "leader-change", "deposed-leader-believes"]
+        |name| Scope { network: Network::Unordered, ..scope(name, 2, 2, Bounds { writes: 2, ticks: 1, elections: 1, ..NOTHING }) };
     "lossy-contents" Default "E2W2: a content goes bad on a network that loses and doubles"
         ["entry-waits-for-content", "write-acknowledged", "converged"]
         |name| Scope { network: Network::Lossy, named_contents: true, ..scope(name, 2, 2, Bounds { writes: 1, rot: 1, drops: 1, duplicates: 1, ..NOTHING }) };
