@@ -44,6 +44,9 @@ impl Judge for VersionsNeverGoBack {
 
 /// Whether each stale read of a step returned the version that the node that answered it shows.
 fn stale_reads_return_what_is_shown(before: &dyn ClusterView, after: &dyn ClusterView) -> bool {
+    if after.has_history_of(before) {
+        return true;
+    }
     let mut done = after.history().answered_since(before.history());
     done.all(|(read, _)| {
         let replica = after.node(read.node).replica;
