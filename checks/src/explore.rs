@@ -12,7 +12,7 @@ use steadfast_output::{assert_threads, say, warn};
 use steadfast_trace::{Scope, Trace};
 
 use crate::Failure;
-use crate::options::find_twin;
+use crate::named::find_twin;
 
 /// How many states are searched for a counterexample where none is known to exist.
 const STATES_MAX: usize = 500_000;

@@ -6,6 +6,7 @@ mod crash_states;
 mod explore;
 mod job;
 mod matrix;
+mod named;
 mod options;
 mod oracle;
 mod read_trace;
@@ -21,6 +22,7 @@ mod summary;
 mod trace_to_test;
 mod traces;
 mod twins;
+mod usage;
 mod verdict;
 
 use std::process::ExitCode;

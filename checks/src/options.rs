@@ -230,15 +230,6 @@ pub(crate) fn find(name: &str) -> Result<&'static Shipped, String> {
     })
 }
 
-/// The twin of this name, or who there is instead.
-pub(crate) fn find_twin(name: &str) -> Result<&'static steadfast_guarantees::twins::Twin, String> {
-    steadfast_guarantees::twins::twin(name).ok_or_else(|| {
-        let twins = steadfast_guarantees::twins::TWINS;
-        let names: Vec<&str> = twins.iter().map(|it| it.name).collect();
-        format!("no twin is called {name:?}: there are {}", names.join(", "))
-    })
-}
-
 impl RunOptions {
     /// The searches that are asked for.
     pub(crate) fn jobs(&self) -> Result<Vec<Job>, String> {

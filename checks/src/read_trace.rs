@@ -7,7 +7,7 @@ use steadfast_output::exit_code::IO;
 use steadfast_trace::Trace;
 
 use crate::Failure;
-use crate::options::find_twin;
+use crate::named::find_twin;
 
 /// A trace with what it names.
 pub(crate) struct TraceFile {

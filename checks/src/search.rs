@@ -6,16 +6,16 @@ mod stock;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use nix::sys::resource::{UsageWho, getrusage};
 use steadfast_cluster::{ClusterModel, record, replay, script};
 use steadfast_guarantees::twins::{Twin, twin};
 use steadfast_guarantees::{GUARANTEES, GuaranteeId};
 use steadfast_trace::{Network, Scope, Step, StepKind};
 
 use crate::job::{
-    Engine, Finding, Job, Limits, Progress, Reached, Run, Search, Stopped, Taken, TraceOrFile,
+    Engine, Finding, Job, Progress, Reached, Run, Search, Stopped, Taken, TraceOrFile,
 };
 use crate::settling;
+use crate::usage::usage;
 use crate::verdict::Verdict;
 
 /// Hears how a search goes on, about once a second.
@@ -48,14 +48,6 @@ struct Visit {
     taken: Vec<u64>,
     /// The witnesses, and whether each was reached.
     reached: Vec<(&'static str, bool)>,
-}
-
-/// The limit that this process has reached.
-pub(crate) fn exceeded(limits: Limits, elapsed: Duration) -> Option<Stopped> {
-    if elapsed >= limits.time {
-        return Some(Stopped::Time);
-    }
-    (usage().1 > limits.memory_bytes).then_some(Stopped::Memory)
 }
 
 /// Judges the graph of the fault-free continuation.
@@ -166,17 +158,6 @@ fn findings(
 fn collision_chance(states: usize) -> f64 {
     let states = states as f64;
     -f64::exp_m1(-states * (states - 1.0) / 2.0 / 2_f64.powi(64))
-}
-
-/// CPU seconds and the peak of resident memory of this process.
-fn usage() -> (f64, u64) {
-    let Ok(usage) = getrusage(UsageWho::RUSAGE_SELF) else {
-        return (0.0, 0);
-    };
-    let seconds = |it: nix::sys::time::TimeVal| it.tv_sec() as f64 + it.tv_usec() as f64 / 1e6;
-    let unit = if cfg!(target_os = "macos") { 1 } else { 1024 };
-    let peak = u64::try_from(usage.max_rss()).unwrap_or(0) * unit;
-    (seconds(usage.user_time()) + seconds(usage.system_time()), peak)
 }
 
 fn actions(scope: &Scope, taken: &[u64]) -> Vec<Taken> {

@@ -13,7 +13,8 @@ use steadfast_guarantees::twins::Twin;
 use steadfast_output::say;
 
 use crate::Failure;
-use crate::options::{SeedOptions, find_twin};
+use crate::named::find_twin;
+use crate::options::SeedOptions;
 use crate::suite::progress_bar;
 use crate::traces::Traces;
 use crate::verdict::Verdict;

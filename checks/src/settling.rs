@@ -19,7 +19,7 @@ use steadfast_protocol::{NodeId, Replica};
 use steadfast_trace::Scope;
 
 use crate::job::Limits;
-use crate::search::exceeded;
+use crate::usage::exceeded;
 use crate::verdict::Verdict;
 
 /// What the graph of one scope showed.

@@ -12,7 +12,7 @@ use steadfast_output::{WholeFile, say, warn};
 use steadfast_picture::{itf, page, page_of_two, shiviz, svg, text};
 
 use crate::Failure;
-use crate::options::find_twin;
+use crate::named::find_twin;
 use crate::read_trace::{TraceFile, read};
 
 /// What `check show` can be told.

@@ -11,8 +11,9 @@ use steadfast_guarantees::twins::Twin;
 use steadfast_guarantees::witnesses::witness;
 use steadfast_search::{DeadSteps, Ended, Finding, Options, Report, Search as Engine, Until};
 
-use super::{Observer, Visit, usage};
+use super::{Observer, Visit};
 use crate::job::{DeadMessages, Job, Progress, Search, Stopped};
+use crate::usage::usage;
 
 /// How often somebody hears how the search goes on.
 const TOLD_EVERY: Duration = Duration::from_secs(1);

@@ -11,8 +11,9 @@ use steadfast_guarantees::{GUARANTEES, GuaranteeId, each_guarantee};
 use steadfast_sim::Random;
 use steadfast_trace::StepKind;
 
-use super::{Visit, exceeded};
+use super::Visit;
 use crate::job::{Job, Search, Stopped};
+use crate::usage::exceeded;
 
 /// No random walk is longer.
 const WALK_STEPS_MAX: usize = 400;

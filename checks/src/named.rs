@@ -1,0 +1,11 @@
+//! Twins by name.
+
+use steadfast_guarantees::twins::{TWINS, Twin, twin};
+
+/// The twin of this name; an error that lists the valid names if there is none.
+pub(crate) fn find_twin(name: &str) -> Result<&'static Twin, String> {
+    twin(name).ok_or_else(|| {
+        let names: Vec<&str> = TWINS.iter().map(|it| it.name).collect();
+        format!("no twin is called {name:?}: there are {}", names.join(", "))
+    })
+}
