@@ -44,7 +44,7 @@ pub struct Options {
     /// result's name.
     pub summed: bool,
     /// Whether the new content is summed a second time when all of it has been encoded, and the patch
-    /// is refused with [`NewChanged`] if the sums differ: for a content that another process may be
+    /// is refused with [`NewChanged`](crate::NewChanged) if the sums differ: for a content that another process may be
     /// writing to. Two equal readings, one after the other, prove that every byte had its value at
     /// the moment between them, unless it was changed and changed back (Afek et al., "Atomic snapshots
     /// of shared memory", J. ACM 40(4), 1993, section 3: the double collect). Says nothing of a
@@ -61,7 +61,7 @@ impl Default for Options {
 /// Writes the patch that makes `new` from `old`, and returns its bytes.
 ///
 /// # Errors
-/// `out` cannot be written to, there is no memory, or the new content changed ([`NewChanged`]).
+/// `out` cannot be written to, there is no memory, or the new content changed ([`NewChanged`](crate::NewChanged)).
 pub fn diff(old: &[u8], new: &[u8], options: Options, out: impl Write) -> io::Result<u64> {
     diff_observed(old, new, options, out, &|_, _| ())
 }
