@@ -6,9 +6,9 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use steadfast_protocol::{
-    Ack, Base, Change, Content, Counter, Dot, Effect, EntryBody, Epoch, Identity, Input, Intent,
-    Message, NodeId, Packet, Parameters, Path, Record, Replica, RequestId, Round, Sealed, Sequence,
-    SessionId, Settings, Stamp, Steadfast, Tag, VersionVector, WriteRequest,
+    Ack, Base, Change, Content, Counter, Digest, Dot, Effect, Entry, EntryBody, Epoch, Identity,
+    Input, Intent, Message, NodeId, Packet, Parameters, Path, Record, Replica, RequestId, Round,
+    Sealed, Sequence, SessionId, Settings, Stamp, Steadfast, Tag, VersionVector, WriteRequest,
 };
 
 const ENTRIES: u64 = 1_000_000;
@@ -40,12 +40,14 @@ fn content() -> Content {
     Content::Inline(b"sixteen bytes...".as_slice().into())
 }
 
-fn entry(number: u64) -> Record {
+/// The entry of this number, whose writer had seen those before it.
+fn entry(number: u64, context_digest: Digest) -> Entry {
     let replaces = number.checked_sub(PATHS).filter(|it| *it > 0);
-    Record::Entry(Sealed::new(EntryBody {
+    Sealed::new(EntryBody {
         dot: Dot { origin: OWN, sequence: Sequence(number) },
         stamp: Stamp { fence: None, counter: Counter(number), origin: OWN },
         context: covering(number - 1),
+        context_digest,
         replaces: replaces
             .map(|it| Dot { origin: OWN, sequence: Sequence(it) })
             .into_iter()
@@ -53,7 +55,7 @@ fn entry(number: u64) -> Record {
         path: path(number),
         change: Change::Put(content()),
         request: RequestId { client: 1, number },
-    }))
+    })
 }
 
 impl Leader {
@@ -63,7 +65,12 @@ impl Leader {
         let identity = Identity { node: OWN, settings };
         let mut records = vec![Record::Identity(identity)];
         records.push(Record::Promise(Epoch { round: Round(1), node: OWN }));
-        records.extend((1..=ENTRIES).map(entry));
+        let mut seen = Digest::default();
+        for number in 1..=ENTRIES {
+            let entry = entry(number, seen);
+            seen = seen.then(&entry);
+            records.push(Record::Entry(entry));
+        }
         let replica = Replica::recover(identity, Parameters::default(), &records, [], &Steadfast)
             .unwrap_or_else(|error| unreachable!("a log as a node writes it: {error}"));
         let acknowledged = ENTRIES - lag;

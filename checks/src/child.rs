@@ -95,18 +95,21 @@ fn search_one(job: &Job, progress: &(dyn Fn(&Job, Progress) + Sync)) -> Result<R
     if let Some(mut input) = child.stdin.take() {
         serde_json::to_writer(&mut input, job).map_err(|it| failed(it.into()))?;
     }
-    let mut report = None;
+    let (mut report, mut unreadable) = (None, None);
     for line in child.stdout.take().into_iter().flat_map(|it| BufReader::new(it).lines()) {
         match serde_json::from_str(&line.map_err(failed)?) {
             Ok(Said::Progress(it)) => progress(job, it),
             Ok(Said::Run(run)) => report = Some(*run),
-            // Half a line is that of a process which died.
-            Err(_) => {}
+            // A process that dies may leave half a line.
+            Err(error) => unreadable = Some(error),
         }
     }
     let status = child.wait().map_err(failed)?;
     match report.filter(|_| status.success()) {
         Some(run) => Ok(run),
-        None => Err(ChildError::Died { scope: scope(), status: status.to_string() }),
+        None => Err(match unreadable.filter(|_| status.success()) {
+            Some(error) => failed(error.into()),
+            None => ChildError::Died { scope: scope(), status: status.to_string() },
+        }),
     }
 }

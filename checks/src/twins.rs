@@ -25,13 +25,14 @@ pub(crate) struct Caught {
 /// The searches for the twins.
 pub(crate) fn jobs(twins: &[&Twin], limits: Limits) -> Vec<Job> {
     let job = |twin: &&Twin| {
-        let mut job = Job::new(shipped(twin.scope)?.scope(), &[]);
-        job.twin = Some(twin.name.to_owned());
-        job.search = match (twin.on_graph, script(twin.name)) {
-            (true, _) => Search::Graph,
-            (false, Some(_)) => Search::Script,
-            (false, None) => Search::Bfs,
+        let (scope, search) = match script(twin.name) {
+            Some(trace) => (trace.scope, Search::Script),
+            None if twin.on_graph => (shipped(twin.scope)?.scope(), Search::Graph),
+            None => (shipped(twin.scope)?.scope(), Search::Bfs),
         };
+        let mut job = Job::new(scope, &[]);
+        job.twin = Some(twin.name.to_owned());
+        job.search = search;
         job.stop_at = Some(twin.caught_by);
         job.limits = limits;
         Some(job)
@@ -51,7 +52,7 @@ pub(crate) fn caught(twins: &[&Twin], runs: &[Run]) -> Vec<Caught> {
         Caught {
             name: twin.name.to_owned(),
             caught_by: finding.map(|it| it.id.clone()),
-            scope: twin.scope.to_owned(),
+            scope: run.scope.clone(),
             search: run.search,
             steps: finding.and_then(|it| it.steps),
             cpu_s: run.cpu_s,

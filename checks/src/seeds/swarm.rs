@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn the_same_seeds_come_to_the_same_whatever_the_number_of_threads() {
         let seeds = Seeds { first: 7, count: 24, deadline: None };
-        for twin in [None, twin("last-write-by-arrival")] {
+        for twin in [None, twin("ack-before-sync")] {
             let (alone, _) = tally(seeds, twin, 1, &|| {});
             let (together, _) = tally(seeds, twin, 5, &|| {});
             assert_eq!(alone, together);

@@ -7,8 +7,8 @@ use steadfast_protocol::{Change, Content, Entry, Packet};
 
 /// The frame of a message: kind, session, epoch, version vector, checksum.
 const MESSAGE_BYTES: u64 = 64;
-/// An entry without its path and content: dot, stamp, context, request.
-const ENTRY_BYTES: u64 = 64;
+/// An entry without its path and content: dot, stamp, context with its digest, request.
+const ENTRY_BYTES: u64 = 72;
 /// A dot that an entry names.
 const DOT_BYTES: u64 = 9;
 

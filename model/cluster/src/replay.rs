@@ -82,6 +82,10 @@ pub fn script(twin: &str) -> Option<Trace> {
 
 const SCRIPTS: &[(&str, &str)] = &[
     ("ack-without-epoch", include_str!("../../../snapshots/traces/ack-without-epoch.json")),
+    (
+        "context-digests-ignored",
+        include_str!("../../../snapshots/traces/context-digests-ignored.json"),
+    ),
     ("leads-before-sync", include_str!("../../../snapshots/traces/leads-before-sync.json")),
 ];
 

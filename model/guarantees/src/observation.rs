@@ -107,8 +107,8 @@ fn may_delete(operation: &Operation) -> bool {
 #[cfg(test)]
 mod tests {
     use steadfast_protocol::{
-        Base, Content, Counter, Entry, EntryBody, Epoch, NodeId, Outcome, Path, RequestId, Sealed,
-        Sequence, Stamp, VersionVector,
+        Base, Content, Counter, Digest, Entry, EntryBody, Epoch, NodeId, Outcome, Path, RequestId,
+        Sealed, Sequence, Stamp, VersionVector,
     };
 
     use super::*;
@@ -141,7 +141,9 @@ mod tests {
             let stamp =
                 Stamp { fence: None, counter: Counter(request.number + 1), origin: dot.origin };
             let (path, context) = (self.path.clone(), VersionVector::default());
-            let body = EntryBody { dot, stamp, context, replaces, path, change, request };
+            let context_digest = Digest::default();
+            let body =
+                EntryBody { dot, stamp, context, context_digest, replaces, path, change, request };
             let entry: Entry = Sealed::new(body);
             self.history.note_made(&entry, Epoch::ZERO);
             dot

@@ -210,12 +210,26 @@ twins! {
         fn digests_differ(&self, _: Digest, _: Digest) -> bool {
             false
         }
+        fn context_differs(&self, _: Digest, _: Digest) -> bool {
+            false
+        }
     }
 
     DigestsIgnored "digests-ignored"
     "a node compares only the entries that it receives, and assumes that equal vectors cover equal entries",
     ReplicasConverge in "rollback" {
         fn digests_differ(&self, _: Digest, _: Digest) -> bool {
+            false
+        }
+        fn context_differs(&self, _: Digest, _: Digest) -> bool {
+            false
+        }
+    }
+
+    ContextDigestsIgnored "context-digests-ignored"
+    "a node logs an entry whose writer had seen other entries than the node holds",
+    EffectBeatsCause in "rollback-3" {
+        fn context_differs(&self, _: Digest, _: Digest) -> bool {
             false
         }
     }

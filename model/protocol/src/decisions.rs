@@ -207,6 +207,12 @@ pub trait Decisions: Send + Sync {
         received != expected
     }
 
+    /// Whether the digest that an entry carries for its context differs from this node's digest for the
+    /// same vector, so that this node and the entry's writer had different entries.
+    fn context_differs(&self, carried: Digest, expected: Digest) -> bool {
+        carried != expected
+    }
+
     /// Whether a leader believes the first Ack of a session when it covers less than the peer
     /// acknowledged in an earlier session of the same epoch, and sends the missing entries again.
     fn believes_lower_ack(&self) -> bool {

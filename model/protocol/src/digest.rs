@@ -50,6 +50,7 @@ fn bytes_of(entry: &EntryBody) -> Vec<u8> {
     put(entry.stamp.counter.0);
     put(entry.stamp.origin.0.into());
     NodeId::all(NODES_MAX).for_each(|origin| put(entry.context.sequence(origin).0));
+    put(entry.context_digest.0);
     put(entry.replaces.len() as u64);
     entry.replaces.iter().for_each(|it| dot(&mut put, *it));
     put(entry.request.client);
@@ -88,6 +89,7 @@ mod tests {
             dot: Dot { origin, sequence: Sequence(2) },
             stamp: Stamp { fence: None, counter: Counter(3), origin },
             context: VersionVector::default(),
+            context_digest: Digest::default(),
             replaces: Vec::new(),
             path: Path::new("a"),
             change: Change::Delete,
@@ -111,6 +113,7 @@ mod tests {
             EntryBody { stamp: Stamp { counter: Counter(4), ..stamp }, ..body() },
             EntryBody { stamp: Stamp { origin: NodeId(0), ..stamp }, ..body() },
             EntryBody { context, ..body() },
+            EntryBody { context_digest: Digest(1), ..body() },
             EntryBody { replaces: vec![dot(1)], ..body() },
             EntryBody { replaces: vec![dot(1), dot(2)], ..body() },
             EntryBody { path: Path::new("b"), ..body() },
@@ -142,5 +145,5 @@ mod tests {
         assert_eq!(format!("{:016x}", digest.0), GOLDEN);
     }
 
-    const GOLDEN: &str = "857ef3e54e5667c3";
+    const GOLDEN: &str = "6fc5dce0950014e2";
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ContentId, Counter, Dot, Epoch, NodeId, Path, RequestId, Sealed, VersionVector};
+use crate::{
+    ContentId, Counter, Digest, Dot, Epoch, NodeId, Path, RequestId, Sealed, VersionVector,
+};
 
 /// The last-write-wins order: fence, then Lamport counter, then origin, compared in that order.
 ///
@@ -86,6 +88,9 @@ pub struct EntryBody {
     pub stamp: Stamp,
     /// The entries that this write had seen: the writer's logged version vector when it wrote.
     pub context: VersionVector,
+    /// The digest of the entries that the context covers, as the writer held them. A node that holds
+    /// others under these dots does not log the entry: its writer had seen something else.
+    pub context_digest: Digest,
     /// The heads that this write replaces, in order. The context covers all of them.
     pub replaces: Vec<Dot>,
     /// The file that the write changes.

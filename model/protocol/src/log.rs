@@ -151,35 +151,23 @@ impl Log {
     /// The digest of the entries that `vv` covers; `None` if not all of them are logged.
     #[must_use]
     pub fn digest(&self, vv: &VersionVector) -> Option<Digest> {
-        self.digest_with(vv, &[])
+        self.followed_by(&[]).digest(vv)
     }
 
-    /// The digest of the entries that `vv` covers. Entries that are not logged are taken from `more`,
-    /// which has the entries of each origin in order. `None` if an entry is in neither.
-    #[must_use]
-    pub(crate) fn digest_with(&self, vv: &VersionVector, more: &[Entry]) -> Option<Digest> {
-        let mut digest = Digest::default();
-        for origin in NodeId::all(NODES_MAX).filter(|it| vv.sequence(*it) > Sequence(0)) {
-            digest = digest.with(self.digest_of(origin, vv.sequence(origin), more)?);
-        }
-        Some(digest)
-    }
-
-    /// The digest of an origin's entries up to a sequence number.
-    fn digest_of(&self, origin: NodeId, to: Sequence, more: &[Entry]) -> Option<Digest> {
-        let logged = self.digests.get(origin.index()).map_or(&[][..], Vec::as_slice);
-        let place = usize::try_from(to.0).ok()?.checked_sub(1)?;
-        if let Some(digest) = logged.get(place) {
-            return Some(*digest);
-        }
-        let mut at = Sequence(logged.len() as u64);
-        let mut digest = logged.last().copied().unwrap_or_default();
-        for entry in more.iter().filter(|it| it.dot.origin == origin) {
-            if at < to && entry.dot.sequence == at.next() {
-                (at, digest) = (at.next(), digest.then(entry));
+    /// This log with the entries of a message behind it, as far as they follow it without a gap. The
+    /// message has the entries of each origin in order.
+    pub(crate) fn followed_by(&self, entries: &[Entry]) -> Followed<'_> {
+        let mut followed = Followed { log: self, digests: Default::default() };
+        for entry in entries {
+            let origin = entry.dot.origin;
+            let (length, last) = (followed.length(origin), followed.last(origin));
+            if entry.dot.sequence == length.next()
+                && let Some(digests) = followed.digests.get_mut(origin.index())
+            {
+                digests.push(last.then(entry));
             }
         }
-        (at == to).then_some(digest)
+        followed
     }
 
     /// The highest sequence number logged of an origin.
@@ -201,6 +189,43 @@ impl Log {
     }
 }
 
+/// A log and, behind it, the digests of entries that may follow.
+pub(crate) struct Followed<'a> {
+    log: &'a Log,
+    digests: [Vec<Digest>; NODES_MAX as usize],
+}
+
+impl Followed<'_> {
+    /// The digest of the entries that `vv` covers; `None` if not all of them are there.
+    pub(crate) fn digest(&self, vv: &VersionVector) -> Option<Digest> {
+        let origins = NodeId::all(NODES_MAX).filter(|it| vv.sequence(*it) > Sequence(0));
+        let mut digests = origins.map(|it| self.digest_of(it, vv.sequence(it)));
+        digests.try_fold(Digest::default(), |sum, it| Some(sum.with(it?)))
+    }
+
+    /// The digest of an origin's entries up to a sequence number above zero.
+    fn digest_of(&self, origin: NodeId, to: Sequence) -> Option<Digest> {
+        let at = usize::try_from(to.0).ok()?.checked_sub(1)?;
+        let logged = self.logged(origin);
+        let behind = || self.digests.get(origin.index())?.get(at.checked_sub(logged.len())?);
+        logged.get(at).or_else(behind).copied()
+    }
+
+    fn logged(&self, origin: NodeId) -> &[Digest] {
+        self.log.digests.get(origin.index()).map_or(&[], Vec::as_slice)
+    }
+
+    fn length(&self, origin: NodeId) -> Sequence {
+        let behind = self.digests.get(origin.index()).map_or(0, Vec::len);
+        Sequence((self.logged(origin).len() + behind) as u64)
+    }
+
+    fn last(&self, origin: NodeId) -> Digest {
+        let behind = self.digests.get(origin.index()).and_then(|it| it.last());
+        behind.or_else(|| self.logged(origin).last()).copied().unwrap_or_default()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -213,6 +238,7 @@ mod tests {
             dot: Dot { origin, sequence: Sequence(1) },
             stamp: Stamp { fence: None, counter: Counter(counter), origin },
             context: VersionVector::default(),
+            context_digest: Digest::default(),
             replaces: Vec::new(),
             path: Path::new("a"),
             change: Change::Delete,

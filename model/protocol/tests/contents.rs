@@ -24,6 +24,7 @@ fn entry(origin: u8, sequence: u64, named: u8) -> Entry {
         dot: Dot { origin, sequence: Sequence(sequence) },
         stamp: Stamp { fence: None, counter: Counter(sequence), origin },
         context: VersionVector::default(),
+        context_digest: Digest::default(),
         replaces: Vec::new(),
         path: Path::new("a"),
         change: Change::Put(Content::Named(content(named))),

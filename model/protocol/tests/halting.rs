@@ -16,6 +16,7 @@ fn entry(origin: u8, sequence: u64, text: &str) -> Entry {
         dot: Dot { origin, sequence: Sequence(sequence) },
         stamp: Stamp { fence: None, counter: Counter(sequence), origin },
         context: held(&[]).0,
+        context_digest: Digest::default(),
         replaces: Vec::new(),
         path: Path::new("a"),
         change: Change::Put(Content::Inline(text.as_bytes().into())),
@@ -227,4 +228,22 @@ fn a_leader_sends_entries_again_that_a_follower_acknowledged_and_lost() {
         _ => None,
     });
     assert_eq!(resent, Some(all));
+}
+
+#[test]
+fn a_node_logs_no_entry_whose_writer_had_seen_another_one_than_it_holds() {
+    // The log of node 1 was rolled back: its first entry is another one now. A message brings the second
+    // of three, so that no digest of the whole vector can be compared.
+    let (lost, again) = (entry(1, 1, "lost"), entry(1, 1, "again"));
+    let seen = held(std::slice::from_ref(&again));
+    let second =
+        EntryBody { context: seen.0, context_digest: seen.1, ..(*entry(1, 2, "second")).clone() };
+    let second: Entry = Sealed::new(second);
+    let all = held(&[again, second.clone(), entry(1, 3, "third")]);
+    let mut node = Node::new(0, 1, &[lost]);
+    node.link();
+    node.receive(append(SECOND, all, &[second]));
+    let peer = NodeId(1);
+    assert_eq!(node.replica.halted(), Some(&Halt::EntriesDiffer { peer, vv: seen.0 }));
+    assert_eq!(node.replica.log().vv(), &seen.0, "nothing more is logged");
 }

@@ -1,7 +1,7 @@
 //! Recovery: the logs from which a node starts, and those that it refuses.
 
 use steadfast_protocol::{
-    Change, ContentId, Counter, Dot, Entry, EntryBody, Epoch, Identity, LogIndex, NodeId,
+    Change, ContentId, Counter, Digest, Dot, Entry, EntryBody, Epoch, Identity, LogIndex, NodeId,
     Parameters, Path, Record, RecoverError, Replica, RequestId, Round, Sealed, Sequence, Settings,
     Stamp, Steadfast, VersionVector,
 };
@@ -20,17 +20,21 @@ fn promise(round: u64) -> Record {
     Record::Promise(Epoch { round: Round(round), node: NodeId(1) })
 }
 
-/// The `sequence`th entry of a node, whose writer had seen these entries.
-fn entry(origin: u8, sequence: u64, seen: &[(u8, u64)]) -> Record {
+/// The `sequence`th entry of a node, whose writer had seen these entries, of each node in order.
+fn entry(origin: u8, sequence: u64, seen: &[Record]) -> Record {
     let mut context = VersionVector::default();
-    for (origin, sequence) in seen {
-        context.insert(Dot { origin: NodeId(*origin), sequence: Sequence(*sequence) });
+    let mut digests = [Digest::default(); 3];
+    for entry in seen.iter().filter_map(Record::entry) {
+        let digest = &mut digests[entry.dot.origin.index()];
+        *digest = digest.then(entry);
+        context.insert(entry.dot);
     }
     let origin = NodeId(origin);
     Record::Entry(Sealed::new(EntryBody {
         dot: Dot { origin, sequence: Sequence(sequence) },
         stamp: Stamp { fence: None, counter: Counter(sequence), origin },
         context,
+        context_digest: digests.into_iter().fold(Digest::default(), Digest::with),
         replaces: Vec::new(),
         path: Path::new("a"),
         change: Change::Delete,
@@ -47,12 +51,26 @@ fn a_log_without_the_identity_of_its_node_is_refused() {
 #[test]
 fn recovery_refuses_a_log_that_no_node_could_have_written_and_names_its_first_wrong_record() {
     let own = Record::Identity(identity());
+    let Record::Entry(first) = entry(1, 1, &[]) else {
+        unreachable!("an entry was made");
+    };
+    let other = EntryBody { path: Path::new("b"), ..(*first).clone() };
+    let other = Record::Entry(Sealed::new(other));
     for (rest, index, why) in [
         (vec![own.clone()], 2, "a second identity"),
         (vec![entry(3, 1, &[])], 2, "an entry of a node that is no member"),
         (vec![entry(1, 1, &[]), promise(1), entry(1, 1, &[])], 4, "an entry twice"),
-        (vec![entry(1, 1, &[]), entry(1, 3, &[(1, 1)])], 3, "an entry after a gap"),
-        (vec![entry(1, 1, &[(2, 1)])], 2, "an entry without one that its writer had seen"),
+        (vec![entry(1, 1, &[]), entry(1, 3, &[entry(1, 1, &[])])], 3, "an entry after a gap"),
+        (
+            vec![entry(1, 1, &[entry(2, 1, &[])])],
+            2,
+            "an entry without one that its writer had seen",
+        ),
+        (
+            vec![entry(1, 1, &[]), entry(0, 1, &[other])],
+            3,
+            "an entry whose writer had seen another entry of that name",
+        ),
     ] {
         let records = [vec![own.clone()], rest].concat();
         let wrong = records[index - 1].to_string();
@@ -64,14 +82,10 @@ fn recovery_refuses_a_log_that_no_node_could_have_written_and_names_its_first_wr
 
 #[test]
 fn recovery_replays_a_log_without_gaps() {
-    let records = [
-        Record::Identity(identity()),
-        promise(1),
-        entry(1, 1, &[]),
-        entry(0, 1, &[(1, 1)]),
-        promise(2),
-        entry(1, 2, &[(1, 1), (0, 1)]),
-    ];
+    let first = entry(1, 1, &[]);
+    let second = entry(0, 1, std::slice::from_ref(&first));
+    let third = entry(1, 2, &[first.clone(), second.clone()]);
+    let records = [Record::Identity(identity()), promise(1), first, second, promise(2), third];
     let replica = recover(&records).expect("a whole log");
     assert_eq!(replica.promise().round, Round(2));
     assert_eq!(replica.synced(), LogIndex(6));

@@ -145,6 +145,7 @@ impl Replica {
                 origin,
             },
             context: *self.log.vv(),
+            context_digest: self.digest(self.log.vv()),
             replaces,
             path: path.clone(),
             change,

@@ -5,14 +5,16 @@
 //! the reason, so that no two nodes go on with different versions under equal vectors.
 
 use super::{Replica, Turn};
-use crate::{Halt, Input, Message, NodeId, Outcome, Refusal, RequestId};
+use crate::{Entry, Halt, Input, Message, NodeId, Outcome, Refusal, RequestId};
 
 impl Replica {
     /// The reason to halt that a message proves, if it proves one.
     ///
-    /// All three rules hold on every network, however late a message arrives. A node sends an entry only
-    /// after it has synced it, so no peer holds more of this node's entries than its log, if the log is
-    /// whole. And a sender's entries up to its vector never change.
+    /// All rules hold on every network, however late a message arrives. A node sends an entry only after
+    /// it has synced it, so no peer holds more of this node's entries than its log, if the log is whole.
+    /// And neither a sender's entries up to its vector ever change, nor those that a writer had seen. The
+    /// latter are compared before an entry is logged, also if the message brings only a part of the
+    /// sender's entries, so that no log mixes entries from before and after a rollback.
     // Ensures: G2, because of two nodes that hold different entries under one dot at least one halts.
     pub(super) fn contradiction(
         &self,
@@ -29,14 +31,21 @@ impl Replica {
         if turn.decisions.is_rolled_back(held, logged) {
             return Some(Halt::RolledBack { peer, held, logged });
         }
-        let differs =
-            |it: &&crate::Entry| self.log.entry(it.dot).is_some_and(|logged| logged != *it);
+        let differs = |it: &&Entry| self.log.entry(it.dot).is_some_and(|logged| logged != *it);
         if let Some(entry) = message.entries().iter().find(differs)
             && turn.decisions.halts_at_differing_entry()
         {
             return Some(Halt::EntryDiffers { peer, dot: entry.dot });
         }
-        let expected = self.log.digest_with(&vv, message.entries())?;
+        let held = self.log.followed_by(message.entries());
+        let has_other_context = |entry: &&Entry| {
+            let expected = held.digest(&entry.context);
+            expected.is_some_and(|it| turn.decisions.context_differs(entry.context_digest, it))
+        };
+        if let Some(entry) = message.entries().iter().find(has_other_context) {
+            return Some(Halt::EntriesDiffer { peer, vv: entry.context });
+        }
+        let expected = held.digest(&vv)?;
         turn.decisions.digests_differ(digest, expected).then_some(Halt::EntriesDiffer { peer, vv })
     }
 

@@ -160,8 +160,8 @@ fn the_election_timer_restarts_when_a_leader_is_heard_and_when_the_role_changes(
 #[test]
 fn a_follower_that_waits_for_a_content_hears_its_leader() {
     use steadfast_protocol::{
-        Append, Change, Content, ContentId, Counter, Dot, EntryBody, Epoch, Path, RequestId, Round,
-        Sealed, Sequence, Stamp, VersionVector,
+        Append, Change, Content, ContentId, Counter, Digest, Dot, EntryBody, Epoch, Path,
+        RequestId, Round, Sealed, Sequence, Stamp, VersionVector,
     };
     let mut cluster = Cluster::new(3, 2, 2);
     let origin = NodeId(0);
@@ -169,6 +169,7 @@ fn a_follower_that_waits_for_a_content_hears_its_leader() {
         dot: Dot { origin, sequence: Sequence(1) },
         stamp: Stamp { fence: None, counter: Counter(1), origin },
         context: VersionVector::default(),
+        context_digest: Digest::default(),
         replaces: Vec::new(),
         path: Path::new("a"),
         change: Change::Put(Content::Named(ContentId([7; 32]))),
@@ -177,7 +178,7 @@ fn a_follower_that_waits_for_a_content_hears_its_leader() {
     let mut vv = VersionVector::default();
     vv.insert(entry.dot);
     let epoch = Epoch { round: Round(1), node: origin };
-    let digest = steadfast_protocol::Digest::default().then(&entry);
+    let digest = Digest::default().then(&entry);
     let (tag, entries, payloads) = (Tag(0), vec![entry], Vec::new());
     let message =
         Sealed::new(Message::Append(Append { epoch, tag, entries, vv, digest, payloads }));

@@ -264,6 +264,8 @@ fn of_the_peer(sequence: u64) -> Entry {
         dot: Dot { origin, sequence: Sequence(sequence) },
         stamp: Stamp { fence: None, counter: Counter(sequence), origin },
         context: up_to(sequence - 1),
+        context_digest: (1..sequence)
+            .fold(Digest::default(), |seen, it| seen.then(&of_the_peer(it))),
         replaces: Vec::new(),
         path: Path::new("b"),
         change: Change::Delete,

@@ -218,20 +218,23 @@ fn heads_computed_entry_by_entry_equal_those_computed_from_the_whole_log() {
     }
 }
 
-/// An entry of node 0 that puts a content at a path of its own.
-fn naming(sequence: u64, content: ContentId) -> Entry {
-    let origin = NodeId(0);
-    let mut context = VersionVector::default();
-    if sequence > 1 {
-        context.insert(Dot { origin, sequence: Sequence(sequence - 1) });
+/// The last of the first entries of node 0 if these are the contents that they name.
+fn naming(contents: &[ContentId]) -> Entry {
+    let (origin, sequence) = (NodeId(0), contents.len() as u64);
+    let (mut context, mut context_digest) = (VersionVector::default(), Digest::default());
+    for count in 1..contents.len() {
+        let seen = naming(&contents[..count]);
+        context.insert(seen.dot);
+        context_digest = context_digest.then(&seen);
     }
     Sealed::new(EntryBody {
         dot: Dot { origin, sequence: Sequence(sequence) },
         stamp: Stamp { fence: None, counter: Counter(sequence), origin },
         context,
+        context_digest,
         replaces: Vec::new(),
         path: Path::new(format!("file {sequence}")),
-        change: Change::Put(Content::Named(content)),
+        change: Change::Put(Content::Named(*contents.last().expect("an entry"))),
         request: RequestId { client: 1, number: sequence },
     })
 }
@@ -243,7 +246,7 @@ fn a_peer_whose_answer_came_while_a_delta_was_stored_is_asked_again() {
     let identity = Identity { node: NodeId(1), settings };
     let epoch = Epoch { round: Round(1), node: leader };
     let log =
-        [Record::Identity(identity), Record::Promise(epoch), Record::Entry(naming(1, content))];
+        [Record::Identity(identity), Record::Promise(epoch), Record::Entry(naming(&[content]))];
     let mut replica =
         Replica::recover(identity, Parameters::default(), &log, [], &Steadfast).expect("a log");
     let mut effects = Vec::new();
@@ -263,7 +266,7 @@ fn a_peer_whose_answer_came_while_a_delta_was_stored_is_asked_again() {
     assert!(hear(Input::LinkUp { peer: leader, session }));
     // 1. A delta arrives with another entry that names the same content.
     let delta = Payload { content, base: Some(ContentId([8; 32])) };
-    let (entries, payloads) = (vec![naming(2, content)], vec![delta]);
+    let (entries, payloads) = (vec![naming(&[content; 2])], vec![delta]);
     let (vv, digest) = (VersionVector::default(), Digest::default());
     let append = Append { epoch, tag: Tag(1), entries, vv, digest, payloads };
     assert!(!hear(receive(Message::Append(append))));
@@ -286,8 +289,9 @@ fn follower_that_heard(appends: impl IntoIterator<Item = (u64, u8)>) -> Replica 
     let effects = &mut Vec::new();
     replica.step(&Steadfast, Input::LinkUp { peer: leader, session }, effects);
     for (tag, count) in appends {
+        let contents: Vec<ContentId> = (1..=count).map(|it| ContentId([it; 32])).collect();
         let entries: Vec<Entry> =
-            (1..=count).map(|it| naming(it.into(), ContentId([it; 32]))).collect();
+            (1..=contents.len()).map(|count| naming(&contents[..count])).collect();
         let mut vv = VersionVector::default();
         entries.iter().for_each(|it| vv.insert(it.dot));
         let digest = entries.iter().fold(Digest::default(), |digest, it| digest.then(it));
