@@ -1,5 +1,6 @@
-//! G12 on the graph of the fault-free continuation: it has no cycles, and a leaderless end needs
-//! at most two timeouts of any one node.
+//! G12 on the graph of the continuation without further faults: it has no cycles, a leaderless end needs
+//! at most two timeouts of any one node, and while a cut lasts, a leader that reaches enough nodes serves
+//! its clients and stays.
 //!
 //! stateright's `eventually` is unsound on cycles and joins, so the graph is built here: every
 //! reachable state of a scope, with the edges that deliveries, syncs, link events and due
@@ -14,7 +15,7 @@ use serde::Serialize;
 use stateright::Model;
 use steadfast_cluster::{ClusterModel, ClusterState, View};
 use steadfast_guarantees::twins::Twin;
-use steadfast_guarantees::{ClusterView, cyclic, timeouts_needed};
+use steadfast_guarantees::{SupportedLeader, cyclic, timeouts_needed};
 use steadfast_protocol::{NodeId, Replica};
 use steadfast_trace::Scope;
 
@@ -39,11 +40,18 @@ pub(crate) struct Settling {
     pub stuck: usize,
     /// The largest number of timeouts that one of them needed.
     pub timeouts: usize,
+    /// Different states in which nothing is left to happen while a cut lasts, and whose leader reaches
+    /// enough nodes.
+    pub led_in_cut: usize,
+    /// Those whose leader did not answer a client, or whose followers lack entries.
+    pub unserved: usize,
+    /// Those whose leader was deposed by the timer of a node that it does not reach.
+    pub deposed: usize,
 }
 
 impl Settling {
     pub(crate) fn verdict(&self) -> Verdict {
-        match self.cyclic + self.stuck {
+        match self.cyclic + self.stuck + self.unserved + self.deposed {
             0 if self.complete => Verdict::Kept,
             0 => Verdict::Incomplete,
             _ => Verdict::Broken,
@@ -72,6 +80,9 @@ pub(crate) fn judge(scope: Scope, twin: Option<&'static Twin>, limits: Limits) -
         leaderless: graph.leaderless.len(),
         stuck: 0,
         timeouts: 0,
+        led_in_cut: graph.led_in_cut.len(),
+        unserved: 0,
+        deposed: 0,
     };
     for state in graph.leaderless.values() {
         if is_exceeded() {
@@ -85,6 +96,16 @@ pub(crate) fn judge(scope: Scope, twin: Option<&'static Twin>, limits: Limits) -
             }
         }
     }
+    for (leader, state) in graph.led_in_cut.values() {
+        if is_exceeded() {
+            settling.complete = false;
+            break;
+        }
+        settling.unserved += usize::from(!leader.serves(&model, state));
+        // Without guards the timer of a node runs out although it hears its leader.
+        let stays = !model.scope().guards_elections || leader.stays(&model, state);
+        settling.deposed += usize::from(!stays);
+    }
     settling
 }
 
@@ -95,11 +116,38 @@ struct Graph {
     /// The quiet states without a leader, by what the nodes are: history and bounds do not matter
     /// to what timeouts can do.
     leaderless: HashMap<u64, ClusterState>,
+    /// The states in which nothing is left to happen while a cut lasts, with the leader that reaches
+    /// enough nodes, by the nodes and the cut.
+    led_in_cut: HashMap<u64, (SupportedLeader, ClusterState)>,
+}
+
+impl Graph {
+    /// Keeps a state in which nothing is left to happen, if it is to be judged.
+    fn note_rest(&mut self, model: &ClusterModel, state: ClusterState) {
+        let view = View { model, state: &state };
+        if !view.is_quiet_in_cut() {
+            return;
+        }
+        let cut = state.world().cut;
+        let nodes = fingerprint(&(state.actor_nodes(), cut));
+        if cut.is_some() {
+            if let Some(leader) = SupportedLeader::of(model, &state) {
+                self.led_in_cut.entry(nodes).or_insert((leader, state));
+            }
+        } else if !state.replicas().any(Replica::leads) {
+            self.leaderless.entry(nodes).or_insert(state);
+        }
+    }
 }
 
 /// Builds the graph, or as much of it as the limits allow.
 fn explore(model: &ClusterModel, is_exceeded: &dyn Fn() -> bool) -> Graph {
-    let mut graph = Graph { is_whole: true, successors: Vec::new(), leaderless: HashMap::new() };
+    let mut graph = Graph {
+        is_whole: true,
+        successors: Vec::new(),
+        leaderless: HashMap::new(),
+        led_in_cut: HashMap::new(),
+    };
     let mut numbers: HashMap<u64, u32> = HashMap::new();
     let mut pending = Vec::new();
     let mut number = |state: ClusterState, pending: &mut Vec<(u32, ClusterState)>| {
@@ -127,10 +175,7 @@ fn explore(model: &ClusterModel, is_exceeded: &dyn Fn() -> bool) -> Graph {
         let length = graph.successors.len().max(at as usize + 1);
         graph.successors.resize(length, Vec::new());
         graph.successors[at as usize] = progress;
-        let view = View { model, state: &state };
-        if view.is_quiet() && !state.replicas().any(Replica::leads) {
-            graph.leaderless.entry(fingerprint(&state.actor_nodes())).or_insert(state);
-        }
+        graph.note_rest(model, state);
     }
     // Those that were found and not gone on from.
     graph.successors.resize(numbers.len(), Vec::new());
@@ -140,12 +185,21 @@ fn explore(model: &ClusterModel, is_exceeded: &dyn Fn() -> bool) -> Graph {
 /// The graphs as a table.
 pub(crate) fn table(graphs: &[Settling]) -> String {
     let mut text = format!(
-        "{:<16} {:>9} {:>10} {:>8} {:>11} {:>6} {:>9}\n",
-        "fault-free graph", "states", "edges", "cyclic", "leaderless", "stuck", "timeouts"
+        "{:<16} {:>9} {:>10} {:>8} {:>11} {:>6} {:>9} {:>7} {:>9} {:>8}\n",
+        "fault-free graph",
+        "states",
+        "edges",
+        "cyclic",
+        "leaderless",
+        "stuck",
+        "timeouts",
+        "led/cut",
+        "unserved",
+        "deposed"
     );
     for it in graphs {
         text += &format!(
-            "{:<16} {:>9} {:>10} {:>8} {:>11} {:>6} {:>9}{}\n",
+            "{:<16} {:>9} {:>10} {:>8} {:>11} {:>6} {:>9} {:>7} {:>9} {:>8}{}\n",
             it.scope,
             it.states,
             it.edges,
@@ -153,6 +207,9 @@ pub(crate) fn table(graphs: &[Settling]) -> String {
             it.leaderless,
             it.stuck,
             it.timeouts,
+            it.led_in_cut,
+            it.unserved,
+            it.deposed,
             if it.complete { "" } else { "  INCOMPLETE" }
         );
     }
@@ -171,5 +228,18 @@ mod tests {
         let cold = shipped("cold").expect("a shipped scope").scope();
         let settling = judge(cold, twin("no-forwarding"), Limits::default());
         assert!(settling.stuck > 0 && settling.cyclic == 0, "{settling:?}");
+    }
+
+    #[test]
+    fn a_supported_leader_serves_and_stays_while_a_cut_lasts() {
+        let guarded_link = shipped("guarded-link").expect("a shipped scope").scope();
+        let settling = judge(guarded_link.clone(), None, Limits::default());
+        assert!(settling.led_in_cut > 0, "{settling:?}");
+        assert_eq!((settling.unserved, settling.deposed), (0, 0), "{settling:?}");
+
+        let settling = judge(guarded_link.clone(), twin("pre-votes-granted"), Limits::default());
+        assert!(settling.deposed > 0 && settling.unserved == 0, "{settling:?}");
+        let settling = judge(guarded_link, twin("no-forwarding"), Limits::default());
+        assert!(settling.unserved > 0, "{settling:?}");
     }
 }

@@ -103,6 +103,7 @@ const SETTLING: &[&str] = &[
     "lossy-reads",
     "lossy-window",
     "pre-vote",
+    "guarded-link",
 ];
 
 /// Builds and judges the graphs, each on one core.

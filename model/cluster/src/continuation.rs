@@ -1,9 +1,9 @@
-//! The fault-free continuation of a state: what the second half of G12 is judged on.
+//! The continuation of a state without further faults, on which G12 is judged.
 
 use std::collections::HashSet;
 
 use steadfast_guarantees::{ClusterView, Continuation};
-use steadfast_protocol::NodeId;
+use steadfast_protocol::{NodeId, NodeSet};
 use steadfast_trace::Step;
 
 use crate::{ClusterModel, ClusterState, View};
@@ -19,10 +19,21 @@ impl Continuation for ClusterModel {
         let asked = self.perform(&state.with_elections(1), &Step::Timeout { node });
         asked.map_or(Vec::new(), |it| self.ends_of(it))
     }
+
+    fn ends_after_heartbeat(&self, state: &ClusterState, leader: NodeId) -> Vec<ClusterState> {
+        let sent = self.perform(&state.with_ticks(1), &Step::Tick { node: leader });
+        sent.map_or(Vec::new(), |it| self.ends_of(it))
+    }
+
+    fn reached(&self, state: &ClusterState, node: NodeId) -> NodeSet {
+        let world = state.world();
+        let nodes = NodeId::all(self.scope().settings.nodes()).filter(|it| *it != node);
+        nodes.filter(|it| world.reaches(node, *it) && world.reaches(*it, node)).collect()
+    }
 }
 
 impl ClusterModel {
-    /// The ends of every fault-free continuation.
+    /// The ends of every continuation without further faults.
     fn ends_of(&self, state: ClusterState) -> Vec<ClusterState> {
         let mut visited = HashSet::from([state.clone()]);
         let mut pending = vec![state];

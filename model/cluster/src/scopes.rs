@@ -254,6 +254,9 @@ scopes! {
     "pre-vote" Default "E2W2: two timers run out, elections are guarded"
         ["leader-change", "pre-vote-refused", "leader-resigned"]
         |name| Scope { guards_elections: true, ..scope(name, 2, 2, Bounds { writes: 1, elections: 2, ..NOTHING }) };
+    "guarded-link" Default "E2W2: a timer runs out while a link is lost or a node is cut off, elections are guarded"
+        ["leader-change", "pre-vote-refused"]
+        |name| Scope { guards_elections: true, lost_links: 1, ..scope(name, 2, 2, Bounds { writes: 1, partitions: 1, elections: 1, ..NOTHING }) };
     "guarded" Deep "E2W2: three timers run out, elections are guarded"
         ["leader-change", "pre-vote-refused", "leader-resigned"]
         |name| Scope { guards_elections: true, ..scope(name, 2, 2, Bounds { writes: 1, elections: 3, ..NOTHING }) };
@@ -286,6 +289,13 @@ mod tests {
         for it in SHIPPED {
             assert_eq!(it.scope().validate(), Ok(()), "{}", it.name);
             assert!(it.witnesses.iter().all(|id| witness(id).is_some()), "{}", it.name);
+        }
+    }
+
+    #[test]
+    fn no_two_scopes_have_one_name() {
+        for (at, it) in SHIPPED.iter().enumerate() {
+            assert!(SHIPPED[..at].iter().all(|other| other.name != it.name), "{}", it.name);
         }
     }
 

@@ -85,6 +85,14 @@ impl ClusterState {
         state
     }
 
+    /// The same state with this many heartbeats left.
+    #[must_use]
+    pub fn with_ticks(&self, ticks: u32) -> ClusterState {
+        let mut state = self.clone();
+        state.world.left.ticks = ticks;
+        state
+    }
+
     /// The nodes that are up.
     #[must_use]
     pub fn up(&self) -> NodeSet {
@@ -144,6 +152,14 @@ pub struct View<'a> {
     pub model: &'a ClusterModel,
     /// The state.
     pub state: &'a ClusterState,
+}
+
+impl View<'_> {
+    /// Whether only faults, time, clients and the end of a cut can cause further steps.
+    #[must_use]
+    pub fn is_quiet_in_cut(&self) -> bool {
+        Cluster::is_quiet_in_cut(self)
+    }
 }
 
 impl ClusterView for View<'_> {

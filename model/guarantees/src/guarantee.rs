@@ -21,7 +21,7 @@ use steadfast_protocol::{NodeId, Settings};
 
 use crate::ClusterView;
 
-pub use settles::{Continuation, cyclic, timeouts_needed};
+pub use settles::{Continuation, SupportedLeader, cyclic, timeouts_needed};
 
 /// The code that judges one guarantee: in every state, at every step, or both.
 trait Judge: Sync {

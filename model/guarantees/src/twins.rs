@@ -477,6 +477,14 @@ twins! {
         }
     }
 
+    PreVotesGranted "pre-votes-granted"
+    "a node that hears its leader grants pre-votes",
+    Settles in "guarded-link" on_graph {
+        fn refuses_pre_votes(&self) -> bool {
+            false
+        }
+    }
+
     RefusedInsteadOfUnknown "refused-instead-of-unknown"
     "a deposed leader tells its clients that their unfinished writes were refused",
     NothingFromNowhere in "replicate" {

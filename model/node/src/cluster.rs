@@ -149,8 +149,12 @@ pub trait Cluster {
     /// Whether only faults, time and clients can cause further steps: every node is up and at rest, no cut
     /// lasts, and no message, link event, due tick or undetected rot is left.
     fn is_quiet(&self) -> bool {
-        self.world().cut.is_none()
-            && !self.has_messages()
+        self.world().cut.is_none() && self.is_quiet_in_cut()
+    }
+
+    /// As [`Cluster::is_quiet`], but a cut may last.
+    fn is_quiet_in_cut(&self) -> bool {
+        !self.has_messages()
             && self.ids().all(|it| self.is_still(it))
             && self.link_events().next().is_none()
             && self.due_ticks().next().is_none()

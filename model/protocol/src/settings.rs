@@ -96,14 +96,14 @@ impl Settings {
 
     /// Whether the votes of these nodes suffice to lead.
     #[must_use]
-    pub(crate) fn elects(self, voters: NodeSet) -> bool {
+    pub fn elects(self, voters: NodeSet) -> bool {
         voters.len() >= self.elect()
     }
 
     /// Whether a leader acknowledges a write that these nodes have synced, and answers a linearizable
     /// read that they have confirmed.
     #[must_use]
-    pub(crate) fn acknowledges(self, copies: NodeSet) -> bool {
+    pub fn acknowledges(self, copies: NodeSet) -> bool {
         copies.len() >= self.write()
     }
 

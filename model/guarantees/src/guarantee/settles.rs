@@ -1,14 +1,14 @@
 //! G12 settles.
 //!
 //! The first half is judged in states: a cluster in which nothing is left to happen must have converged.
-//! The second half (deliveries always run out, and a leaderless cluster needs few timeouts) concerns all
-//! continuations of a state. It is judged on the graph of a [`Continuation`], which a driver builds that
-//! knows all possible steps.
+//! The rest concerns all continuations of a state: deliveries always run out, a leaderless cluster needs few
+//! timeouts, and while a cut lasts, a leader that reaches enough nodes serves its clients and stays. It is
+//! judged on the graph of a [`Continuation`], which a driver builds that knows all possible steps.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 
-use steadfast_protocol::{Halt, NodeId, Replica, Role};
+use steadfast_protocol::{Epoch, Halt, NodeId, NodeSet, Replica, Role};
 
 use super::replicas_converge::ReplicasConverge;
 use super::{GuaranteeId, Judge, holds};
@@ -21,7 +21,9 @@ impl Judge for Settles {
     fn promise(&self) -> &'static str {
         "once faults stop, deliveries, syncs and link events alone always run out; a cluster with a \
          leader has then converged and answered its clients, a leaderless one needs at most two \
-         timeouts of any one node; no node halts unless a log was rolled back or its own log failed"
+         timeouts of any one node; while a cut lasts, a leader that reaches E and W nodes that \
+         follow it answers its clients, and the timers of other nodes do not depose it; no node \
+         halts unless a log was rolled back or its own log failed"
     }
 
     fn outlives_rollback(&self) -> bool {
@@ -44,10 +46,6 @@ impl Judge for Settles {
 
 /// Whether the cluster has settled and converged, with one leader whose clients all have their answers.
 fn is_at_rest(cluster: &dyn ClusterView) -> bool {
-    let is_answered = |role: &Role| match role {
-        Role::Leader(leadership) => leadership.writes.is_empty() && leadership.reads.is_empty(),
-        Role::Follower(_) | Role::PreCandidate(_) | Role::Candidate(_) => true,
-    };
     // With too few nodes left to acknowledge, writes wait until an operator replaces a halted node.
     let can_acknowledge = cluster.taking_part().count() >= cluster.settings().write();
     let leaders = cluster.replicas().filter(|it| it.leads()).count();
@@ -55,6 +53,14 @@ fn is_at_rest(cluster: &dyn ClusterView) -> bool {
         && leaders == 1
         && (!can_acknowledge || cluster.replicas().all(|it| is_answered(it.role())))
         && ReplicasConverge.state(cluster)
+}
+
+/// Whether no client waits for the node.
+fn is_answered(role: &Role) -> bool {
+    match role {
+        Role::Leader(leadership) => leadership.writes.is_empty() && leadership.reads.is_empty(),
+        Role::Follower(_) | Role::PreCandidate(_) | Role::Candidate(_) => true,
+    }
 }
 
 /// The number of timeouts of one node that always suffices to elect a leader.
@@ -71,6 +77,12 @@ pub trait Continuation {
     /// The final states of all continuations after an election timeout of a node: the states in which
     /// nothing is left to happen.
     fn ends_after_timeout(&self, state: &Self::State, node: NodeId) -> Vec<Self::State>;
+
+    /// The final states of all continuations after a heartbeat of a leader.
+    fn ends_after_heartbeat(&self, state: &Self::State, leader: NodeId) -> Vec<Self::State>;
+
+    /// The peers that a node reaches and that reach it.
+    fn reached(&self, state: &Self::State, node: NodeId) -> NodeSet;
 }
 
 /// The number of timeouts of one node after which every final state has a leader and has settled; `None`
@@ -99,6 +111,70 @@ pub fn timeouts_needed<C: Continuation>(
         }
     }
     None
+}
+
+/// A leader that reaches enough nodes that follow it to be elected and to acknowledge writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SupportedLeader {
+    leader: NodeId,
+    epoch: Epoch,
+    /// The leader, and the nodes that follow it and that it reaches.
+    supporters: NodeSet,
+}
+
+impl SupportedLeader {
+    /// The supported leader of a state, if there is one.
+    pub fn of<C: Continuation>(continuation: &C, state: &C::State) -> Option<SupportedLeader> {
+        let view = continuation.view(state);
+        let view: &dyn ClusterView = &view;
+        let supported = |it: &Replica| {
+            let reached = continuation.reached(state, it.id());
+            let follows = |peer: &&Replica| {
+                reached.contains(peer.id()) && !peer.leads() && peer.promise() == it.promise()
+            };
+            let followers = view.replicas().filter(follows).map(Replica::id);
+            let supporters = followers.chain([it.id()]).collect();
+            SupportedLeader { leader: it.id(), epoch: it.promise(), supporters }
+        };
+        let settings = view.settings();
+        let mut leaders = view.replicas().filter(|it| it.leads()).map(supported);
+        leaders.find(|it| settings.elects(it.supporters) && settings.acknowledges(it.supporters))
+    }
+
+    /// Whether, in a state in which nothing is left to happen while the cut lasts, the leader has answered
+    /// its clients and its followers hold what it holds.
+    pub fn serves<C: Continuation>(self, continuation: &C, state: &C::State) -> bool {
+        let view = continuation.view(state);
+        let view: &dyn ClusterView = &view;
+        let Some(leader) = view.node(self.leader).replica else {
+            return false;
+        };
+        let mut supporters = view.replicas().filter(|it| self.supporters.contains(it.id()));
+        is_answered(leader.role()) && supporters.all(|it| it.log().vv() == leader.log().vv())
+    }
+
+    /// Whether the leader leads on in its epoch, and is supported, after each election timeout of each node
+    /// that does not support it. Every timeout follows a heartbeat of the leader, because an election timer is longer
+    /// than the interval of heartbeats. If these nodes are enough to elect a leader among themselves,
+    /// nothing is promised.
+    pub fn stays<C: Continuation>(self, continuation: &C, state: &C::State) -> bool {
+        let nodes = NodeId::all(continuation.view(state).settings().nodes());
+        let others: NodeSet = nodes.filter(|it| !self.supporters.contains(*it)).collect();
+        if continuation.view(state).settings().elects(others) {
+            return true;
+        }
+        let ends = continuation.ends_after_heartbeat(state, self.leader);
+        !ends.is_empty()
+            && ends.iter().all(|end| {
+                let ends = others.iter().flat_map(|it| continuation.ends_after_timeout(end, it));
+                ends.chain([end.clone()]).all(|it| self.is_supported(continuation, &it))
+            })
+    }
+
+    fn is_supported<C: Continuation>(self, continuation: &C, state: &C::State) -> bool {
+        let supported = SupportedLeader::of(continuation, state);
+        supported.is_some_and(|it| (it.leader, it.epoch) == (self.leader, self.epoch))
+    }
 }
 
 /// Whether some node believes that it leads.
