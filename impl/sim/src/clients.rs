@@ -236,7 +236,7 @@ impl Simulation {
         }
         let shown = self.replica(node).and_then(|it| it.files().visible(path));
         let base = shown.and_then(|it| it.change.named());
-        Content::Named(self.library.add(bytes, base))
+        Content::Named(self.contents.add(bytes, base))
     }
 
     /// Carries out a plan, if that is possible now.

@@ -10,9 +10,9 @@ use steadfast_protocol::{
 use steadfast_trace::{Network as Kind, Step, Trace};
 
 use crate::agenda::{Agenda, Event};
+use crate::contents::Contents;
 use crate::happening::Happening;
 use crate::judge::{Judge, View};
-use crate::library::Library;
 use crate::narrator::Narrator;
 use crate::network::{Network, Scene};
 use crate::nodes::Nodes;
@@ -32,7 +32,7 @@ pub struct Simulation {
     pub(crate) agenda: Agenda,
     pub(crate) nodes: Nodes,
     pub(crate) network: Network,
-    pub(crate) library: Library,
+    pub(crate) contents: Contents,
     pub(crate) history: History,
     pub(crate) judge: Judge,
     pub(crate) recorder: Recorder,
@@ -72,7 +72,7 @@ impl Simulation {
         let mut simulation = Simulation {
             agenda: Agenda::default(),
             network: Network::new(&setup),
-            library: Library::default(),
+            contents: Contents::default(),
             history: History::new(true),
             judge: Judge::default(),
             recorder: Recorder::default(),
@@ -222,7 +222,7 @@ impl Simulation {
 
     /// The run so far in words, if the setup says that it is narrated.
     pub fn timeline(&mut self) -> &Timeline {
-        self.narrator.timeline(&self.library)
+        self.narrator.timeline(&self.contents)
     }
 
     /// The guarantees that were broken, each with the moment.

@@ -11,7 +11,7 @@ use steadfast_simulated_disk::{CrashModel, DiskModel, SimulatedDisk};
 use steadfast_wal::{LogId, Opening, SerialLog, Settings, Tail};
 
 use crate::Random;
-use crate::library::{Bytes, Stored};
+use crate::contents::{Bytes, Stored};
 
 /// The damage that a crash may do to a simulated disk: sectors of 512 bytes that were being written are old,
 /// new or garbage.
