@@ -90,10 +90,11 @@ impl Simulation {
 
     /// Lets a node crash in its next sync, or in the one that is under way.
     pub(crate) fn doom(&mut self, node: NodeId) {
-        if self.nodes[node].node.storage().is_syncing() {
-            return self.crash(node);
+        match self.nodes.get_mut(node) {
+            Some(at) if at.node.storage().is_syncing() => self.crash(node),
+            Some(at) => at.is_doomed = true,
+            None => {}
         }
-        self.nodes[node].is_doomed = true;
     }
 
     /// Turns the oldest received payload into a content, and tells its node whether it can be used.

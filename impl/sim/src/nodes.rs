@@ -79,6 +79,11 @@ impl Nodes {
         self.0.get(node.index())
     }
 
+    /// A node; `None` if the cluster has no node with this id.
+    pub(crate) fn get_mut(&mut self, node: NodeId) -> Option<&mut SimulatedNode> {
+        self.0.get_mut(node.index())
+    }
+
     /// The state machines of the nodes that are up.
     pub(crate) fn replicas(&self) -> impl Iterator<Item = &Replica> {
         self.0.iter().filter_map(|it| it.node.replica())

@@ -27,6 +27,10 @@ pub type Observer = Box<dyn FnMut(&Step, &Simulation)>;
 /// A simulated cluster.
 ///
 /// The same [`Setup`] and the same calls give the same run, byte for byte, on every machine.
+///
+/// A call or a plan for a node that the cluster does not have changes nothing, as does one that the
+/// state of the node rules out: a crash of a node that is down, for example. Queries about such a node
+/// return nothing.
 pub struct Simulation {
     pub(crate) setup: Setup,
     pub(crate) agenda: Agenda,
