@@ -4,9 +4,7 @@ use std::num::NonZero;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use crate::plain::State;
 use crate::report::Progress;
-use crate::system::System;
 
 /// What is asked of a search.
 #[derive(Clone, Debug)]
@@ -112,39 +110,5 @@ pub trait Observer: Sync {
 impl<F: Fn(&Progress) -> ControlFlow<String> + Sync> Observer for F {
     fn on_progress(&self, progress: &Progress) -> ControlFlow<String> {
         self(progress)
-    }
-}
-
-/// A run from an initial state: what happened, and the state after each step.
-pub struct Path<S: System> {
-    /// The state that it begins in.
-    pub initial: State<S>,
-    /// The steps, each with the state after it.
-    pub steps: Vec<(S::Step, State<S>)>,
-}
-
-impl<S: System> Path<S> {
-    /// The state that it ends in.
-    #[must_use]
-    pub fn last(&self) -> &State<S> {
-        self.steps.last().map_or(&self.initial, |it| &it.1)
-    }
-
-    /// The steps without the states.
-    #[must_use]
-    pub fn labels(&self) -> Vec<S::Step> {
-        self.steps.iter().map(|it| it.0.clone()).collect()
-    }
-}
-
-impl<S: System> Clone for Path<S> {
-    fn clone(&self) -> Self {
-        Path { initial: self.initial.clone(), steps: self.steps.clone() }
-    }
-}
-
-impl<S: System> std::fmt::Debug for Path<S> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.steps.iter().map(|it| &it.0)).finish()
     }
 }
