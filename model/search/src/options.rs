@@ -83,7 +83,7 @@ pub enum DeadSteps {
     /// They are steps like any other. In the states of the sample the claim is checked.
     Explore,
     /// They are steps like any other, and the claim is checked in every state. If such a search
-    /// ends complete, [`DeadSteps::Drop`] finds the same violations.
+    /// ends complete, [`DeadSteps::Drop`] finds the same properties.
     Check,
     /// They are taken at once, as part of the step before, so that no state with one is kept.
     ///
@@ -91,12 +91,18 @@ pub enum DeadSteps {
     /// Using Partial tau-Confluence", MFCS 2000, section 4). The claim that is checked: let `d` be a
     /// dead step of a state `s` to `sd`, and `t` another one, to `st`. Then there is a state `x` that
     /// is `st` or a dead step away from it, and that is `sd` or a step away from it, a dead one if
-    /// `t` is dead; and every property says the same of `s` and `sd`. Write `N(s)` for the state
+    /// `t` is dead; every property that must always hold says the same of `s` and `sd`; and every
+    /// property that must hold sometimes holds in `sd` if it holds in `s`. Write `N(s)` for the state
     /// after all dead steps; by the claim for dead `t` it is the same in whichever order they are
     /// taken, as they end. If `s` leads to `st`, then `N(s)` is, or leads to, a `y` with `N(y) =
     /// N(st)`: go from `s` to `N(s)` by dead steps and apply the claim to each. So by induction the
-    /// reduced search visits `N(s)` of every reachable `s`, of which the properties say the same as
-    /// of `s`. Its depths are not those of the full search: dead steps are not counted.
+    /// reduced search visits `N(s)` of every reachable `s`. A violation in `s` is one in `N(s)`, and
+    /// a property that must hold sometimes and holds in `s` holds in `N(s)`. Conversely the full
+    /// search visits every `N(s)`, so both searches find the same properties.
+    ///
+    /// Depths differ, because dead steps are not counted. Marks differ as well: the claim says
+    /// nothing of them, so a mark that is reached is reached in the full search, but one that is not
+    /// reached may be.
     Drop,
 }
 
