@@ -90,25 +90,25 @@ impl Simulation {
         self.history().operation(request).map(|it| it.status)
     }
 
-    /// A node stops at once. Any prefix of its unsynced records may survive.
+    /// A node crashes at once. Any prefix of its unsynced records may survive.
     pub fn crash(&mut self, node: NodeId) {
         self.crash_if(node, |_| true);
     }
 
-    /// A node stops, and all its unsynced records are gone.
+    /// A node crashes, and all its unsynced records are gone.
     pub fn crash_losing_tail(&mut self, node: NodeId) {
         self.crash_if(node, |after| after.kept == 0);
     }
 
-    /// A node stops and leaves a record half written, if it was writing one; says whether it did.
+    /// A node crashes and leaves a record half written, if it was writing one; says whether it did.
     pub fn crash_tearing(&mut self, node: NodeId) -> bool {
         let torn = self.ledger.torn;
         self.crash_if(node, |after| after.kept < after.of && after.tail.is_uncertain());
         self.ledger.torn > torn
     }
 
-    /// A node stops. Of the many disks that a crash may leave, it leaves one that is wanted if one is
-    /// found soon.
+    /// A node crashes. Of the many disks that a crash may leave, it leaves a wanted one if a few tries
+    /// find one.
     fn crash_if(&mut self, node: NodeId, is_wanted: impl Fn(&Aftermath) -> bool) {
         if self.replica(node).is_none() {
             return;
@@ -136,7 +136,7 @@ impl Simulation {
         at.hangs_until = at.hangs_until.max(until);
     }
 
-    /// The disk of a node is full from now on: the node stops in its next sync, and in the first one
+    /// The disk of a node is full from now on: the node crashes in its next sync, and in the first one
     /// after each start until [`free_disk`](Simulation::free_disk).
     pub fn fill_disk(&mut self, node: NodeId) {
         if let Some(at) = self.nodes.get_mut(node) {
@@ -159,7 +159,7 @@ impl Simulation {
         }
     }
 
-    /// A node stops, and the last copy of its log takes the log's place: records synced since then are
+    /// A node crashes, and the last copy of its log takes the log's place: records synced since then are
     /// gone. Without a copy the disk is wiped but for its identity. Contents beside the log stay.
     pub fn roll_back(&mut self, node: NodeId) {
         self.crash(node);
@@ -174,7 +174,7 @@ impl Simulation {
         }
     }
 
-    /// A node that stopped starts again.
+    /// A node that crashed starts again.
     pub fn recover(&mut self, node: NodeId) {
         let is_down = self.nodes.get(node).is_some_and(|it| !it.node.is_up());
         if is_down {

@@ -192,8 +192,8 @@ impl Storage {
         self.synced()
     }
 
-    /// The node stops. If a sync was under way, any part of it may be on the disk; a crash that is
-    /// wanted is looked for a few times.
+    /// The node crashes. If a sync was under way, any part of it may be on the disk; a wanted outcome
+    /// is tried for a few times.
     pub(crate) fn crash(
         &mut self,
         random: &mut Random,

@@ -212,7 +212,7 @@ impl Words<'_> {
             _ => {}
         }
         if let Some(halt) = new.halted().filter(|_| old.takes_part()) {
-            changes.push(format!("STOPS taking part: {halt}"));
+            changes.push(format!("HALTS: {halt}"));
         }
         for path in new.files().changed_since(old.files()) {
             changes.extend(conflict(&path, new.files()));

@@ -145,7 +145,7 @@ fn a_node_whose_disk_was_restored_from_an_older_copy_or_wiped_stops_and_says_why
         assert_eq!(cluster.status(write), Some(Status::Done));
         assert_eq!(cluster.taking_part().len(), 2);
         assert!(cluster.broken().is_empty(), "{:?}", cluster.broken());
-        assert!(cluster.timeline().to_string().contains("STOPS taking part"));
+        assert!(cluster.timeline().to_string().contains("HALTS: "));
     }
 }
 
@@ -160,7 +160,7 @@ fn nodes_that_used_a_number_for_two_writes_do_not_both_go_on() {
     cluster.put(node, "b", b"another");
     cluster.run_for(Duration::from_millis(100));
     cluster.settle().expect("whoever takes part comes to rest");
-    assert!(cluster.taking_part().len() < 3, "somebody stopped");
+    assert!(cluster.taking_part().len() < 3, "a node has halted");
     assert!(cluster.broken().is_empty(), "{:?}", cluster.broken());
 }
 
@@ -209,7 +209,7 @@ fn messages_of_a_slow_link_queue_behind_each_other() {
 }
 
 #[test]
-fn a_node_whose_disk_is_full_stops_until_there_is_room() {
+fn a_node_whose_disk_is_full_crashes_until_there_is_room() {
     let (mut cluster, leader) = led(3, 2, 2, 15);
     cluster.fill_disk(leader);
     let write = cluster.put(leader, "a", b"does not fit");

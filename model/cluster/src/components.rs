@@ -56,7 +56,7 @@ pub enum Component {
     Sessions {
         /// Whether it is up.
         is_up: bool,
-        /// Whether it has not stopped taking part, either.
+        /// Whether it is up and has not halted.
         takes_part: bool,
         /// The sessions that it has seen begin and not end.
         sessions: Vec<Option<SessionId>>,
@@ -74,7 +74,7 @@ pub enum Component {
     Log(Disk),
     /// Of a node, what two guarantees ask of every node in every state.
     Judged {
-        /// Why it has stopped taking part.
+        /// Why it has halted; `None` if it has not.
         halted: Option<Halt>,
         /// Whether a reader gets other bytes than a name says.
         shows_wrong_content: bool,
