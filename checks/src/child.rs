@@ -43,6 +43,7 @@ pub(crate) fn be_child() -> io::Result<()> {
     assert_threads(job.threads + 1)?;
     // That nobody listens any more is found out when the report is written.
     let run = search(&job, &|progress| drop(tell(&Said::Progress(progress))));
+    let run = run.map_err(|it| io::Error::new(io::ErrorKind::InvalidInput, it))?;
     tell(&Said::Run(Box::new(run)))?;
     // A search that ran out of time still has threads that search on.
     std::process::exit(0)
@@ -55,7 +56,7 @@ fn tell(said: &Said) -> io::Result<()> {
     out.flush()
 }
 
-/// Performs searches, as many at a time as there are processors, and reports them in order.
+/// Performs searches, one on each processor at a time, and reports them in order.
 /// `done` hears of each as it ends, and `progress` of each that takes long.
 pub(crate) fn search_all(
     jobs: &[Job],

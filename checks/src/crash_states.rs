@@ -7,7 +7,7 @@ use clap::Args;
 use steadfast_output::{say, warn};
 use steadfast_wal_crash::{Extent, Report, run};
 
-use crate::Failure;
+use crate::failure::Failure;
 use crate::verdict::Verdict;
 
 /// The extent, and how the result is shown.

@@ -11,7 +11,7 @@ use steadfast_output::exit_code::IO;
 use steadfast_output::{assert_threads, say, warn};
 use steadfast_trace::{Scope, Trace};
 
-use crate::Failure;
+use crate::failure::Failure;
 use crate::named::find_twin;
 
 /// How many states are searched for a counterexample where none is known to exist.
@@ -49,8 +49,8 @@ pub(crate) fn explore(
     Ok(ExitCode::SUCCESS)
 }
 
-/// The shortest run that breaks what a twin is caught by, or anything: what is broken, after how
-/// many steps, and where the explorer shows it.
+/// The shortest run that breaks the guarantee which catches a twin; without a twin, any guarantee.
+/// Returns the guarantee, the number of steps, and the place where the explorer shows the run.
 fn counterexample(
     model: ClusterModel,
     twin: Option<&Twin>,

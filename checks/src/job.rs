@@ -50,10 +50,9 @@ impl FromStr for Engine {
         match name {
             "steadfast" => Ok(Engine::Steadfast),
             "stateright" => Ok(Engine::Stateright),
-            _ => Err(format!(
-                "no engine is called {name:?}: valid engines are {}",
-                ENGINES.join(", ")
-            )),
+            _ => {
+                Err(format!("no engine is called {name:?}: valid engines: {}", ENGINES.join(", ")))
+            }
         }
     }
 }
@@ -88,19 +87,19 @@ impl FromStr for Search {
             "bfs" => Ok(Search::Bfs),
             "dfs" => Ok(Search::Dfs),
             "walk" => Ok(Search::Walk),
-            _ => Err(format!("no search is called {name:?}: there are bfs, dfs and walk")),
+            _ => Err(format!("no search is called {name:?}: valid searches: bfs, dfs, walk")),
         }
     }
 }
 
-/// What is done with deliveries that make no difference.
+/// The treatment of deliveries that make no difference.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum DeadMessages {
     /// They are steps like any other.
     #[default]
     Explore,
-    /// So they are, and that they make no difference is checked in every state.
+    /// They are steps like any other, and the search checks in every state that they make no difference.
     Check,
     /// They are delivered at once.
     Drop,
@@ -123,7 +122,10 @@ impl FromStr for DeadMessages {
             "explore" => Ok(DeadMessages::Explore),
             "check" => Ok(DeadMessages::Check),
             "drop" => Ok(DeadMessages::Drop),
-            _ => Err(format!("{name:?} is none of the valid ways: {}", DEAD_MESSAGES.join(", "))),
+            _ => Err(format!(
+                "{name:?} is no way to treat dead messages: valid ways: {}",
+                DEAD_MESSAGES.join(", ")
+            )),
         }
     }
 }
@@ -144,7 +146,7 @@ impl Reductions {
     }
 }
 
-/// What is asked of a child process.
+/// A search, as a child process is asked for it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Job {
     /// Where to search.
@@ -157,7 +159,7 @@ pub(crate) struct Job {
     pub search: Search,
     /// With which engine; walks are always stateright's.
     pub engine: Engine,
-    /// What is left out.
+    /// The reductions.
     pub reductions: Reductions,
     /// With how many threads.
     pub threads: usize,
@@ -199,6 +201,8 @@ pub(crate) enum Stopped {
     Found,
     /// It is a sample.
     Sampled,
+    /// The engine cannot search the system; [`Run::flaw`] says why.
+    Flawed,
 }
 
 impl Job {
@@ -225,7 +229,7 @@ impl Job {
 pub(crate) struct Finding {
     /// Its short id.
     pub id: String,
-    /// What is promised: `holds`, or `unpromised`; `violated` where the search must find that.
+    /// The promise: `holds`, or `unpromised`; `violated` where the search must find that.
     pub expected: String,
     /// What was found: `holds` or `violated`.
     pub found: String,
@@ -346,6 +350,9 @@ pub(crate) struct Run {
     pub complete: bool,
     /// Why not, if so.
     pub stopped: Option<Stopped>,
+    /// Why the engine cannot search the system, if it cannot.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub flaw: Option<String>,
     pub unique: usize,
     pub generated: usize,
     pub depth: usize,
@@ -357,7 +364,11 @@ pub(crate) struct Run {
     /// The chance that some two states shared a fingerprint (birthday bound).
     pub collision_chance: f64,
     pub guarantees: Vec<Finding>,
+    /// The witnesses that the search decides: each is reached or it is not.
     pub witnesses: Vec<Reached>,
+    /// The other witnesses: the search left out steps that may have reached them.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub undecided: Vec<String>,
     pub actions: Vec<Taken>,
 }
 

@@ -4,11 +4,13 @@
 mod child;
 mod crash_states;
 mod explore;
+mod failure;
 mod job;
 mod matrix;
 mod named;
 mod options;
 mod oracle;
+mod progress_bar;
 mod read_trace;
 mod replay;
 mod report;
@@ -27,10 +29,10 @@ mod verdict;
 
 use std::process::ExitCode;
 
-use steadfast_output::exit_code::{IO, USAGE};
 use steadfast_output::{parse, warn};
 use steadfast_trace::Scope;
 
+use failure::Failure;
 use options::{Command, Options};
 
 fn main() -> ExitCode {
@@ -65,29 +67,7 @@ fn main() -> ExitCode {
 
 /// The scope to explore.
 fn explored(name: &str, elect: Option<u8>, write: Option<u8>) -> Result<Scope, Failure> {
-    let mut scope = options::find(name).map_err(Failure::usage)?.scope();
+    let mut scope = named::find_scope(name).map_err(Failure::usage)?.scope();
     scope.settings = options::settings(&scope, None, elect, write).map_err(Failure::usage)?;
     Ok(scope)
-}
-
-/// Why there is no verdict.
-struct Failure {
-    message: String,
-    code: u8,
-}
-
-impl Failure {
-    fn usage(message: impl Into<String>) -> Failure {
-        Failure { message: message.into(), code: USAGE }
-    }
-
-    fn io(error: impl std::error::Error) -> Failure {
-        let mut message = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            message += &format!(": {cause}");
-            source = cause.source();
-        }
-        Failure { message, code: IO }
-    }
 }

@@ -7,13 +7,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, value_parser};
-use steadfast_cluster::{SHIPPED, Shipped, shipped};
+use steadfast_cluster::Shipped;
 use steadfast_output::{duration, size};
 use steadfast_protocol::{NODES_MAX, Settings};
 use steadfast_trace::{Network, Scope};
 
 use crate::crash_states::CrashStates;
 use crate::job::{DeadMessages, Engine, Job, Limits, Reductions, Search};
+use crate::named::find_scope;
 use crate::replay::ReplayOptions;
 use crate::show::ShowOptions;
 use crate::shrink::ShrinkOptions;
@@ -39,7 +40,7 @@ pub(crate) struct Options {
 pub(crate) enum Command {
     /// Lists the shipped scopes, the guarantees and the twins.
     List,
-    /// Searches these scopes, with their bounds changed as told.
+    /// Searches these scopes, with other bounds if options ask for them.
     Run(Box<RunOptions>),
     /// Searches the deep scopes: minutes to an hour.
     Deep(Output),
@@ -191,7 +192,7 @@ pub(crate) struct RunOptions {
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct SeedOptions {
-    /// How many seeds [default: 1000; with --minutes as many as there is time for].
+    /// Number of seeds [default: 1000, or with --minutes no limit].
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
     pub count: Option<u64>,
     /// The first seed.
@@ -203,7 +204,7 @@ pub(crate) struct SeedOptions {
     /// Run this twin instead of the protocol as it is.
     #[arg(long, value_name = "TWIN")]
     pub twin: Option<String>,
-    /// Look for the first seed that finds each twin, among as many seeds for each.
+    /// Look for the first seed that finds each twin, among --count seeds for each.
     #[arg(long, conflicts_with = "twin")]
     pub twins: bool,
     /// Measure the simulator on a workload that does not change.
@@ -217,32 +218,22 @@ pub(crate) struct SeedOptions {
     pub traces: Option<PathBuf>,
 }
 
-/// The address that a text tells.
+/// Parses an address.
 fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "an address is an IP address and a port, as 127.0.0.1:3000".to_owned())
-}
-
-/// The shipped scope of this name, or who there is instead.
-pub(crate) fn find(name: &str) -> Result<&'static Shipped, String> {
-    shipped(name).ok_or_else(|| {
-        let names: Vec<&str> = SHIPPED.iter().map(|it| it.name).collect();
-        format!("no scope is called {name:?}: there are {}", names.join(", "))
-    })
 }
 
 impl RunOptions {
     /// The searches that are asked for.
     pub(crate) fn jobs(&self) -> Result<Vec<Job>, String> {
-        self.scopes.iter().map(|name| self.job(find(name)?)).collect()
+        self.scopes.iter().map(|name| self.job(find_scope(name)?)).collect()
     }
 
     fn job(&self, shipped: &Shipped) -> Result<Job, String> {
         let scope = self.changed(shipped.scope())?;
         let is_changed = scope != shipped.scope();
-        // What must be reached is known for the bounds that are shipped only. Whether a cluster has come
-        // to rest differs before and after a dead message, so without these only guarantees are judged.
-        let explores_all = self.dead_messages == DeadMessages::Explore;
-        let witnesses = if is_changed || !explores_all { &[] } else { shipped.witnesses };
+        // The witnesses of a scope are known to be reached within the shipped bounds only.
+        let witnesses = if is_changed { &[] } else { shipped.witnesses };
         let mut job = Job::new(scope, witnesses);
         job.engine = self.engine;
         job.reductions = self.reductions()?;
@@ -301,7 +292,7 @@ impl RunOptions {
     }
 }
 
-/// The settings of a scope with what is asked for instead.
+/// The settings of a scope, with the given N, E and W in place of its own.
 pub(crate) fn settings(
     scope: &Scope,
     nodes: Option<u8>,

@@ -6,7 +6,7 @@ use steadfast_guarantees::twins::Twin;
 use steadfast_output::exit_code::IO;
 use steadfast_trace::Trace;
 
-use crate::Failure;
+use crate::failure::Failure;
 use crate::named::find_twin;
 
 /// A trace with what it names.

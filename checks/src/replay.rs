@@ -10,10 +10,10 @@ use steadfast_output::exit_code::IO;
 use steadfast_output::{say, warn};
 use steadfast_trace::TraceStep;
 
-use crate::Failure;
+use crate::failure::Failure;
 use crate::read_trace::{TraceFile, read};
 
-/// What `check replay` can be told.
+/// The options of `check replay`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ReplayOptions {
     /// The trace.

@@ -52,6 +52,7 @@ fn summary(run: &Run) -> String {
         (Verdict::Broken, _) => format!("VACUOUS, never reached: {}", unreached.join(", ")),
         (Verdict::Incomplete, _) => match run.stopped {
             Some(Stopped::Memory) => "INCOMPLETE, out of memory (--memory): no proof".to_owned(),
+            Some(Stopped::Flawed) => "INCOMPLETE, cannot be searched: no proof".to_owned(),
             _ => "INCOMPLETE, out of time (--timeout): no proof".to_owned(),
         },
         (Verdict::Kept, Search::Walk) => "sampled, nothing broken".to_owned(),
@@ -90,13 +91,28 @@ pub(crate) fn details(run: &Run) -> String {
         }
         text.push('\n');
     }
+    if !run.undecided.is_empty() {
+        let ids = run.undecided.join(", ");
+        text += &format!("  witnesses that a search with these reductions may miss: {ids}\n");
+    }
     let taken = run.actions.iter().filter(|it| it.times > 0);
     let taken: Vec<String> = taken.map(|it| format!("{} {}", it.action, it.times)).collect();
     text + &format!("  actions taken: {}\n", taken.join(", "))
 }
 
-/// Warnings about what a search could not have shown.
+/// Why the engine could not search, if it could not.
+pub(crate) fn flaw(run: &Run) -> Option<String> {
+    let twin = run.twin.as_deref().map_or(String::new(), |it| format!(" as {it}"));
+    let flaw = run.flaw.as_ref()?;
+    Some(format!("check: cannot search {}{twin}: {flaw}", run.scope))
+}
+
+/// Warnings about actions that a search could not judge, because it never took them. A search that was
+/// cut off has none: it may have come to them later.
 pub(crate) fn warnings(run: &Run) -> Vec<String> {
+    if !run.complete && run.stopped != Some(Stopped::Sampled) {
+        return Vec::new();
+    }
     let idle = run.actions.iter().filter(|it| it.is_possible && it.times == 0);
     idle.map(|it| format!("warning: in {} the action `{}` was never taken", run.scope, it.action))
         .collect()

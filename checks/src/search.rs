@@ -2,52 +2,43 @@
 
 mod components;
 mod stock;
+mod visit;
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use steadfast_cluster::{ClusterModel, record, replay, script};
-use steadfast_guarantees::twins::{Twin, twin};
+use steadfast_guarantees::twins::Twin;
+use steadfast_guarantees::witnesses::witness;
 use steadfast_guarantees::{GUARANTEES, GuaranteeId};
 use steadfast_trace::{Network, Scope, Step, StepKind};
 
-use crate::job::{
-    Engine, Finding, Job, Progress, Reached, Run, Search, Stopped, Taken, TraceOrFile,
-};
+use crate::job::{Engine, Finding, Job, Reached, Run, Search, Stopped, Taken, TraceOrFile};
+use crate::named::find_twin;
 use crate::settling;
 use crate::usage::usage;
 use crate::verdict::Verdict;
 
-/// Hears how a search goes on, about once a second.
-pub(crate) type Observer<'a> = &'a (dyn Fn(Progress) + Sync);
+use self::visit::{Asked, Observer, Visit};
 
 /// Performs a search.
-pub(crate) fn search(job: &Job, observer: Observer<'_>) -> Run {
-    let twin = job.twin.as_deref().and_then(twin);
-    match (job.search, job.engine) {
+///
+/// # Errors
+/// If the job names a twin or a witness that does not exist: without the one, another protocol would
+/// be searched; without the other, a search that reaches nothing would pass.
+pub(crate) fn search(job: &Job, observer: Observer<'_>) -> Result<Run, String> {
+    let twin = job.twin.as_deref().map(find_twin).transpose()?;
+    let witnesses: Result<Vec<_>, _> = job.witnesses.iter().map(|id| witness(id)).collect();
+    let witnesses = witnesses.map_err(|it| it.to_string())?;
+    let asked = Asked { job, twin, witnesses };
+    Ok(match (job.search, job.engine) {
         (Search::Graph, _) => judge_graph(job, twin),
         (Search::Script, _) => report(job, twin, follow_script(twin)),
         (Search::Bfs | Search::Dfs, Engine::Steadfast) => {
-            report(job, twin, components::search(job, twin, observer))
+            report(job, twin, components::search(&asked, observer))
         }
-        (Search::Walk, _) | (_, Engine::Stateright) => report(job, twin, stock::search(job, twin)),
-    }
-}
-
-/// What a search went through.
-#[derive(Default)]
-struct Visit {
-    unique: usize,
-    generated: usize,
-    depth: usize,
-    stopped: Option<Stopped>,
-    wall: Duration,
-    /// The runs that break a guarantee, by its name.
-    found: HashMap<&'static str, Vec<Step>>,
-    /// How often each kind of step was taken, in the order of [`StepKind::ALL`].
-    taken: Vec<u64>,
-    /// The witnesses, and whether each was reached.
-    reached: Vec<(&'static str, bool)>,
+        (Search::Walk, _) | (_, Engine::Stateright) => report(job, twin, stock::search(&asked)),
+    })
 }
 
 /// Judges the graph of the fault-free continuation.
@@ -100,6 +91,11 @@ fn report(job: &Job, twin: Option<&'static Twin>, mut visit: Visit) -> Run {
     let is_stopped = job.stop_at.is_some() && guarantees.iter().any(Finding::is_violated);
     let Visit { unique, generated, depth, wall, .. } = visit;
     let stopped = if is_stopped { Some(Stopped::Found) } else { visit.stopped };
+    let undecided = visit.reached.iter().filter(|it| it.1.is_none());
+    let undecided = undecided.map(|it| it.0.to_owned()).collect();
+    let reached = |(id, reached): (&str, Option<bool>)| {
+        Some(Reached { id: id.to_owned(), reached: reached? })
+    };
     let settings = job.scope.settings;
     Run {
         scope: job.scope.name.clone(),
@@ -114,6 +110,7 @@ fn report(job: &Job, twin: Option<&'static Twin>, mut visit: Visit) -> Run {
         threads: job.threads,
         complete: stopped.is_none(),
         stopped,
+        flaw: visit.flaw,
         unique,
         generated,
         depth,
@@ -124,11 +121,8 @@ fn report(job: &Job, twin: Option<&'static Twin>, mut visit: Visit) -> Run {
         bytes_per_state: peak_rss_bytes as f64 / (unique as f64).max(1.0),
         collision_chance: collision_chance(unique),
         guarantees,
-        witnesses: visit
-            .reached
-            .into_iter()
-            .map(|(id, reached)| Reached { id: id.to_owned(), reached })
-            .collect(),
+        witnesses: visit.reached.into_iter().filter_map(reached).collect(),
+        undecided,
         actions: actions(&job.scope, &visit.taken),
     }
 }
@@ -197,5 +191,84 @@ fn is_possible(kind: StepKind, scope: &Scope) -> bool {
         StepKind::LoseContent => {
             scope.named_contents && bounds.crashes > 0 && bounds.lost_contents > 0
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::ExitCode;
+
+    use steadfast_cluster::shipped;
+    use steadfast_output::exit_code::INCOMPLETE;
+
+    use super::*;
+    use crate::job::DeadMessages;
+    use crate::{report as texts, twins};
+
+    fn job(scope: &str, witnesses: &[&str]) -> Job {
+        Job::new(shipped(scope).expect("a shipped scope").scope(), witnesses)
+    }
+
+    fn run(job: &Job) -> Run {
+        search(job, &|_| {}).expect("a job with known names")
+    }
+
+    /// The twin takes messages of earlier sessions, so that none of them is dead.
+    #[test]
+    fn a_search_of_a_flawed_system_is_incomplete_and_says_why() {
+        let twin = find_twin("no-session-ids").expect("a twin");
+        let mut job = job(twin.scope, &["first-leader"]);
+        job.twin = Some(twin.name.to_owned());
+        job.reductions.dead_messages = DeadMessages::Check;
+        let run = run(&job);
+
+        assert_eq!((run.complete, run.stopped), (false, Some(Stopped::Flawed)));
+        assert!(run.witnesses.is_empty() && run.guarantees.iter().all(|it| !it.is_violated()));
+        assert_eq!(Verdict::of(&run).exit_code(), ExitCode::from(INCOMPLETE));
+        let caught = twins::caught(&[twin], std::slice::from_ref(&run));
+        assert_eq!(twins::verdict(&caught), Verdict::Incomplete);
+
+        let table = texts::table(std::slice::from_ref(&run));
+        assert!(table.ends_with("INCOMPLETE, cannot be searched: no proof\n"), "{table}");
+        let flaw = texts::flaw(&run).expect("a flaw");
+        let begins = format!("check: cannot search {} as no-session-ids: the step ", twin.scope);
+        assert!(flaw.starts_with(&begins), "{flaw}");
+        assert!(flaw.contains(" (after the steps: "), "{flaw}");
+        assert!(flaw.ends_with("; leave --dead-messages out"), "{flaw}");
+        assert!(texts::warnings(&run).is_empty(), "no step is idle in a search that did not end");
+    }
+
+    #[test]
+    fn a_job_with_an_unknown_name_is_refused() {
+        for engine in [Engine::Steadfast, Engine::Stateright] {
+            let unknown = Job { engine, ..job("cold", &["first-leader", "split-brian"]) };
+            let error = search(&unknown, &|_| {}).expect_err("no such witness");
+            let says = "no witness is called \"split-brian\": valid witnesses: split-brain, ";
+            assert!(error.starts_with(says), "{error}");
+            let unknown = Job { engine, twin: Some("nobody".into()), ..job("cold", &[]) };
+            let error = search(&unknown, &|_| {}).expect_err("no such twin");
+            assert!(error.starts_with("no twin is called \"nobody\": valid twins: "), "{error}");
+        }
+    }
+
+    /// No message is doubled on this network, so that nothing reaches the second witness.
+    #[test]
+    fn a_reduced_search_does_not_decide_what_a_left_out_step_may_show() {
+        let full = job("cold", &["first-leader", "message-doubled"]);
+        let mut drops = full.clone();
+        drops.reductions.dead_messages = DeadMessages::Drop;
+        let mut sleeps = full.clone();
+        sleeps.reductions.sleep_sets = true;
+        for job in [drops, sleeps] {
+            let run = run(&job);
+            let reached: Vec<_> = run.witnesses.iter().map(|it| (&*it.id, it.reached)).collect();
+            assert_eq!(reached, [("first-leader", true)]);
+            assert_eq!(run.undecided, ["message-doubled"]);
+            assert_eq!(Verdict::of(&run), Verdict::Kept);
+            let says = "witnesses that a search with these reductions may miss: message-doubled";
+            assert!(texts::details(&run).contains(says), "{}", texts::details(&run));
+        }
+        let run = run(&full);
+        assert_eq!((Verdict::of(&run), run.undecided.len()), (Verdict::Broken, 0));
     }
 }

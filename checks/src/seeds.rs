@@ -1,6 +1,7 @@
 //! `check seeds`: random clusters, workloads and faults in the simulator, judged at every step.
 
 mod failed;
+mod range;
 mod speed;
 mod swarm;
 mod twins;
@@ -12,15 +13,17 @@ use serde::Serialize;
 use steadfast_guarantees::twins::Twin;
 use steadfast_output::say;
 
-use crate::Failure;
+use crate::failure::Failure;
 use crate::named::find_twin;
 use crate::options::SeedOptions;
-use crate::suite::progress_bar;
+use crate::progress_bar::progress_bar;
 use crate::traces::Traces;
 use crate::verdict::Verdict;
 
 pub(crate) use swarm::{Swarm, cores};
 pub(crate) use twins::FoundTwin;
+
+use self::range::Seeds;
 
 /// How many seeds are run when nothing is said.
 const COUNT: u64 = 1_000;
@@ -28,20 +31,6 @@ const COUNT: u64 = 1_000;
 const COUNT_IN_SUITE: u64 = 1_000;
 /// How many seeds each twin gets in the default suite.
 const TWIN_COUNT_IN_SUITE: u64 = 250;
-
-/// Which seeds, and when to stop before the last of them.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Seeds {
-    pub first: u64,
-    pub count: u64,
-    pub deadline: Option<Instant>,
-}
-
-impl Seeds {
-    fn is_late(&self) -> bool {
-        self.deadline.is_some_and(|it| Instant::now() >= it)
-    }
-}
 
 /// The result of seeds, as `--json` prints it.
 #[derive(Serialize)]
@@ -88,9 +77,11 @@ fn seeds(options: &SeedOptions) -> Result<Seeds, String> {
     let count = options.count.unwrap_or(if deadline.is_some() { endless } else { COUNT });
     match options.from.checked_add(count) {
         Some(_) => Ok(Seeds { first: options.from, count, deadline }),
-        None => {
-            Err(format!("{count} seeds from seed {}: the last seed is {}", options.from, u64::MAX))
-        }
+        None => Err(format!(
+            "{count} seeds from seed {}: the last valid seed is {}",
+            options.from,
+            u64::MAX
+        )),
     }
 }
 

@@ -11,11 +11,11 @@ use steadfast_output::exit_code::{BROKEN, IO};
 use steadfast_output::{WholeFile, say, warn};
 use steadfast_picture::{itf, page, page_of_two, shiviz, svg, text};
 
-use crate::Failure;
+use crate::failure::Failure;
 use crate::named::find_twin;
 use crate::read_trace::{TraceFile, read};
 
-/// What `check show` can be told.
+/// The options of `check show`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ShowOptions {
     /// The trace.
@@ -34,7 +34,7 @@ pub(crate) struct ShowOptions {
     pub last: usize,
 }
 
-/// What is made of a trace; a page if nothing is said.
+/// The form of the picture; a page by default.
 #[derive(Args, Clone, Copy, Debug)]
 #[group(multiple = false)]
 pub(crate) struct Form {

@@ -19,16 +19,16 @@ use steadfast_output::exit_code::IO;
 use steadfast_output::{WholeFile, duration, say, warn};
 use steadfast_trace::Trace;
 
-use crate::Failure;
+use crate::failure::Failure;
 use crate::read_trace::read;
 use candidate::Candidate;
 
-/// How long shrinking takes at most, if nothing is said. A walk of 100 steps needs less.
+/// The default time limit of shrinking. A walk of 100 steps needs less.
 pub(crate) const TIME: Duration = Duration::from_secs(10);
-/// Up to how many steps two are left out at once: that is tried for every two of them.
+/// In traces of up to this many steps, each pair of steps is tried to be left out together.
 const PAIRS_MAX: usize = 60;
 
-/// What `check shrink` can be told.
+/// The options of `check shrink`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ShrinkOptions {
     /// The trace.
@@ -65,8 +65,9 @@ pub(crate) fn run(options: &ShrinkOptions) -> Result<ExitCode, Failure> {
     let bad = |message: String| Failure { message: format!("{}: {message}", file.name), code: IO };
     let wanted = match options.guarantee {
         Some(wanted) => wanted,
-        None => broken_by(&file.trace)
-            .ok_or_else(|| bad("the trace breaks nothing that could be kept broken".to_owned()))?,
+        None => broken_by(&file.trace).ok_or_else(|| {
+            bad("the trace breaks no guarantee: shrink a trace that breaks one".to_owned())
+        })?,
     };
     let begin = Instant::now();
     let shrunk = shrink(&file.trace, file.twin, wanted, options.time).ok_or_else(|| {
@@ -146,8 +147,8 @@ impl Shrinking {
         self.deadline.is_some_and(|it| Instant::now() >= it)
     }
 
-    /// What is left of a candidate when the steps that it cannot take are left out, and those behind
-    /// the break; nothing if it does not break.
+    /// A candidate without the steps that it cannot take, and without those behind the break; `None` if
+    /// it breaks nothing.
     fn attempt(&self, candidate: &Candidate) -> Option<Candidate> {
         candidate.breaking(self.twin, self.wanted, &|| self.is_late())
     }

@@ -2,23 +2,23 @@
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
 use steadfast_cluster::{SHIPPED, Tier, shipped};
 use steadfast_guarantees::GUARANTEES;
 use steadfast_guarantees::twins::{TWINS, Twin};
-use steadfast_output::{assert_threads, in_parallel, say};
+use steadfast_output::{in_parallel, say, warn};
 use steadfast_wal_crash::Extent;
 
-use crate::Failure;
 use crate::child::search_all;
 use crate::crash_states;
+use crate::failure::Failure;
 use crate::job::{Job, Progress, Run, Search, TraceOrFile};
 use crate::matrix;
 use crate::named::find_twin;
 use crate::options::{Output, RunOptions};
 use crate::oracle;
+use crate::progress_bar::progress_bar;
+use crate::report;
 use crate::seeds;
 use crate::settling::{self, Settling};
 use crate::summary::Summary;
@@ -178,21 +178,11 @@ fn search_jobs(jobs: &[Job], output: &Output) -> Result<Vec<Run>, Failure> {
     let runs = search_all(jobs, &done, &progress);
     bar.finish_and_clear();
     let mut runs = runs.map_err(Failure::io)?;
+    runs.iter().filter_map(report::flaw).for_each(warn);
     for run in &mut runs {
         save_traces(run, &traces)?;
     }
     Ok(runs)
-}
-
-/// Shown on standard error, and only if that is a terminal.
-pub(crate) fn progress_bar(length: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} {msg}");
-    let bar = ProgressBar::new(length);
-    // It takes a thread, and panics without one.
-    if !bar.is_hidden() && assert_threads(1).is_ok() {
-        bar.enable_steady_tick(Duration::from_secs(1));
-    }
-    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 /// Writes the counterexamples to files, if that is asked for.

@@ -6,9 +6,9 @@ use serde::Serialize;
 use steadfast_output::{say, warn};
 use steadfast_wal_crash::Report as CrashStates;
 
-use crate::Failure;
 use crate::crash_states;
-use crate::job::{Run, Search};
+use crate::failure::Failure;
+use crate::job::{DeadMessages, Run, Search};
 use crate::matrix::{self, Cell};
 use crate::options::Output;
 use crate::oracle::{self, Compared};
@@ -134,8 +134,13 @@ impl Summary {
         let complete: Vec<&Run> = searches.iter().copied().filter(|it| it.complete).collect();
         let mut parts = Vec::new();
         if !searches.is_empty() {
+            let drops = |it: &&&Run| it.reductions.dead_messages == DeadMessages::Drop;
+            let dropped = match complete.iter().filter(drops).count() {
+                0 => String::new(),
+                count => format!(", {count} of them without dead messages"),
+            };
             parts.push(format!(
-                "{} of {} searches visited every reachable state ({} in all)",
+                "{} of {} searches visited every reachable state{dropped} ({} in all)",
                 complete.len(),
                 searches.len(),
                 complete.iter().map(|it| it.unique).sum::<usize>()

@@ -9,11 +9,11 @@ use steadfast_output::exit_code::IO;
 use steadfast_output::say;
 use steadfast_trace::Trace;
 
-use crate::Failure;
+use crate::failure::Failure;
 use crate::read_trace::read;
 use crate::shrink::{broken_by, guarantee};
 
-/// What `check trace-to-test` can be told.
+/// The options of `check trace-to-test`.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct TestOptions {
     /// The trace.

@@ -11,14 +11,15 @@ use steadfast_output::{WholeFile, shown};
 use steadfast_picture::page;
 use steadfast_trace::Trace;
 
-use crate::Failure;
+use crate::failure::Failure;
 use crate::show::{self, page_beside};
 
 /// Where traces go, if they are asked for.
 pub(crate) struct Traces(Option<PathBuf>);
 
 impl Traces {
-    /// Makes the directory. Before anything is searched, as what is found would be lost without it.
+    /// Makes the directory. Callers do so before they search, because counterexamples would be lost
+    /// without it.
     pub(crate) fn into(directory: Option<&Path>) -> Result<Traces, Failure> {
         if let Some(directory) = directory {
             let made = fs::create_dir_all(directory);

@@ -15,8 +15,12 @@ fn fails_with(arguments: &[&str], code: i32, says: &str) {
 
 #[test]
 fn bad_input_is_named_and_the_accepted_ones_are_listed() {
-    fails_with(&["run", "nowhere"], 2, "no scope is called \"nowhere\": there are replicate,");
-    fails_with(&["twins", "nobody"], 2, "no twin is called \"nobody\": there are ack-before-sync,");
+    fails_with(&["run", "nowhere"], 2, "no scope is called \"nowhere\": valid scopes: replicate,");
+    fails_with(
+        &["twins", "nobody"],
+        2,
+        "no twin is called \"nobody\": valid twins: ack-before-sync,",
+    );
     fails_with(&["run", "cold", "--elect", "4"], 2, "E = 4: the votes needed to lead are 1 to 3");
     for option in ["--elect", "--write", "--nodes"] {
         fails_with(&["run", "cold", option, "0"], 2, "0 is not in 1..=7");
@@ -29,6 +33,11 @@ fn bad_input_is_named_and_the_accepted_ones_are_listed() {
         "valid networks: fifo, unordered, lossy",
     );
     fails_with(&["run", "cold", "--search", "walk", "--states", "0"], 2, "--states");
+    fails_with(&["run", "cold", "--search", "astar"], 2, "valid searches: bfs, dfs, walk");
+    fails_with(&["run", "cold", "--engine", "spin"], 2, "valid engines: steadfast, stateright");
+    fails_with(&["run", "cold", "--dead-messages", "bury"], 2, "valid ways: explore, check, drop");
+    fails_with(&["explore", "nowhere"], 2, "valid scopes: replicate,");
+    fails_with(&["explore", "cold", "--twin", "nobody"], 2, "valid twins: ack-before-sync,");
     let seconds = "expected a number of seconds, such as 30 or 0.5";
     fails_with(&["run", "cold", "--timeout", "soon"], 2, seconds);
     fails_with(&["seeds", "--minutes", "-"], 2, "expected a number of minutes, such as 30 or 0.5");
@@ -88,9 +97,22 @@ fn a_damaged_or_foreign_trace_is_named() {
 
 #[test]
 fn a_search_that_did_not_end_is_incomplete_and_exits_with_3() {
+    for timeout in ["0.5", "0"] {
+        let (text, note) = text_of(&check(&["run", "elections", "--timeout", timeout]));
+        assert!(text.contains("INCOMPLETE"), "{text}");
+        assert!(!note.contains("was never taken"), "a search that was cut off: {note}");
+    }
     let output = check(&["run", "elections", "--timeout", "0.5"]);
     assert_eq!(output.status.code(), Some(3));
-    assert!(String::from_utf8_lossy(&output.stdout).contains("INCOMPLETE"));
+}
+
+#[test]
+fn the_verdict_says_which_searches_left_dead_messages_out() {
+    let (text, _) = text_of(&check(&["run", "cold", "--dead-messages", "drop"]));
+    let says = "1 of 1 searches visited every reachable state, 1 of them without dead messages (";
+    assert!(text.contains(says), "{text}");
+    let (text, _) = text_of(&check(&["run", "cold"]));
+    assert!(text.contains("1 of 1 searches visited every reachable state ("), "{text}");
 }
 
 #[test]
@@ -256,6 +278,11 @@ fn a_trace_that_no_longer_fits_names_the_first_step_that_differs() {
     );
     fails_with(&["show", name, "-o", "/dev/null"], 4, "the picture ends before step 4");
     fails_with(&["shrink", name], 4, "no step of the trace breaks G5 linearizable");
+    fails_with(
+        &["shrink", "../snapshots/traces/split-brain.json"],
+        4,
+        "breaks no guarantee: shrink",
+    );
     std::fs::write(&file, &text[..text.len() / 2]).expect("a file");
     for command in ["show", "shrink", "trace-to-test"] {
         fails_with(&[command, name], 4, "damaged or not a trace");

@@ -1,5 +1,6 @@
 //! Searches with our own engine, of the cluster as components.
 
+use std::collections::HashMap;
 use std::num::NonZero;
 use std::ops::ControlFlow;
 use std::sync::Mutex;
@@ -7,38 +8,37 @@ use std::time::{Duration, Instant};
 
 use steadfast_cluster::ClusterComponents;
 use steadfast_guarantees::GUARANTEES;
-use steadfast_guarantees::twins::Twin;
-use steadfast_guarantees::witnesses::witness;
-use steadfast_search::{DeadSteps, Ended, Finding, Options, Report, Search as Engine, Until};
+use steadfast_guarantees::witnesses::Witness;
+use steadfast_search::{
+    DeadSteps, Ended, Finding, Flaw, Flawed, Options, Path, Report, Search as Engine, Until,
+};
 
-use super::{Observer, Visit};
+use super::visit::{Asked, Observer, Visit};
 use crate::job::{DeadMessages, Job, Progress, Search, Stopped};
 use crate::usage::usage;
 
-/// How often somebody hears how the search goes on.
-const TOLD_EVERY: Duration = Duration::from_secs(1);
+/// How often the search reports its progress.
+const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 
-/// Performs a search.
-///
-/// # Panics
-/// If the cluster cannot be searched as components, with the run that shows it.
-pub(super) fn search(job: &Job, twin: Option<&'static Twin>, observer: Observer<'_>) -> Visit {
-    let witnesses: Vec<&str> = job.witnesses.iter().map(String::as_str).collect();
-    let system = ClusterComponents::new(job.scope.clone(), twin, &witnesses);
+/// Performs a search. The visit of a system that the engine cannot search has a flaw and no findings,
+/// because no finding of such a search can be relied on.
+pub(super) fn search(asked: &Asked<'_>, observer: Observer<'_>) -> Visit {
+    let job = asked.job;
+    let system = ClusterComponents::new(job.scope.clone(), asked.twin, &asked.witnesses);
     // Claims are made only where somebody relies on them: they are false for some twins.
     let system = match job.reductions.dead_messages {
         DeadMessages::Explore => system,
         DeadMessages::Check | DeadMessages::Drop => system.with_dead_messages(),
     };
-    let told = Mutex::new(Instant::now());
+    let last_report = Mutex::new(Instant::now());
     let observe = |progress: &steadfast_search::Progress| {
         if usage().1 > job.limits.memory_bytes {
             return ControlFlow::Break("the process uses more memory than it may".to_owned());
         }
-        if let Ok(mut told) = told.lock()
-            && told.elapsed() >= TOLD_EVERY
+        if let Ok(mut last_report) = last_report.lock()
+            && last_report.elapsed() >= PROGRESS_EVERY
         {
-            *told = Instant::now();
+            *last_report = Instant::now();
             observer(Progress::of(progress));
         }
         ControlFlow::Continue(())
@@ -48,13 +48,36 @@ pub(super) fn search(job: &Job, twin: Option<&'static Twin>, observer: Observer<
         Search::Dfs => search.depth_first(),
         Search::Bfs | Search::Walk | Search::Graph | Search::Script => search.breadth_first(),
     };
-    let stopped = match &report.ended {
-        Ended::Complete | Ended::Found => None,
-        Ended::Time => Some(Stopped::Time),
-        Ended::Memory | Ended::States | Ended::Observer(_) => Some(Stopped::Memory),
-        Ended::Flawed(flawed) => panic!("{} cannot be searched: {flawed}", job.scope.name),
+    let visit = visit(asked, &report);
+    match &report.ended {
+        Ended::Complete | Ended::Found => visit,
+        Ended::Time => Visit { stopped: Some(Stopped::Time), ..visit },
+        Ended::Memory | Ended::States | Ended::Observer(_) => {
+            Visit { stopped: Some(Stopped::Memory), ..visit }
+        }
+        Ended::Flawed(flawed) => Visit {
+            stopped: Some(Stopped::Flawed),
+            flaw: Some(text_of(flawed)),
+            found: HashMap::new(),
+            reached: Vec::new(),
+            ..visit
+        },
+    }
+}
+
+/// The flaw, the run that shows it, and a search that avoids it.
+fn text_of(flawed: &Flawed<ClusterComponents>) -> String {
+    let steps = flawed.path.as_ref().map_or(Vec::new(), Path::labels);
+    let steps: Vec<String> = steps.iter().map(ToString::to_string).collect();
+    let after = match steps.is_empty() {
+        true => String::new(),
+        false => format!(" (after the steps: {})", steps.join("; ")),
     };
-    visit(job, &report, stopped)
+    let next = match flawed.flaw {
+        Flaw::DeadStepMatters { .. } => "leave --dead-messages out",
+        _ => "search with --engine stateright",
+    };
+    format!("{}{after}; {next}", flawed.flaw)
 }
 
 fn options(job: &Job) -> Options {
@@ -74,23 +97,33 @@ fn options(job: &Job) -> Options {
     }
 }
 
-fn visit(job: &Job, report: &Report<ClusterComponents>, stopped: Option<Stopped>) -> Visit {
+/// What a search came to, whether it ended or not.
+fn visit(asked: &Asked<'_>, report: &Report<ClusterComponents>) -> Visit {
     let name = |it: &Finding<_>| {
         let guarantee = GUARANTEES.iter().find(|guarantee| guarantee.id().name() == it.property);
         Some((guarantee?.id().name(), it.path.labels()))
     };
     let marked = |id: &str| report.marks.iter().any(|(mark, is_reached)| mark == id && *is_reached);
     let is_reached = |id: &str| marked(id) || report.finding(id).is_some();
-    let witnesses = job.witnesses.iter().filter_map(|id| witness(id));
+    // A reduced search finds every witness that a state shows. It leaves steps out, so that it may miss
+    // a witness that a step shows.
+    let reductions = asked.job.reductions;
+    let leaves_steps_out = reductions.dead_messages == DeadMessages::Drop || reductions.sleep_sets;
+    let reached = |it: &&'static Witness| {
+        let is_reached = is_reached(it.id);
+        let is_decided = is_reached || !leaves_steps_out || it.kinds().is_none();
+        (it.id, is_decided.then_some(is_reached))
+    };
     let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     Visit {
         unique: count(report.unique),
         generated: count(report.generated),
         depth: count(report.depth),
-        stopped,
+        stopped: None,
+        flaw: None,
         wall: report.wall,
         found: report.findings.iter().filter_map(name).collect(),
         taken: report.taken.iter().map(|it| it.1).collect(),
-        reached: witnesses.map(|it| (it.id, is_reached(it.id))).collect(),
+        reached: asked.witnesses.iter().map(reached).collect(),
     }
 }

@@ -5,13 +5,12 @@ use std::time::{Duration, Instant};
 
 use stateright::{Checker, Chooser, HasDiscoveries, Model, Property};
 use steadfast_cluster::{Action, ClusterModel, ClusterState, View};
-use steadfast_guarantees::twins::Twin;
-use steadfast_guarantees::witnesses::{Witness, witness};
+use steadfast_guarantees::witnesses::Witness;
 use steadfast_guarantees::{GUARANTEES, GuaranteeId, each_guarantee};
 use steadfast_sim::Random;
 use steadfast_trace::StepKind;
 
-use super::Visit;
+use super::visit::{Asked, Visit};
 use crate::job::{Job, Search, Stopped};
 use crate::usage::exceeded;
 
@@ -19,12 +18,13 @@ use crate::usage::exceeded;
 const WALK_STEPS_MAX: usize = 400;
 
 /// Performs a search.
-pub(super) fn search(job: &Job, twin: Option<&'static Twin>) -> Visit {
+pub(super) fn search(asked: &Asked<'_>) -> Visit {
+    let job = asked.job;
     let finish_when = match job.stop_at {
         Some(guarantee) => HasDiscoveries::AnyOf([guarantee.name()].into()),
         None => HasDiscoveries::All,
     };
-    let model = Watched::new(job, twin);
+    let model = Watched::new(asked);
     let builder = model.checker().threads(job.threads).finish_when(finish_when);
     match job.search {
         Search::Dfs => watch(job, builder.spawn_dfs()),
@@ -51,13 +51,12 @@ struct Watched {
 }
 
 impl Watched {
-    fn new(job: &Job, twin: Option<&'static Twin>) -> Watched {
-        let witnesses: Vec<_> = job.witnesses.iter().filter_map(|id| witness(id)).collect();
+    fn new(asked: &Asked<'_>) -> Watched {
         Watched {
-            model: ClusterModel::new(job.scope.clone(), twin),
+            model: ClusterModel::new(asked.job.scope.clone(), asked.twin),
             taken: Default::default(),
-            reached: witnesses.iter().map(|_| AtomicBool::new(false)).collect(),
-            witnesses,
+            reached: asked.witnesses.iter().map(|_| AtomicBool::new(false)).collect(),
+            witnesses: asked.witnesses.clone(),
             found: Default::default(),
         }
     }
@@ -145,12 +144,13 @@ fn watch(job: &Job, mut checker: impl Checker<Watched>) -> Visit {
         generated,
         depth: checker.max_depth(),
         stopped: stopped.or(is_walk.then_some(Stopped::Sampled)),
+        flaw: None,
         wall: begun.elapsed(),
         found: found
             .map(|(name, run)| (name, run.into_actions().iter().map(|it| it.step).collect()))
             .collect(),
         taken: model.taken.iter().map(load).collect(),
-        reached: reached.map(|(it, is)| (it.id, is.load(Ordering::Relaxed))).collect(),
+        reached: reached.map(|(it, is)| (it.id, Some(is.load(Ordering::Relaxed)))).collect(),
     }
 }
 

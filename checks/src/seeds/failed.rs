@@ -7,7 +7,7 @@ use steadfast_guarantees::twins::Twin;
 use steadfast_sim::{RunFailure, Schedule};
 use steadfast_trace::Trace;
 
-use crate::Failure;
+use crate::failure::Failure;
 use crate::shrink::{self, shrink};
 use crate::traces::Traces;
 

@@ -1,5 +1,5 @@
 //! Seeds on all cores. Each is a run of its own, so that their sum does not depend
-//! on how many cores there are.
+//! on the number of cores.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,12 +12,12 @@ use steadfast_guarantees::twins::Twin;
 use steadfast_output::in_parallel;
 use steadfast_sim::{Ledger, RunFailure, Schedule};
 
-use super::Seeds;
 use super::failed::FailedSeed;
-use crate::Failure;
+use super::range::Seeds;
+use crate::failure::Failure;
 use crate::traces::Traces;
 
-/// How many seeds that failed are shrunk and described; of the others only the number is told.
+/// At most this many failed seeds are shrunk and described; the report names the others only.
 const DESCRIBED_MAX: usize = 3;
 
 /// The result of seeds.

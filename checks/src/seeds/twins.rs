@@ -8,7 +8,7 @@ use steadfast_guarantees::twins::{TWINS, Twin};
 use steadfast_output::in_parallel;
 use steadfast_sim::Schedule;
 
-use super::Seeds;
+use super::range::Seeds;
 
 /// The result for one twin.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

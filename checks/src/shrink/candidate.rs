@@ -10,7 +10,8 @@ use steadfast_guarantees::twins::Twin;
 use steadfast_protocol::{Content, NodeId, Settings};
 use steadfast_trace::{Bounds, Cut, Network, Scope, Start, Step, Trace, TraceStep};
 
-/// How often what is left of a candidate is tried again: each time the requests have other numbers.
+/// The rest of a candidate is tried again at most this many times: each time its requests have other
+/// numbers.
 const TRIES_MAX: usize = 8;
 
 /// A step, and the number that its request had at first.
@@ -106,8 +107,8 @@ impl Candidate {
         (scope, steps)
     }
 
-    /// What is left when the steps that cannot be taken are left out, and those behind the first that
-    /// breaks the guarantee; nothing if none does or the time is up.
+    /// The candidate without the steps that cannot be taken, up to the first one that breaks the
+    /// guarantee; `None` if none does or the time is up.
     pub(super) fn breaking(
         &self,
         twin: Option<&'static Twin>,

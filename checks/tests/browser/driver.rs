@@ -134,7 +134,7 @@ impl Browser {
         self.command(&format!("/element/{id}/click"), &json!({}));
     }
 
-    /// Shows pages as somebody sees them who prefers this colour scheme.
+    /// Shows pages with this preferred colour scheme.
     pub(crate) fn prefer(&self, scheme: &str) {
         let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
         let params = json!({ "features": features });

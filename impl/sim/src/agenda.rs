@@ -13,7 +13,7 @@ use crate::plan::Plan;
 pub(crate) enum Event {
     /// A message has travelled long enough.
     Arrival { from: NodeId, to: NodeId, flight: u64 },
-    /// A sync ends, unless the node has stopped meanwhile.
+    /// A sync ends, unless the node has crashed meanwhile.
     SyncEnd { node: NodeId, life: u64 },
     /// A received content has been written.
     StoreEnd { node: NodeId, life: u64 },

@@ -17,7 +17,8 @@ use crate::{Bytes, Plan, Random, Simulation};
 
 impl Simulation {
     /// A client puts a content at a node, in the place of the version that it shows. The
-    /// [history](Simulation::history) keeps its outcome under the returned id.
+    /// [history](Simulation::history) keeps its outcome under the returned id; if the node is down,
+    /// the client asks nothing, and the next request gets this id.
     pub fn put(&mut self, node: NodeId, path: &str, bytes: impl Into<Bytes>) -> RequestId {
         self.write(node, path, WriteKind::Put, Some(bytes.into()))
     }
@@ -89,25 +90,25 @@ impl Simulation {
         self.history().operation(request).map(|it| it.status)
     }
 
-    /// A node stops at once. Any prefix of its unsynced records may survive.
+    /// A node crashes at once. Any prefix of its unsynced records may survive.
     pub fn crash(&mut self, node: NodeId) {
         self.crash_if(node, |_| true);
     }
 
-    /// A node stops, and all its unsynced records are gone.
+    /// A node crashes, and all its unsynced records are gone.
     pub fn crash_losing_tail(&mut self, node: NodeId) {
         self.crash_if(node, |after| after.kept == 0);
     }
 
-    /// A node stops and leaves a record half written, if it was writing one; says whether it did.
+    /// A node crashes and leaves a record half written, if it was writing one; says whether it did.
     pub fn crash_tearing(&mut self, node: NodeId) -> bool {
         let torn = self.ledger.torn;
         self.crash_if(node, |after| after.kept < after.of && after.tail.is_uncertain());
         self.ledger.torn > torn
     }
 
-    /// A node stops. Of the many disks that a crash may leave, it leaves one that is wanted if one is
-    /// found soon.
+    /// A node crashes. Of the many disks that a crash may leave, it leaves a wanted one if a few tries
+    /// find one.
     fn crash_if(&mut self, node: NodeId, is_wanted: impl Fn(&Aftermath) -> bool) {
         if self.replica(node).is_none() {
             return;
@@ -127,35 +128,45 @@ impl Simulation {
 
     /// The disk of a node hangs: no sync and no storing of a content ends before this long is over.
     pub fn hang_disk(&mut self, node: NodeId, lasts: Duration) {
+        let Some(at) = self.nodes.get_mut(node) else {
+            return;
+        };
         self.ledger.hangs += 1;
         let until = self.agenda.now() + lasts;
-        let at = &mut self.nodes[node];
         at.hangs_until = at.hangs_until.max(until);
     }
 
-    /// The disk of a node is full from now on: the node stops in its next sync, and in the first one
+    /// The disk of a node is full from now on: the node crashes in its next sync, and in the first one
     /// after each start until [`free_disk`](Simulation::free_disk).
     pub fn fill_disk(&mut self, node: NodeId) {
-        self.ledger.fills += 1;
-        self.nodes[node].is_full = true;
+        if let Some(at) = self.nodes.get_mut(node) {
+            at.is_full = true;
+            self.ledger.fills += 1;
+        }
     }
 
     /// The disk of a node has room again.
     pub fn free_disk(&mut self, node: NodeId) {
-        self.nodes[node].is_full = false;
+        if let Some(at) = self.nodes.get_mut(node) {
+            at.is_full = false;
+        }
     }
 
     /// The disk of a node is copied while the node runs, to be restored later.
     pub fn back_up(&mut self, node: NodeId) {
-        self.nodes[node].node.storage_mut().back_up();
+        if let Some(at) = self.nodes.get_mut(node) {
+            at.node.storage_mut().back_up();
+        }
     }
 
-    /// A node stops, and the last copy of its log takes the log's place: records synced since then are
+    /// A node crashes, and the last copy of its log takes the log's place: records synced since then are
     /// gone. Without a copy the disk is wiped but for its identity. Contents beside the log stay.
     pub fn roll_back(&mut self, node: NodeId) {
         self.crash(node);
         let mut random = self.random(Chance::Rollback, [node.0]);
-        let disk = self.nodes[node].node.storage_mut();
+        let Some(disk) = self.nodes.get_mut(node).map(|it| it.node.storage_mut()) else {
+            return;
+        };
         self.judge.keep_records(node, disk.records());
         if let Some(kept) = disk.roll_back(&mut random) {
             self.ledger.rollbacks += 1;
@@ -163,7 +174,7 @@ impl Simulation {
         }
     }
 
-    /// A node that stopped starts again.
+    /// A node that crashed starts again.
     pub fn recover(&mut self, node: NodeId) {
         let is_down = self.nodes.get(node).is_some_and(|it| !it.node.is_up());
         if is_down {
@@ -171,7 +182,7 @@ impl Simulation {
         }
     }
 
-    /// The network splits; a cut that lasts ends first.
+    /// The network splits. A cut that lasts ends first, even if the new one loses no link.
     pub fn cut(&mut self, side: impl IntoIterator<Item = NodeId>) {
         self.begin_cut(Cut::Around { side: side.into_iter().collect(), one_way: false });
     }
@@ -210,8 +221,8 @@ impl Simulation {
 
     /// A copy of a content goes bad, if another node has a good one; it is found out later.
     pub fn rot(&mut self, node: NodeId, content: ContentId) {
-        let storage = self.nodes[node].node.storage();
-        let is_good = storage.copy(content) == ContentCopy::Exact;
+        let at = self.nodes.get(node);
+        let is_good = at.is_some_and(|it| it.node.storage().copy(content) == ContentCopy::Exact);
         if is_good && self.scene().may_rot(node, content) {
             self.happen(Happening::Rot { node, content });
             self.plan_scrub(node);
@@ -221,7 +232,9 @@ impl Simulation {
     /// The copy of a content is gone from the disk of a node that is down, if another node has a good
     /// one.
     pub fn lose_content(&mut self, node: NodeId, content: ContentId) {
-        let at = &self.nodes[node].node;
+        let Some(at) = self.nodes.get(node).map(|it| &it.node) else {
+            return;
+        };
         let is_there = at.storage().copy(content) != ContentCopy::Missing;
         if !at.is_up() && is_there && self.scene().may_rot(node, content) {
             self.happen(Happening::LoseContent { node, content });
@@ -236,7 +249,7 @@ impl Simulation {
         }
         let shown = self.replica(node).and_then(|it| it.files().visible(path));
         let base = shown.and_then(|it| it.change.named());
-        Content::Named(self.library.add(bytes, base))
+        Content::Named(self.contents.add(bytes, base))
     }
 
     /// Carries out a plan, if that is possible now.
@@ -244,7 +257,7 @@ impl Simulation {
         match *plan {
             Plan::Crash { node } => return self.crash(node),
             Plan::CrashInSync { node } => return self.doom(node),
-            Plan::BackUp { node } => return self.nodes[node].node.storage_mut().back_up(),
+            Plan::BackUp { node } => return self.back_up(node),
             Plan::RollBack { node } => return self.roll_back(node),
             Plan::Recover { node } => return self.recover(node),
             Plan::Cut(cut) => return self.begin_cut(cut),
@@ -335,19 +348,21 @@ impl Simulation {
 
     fn lose_any(&mut self, node: NodeId) {
         self.crash(node);
-        let contents: Vec<ContentId> = self.nodes[node].node.storage().contents().collect();
-        let mut random = self.random(Chance::LoseContent, [node.0]);
-        if let Some(content) = random.pick(&contents).copied() {
+        if let Some(content) = self.any_content(node, Chance::LoseContent) {
             self.lose_content(node, content);
         }
     }
 
     fn rot_any(&mut self, node: NodeId) {
-        let contents: Vec<ContentId> = self.nodes[node].node.storage().contents().collect();
-        let mut random = self.random(Chance::Rot, [node.0]);
-        if let Some(content) = random.pick(&contents).copied() {
+        if let Some(content) = self.any_content(node, Chance::Rot) {
             self.rot(node, content);
         }
+    }
+
+    /// A random one of the contents that a node has copies of.
+    fn any_content(&self, node: NodeId, chance: Chance) -> Option<ContentId> {
+        let contents: Vec<ContentId> = self.nodes.get(node)?.node.storage().contents().collect();
+        self.random(chance, [node.0]).pick(&contents).copied()
     }
 }
 

@@ -6,9 +6,9 @@ use steadfast_node::{Cluster, ContentCopy, NodeStorage, Output, stored_or_unusab
 use steadfast_protocol::{Input, NodeId, Packet, Payload};
 
 use crate::agenda::Event;
+use crate::contents::Stored;
 use crate::happening::Happening;
 use crate::judge::Answer;
-use crate::library::Stored;
 use crate::random::Chance;
 use crate::sizes::packet_bytes;
 use crate::{Plan, Simulation};
@@ -59,7 +59,7 @@ impl Simulation {
             return 0;
         };
         let base = payload.base.and_then(|base| storage.content(base));
-        let cost = self.library.encode(payload, base.map(|it| &*it.bytes), &content.bytes);
+        let cost = self.contents.encode(payload, base.map(|it| &*it.bytes), &content.bytes);
         self.ledger.deltas += u64::from(payload.base.is_some());
         self.ledger.bytes_sent += cost.sent;
         self.ledger.bytes_whole += cost.whole;
@@ -90,10 +90,11 @@ impl Simulation {
 
     /// Lets a node crash in its next sync, or in the one that is under way.
     pub(crate) fn doom(&mut self, node: NodeId) {
-        if self.nodes[node].node.storage().is_syncing() {
-            return self.crash(node);
+        match self.nodes.get_mut(node) {
+            Some(at) if at.node.storage().is_syncing() => self.crash(node),
+            Some(at) => at.is_doomed = true,
+            None => {}
         }
-        self.nodes[node].is_doomed = true;
     }
 
     /// Turns the oldest received payload into a content, and tells its node whether it can be used.
@@ -109,14 +110,14 @@ impl Simulation {
         // the bad bytes in it.
         let base = payload.base.and_then(|base| storage.content(base));
         let base = base.filter(|it| it.is_exact || trusts);
-        let made = self.library.decode(payload, base);
+        let made = self.contents.decode(payload, base);
         // A twin that trusts unverified contents also takes a copy that the delta does not fit.
         let made = made.or_else(|| base.filter(|_| trusts).cloned().map(Stored::wrong));
         let copy = made.as_ref().map_or(ContentCopy::Missing, Stored::copy);
         let news = stored_or_unusable(content, copy, decisions);
         if let (Input::Stored { .. }, Some(stored)) = (&news, made) {
             if storage.copy(content) != ContentCopy::Exact {
-                self.ledger.useful_bytes += self.library.cost(payload).sent;
+                self.ledger.useful_bytes += self.contents.cost(payload).sent;
             }
             storage.put(content, stored);
         }

@@ -68,7 +68,7 @@ pub(crate) enum Happening {
     Tick {
         node: NodeId,
     },
-    /// A node has stopped.
+    /// A node crashes.
     Crash {
         node: NodeId,
         /// The rest of its log.

@@ -54,7 +54,7 @@ ledger! {
     unknown "outcomes unknown";
     /// Linearizable reads that were answered.
     answered "reads answered";
-    /// Nodes that stopped.
+    /// Nodes that crashed.
     crashes "crashes";
     /// Crashes that took a part of the unsynced tail.
     tails_lost "crashes that lost a tail";
@@ -62,8 +62,8 @@ ledger! {
     torn "crashes that tore a batch";
     /// Logs that lost synced records.
     rollbacks "logs rolled back";
-    /// Nodes that stopped because of one.
-    halts "nodes that stopped because of it";
+    /// Nodes that halted because of one.
+    halts "nodes that halted because of it";
     /// Cuts in both directions.
     cuts "cuts";
     /// Cuts in one direction.

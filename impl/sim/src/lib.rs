@@ -8,11 +8,11 @@
 mod agenda;
 mod channels;
 mod clients;
+mod contents;
 mod drive;
 mod happening;
 mod judge;
 mod ledger;
-mod library;
 mod moment;
 mod narrator;
 mod network;
@@ -33,9 +33,9 @@ mod time;
 mod timeline;
 mod words;
 
+pub use contents::{Bytes, Memory};
 pub use judge::View;
 pub use ledger::Ledger;
-pub use library::{Bytes, Memory};
 pub use plan::Plan;
 pub use random::Random;
 pub use report::{FileReport, Report};

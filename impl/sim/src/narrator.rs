@@ -3,7 +3,7 @@
 use steadfast_guarantees::{GuaranteeId, History, Status};
 use steadfast_protocol::Replica;
 
-use crate::library::Library;
+use crate::contents::Contents;
 use crate::moment::Moment;
 use crate::nodes::Nodes;
 use crate::words::Words;
@@ -38,7 +38,7 @@ impl Narrator {
         mut moment: Moment,
         history: &History,
         broken: &[(GuaranteeId, Time)],
-        library: &Library,
+        contents: &Contents,
     ) {
         for (at, operation) in history.operations().iter().enumerate() {
             let old = self.statuses.get(at).copied().unwrap_or(Status::Pending);
@@ -51,18 +51,18 @@ impl Narrator {
         self.broken = broken.len();
         self.moments.push(moment);
         if self.moments.len() >= MOMENTS_MAX {
-            self.timeline(library);
+            self.timeline(contents);
         }
     }
 
     /// Tells the moments that wait; returns all lines so far.
-    pub(crate) fn timeline(&mut self, library: &Library) -> &Timeline {
+    pub(crate) fn timeline(&mut self, contents: &Contents) -> &Timeline {
         for moment in std::mem::take(&mut self.moments) {
             let mut after = self.nodes.clone();
             for (node, replica) in &moment.after {
                 after[node.index()].clone_from(replica);
             }
-            let words = Words { before: &self.nodes, after: &after, library };
+            let words = Words { before: &self.nodes, after: &after, contents };
             for (who, what) in words.told(&moment) {
                 self.timeline.say(moment.time, who, what);
             }

@@ -24,7 +24,7 @@ pub(crate) struct SimulatedNode {
     pub is_doomed: bool,
     /// Its disk finishes nothing before this moment.
     pub hangs_until: Time,
-    /// Its disk is full: each sync fails, and a node whose sync fails stops.
+    /// Its disk is full: each sync fails, and a node whose sync fails crashes.
     pub is_full: bool,
     /// How fast its clock runs, in parts per thousand.
     pub clock_per_mille: u64,
@@ -42,15 +42,15 @@ impl SimulatedNode {
 /// All nodes, in the order of their ids.
 pub(crate) struct Nodes(Vec<SimulatedNode>);
 
-/// The nodes that lead, take part and have stopped at one moment.
+/// The nodes that lead, take part and have halted at one moment.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Roles {
     /// The nodes that are up and believe that they lead.
     pub leaders: NodeSet,
-    /// The nodes that are up and have not stopped taking part.
+    /// The nodes that are up and have not halted.
     pub participants: NodeSet,
-    /// The nodes that are up and have stopped taking part.
-    pub stopped: NodeSet,
+    /// The nodes that are up and have halted.
+    pub halted: NodeSet,
 }
 
 impl Roles {
@@ -59,9 +59,9 @@ impl Roles {
         (self.leaders.bits() & !before.leaders.bits()).count_ones()
     }
 
-    /// The number of nodes that have stopped and took part before.
+    /// The number of nodes that have halted and took part before.
     pub(crate) fn halted_since(self, before: Roles) -> u32 {
-        (self.stopped.bits() & before.participants.bits()).count_ones()
+        (self.halted.bits() & before.participants.bits()).count_ones()
     }
 }
 
@@ -79,6 +79,11 @@ impl Nodes {
         self.0.get(node.index())
     }
 
+    /// A node; `None` if the cluster has no node with this id.
+    pub(crate) fn get_mut(&mut self, node: NodeId) -> Option<&mut SimulatedNode> {
+        self.0.get_mut(node.index())
+    }
+
     /// The state machines of the nodes that are up.
     pub(crate) fn replicas(&self) -> impl Iterator<Item = &Replica> {
         self.0.iter().filter_map(|it| it.node.replica())
@@ -94,7 +99,7 @@ impl Nodes {
             if replica.takes_part() {
                 roles.participants.insert(id);
             } else {
-                roles.stopped.insert(id);
+                roles.halted.insert(id);
             }
         }
         roles

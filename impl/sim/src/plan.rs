@@ -45,12 +45,12 @@ pub enum Plan {
     },
     /// A client repeats a write with an unknown outcome.
     Retry,
-    /// A node stops.
+    /// A node crashes.
     Crash {
         /// The node.
         node: NodeId,
     },
-    /// A node stops in the middle of its next sync.
+    /// A node crashes in the middle of its next sync.
     CrashInSync {
         /// The node.
         node: NodeId,
@@ -60,7 +60,7 @@ pub enum Plan {
         /// The node with the disk.
         node: NodeId,
     },
-    /// A node stops, and the last copy of its disk takes the disk's place; without one, that of a new
+    /// A node crashes, and the last copy of its disk takes the disk's place; without one, that of a new
     /// node.
     RollBack {
         /// The node.
@@ -82,7 +82,7 @@ pub enum Plan {
         /// The length of the hang.
         lasts: Duration,
     },
-    /// The disk of a node is full: the node stops in its next sync.
+    /// The disk of a node is full: the node crashes in its next sync.
     FillDisk {
         /// The node with the disk.
         node: NodeId,
@@ -97,7 +97,7 @@ pub enum Plan {
         /// The node.
         node: NodeId,
     },
-    /// A node stops, and a copy of a content is gone from its disk.
+    /// A node crashes, and a copy of a content is gone from its disk.
     LoseContent {
         /// The node with the copy.
         node: NodeId,

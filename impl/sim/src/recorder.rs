@@ -4,8 +4,8 @@ use steadfast_protocol::{ContentId, Intent, Path, WriteRequest};
 use steadfast_trace::{Bounds, Names, Scope, Start, Step, Trace, TraceStep, WriteKind};
 
 use crate::Setup;
+use crate::contents::content_id;
 use crate::happening::{Happening, count};
-use crate::library::content_id;
 
 /// The steps of a run, and the names that it gave to numbers.
 #[derive(Clone, Debug, Default)]

@@ -16,7 +16,7 @@ pub struct Schedule {
     pub setup: Setup,
     /// The requests and faults, in order.
     pub plans: Vec<(Duration, Plan)>,
-    /// How long the run is before faults stop.
+    /// How long the run is before faults end.
     pub length: Duration,
 }
 
@@ -25,7 +25,7 @@ pub struct Schedule {
 pub enum RunFailure {
     /// A promise was broken.
     Broken(GuaranteeId),
-    /// The cluster did not come to rest once faults had stopped.
+    /// The cluster did not come to rest once faults had ended.
     Unsettled,
     /// An invariant of the log, the replica or the simulator itself was broken, which said so.
     Panicked,

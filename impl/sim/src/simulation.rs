@@ -10,9 +10,9 @@ use steadfast_protocol::{
 use steadfast_trace::{Network as Kind, Step, Trace};
 
 use crate::agenda::{Agenda, Event};
+use crate::contents::Contents;
 use crate::happening::Happening;
 use crate::judge::{Judge, View};
-use crate::library::Library;
 use crate::narrator::Narrator;
 use crate::network::{Network, Scene};
 use crate::nodes::Nodes;
@@ -27,12 +27,16 @@ pub type Observer = Box<dyn FnMut(&Step, &Simulation)>;
 /// A simulated cluster.
 ///
 /// The same [`Setup`] and the same calls give the same run, byte for byte, on every machine.
+///
+/// A call or a plan for a node that the cluster does not have changes nothing, as does one that the
+/// state of the node rules out: a crash of a node that is down, for example. Queries about such a node
+/// return nothing.
 pub struct Simulation {
     pub(crate) setup: Setup,
     pub(crate) agenda: Agenda,
     pub(crate) nodes: Nodes,
     pub(crate) network: Network,
-    pub(crate) library: Library,
+    pub(crate) contents: Contents,
     pub(crate) history: History,
     pub(crate) judge: Judge,
     pub(crate) recorder: Recorder,
@@ -43,14 +47,14 @@ pub struct Simulation {
     pub(crate) outputs: Vec<Output>,
 }
 
-/// How many timeouts of one node it takes at most to elect a leader once faults have stopped.
+/// How many timeouts of one node it takes at most to elect a leader once faults have ended.
 const TIMEOUTS_MAX: u32 = 2;
 /// How many heartbeats or timeouts may be needed where messages are lost.
 const LOSSY_ROUNDS_MAX: u32 = 1_000;
-/// After how many heartbeats or timeouts a cluster is left as it is that cannot finish until a node
-/// that has stopped is replaced.
+/// After this many heartbeats or timeouts, a cluster that cannot finish until a halted node is replaced
+/// is left as it is.
 const ROUNDS_WITHOUT_REPLACEMENT: u32 = 50;
-/// How many events may be under way once faults have stopped.
+/// How many events may be under way once faults have ended.
 const EVENTS_MAX: u32 = 1_000_000;
 
 /// A cluster that did not come to rest.
@@ -72,7 +76,7 @@ impl Simulation {
         let mut simulation = Simulation {
             agenda: Agenda::default(),
             network: Network::new(&setup),
-            library: Library::default(),
+            contents: Contents::default(),
             history: History::new(true),
             judge: Judge::default(),
             recorder: Recorder::default(),
@@ -135,14 +139,14 @@ impl Simulation {
         self.nodes.replicas().map(Replica::id).collect()
     }
 
-    /// The nodes that are up and have not stopped taking part.
+    /// The nodes that are up and have not halted.
     #[must_use]
     pub fn taking_part(&self) -> NodeSet {
         self.nodes.roles().participants
     }
 
-    /// Whether a node has stopped without which the others cannot finish until it is replaced: they
-    /// are too few to elect or to acknowledge, or one of them wants a content that none of them has.
+    /// Whether the other nodes cannot finish until a halted node is replaced: they are too few to elect
+    /// or to acknowledge, or one of them wants a content that none of them has.
     fn needs_replacement(&self) -> bool {
         let (settings, remaining) = (self.setup.settings, self.taking_part().len());
         let is_short = remaining < settings.elect().max(settings.write());
@@ -222,7 +226,7 @@ impl Simulation {
 
     /// The run so far in words, if the setup says that it is narrated.
     pub fn timeline(&mut self) -> &Timeline {
-        self.narrator.timeline(&self.library)
+        self.narrator.timeline(&self.contents)
     }
 
     /// The guarantees that were broken, each with the moment.
@@ -300,8 +304,8 @@ impl Simulation {
         let was_rolled_back = !self.history().rolled_back().is_empty();
         let [mut timeouts_left, mut heartbeats_left] = match (self.is_ordered(), was_rolled_back) {
             (true, false) => [TIMEOUTS_MAX, 0],
-            // Nodes may stop one after the other, each while it asks to lead, and each may be a
-            // leader that hears at its heartbeat only that it was deposed.
+            // Nodes may halt one after the other, each while it asks for votes, and each may be a
+            // leader that learns only by its next heartbeat that it was deposed.
             (true, true) => [TIMEOUTS_MAX, 1].map(|it| it * u32::from(self.setup.settings.nodes())),
             (false, _) => [LOSSY_ROUNDS_MAX; 2],
         };

@@ -7,9 +7,9 @@ use steadfast_protocol::{Consistency, Content, ContentId, Input, Intent, NodeId,
 
 use crate::Simulation;
 use crate::agenda::Event;
+use crate::contents::Stored;
 use crate::happening::{Delivery, Happening};
 use crate::judge::Answer;
-use crate::library::Stored;
 use crate::moment::Moment;
 use crate::network::Scene;
 use crate::random::Chance;
@@ -190,7 +190,7 @@ impl Simulation {
         if self.setup.narrated {
             let changed = changed.iter().chain(step.node());
             let moment = Moment::of(now, happening, changed, &self.nodes);
-            self.narrator.note(moment, &self.history, self.judge.broken(), &self.library);
+            self.narrator.note(moment, &self.history, self.judge.broken(), &self.contents);
         }
         if let Some(mut observer) = self.observer.take() {
             observer(&step, self);
@@ -289,7 +289,7 @@ impl Simulation {
     fn bring_and_write(&mut self, node: NodeId, write: &WriteRequest) -> Vec<Answer> {
         let mut answers = Vec::new();
         if let Intent::Put(Content::Named(content)) = write.intent {
-            if let Some(bytes) = self.library.get(content) {
+            if let Some(bytes) = self.contents.get(content) {
                 let stored = Stored { bytes, is_exact: true };
                 self.nodes[node].node.storage_mut().put(content, stored);
             }

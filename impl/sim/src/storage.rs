@@ -11,7 +11,7 @@ use steadfast_simulated_disk::{CrashModel, DiskModel, SimulatedDisk};
 use steadfast_wal::{LogId, Opening, SerialLog, Settings, Tail};
 
 use crate::Random;
-use crate::library::{Bytes, Stored};
+use crate::contents::{Bytes, Stored};
 
 /// The damage that a crash may do to a simulated disk: sectors of 512 bytes that were being written are old,
 /// new or garbage.
@@ -192,8 +192,8 @@ impl Storage {
         self.synced()
     }
 
-    /// The node stops. If a sync was under way, any part of it may be on the disk; a crash that is
-    /// wanted is looked for a few times.
+    /// The node crashes. If a sync was under way, any part of it may be on the disk; a wanted outcome
+    /// is tried for a few times.
     pub(crate) fn crash(
         &mut self,
         random: &mut Random,

@@ -7,8 +7,8 @@ use steadfast_protocol::{
 };
 use steadfast_trace::{Cut, WriteKind};
 
+use crate::contents::Contents;
 use crate::happening::Happening;
-use crate::library::Library;
 use crate::moment::Moment;
 use crate::timeline::size;
 
@@ -19,7 +19,7 @@ pub(crate) type Told = (Option<NodeId>, String);
 pub(crate) struct Words<'a> {
     pub before: &'a [Option<Replica>],
     pub after: &'a [Option<Replica>],
-    pub library: &'a Library,
+    pub contents: &'a Contents,
 }
 
 impl Words<'_> {
@@ -125,7 +125,7 @@ impl Words<'_> {
         match content {
             Content::Inline(bytes) => format!("{} B in the log", bytes.len()),
             Content::Named(name) => {
-                let bytes = self.library.get(*name).map_or(0, |it| it.len());
+                let bytes = self.contents.get(*name).map_or(0, |it| it.len());
                 format!("{} as content {name}", size(bytes as u64))
             }
         }
@@ -160,7 +160,7 @@ impl Words<'_> {
         let payload = entry.change.named().and_then(|content| {
             message.payloads().iter().find(|payload| payload.content == content)
         });
-        let cost = payload.map(|it| (it, self.library.cost(*it)));
+        let cost = payload.map(|it| (it, self.contents.cost(*it)));
         match cost {
             Some((payload, cost)) if payload.base.is_some() => format!(
                 "{} {} (delta: {} for {})",
@@ -212,7 +212,7 @@ impl Words<'_> {
             _ => {}
         }
         if let Some(halt) = new.halted().filter(|_| old.takes_part()) {
-            changes.push(format!("STOPS taking part: {halt}"));
+            changes.push(format!("HALTS: {halt}"));
         }
         for path in new.files().changed_since(old.files()) {
             changes.extend(conflict(&path, new.files()));

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use steadfast_guarantees::{GuaranteeId, OperationKind, Status};
-use steadfast_protocol::{Change, Content, Halt, NodeId, RequestId, Settings};
-use steadfast_sim::{RunFailure, Schedule, Setup, Simulation};
+use steadfast_protocol::{
+    Change, Content, ContentId, Dot, Halt, NodeId, RequestId, Sequence, Settings,
+};
+use steadfast_sim::{Plan, RunFailure, Schedule, Setup, Simulation};
 
 fn cluster(nodes: u8, elect: u8, write: u8, seed: u64) -> Simulation {
     Simulation::new(Setup::new(Settings::new(nodes, elect, write).expect("legal settings"), seed))
@@ -143,7 +145,7 @@ fn a_node_whose_disk_was_restored_from_an_older_copy_or_wiped_stops_and_says_why
         assert_eq!(cluster.status(write), Some(Status::Done));
         assert_eq!(cluster.taking_part().len(), 2);
         assert!(cluster.broken().is_empty(), "{:?}", cluster.broken());
-        assert!(cluster.timeline().to_string().contains("STOPS taking part"));
+        assert!(cluster.timeline().to_string().contains("HALTS: "));
     }
 }
 
@@ -158,7 +160,7 @@ fn nodes_that_used_a_number_for_two_writes_do_not_both_go_on() {
     cluster.put(node, "b", b"another");
     cluster.run_for(Duration::from_millis(100));
     cluster.settle().expect("whoever takes part comes to rest");
-    assert!(cluster.taking_part().len() < 3, "somebody stopped");
+    assert!(cluster.taking_part().len() < 3, "a node has halted");
     assert!(cluster.broken().is_empty(), "{:?}", cluster.broken());
 }
 
@@ -207,7 +209,7 @@ fn messages_of_a_slow_link_queue_behind_each_other() {
 }
 
 #[test]
-fn a_node_whose_disk_is_full_stops_until_there_is_room() {
+fn a_node_whose_disk_is_full_crashes_until_there_is_room() {
     let (mut cluster, leader) = led(3, 2, 2, 15);
     cluster.fill_disk(leader);
     let write = cluster.put(leader, "a", b"does not fit");
@@ -221,6 +223,72 @@ fn a_node_whose_disk_is_full_stops_until_there_is_room() {
     cluster.settle().expect("a cluster with room settles");
     assert_eq!(cluster.up().len(), 3);
     assert!(cluster.broken().is_empty(), "{:?}", cluster.broken());
+}
+
+#[test]
+fn a_call_or_a_plan_for_a_node_outside_the_cluster_changes_nothing() {
+    let run = |asks: &dyn Fn(&mut Simulation)| {
+        let (mut cluster, leader) = led(3, 2, 2, 18);
+        asks(&mut cluster);
+        let write = cluster.put(leader, "a", b"kept");
+        cluster.run_for(Duration::from_secs(1));
+        assert_eq!(cluster.status(write), Some(Status::Done));
+        (cluster.digest(), *cluster.ledger())
+    };
+    let expected = run(&|_| {});
+    for node in [NodeId(3), NodeId(8), NodeId(255)] {
+        assert_eq!(expected, run(&|it| ask_everything_of(node, it)), "{node}");
+    }
+}
+
+/// Every call and every plan that names a node.
+fn ask_everything_of(node: NodeId, cluster: &mut Simulation) {
+    let content = ContentId([7; 32]);
+    let second = Duration::from_secs(1);
+    let dot = Dot { origin: NodeId(0), sequence: Sequence(1) };
+    let request = cluster.put(node, "a", b"short");
+    cluster.put(node, "a", vec![1; 5_000]);
+    cluster.resolve(node, "a", b"short");
+    cluster.delete(node, "a");
+    cluster.restore(node, "a", dot);
+    cluster.read(node, "a");
+    cluster.read_stale(node, "a");
+    cluster.retry(node, request);
+    cluster.crash(node);
+    cluster.crash_losing_tail(node);
+    assert!(!cluster.crash_tearing(node));
+    cluster.recover(node);
+    cluster.hang_disk(node, second);
+    cluster.fill_disk(node);
+    cluster.free_disk(node);
+    cluster.back_up(node);
+    cluster.roll_back(node);
+    cluster.rot(node, content);
+    cluster.lose_content(node, content);
+    cluster.cut([node]);
+    cluster.cut_one_way([node]);
+    cluster.cut_links([(node, NodeId(0)), (NodeId(0), node)]);
+    let plans = [
+        Plan::StaleRead { node, path: 0 },
+        Plan::Crash { node },
+        Plan::CrashInSync { node },
+        Plan::BackUp { node },
+        Plan::RollBack { node },
+        Plan::Recover { node },
+        Plan::HangDisk { node, lasts: second },
+        Plan::FillDisk { node },
+        Plan::FreeDisk { node },
+        Plan::Timeout { node },
+        Plan::LoseContent { node },
+        Plan::Rot { node },
+    ];
+    plans.into_iter().for_each(|it| cluster.plan(Duration::ZERO, it));
+    assert!(cluster.replica(node).is_none() && !cluster.leads(node));
+    assert!(cluster.shown(node, "a").is_none() && cluster.read_content(node, content).is_none());
+    assert_eq!(
+        (cluster.unsynced(node), cluster.starts(node), cluster.versions(node, "a")),
+        (0, 0, 0)
+    );
 }
 
 #[test]

@@ -23,7 +23,7 @@ pub enum Event {
     Store,
     /// A client brings a content, which is made durable before the write that names it.
     Bring(ContentId),
-    /// The node stops.
+    /// The node crashes.
     Crash {
         /// How many unsynced records survive.
         kept: u32,

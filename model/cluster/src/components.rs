@@ -10,7 +10,7 @@ mod taking;
 use std::sync::Arc;
 
 use steadfast_guarantees::twins::Twin;
-use steadfast_guarantees::witnesses::{Witness, witness};
+use steadfast_guarantees::witnesses::Witness;
 use steadfast_guarantees::{GUARANTEES, History, holds, shows_wrong_content};
 use steadfast_node::NodeStorage;
 use steadfast_protocol::{Halt, NodeId, Packet, Replica, SessionId};
@@ -56,7 +56,7 @@ pub enum Component {
     Sessions {
         /// Whether it is up.
         is_up: bool,
-        /// Whether it has not stopped taking part, either.
+        /// Whether it is up and has not halted.
         takes_part: bool,
         /// The sessions that it has seen begin and not end.
         sessions: Vec<Option<SessionId>>,
@@ -74,7 +74,7 @@ pub enum Component {
     Log(Disk),
     /// Of a node, what two guarantees ask of every node in every state.
     Judged {
-        /// Why it has stopped taking part.
+        /// Why it has halted; `None` if it has not.
         halted: Option<Halt>,
         /// Whether a reader gets other bytes than a name says.
         shows_wrong_content: bool,
@@ -106,12 +106,12 @@ const BOUNDS: u16 = 5;
 const STILLNESS: u16 = 6;
 
 impl ClusterComponents {
-    /// The cluster of a scope; of a twin, or of the protocol as it is. Witnesses that do not exist are
-    /// left out.
+    /// The cluster of a scope; of a twin, or of the protocol as it is. Witnesses that a state shows
+    /// are properties that must hold sometimes; those that a step shows are marks.
     #[must_use]
-    pub fn new(scope: Scope, twin: Option<&'static Twin>, witnesses: &[&str]) -> Self {
+    pub fn new(scope: Scope, twin: Option<&'static Twin>, witnesses: &[&'static Witness]) -> Self {
         let model = ClusterModel::new(scope, twin);
-        let witnesses = witnesses.iter().filter_map(|id| witness(id));
+        let witnesses = witnesses.iter().copied();
         let (in_states, by_steps) = witnesses.partition(|it| it.kinds().is_none());
         let rules = rules(&model);
         let no_history = History::default();

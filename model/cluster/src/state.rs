@@ -99,7 +99,7 @@ impl ClusterState {
         self.replicas().map(Replica::id).collect()
     }
 
-    /// The nodes that are up and have not stopped taking part: those that keep connections.
+    /// The nodes that are up and have not halted: those that keep connections.
     #[must_use]
     pub fn taking_part(&self) -> NodeSet {
         self.replicas().filter(|it| it.takes_part()).map(Replica::id).collect()

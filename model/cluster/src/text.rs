@@ -162,7 +162,7 @@ fn node_lines(node: &Node<Disk>) -> Vec<(&'static str, String)> {
 fn role(replica: &Replica) -> String {
     let promise = replica.promise();
     if let Some(halt) = replica.halted() {
-        return format!("STOPPED: {halt}");
+        return format!("HALTED: {halt}");
     }
     match replica.role() {
         Role::Leader(it) => format!("LEADS {promise} (tag {})", it.tag),

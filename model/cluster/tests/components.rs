@@ -4,9 +4,10 @@
 use std::sync::Arc;
 
 use stateright::{Checker, Model};
-use steadfast_cluster::{ClusterComponents, Component, SHIPPED, shipped};
+use steadfast_cluster::{ClusterComponents, Component, SHIPPED, Shipped, shipped};
 use steadfast_guarantees::GUARANTEES;
 use steadfast_guarantees::twins::TWINS;
+use steadfast_guarantees::witnesses::{Witness, witness};
 use steadfast_search::{DeadSteps, Ended, Flaw, Options, Report, Search, next_states, verdicts};
 use steadfast_trace::Step;
 
@@ -52,7 +53,7 @@ fn compare_run(system: &ClusterComponents, seed: u64, steps: usize) -> usize {
 #[test]
 fn random_runs_of_every_scope_go_the_same_way() {
     for it in SHIPPED {
-        let system = ClusterComponents::new(it.scope(), None, it.witnesses);
+        let system = ClusterComponents::new(it.scope(), None, &witnesses_of(it));
         let compared: usize = (0..6).map(|seed| compare_run(&system, seed, 80)).sum();
         assert!(compared > 40, "{}: {compared}", it.name);
     }
@@ -72,7 +73,7 @@ fn random_runs_of_every_twin_go_the_same_way() {
 fn both_engines_count_the_same_states_and_kinds_of_steps() {
     for name in ["rot", "lossy", "unordered", "cold", "reads", "link-events", "lossy-contents"] {
         let it = shipped(name).expect("a shipped scope");
-        let system = ClusterComponents::new(it.scope(), None, it.witnesses);
+        let system = ClusterComponents::new(it.scope(), None, &witnesses_of(it));
         let ours = Search::new(&system, Options::default()).breadth_first();
         assert!(ours.is_as_expected() && ours.marks.iter().all(|it| it.1), "{name}: {ours:?}");
         let theirs = steadfast_cluster::ClusterModel::new(it.scope(), None);
@@ -84,6 +85,10 @@ fn both_engines_count_the_same_states_and_kinds_of_steps() {
     }
 }
 
+fn witnesses_of(shipped: &Shipped) -> Vec<&'static Witness> {
+    shipped.witnesses.iter().map(|id| witness(id).expect("a known witness")).collect()
+}
+
 fn reduced(system: &ClusterComponents, dead_steps: DeadSteps) -> Report<ClusterComponents> {
     Search::new(system, Options { dead_steps, ..Options::default() }).breadth_first()
 }
@@ -93,8 +98,8 @@ fn dead_messages_make_no_difference_to_what_is_found() {
     let mut sizes = (0, 0);
     for name in ["votes", "reads", "link-events", "rot", "retries-2", "rejected"] {
         let it = shipped(name).expect("a shipped scope");
-        // A witness that asks whether the cluster is at rest tells a dead message from none.
-        let system = ClusterComponents::new(it.scope(), None, &[]).with_dead_messages();
+        let system =
+            ClusterComponents::new(it.scope(), None, &witnesses_of(it)).with_dead_messages();
         let [all, few] = [DeadSteps::Check, DeadSteps::Drop].map(|it| reduced(&system, it));
         assert!(all.is_as_expected(), "{name}: {all:?}");
         assert!(few.is_as_expected(), "{name}: {few:?}");
@@ -138,7 +143,7 @@ fn the_claim_about_dead_messages_is_false_for_a_twin_and_the_check_says_so() {
 fn sleep_sets_find_the_same_states_with_fewer_steps() {
     for name in ["votes", "link-events", "rot"] {
         let it = shipped(name).expect("a shipped scope");
-        let system = ClusterComponents::new(it.scope(), None, it.witnesses);
+        let system = ClusterComponents::new(it.scope(), None, &witnesses_of(it));
         let all = Search::new(&system, Options::default()).breadth_first();
         let options = Options { sleep_sets: true, ..Options::default() };
         let few = Search::new(&system, options).breadth_first();

@@ -65,7 +65,7 @@ pub trait ClusterView {
         false
     }
 
-    /// Why a node that is up has stopped taking part, if it has.
+    /// Why a node that is up has halted; `None` if it has not.
     fn halted(&self, node: NodeId) -> Option<&Halt> {
         self.node(node).replica.and_then(Replica::halted)
     }

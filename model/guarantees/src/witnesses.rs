@@ -131,7 +131,7 @@ witnesses! {
         In(|after| after.replicas().any(|it| matches!(it.halted(), Some(Halt::EntryDiffers { .. }))));
     "other-entries-met", "a node halted because a peer holds different entries under the same vector",
         In(|after| after.replicas().any(|it| matches!(it.halted(), Some(Halt::EntriesDiffer { .. }))));
-    "stopped-among-settled", "a settled cluster with a leader has a halted node",
+    "halted-among-settled", "a settled cluster with a leader has a halted node",
         In(|after| after.is_settled() && after.has_leader() && after.replicas().any(|it| !it.takes_part()));
     "window-full", "a leader holds entries back until a peer has acknowledged others",
         In(|after| after.replicas().any(holds_back));
@@ -145,9 +145,25 @@ witnesses! {
 }
 
 /// The witness of this name.
-#[must_use]
-pub fn witness(id: &str) -> Option<&'static Witness> {
-    WITNESSES.iter().find(|it| it.id == id)
+///
+/// # Errors
+/// If no witness has this name. A witness that is left out is one that is never missed.
+pub fn witness(id: &str) -> Result<&'static Witness, UnknownWitness> {
+    let found = WITNESSES.iter().find(|it| it.id == id);
+    found.ok_or_else(|| UnknownWitness { id: id.to_owned() })
+}
+
+/// No witness has this name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no witness is called {id:?}: valid witnesses: {}", valid_ids())]
+pub struct UnknownWitness {
+    /// The name.
+    pub id: String,
+}
+
+fn valid_ids() -> String {
+    let ids: Vec<&str> = WITNESSES.iter().map(|it| it.id).collect();
+    ids.join(", ")
 }
 
 fn split_brain(cluster: &dyn ClusterView) -> bool {
@@ -334,5 +350,17 @@ mod tests {
         for (at, one) in WITNESSES.iter().enumerate() {
             assert!(WITNESSES[at + 1..].iter().all(|it| it.id != one.id), "{}", one.id);
         }
+    }
+
+    #[test]
+    fn an_unknown_witness_is_an_error_that_lists_the_valid_ones() {
+        for it in WITNESSES {
+            assert_eq!(witness(it.id).map(|it| it.id), Ok(it.id));
+        }
+        let error = witness("split-brian").map(|it| it.id).expect_err("no such witness");
+        let message = error.to_string();
+        let begins = "no witness is called \"split-brian\": valid witnesses: split-brain, ";
+        assert!(message.starts_with(begins), "{message}");
+        assert!(WITNESSES.iter().all(|it| message.contains(it.id)), "{message}");
     }
 }

@@ -58,7 +58,7 @@ pub trait Cluster {
         self.node(node).is_up()
     }
 
-    /// Whether a node is up and has not stopped taking part.
+    /// Whether a node is up and has not halted.
     fn takes_part(&self, node: NodeId) -> bool {
         self.node(node).replica().is_some_and(Replica::takes_part)
     }

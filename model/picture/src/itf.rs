@@ -130,7 +130,7 @@ fn node(facts: &NodeFacts) -> Value {
         Role::Follows => "follows",
         Role::Asks => "asks",
         Role::Leads => "leads",
-        Role::Stopped => "stopped",
+        Role::Halted => "halted",
         Role::Down => "down",
     };
     let log: Vec<&str> = facts.log.iter().map(|it| it.words.as_str()).collect();

@@ -170,7 +170,7 @@ fn of_change(change: &Change, story: &Story) -> Option<Mark> {
             Role::Asks | Role::Follows => {
                 on(node, Glyph::None, Tone::Plain, words::role(*role, epoch))
             }
-            Role::Stopped => on(node, Glyph::None, Tone::Bad, words::role(*role, epoch)),
+            Role::Halted => on(node, Glyph::None, Tone::Bad, words::role(*role, epoch)),
             Role::Down => None,
         },
         Change::Shows { node, path, versions } => {

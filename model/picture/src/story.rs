@@ -80,8 +80,8 @@ pub enum Role {
     Asks,
     /// It leads.
     Leads,
-    /// It is up and has stopped taking part, because a log was rolled back.
-    Stopped,
+    /// It is up and has halted: its log contradicts the log of a peer, or cannot be written.
+    Halted,
     /// It is down.
     Down,
 }

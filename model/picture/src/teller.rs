@@ -141,7 +141,7 @@ impl Teller {
             let kind = match facts.role {
                 Role::Leads => SpanKind::Leads { node, epoch: facts.epoch.clone() },
                 Role::Down => SpanKind::Down { node },
-                Role::Follows | Role::Asks | Role::Stopped => continue,
+                Role::Follows | Role::Asks | Role::Halted => continue,
             };
             self.story.spans.push(Span { kind, begin, end: None });
         }
@@ -190,7 +190,7 @@ impl Teller {
         let kind = match role {
             Role::Leads => SpanKind::Leads { node, epoch: epoch.to_owned() },
             Role::Down => SpanKind::Down { node },
-            Role::Follows | Role::Asks | Role::Stopped => return,
+            Role::Follows | Role::Asks | Role::Halted => return,
         };
         if !self.story.spans.iter().any(|it| it.end.is_none() && it.kind == kind) {
             self.story.spans.push(Span { kind, begin: number, end: None });

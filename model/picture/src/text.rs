@@ -89,7 +89,7 @@ impl<'a> Drawing<'a> {
                 Role::Leads => '#',
                 Role::Asks => '?',
                 Role::Follows => '|',
-                Role::Stopped => '!',
+                Role::Halted => '!',
                 Role::Down => ' ',
             };
         }

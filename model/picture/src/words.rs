@@ -139,7 +139,7 @@ pub(crate) fn role(role: Role, epoch: &str) -> String {
         Role::Asks => format!("asks to lead {epoch}"),
         Role::Follows if epoch == "e0" => "follows nobody".to_owned(),
         Role::Follows => format!("follows {epoch}"),
-        Role::Stopped => "has stopped taking part".to_owned(),
+        Role::Halted => "has halted".to_owned(),
         Role::Down => "is down".to_owned(),
     }
 }

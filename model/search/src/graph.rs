@@ -11,12 +11,10 @@ use std::sync::atomic::Ordering;
 
 use crate::expand::{Batch, Expander, Told, Ways, step_of};
 use crate::flaw::Flaw;
-use crate::options::Path;
 use crate::print::Print;
-use crate::report::Ended;
+use crate::report::{Ended, Path};
 use crate::run::{Run, Stop, locked};
 use crate::sample::Sampler;
-use crate::search::ended;
 use crate::system::System;
 
 /// What the graph showed.
@@ -281,7 +279,7 @@ fn settling<S: System, P: Print>(
         run.path_of(graph.state(initial), &told)
     };
     Settling {
-        ended: ended(run, stop),
+        ended: run.ended(stop),
         unique: graph.len() as u64,
         generated: run.counts.generated.load(Ordering::Relaxed),
         edges: graph.edges.len() as u64,

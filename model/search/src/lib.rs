@@ -134,6 +134,7 @@ mod expand;
 mod flaw;
 mod frontier;
 mod graph;
+mod initial;
 mod intern;
 mod options;
 mod plain;
@@ -155,9 +156,9 @@ mod worker;
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use flaw::{FOLLOWS_MAX, Flaw};
 pub use graph::{Cycle, Settling};
-pub use options::{DeadSteps, Observer, Options, Path, Until, Width};
+pub use options::{DeadSteps, Observer, Options, Until, Width};
 pub use plain::{Next, State, next_states, verdicts};
-pub use report::{Ended, Finding, Flawed, Level, Progress, Report};
+pub use report::{Ended, Finding, Flawed, Level, Path, Progress, Report};
 pub use search::Search;
 pub use system::{
     Effect, Expected, Look, Outcome, Part, Place, Portable, Property, Rule, Steps, System,

@@ -4,9 +4,7 @@ use std::num::NonZero;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use crate::plain::State;
 use crate::report::Progress;
-use crate::system::System;
 
 /// What is asked of a search.
 #[derive(Clone, Debug)]
@@ -85,7 +83,7 @@ pub enum DeadSteps {
     /// They are steps like any other. In the states of the sample the claim is checked.
     Explore,
     /// They are steps like any other, and the claim is checked in every state. If such a search
-    /// ends complete, [`DeadSteps::Drop`] finds the same violations.
+    /// ends complete, [`DeadSteps::Drop`] finds the same properties.
     Check,
     /// They are taken at once, as part of the step before, so that no state with one is kept.
     ///
@@ -93,12 +91,18 @@ pub enum DeadSteps {
     /// Using Partial tau-Confluence", MFCS 2000, section 4). The claim that is checked: let `d` be a
     /// dead step of a state `s` to `sd`, and `t` another one, to `st`. Then there is a state `x` that
     /// is `st` or a dead step away from it, and that is `sd` or a step away from it, a dead one if
-    /// `t` is dead; and every property says the same of `s` and `sd`. Write `N(s)` for the state
+    /// `t` is dead; every property that must always hold says the same of `s` and `sd`; and every
+    /// property that must hold sometimes holds in `sd` if it holds in `s`. Write `N(s)` for the state
     /// after all dead steps; by the claim for dead `t` it is the same in whichever order they are
     /// taken, as they end. If `s` leads to `st`, then `N(s)` is, or leads to, a `y` with `N(y) =
     /// N(st)`: go from `s` to `N(s)` by dead steps and apply the claim to each. So by induction the
-    /// reduced search visits `N(s)` of every reachable `s`, of which the properties say the same as
-    /// of `s`. Its depths are not those of the full search: dead steps are not counted.
+    /// reduced search visits `N(s)` of every reachable `s`. A violation in `s` is one in `N(s)`, and
+    /// a property that must hold sometimes and holds in `s` holds in `N(s)`. Conversely the full
+    /// search visits every `N(s)`, so both searches find the same properties.
+    ///
+    /// Depths differ, because dead steps are not counted. Marks differ as well: the claim says
+    /// nothing of them, so a mark that is reached is reached in the full search, but one that is not
+    /// reached may be.
     Drop,
 }
 
@@ -112,39 +116,5 @@ pub trait Observer: Sync {
 impl<F: Fn(&Progress) -> ControlFlow<String> + Sync> Observer for F {
     fn on_progress(&self, progress: &Progress) -> ControlFlow<String> {
         self(progress)
-    }
-}
-
-/// A run from an initial state: what happened, and the state after each step.
-pub struct Path<S: System> {
-    /// The state that it begins in.
-    pub initial: State<S>,
-    /// The steps, each with the state after it.
-    pub steps: Vec<(S::Step, State<S>)>,
-}
-
-impl<S: System> Path<S> {
-    /// The state that it ends in.
-    #[must_use]
-    pub fn last(&self) -> &State<S> {
-        self.steps.last().map_or(&self.initial, |it| &it.1)
-    }
-
-    /// The steps without the states.
-    #[must_use]
-    pub fn labels(&self) -> Vec<S::Step> {
-        self.steps.iter().map(|it| it.0.clone()).collect()
-    }
-}
-
-impl<S: System> Clone for Path<S> {
-    fn clone(&self) -> Self {
-        Path { initial: self.initial.clone(), steps: self.steps.clone() }
-    }
-}
-
-impl<S: System> std::fmt::Debug for Path<S> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.steps.iter().map(|it| &it.0)).finish()
     }
 }

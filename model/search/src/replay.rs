@@ -1,8 +1,8 @@
 //! From a state back to an initial one, and forward again.
 
 use crate::expand::{Batch, Numbered, Told, Ways, step_of};
-use crate::options::Path;
 use crate::print::{Print, name};
+use crate::report::Path;
 use crate::run::Run;
 use crate::system::System;
 

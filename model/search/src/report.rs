@@ -4,7 +4,6 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::flaw::Flaw;
-use crate::options::Path;
 use crate::plain::State;
 use crate::system::{Expected, Property, System};
 
@@ -154,6 +153,40 @@ pub struct Finding<S: System> {
     pub expected: Expected,
     /// How the state is reached. Breadth-first, no path is shorter.
     pub path: Path<S>,
+}
+
+/// A run from an initial state: the steps, each with the state after it.
+pub struct Path<S: System> {
+    /// The state that it begins in.
+    pub initial: State<S>,
+    /// The steps, each with the state after it.
+    pub steps: Vec<(S::Step, State<S>)>,
+}
+
+impl<S: System> Path<S> {
+    /// The state that it ends in.
+    #[must_use]
+    pub fn last(&self) -> &State<S> {
+        self.steps.last().map_or(&self.initial, |it| &it.1)
+    }
+
+    /// The steps without the states.
+    #[must_use]
+    pub fn labels(&self) -> Vec<S::Step> {
+        self.steps.iter().map(|it| it.0.clone()).collect()
+    }
+}
+
+impl<S: System> Clone for Path<S> {
+    fn clone(&self) -> Self {
+        Path { initial: self.initial.clone(), steps: self.steps.clone() }
+    }
+}
+
+impl<S: System> fmt::Debug for Path<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.steps.iter().map(|it| &it.0)).finish()
+    }
 }
 
 /// One level of a breadth-first search.

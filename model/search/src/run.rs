@@ -6,16 +6,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
 use crate::expand::{Expander, Told, Ways};
-use crate::flaw::{Fault, Flaw, caught};
+use crate::flaw::{Fault, Flaw};
 use crate::frontier::{Chunk, Frontier};
 use crate::options::{DeadSteps, Observer, Options, Until};
 use crate::print::{Print, name};
 use crate::remembered::{Question, Remembered};
-use crate::report::Progress;
-use crate::sample::Sampler;
+use crate::report::{Ended, Flawed, Progress};
 use crate::system::{Expected, Property, System};
 use crate::tables::Tables;
-use crate::visited::{Inserted, Visited};
+use crate::visited::Visited;
 
 /// How many homes the visited table has at first.
 const HOMES: usize = 1 << 14;
@@ -166,34 +165,6 @@ impl<'a, S: System, P: Print> Run<'a, S, P> {
         self.visited.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The initial states, in numbers.
-    pub(crate) fn initial(&mut self) -> Result<Chunk<P>, Stop<P>> {
-        let flawed = |flaw| Stop::Flaw(flaw, None);
-        let system = self.remembered.system;
-        let states = caught(|| "the initial states".into(), || system.initial_states());
-        let states = states.map_err(flawed)?;
-        let places = states.first().map_or(0, Vec::len);
-        self.remembered.places = places;
-        let mut chunk = Chunk::new(places);
-        for state in states {
-            if state.len() != places {
-                let during = "an initial state".into();
-                let flaw = Flaw::NoSuchPlace { during, place: state.len(), places };
-                return Err(flawed(Box::new(flaw)));
-            }
-            let state: Vec<_> = state.into_iter().map(Arc::new).collect();
-            let (numbers, print) = self.number(&state).map_err(flawed)?;
-            if self.options.dead_steps == DeadSteps::Drop {
-                let mut sampler = Sampler::new(self);
-                let checked = sampler.check_dead_from(self, numbers.clone(), print);
-                checked.map_err(|flaw| Stop::Flaw(flaw, Some((numbers.clone(), print))))?;
-            }
-            let (numbers, print, _) = self.without_dead(&numbers, print).map_err(flawed)?;
-            chunk.push(&numbers, &[], print);
-        }
-        Ok(chunk)
-    }
-
     /// The numbers and the fingerprint of a state.
     pub(crate) fn number(&self, state: &[Arc<S::Component>]) -> Result<(Vec<u32>, P), Box<Flaw>> {
         self.with_tables(|tables| {
@@ -223,33 +194,6 @@ impl<'a, S: System, P: Print> Run<'a, S, P> {
         }
         let mut expander = self.expander(ways);
         self.with_tables(|tables| expander.without_dead(&self.remembered, tables, (state, print)))
-    }
-
-    /// Enters the initial states.
-    pub(crate) fn begin(&mut self) -> Result<(), Stop<P>> {
-        let initial = self.initial()?;
-        let mut chunk = Chunk::new(self.remembered.places);
-        for nth in 0..initial.len() {
-            let print = initial.print(nth);
-            let inserted = loop {
-                let inserted = self.visited().insert(print.key(), 0, u64::MAX);
-                match inserted {
-                    Ok(inserted) => break inserted,
-                    Err(_) => self.grow_visited()?,
-                }
-            };
-            if inserted == Inserted::New {
-                self.visited().count(1);
-                chunk.push(initial.state(nth), &[], print);
-                self.visited().settle(print.key());
-            }
-        }
-        self.counts.generated.store(initial.len() as u64, Ordering::Relaxed);
-        self.judge(&chunk, &vec![EVERYTHING; chunk.len()])?;
-        let mut frontier = locked(&self.frontier);
-        frontier.add(chunk);
-        frontier.current = std::mem::take(&mut frontier.next).into();
-        Ok(())
     }
 
     /// Makes room for more visited states, if nobody else did.
@@ -440,6 +384,28 @@ impl<'a, S: System, P: Print> Run<'a, S, P> {
         };
         if let ControlFlow::Break(why) = observer.on_progress(&progress) {
             self.stop(Stop::Observer(why));
+        }
+    }
+
+    /// How a search that stopped for this reason ended.
+    pub(crate) fn ended(&self, stop: Option<Stop<P>>) -> Ended<S> {
+        match stop {
+            None => Ended::Complete,
+            Some(Stop::Found) => Ended::Found,
+            // Only a search that is saved pauses, and it goes on then.
+            Some(Stop::States | Stop::Pause) => Ended::States,
+            Some(Stop::Time) => Ended::Time,
+            Some(Stop::Memory) => Ended::Memory,
+            Some(Stop::Observer(why)) => Ended::Observer(why),
+            Some(Stop::Flaw(flaw, place)) => {
+                let (state, path) = match place {
+                    None => (Vec::new(), None),
+                    Some((state, print)) => {
+                        (self.remembered.components.values(&state), self.path(print))
+                    }
+                };
+                Ended::Flawed(Box::new(Flawed { flaw: *flaw, state, path }))
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use crate::options::DeadSteps;
 use crate::plain::{Claim, compare};
 use crate::print::{Print, mixed, name};
 use crate::run::{Run, Stop};
-use crate::system::System;
+use crate::system::{Expected, System};
 use crate::tables::Tables;
 
 /// Successors without any reduction: step, dead or not, state and fingerprint.
@@ -140,8 +140,12 @@ impl Sampler {
             if !is_dead {
                 continue;
             }
-            if verdicts(run, tables, state)? != verdicts(run, tables, after)? {
-                return Ok(Some((*dead, "a property tells the states apart".into())));
+            for (at, property) in run.properties.iter().enumerate() {
+                let [before, after] = [state, after].map(|it| run.holds(tables, at, it));
+                if !is_kept_by_dead(property.expected, before?, after?) {
+                    let detail = format!("{:?} tells the states apart", property.name);
+                    return Ok(Some((*dead, detail)));
+                }
             }
             let behind = self.raw(run, tables, after, *after_print)?;
             for (other, (step, other_is_dead, beside, beside_print)) in next.iter().enumerate() {
@@ -158,6 +162,19 @@ impl Sampler {
             }
         }
         Ok(None)
+    }
+}
+
+/// Whether a property may say this before and after a dead step. A search that takes the step at once
+/// judges the state after it only. So a property that must hold in every state has to say the same of
+/// both. One that must hold in some state has to hold after the step if it holds before: then it is
+/// found in the state after all dead steps if it holds anywhere before them. It may begin to hold with
+/// the step, because the state after it is judged; a cluster, for instance, comes to rest when the last
+/// message is delivered, even if the receiver ignores it.
+fn is_kept_by_dead(expected: Expected, before: bool, after: bool) -> bool {
+    match expected {
+        Expected::Always => before == after,
+        Expected::Sometimes => !before || after,
     }
 }
 

@@ -7,9 +7,9 @@ use crate::checkpoint::{self, Checkpoint, CheckpointError};
 use crate::depth::DepthFirst;
 use crate::flaw::Flaw;
 use crate::graph::{self, Settling};
-use crate::options::{Observer, Options, Path, Width};
+use crate::options::{Observer, Options, Width};
 use crate::print::{Print, collision_chance};
-use crate::report::{Ended, Finding, Flawed, Level, Report};
+use crate::report::{Ended, Finding, Flawed, Level, Path, Report};
 use crate::run::{Run, Stop, locked};
 use crate::system::{Portable, System};
 use crate::walk::{Walk, Walker};
@@ -213,7 +213,7 @@ fn report_with<S: System, P: Print>(
     levels: Vec<Level>,
     mut path: impl FnMut(usize, P) -> Option<Path<S>>,
 ) -> Report<S> {
-    let mut ended = ended(run, stop);
+    let mut ended = run.ended(stop);
     let mut findings = Vec::new();
     for (at, print) in run.found() {
         let (property, expected) = (run.properties[at].name.clone(), run.properties[at].expected);
@@ -246,24 +246,5 @@ fn report_with<S: System, P: Print>(
         peak_bytes: count(&run.counts.peak_bytes),
         collision_chance: collision_chance(unique, P::BITS),
         wall: run.begun.elapsed(),
-    }
-}
-
-pub(crate) fn ended<S: System, P: Print>(run: &Run<'_, S, P>, stop: Option<Stop<P>>) -> Ended<S> {
-    match stop {
-        None => Ended::Complete,
-        Some(Stop::Found) => Ended::Found,
-        // Only a search that is saved pauses, and it goes on then.
-        Some(Stop::States | Stop::Pause) => Ended::States,
-        Some(Stop::Time) => Ended::Time,
-        Some(Stop::Memory) => Ended::Memory,
-        Some(Stop::Observer(why)) => Ended::Observer(why),
-        Some(Stop::Flaw(flaw, place)) => {
-            let (state, path) = match place {
-                None => (Vec::new(), None),
-                Some((state, print)) => (run.remembered.components.values(&state), run.path(print)),
-            };
-            Ended::Flawed(Box::new(Flawed { flaw: *flaw, state, path }))
-        }
     }
 }

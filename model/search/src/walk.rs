@@ -4,8 +4,8 @@ use std::sync::atomic::Ordering;
 
 use crate::expand::{Batch, Numbered, Told, Ways};
 use crate::frontier::Chunk;
-use crate::options::Path;
 use crate::print::{Print, mixed};
+use crate::report::Path;
 use crate::run::{EVERYTHING, Run, Stop};
 use crate::sample::Sampler;
 use crate::system::System;

@@ -152,7 +152,7 @@ steps! {
         /// The node.
         node: NodeId,
     }
-    /// A node stops. Of the unsynced records the first `kept` survive, and the next one half when
+    /// A node crashes. Of the unsynced records the first `kept` survive, and the next one half when
     /// `torn`.
     "crash" Crash {
         /// The node.

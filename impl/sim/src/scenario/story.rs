@@ -7,7 +7,7 @@ use steadfast_guarantees::{GUARANTEES, GuaranteeId, Status};
 use steadfast_protocol::{NodeId, Replica, RequestId};
 use steadfast_trace::Trace;
 
-use crate::library::are_equal;
+use crate::contents::are_equal;
 use crate::{Ledger, Simulation, Time};
 
 use super::Source;

@@ -33,8 +33,8 @@ impl Judge for Settles {
     fn state(&self, cluster: &dyn ClusterView) -> bool {
         // A node may halt only after a rollback, or when its log failed.
         let is_whole = cluster.rolled_back().is_empty();
-        let has_stopped = |it| cluster.halted(it).is_some_and(|it| *it != Halt::LogFailed);
-        if is_whole && cluster.ids().any(has_stopped) {
+        let has_halted = |it| cluster.halted(it).is_some_and(|it| *it != Halt::LogFailed);
+        if is_whole && cluster.ids().any(has_halted) {
             return false;
         }
         !cluster.is_quiet()

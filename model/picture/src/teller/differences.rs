@@ -33,7 +33,7 @@ fn role(node: &NodeView<'_>) -> (Role, String) {
         return (Role::Down, String::new());
     };
     let role = match replica.role() {
-        _ if !replica.takes_part() => Role::Stopped,
+        _ if !replica.takes_part() => Role::Halted,
         Doing::Leader(_) => Role::Leads,
         Doing::Candidate(_) => Role::Asks,
         Doing::Follower(_) | Doing::PreCandidate(_) => Role::Follows,

@@ -105,9 +105,9 @@ pub(crate) fn content_id(bytes: &[u8]) -> ContentId {
 /// The contents of clients, and the bytes of payloads on the wire. Equal payloads have
 /// equal bytes, so that each is made once.
 #[derive(Default)]
-pub(crate) struct Library {
-    contents: HashMap<ContentId, Bytes>,
-    /// The contents by first address and length. They stay there: `contents` owns them.
+pub(crate) struct Contents {
+    bytes: HashMap<ContentId, Bytes>,
+    /// The contents by first address and length. They stay there: `bytes` owns them.
     places: HashMap<(usize, usize), ContentId>,
     /// The manifests of long contents.
     manifests: HashMap<ContentId, Manifest>,
@@ -123,7 +123,7 @@ pub(crate) struct Cost {
     pub whole: u64,
 }
 
-impl Library {
+impl Contents {
     /// Takes in the bytes that a client brings, in the place of `base` if there is one; returns their
     /// name.
     pub(crate) fn add(&mut self, bytes: Bytes, base: Option<ContentId>) -> ContentId {
@@ -135,7 +135,7 @@ impl Library {
             true => self.name_long(&bytes, base),
             false => content_id(&bytes),
         };
-        if let Entry::Vacant(vacant) = self.contents.entry(content) {
+        if let Entry::Vacant(vacant) = self.bytes.entry(content) {
             vacant.insert(bytes);
             self.places.insert(place, content);
         }
@@ -144,8 +144,7 @@ impl Library {
 
     /// Names a long content without hashing the parts again that it has in common with its base.
     fn name_long(&mut self, bytes: &Bytes, base: Option<ContentId>) -> ContentId {
-        let base =
-            base.and_then(|it| Some((it, self.contents.get(&it)?, self.manifests.get(&it)?)));
+        let base = base.and_then(|it| Some((it, self.bytes.get(&it)?, self.manifests.get(&it)?)));
         let (manifest, delta) = match base {
             None => (Manifest::of(bytes, Depth::Chunks), None),
             Some((base, old, manifest)) => {
@@ -165,7 +164,7 @@ impl Library {
 
     /// The bytes that a client brought under this name.
     pub(crate) fn get(&self, content: ContentId) -> Option<Bytes> {
-        self.contents.get(&content).cloned()
+        self.bytes.get(&content).cloned()
     }
 
     /// Makes the bytes of a payload from the sender's copies.
@@ -187,7 +186,7 @@ impl Library {
         let length = |bytes: Option<&Bytes>| bytes.map_or(0, |it| it.len() as u64);
         Cost {
             sent: length(self.payloads.get(&payload)),
-            whole: length(self.contents.get(&payload.content)),
+            whole: length(self.bytes.get(&payload.content)),
         }
     }
 
@@ -195,7 +194,7 @@ impl Library {
     /// cannot be applied to that copy. It is exact if it equals the client's bytes.
     pub(crate) fn decode(&self, payload: Payload, base: Option<&Stored>) -> Option<Stored> {
         let sent = self.payloads.get(&payload)?;
-        let brought = self.contents.get(&payload.content)?;
+        let brought = self.bytes.get(&payload.content)?;
         if payload.base.is_none() {
             return Some(Stored { bytes: sent.clone(), is_exact: are_equal(sent, brought) });
         }
@@ -288,9 +287,9 @@ mod tests {
         let old = long(random);
         for at in [0, 1_000_000, old.len()] {
             let new = [&old[..at], b"inserted", &old[at..]].concat();
-            let mut library = Library::default();
-            let base = library.add(old.clone().into(), None);
-            let carried = library.add(new.clone().into(), Some(base));
+            let mut contents = Contents::default();
+            let base = contents.add(old.clone().into(), None);
+            let carried = contents.add(new.clone().into(), Some(base));
             assert_eq!(carried, content_id(&new));
         }
     }
@@ -300,22 +299,22 @@ mod tests {
         let random = &mut crate::Random::new(2);
         let old = long(random);
         for (old, new) in [(&old[..], [&old, &b"!"[..]].concat()), (b"old", b"new".to_vec())] {
-            let mut library = Library::default();
-            let base = library.add(old.into(), None);
-            let content = library.add(new.clone().into(), Some(base));
+            let mut contents = Contents::default();
+            let base = contents.add(old.into(), None);
+            let content = contents.add(new.clone().into(), Some(base));
             let payload = Payload { content, base: Some(base) };
-            library.encode(payload, Some(old), &new.into());
+            contents.encode(payload, Some(old), &new.into());
             let copy = Stored { bytes: old.into(), is_exact: true };
-            let made = library.decode(payload, Some(&copy)).expect("a delta that fits");
+            let made = contents.decode(payload, Some(&copy)).expect("a delta that fits");
             assert!(made.is_exact);
 
             // The bytes under the name are others now, so that the output is not the client's.
-            let last = library.contents[&content].len() - 1;
-            let mut other = library.contents[&content].to_vec();
+            let last = contents.bytes[&content].len() - 1;
+            let mut other = contents.bytes[&content].to_vec();
             other[last] ^= 1;
             for other in [other.clone(), other[..last].to_vec()] {
-                library.contents.insert(content, other.into());
-                let made = library.decode(payload, Some(&copy));
+                contents.bytes.insert(content, other.into());
+                let made = contents.decode(payload, Some(&copy));
                 assert!(made.is_none_or(|it| !it.is_exact));
             }
         }
