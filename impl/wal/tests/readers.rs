@@ -149,3 +149,43 @@ fn damage_under_an_open_log_is_named_with_its_location() {
     assert!(matches!(error, ReaderError::Damaged { .. }), "{says}");
     assert!(says.contains("segment 3, offset 3584"), "{says}");
 }
+
+#[test]
+fn a_reader_that_waits_for_a_later_record_is_not_bound_to_the_segments_before_it() {
+    let disk = simulated();
+    let log = open(&disk);
+    write(&log, 1, 20);
+    let mut early = log.read_from(LogIndex(200)).unwrap();
+    assert!(early.next_batch().unwrap().is_none(), "record 200 is not there yet");
+    write(&log, 21, 210);
+    // This gives up every segment that was there when the reader began.
+    log.checkpoint(LogIndex(180), b"").unwrap();
+    write(&log, 211, 250);
+    assert_eq!(early.next_index(), LogIndex(200));
+    assert_eq!(read(&mut early), 250);
+}
+
+#[test]
+fn a_batch_without_records_is_not_shown() {
+    let disk = simulated();
+    for round in 0..3 {
+        let log = open(&disk);
+        write(&log, round * 5 + 1, round * 5 + 5);
+        let mut reader = log.read_from(LogIndex(1)).unwrap();
+        while let Some(records) = reader.next_batch().unwrap() {
+            assert!(records.count() > 0);
+        }
+        assert_eq!(reader.next_index(), LogIndex(round * 5 + 6));
+        log.close().unwrap();
+    }
+}
+
+#[test]
+fn a_reader_from_index_0_begins_with_the_first_record() {
+    let disk = simulated();
+    let log = open(&disk);
+    let mut reader = log.read_from(LogIndex(0)).unwrap();
+    assert!(reader.next_batch().unwrap().is_none());
+    write(&log, 1, 5);
+    assert_eq!(read(&mut reader), 5);
+}
