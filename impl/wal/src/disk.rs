@@ -178,8 +178,7 @@ pub struct DiskError {
 impl DiskError {
     /// Names the call and the file that an error came from.
     pub(crate) fn of(call: Call, name: impl Into<String>) -> impl FnOnce(io::Error) -> DiskError {
-        let name = name.into();
-        move |source| DiskError { call, name, source }
+        move |source| DiskError { call, name: name.into(), source }
     }
 
     /// Whether the disk was full and nothing is uncertain because of that. A failed sync of the

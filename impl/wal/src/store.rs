@@ -299,8 +299,8 @@ impl<D: Disk> BatchWriter<D> {
         offset: u64,
         bytes: &[u8],
     ) -> Result<(), DiskError> {
-        let name = segment_name(segment);
         if self.current.as_ref().is_none_or(|it| it.0 != segment) {
+            let name = segment_name(segment);
             let file = self
                 .disk
                 .open(&name, Access::WriteBlocks)
@@ -313,7 +313,7 @@ impl<D: Disk> BatchWriter<D> {
         };
         match result {
             Err(_) if self.decisions.ignores_failed_writes() => Ok(()),
-            result => result.map_err(DiskError::of(Call::Write, name)),
+            result => result.map_err(|it| DiskError::of(Call::Write, segment_name(segment))(it)),
         }
     }
 
@@ -326,7 +326,7 @@ impl<D: Disk> BatchWriter<D> {
         if result.is_err() && !self.decisions.failure_is_final() {
             result = file.sync();
         }
-        result.map_err(DiskError::of(Call::Sync, segment_name(*segment)))
+        result.map_err(|it| DiskError::of(Call::Sync, segment_name(*segment))(it))
     }
 }
 
