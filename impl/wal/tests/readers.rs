@@ -41,6 +41,7 @@ fn write<D: Disk>(log: &Log<D>, from: u64, to: u64) {
 fn read<D: Disk>(reader: &mut Reader<'_, D, SystemThreads>) -> u64 {
     let mut next = reader.next_index().0;
     while let Some(records) = reader.next_batch().unwrap() {
+        assert!(records.clone().count() > 0, "a batch without a record from {next} on is shown");
         for record in records {
             assert_eq!(record.index, LogIndex(next));
             assert!(record.payload == payload(next), "record {next}");
