@@ -12,7 +12,9 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use steadfast_output::exit_code::{BROKEN, IO};
 use steadfast_output::{StandardOutput, warn};
-use steadfast_wal::{Batch, Damage, Inspection, Location, OpenError, Place, RealDisk, inspect};
+use steadfast_wal::{
+    Batch, Damage, DamagedPart, Inspection, Location, OpenError, RealDisk, inspect,
+};
 
 /// How many bytes of a record `dump` shows.
 const SHOWN_BYTES: usize = 16;
@@ -20,7 +22,7 @@ const SHOWN_BYTES: usize = 16;
 /// Looks into a write-ahead log.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Prints every batch and every record with its place.
+    /// Prints every batch with its location, and its records.
     Dump(Target),
     /// Reads every byte of a log and names its damage.
     Verify(Target),
@@ -249,9 +251,11 @@ fn clean_or_uncertain(inspection: &Inspection) -> Verdict {
 
 fn failed(error: &OpenError) -> Verdict {
     let damage = damage_of(error);
-    let (segment, offset, file) = match damage.map(|it| &it.place) {
-        Some(Place::At(location)) => (Some(location.segment.0), Some(location.offset), None),
-        Some(Place::File(name)) => (None, None, Some(name.clone())),
+    let (segment, offset, file) = match damage.map(|it| &it.part) {
+        Some(DamagedPart::Segment(location)) => {
+            (Some(location.segment.0), Some(location.offset), None)
+        }
+        Some(DamagedPart::File(name)) => (None, None, Some(name.clone())),
         None => (None, None, None),
     };
     Verdict {

@@ -192,7 +192,7 @@ impl Disk for SimulatedDisk {
     type File = SimulatedFile;
     type Lock = SimulatedLock;
 
-    fn place(&self) -> String {
+    fn directory(&self) -> String {
         "the simulated disk".to_owned()
     }
 

@@ -40,7 +40,7 @@ pub trait Disk: Send + Sync + 'static {
     type Lock: Send + Sync + 'static;
 
     /// The name of this directory in messages.
-    fn place(&self) -> String;
+    fn directory(&self) -> String;
 
     /// Whether reading ahead in another thread pays: reading takes time, and calls may come from several
     /// threads in any order.

@@ -72,7 +72,7 @@ pub use ids::{Location, LogId, LogIndex, SegmentNumber, WriterEpoch};
 pub use inspect::{Inspection, inspect};
 pub use log::{Log, Reader, ReaderError, Synced};
 pub use opening::{Opening, Recovered};
-pub use recovery::{CASES, Case, Damage, OpenError, Place, Tail};
+pub use recovery::{CASES, Case, Damage, DamagedPart, OpenError, Tail};
 pub use salvage::{Salvage, SalvagedRun, salvage};
 pub use serial::SerialLog;
 pub use settings::{Settings, SettingsError};

@@ -47,7 +47,7 @@ impl<D: Disk, T: Threads> fmt::Debug for Log<D, T> {
             (state.commit.last(), state.commit.failure().cloned())
         };
         f.debug_struct("Log")
-            .field("place", &self.shared.disk.place())
+            .field("directory", &self.shared.disk.directory())
             .field("durable", &self.durable())
             .field("last", &last)
             .field("failure", &failure)

@@ -95,7 +95,7 @@ mod tail;
 mod walk;
 
 pub(crate) use damage::ReadError;
-pub use damage::{CASES, Case, Damage, OpenError, Place, Tail};
+pub use damage::{CASES, Case, Damage, DamagedPart, OpenError, Tail};
 pub(crate) use files::{Segments, read_root};
 pub(crate) use start::{create, go_on, lost_checkpoint, refuse_what_is_no_log};
 pub(crate) use tail::judge;

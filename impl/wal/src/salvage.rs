@@ -82,7 +82,7 @@ pub fn salvage<D: Disk>(disk: &D, visit: &mut dyn FnMut(Record<'_>)) -> Result<S
     };
     let files = salvager.sort(disk, &segments, root)?;
     if files.is_empty() && root.is_none() {
-        return Err(OpenError::NoLog { place: disk.place() });
+        return Err(OpenError::NoLog { directory: disk.directory() });
     }
     for (own, file) in files {
         salvager.file(disk, own, file)?;

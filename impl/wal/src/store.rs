@@ -228,7 +228,9 @@ impl<D: Disk> Store<D> {
     }
 
     pub(crate) fn sync_directory(&self) -> Result<(), DiskError> {
-        self.disk.sync_directory().map_err(DiskError::of(Call::SyncDirectory, self.disk.place()))
+        self.disk
+            .sync_directory()
+            .map_err(DiskError::of(Call::SyncDirectory, self.disk.directory()))
     }
 }
 

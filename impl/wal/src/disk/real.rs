@@ -121,7 +121,7 @@ impl Disk for RealDisk {
     type File = RealFile;
     type Lock = RealLock;
 
-    fn place(&self) -> String {
+    fn directory(&self) -> String {
         self.directory.display().to_string()
     }
 
