@@ -12,12 +12,19 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use steadfast_output::exit_code::{BROKEN, IO};
 use steadfast_output::{StandardOutput, warn};
+use steadfast_wal::disk::Call;
 use steadfast_wal::{
     Batch, Damage, DamagedPart, Inspection, Location, OpenError, RealDisk, inspect,
 };
 
 /// How many bytes of a record `dump` shows.
 const SHOWN_BYTES: usize = 16;
+
+/// Advice for a directory without a log.
+const NO_LOG: &str =
+    "DIR is the directory of a log, with a file `checkpoint` and files `segment-` and a number";
+/// Advice for a damaged log.
+const SALVAGE: &str = "`steadfast wal cat --salvage DIR` writes the records of every whole batch, also behind the damage";
 
 /// Looks into a write-ahead log.
 #[derive(Debug, Subcommand)]
@@ -133,7 +140,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn dump(target: &Target) -> io::Result<ExitCode> {
-    let mut out = io::BufWriter::new(StandardOutput);
+    let mut out = io::BufWriter::new(StandardOutput::for_data()?);
     let mut written = Ok(());
     let result = inspect_directory(&target.directory, &mut |location, batch| {
         if written.is_ok() {
@@ -149,11 +156,15 @@ fn dump(target: &Target) -> io::Result<ExitCode> {
     });
     written?;
     out.flush()?;
-    Ok(report(&result))
+    Ok(report(&target.directory, &result, Some(SALVAGE)))
 }
 
-/// Prints the damage of a log whose records were shown, if there is any.
-fn report(result: &Result<Inspection, OpenError>) -> ExitCode {
+/// Prints the damage of a log whose records were shown, if there is any, with advice for damage.
+fn report(
+    directory: &Path,
+    result: &Result<Inspection, OpenError>,
+    for_damage: Option<&str>,
+) -> ExitCode {
     match result {
         Ok(inspection) if inspection.tail.is_uncertain() => {
             warn(format_args!("steadfast: {}", clean_or_uncertain(inspection).message));
@@ -161,9 +172,26 @@ fn report(result: &Result<Inspection, OpenError>) -> ExitCode {
         }
         Ok(_) => ExitCode::SUCCESS,
         Err(error) => {
-            warn(format_args!("steadfast: {}", explain(error)));
+            warn(format_args!("steadfast: {}", explain(directory, error)));
+            help(error, for_damage);
             exit_code(error)
         }
+    }
+}
+
+/// Prints what to do next after an error, if there is something to do.
+fn help(error: &OpenError, for_damage: Option<&str>) {
+    let advice = match error {
+        OpenError::Disk(it) if it.call == Call::List => Some(NO_LOG),
+        OpenError::NoLog { .. } | OpenError::ForeignFile { .. } | OpenError::NotALog { .. } => {
+            Some(NO_LOG)
+        }
+        OpenError::Damaged { .. } => for_damage,
+        OpenError::InUse { .. } => Some("try again when that process has closed the log"),
+        _ => None,
+    };
+    if let Some(advice) = advice {
+        warn(format_args!("  help: {advice}"));
     }
 }
 
@@ -196,7 +224,7 @@ fn verify(target: &Target) -> io::Result<ExitCode> {
     });
     let mut verdict = match &result {
         Ok(inspection) => clean_or_uncertain(inspection),
-        Err(error) => failed(error),
+        Err(error) => failed(&target.directory, error),
     };
     (verdict.batches, verdict.records) = (batches, records);
     let code = match (&result, verdict.verdict) {
@@ -208,6 +236,9 @@ fn verify(target: &Target) -> io::Result<ExitCode> {
         // The reader is gone; the exit code still tells the verdict.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
         result => result?,
+    }
+    if let (Err(error), false) = (&result, target.json) {
+        help(error, Some(SALVAGE));
     }
     Ok(code)
 }
@@ -249,7 +280,7 @@ fn clean_or_uncertain(inspection: &Inspection) -> Verdict {
     }
 }
 
-fn failed(error: &OpenError) -> Verdict {
+fn failed(directory: &Path, error: &OpenError) -> Verdict {
     let damage = damage_of(error);
     let (segment, offset, file) = match damage.map(|it| &it.part) {
         Some(DamagedPart::Segment(location)) => {
@@ -261,7 +292,7 @@ fn failed(error: &OpenError) -> Verdict {
     Verdict {
         verdict: if damage.is_some() { "damaged" } else { "unreadable" },
         case: damage.map(|it| it.case.label()),
-        message: explain(error),
+        message: explain(directory, error),
         segment,
         offset,
         file,
@@ -292,16 +323,12 @@ fn exit_code(error: &OpenError) -> ExitCode {
     ExitCode::from(if damage_of(error).is_some() { BROKEN } else { IO })
 }
 
-/// The error with its causes.
-fn explain(error: &OpenError) -> String {
-    let mut message = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        let text = cause.to_string();
-        if !message.ends_with(&text) {
-            message += &format!(": {text}");
-        }
-        source = cause.source();
-    }
-    message
+/// The error with its causes. A log names its files without their directory; here they have it.
+fn explain(directory: &Path, error: &OpenError) -> String {
+    let OpenError::Disk(failed) = error else {
+        return error.to_string();
+    };
+    let is_directory = failed.name == directory.display().to_string();
+    let file = if is_directory { directory.to_owned() } else { directory.join(&failed.name) };
+    format!("cannot {} {}: {}", failed.call, file.display(), failed.source)
 }

@@ -46,7 +46,7 @@ pub fn inspect<D: Disk>(
             None => OpenError::NoLog { directory },
         });
     }
-    let (root, state) = read_root(disk, settings)?;
+    let (root, state) = read_root(disk, settings, &segments)?;
     let settings = Settings { block_bytes: root.block_bytes, ..settings };
     settings.validate()?;
     let (last, tail) = walk(disk, settings, &root, &segments, visit)

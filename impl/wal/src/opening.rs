@@ -111,7 +111,7 @@ impl<D: Disk> Opening<D> {
             create(&disk, log, settings, &segments)?;
             segments = Segments::list(&*disk)?;
         }
-        let (root, state) = read_root(&*disk, settings)?;
+        let (root, state) = read_root(&*disk, settings, &segments)?;
         settings.block_bytes = root.block_bytes;
         settings.validate()?;
         let walk = Walk::ahead(&disk, settings, &root, &segments)

@@ -95,7 +95,7 @@ fn readable_root<D: Disk>(disk: &D, segments: &Segments) -> Result<Option<Root>,
     if !segments.has_checkpoint {
         return Ok(None);
     }
-    match read_root(disk, Settings::default()) {
+    match read_root(disk, Settings::default(), segments) {
         Ok((root, _)) => Ok(Some(root)),
         Err(OpenError::Damaged { .. } | OpenError::NotALog { .. }) => Ok(None),
         Err(error) => Err(error),

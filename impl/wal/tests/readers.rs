@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use steadfast_simulated_disk::{DiskModel, SimulatedDisk};
+use steadfast_simulated_disk::{DiskModel, EIO, Fault, SimulatedDisk};
 use steadfast_wal::disk::Disk;
 use steadfast_wal::{
     Log, LogId, LogIndex, Opening, Reader, ReaderError, RealDisk, Settings, SystemThreads,
@@ -189,4 +189,19 @@ fn a_reader_from_index_0_begins_with_the_first_record() {
     assert!(reader.next_batch().unwrap().is_none());
     write(&log, 1, 5);
     assert_eq!(read(&mut reader), 5);
+}
+
+#[test]
+fn a_segment_that_cannot_be_opened_or_read_is_an_error_of_the_disk() {
+    let disk = simulated();
+    let log = open(&disk);
+    write(&log, 1, 30);
+    // The calls of a first batch: the segment is opened, its length is asked for, and it is read.
+    for call in 0..3 {
+        let mut reader = log.read_from(LogIndex(1)).unwrap();
+        disk.fail_at(disk.calls() + call, Fault::Error(EIO));
+        let error = reader.next_batch().unwrap_err();
+        assert!(matches!(error, ReaderError::Disk(_)), "call {call}: {error}");
+        assert_eq!(read(&mut reader), 30, "a later call tries again");
+    }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use steadfast_delta::manifest::{self, Manifest, ManifestBuilder};
 use steadfast_output::{say, standard_input};
 
-use super::output::{Output, is_standard_output, refuse_to_replace};
+use super::output::{Output, is_standard_output, refuse_closed_output, refuse_to_replace};
 use super::progress::bar;
 use crate::failure::Failure;
 use crate::names::{is_standard, shown};
@@ -61,6 +61,9 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         refuse_to_replace("FILE", &options.file, path)?;
     }
     // First, because reading takes long.
+    if options.output.is_none() || options.json {
+        refuse_closed_output()?;
+    }
     let output = options.output.as_deref().map(Output::create).transpose()?;
     let manifest = read(options)?;
     if let Some(output) = output {

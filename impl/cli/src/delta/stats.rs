@@ -8,6 +8,7 @@ use steadfast_delta::{PatchError, STREAM_NAMES, Stats, stats};
 use steadfast_output::say;
 
 use super::input::reader;
+use super::output::refuse_closed_output;
 use crate::failure::{Failure, with_causes};
 use crate::names::shown;
 
@@ -23,6 +24,7 @@ pub(crate) struct Options {
 
 /// Runs the command.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
+    refuse_closed_output()?;
     let stats = stats(reader(&options.patch)?).map_err(|error| {
         let what = format!("cannot read {}", shown(&options.patch));
         match error {

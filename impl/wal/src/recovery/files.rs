@@ -39,10 +39,12 @@ impl Segments {
     }
 }
 
-/// Reads the checkpoint: its fields and the state.
+/// Reads the checkpoint: its fields and the state. A file that does not begin as a checkpoint does is
+/// damage if there are segments beside it.
 pub(crate) fn read_root<D: Disk>(
     disk: &D,
     settings: Settings,
+    segments: &Segments,
 ) -> Result<(Root, Vec<u8>), OpenError> {
     let directory = || disk.directory();
     let damaged = || OpenError::Damaged {
@@ -64,6 +66,7 @@ pub(crate) fn read_root<D: Disk>(
     bytes.truncate(read);
     match Root::decode(&bytes, settings.decisions) {
         Ok((root, state)) => Ok((root, state.to_vec())),
+        Err(NoCheckpoint::NotOne) if !segments.numbers.is_empty() => Err(damaged()),
         Err(NoCheckpoint::NotOne) => Err(OpenError::NotALog { directory: directory() }),
         Err(NoCheckpoint::OtherVersion(version)) => {
             Err(OpenError::OtherVersion { directory: directory(), version })

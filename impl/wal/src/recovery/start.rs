@@ -42,7 +42,7 @@ pub(crate) fn refuse_what_is_no_log<D: Disk>(
         disk.create_directory().map_err(DiskError::of(Call::CreateDirectory, disk.directory()))?;
         return Ok(());
     }
-    let (root, _) = read_root(disk, settings)?;
+    let (root, _) = read_root(disk, settings, &segments)?;
     if !settings.decisions.is_of_log(root.log, log) {
         let directory = disk.directory();
         return Err(OpenError::OtherLog { directory, found: root.log, wanted: log });
