@@ -26,7 +26,7 @@ const NO_LOG: &str =
 /// Advice for a damaged log.
 const SALVAGE: &str = "`steadfast wal cat --salvage DIR` writes the records of every whole batch, also behind the damage";
 
-/// Looks into a write-ahead log.
+/// Shows and verifies a write-ahead log.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Prints every batch with its location, and its records.
@@ -233,7 +233,7 @@ fn verify(target: &Target) -> io::Result<ExitCode> {
         (Err(error), _) => exit_code(error),
     };
     match verdict.show(target.json) {
-        // The reader is gone; the exit code still tells the verdict.
+        // The reader is gone; the exit code still shows the verdict.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
         result => result?,
     }

@@ -94,7 +94,7 @@ pub struct Violation {
     pub broken: String,
 }
 
-/// Goes through a scope with as many threads as there are processors.
+/// Goes through a scope with one thread per processor.
 #[must_use]
 pub fn enumerate(
     scope: &Scope,
@@ -421,8 +421,8 @@ impl Enumerator {
         }
         let disk = Arc::new(SimulatedDisk::new(model));
         if Opening::begin(disk, OTHER_LOG, self.settings).is_ok() {
-            let about = About { run, what: "an opening by somebody else".to_owned() };
-            self.violated(&about, "another node's log was opened".to_owned());
+            let about = About { run, what: "an opening as another log".to_owned() };
+            self.violated(&about, "the log was opened under another id".to_owned());
         }
     }
 

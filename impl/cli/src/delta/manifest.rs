@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::names::{is_standard, shown};
 use crate::source::Source;
 
-/// Tell a file's name and what it consists of.
+/// Print the hash of a file's manifest, and its length and parts.
 #[derive(Args)]
 pub(crate) struct Options {
     /// The file; `-` is standard input.
@@ -25,11 +25,11 @@ pub(crate) struct Options {
     /// How far down the manifest goes.
     #[arg(long, value_enum, default_value_t = Depth::Grains)]
     depth: Depth,
-    /// Read FILE a second time, and fail if it reads differently. Done without being asked if a process
-    /// has FILE open for writing, and for a device.
+    /// Read FILE a second time, and fail if it reads differently. The default if a process has
+    /// FILE open for writing, and for a device.
     #[arg(long)]
     read_twice: bool,
-    /// Say it as JSON.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
 }

@@ -55,7 +55,7 @@ impl Output {
         sink.map(|sink| Output { path: path.to_owned(), sink })
     }
 
-    /// An error that says what it is about: to whoever writes here, it is one of many files.
+    /// An error that names this output, because a caller writes several files.
     fn cannot(&self, error: &io::Error) -> io::Error {
         io::Error::new(error.kind(), format!("cannot write {}: {error}", shown(&self.path)))
     }

@@ -12,12 +12,12 @@ use super::output::refuse_closed_output;
 use crate::failure::{Failure, with_causes};
 use crate::names::shown;
 
-/// Tell what a patch consists of.
+/// Print the parts of a patch and their sizes.
 #[derive(Args)]
 pub(crate) struct Options {
     /// The patch; `-` is standard input.
     patch: PathBuf,
-    /// Say it as JSON.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
 }

@@ -43,7 +43,7 @@ pub enum Case {
     HalfBorn,
     /// Records without a checkpoint.
     LostCheckpoint,
-    /// A checkpoint with wrong checksums.
+    /// A checkpoint with wrong checksums, or other bytes in its place.
     DamagedCheckpoint,
 }
 
@@ -81,7 +81,11 @@ pub const CASES: [(Case, &str, &str); 17] = [
     (Case::RetiredLeft, "retired-left", "a segment is left that the checkpoint needs no more"),
     (Case::HalfBorn, "half-born", "the log was being created: it is created again"),
     (Case::LostCheckpoint, "lost-checkpoint", "there are records and no checkpoint"),
-    (Case::DamagedCheckpoint, "damaged-checkpoint", "the checkpoint is not what was written"),
+    (
+        Case::DamagedCheckpoint,
+        "damaged-checkpoint",
+        "the checkpoint has other bytes than the log wrote",
+    ),
 ];
 
 impl Case {
@@ -148,7 +152,7 @@ pub struct Tail {
     pub case: Case,
     /// Where the next batch would have been.
     pub location: Location,
-    /// The first and the last record of the batch that is not whole, where its header tells.
+    /// The first and the last record of the batch that is not whole, where its header is whole.
     pub cut: Option<(LogIndex, LogIndex)>,
 }
 
