@@ -1,4 +1,4 @@
-//! `steadfast delta`: what changed between two versions of a file.
+//! `steadfast delta`: patches between two versions of a file.
 
 mod diff;
 mod in_place;
@@ -15,16 +15,16 @@ use clap::Subcommand;
 
 use crate::failure::Failure;
 
-/// What to do with two versions of a file, or with a patch.
+/// A command on two versions of a file, or on a patch.
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Write the patch that makes NEW from OLD.
     Diff(diff::Options),
     /// Make NEW from OLD and a patch.
     Patch(patch::Options),
-    /// Tell a file's name and what it consists of.
+    /// Print the hash of a file's manifest, and its length and parts.
     Manifest(manifest::Options),
-    /// Tell what a patch consists of.
+    /// Print the parts of a patch and their sizes.
     Stats(stats::Options),
 }
 

@@ -31,11 +31,11 @@ impl Failure {
         Failure { code: IO, message: with_causes(what.into(), error), help: None }
     }
 
-    /// A file was changed by somebody while it was read, so that nothing that was made of it counts;
-    /// and how one knows.
+    /// Another process changed a file while it was read, so a result from it is void. `how` names the
+    /// evidence.
     pub(crate) fn changed(file: impl Display, how: &str) -> Failure {
         let message = format!("{file} was changed while it was read: {how}");
-        let help = Some("make a copy that nobody writes to, and take that");
+        let help = Some("make a copy that no process writes to, and use that");
         Failure { code: IO, message, help }
     }
 
@@ -44,7 +44,7 @@ impl Failure {
         Failure { help: Some(help), ..self }
     }
 
-    /// Tells it on standard error and returns the exit code that stands for it.
+    /// Prints it on standard error and returns the exit code that stands for it.
     pub(crate) fn report(&self) -> ExitCode {
         warn(format_args!("steadfast: {}", self.message));
         if let Some(help) = self.help {

@@ -17,8 +17,8 @@ use steadfast_output::parse;
 
 /// A replicated file store whose protocol is exhaustively checked.
 ///
-/// Exit codes: 0 all is well, 1 something is damaged or a promise broken, 2 usage, 3 not all
-/// was told, because nobody reads standard output, 4 input or output.
+/// Exit codes: 0 success, 1 an input is damaged or a promise is broken, 2 wrong usage, 3 the reader of
+/// standard output stopped early, 4 reading or writing failed.
 #[derive(Parser)]
 #[command(name = "steadfast", version)]
 struct Options {
@@ -28,12 +28,12 @@ struct Options {
 
 #[derive(Subcommand)]
 enum Command {
-    /// What changed between two versions of a file.
+    /// Makes and applies patches between two versions of a file.
     #[command(subcommand)]
     Delta(delta::Command),
-    /// Tells five stories about a simulated cluster, on real bytes.
+    /// Runs five scenarios of a simulated cluster on real bytes.
     Simulate(simulate::Options),
-    /// Looks into a write-ahead log.
+    /// Shows and verifies a write-ahead log.
     #[command(subcommand)]
     Wal(wal::Command),
 }

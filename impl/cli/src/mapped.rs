@@ -1,14 +1,14 @@
 //! Files in memory, as the system's page cache holds them.
 //!
-//! Whoever maps a file trusts that nobody changes it: the pages are the file's own. Three things may
-//! happen and are dealt with:
+//! A mapping shows changes that other processes make to the file, because both share its pages. This
+//! module handles three of them:
 //!
 //! - The file is cut off, or the disk fails. To touch a page that cannot be had raises SIGBUS, which
 //!   would kill the program. A handler puts zeros in place of the rest of the mapping and remembers
-//!   where; whoever has finished reading asks [`Mapped::fault`] and throws the result away.
+//!   where; the reader asks [`Mapped::fault`] at its end and discards the result.
 //! - The file is overwritten. Then bytes change while they are looked at. Nothing here or in the
 //!   delta engine trusts a byte to stay: every index is checked, so a wrong patch is the worst that
-//!   comes of it. [`Source`](crate::source::Source) tells whether the file changed.
+//!   comes of it. [`Source`](crate::source::Source) detects that the file changed.
 //! - The file lies in memory (tmpfs) and has holes. To touch a hole through a mapping would allocate
 //!   its page in the file, and keep it. Such a file is mapped without its holes.
 //!
@@ -117,8 +117,8 @@ impl Mapped {
     }
 }
 
-/// Whether a process has a file open for writing, or mapped so. `None` if the system does not tell:
-/// it tells the owner of a file and a privileged process, of files on most local file systems.
+/// Whether a process has a file open for writing, or mapped so. `None` if the system does not
+/// answer: it answers the owner of a file and a privileged process, on most local file systems.
 #[cfg(target_os = "linux")]
 pub(crate) fn has_writer(file: &File) -> Option<bool> {
     /// From `linux/fcntl.h`; `libc` has it for musl only.
@@ -131,9 +131,9 @@ pub(crate) fn has_writer(file: &File) -> Option<bool> {
             _ => Ok(()),
         }
     };
-    // A read lease is granted if there is no writer. It is given back at once; whoever opens the
-    // file for writing in between waits that long, and we are sent a signal, which must not be
-    // SIGIO: that would end the program.
+    // A read lease is granted if there is no writer. It is given back at once; a process that
+    // opens the file for writing in between waits that long, and the system sends us a signal. It must
+    // not be SIGIO, which would end the program.
     call(F_SETSIG, libc::SIGURG).ok()?;
     match call(libc::F_SETLEASE, libc::F_RDLCK) {
         Ok(()) => call(libc::F_SETLEASE, libc::F_UNLCK).ok().map(|()| false),
@@ -142,7 +142,7 @@ pub(crate) fn has_writer(file: &File) -> Option<bool> {
     }
 }
 
-/// As on Linux, where the system would tell.
+/// Only Linux answers this.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn has_writer(_: &File) -> Option<bool> {
     None

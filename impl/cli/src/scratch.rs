@@ -1,4 +1,4 @@
-//! The contents that a simulation is told with, none of them in memory: the user's files, mapped, and
+//! The contents of a simulation, none of them in memory: the user's files, mapped, and
 //! changed versions of them.
 
 use std::cell::RefCell;
@@ -13,7 +13,7 @@ use steadfast_sim::scenario::{Scratch, Splice, write_spliced};
 use crate::failure::Failure;
 use crate::whole::Whole;
 
-/// The files that a simulation is told with, and what must not change while it is.
+/// The files that a simulation uses and that must not change meanwhile.
 #[derive(Debug, Default)]
 pub(crate) struct MappedFiles {
     /// The files that are not ours, and the versions that share pages with them.
@@ -28,8 +28,7 @@ impl MappedFiles {
         bytes
     }
 
-    /// Fails if somebody changed a file while it was read, so that nothing that was made of it
-    /// counts.
+    /// Fails if another process changed a file while it was read, so that a result from it is void.
     pub(crate) fn assert_unchanged(&self) -> Result<(), Failure> {
         let foreign = self.foreign.borrow();
         foreign.iter().filter_map(Bytes::owner::<Whole>).try_for_each(Whole::assert_unchanged)

@@ -12,15 +12,24 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use steadfast_output::exit_code::{BROKEN, IO};
 use steadfast_output::{StandardOutput, warn};
-use steadfast_wal::{Batch, Damage, Inspection, Location, OpenError, Place, RealDisk, inspect};
+use steadfast_wal::disk::Call;
+use steadfast_wal::{
+    Batch, Damage, DamagedPart, Inspection, Location, OpenError, RealDisk, inspect,
+};
 
 /// How many bytes of a record `dump` shows.
 const SHOWN_BYTES: usize = 16;
 
-/// Looks into a write-ahead log.
+/// Advice for a directory without a log.
+const NO_LOG: &str =
+    "DIR is the directory of a log, with a file `checkpoint` and files `segment-` and a number";
+/// Advice for a damaged log.
+const SALVAGE: &str = "`steadfast wal cat --salvage DIR` writes the records of every whole batch, also behind the damage";
+
+/// Shows and verifies a write-ahead log.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Prints every batch and every record with its place.
+    /// Prints every batch with its location, and its records.
     Dump(Target),
     /// Reads every byte of a log and names its damage.
     Verify(Target),
@@ -131,7 +140,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn dump(target: &Target) -> io::Result<ExitCode> {
-    let mut out = io::BufWriter::new(StandardOutput);
+    let mut out = io::BufWriter::new(StandardOutput::for_data()?);
     let mut written = Ok(());
     let result = inspect_directory(&target.directory, &mut |location, batch| {
         if written.is_ok() {
@@ -147,11 +156,15 @@ fn dump(target: &Target) -> io::Result<ExitCode> {
     });
     written?;
     out.flush()?;
-    Ok(report(&result))
+    Ok(report(&target.directory, &result, Some(SALVAGE)))
 }
 
-/// Prints the damage of a log whose records were shown, if there is any.
-fn report(result: &Result<Inspection, OpenError>) -> ExitCode {
+/// Prints the damage of a log whose records were shown, if there is any, with advice for damage.
+fn report(
+    directory: &Path,
+    result: &Result<Inspection, OpenError>,
+    for_damage: Option<&str>,
+) -> ExitCode {
     match result {
         Ok(inspection) if inspection.tail.is_uncertain() => {
             warn(format_args!("steadfast: {}", clean_or_uncertain(inspection).message));
@@ -159,9 +172,26 @@ fn report(result: &Result<Inspection, OpenError>) -> ExitCode {
         }
         Ok(_) => ExitCode::SUCCESS,
         Err(error) => {
-            warn(format_args!("steadfast: {}", explain(error)));
+            warn(format_args!("steadfast: {}", explain(directory, error)));
+            help(error, for_damage);
             exit_code(error)
         }
+    }
+}
+
+/// Prints what to do next after an error, if there is something to do.
+fn help(error: &OpenError, for_damage: Option<&str>) {
+    let advice = match error {
+        OpenError::Disk(it) if it.call == Call::List => Some(NO_LOG),
+        OpenError::NoLog { .. } | OpenError::ForeignFile { .. } | OpenError::NotALog { .. } => {
+            Some(NO_LOG)
+        }
+        OpenError::Damaged { .. } => for_damage,
+        OpenError::InUse { .. } => Some("try again when that process has closed the log"),
+        _ => None,
+    };
+    if let Some(advice) = advice {
+        warn(format_args!("  help: {advice}"));
     }
 }
 
@@ -194,7 +224,7 @@ fn verify(target: &Target) -> io::Result<ExitCode> {
     });
     let mut verdict = match &result {
         Ok(inspection) => clean_or_uncertain(inspection),
-        Err(error) => failed(error),
+        Err(error) => failed(&target.directory, error),
     };
     (verdict.batches, verdict.records) = (batches, records);
     let code = match (&result, verdict.verdict) {
@@ -203,9 +233,12 @@ fn verify(target: &Target) -> io::Result<ExitCode> {
         (Err(error), _) => exit_code(error),
     };
     match verdict.show(target.json) {
-        // The reader is gone; the exit code still tells the verdict.
+        // The reader is gone; the exit code still shows the verdict.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
         result => result?,
+    }
+    if let (Err(error), false) = (&result, target.json) {
+        help(error, Some(SALVAGE));
     }
     Ok(code)
 }
@@ -247,17 +280,19 @@ fn clean_or_uncertain(inspection: &Inspection) -> Verdict {
     }
 }
 
-fn failed(error: &OpenError) -> Verdict {
+fn failed(directory: &Path, error: &OpenError) -> Verdict {
     let damage = damage_of(error);
-    let (segment, offset, file) = match damage.map(|it| &it.place) {
-        Some(Place::At(location)) => (Some(location.segment.0), Some(location.offset), None),
-        Some(Place::File(name)) => (None, None, Some(name.clone())),
+    let (segment, offset, file) = match damage.map(|it| &it.part) {
+        Some(DamagedPart::Segment(location)) => {
+            (Some(location.segment.0), Some(location.offset), None)
+        }
+        Some(DamagedPart::File(name)) => (None, None, Some(name.clone())),
         None => (None, None, None),
     };
     Verdict {
         verdict: if damage.is_some() { "damaged" } else { "unreadable" },
         case: damage.map(|it| it.case.label()),
-        message: explain(error),
+        message: explain(directory, error),
         segment,
         offset,
         file,
@@ -288,16 +323,12 @@ fn exit_code(error: &OpenError) -> ExitCode {
     ExitCode::from(if damage_of(error).is_some() { BROKEN } else { IO })
 }
 
-/// The error with its causes.
-fn explain(error: &OpenError) -> String {
-    let mut message = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        let text = cause.to_string();
-        if !message.ends_with(&text) {
-            message += &format!(": {text}");
-        }
-        source = cause.source();
-    }
-    message
+/// The error with its causes. A log names its files without their directory; here they have it.
+fn explain(directory: &Path, error: &OpenError) -> String {
+    let OpenError::Disk(failed) = error else {
+        return error.to_string();
+    };
+    let is_directory = failed.name == directory.display().to_string();
+    let file = if is_directory { directory.to_owned() } else { directory.join(&failed.name) };
+    format!("cannot {} {}: {}", failed.call, file.display(), failed.source)
 }

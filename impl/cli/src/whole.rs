@@ -80,8 +80,8 @@ impl Whole {
         }
     }
 
-    /// Fails if the input no longer holds what was read into memory. Of a mapped one
-    /// without copies, whoever looks at the bytes twice tells.
+    /// Fails if the input no longer holds what was read into memory. A mapped input without
+    /// copies is not compared: a caller that reads its bytes twice sees the change itself.
     pub(crate) fn assert_reads_same(&self) -> Result<(), Failure> {
         match (&self.bytes, &self.source) {
             (Bytes::Read(bytes), Some(source)) => source.assert_reads_as(bytes),
@@ -119,8 +119,8 @@ fn map(source: &Source, length: u64) -> io::Result<Option<Mapped>> {
     }
 }
 
-/// Whether an error says that the process or the system has no more of something: then it helps
-/// nobody to read into memory instead.
+/// Whether the process or the system has run out of a resource: then reading into memory instead would
+/// fail, too.
 pub(crate) fn is_short_of_room(error: &io::Error) -> bool {
     let code = error.raw_os_error();
     error.kind() == io::ErrorKind::OutOfMemory

@@ -115,6 +115,8 @@ fn errors_name_what_the_user_knows_and_can_do() {
         assert_refused(&room.run(old), 2, "PATCH can be -");
     }
     assert_refused(&room.run(&["stats", "."]), 4, "cannot read .: Is a directory");
+    let patch = room.run(&["patch", "old", ".", "-o", "made"]);
+    assert_refused(&patch, 4, "cannot read .: Is a directory");
 }
 
 #[test]

@@ -86,7 +86,14 @@ fn every_name_of_standard_output_is_written_to() {
 #[test]
 fn closed_descriptors_lose_nothing() {
     let room = Room::new(OLD, NEW);
-    for line in ["diff old new -o -", "patch old patch -o /dev/stdout", "manifest old -o -"] {
+    for line in [
+        "diff old new -o -",
+        "patch old patch -o /dev/stdout",
+        "manifest old -o -",
+        "manifest old",
+        "manifest old -o x --json",
+        "stats patch",
+    ] {
         let closed = room.run(&format!("steadfast delta {line} >&-"));
         assert_refused(&closed, 4, "cannot write to standard output: it is closed");
     }

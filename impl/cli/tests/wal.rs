@@ -74,7 +74,13 @@ fn records_are_written_out_as_they_are() {
         let says = format!("there is no record {number}: the last is 20");
         assert!(message.contains(&says), "{message}");
     }
-    assert_eq!(cat(&log, &["--from", "x"]).0, 2);
+    for wrong in [["--from", "x"], ["--from", "0"], ["--to", "0"]] {
+        let (code, out, message) = cat(&log, &wrong);
+        assert_eq!((code, out), (2, Vec::new()), "{message}");
+    }
+    let (code, out, message) = cat(&log, &["--from", "10", "--to", "5"]);
+    assert_eq!((code, out), (2, Vec::new()));
+    assert!(message.contains("--from 10 comes behind --to 5"), "{message}");
     assert_eq!(cat(&log, &["--frame", "tab"]).0, 2);
 }
 
@@ -296,12 +302,62 @@ fn a_dump_that_nobody_reads_to_its_end_is_incomplete() {
 }
 
 #[test]
+fn records_for_a_closed_standard_output_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    write_log(directory.path());
+    for verb in ["cat", "cat --salvage", "dump"] {
+        let line = format!("\"$0\" wal {verb} \"$1\" >&-");
+        let mut command = Command::new("sh");
+        command.args(["-c", &line, env!("CARGO_BIN_EXE_steadfast")]).arg(directory.path());
+        let output = command.output().unwrap();
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(4), "{verb}: {message}");
+        assert!(message.contains("standard output: it is closed"), "{message}");
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named_with_its_directory() {
+    let directory = tempfile::tempdir().unwrap();
+    write_log(directory.path());
+    let checkpoint = directory.path().join("checkpoint");
+    std::fs::remove_file(&checkpoint).unwrap();
+    std::fs::create_dir(&checkpoint).unwrap();
+    for verb in ["verify", "dump", "cat"] {
+        let (code, _, message) = wal(verb, directory.path(), &[]);
+        assert_eq!(code, 4, "{message}");
+        let says = format!("cannot read {}: ", checkpoint.display());
+        assert!(message.contains(&says), "{message}");
+    }
+}
+
+#[test]
+fn a_checkpoint_that_was_overwritten_beside_segments_is_damage() {
+    let directory = tempfile::tempdir().unwrap();
+    write_log(directory.path());
+    for bytes in [&b""[..], b"none of a checkpoint's bytes"] {
+        std::fs::write(directory.path().join("checkpoint"), bytes).unwrap();
+        let (code, _, message) = wal("verify", directory.path(), &[]);
+        assert_eq!(code, 1, "{message}");
+        assert!(message.contains("damaged-checkpoint"), "{message}");
+        assert!(message.contains("help: `steadfast wal cat --salvage DIR`"), "{message}");
+        let (code, out, message) = cat(directory.path(), &["--salvage"]);
+        assert_eq!((code, out), (1, records(1, 20, b"", b"")), "{message}");
+        assert!(!message.contains("help"), "{message}");
+    }
+}
+
+#[test]
 fn what_is_no_log_is_named_and_left_alone() {
     let directory = tempfile::tempdir().unwrap();
     let place = directory.path();
     let (code, _, message) = wal("verify", &place.join("nowhere"), &[]);
     assert_eq!(code, 4);
-    assert!(message.contains("nowhere"), "{message}");
+    assert!(
+        message.contains(&format!("cannot list {}", place.join("nowhere").display())),
+        "{message}"
+    );
+    assert!(message.contains("help: DIR is the directory of a log"), "{message}");
     let (code, _, message) = wal("verify", place, &[]);
     assert_eq!(code, 4);
     assert!(message.contains("holds no log"), "{message}");

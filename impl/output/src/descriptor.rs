@@ -17,7 +17,7 @@ const LINKS_MAX: usize = 40;
 ///
 /// # Errors
 /// It is closed. A Rust program finds `/dev/null` in its place, opened for reading and writing, and
-/// cannot tell that from a `/dev/null` that its caller opened like this. The latter is taken for
+/// cannot distinguish it from a `/dev/null` that its caller opened like this. The latter is taken for
 /// closed, too: a caller that wants an empty input can name it.
 pub fn standard_input() -> io::Result<StdinLock<'static>> {
     match stands_for_closed(io::stdin()) {
@@ -76,7 +76,7 @@ pub(crate) fn reopen(descriptor: u32, path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Where a descriptor is and how it was opened, as Linux tells it.
+/// Where a descriptor is and how it was opened, as Linux shows it.
 fn state(descriptor: u32) -> Option<(u64, OFlag)> {
     let path = PathBuf::from(format!("/proc/self/fdinfo/{descriptor}"));
     let text = fs::read_to_string(path).ok()?;

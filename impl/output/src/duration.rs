@@ -5,7 +5,7 @@ use std::time::Duration;
 /// The duration of an option in seconds.
 ///
 /// # Errors
-/// It is not a number, or too large or negative; the error tells the accepted form.
+/// It is not a number, or too large or negative; the error names the accepted form.
 pub fn seconds(text: &str) -> Result<Duration, String> {
     parse(text, 1.0).ok_or_else(|| "expected a number of seconds, such as 30 or 0.5".to_owned())
 }

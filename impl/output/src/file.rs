@@ -37,8 +37,8 @@ use crate::sync::{sync_directory_of, sync_file};
 /// replaced either, although its directory would allow it: as with `cp`, its owner wants to keep it.
 ///
 /// A file that is replaced passes on its permissions, its access list and its other attributes, and its
-/// owner and group as far as this process may give files away. At no moment does a user get access who
-/// had none: where an attribute or a list cannot be kept, the file is not replaced. Its other names, if
+/// owner and group as far as this process may give files away. No user gains access at any
+/// moment: where an attribute or a list cannot be kept, the file is not replaced. Its other names, if
 /// it has any, still name the old file.
 ///
 /// Runs of zeros become holes, which take no room.

@@ -23,7 +23,7 @@ const UNITS: [(&str, u64); 14] = [
 /// and lower case are the same.
 ///
 /// # Errors
-/// It is no such number, or needs more than 64 bits; the error tells the accepted form.
+/// It is no such number, or needs more than 64 bits; the error names the accepted form.
 pub fn bytes(text: &str) -> Result<u64, String> {
     parse(text, "B").ok_or_else(|| {
         "expected a whole number of bytes below 2^64, such as 4096, 64K, 100MB or 1G".to_owned()

@@ -39,7 +39,7 @@ pub fn say(line: impl Display) {
 }
 
 /// Prints one line on standard error, [`escaped`], because it may hold any file name. A failure is
-/// ignored: the exit code tells the rest.
+/// ignored: the exit code stands.
 pub fn warn(line: impl Display) {
     let _ = writeln!(io::stderr(), "{}", escaped(&line.to_string()));
 }

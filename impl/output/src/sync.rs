@@ -41,7 +41,7 @@ fn tolerate(path: &Path, synced: io::Result<()>) -> io::Result<()> {
     match synced {
         Err(error) if is_refusal(&error) => {
             static SAID: Once = Once::new();
-            let why = "a power failure soon after may undo what was written";
+            let why = "a power failure soon after may undo the write";
             SAID.call_once(|| {
                 warn_as_program(format!(
                     "warning: {} cannot be synced ({error}): {why}",

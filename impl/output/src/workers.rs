@@ -1,4 +1,4 @@
-//! Threads, as many as the system starts.
+//! Threads, up to the number that the system starts.
 
 use std::io;
 use std::iter;
@@ -11,7 +11,7 @@ use std::thread;
 /// Another process may take the last of them in between.
 ///
 /// # Errors
-/// It does not; the error tells how many it starts.
+/// It does not; the error says how many it starts.
 pub fn assert_threads(count: usize) -> io::Result<()> {
     let (release, released) = channel::<()>();
     let released = Mutex::new(released);

@@ -28,24 +28,28 @@ impl CrashModel {
     /// The disk after a crash: everything on it is durable. `choose` is called with the number of
     /// possibilities and returns one of them, counted from 0; possibility 0 is "nothing survived".
     pub fn crash(&self, model: &DiskModel, choose: &mut dyn FnMut(usize) -> usize) -> DiskModel {
-        let mut names = model.durable_names.clone();
+        let mut names = Arc::clone(&model.durable_names);
         for change in &model.changes {
             if choose(2) == 1 {
-                change.apply(&mut names);
+                change.apply(Arc::make_mut(&mut names));
             }
         }
         let inodes: BTreeSet<Inode> = names.values().copied().collect();
-        let files: BTreeMap<Inode, FileModel> =
+        let files: BTreeMap<Inode, Arc<FileModel>> =
             inodes.iter().map(|it| (*it, self.crash_file(&model.files[it], choose))).collect();
         model.with(names, files)
     }
 
-    fn crash_file(&self, file: &FileModel, choose: &mut dyn FnMut(usize) -> usize) -> FileModel {
+    fn crash_file(
+        &self,
+        file: &Arc<FileModel>,
+        choose: &mut dyn FnMut(usize) -> usize,
+    ) -> Arc<FileModel> {
         if file.pending.is_empty() {
-            return file.clone();
+            return Arc::clone(file);
         }
         let bytes = Arc::new(self.survivors(file, choose));
-        FileModel { seen: Arc::clone(&bytes), durable: bytes, pending: Vec::new() }
+        Arc::new(FileModel { seen: Arc::clone(&bytes), durable: bytes, pending: Vec::new() })
     }
 
     fn survivors(&self, file: &FileModel, choose: &mut dyn FnMut(usize) -> usize) -> Vec<u8> {

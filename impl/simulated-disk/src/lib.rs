@@ -56,6 +56,8 @@ struct Inner {
     is_locked: bool,
     /// How many calls there were.
     calls: u64,
+    /// How many calls changed the disk.
+    changes: usize,
     /// The faults, each with the number of its call.
     faults: Vec<(u64, Fault)>,
     /// How many bytes fit on the disk.
@@ -90,6 +92,7 @@ impl SimulatedDisk {
             model,
             is_locked: false,
             calls: 0,
+            changes: 0,
             faults: Vec::new(),
             capacity: None,
             tape: None,
@@ -115,6 +118,12 @@ impl SimulatedDisk {
     #[must_use]
     pub fn calls(&self) -> u64 {
         self.inner().calls
+    }
+
+    /// How many calls changed the disk.
+    #[must_use]
+    pub fn changes(&self) -> usize {
+        self.inner().changes
     }
 
     /// Plants a fault in a call; the first one is call 0.
@@ -172,6 +181,7 @@ impl SimulatedDisk {
 
 impl Inner {
     fn record(&mut self) {
+        self.changes += 1;
         if let Some(tape) = &mut self.tape {
             tape.push(self.model.clone());
         }
@@ -182,7 +192,7 @@ impl Disk for SimulatedDisk {
     type File = SimulatedFile;
     type Lock = SimulatedLock;
 
-    fn place(&self) -> String {
+    fn directory(&self) -> String {
         "the simulated disk".to_owned()
     }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 pub(crate) struct Inode(u32);
 
 /// A change of names that happens as a whole or not at all.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
     Set(Arc<str>, Inode),
     Rename(Arc<str>, Arc<str>, Inode),
@@ -17,35 +17,38 @@ pub(crate) enum Change {
 }
 
 /// A change of a file.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Write {
     Bytes(u64, Arc<[u8]>),
     Length(u64),
 }
 
 /// A change of a file that is not durable.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Pending {
     pub(crate) write: Write,
     /// Whether a sync of it has failed: later syncs leave it out.
     pub(crate) is_abandoned: bool,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FileModel {
     pub(crate) seen: Arc<Vec<u8>>,
     pub(crate) durable: Arc<Vec<u8>>,
     pub(crate) pending: Vec<Pending>,
 }
 
-/// A disk with one directory on it. Cloning it is cheap.
-#[derive(Clone, Debug, Default)]
+/// The names of files.
+pub(crate) type Names = BTreeMap<Arc<str>, Inode>;
+
+/// A disk with one directory on it. Cloning it is cheap: clones share whatever neither changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DiskModel {
     is_there: bool,
-    pub(crate) names: BTreeMap<Arc<str>, Inode>,
-    pub(crate) durable_names: BTreeMap<Arc<str>, Inode>,
+    pub(crate) names: Arc<Names>,
+    pub(crate) durable_names: Arc<Names>,
     pub(crate) changes: Vec<Change>,
-    pub(crate) files: BTreeMap<Inode, FileModel>,
+    pub(crate) files: BTreeMap<Inode, Arc<FileModel>>,
     next: u32,
 }
 
@@ -58,10 +61,10 @@ impl DiskModel {
             let inode = model.fresh();
             let bytes = Arc::new(bytes.to_vec());
             let file = FileModel { seen: Arc::clone(&bytes), durable: bytes, pending: Vec::new() };
-            model.files.insert(inode, file);
-            model.names.insert((*name).into(), inode);
+            model.files.insert(inode, Arc::new(file));
+            Arc::make_mut(&mut model.names).insert((*name).into(), inode);
         }
-        model.durable_names = model.names.clone();
+        model.durable_names = Arc::clone(&model.names);
         model
     }
 
@@ -81,26 +84,26 @@ impl DiskModel {
         let inode = self.names.get(name).copied().unwrap_or_else(|| self.fresh());
         let bytes = Arc::new(bytes);
         let file = FileModel { seen: Arc::clone(&bytes), durable: bytes, pending: Vec::new() };
-        self.files.insert(inode, file);
-        self.names.insert(name.into(), inode);
-        self.durable_names.insert(name.into(), inode);
+        self.files.insert(inode, Arc::new(file));
+        Arc::make_mut(&mut self.names).insert(name.into(), inode);
+        Arc::make_mut(&mut self.durable_names).insert(name.into(), inode);
     }
 
     /// Removes a file, durably.
     pub fn take(&mut self, name: &str) {
-        self.names.remove(name);
-        self.durable_names.remove(name);
+        Arc::make_mut(&mut self.names).remove(name);
+        Arc::make_mut(&mut self.durable_names).remove(name);
     }
 
     /// This disk with other files on it, all durable.
     pub(crate) fn with(
         &self,
-        names: BTreeMap<Arc<str>, Inode>,
-        files: BTreeMap<Inode, FileModel>,
+        names: Arc<Names>,
+        files: BTreeMap<Inode, Arc<FileModel>>,
     ) -> DiskModel {
         DiskModel {
             is_there: self.is_there,
-            durable_names: names.clone(),
+            durable_names: Arc::clone(&names),
             names,
             changes: Vec::new(),
             files,
@@ -136,7 +139,7 @@ impl DiskModel {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
         let inode = self.fresh();
-        self.files.insert(inode, FileModel::default());
+        self.files.insert(inode, Arc::default());
         self.change(Change::Set(name.into(), inode));
         Ok(inode)
     }
@@ -154,12 +157,12 @@ impl DiskModel {
     }
 
     fn change(&mut self, change: Change) {
-        change.apply(&mut self.names);
+        change.apply(Arc::make_mut(&mut self.names));
         self.changes.push(change);
     }
 
     pub(crate) fn sync_directory(&mut self) {
-        self.durable_names = self.names.clone();
+        self.durable_names = Arc::clone(&self.names);
         self.changes.clear();
     }
 
@@ -189,14 +192,14 @@ impl DiskModel {
     }
 
     fn pend(&mut self, inode: Inode, write: Write) {
-        if let Some(file) = self.files.get_mut(&inode) {
+        if let Some(file) = self.files.get_mut(&inode).map(Arc::make_mut) {
             write.apply(Arc::make_mut(&mut file.seen));
             file.pending.push(Pending { write, is_abandoned: false });
         }
     }
 
     pub(crate) fn sync(&mut self, inode: Inode) {
-        let Some(file) = self.files.get_mut(&inode) else {
+        let Some(file) = self.files.get_mut(&inode).map(Arc::make_mut) else {
             return;
         };
         if file.pending.iter().any(|it| it.is_abandoned) {
@@ -215,14 +218,14 @@ impl DiskModel {
 
     /// Notes that a sync has failed: the changes that it was to make durable are abandoned.
     pub(crate) fn fail_sync(&mut self, inode: Inode) {
-        if let Some(file) = self.files.get_mut(&inode) {
+        if let Some(file) = self.files.get_mut(&inode).map(Arc::make_mut) {
             file.pending.iter_mut().for_each(|it| it.is_abandoned = true);
         }
     }
 }
 
 impl Change {
-    pub(crate) fn apply(&self, names: &mut BTreeMap<Arc<str>, Inode>) {
+    pub(crate) fn apply(&self, names: &mut Names) {
         match self {
             Change::Set(name, inode) => {
                 names.insert(Arc::clone(name), *inode);

@@ -37,13 +37,14 @@ pub(crate) struct Driver {
 }
 
 /// A moment at which the machine may crash.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Moment {
     pub(crate) model: DiskModel,
     pub(crate) promise: Promise,
 }
 
 /// The log said that it cannot go on. No promise is broken by that.
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Stopped(pub(crate) String);
 
 impl Driver {
@@ -66,6 +67,14 @@ impl Driver {
     /// Creates the log.
     pub(crate) fn create(&mut self) -> Result<(), Stopped> {
         not_stuck(|| self.open())
+    }
+
+    /// Whether two logs made the same calls, left the same disks and are bound by the same promises.
+    pub(crate) fn is_like(&self, other: &Driver) -> bool {
+        (self.promise, self.last_batch, self.disk.calls())
+            == (other.promise, other.last_batch, other.disk.calls())
+            && self.history == other.history
+            && self.disk.model() == other.disk.model()
     }
 
     /// Begins to keep the states of the disk.

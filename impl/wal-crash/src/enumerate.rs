@@ -13,7 +13,7 @@ use crate::damage::damages;
 use crate::driver::{Driver, LOG, Moment, OTHER_LOG, Stopped};
 use crate::geometry::Geometry;
 use crate::history::{History, Promise};
-use crate::images::{fingerprint, hasher, images};
+use crate::images::{Fingerprints, hasher, images};
 use crate::judge::{Opened, Outcome, judge_crash, keeps, recover};
 use crate::subject::LogKind;
 use crate::turns::Schedule;
@@ -33,7 +33,8 @@ const SHARDS: usize = 64;
 pub struct Scope {
     /// The sizes of blocks, sectors and records.
     pub geometry: Geometry,
-    /// The logs that each workload runs on.
+    /// The logs that each workload runs on. [`Schedule::ClientFirst`] needs another scope with the same
+    /// workloads on [`LogKind::Serial`]: an operation that does the same on both is judged there.
     pub kinds: Vec<LogKind>,
     /// The workloads. Of each, the moments of the last operation are gone through, or of all.
     pub workloads: Vec<Workload>,
@@ -93,7 +94,7 @@ pub struct Violation {
     pub broken: String,
 }
 
-/// Goes through a scope with as many threads as there are processors.
+/// Goes through a scope with one thread per processor.
 #[must_use]
 pub fn enumerate(
     scope: &Scope,
@@ -148,6 +149,23 @@ struct Enumerator {
 struct Run<'a> {
     log: LogKind,
     workload: &'a [Operation],
+}
+
+/// A run that has ended or was stopped.
+struct Performed {
+    driver: Driver,
+    /// The moments of the last operation.
+    moments: Vec<Moment>,
+    result: Result<(), Stopped>,
+}
+
+impl Performed {
+    /// Whether two logs did the same to their disks and promised the same.
+    fn is_like(&self, other: &Performed) -> bool {
+        self.moments == other.moments
+            && self.result == other.result
+            && self.driver.is_like(&other.driver)
+    }
 }
 
 /// A run and its fault, for reports.
@@ -257,26 +275,56 @@ impl Enumerator {
         }
     }
 
+    /// Runs a workload and watches its last operation, in which one call may fail.
+    fn perform(&self, run: Run<'_>, fault: Option<(u64, Fault)>) -> Result<Performed, Stopped> {
+        let mut driver = self.before_last(run)?;
+        if let Some((call, fault)) = fault {
+            driver.fail_in(call, fault);
+        }
+        driver.watch();
+        let result = Enumerator::last(&mut driver, run);
+        let moments = driver.moments();
+        Ok(Performed { driver, moments, result })
+    }
+
+    /// Whether the log without threads does the same to its disk, call by call, and promises the same
+    /// at each moment: then the scopes of that log judge these moments.
+    fn repeats_serial_log(
+        &self,
+        performed: &Performed,
+        run: Run<'_>,
+        fault: Option<(u64, Fault)>,
+    ) -> bool {
+        run.log == LogKind::Threaded(Schedule::ClientFirst)
+            && self
+                .perform(Run { log: LogKind::Serial, ..run }, fault)
+                .is_ok_and(|it| it.is_like(performed))
+    }
+
     /// Crashes at every moment of the last operation.
     fn crashes(&self, run: Run<'_>, is_every_operation: bool) {
         let first = if is_every_operation { 1 } else { run.workload.len() };
         for length in first..=run.workload.len() {
             let done = Run { workload: &run.workload[..length], ..run };
             let about = About { run: done, what: "a crash".to_owned() };
-            let result = self.before_last(done).and_then(|mut driver| {
-                driver.watch();
-                Enumerator::last(&mut driver, done).map(|()| driver)
-            });
-            match result {
-                Err(Stopped(why)) => self.violated(&about, format!("without a fault: {why}")),
-                Ok(mut driver) => {
-                    let moments = driver.moments();
-                    self.moments.fetch_add(moments.len() as u64, Ordering::Relaxed);
-                    for moment in &moments {
-                        self.moment(&about, &driver.history, moment, 1);
-                        self.death(&about, &driver.history, moment);
-                    }
+            let performed = match self.perform(done, None) {
+                Ok(performed) => performed,
+                Err(Stopped(why)) => {
+                    self.violated(&about, format!("without a fault: {why}"));
+                    continue;
                 }
+            };
+            if let Err(Stopped(why)) = &performed.result {
+                self.violated(&about, format!("without a fault: {why}"));
+                continue;
+            }
+            self.moments.fetch_add(performed.moments.len() as u64, Ordering::Relaxed);
+            if self.repeats_serial_log(&performed, done, None) {
+                continue;
+            }
+            for moment in &performed.moments {
+                self.moment(&about, &performed.driver.history, moment, 1);
+                self.death(&about, &performed.driver.history, moment);
             }
         }
     }
@@ -289,8 +337,9 @@ impl Enumerator {
 
     /// The machine crashes at one moment, in every way there is.
     fn moment(&self, about: &About<'_>, history: &History, moment: &Moment, crash: u32) {
+        let fingerprints = Fingerprints::new(&moment.model, &self.state);
         images(&moment.model, &self.crash_model, &mut |image| {
-            let disk = fingerprint(&image, &self.state);
+            let disk = fingerprints.of(&image);
             let key = self.state.hash_one((disk, moment.promise, crash));
             if self.is_new(&self.judged, key) {
                 self.is_new(&self.disks, disk);
@@ -309,8 +358,12 @@ impl Enumerator {
         promise: Promise,
         crash: u32,
     ) {
-        let (disk, opened) = match judge_crash(image, self.settings, history, promise) {
-            Ok(judged) => judged,
+        let disk = SimulatedDisk::new(image.clone());
+        if crash < CRASHES {
+            disk.start_tape();
+        }
+        let opened = match judge_crash(&disk, self.settings, history, promise) {
+            Ok(opened) => opened,
             Err(broken) => return self.violated(about, format!("after crash {crash}: {broken}")),
         };
         if crash == CRASHES {
@@ -327,7 +380,7 @@ impl Enumerator {
         let last = tape.len() - 1;
         // The first is the disk that was just judged.
         for (at, model) in tape.into_iter().enumerate().skip(1) {
-            let durable = promise.durable.max(shown.at(at));
+            let durable = promise.durable.max(shown.after(at));
             let promise = if at == last { recovered } else { Promise { durable, ..promise } };
             self.moment(about, history, &Moment { model, promise }, crash + 1);
         }
@@ -338,7 +391,7 @@ impl Enumerator {
         let result = log.append(&record).map_err(|it| it.to_string());
         let result = result.and_then(|_| log.sync().map_err(|it| it.to_string()));
         let result = result.and_then(|_| {
-            let after = self.crash_model.crash(&disk.model(), &mut |_| 0);
+            let after = SimulatedDisk::new(self.crash_model.crash(&disk.model(), &mut |_| 0));
             let more = found.last + 1;
             let promise = Promise { durable: more, accepted: more, ..recovered };
             judge_crash(&after, self.settings, &longer, promise).map(|_| ())
@@ -350,12 +403,13 @@ impl Enumerator {
 
     /// Damages the disk in each way there is, one at a time.
     fn damages(&self, run: Run<'_>) {
-        let Ok(mut driver) = self.before_last(run) else {
+        let Ok(performed) = self.perform(run, None) else {
             return;
         };
-        if Enumerator::last(&mut driver, run).is_err() {
+        if performed.result.is_err() || self.repeats_serial_log(&performed, run, None) {
             return;
         }
+        let driver = performed.driver;
         let model = driver.disk.model();
         for damaged in damages(&model, self.geometry.sector_bytes) {
             if self.is_over() {
@@ -367,8 +421,8 @@ impl Enumerator {
         }
         let disk = Arc::new(SimulatedDisk::new(model));
         if Opening::begin(disk, OTHER_LOG, self.settings).is_ok() {
-            let about = About { run, what: "an opening by somebody else".to_owned() };
-            self.violated(&about, "another node's log was opened".to_owned());
+            let about = About { run, what: "an opening as another log".to_owned() };
+            self.violated(&about, "the log was opened under another id".to_owned());
         }
     }
 
@@ -500,30 +554,32 @@ impl Enumerator {
     }
 
     fn fault(&self, run: Run<'_>, call: u64, fault: Fault) {
-        let Ok(mut driver) = self.before_last(run) else {
+        let Ok(mut performed) = self.perform(run, Some((call, fault))) else {
             return;
         };
-        let what = format!("{fault:?} in call {call}");
-        let about = About { run, what };
-        driver.fail_in(call, fault);
-        driver.watch();
-        let result = Enumerator::last(&mut driver, run);
-        let moments = driver.moments();
-        if let Fault::Misdirected(_) = fault {
-            return self.damaged(&about, &driver, &driver.disk.model(), false);
+        let about = About { run, what: format!("{fault:?} in call {call}") };
+        if !self.repeats_serial_log(&performed, run, Some((call, fault))) {
+            self.after_fault(&about, &performed, fault);
         }
-        if let (Fault::Short(_), Err(Stopped(why))) = (fault, &result) {
-            return self.violated(&about, format!("a short transfer stopped the log: {why}"));
+        let is_stopped = matches!(fault, Fault::Error(EIO)) && performed.result.is_err();
+        if is_stopped && performed.driver.apply(Operation::Write).is_ok() {
+            self.violated(&about, "a log that had failed went on".to_owned());
+        }
+    }
+
+    fn after_fault(&self, about: &About<'_>, performed: &Performed, fault: Fault) {
+        let Performed { driver, moments, result } = performed;
+        if let Fault::Misdirected(_) = fault {
+            return self.damaged(about, driver, &driver.disk.model(), false);
+        }
+        if let (Fault::Short(_), Err(Stopped(why))) = (fault, result) {
+            return self.violated(about, format!("a short transfer stopped the log: {why}"));
         }
         if let Some(moment) = moments.last() {
             // The driver knows of operations that the fault has stopped.
             let moment = Moment { promise: driver.promise, ..moment.clone() };
-            self.moment(&about, &driver.history, &moment, CRASHES);
-            self.death(&about, &driver.history, &moment);
-        }
-        let is_stopped = matches!(fault, Fault::Error(EIO)) && result.is_err();
-        if is_stopped && driver.apply(Operation::Write).is_ok() {
-            self.violated(&about, "a log that had failed went on".to_owned());
+            self.moment(about, &driver.history, &moment, CRASHES);
+            self.death(about, &driver.history, &moment);
         }
     }
 }

@@ -40,7 +40,11 @@ pub fn decode(bytes: &[u8]) {
             let (count, length) = batch
                 .records()
                 .fold((0, 0), |(count, length), it| (count + 1, length + it.payload.len() + 4));
-            assert_eq!(count, u64::from(batch.header.count), "as many records as the header says");
+            assert_eq!(
+                count,
+                u64::from(batch.header.count),
+                "the header has the number of records"
+            );
             assert_eq!(length, batch.body().len(), "the records fill the body");
         }
         if let Ok((_, state)) = Root::decode(bytes, decisions) {
@@ -81,7 +85,7 @@ pub fn open(bytes: &[u8]) {
                 wrong |= it.payload != record(it.index.0).as_slice();
             });
             let is_credulous = decisions.header_is_intact(Checksum(0), Checksum(1));
-            assert!(is_credulous || !wrong, "a record is not what was written");
+            assert!(is_credulous || !wrong, "a record has other bytes than were written");
         }
     }
 }
@@ -92,7 +96,7 @@ fn written(settings: Settings) -> DiskModel {
     if let Ok((mut log, _)) = opened.and_then(Opening::into_serial_log) {
         for number in 1..=4 {
             let written = log.append(&record(number)).is_ok() && log.sync().is_ok();
-            assert!(written, "a disk in memory takes what is written to it");
+            assert!(written, "a disk in memory takes every write");
         }
     }
     disk.model()

@@ -14,7 +14,7 @@ pub(crate) struct Promise {
 }
 
 /// The records that were written to a log.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct History {
     /// The records; the first is number 1.
     records: Vec<Vec<u8>>,

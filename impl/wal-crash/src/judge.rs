@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use steadfast_simulated_disk::{DiskModel, SimulatedDisk};
+use steadfast_simulated_disk::SimulatedDisk;
 use steadfast_wal::{OpenError, Opening, SerialLog, Settings};
 
 use crate::driver::LOG;
@@ -31,22 +31,22 @@ pub(crate) struct Opened {
     pub(crate) shown: Shown,
 }
 
-/// The batches that an opening showed: for each the number of states on the tape at that time, and its
-/// last record.
+/// The batches that an opening showed: for each the number of calls that had changed the disk by then,
+/// and its last record.
 #[derive(Debug, Default)]
 pub(crate) struct Shown(Vec<(usize, u64)>);
 
 impl Shown {
-    /// The last record that had been shown when the disk was in this state on the tape. A crash in
-    /// that state must not lose it.
-    pub(crate) fn at(&self, state: usize) -> u64 {
-        self.0.iter().rev().find(|it| it.0 <= state + 1).map_or(0, |it| it.1)
+    /// The last record that had been shown when this many calls had changed the disk. A crash then must
+    /// not lose it.
+    pub(crate) fn after(&self, changes: usize) -> u64 {
+        self.0.iter().rev().find(|it| it.0 <= changes).map_or(0, |it| it.1)
     }
 
     /// Whether the disk was left as it was until all batches but the last were shown.
-    fn came_before_changes(&self, states_at_begin: usize) -> bool {
+    fn came_before_changes(&self, changes_at_begin: usize) -> bool {
         let before_last = self.0.split_last().map_or(&[][..], |it| it.1);
-        before_last.iter().all(|it| it.0 == states_at_begin)
+        before_last.iter().all(|it| it.0 == changes_at_begin)
     }
 }
 
@@ -64,12 +64,12 @@ pub(crate) fn recover(
     if opening.state != History::state(through) {
         return Err(format!("the state through record {through} is wrong"));
     }
-    let states = disk.tape_length();
+    let changes = disk.changes();
     let shown = match read(&mut opening, disk, history)? {
         Ok(shown) => shown,
         Err(error) => return Ok(Outcome::Refused(error.to_string())),
     };
-    if !shown.came_before_changes(states) {
+    if !shown.came_before_changes(changes) {
         return Err("the disk was changed before all of it was read".to_owned());
     }
     let (log, recovered) = match opening.into_serial_log() {
@@ -109,25 +109,23 @@ fn read(
                 return Err(format!("record {index} came where {last} was due, or is wrong"));
             }
         }
-        shown.0.push((disk.tape_length(), last));
+        shown.0.push((disk.changes(), last));
     }
 }
 
-/// Judges a disk as a crash left it, and returns the recovered log.
+/// Judges a disk that was just made as a crash left it, and returns the recovered log.
 pub(crate) fn judge_crash(
-    image: &DiskModel,
+    disk: &SimulatedDisk,
     settings: Settings,
     history: &History,
     promise: Promise,
-) -> Result<(SimulatedDisk, Box<Opened>), String> {
-    let disk = SimulatedDisk::new(image.clone());
-    disk.start_tape();
-    let opened = match recover(&disk, settings, history)? {
+) -> Result<Box<Opened>, String> {
+    let opened = match recover(disk, settings, history)? {
         Outcome::Opened(opened) => opened,
         Outcome::Refused(why) => return Err(format!("refused after a crash: {why}")),
     };
     keeps(promise, opened.found)?;
-    Ok((disk, opened))
+    Ok(opened)
 }
 
 /// Whether a recovered log keeps its promises.

@@ -9,7 +9,9 @@
 //! batch is uncertain.
 //!
 //! Each workload runs on the log without threads and on the log with threads, whose threads take turns
-//! at the disk ([`Schedule`]), so that the log that serves users is the log that is checked.
+//! at the disk ([`Schedule`]), so that the log that serves users is the log that is checked. With the
+//! client first, the log with threads mostly repeats the calls of the log without; an operation that it
+//! repeats call by call is left to the scopes of the log without threads.
 //!
 //! [`TWINS`] are logs that decide one thing wrongly. Each must be caught.
 

@@ -233,8 +233,8 @@ impl Disk for SharedDisk {
     type File = SharedFile;
     type Lock = <SimulatedDisk as Disk>::Lock;
 
-    fn place(&self) -> String {
-        self.disk.place()
+    fn directory(&self) -> String {
+        self.disk.directory()
     }
 
     fn create_directory(&self) -> io::Result<()> {

@@ -29,7 +29,7 @@ macro_rules! variants {
 
 variants! {
     /// Each decides one thing wrongly, and must be caught. The last, `any-batch`, lacks at once all the
-    /// defences of which each of [`WEAKENED`] lacks one.
+    /// defences; each of [`WEAKENED`] lacks one of them.
     TWINS
     NO_BODY_CHECKSUM NoBodyChecksum "no-body-checksum"
     "a batch is believed without its checksum" {

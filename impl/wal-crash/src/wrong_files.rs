@@ -16,7 +16,7 @@ const IN_HEADER_BYTES: usize = 50;
 /// by that of another log with the same history.
 ///
 /// A segment as it was made, in place of itself, is left out: it takes the log back to an earlier
-/// moment, and nothing on the disk tells.
+/// moment, and nothing on the disk shows that.
 pub(crate) fn wrong_files(
     model: &DiskModel,
     other: &DiskModel,

@@ -40,7 +40,7 @@ pub trait Disk: Send + Sync + 'static {
     type Lock: Send + Sync + 'static;
 
     /// The name of this directory in messages.
-    fn place(&self) -> String;
+    fn directory(&self) -> String;
 
     /// Whether reading ahead in another thread pays: reading takes time, and calls may come from several
     /// threads in any order.
@@ -178,8 +178,7 @@ pub struct DiskError {
 impl DiskError {
     /// Names the call and the file that an error came from.
     pub(crate) fn of(call: Call, name: impl Into<String>) -> impl FnOnce(io::Error) -> DiskError {
-        let name = name.into();
-        move |source| DiskError { call, name, source }
+        move |source| DiskError { call, name: name.into(), source }
     }
 
     /// Whether the disk was full and nothing is uncertain because of that. A failed sync of the

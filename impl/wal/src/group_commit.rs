@@ -224,7 +224,7 @@ impl GroupCommit {
     }
 
     /// Hands out a batch without records. Once it is synced, it proves that all before it was
-    /// durable: rot in the last records is told from a tear then. `None` when there is no space
+    /// durable: recovery then distinguishes rot in the last records from a tear. `None` when there is no space
     /// for it, when records wait or a batch is on its way, or when the log has failed.
     pub(crate) fn begin_closing(&mut self) -> Option<BatchWrite> {
         let is_idle = self.filling.count() == 0 && self.idle.is_some() && self.failure.is_none();

@@ -1,4 +1,4 @@
-//! Numbers and places in a log.
+//! Numbers and locations in a log.
 
 use std::fmt;
 
@@ -67,7 +67,7 @@ impl fmt::Display for LogId {
     }
 }
 
-/// A place in the log: a segment and an offset in it.
+/// A segment and an offset in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Location {
     /// The segment.

@@ -27,7 +27,7 @@ pub struct Inspection {
     pub drafts: Vec<String>,
 }
 
-/// Reads a log, verifies it, and shows each batch with its place to `visit`, also those that stand
+/// Reads a log, verifies it, and shows each batch with its location to `visit`, also those that stand
 /// before damage.
 ///
 /// # Errors
@@ -40,13 +40,13 @@ pub fn inspect<D: Disk>(
     let segments = Segments::list(disk)?;
     let _lock = lock_for_reading(disk, &segments)?;
     if !segments.has_checkpoint {
-        let place = disk.place();
+        let directory = disk.directory();
         return Err(match lost_checkpoint(disk, settings, &segments)? {
-            Some(damage) => OpenError::Damaged { place, damage },
-            None => OpenError::NoLog { place },
+            Some(damage) => OpenError::Damaged { directory, damage },
+            None => OpenError::NoLog { directory },
         });
     }
-    let (root, state) = read_root(disk, settings)?;
+    let (root, state) = read_root(disk, settings, &segments)?;
     let settings = Settings { block_bytes: root.block_bytes, ..settings };
     settings.validate()?;
     let (last, tail) = walk(disk, settings, &root, &segments, visit)

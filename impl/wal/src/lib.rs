@@ -1,6 +1,6 @@
 //! A write-ahead log: records that were synced survive any crash, and the others are cleanly gone.
 //!
-//! A [`Log`] accepts records from many threads, writes them in batches with one sync each, and tells
+//! A [`Log`] accepts records from many threads, writes them in batches with one sync each, and reports
 //! the index of the last durable record. A [`SerialLog`] is the same log without threads. An
 //! [`Opening`] recovers a log and becomes either one: it holds the state of the last checkpoint and
 //! lends the records behind it. To the log, records are bytes.
@@ -10,8 +10,8 @@
 //! use steadfast_wal::{LogId, Opening, RealDisk, Settings};
 //!
 //! # let directory = tempfile::tempdir()?;
-//! # let place = directory.path().join("log");
-//! let disk = Arc::new(RealDisk::new(place));
+//! # let path = directory.path().join("log");
+//! let disk = Arc::new(RealDisk::new(path));
 //! let settings = Settings { segment_bytes: 64 << 10, batch_bytes: 4_096, ..Settings::default() };
 //! let (log, _) = Opening::begin(Arc::clone(&disk), LogId(7), settings)?.into_log()?;
 //! log.write(b"remember the milk")?; // Durable when this returns.
@@ -37,7 +37,7 @@
 //! - [`Log::read_from`] reads an open log by index; [`inspect`] and [`salvage`] read a log that is not
 //!   open, also a damaged one.
 //!
-//! *Not promised:* rot of the last batch before a crash. It cannot be told from a tear and is
+//! *Not promised:* rot of the last batch before a crash. It cannot be distinguished from a tear and is
 //! reported as an uncertain tail ([`Tail::is_uncertain`]). Restoring an older copy of the directory or
 //! of its newest segment takes the log back to an earlier moment unnoticed, and so does deleting a
 //! segment that was begun only just now ([`recovery`] has the rows).
@@ -72,7 +72,7 @@ pub use ids::{Location, LogId, LogIndex, SegmentNumber, WriterEpoch};
 pub use inspect::{Inspection, inspect};
 pub use log::{Log, Reader, ReaderError, Synced};
 pub use opening::{Opening, Recovered};
-pub use recovery::{CASES, Case, Damage, OpenError, Place, Tail};
+pub use recovery::{CASES, Case, Damage, DamagedPart, OpenError, Tail};
 pub use salvage::{Salvage, SalvagedRun, salvage};
 pub use serial::SerialLog;
 pub use settings::{Settings, SettingsError};

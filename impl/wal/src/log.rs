@@ -27,8 +27,8 @@ use shared::Shared;
 ///
 /// Records gather in a batch while the batch before is being synced, so one sync serves all threads
 /// that wait. There is no timer. When the disk is idle, the gathering batch is written as soon as a
-/// thread waits for it, or once it holds 512 KiB; records that nobody waits for are not written in a
-/// hurry. A waiting thread that finds the disk idle writes the batch itself; one that finds it busy is
+/// thread waits for it, or once it holds 512 KiB; records that no thread waits for are not written in
+/// a hurry. A waiting thread that finds the disk idle writes the batch itself; one that finds it busy is
 /// served by the writer, a thread that goes on from batch to batch.
 ///
 /// Dropping the log writes the accepted records and closes it. [`Log::close`] does the same and
@@ -47,7 +47,7 @@ impl<D: Disk, T: Threads> fmt::Debug for Log<D, T> {
             (state.commit.last(), state.commit.failure().cloned())
         };
         f.debug_struct("Log")
-            .field("place", &self.shared.disk.place())
+            .field("directory", &self.shared.disk.directory())
             .field("durable", &self.durable())
             .field("last", &last)
             .field("failure", &failure)
@@ -79,7 +79,7 @@ impl<D: Disk, T: Threads> Log<D, T> {
         Ok(())
     }
 
-    /// Accepts a record and returns its index. The record is written when somebody waits for it
+    /// Accepts a record and returns its index. The record is written when a caller waits for it
     /// ([`Log::wait`], [`Log::synced`]) or for a later one, when 512 KiB have gathered, or when the
     /// log is closed. While memory is full or no segment is ready, this waits.
     ///
@@ -92,7 +92,7 @@ impl<D: Disk, T: Threads> Log<D, T> {
     }
 
     /// Waits until the record at this index and all before it are durable. The index may be that of a
-    /// record which nobody has appended yet.
+    /// record which is not appended yet.
     ///
     /// # Errors
     /// The log has failed before they were durable.
@@ -132,11 +132,11 @@ impl<D: Disk, T: Threads> Log<D, T> {
     }
 
     /// Reads the durable records from this index on, in order, while the log goes on. The index may be
-    /// that of a record which nobody has appended yet.
+    /// that of a record which is not appended yet.
     ///
     /// This works in the process that has the log open. Another process cannot read the log meanwhile:
-    /// segments are used again under its hands when a checkpoint gives them up, and it could not tell
-    /// that from damage. [`inspect`](crate::inspect) refuses such a log with
+    /// a checkpoint gives segments up, the log writes to them again, and the reader would take that for
+    /// damage. [`inspect`](crate::inspect) refuses such a log with
     /// [`OpenError::InUse`](crate::OpenError::InUse).
     ///
     /// # Errors

@@ -76,7 +76,7 @@ pub struct Recovered {
 impl<D: Disk> fmt::Debug for Opening<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Opening")
-            .field("place", &self.disk.place())
+            .field("directory", &self.disk.directory())
             .field("log", &self.root.log)
             .field("through", &self.root.through)
             .field("state_bytes", &self.state.len())
@@ -104,14 +104,14 @@ impl<D: Disk> Opening<D> {
             .ok_or_else(|| OpenError::in_use(&*disk))?;
         // A process that died may have left names that are seen and not durable.
         if settings.decisions.syncs_directory_when_opening() {
-            disk.sync_directory().map_err(DiskError::of(Call::SyncDirectory, disk.place()))?;
+            disk.sync_directory().map_err(DiskError::of(Call::SyncDirectory, disk.directory()))?;
         }
         let mut segments = Segments::list(&*disk)?;
         if !segments.has_checkpoint {
             create(&disk, log, settings, &segments)?;
             segments = Segments::list(&*disk)?;
         }
-        let (root, state) = read_root(&*disk, settings)?;
+        let (root, state) = read_root(&*disk, settings, &segments)?;
         settings.block_bytes = root.block_bytes;
         settings.validate()?;
         let walk = Walk::ahead(&disk, settings, &root, &segments)
@@ -197,7 +197,7 @@ impl<D: Disk> Opening<D> {
     fn into_parts(mut self) -> Result<(Parts<D>, Recovered), OpenError> {
         while self.next_proven()?.is_some() {}
         let Phase::Resumed(resumed) = self.phase else {
-            return Err(OpenError::Failed { place: self.disk.place() });
+            return Err(OpenError::Failed { directory: self.disk.directory() });
         };
         let Resumed { store, opened, tail } = *resumed;
         let recovered = Recovered {
@@ -215,7 +215,7 @@ impl<D: Disk> Opening<D> {
         match self.phase {
             Phase::Reading => {}
             Phase::Resumed(_) => return Ok(None),
-            Phase::Failed => return Err(OpenError::Failed { place: self.disk.place() }),
+            Phase::Failed => return Err(OpenError::Failed { directory: self.disk.directory() }),
         }
         self.prove().map_err(|error| {
             self.phase = Phase::Failed;

@@ -16,7 +16,7 @@ use crate::store::{BatchWriter, Store, make_draft};
 
 /// A value that one caller at a time may change.
 pub(crate) trait Exclusive<T> {
-    /// Changes the value while nobody else sees it.
+    /// Changes the value while no other thread sees it.
     fn with<R>(&mut self, change: impl FnOnce(&mut T) -> R) -> R;
 }
 

@@ -37,15 +37,15 @@
 //! | `retired-left` | segments that the checkpoint no longer needs | recycled or removed |
 //! | `half-born` | no checkpoint and no records: the log was being created | created again |
 //! | `lost-checkpoint` | records and no checkpoint, which no crash makes | refused as damage |
-//! | `damaged-checkpoint` | a checkpoint whose checksums are wrong | refused as damage |
+//! | `damaged-checkpoint` | a checkpoint whose checksums are wrong, or other bytes in its place beside segments | refused as damage |
 //!
 //! # Whole files
 //!
 //! Each batch says how long its segment was made and which segment was the newest. A segment has
 //! its full length, synced, before it gets its name, and only recovery makes one shorter, when the
 //! next is started. A file is used again only for a later segment of the same log, when no
-//! checkpoint needs it any more. So a whole file that is wrong is told in these ways, by `verify`
-//! and by opening alike; `tests/whole_files.rs` goes through them:
+//! checkpoint needs it any more. So `verify` and an opening give the same verdict on a whole file that is
+//! wrong; `tests/whole_files.rs` goes through them:
 //!
 //! | file | fault | verdict |
 //! |---|---|---|
@@ -62,12 +62,13 @@
 //! | the newest started one | an older copy of itself, or as it was made | **clean: the log is taken back** |
 //! | the newest ones | missing, and no batch says that they were there | **clean: the log is taken back** |
 //! | `checkpoint` | another log's | `other-log-segment`; an opening says whose log it is |
+//! | `checkpoint` | emptied or overwritten, beside segments | `damaged-checkpoint` |
 //! | `checkpoint` | an older copy | clean if its segments are there; else `missing-segment` |
 //! | drafts, the reserve | anything | clean: they mean nothing |
 //!
 //! In the two rows in bold a crash leaves the very same files: one that comes before the batches in
 //! question are written, or before the name of the next segment is durable. Nothing on the disk
-//! tells them apart.
+//! distinguishes them.
 //!
 //! The owner of a file is read from its first batch only, because bytes further behind may belong to a
 //! record. Batches of a later segment are recognised anywhere: no record holds a batch that was not
@@ -95,7 +96,7 @@ mod tail;
 mod walk;
 
 pub(crate) use damage::ReadError;
-pub use damage::{CASES, Case, Damage, OpenError, Place, Tail};
+pub use damage::{CASES, Case, Damage, DamagedPart, OpenError, Tail};
 pub(crate) use files::{Segments, read_root};
 pub(crate) use start::{create, go_on, lost_checkpoint, refuse_what_is_no_log};
 pub(crate) use tail::judge;

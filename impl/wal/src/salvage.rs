@@ -11,7 +11,7 @@ use crate::segment_reader::SegmentReader;
 use crate::settings::Settings;
 use crate::{Location, LogId, LogIndex, SegmentNumber};
 
-/// The smallest and the largest block, as powers of two: tried where no checkpoint tells the size.
+/// The smallest and the largest block, as powers of two: tried where no checkpoint names the size.
 const BLOCK_POWERS: std::ops::RangeInclusive<u32> = 9..=16;
 /// No disk writes less than this at once, in bytes.
 const SECTOR_BYTES_MIN: u64 = 512;
@@ -19,7 +19,7 @@ const SECTOR_BYTES_MIN: u64 = 512;
 /// The account of a salvage.
 #[derive(Debug)]
 pub struct Salvage {
-    /// Whose log it is; `None` if neither the checkpoint nor a whole batch tells.
+    /// Whose log it is; `None` if there is neither a checkpoint nor a whole batch.
     pub log: Option<LogId>,
     /// The checkpoint's state stands for every record up to this one; `None` if the checkpoint is
     /// missing or damaged.
@@ -82,7 +82,7 @@ pub fn salvage<D: Disk>(disk: &D, visit: &mut dyn FnMut(Record<'_>)) -> Result<S
     };
     let files = salvager.sort(disk, &segments, root)?;
     if files.is_empty() && root.is_none() {
-        return Err(OpenError::NoLog { place: disk.place() });
+        return Err(OpenError::NoLog { directory: disk.directory() });
     }
     for (own, file) in files {
         salvager.file(disk, own, file)?;
@@ -95,7 +95,7 @@ fn readable_root<D: Disk>(disk: &D, segments: &Segments) -> Result<Option<Root>,
     if !segments.has_checkpoint {
         return Ok(None);
     }
-    match read_root(disk, Settings::default()) {
+    match read_root(disk, Settings::default(), segments) {
         Ok((root, _)) => Ok(Some(root)),
         Err(OpenError::Damaged { .. } | OpenError::NotALog { .. }) => Ok(None),
         Err(error) => Err(error),

@@ -106,7 +106,7 @@ impl<F: DiskFile> SegmentReader<F> {
         let end = self.begin + self.filled as u64;
         if offset < self.begin || offset + wanted as u64 > end {
             self.read(offset, wanted)
-                .map_err(DiskError::of(Call::Read, segment_name(self.segment)))?;
+                .map_err(|it| DiskError::of(Call::Read, segment_name(self.segment))(it))?;
         }
         let from = usize::try_from(offset - self.begin).unwrap_or(usize::MAX);
         Ok(self.window[..self.filled].get(from..).unwrap_or_default())

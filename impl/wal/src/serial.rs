@@ -28,7 +28,7 @@ pub struct SerialLog<D: Disk> {
 impl<D: Disk> fmt::Debug for SerialLog<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SerialLog")
-            .field("place", &self.disk.place())
+            .field("directory", &self.disk.directory())
             .field("durable", &self.durable())
             .field("last", &self.last())
             .field("failure", &self.commit.failure())

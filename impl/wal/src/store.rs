@@ -228,7 +228,9 @@ impl<D: Disk> Store<D> {
     }
 
     pub(crate) fn sync_directory(&self) -> Result<(), DiskError> {
-        self.disk.sync_directory().map_err(DiskError::of(Call::SyncDirectory, self.disk.place()))
+        self.disk
+            .sync_directory()
+            .map_err(DiskError::of(Call::SyncDirectory, self.disk.directory()))
     }
 }
 
@@ -299,8 +301,8 @@ impl<D: Disk> BatchWriter<D> {
         offset: u64,
         bytes: &[u8],
     ) -> Result<(), DiskError> {
-        let name = segment_name(segment);
         if self.current.as_ref().is_none_or(|it| it.0 != segment) {
+            let name = segment_name(segment);
             let file = self
                 .disk
                 .open(&name, Access::WriteBlocks)
@@ -313,7 +315,7 @@ impl<D: Disk> BatchWriter<D> {
         };
         match result {
             Err(_) if self.decisions.ignores_failed_writes() => Ok(()),
-            result => result.map_err(DiskError::of(Call::Write, name)),
+            result => result.map_err(|it| DiskError::of(Call::Write, segment_name(segment))(it)),
         }
     }
 
@@ -326,7 +328,7 @@ impl<D: Disk> BatchWriter<D> {
         if result.is_err() && !self.decisions.failure_is_final() {
             result = file.sync();
         }
-        result.map_err(DiskError::of(Call::Sync, segment_name(*segment)))
+        result.map_err(|it| DiskError::of(Call::Sync, segment_name(*segment))(it))
     }
 }
 

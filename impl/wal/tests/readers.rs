@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use steadfast_simulated_disk::{DiskModel, SimulatedDisk};
+use steadfast_simulated_disk::{DiskModel, EIO, Fault, SimulatedDisk};
 use steadfast_wal::disk::Disk;
 use steadfast_wal::{
     Log, LogId, LogIndex, Opening, Reader, ReaderError, RealDisk, Settings, SystemThreads,
@@ -41,6 +41,7 @@ fn write<D: Disk>(log: &Log<D>, from: u64, to: u64) {
 fn read<D: Disk>(reader: &mut Reader<'_, D, SystemThreads>) -> u64 {
     let mut next = reader.next_index().0;
     while let Some(records) = reader.next_batch().unwrap() {
+        assert!(records.clone().count() > 0, "a batch without a record from {next} on is shown");
         for record in records {
             assert_eq!(record.index, LogIndex(next));
             assert!(record.payload == payload(next), "record {next}");
@@ -148,4 +149,59 @@ fn damage_under_an_open_log_is_named_with_its_location() {
     let says = error.to_string();
     assert!(matches!(error, ReaderError::Damaged { .. }), "{says}");
     assert!(says.contains("segment 3, offset 3584"), "{says}");
+}
+
+#[test]
+fn a_reader_that_waits_for_a_later_record_is_not_bound_to_the_segments_before_it() {
+    let disk = simulated();
+    let log = open(&disk);
+    write(&log, 1, 20);
+    let mut early = log.read_from(LogIndex(200)).unwrap();
+    assert!(early.next_batch().unwrap().is_none(), "record 200 is not there yet");
+    write(&log, 21, 210);
+    // This gives up every segment that was there when the reader began.
+    log.checkpoint(LogIndex(180), b"").unwrap();
+    write(&log, 211, 250);
+    assert_eq!(early.next_index(), LogIndex(200));
+    assert_eq!(read(&mut early), 250);
+}
+
+#[test]
+fn a_batch_without_records_is_not_shown() {
+    let disk = simulated();
+    for round in 0..3 {
+        let log = open(&disk);
+        write(&log, round * 5 + 1, round * 5 + 5);
+        let mut reader = log.read_from(LogIndex(1)).unwrap();
+        while let Some(records) = reader.next_batch().unwrap() {
+            assert!(records.count() > 0);
+        }
+        assert_eq!(reader.next_index(), LogIndex(round * 5 + 6));
+        log.close().unwrap();
+    }
+}
+
+#[test]
+fn a_reader_from_index_0_begins_with_the_first_record() {
+    let disk = simulated();
+    let log = open(&disk);
+    let mut reader = log.read_from(LogIndex(0)).unwrap();
+    assert!(reader.next_batch().unwrap().is_none());
+    write(&log, 1, 5);
+    assert_eq!(read(&mut reader), 5);
+}
+
+#[test]
+fn a_segment_that_cannot_be_opened_or_read_is_an_error_of_the_disk() {
+    let disk = simulated();
+    let log = open(&disk);
+    write(&log, 1, 30);
+    // The calls of a first batch: the segment is opened, its length is asked for, and it is read.
+    for call in 0..3 {
+        let mut reader = log.read_from(LogIndex(1)).unwrap();
+        disk.fail_at(disk.calls() + call, Fault::Error(EIO));
+        let error = reader.next_batch().unwrap_err();
+        assert!(matches!(error, ReaderError::Disk(_)), "call {call}: {error}");
+        assert_eq!(read(&mut reader), 30, "a later call tries again");
+    }
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use steadfast_simulated_disk::{DiskModel, SimulatedDisk};
 use steadfast_wal::{
-    CASES, Case, Location, LogId, LogIndex, OpenError, Opening, Place, Recovered, SegmentNumber,
-    SerialLog, Settings, inspect,
+    CASES, Case, DamagedPart, Location, LogId, LogIndex, OpenError, Opening, Recovered,
+    SegmentNumber, SerialLog, Settings, inspect,
 };
 
 const ID: LogId = LogId(9);
@@ -240,7 +240,7 @@ fn damage_is_reported_with_its_position() {
     let error = inspect(&SimulatedDisk::new(model), &mut |_, _| {}).unwrap_err();
     let OpenError::Damaged { damage, .. } = error else { panic!("{error}") };
     let location = Location { segment: SegmentNumber(3), offset: place_of(3) as u64 };
-    assert_eq!(damage.place, Place::At(location));
+    assert_eq!(damage.part, DamagedPart::Segment(location));
     assert!(damage.to_string().contains("records 3 to 5 are lost"), "{damage}");
 }
 

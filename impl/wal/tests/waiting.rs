@@ -107,8 +107,8 @@ impl Disk for HeldDisk {
     type File = HeldFile;
     type Lock = <SimulatedDisk as Disk>::Lock;
 
-    fn place(&self) -> String {
-        self.disk.place()
+    fn directory(&self) -> String {
+        self.disk.directory()
     }
 
     fn create_directory(&self) -> io::Result<()> {

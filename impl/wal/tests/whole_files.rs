@@ -62,7 +62,7 @@ enum Becomes {
     Clean,
     /// `verify` calls its tail uncertain, and it opens with all records.
     Uncertain,
-    /// It opens with records up to this one, and nobody can tell: a crash leaves the same.
+    /// It opens with records up to this one, because a crash leaves the same files.
     TakenBack(u64),
     /// Both refuse it as this, with records from this one on lost as far as known.
     Refused(Case, Option<(u64, u64)>),
@@ -180,6 +180,16 @@ fn rows() -> Vec<Row> {
             "one in the middle as it was some records ago",
             |it| it.put(MIDDLE, of(&log_of(ID, 30), MIDDLE)),
             Refused(Rot, Some((31, 32))),
+        ),
+        (
+            "the checkpoint emptied",
+            |it| it.put("checkpoint", Vec::new()),
+            Refused(Case::DamagedCheckpoint, None),
+        ),
+        (
+            "other bytes in place of the checkpoint",
+            |it| it.put("checkpoint", vec![7; 84]),
+            Refused(Case::DamagedCheckpoint, None),
         ),
         (
             "the checkpoint as it was, all segments still there",

@@ -26,23 +26,23 @@ pub(crate) struct Options {
     /// NEW.
     #[arg(short, long, value_name = "PATCH")]
     output: PathBuf,
-    /// How long to look for what is equal.
+    /// How hard to look for equal bytes.
     #[arg(long, value_enum, default_value_t = Effort::Default)]
     effort: Effort,
-    /// Read NEW a second time at the end, and fail if it reads differently. Done without being asked if a
-    /// process has NEW open for writing, and for a device.
+    /// Read NEW a second time at the end, and fail if it reads differently. The default if a process
+    /// has NEW open for writing, and for a device.
     #[arg(long)]
     read_twice: bool,
-    /// Say what was done as JSON on standard output.
+    /// Print the result as JSON on standard output.
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Effort {
-    /// What stayed in place, shifted a little or moved as a large piece.
+    /// Bytes that stayed in place, shifted a little or moved as a large piece.
     Fast,
-    /// Also small pieces, in what OLD no longer uses.
+    /// Also small pieces, in the parts of OLD that are not in NEW yet.
     Default,
     /// Small pieces everywhere, well compressed.
     Small,
@@ -84,7 +84,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         }
     });
     bar.finish_and_clear();
-    // First, because what was cut off can also not be written.
+    // First, because a file that was cut off also makes the writing fail.
     old.assert_unchanged()?;
     new.assert_unchanged()?;
     if length.as_ref().is_err_and(is_new_changed) {

@@ -81,12 +81,14 @@ fn open(path: &Path, locks: bool) -> Result<OldFile, Failure> {
         Err(TryLockError::WouldBlock) => {
             Err(Failure::usage(format!("{} is being changed by another process", path.display())))
         }
-        Err(TryLockError::Error(error)) => {
-            Err(Failure::io(format!("cannot lock {}", path.display()), &error).help(
-                "this file system may have no locks: say --no-lock, and make sure that no other \
-                 command changes the file meanwhile, which a lock would have told",
-            ))
-        }
+        Err(TryLockError::Error(error)) => Err(Failure::io(
+            format!("cannot lock {}", path.display()),
+            &error,
+        )
+        .help(
+            "if this file system has no locks, say --no-lock, and make sure that no other command \
+                 changes the file meanwhile",
+        )),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a command reads: a file or standard input.
 
 use std::fs::File;
-use std::io::{self, BufReader, ErrorKind, Read};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -87,8 +87,11 @@ pub(crate) fn reader(path: &Path) -> Result<Box<dyn Read>, Failure> {
         let cannot = |error| Failure::io("cannot read standard input", &error);
         return Ok(Box::new(standard_input().map_err(cannot)?));
     }
-    match File::open(path) {
-        Ok(file) => Ok(Box::new(BufReader::new(file))),
-        Err(error) => Err(Failure::io(format!("cannot open {}", shown(path)), &error)),
+    let cannot = |what| move |error| Failure::io(format!("cannot {what} {}", shown(path)), &error);
+    let mut file = BufReader::new(File::open(path).map_err(cannot("open"))?);
+    match file.fill_buf() {
+        // A directory is opened like a file. Here the error names it; later it would name the work.
+        Err(error) if error.kind() != ErrorKind::Interrupted => Err(cannot("read")(error)),
+        _ => Ok(Box::new(file)),
     }
 }

@@ -33,8 +33,8 @@ impl Journal {
         Journal { path: directory_of(path).join(journal_name(name)) }
     }
 
-    /// Reads the journal, if there is one. `owner` is the user who owns the file: a journal tells what
-    /// to write into it, so only the file's owner, root and the user who runs this may have made it.
+    /// Reads the journal, if there is one. `owner` is the user who owns the file: a journal says which
+    /// bytes to write into it, so only the file's owner, root and the user who runs this may have made it.
     pub(crate) fn read(&self, owner: u32) -> Result<Option<InPlacePlan>, Failure> {
         let name = self.path.display();
         let cannot = |error| Failure::io(format!("cannot read {name}"), &error);

@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 use steadfast_delta::manifest::{self, Manifest, ManifestBuilder};
 use steadfast_output::{say, standard_input};
 
-use super::output::{Output, is_standard_output, refuse_to_replace};
+use super::output::{Output, is_standard_output, refuse_closed_output, refuse_to_replace};
 use super::progress::bar;
 use crate::failure::Failure;
 use crate::names::{is_standard, shown};
 use crate::source::Source;
 
-/// Tell a file's name and what it consists of.
+/// Print the hash of a file's manifest, and its length and parts.
 #[derive(Args)]
 pub(crate) struct Options {
     /// The file; `-` is standard input.
@@ -25,11 +25,11 @@ pub(crate) struct Options {
     /// How far down the manifest goes.
     #[arg(long, value_enum, default_value_t = Depth::Grains)]
     depth: Depth,
-    /// Read FILE a second time, and fail if it reads differently. Done without being asked if a process
-    /// has FILE open for writing, and for a device.
+    /// Read FILE a second time, and fail if it reads differently. The default if a process has
+    /// FILE open for writing, and for a device.
     #[arg(long)]
     read_twice: bool,
-    /// Say it as JSON.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
 }
@@ -61,6 +61,9 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         refuse_to_replace("FILE", &options.file, path)?;
     }
     // First, because reading takes long.
+    if options.output.is_none() || options.json {
+        refuse_closed_output()?;
+    }
     let output = options.output.as_deref().map(Output::create).transpose()?;
     let manifest = read(options)?;
     if let Some(output) = output {

@@ -21,6 +21,12 @@ enum Sink {
     File(WholeFile),
 }
 
+/// Refuses a closed standard output before a command prints its result there.
+pub(crate) fn refuse_closed_output() -> Result<(), Failure> {
+    let open = StandardOutput::for_data().map(|_| ());
+    open.map_err(|error| Failure::io("cannot write to standard output", &error))
+}
+
 impl Output {
     /// The output that is to be at `path`, or standard output.
     pub(crate) fn create(path: &Path) -> Result<Output, Failure> {
@@ -40,20 +46,16 @@ impl Output {
 
     fn create_with_mode(path: &Path, mode: u32) -> Result<Output, Failure> {
         let sink = if is_standard_output(path) {
-            StandardOutput::for_data().map(Sink::Standard)
+            refuse_closed_output().map(|()| Sink::Standard(StandardOutput))
         } else {
-            WholeFile::create_with_mode(path, mode).map(Sink::File)
+            WholeFile::create_with_mode(path, mode)
+                .map(Sink::File)
+                .map_err(|error| failed(format!("cannot create {}", shown(path)), &error))
         };
-        match sink {
-            Ok(sink) => Ok(Output { path: path.to_owned(), sink }),
-            Err(error) if is_standard_output(path) => {
-                Err(Failure::io("cannot write to standard output", &error))
-            }
-            Err(error) => Err(failed(format!("cannot create {}", shown(path)), &error)),
-        }
+        sink.map(|sink| Output { path: path.to_owned(), sink })
     }
 
-    /// An error that says what it is about: to whoever writes here, it is one of many files.
+    /// An error that names this output, because a caller writes several files.
     fn cannot(&self, error: &io::Error) -> io::Error {
         io::Error::new(error.kind(), format!("cannot write {}: {error}", shown(&self.path)))
     }

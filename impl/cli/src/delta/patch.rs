@@ -17,9 +17,9 @@ use super::refusal::{is_other_old, refused};
 use crate::failure::Failure;
 use crate::names::{is_standard, shown};
 
-/// Without a limit, a patch may make so many times the bytes of OLD,
+/// Without --limit, a patch may make this many times the bytes of OLD, and [`LIMIT_LEAST`] more.
 const LIMIT_FACTOR: u64 = 64;
-/// and so many more.
+/// Bytes that a patch may make without --limit even if OLD is empty.
 const LIMIT_LEAST: u64 = 1 << 30;
 
 /// Make NEW from OLD and a patch.
@@ -39,8 +39,8 @@ pub(crate) struct Options {
     /// file with which the next such command finishes the change before it does anything else.
     #[arg(long)]
     in_place: bool,
-    /// Do not lock OLD while it is changed with --in-place, for file systems without locks: then
-    /// nothing but care keeps two commands from changing the file at the same time.
+    /// Do not lock OLD while it is changed with --in-place, for file systems without locks. Then
+    /// the caller must keep other commands from changing the file at the same time.
     #[arg(long, conflicts_with = "output")]
     no_lock: bool,
     /// What to verify before OLD is changed with --in-place.
@@ -50,16 +50,16 @@ pub(crate) struct Options {
     /// 2^64, with a unit if wanted: 64K, 100MB, 1G.
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     limit: Option<u64>,
-    /// Say what was done as JSON on standard output.
+    /// Print the result as JSON on standard output.
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Verify {
-    /// The blocks that are changed: costs what the change costs.
+    /// The changed blocks: reads no more of OLD than the change does.
     Touched,
-    /// The whole result: costs reading OLD.
+    /// The whole result: reads all of OLD.
     Whole,
 }
 

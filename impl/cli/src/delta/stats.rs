@@ -8,21 +8,23 @@ use steadfast_delta::{PatchError, STREAM_NAMES, Stats, stats};
 use steadfast_output::say;
 
 use super::input::reader;
+use super::output::refuse_closed_output;
 use crate::failure::{Failure, with_causes};
 use crate::names::shown;
 
-/// Tell what a patch consists of.
+/// Print the parts of a patch and their sizes.
 #[derive(Args)]
 pub(crate) struct Options {
     /// The patch; `-` is standard input.
     patch: PathBuf,
-    /// Say it as JSON.
+    /// Print JSON.
     #[arg(long)]
     json: bool,
 }
 
 /// Runs the command.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
+    refuse_closed_output()?;
     let stats = stats(reader(&options.patch)?).map_err(|error| {
         let what = format!("cannot read {}", shown(&options.patch));
         match error {

@@ -4,12 +4,13 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, value_parser};
 use steadfast_output::exit_code::{BROKEN, IO};
 use steadfast_output::{StandardOutput, warn};
 use steadfast_wal::{Inspection, LogIndex, OpenError, RealDisk, Record, Salvage, inspect, salvage};
 
-use super::{explain, report};
+use super::{SALVAGE, explain, report};
+use crate::failure::Failure;
 
 /// The account of a salvage names this many gaps and runs.
 const RUNS_SHOWN: usize = 20;
@@ -21,10 +22,10 @@ pub(crate) struct Cat {
     #[arg(value_name = "DIR")]
     directory: PathBuf,
     /// The number of the first record, from 1 on.
-    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = value_parser!(u64).range(1..))]
     from: u64,
     /// The number of the last record; without it, all up to the end.
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = value_parser!(u64).range(1..))]
     to: Option<u64>,
     /// The bytes that separate records.
     #[arg(long, value_enum, default_value_t = Frame::None)]
@@ -77,10 +78,17 @@ impl Records<'_> {
 
 impl Cat {
     pub(super) fn run(&self) -> io::Result<ExitCode> {
+        if let Some(to) = self.to.filter(|it| *it < self.from) {
+            let from = self.from;
+            let message = format!("--from {from} comes behind --to {to}: there is no such record");
+            return Ok(Failure::usage(message)
+                .help("--to is the last record, itself included")
+                .report());
+        }
         if self.salvage {
             return self.run_salvage();
         }
-        let mut records = self.records();
+        let mut records = self.records()?;
         let result = inspect(&RealDisk::new(&self.directory), &mut |_, batch| {
             batch.records().for_each(|it| records.write(&it));
         });
@@ -89,15 +97,18 @@ impl Cat {
             && let Some(absent) = self.absent(first, last)
         {
             let (last, through) = (inspection.last, inspection.root.through);
-            warn(format_args!(
-                "steadfast: there is no record {absent}: the last is {last}, and the checkpoint stands for \
-                 those up to {through}"
-            ));
+            let held = match through {
+                LogIndex(0) => format!("the last is {last}"),
+                _ => format!(
+                    "the last is {last}, and the checkpoint stands for those up to {through}"
+                ),
+            };
+            warn(format_args!("steadfast: there is no record {absent}: {held}"));
             if !inspection.tail.is_uncertain() {
                 return Ok(ExitCode::from(IO));
             }
         }
-        Ok(report(&result))
+        Ok(report(&self.directory, &result, Some(SALVAGE)))
     }
 
     /// Writes the records, and prints the verdict of `verify` and the account of the salvage.
@@ -107,27 +118,27 @@ impl Cat {
         if let Err(error) = &judged
             && !matches!(error, OpenError::Damaged { .. } | OpenError::NotALog { .. })
         {
-            return Ok(report(&judged));
+            return Ok(report(&self.directory, &judged, None));
         }
-        let mut records = self.records();
+        let mut records = self.records()?;
         let salvaged = salvage(&disk, &mut |it| records.write(&it));
         records.finish()?;
-        let code = report(&judged);
+        let code = report(&self.directory, &judged, None);
         match salvaged {
             Ok(account) => {
                 print_account(&account, &judged);
                 Ok(code)
             }
             Err(error) => {
-                warn(format_args!("steadfast: {}", explain(&error)));
+                warn(format_args!("steadfast: {}", explain(&self.directory, &error)));
                 Ok(ExitCode::from(if judged.is_ok() { IO } else { BROKEN }))
             }
         }
     }
 
-    fn records(&self) -> Records<'_> {
-        let out = io::BufWriter::new(StandardOutput);
-        Records { cat: self, out, written: Ok(()), first: None, last: 0 }
+    fn records(&self) -> io::Result<Records<'_>> {
+        let out = io::BufWriter::new(StandardOutput::for_data()?);
+        Ok(Records { cat: self, out, written: Ok(()), first: None, last: 0 })
     }
 
     fn is_wanted(&self, index: u64) -> bool {

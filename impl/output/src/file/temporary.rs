@@ -98,7 +98,7 @@ fn watch() {
 }
 
 /// Whether the program was started with a signal ignored, which is to stay so (`nohup`, background
-/// jobs). Known where the system tells it in `/proc`.
+/// jobs). Known where the system shows it in `/proc`.
 fn is_ignored(signal: i32) -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|it| it.strip_prefix("SigIgn:"));

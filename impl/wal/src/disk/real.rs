@@ -46,7 +46,7 @@ const LOCK_ATTEMPTS: u32 = 20;
 /// The time between two attempts.
 const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
-/// The locks that this process holds. The system tells only that a lock is held, not by which process.
+/// The locks that this process holds. The system says only that a lock is held, not by which process.
 static HELD: Mutex<BTreeSet<FileId>> = Mutex::new(BTreeSet::new());
 
 fn held() -> MutexGuard<'static, BTreeSet<FileId>> {
@@ -121,7 +121,7 @@ impl Disk for RealDisk {
     type File = RealFile;
     type Lock = RealLock;
 
-    fn place(&self) -> String {
+    fn directory(&self) -> String {
         self.directory.display().to_string()
     }
 

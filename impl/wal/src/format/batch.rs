@@ -63,7 +63,7 @@ impl<'a> Batch<'a> {
     /// The batch at the beginning of these bytes.
     ///
     /// # Errors
-    /// There is none; the error tells which part is wrong.
+    /// There is none; the error names which part is wrong.
     pub fn decode(
         bytes: &'a [u8],
         block_bytes: u64,
@@ -98,7 +98,7 @@ impl<'a> Batch<'a> {
         self.body
     }
 
-    /// Whether exactly as many records as the header says fill exactly the body.
+    /// Whether the number of records in the header fills exactly the body.
     fn is_filled(&self) -> bool {
         let mut records = self.records();
         records.by_ref().count() == self.header.count as usize && records.rest.is_empty()
@@ -204,7 +204,7 @@ impl BatchBuffer {
     /// When it has no room.
     pub(crate) fn push(&mut self, payload: Payload<'_>) {
         let Payload { bytes, checksum } = payload;
-        assert!(self.has_room(bytes.len()), "a batch has room for what is added to it");
+        assert!(self.has_room(bytes.len()), "a batch has room for the record");
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         self.copy(&length.to_le_bytes());
         if let Some(checksum) = checksum {

@@ -83,7 +83,7 @@ impl Header {
     /// The header at the beginning of these bytes, and its checksum.
     ///
     /// # Errors
-    /// There is none; the error tells which bytes are there instead.
+    /// There is none; the error names the bytes that are there instead.
     pub fn decode(bytes: &[u8], decisions: &dyn Decisions) -> Result<(Header, Checksum), NoHeader> {
         let Some(bytes) = bytes.first_chunk::<HEADER_BYTES>() else {
             return Err(NoHeader::Garbage);

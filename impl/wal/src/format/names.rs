@@ -44,9 +44,11 @@ impl FileName {
             RESERVE => Some(FileName::Reserve),
             _ => {
                 let digits = name.strip_prefix(SEGMENT_PREFIX)?;
-                let number = SegmentNumber(u64::from_str_radix(digits, 16).ok()?);
                 // One spelling only, and there is no segment 0.
-                (number.0 > 0 && segment_name(number) == name).then_some(FileName::Segment(number))
+                let is_spelt_so = digits.len() == SEGMENT_DIGITS
+                    && digits.bytes().all(|it| matches!(it, b'0'..=b'9' | b'a'..=b'f'));
+                let number = SegmentNumber(u64::from_str_radix(digits, 16).ok()?);
+                (is_spelt_so && number.0 > 0).then_some(FileName::Segment(number))
             }
         }
     }

@@ -35,6 +35,8 @@ pub(super) enum Fault {
     RoomUntold,
     /// A thread that wrote a batch does not wake the writer for the next.
     WriterAsleep,
+    /// A reader that misses a segment does not wait for the checkpoint that may have given it up.
+    CheckpointUnawaited,
 }
 
 #[cfg(test)]

@@ -15,9 +15,9 @@ use std::task::{Context, Wake, Waker};
 use loom::sync::{Condvar, Mutex};
 use loom::thread;
 
-use super::Log;
 use super::bells::{self, Bell};
 use super::faults::{Fault, PLANTED};
+use super::{Log, ReaderError};
 use crate::threads::SystemThreads;
 use crate::{AppendError, Decisions, DefaultDecisions, LogId, LogIndex, Opening, Settings, Stage};
 use disk::{Watched, WatchedDisk};
@@ -180,6 +180,28 @@ fn a_checkpoint(decisions: &'static dyn Decisions) {
     });
 }
 
+/// A reader of the segment that a checkpoint gives up.
+fn a_reader(decisions: &'static dyn Decisions) {
+    go_through(PREEMPTIONS, move || {
+        let (_, log) = open(&FULL, decisions);
+        let through = log.durable();
+        let other = {
+            let log = Arc::clone(&log);
+            thread::spawn(move || log.checkpoint(through, b"state").unwrap())
+        };
+        let read = || {
+            let mut reader = log.read_from(LogIndex(1))?;
+            let record = reader.next_batch()?.and_then(|mut it| it.next()).unwrap();
+            assert_eq!(record.payload, [1; 200]);
+            Ok(())
+        };
+        if let Err(error) = read() {
+            assert!(matches!(error, ReaderError::GivenUp { .. }), "a reader fails: {error}");
+        }
+        other.join().unwrap();
+    });
+}
+
 fn a_failure(decisions: &'static dyn Decisions) {
     go_through(PREEMPTIONS, move || {
         let (disk, log) = open(&READY, decisions);
@@ -236,6 +258,11 @@ fn checkpoints_are_written_while_records_are() {
 }
 
 #[test]
+fn a_reader_meets_the_record_or_learns_that_a_checkpoint_stands_for_it() {
+    a_reader(&DefaultDecisions);
+}
+
+#[test]
 fn every_waiting_thread_learns_of_a_failure() {
     a_failure(&DefaultDecisions);
 }
@@ -253,7 +280,7 @@ fn is_caught(what: &str, model: Model, decisions: &'static dyn Decisions, words:
 
 #[test]
 fn every_planted_fault_is_caught() {
-    let faults: [(Fault, Model, &str); 7] = [
+    let faults: [(Fault, Model, &str); 8] = [
         (Fault::RingUncounted, bells, "deadlock"),
         (Fault::BrokenChain, bells, "deadlock"),
         (Fault::RungBeforeSync, two_write, "is called durable before its sync"),
@@ -261,6 +288,7 @@ fn every_planted_fault_is_caught() {
         (Fault::WaiterUnseen, two_write, "deadlock"),
         (Fault::RoomUntold, needs_a_segment, "deadlock"),
         (Fault::WriterAsleep, two_write, "deadlock"),
+        (Fault::CheckpointUnawaited, a_reader, "a reader fails"),
     ];
     for (fault, model, words) in faults {
         PLANTED.set(Some(fault));

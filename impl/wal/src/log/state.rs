@@ -54,13 +54,13 @@ impl State {
         self.commit.failure().map(|it| Err(it.clone()))
     }
 
-    /// Notes that somebody waits for this record.
+    /// Notes that a thread or a future waits for this record.
     pub(super) fn on_awaited(&mut self, index: LogIndex) {
         self.is_awaited |= index > self.handed_out;
     }
 
-    /// Whether the gathering batch should be written now: the disk is idle, and somebody waits for the
-    /// batch or it is long.
+    /// Whether the gathering batch should be written now: the disk is idle, and the batch is awaited
+    /// or long.
     pub(super) fn is_due(&self) -> bool {
         let is_wanted = self.is_awaited
             || self.busy_appends > 0

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::damage::{Case, Damage, Place, ReadError};
+use super::damage::{Case, Damage, DamagedPart, ReadError};
 use super::files::Segments;
 use crate::chain::Chain;
 use crate::disk::{Disk, DiskError, DiskFile};
@@ -183,5 +183,5 @@ fn refuse_gaps(root: &Root, segments: &Segments) -> Result<(), Damage> {
 
 /// Damage to a segment as a whole.
 pub(super) fn whole_file(case: Case, segment: SegmentNumber) -> Damage {
-    Damage { case, place: Place::File(segment_name(segment)), lost: None }
+    Damage { case, part: DamagedPart::File(segment_name(segment)), lost: None }
 }

@@ -43,7 +43,7 @@ pub enum Case {
     HalfBorn,
     /// Records without a checkpoint.
     LostCheckpoint,
-    /// A checkpoint with wrong checksums.
+    /// A checkpoint with wrong checksums, or other bytes in its place.
     DamagedCheckpoint,
 }
 
@@ -81,7 +81,11 @@ pub const CASES: [(Case, &str, &str); 17] = [
     (Case::RetiredLeft, "retired-left", "a segment is left that the checkpoint needs no more"),
     (Case::HalfBorn, "half-born", "the log was being created: it is created again"),
     (Case::LostCheckpoint, "lost-checkpoint", "there are records and no checkpoint"),
-    (Case::DamagedCheckpoint, "damaged-checkpoint", "the checkpoint is not what was written"),
+    (
+        Case::DamagedCheckpoint,
+        "damaged-checkpoint",
+        "the checkpoint has other bytes than the log wrote",
+    ),
 ];
 
 impl Case {
@@ -104,30 +108,30 @@ impl Case {
 
 /// Durable bytes are gone or wrong. Found by recovery, which has changed nothing then.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}: {} ({place}{})", case.label(), case.sentence(), lost_text(*lost))]
+#[error("{}: {} ({part}{})", case.label(), case.sentence(), lost_text(*lost))]
 pub struct Damage {
     /// The kind of damage.
     pub case: Case,
-    /// The file, or the place in it.
-    pub place: Place,
+    /// The part of the log that is damaged.
+    pub part: DamagedPart,
     /// The first and the last record that cannot be read for certain, as far as known.
     pub lost: Option<(LogIndex, LogIndex)>,
 }
 
-/// Where damage is.
+/// The part of a log that is damaged.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// A place in a segment.
-    At(Location),
+pub enum DamagedPart {
+    /// A segment, at this location.
+    Segment(Location),
     /// A file as a whole.
     File(String),
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for DamagedPart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Place::At(location) => location.fmt(f),
-            Place::File(name) => f.write_str(name),
+            DamagedPart::Segment(location) => location.fmt(f),
+            DamagedPart::File(name) => f.write_str(name),
         }
     }
 }
@@ -148,7 +152,7 @@ pub struct Tail {
     pub case: Case,
     /// Where the next batch would have been.
     pub location: Location,
-    /// The first and the last record of the batch that is not whole, where its header tells.
+    /// The first and the last record of the batch that is not whole, where its header is whole.
     pub cut: Option<(LogIndex, LogIndex)>,
 }
 
@@ -171,70 +175,72 @@ pub enum OpenError {
     #[error(transparent)]
     Disk(#[from] DiskError),
     /// The directory is empty, or no more than the creation of a log was begun in it.
-    #[error("{place} holds no log")]
+    #[error("{directory} holds no log")]
     NoLog {
         /// The directory.
-        place: String,
+        directory: String,
     },
     /// It is open already.
-    #[error("{place} is in use: {}", if *is_by_this_process {
+    #[error("{directory} is in use: {}", if *is_by_this_process {
         "this process has the log open already; use that one, or close it first"
     } else {
         "another process has the log open"
     })]
     InUse {
         /// The directory.
-        place: String,
+        directory: String,
         /// Whether this process has it open, and not another.
         is_by_this_process: bool,
     },
     /// The directory holds a file that does not belong to a log.
     #[error(
-        "{place} holds {name:?}, which is no file of a log: a log needs a directory of its own"
+        "{directory} holds {name:?}, which is no file of a log: a log needs a directory of its own"
     )]
     ForeignFile {
         /// The directory.
-        place: String,
+        directory: String,
         /// The file.
         name: String,
     },
     /// The file called `checkpoint` is something else.
-    #[error("{place} is not a log: its file \"checkpoint\" does not begin as a checkpoint does")]
+    #[error(
+        "{directory} is not a log: its file \"checkpoint\" does not begin as a checkpoint does"
+    )]
     NotALog {
         /// The directory.
-        place: String,
+        directory: String,
     },
     /// The log is of a format that this code does not know.
-    #[error("{place} is of format version {version}: this program reads version {VERSION}")]
+    #[error("{directory} is of format version {version}: this program reads version {VERSION}")]
     OtherVersion {
         /// The directory.
-        place: String,
+        directory: String,
         /// Its version.
         version: u32,
     },
     /// It is another log than the one that was to be opened.
-    #[error("{place} is the log {found}: the log {wanted} was to be opened")]
+    #[error("{directory} is the log {found}: the log {wanted} was to be opened")]
     OtherLog {
         /// The directory.
-        place: String,
+        directory: String,
         /// The log that is there.
         found: LogId,
         /// The log that was asked for.
         wanted: LogId,
     },
     /// Durable bytes are gone or wrong.
-    #[error("{place} is damaged: {damage}")]
+    #[error("{directory} is damaged: {damage}")]
     Damaged {
         /// The directory.
-        place: String,
+        directory: String,
         /// The damage.
         damage: Damage,
     },
     /// Opening it has failed before.
-    #[error("{place} could not be opened: it must be opened again from the beginning")]
+    #[error("{directory} could not be opened: it must be opened again from the beginning")]
     Failed {
         /// The directory.
-        place: String,
+        directory: String,
     },
 }
 
@@ -242,7 +248,7 @@ impl OpenError {
     /// The log is locked.
     pub(crate) fn in_use<D: Disk>(disk: &D) -> OpenError {
         let is_by_this_process = disk.is_locked_by_this_process(LOCK);
-        OpenError::InUse { place: disk.place(), is_by_this_process }
+        OpenError::InUse { directory: disk.directory(), is_by_this_process }
     }
 }
 
@@ -262,7 +268,9 @@ impl ReadError {
     pub(crate) fn into_open_error<D: Disk>(self, disk: &D) -> OpenError {
         match self {
             ReadError::Disk(error) => OpenError::Disk(error),
-            ReadError::Damaged(damage) => OpenError::Damaged { place: disk.place(), damage },
+            ReadError::Damaged(damage) => {
+                OpenError::Damaged { directory: disk.directory(), damage }
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::damage::{Case, Damage, OpenError, Place};
+use super::damage::{Case, Damage, DamagedPart, OpenError};
 use crate::SegmentNumber;
 use crate::disk::{Access, Call, Disk, DiskError, DiskFile, read_full};
 use crate::format::checkpoint::{CHECKPOINT_HEADER_BYTES, NoCheckpoint, Root, STATE_BYTES_MAX};
@@ -23,7 +23,7 @@ impl Segments {
     /// Lists the directory, and refuses one with files in it that are none of a log's.
     pub(crate) fn list<D: Disk>(disk: &D) -> Result<Segments, OpenError> {
         let mut found = Segments::default();
-        for name in disk.list().map_err(DiskError::of(Call::List, disk.place()))? {
+        for name in disk.list().map_err(DiskError::of(Call::List, disk.directory()))? {
             match FileName::parse(&name) {
                 Some(FileName::Lock) => found.has_lock = true,
                 Some(FileName::Checkpoint) => found.has_checkpoint = true,
@@ -32,24 +32,26 @@ impl Segments {
                 Some(FileName::Segment(number)) => {
                     found.numbers.insert(number);
                 }
-                None => return Err(OpenError::ForeignFile { place: disk.place(), name }),
+                None => return Err(OpenError::ForeignFile { directory: disk.directory(), name }),
             }
         }
         Ok(found)
     }
 }
 
-/// Reads the checkpoint: its fields and the state.
+/// Reads the checkpoint: its fields and the state. A file that does not begin as a checkpoint does is
+/// damage if there are segments beside it.
 pub(crate) fn read_root<D: Disk>(
     disk: &D,
     settings: Settings,
+    segments: &Segments,
 ) -> Result<(Root, Vec<u8>), OpenError> {
-    let place = || disk.place();
+    let directory = || disk.directory();
     let damaged = || OpenError::Damaged {
-        place: place(),
+        directory: directory(),
         damage: Damage {
             case: Case::DamagedCheckpoint,
-            place: Place::File(CHECKPOINT.to_owned()),
+            part: DamagedPart::File(CHECKPOINT.to_owned()),
             lost: None,
         },
     };
@@ -64,9 +66,10 @@ pub(crate) fn read_root<D: Disk>(
     bytes.truncate(read);
     match Root::decode(&bytes, settings.decisions) {
         Ok((root, state)) => Ok((root, state.to_vec())),
-        Err(NoCheckpoint::NotOne) => Err(OpenError::NotALog { place: place() }),
+        Err(NoCheckpoint::NotOne) if !segments.numbers.is_empty() => Err(damaged()),
+        Err(NoCheckpoint::NotOne) => Err(OpenError::NotALog { directory: directory() }),
         Err(NoCheckpoint::OtherVersion(version)) => {
-            Err(OpenError::OtherVersion { place: place(), version })
+            Err(OpenError::OtherVersion { directory: directory(), version })
         }
         Err(NoCheckpoint::Damaged) => Err(damaged()),
     }

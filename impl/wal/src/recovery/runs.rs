@@ -31,7 +31,7 @@ impl Run {
         self.location.offset + self.length as u64
     }
 
-    /// The bytes of the run from a place in the log on, if it is in it.
+    /// The bytes of the run from a location on, if it is in it.
     pub(super) fn from(&self, location: Location) -> Option<&[u8]> {
         let is_in = self.location.segment == location.segment
             && (self.location.offset..self.end()).contains(&location.offset);

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use super::damage::{Case, Damage, OpenError, Place, ReadError};
+use super::damage::{Case, Damage, DamagedPart, OpenError, ReadError};
 use super::files::{Segments, read_root};
 use super::tail::{End, Unstarted};
 use super::walk::Walk;
@@ -39,13 +39,13 @@ pub(crate) fn refuse_what_is_no_log<D: Disk>(
     };
     if !segments.has_checkpoint {
         // One that a process has made that died at once may be seen and not durable.
-        disk.create_directory().map_err(DiskError::of(Call::CreateDirectory, disk.place()))?;
+        disk.create_directory().map_err(DiskError::of(Call::CreateDirectory, disk.directory()))?;
         return Ok(());
     }
-    let (root, _) = read_root(disk, settings)?;
+    let (root, _) = read_root(disk, settings, &segments)?;
     if !settings.decisions.is_of_log(root.log, log) {
-        let place = disk.place();
-        return Err(OpenError::OtherLog { place, found: root.log, wanted: log });
+        let directory = disk.directory();
+        return Err(OpenError::OtherLog { directory, found: root.log, wanted: log });
     }
     Ok(())
 }
@@ -59,7 +59,7 @@ pub(crate) fn create<D: Disk>(
     segments: &Segments,
 ) -> Result<(), OpenError> {
     if let Some(damage) = lost_checkpoint(&**disk, settings, segments)? {
-        return Err(OpenError::Damaged { place: disk.place(), damage });
+        return Err(OpenError::Damaged { directory: disk.directory(), damage });
     }
     remove_if_there(&**disk, &segment_name(FIRST_SEGMENT))?;
     for draft in &segments.drafts {
@@ -100,8 +100,8 @@ pub(crate) fn lost_checkpoint<D: Disk>(
 ) -> Result<Option<Damage>, DiskError> {
     for &segment in &segments.numbers {
         if segment != FIRST_SEGMENT || has_records(disk, segment, settings)? {
-            let place = Place::File(segment_name(segment));
-            return Ok(Some(Damage { case: Case::LostCheckpoint, place, lost: None }));
+            let part = DamagedPart::File(segment_name(segment));
+            return Ok(Some(Damage { case: Case::LostCheckpoint, part, lost: None }));
         }
     }
     Ok(None)

@@ -1,7 +1,7 @@
 //! Judges how a log ends, from the bytes behind the last batch.
 
 use super::beginnings::whole_file;
-use super::damage::{Case, Damage, Place, ReadError, Tail};
+use super::damage::{Case, Damage, DamagedPart, ReadError, Tail};
 use super::walk::Walk;
 use crate::chain::Chain;
 use crate::disk::{Disk, DiskError};
@@ -135,7 +135,7 @@ impl<D: Disk> Judge<'_, D> {
         let missing = is_missing.then(|| whole_file(Case::MissingSegment, found.next()));
         let misplaced = self.misplaced.map(|it| Damage {
             case: Case::MisplacedSegment,
-            place: Place::At(it),
+            part: DamagedPart::Segment(it),
             lost: None,
         });
         walk.suspect.clone().or(missing).or(misplaced)

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::beginnings::{Beginnings, Started};
-use super::damage::{Case, Damage, Place, ReadError};
+use super::damage::{Case, Damage, DamagedPart, ReadError};
 use super::files::Segments;
 use super::runs::{Run, Runs};
 use super::source::Source;
@@ -248,6 +248,9 @@ impl<F: DiskFile> Walk<F> {
     }
 
     pub(super) fn damage(&self, location: Location, case: Case, known_durable: LogIndex) -> Damage {
-        self.lost_by(Damage { case, place: Place::At(location), lost: None }, known_durable)
+        self.lost_by(
+            Damage { case, part: DamagedPart::Segment(location), lost: None },
+            known_durable,
+        )
     }
 }

@@ -16,14 +16,14 @@ pub trait Threads: Send + Sync + 'static {
     /// A thread that was started.
     type Thread;
 
-    /// A lock that nobody holds.
+    /// A lock that no thread holds.
     fn mutex<V: Send + 'static>(&self, value: V) -> Self::Mutex<V>;
 
     /// Waits for a lock and takes it. A panic of a thread that held it does not matter: the log leaves
     /// nothing half done in a value that it locks.
     fn lock<V: Send + 'static>(mutex: &Self::Mutex<V>) -> Self::Guard<'_, V>;
 
-    /// A condition that nobody waits for.
+    /// A condition that no thread waits for.
     fn condvar(&self) -> Self::Condvar;
 
     /// Unlocks, waits for a notification, and locks again. May return without a notification.

@@ -93,7 +93,7 @@ impl Disk for WatchedDisk {
     type File = WatchedFile;
     type Lock = ();
 
-    fn place(&self) -> String {
+    fn directory(&self) -> String {
         "the watched disk".to_owned()
     }
 
