@@ -5,14 +5,14 @@ use std::process::ExitCode;
 
 use stateright::{Checker, HasDiscoveries, Model, Path};
 use steadfast_cluster::{ClusterModel, replay, script};
-use steadfast_guarantees::twins::{Twin, twin};
+use steadfast_guarantees::twins::Variant;
 use steadfast_guarantees::{GUARANTEES, GuaranteeId};
 use steadfast_output::exit_code::IO;
 use steadfast_output::{assert_threads, say, warn};
 use steadfast_trace::{Scope, Trace};
 
+use crate::catalog::{self, find_variant};
 use crate::failure::Failure;
-use crate::named::find_twin;
 
 /// How many states are searched for a counterexample where none is known to exist.
 const STATES_MAX: usize = 500_000;
@@ -23,10 +23,9 @@ const EXPLORER_THREADS: usize = 4;
 /// Serves the explorer, and prints a link to the counterexample if there is one.
 pub(crate) fn explore(
     scope: Scope,
-    twin: Option<&str>,
+    variant: Option<&'static Variant>,
     address: SocketAddr,
 ) -> Result<ExitCode, Failure> {
-    let twin = twin.map(find_twin).transpose().map_err(Failure::usage)?;
     // The explorer itself would panic.
     TcpListener::bind(address).map_err(|error| Failure {
         message: format!("cannot serve at {address}: {error}; choose another with --address"),
@@ -34,9 +33,9 @@ pub(crate) fn explore(
     })?;
     // So it would without threads: one that searches, and those that serve.
     assert_threads(EXPLORER_THREADS).map_err(Failure::io)?;
-    let model = || ClusterModel::new(scope.clone(), twin);
+    let model = || ClusterModel::new(scope.clone(), variant);
     warn("searching for a counterexample");
-    match counterexample(model(), twin) {
+    match counterexample(model(), variant) {
         Some((guarantee, steps, link)) => {
             say(format_args!("{guarantee} is broken after {steps} steps:"));
             say(format_args!("http://{address}/#/steps/{link}"));
@@ -53,19 +52,23 @@ pub(crate) fn explore(
 /// Returns the guarantee, the number of steps, and the place where the explorer shows the run.
 fn counterexample(
     model: ClusterModel,
-    twin: Option<&Twin>,
+    variant: Option<&Variant>,
 ) -> Option<(GuaranteeId, usize, String)> {
-    if let Some(trace) = twin.and_then(|twin| script(twin.name)) {
-        return scripted(&model, &trace, twin?.caught_by);
+    let caught_by = variant.and_then(|it| {
+        let mut twins = catalog::twins();
+        twins.find(|twin| twin.variant.name == it.name).map(|twin| twin.caught_by)
+    });
+    if let Some(trace) = variant.and_then(|it| script(it.name)) {
+        return scripted(&model, &trace, caught_by?);
     }
     let ids = GUARANTEES.iter().map(|it| it.id());
-    let wanted: Vec<GuaranteeId> = match twin {
-        Some(twin) => vec![twin.caught_by],
+    let wanted: Vec<GuaranteeId> = match caught_by {
+        Some(guarantee) => vec![guarantee],
         None => ids.collect(),
     };
     let names = wanted.iter().map(|it| it.name()).collect();
     let mut search = model.checker().finish_when(HasDiscoveries::AnyOf(names));
-    if twin.is_none() {
+    if caught_by.is_none() {
         search = search.target_state_count(STATES_MAX);
     }
     let checker = search.spawn_bfs().join();
@@ -82,7 +85,7 @@ fn scripted(
     trace: &Trace,
     guarantee: GuaranteeId,
 ) -> Option<(GuaranteeId, usize, String)> {
-    let mut run = replay(trace, trace.twin.as_deref().and_then(twin));
+    let mut run = replay(trace, trace.variant.as_deref().and_then(|it| find_variant(it).ok()));
     let is_here = trace.scope == *model.scope();
     let mut actions = trace.steps.iter().filter(|_| is_here).map(|it| run.take(&it.step));
     let actions: Vec<_> = actions.by_ref().map_while(|it| Some(it.ok()?.0)).collect();

@@ -154,7 +154,7 @@ pub(crate) struct Job {
     /// What must be reached.
     pub witnesses: Vec<String>,
     /// The twin to run, or the protocol as it is.
-    pub twin: Option<String>,
+    pub variant: Option<String>,
     /// How to search.
     pub search: Search,
     /// With which engine; walks are always stateright's.
@@ -211,7 +211,7 @@ impl Job {
         Job {
             scope,
             witnesses: witnesses.iter().map(|it| (*it).to_owned()).collect(),
-            twin: None,
+            variant: None,
             search: Engine::Steadfast.full_search(),
             engine: Engine::Steadfast,
             reductions: Reductions::default(),
@@ -337,7 +337,7 @@ pub(crate) enum Said {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Run {
     pub scope: String,
-    pub twin: Option<String>,
+    pub variant: Option<String>,
     pub nodes: u8,
     pub elect: usize,
     pub write: usize,

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use steadfast_cluster::shipped;
+use steadfast_guarantees::twins::Variant;
 use steadfast_guarantees::{GUARANTEES, GuaranteeId};
 use steadfast_protocol::Settings;
 
@@ -26,7 +27,7 @@ pub(crate) struct Cell {
 
 /// The searches of the matrix. Where linearizability is not promised, the first counterexample is
 /// searched for, and then every state for the rest.
-pub(crate) fn jobs(limits: Limits) -> Vec<Job> {
+pub(crate) fn jobs(variant: Option<&Variant>, limits: Limits) -> Vec<Job> {
     let Some(base) = shipped("matrix") else {
         return Vec::new();
     };
@@ -36,6 +37,7 @@ pub(crate) fn jobs(limits: Limits) -> Vec<Job> {
         .map(|settings| {
             let mut job = Job::new(base.scope(), &[]);
             job.scope.settings = settings;
+            job.variant = variant.map(|it| it.name.to_owned());
             job.limits = limits;
             job
         })

@@ -7,14 +7,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, value_parser};
-use steadfast_cluster::Shipped;
+use steadfast_guarantees::twins::Variant;
 use steadfast_output::{duration, size};
 use steadfast_protocol::{NODES_MAX, Settings};
 use steadfast_trace::{Network, Scope};
 
+use crate::catalog::{NamedScope, find_scope, find_variant};
 use crate::crash_states::CrashStates;
+use crate::failure::Failure;
 use crate::job::{DeadMessages, Engine, Job, Limits, Reductions, Search};
-use crate::named::find_scope;
 use crate::replay::ReplayOptions;
 use crate::show::ShowOptions;
 use crate::shrink::ShrinkOptions;
@@ -33,6 +34,8 @@ pub(crate) struct Options {
     #[command(subcommand)]
     pub command: Option<Command>,
     #[command(flatten)]
+    pub protocol: Protocol,
+    #[command(flatten)]
     pub output: Output,
 }
 
@@ -43,9 +46,19 @@ pub(crate) enum Command {
     /// Searches these scopes, with other bounds if options ask for them.
     Run(Box<RunOptions>),
     /// Searches the deep scopes: minutes to an hour.
-    Deep(Output),
+    Deep {
+        #[command(flatten)]
+        protocol: Protocol,
+        #[command(flatten)]
+        output: Output,
+    },
     /// Searches all nine settings of (E,W) with three nodes.
-    Matrix(Output),
+    Matrix {
+        #[command(flatten)]
+        protocol: Protocol,
+        #[command(flatten)]
+        output: Output,
+    },
     /// Searches for the counterexamples that catch the twins.
     Twins {
         /// The twins; all without a name.
@@ -54,16 +67,20 @@ pub(crate) enum Command {
         output: Output,
     },
     /// Judges G12 on the graphs of the fault-free continuation.
-    Settle(Output),
+    Settle {
+        #[command(flatten)]
+        protocol: Protocol,
+        #[command(flatten)]
+        output: Output,
+    },
     /// Recovers the log from every disk that a crash may leave.
     CrashStates(CrashStates),
     /// Opens the stateright explorer on a scope.
     Explore {
         /// The scope.
         scope: String,
-        /// The twin to run.
-        #[arg(long)]
-        twin: Option<String>,
+        #[command(flatten)]
+        protocol: Protocol,
         /// E: votes needed to lead.
         #[arg(long, value_parser = value_parser!(u8).range(NODES))]
         elect: Option<u8>,
@@ -87,6 +104,21 @@ pub(crate) enum Command {
     /// Searches one job read from standard input. Used by `check` itself.
     #[command(name = "search-one", hide = true)]
     SearchOne,
+}
+
+/// Which protocol runs.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Protocol {
+    /// Run this variant, or the one of this twin, instead of the protocol as it is.
+    #[arg(long, visible_alias = "twin", value_name = "VARIANT")]
+    variant: Option<String>,
+}
+
+impl Protocol {
+    /// The variant; `None` for the protocol as it is.
+    pub(crate) fn variant(&self) -> Result<Option<&'static Variant>, Failure> {
+        self.variant.as_deref().map(find_variant).transpose().map_err(Failure::usage)
+    }
 }
 
 #[derive(Args, Clone, Debug)]
@@ -180,12 +212,14 @@ pub(crate) struct RunOptions {
     /// With how many threads.
     #[arg(long, default_value_t = 1, value_parser = value_parser!(u8).range(1..=64))]
     pub threads: u8,
-    /// Where random walks begin.
-    #[arg(long, default_value_t = 1)]
-    pub seed: u64,
-    /// How many states random walks visit.
-    #[arg(long, value_name = "COUNT", default_value = "1000000")]
-    pub states: NonZeroUsize,
+    /// Where random walks begin [default: 1].
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// How many states random walks visit [default: 1000000].
+    #[arg(long, value_name = "COUNT")]
+    pub states: Option<NonZeroUsize>,
+    #[command(flatten)]
+    pub protocol: Protocol,
     #[command(flatten)]
     pub output: Output,
 }
@@ -201,14 +235,13 @@ pub(crate) struct SeedOptions {
     /// Stop after this many minutes.
     #[arg(long, value_name = "M", value_parser = duration::minutes)]
     pub minutes: Option<Duration>,
-    /// Run this twin instead of the protocol as it is.
-    #[arg(long, value_name = "TWIN")]
-    pub twin: Option<String>,
+    #[command(flatten)]
+    pub protocol: Protocol,
     /// Look for the first seed that finds each twin, among --count seeds for each.
-    #[arg(long, conflicts_with = "twin")]
+    #[arg(long, conflicts_with = "variant")]
     pub twins: bool,
     /// Measure the simulator on a workload that does not change.
-    #[arg(long, conflicts_with_all = ["count", "from", "minutes", "twin", "twins"])]
+    #[arg(long, conflicts_with_all = ["count", "from", "minutes", "variant", "twins"])]
     pub speed: bool,
     /// Print one JSON object instead of tables.
     #[arg(long)]
@@ -225,22 +258,28 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 
 impl RunOptions {
     /// The searches that are asked for.
-    pub(crate) fn jobs(&self) -> Result<Vec<Job>, String> {
-        self.scopes.iter().map(|name| self.job(find_scope(name)?)).collect()
+    pub(crate) fn jobs(&self, variant: Option<&Variant>) -> Result<Vec<Job>, Failure> {
+        let job = |name: &String| self.job(find_scope(name)?, variant);
+        self.scopes.iter().map(job).collect::<Result<_, String>>().map_err(Failure::usage)
     }
 
-    fn job(&self, shipped: &Shipped) -> Result<Job, String> {
-        let scope = self.changed(shipped.scope())?;
-        let is_changed = scope != shipped.scope();
-        // The witnesses of a scope are known to be reached within the shipped bounds only.
-        let witnesses = if is_changed { &[] } else { shipped.witnesses };
-        let mut job = Job::new(scope, witnesses);
+    fn job(&self, named: NamedScope, variant: Option<&Variant>) -> Result<Job, String> {
+        let scope = self.changed(named.scope.clone())?;
+        // The witnesses of a scope are known to be reached within its own bounds, by the protocol as it is.
+        let is_changed = scope != named.scope || variant.is_some();
+        let witnesses = if is_changed { Vec::new() } else { named.witnesses };
+        let search = self.search.unwrap_or(self.engine.full_search());
+        if search != Search::Walk && (self.seed.is_some() || self.states.is_some()) {
+            return Err("only --search walk takes --seed and --states: leave them out".to_owned());
+        }
+        let mut job = Job::new(scope, &witnesses);
+        job.variant = variant.map(|it| it.name.to_owned());
         job.engine = self.engine;
         job.reductions = self.reductions()?;
-        job.search = self.search.unwrap_or(self.engine.full_search());
+        job.search = search;
         job.threads = usize::from(self.threads);
-        job.seed = self.seed;
-        job.states_max = self.states.get();
+        job.seed = self.seed.unwrap_or(1);
+        job.states_max = self.states.map_or(1_000_000, NonZeroUsize::get);
         job.limits = self.output.limits();
         Ok(job)
     }

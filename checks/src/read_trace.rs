@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use steadfast_guarantees::twins::Twin;
+use steadfast_guarantees::twins::Variant;
 use steadfast_output::exit_code::IO;
 use steadfast_trace::Trace;
 
+use crate::catalog::find_variant;
 use crate::failure::Failure;
-use crate::named::find_twin;
 
 /// A trace with what it names.
 pub(crate) struct TraceFile {
@@ -15,7 +15,7 @@ pub(crate) struct TraceFile {
     pub name: String,
     pub trace: Trace,
     /// The twin that ran.
-    pub twin: Option<&'static Twin>,
+    pub variant: Option<&'static Variant>,
 }
 
 /// Reads a trace and checks that its scope and twin exist.
@@ -27,6 +27,6 @@ pub(crate) fn read(file: &Path) -> Result<TraceFile, Failure> {
         bad(format!("{error}{cause}"))
     })?;
     trace.scope.validate().map_err(|error| bad(error.to_string()))?;
-    let twin = trace.twin.as_deref().map(find_twin).transpose().map_err(bad)?;
-    Ok(TraceFile { name, trace, twin })
+    let variant = trace.variant.as_deref().map(find_variant).transpose().map_err(bad)?;
+    Ok(TraceFile { name, trace, variant })
 }

@@ -32,8 +32,8 @@ pub(crate) fn replay(options: &ReplayOptions) -> Result<ExitCode, Failure> {
         let message = format!("--until {until}: {} has {count} steps", file.name);
         return Err(Failure::usage(message));
     }
-    let twin = file.trace.twin.as_deref().unwrap_or("no twin");
-    say(format_args!("scope {}, {twin}\n", file.trace.scope.name));
+    let variant = file.variant.map_or(String::new(), |it| format!(" as {}: {}", it.name, it.about));
+    say(format_args!("scope {}{variant}\n", file.trace.scope.name));
     let mut following = Following::begin(&file);
     for (number, step) in (1..=until).zip(&file.trace.steps) {
         following.step(number, step)?;
@@ -55,7 +55,7 @@ struct Following<'a> {
 
 impl<'a> Following<'a> {
     fn begin(file: &'a TraceFile) -> Self {
-        let run = begin(&file.trace, file.twin);
+        let run = begin(&file.trace, file.variant);
         Following { file, broken: run.broken(), run, differs: None }
     }
 

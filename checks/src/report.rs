@@ -102,9 +102,9 @@ pub(crate) fn details(run: &Run) -> String {
 
 /// Why the engine could not search, if it could not.
 pub(crate) fn flaw(run: &Run) -> Option<String> {
-    let twin = run.twin.as_deref().map_or(String::new(), |it| format!(" as {it}"));
+    let variant = run.variant.as_deref().map_or(String::new(), |it| format!(" as {it}"));
     let flaw = run.flaw.as_ref()?;
-    Some(format!("check: cannot search {}{twin}: {flaw}", run.scope))
+    Some(format!("check: cannot search {}{variant}: {flaw}", run.scope))
 }
 
 /// Warnings about actions that a search could not judge, because it never took them. A search that was

@@ -8,13 +8,13 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use steadfast_cluster::{ClusterModel, record, replay, script};
-use steadfast_guarantees::twins::Twin;
+use steadfast_guarantees::twins::Variant;
 use steadfast_guarantees::witnesses::witness;
 use steadfast_guarantees::{GUARANTEES, GuaranteeId};
 use steadfast_trace::{Network, Scope, Step, StepKind};
 
+use crate::catalog::find_variant;
 use crate::job::{Engine, Finding, Job, Reached, Run, Search, Stopped, Taken, TraceOrFile};
-use crate::named::find_twin;
 use crate::settling;
 use crate::usage::usage;
 use crate::verdict::Verdict;
@@ -27,24 +27,24 @@ use self::visit::{Asked, Observer, Visit};
 /// If the job names a twin or a witness that does not exist: without the one, another protocol would
 /// be searched; without the other, a search that reaches nothing would pass.
 pub(crate) fn search(job: &Job, observer: Observer<'_>) -> Result<Run, String> {
-    let twin = job.twin.as_deref().map(find_twin).transpose()?;
+    let variant = job.variant.as_deref().map(find_variant).transpose()?;
     let witnesses: Result<Vec<_>, _> = job.witnesses.iter().map(|id| witness(id)).collect();
     let witnesses = witnesses.map_err(|it| it.to_string())?;
-    let asked = Asked { job, twin, witnesses };
+    let asked = Asked { job, variant, witnesses };
     Ok(match (job.search, job.engine) {
-        (Search::Graph, _) => judge_graph(job, twin),
-        (Search::Script, _) => report(job, twin, follow_script(twin)),
+        (Search::Graph, _) => judge_graph(job, variant),
+        (Search::Script, _) => report(job, variant, follow_script(variant)),
         (Search::Bfs | Search::Dfs, Engine::Steadfast) => {
-            report(job, twin, components::search(&asked, observer))
+            report(job, variant, components::search(&asked, observer))
         }
-        (Search::Walk, _) | (_, Engine::Stateright) => report(job, twin, stock::search(&asked)),
+        (Search::Walk, _) | (_, Engine::Stateright) => report(job, variant, stock::search(&asked)),
     })
 }
 
 /// Judges the graph of the fault-free continuation.
-fn judge_graph(job: &Job, twin: Option<&'static Twin>) -> Run {
+fn judge_graph(job: &Job, variant: Option<&'static Variant>) -> Run {
     let begun = Instant::now();
-    let settling = settling::judge(job.scope.clone(), twin, job.limits);
+    let settling = settling::judge(job.scope.clone(), variant, job.limits);
     let visit = Visit {
         unique: settling.states,
         generated: settling.edges,
@@ -53,7 +53,7 @@ fn judge_graph(job: &Job, twin: Option<&'static Twin>) -> Run {
         wall: begun.elapsed(),
         ..Visit::default()
     };
-    let mut run = report(job, twin, visit);
+    let mut run = report(job, variant, visit);
     let id = GuaranteeId::Settles.short();
     if settling.verdict() == Verdict::Broken
         && let Some(finding) = run.guarantees.iter_mut().find(|it| it.id == id)
@@ -64,12 +64,12 @@ fn judge_graph(job: &Job, twin: Option<&'static Twin>) -> Run {
 }
 
 /// Runs the shipped schedule of a twin.
-fn follow_script(twin: Option<&'static Twin>) -> Visit {
+fn follow_script(variant: Option<&'static Variant>) -> Visit {
     let begun = Instant::now();
     let mut found = HashMap::new();
     let mut taken = Vec::new();
-    if let Some(trace) = twin.and_then(|twin| script(twin.name)) {
-        let mut run = replay(&trace, twin);
+    if let Some(trace) = variant.and_then(|variant| script(variant.name)) {
+        let mut run = replay(&trace, variant);
         for step in &trace.steps {
             if run.take(&step.step).is_err() {
                 break;
@@ -85,9 +85,9 @@ fn follow_script(twin: Option<&'static Twin>) -> Visit {
     Visit { unique, generated: unique, depth, wall, found, ..Visit::default() }
 }
 
-fn report(job: &Job, twin: Option<&'static Twin>, mut visit: Visit) -> Run {
+fn report(job: &Job, variant: Option<&'static Variant>, mut visit: Visit) -> Run {
     let (cpu_s, peak_rss_bytes) = usage();
-    let guarantees = findings(job, twin, &mut visit.found);
+    let guarantees = findings(job, variant, &mut visit.found);
     let is_stopped = job.stop_at.is_some() && guarantees.iter().any(Finding::is_violated);
     let Visit { unique, generated, depth, wall, .. } = visit;
     let stopped = if is_stopped { Some(Stopped::Found) } else { visit.stopped };
@@ -99,7 +99,7 @@ fn report(job: &Job, twin: Option<&'static Twin>, mut visit: Visit) -> Run {
     let settings = job.scope.settings;
     Run {
         scope: job.scope.name.clone(),
-        twin: job.twin.clone(),
+        variant: job.variant.clone(),
         nodes: settings.nodes(),
         elect: settings.elect(),
         write: settings.write(),
@@ -129,10 +129,10 @@ fn report(job: &Job, twin: Option<&'static Twin>, mut visit: Visit) -> Run {
 
 fn findings(
     job: &Job,
-    twin: Option<&'static Twin>,
+    variant: Option<&'static Variant>,
     found: &mut HashMap<&'static str, Vec<Step>>,
 ) -> Vec<Finding> {
-    let model = ClusterModel::new(job.scope.clone(), twin);
+    let model = ClusterModel::new(job.scope.clone(), variant);
     let finding = |id: steadfast_guarantees::GuaranteeId| {
         let run = found.remove(id.name());
         let is_promised = id.guarantee().is_promised(job.scope.settings);
@@ -141,7 +141,7 @@ fn findings(
             expected: if is_promised { "holds" } else { "unpromised" }.to_owned(),
             found: if run.is_some() { "violated" } else { "holds" }.to_owned(),
             steps: run.as_ref().map(Vec::len),
-            trace: run.map(|it| TraceOrFile::Trace(Box::new(record(&model, twin, it)))),
+            trace: run.map(|it| TraceOrFile::Trace(Box::new(record(&model, variant, it)))),
             page: None,
         }
     };
@@ -199,6 +199,7 @@ mod tests {
     use std::process::ExitCode;
 
     use steadfast_cluster::shipped;
+    use steadfast_guarantees::twins::twin;
     use steadfast_output::exit_code::INCOMPLETE;
 
     use super::*;
@@ -216,9 +217,9 @@ mod tests {
     /// The twin takes messages of earlier sessions, so that none of them is dead.
     #[test]
     fn a_search_of_a_flawed_system_is_incomplete_and_says_why() {
-        let twin = find_twin("no-session-ids").expect("a twin");
+        let twin = twin("no-session-ids").expect("a twin");
         let mut job = job(twin.scope, &["first-leader"]);
-        job.twin = Some(twin.name.to_owned());
+        job.variant = Some(twin.variant.name.to_owned());
         job.reductions.dead_messages = DeadMessages::Check;
         let run = run(&job);
 
@@ -245,9 +246,9 @@ mod tests {
             let error = search(&unknown, &|_| {}).expect_err("no such witness");
             let says = "no witness is called \"split-brian\": valid witnesses: split-brain, ";
             assert!(error.starts_with(says), "{error}");
-            let unknown = Job { engine, twin: Some("nobody".into()), ..job("cold", &[]) };
+            let unknown = Job { engine, variant: Some("nobody".into()), ..job("cold", &[]) };
             let error = search(&unknown, &|_| {}).expect_err("no such twin");
-            assert!(error.starts_with("no twin is called \"nobody\": valid twins: "), "{error}");
+            assert!(error.starts_with("no variant is called \"nobody\": "), "{error}");
         }
     }
 

@@ -10,11 +10,11 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use serde::Serialize;
-use steadfast_guarantees::twins::Twin;
+use steadfast_guarantees::twins::Variant;
 use steadfast_output::say;
 
+use crate::catalog;
 use crate::failure::Failure;
-use crate::named::find_twin;
 use crate::options::SeedOptions;
 use crate::progress_bar::progress_bar;
 use crate::traces::Traces;
@@ -47,7 +47,7 @@ struct Report {
 /// `check seeds`.
 pub(crate) fn run(options: &SeedOptions) -> Result<ExitCode, Failure> {
     let seeds = seeds(options).map_err(Failure::usage)?;
-    let twin = options.twin.as_deref().map(find_twin).transpose().map_err(Failure::usage)?;
+    let variant = options.protocol.variant()?;
     let traces = Traces::into(options.traces.as_deref())?;
     let mut report = Report { ok: true, seeds: None, seed_twins: Vec::new(), speed: None };
     if options.speed {
@@ -55,7 +55,7 @@ pub(crate) fn run(options: &SeedOptions) -> Result<ExitCode, Failure> {
     } else if options.twins {
         report.seed_twins = find_twins(seeds);
     } else {
-        let mut swarm = run_swarm(seeds, twin);
+        let mut swarm = run_swarm(seeds, variant);
         swarm.save_traces(&traces)?;
         report.ok = swarm.is_kept();
         report.seeds = Some(swarm);
@@ -66,9 +66,11 @@ pub(crate) fn run(options: &SeedOptions) -> Result<ExitCode, Failure> {
 }
 
 /// The part of the default suite that runs seeds.
-pub(crate) fn run_in_suite() -> (Swarm, Vec<FoundTwin>) {
+pub(crate) fn run_in_suite(variant: Option<&'static Variant>) -> (Swarm, Vec<FoundTwin>) {
     let seeds = |count| Seeds { first: 0, count, deadline: None };
-    (run_swarm(seeds(COUNT_IN_SUITE), None), find_twins(seeds(TWIN_COUNT_IN_SUITE)))
+    let swarm = run_swarm(seeds(COUNT_IN_SUITE), variant);
+    let found = variant.is_none().then(|| find_twins(seeds(TWIN_COUNT_IN_SUITE)));
+    (swarm, found.unwrap_or_default())
 }
 
 fn seeds(options: &SeedOptions) -> Result<Seeds, String> {
@@ -85,16 +87,16 @@ fn seeds(options: &SeedOptions) -> Result<Seeds, String> {
     }
 }
 
-fn run_swarm(seeds: Seeds, twin: Option<&'static Twin>) -> Swarm {
+fn run_swarm(seeds: Seeds, variant: Option<&'static Variant>) -> Swarm {
     let bar = progress_bar(seeds.count);
     bar.set_message("seeds");
-    let swarm = Swarm::run(seeds, twin, swarm::cores(), &|| bar.inc(1));
+    let swarm = Swarm::run(seeds, variant, swarm::cores(), &|| bar.inc(1));
     bar.finish_and_clear();
     swarm
 }
 
 fn find_twins(seeds: Seeds) -> Vec<FoundTwin> {
-    let bar = progress_bar(steadfast_guarantees::twins::TWINS.len() as u64);
+    let bar = progress_bar(catalog::twins().count() as u64);
     let found = twins::find_all(seeds, swarm::cores(), &|name| {
         bar.set_message(format!("seeds as {name}"));
         bar.inc(1);

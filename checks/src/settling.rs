@@ -14,7 +14,7 @@ use ahash::RandomState;
 use serde::Serialize;
 use stateright::Model;
 use steadfast_cluster::{ClusterModel, ClusterState, View};
-use steadfast_guarantees::twins::Twin;
+use steadfast_guarantees::twins::Variant;
 use steadfast_guarantees::{SupportedLeader, cyclic, timeouts_needed};
 use steadfast_protocol::{NodeId, Replica};
 use steadfast_trace::Scope;
@@ -65,11 +65,11 @@ fn fingerprint(value: &impl Hash) -> u64 {
 
 /// Builds the graph of a scope, of a twin or of the protocol as it is, and judges it. Each graph has
 /// the limits to itself.
-pub(crate) fn judge(scope: Scope, twin: Option<&'static Twin>, limits: Limits) -> Settling {
+pub(crate) fn judge(scope: Scope, variant: Option<&'static Variant>, limits: Limits) -> Settling {
     let begun = Instant::now();
     let is_exceeded = || exceeded(limits, begun.elapsed()).is_some();
     let name = scope.name.clone();
-    let model = ClusterModel::new(scope, twin);
+    let model = ClusterModel::new(scope, variant);
     let graph = explore(&model, &is_exceeded);
     let mut settling = Settling {
         scope: name,
@@ -219,14 +219,14 @@ pub(crate) fn table(graphs: &[Settling]) -> String {
 #[cfg(test)]
 mod tests {
     use steadfast_cluster::shipped;
-    use steadfast_guarantees::twins::twin;
+    use steadfast_guarantees::twins::variant;
 
     use super::*;
 
     #[test]
     fn timeouts_do_not_help_a_leader_that_keeps_what_it_learned_to_itself() {
         let cold = shipped("cold").expect("a shipped scope").scope();
-        let settling = judge(cold, twin("no-forwarding"), Limits::default());
+        let settling = judge(cold, variant("no-forwarding"), Limits::default());
         assert!(settling.stuck > 0 && settling.cyclic == 0, "{settling:?}");
     }
 
@@ -237,9 +237,9 @@ mod tests {
         assert!(settling.led_in_cut > 0, "{settling:?}");
         assert_eq!((settling.unserved, settling.deposed), (0, 0), "{settling:?}");
 
-        let settling = judge(guarded_link.clone(), twin("pre-votes-granted"), Limits::default());
+        let settling = judge(guarded_link.clone(), variant("pre-votes-granted"), Limits::default());
         assert!(settling.deposed > 0 && settling.unserved == 0, "{settling:?}");
-        let settling = judge(guarded_link, twin("no-forwarding"), Limits::default());
+        let settling = judge(guarded_link, variant("no-forwarding"), Limits::default());
         assert!(settling.unserved > 0, "{settling:?}");
     }
 }

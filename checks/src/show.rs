@@ -6,13 +6,13 @@ use std::process::ExitCode;
 
 use clap::Args;
 use steadfast_cluster::{STEPS_TOLD_MAX, Told, tell};
-use steadfast_guarantees::twins::Twin;
+use steadfast_guarantees::twins::Variant;
 use steadfast_output::exit_code::{BROKEN, IO};
 use steadfast_output::{WholeFile, say, warn};
 use steadfast_picture::{itf, page, page_of_two, shiviz, svg, text};
 
+use crate::catalog::find_variant;
 use crate::failure::Failure;
-use crate::named::find_twin;
 use crate::read_trace::{TraceFile, read};
 
 /// The options of `check show`.
@@ -63,7 +63,7 @@ fn told_max(text: &str) -> Result<usize, String> {
 pub(crate) fn show(options: &ShowOptions) -> Result<ExitCode, Failure> {
     let file = read(&options.trace)?;
     let against = options.against.as_deref().map(other_twin).transpose().map_err(Failure::usage)?;
-    let told = tell(&file.trace, file.twin, options.last);
+    let told = tell(&file.trace, file.variant, options.last);
     let picture = match against {
         Some(other) => page_of_two(&told.story, &tell(&file.trace, other, options.last).story),
         None => draw(options.form, &told),
@@ -86,10 +86,10 @@ pub(crate) fn show(options: &ShowOptions) -> Result<ExitCode, Failure> {
 }
 
 /// The twin that steps are shown against.
-fn other_twin(name: &str) -> Result<Option<&'static Twin>, String> {
+fn other_twin(name: &str) -> Result<Option<&'static Variant>, String> {
     match name {
         "right" => Ok(None),
-        name => find_twin(name).map(Some),
+        name => find_variant(name).map(Some),
     }
 }
 

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use steadfast_cluster::{record, replay};
-use steadfast_guarantees::twins::Twin;
+use steadfast_guarantees::twins::Variant;
 use steadfast_guarantees::{GUARANTEES, GuaranteeId};
 use steadfast_output::exit_code::IO;
 use steadfast_output::{WholeFile, duration, say, warn};
@@ -70,7 +70,7 @@ pub(crate) fn run(options: &ShrinkOptions) -> Result<ExitCode, Failure> {
         })?,
     };
     let begin = Instant::now();
-    let shrunk = shrink(&file.trace, file.twin, wanted, options.time).ok_or_else(|| {
+    let shrunk = shrink(&file.trace, file.variant, wanted, options.time).ok_or_else(|| {
         bad(match begin.elapsed() >= options.time {
             true => "the time was up before the trace was replayed once; give it more with --time"
                 .to_owned(),
@@ -112,31 +112,35 @@ fn size(trace: &Trace) -> String {
 /// The shortest trace found within some time that still breaks a guarantee, if this one does.
 pub(crate) fn shrink(
     trace: &Trace,
-    twin: Option<&'static Twin>,
+    variant: Option<&'static Variant>,
     wanted: GuaranteeId,
     time: Duration,
 ) -> Option<Shrunk> {
     let deadline = Instant::now().checked_add(time);
     let begin = Candidate::of(trace);
-    let mut shrinking = Shrinking { twin, wanted, deadline, best: begin.clone() };
+    let mut shrinking = Shrinking { variant, wanted, deadline, best: begin.clone() };
     shrinking.best = shrinking.attempt(&begin)?;
     while shrinking.leave_out_steps() | shrinking.simplify() | shrinking.leave_out_pairs() {}
     let is_late = shrinking.is_late();
     let best = shrinking.best.with_used_bounds();
-    recorded(&best.trace(twin), twin, wanted).map(|trace| Shrunk { trace, is_late })
+    recorded(&best.trace(variant), variant, wanted).map(|trace| Shrunk { trace, is_late })
 }
 
 /// The trace with its notes, and with what it breaks, if it is as it was found.
-fn recorded(trace: &Trace, twin: Option<&'static Twin>, wanted: GuaranteeId) -> Option<Trace> {
-    let mut run = replay(trace, twin);
+fn recorded(
+    trace: &Trace,
+    variant: Option<&'static Variant>,
+    wanted: GuaranteeId,
+) -> Option<Trace> {
+    let mut run = replay(trace, variant);
     let taken = trace.steps.iter().map(|it| run.take(&it.step).ok().map(|it| it.0));
     let actions = taken.collect::<Option<Vec<_>>>()?;
-    let trace = record(&run.model, twin, actions.iter().map(|it| it.step));
+    let trace = record(&run.model, variant, actions.iter().map(|it| it.step));
     trace.breaks.iter().any(|it| it == wanted.short()).then_some(trace)
 }
 
 struct Shrinking {
-    twin: Option<&'static Twin>,
+    variant: Option<&'static Variant>,
     wanted: GuaranteeId,
     deadline: Option<Instant>,
     best: Candidate,
@@ -150,7 +154,7 @@ impl Shrinking {
     /// A candidate without the steps that it cannot take, and without those behind the break; `None` if
     /// it breaks nothing.
     fn attempt(&self, candidate: &Candidate) -> Option<Candidate> {
-        candidate.breaking(self.twin, self.wanted, &|| self.is_late())
+        candidate.breaking(self.variant, self.wanted, &|| self.is_late())
     }
 
     /// Takes a candidate if it breaks and is shorter, or as long and simpler.
@@ -217,29 +221,29 @@ impl Shrinking {
 mod tests {
     use stateright::Model;
     use steadfast_cluster::{ClusterModel, script, shipped};
-    use steadfast_guarantees::twins::twin;
+    use steadfast_guarantees::twins::{Twin, twin, variant};
     use steadfast_sim::Random;
 
     use super::*;
 
-    fn broken(trace: &Trace, twin: Option<&'static Twin>) -> Vec<&'static str> {
-        let mut run = replay(trace, twin);
+    fn broken(trace: &Trace, variant: Option<&'static Variant>) -> Vec<&'static str> {
+        let mut run = replay(trace, variant);
         trace.steps.iter().for_each(|it| drop(run.take(&it.step).expect("a possible step")));
         run.broken().iter().map(|it| it.short()).collect()
     }
 
     /// The first random walk of a twin that breaks its guarantee after at least this many steps.
     fn walk(name: &str, steps_min: usize) -> Trace {
-        let twin = twin(name).expect("a twin");
+        let Twin { variant, caught_by, .. } = twin(name).expect("a twin");
         let mut scope = shipped("walk").expect("a shipped scope").scope();
         scope.bounds.elections = 50;
         scope.bounds.writes = 50;
-        let model = ClusterModel::new(scope, Some(twin));
+        let model = ClusterModel::new(scope, Some(variant));
         let walk = (0..500).find_map(|seed| {
             let mut random = Random::new(seed);
             let mut state = model.init_states().swap_remove(0);
             let mut taken = Vec::new();
-            while taken.len() < 400 && model.keeps(twin.caught_by, &state) {
+            while taken.len() < 400 && model.keeps(*caught_by, &state) {
                 let mut actions = Vec::new();
                 model.actions(&state, &mut actions);
                 let at = random.below(actions.len().max(1));
@@ -247,18 +251,19 @@ mod tests {
                 state = model.perform(&state, &action.step)?;
                 taken.push(action);
             }
-            let breaks = !model.keeps(twin.caught_by, &state) && taken.len() >= steps_min;
-            breaks.then(|| record(&model, Some(twin), taken.iter().map(|it| it.step)))
+            let breaks = !model.keeps(*caught_by, &state) && taken.len() >= steps_min;
+            breaks.then(|| record(&model, Some(variant), taken.iter().map(|it| it.step)))
         });
         walk.expect("a walk that breaks it")
     }
 
     #[test]
     fn a_walk_of_a_hundred_steps_becomes_a_short_trace_that_breaks_the_same() {
-        let (trace, twin) = (walk("last-write-by-arrival", 100), twin("last-write-by-arrival"));
-        let wanted = twin.expect("a twin").caught_by;
-        let shrunk = shrink(&trace, twin, wanted, 6 * TIME).expect("it breaks").trace;
-        assert!(broken(&shrunk, twin).contains(&wanted.short()));
+        let (trace, variant) =
+            (walk("last-write-by-arrival", 100), variant("last-write-by-arrival"));
+        let wanted = GuaranteeId::VersionsNeverGoBack;
+        let shrunk = shrink(&trace, variant, wanted, 6 * TIME).expect("it breaks").trace;
+        assert!(broken(&shrunk, variant).contains(&wanted.short()));
         assert!(shrunk.steps.len() <= 20, "{} steps of {}", shrunk.steps.len(), trace.steps.len());
         assert!(shrunk.scope.bounds.writes < trace.scope.bounds.writes);
     }
@@ -266,14 +271,14 @@ mod tests {
     #[test]
     fn no_single_step_of_a_shrunk_trace_can_be_left_out() {
         let trace = script("ack-without-epoch").expect("a shipped script");
-        let twin = twin("ack-without-epoch");
-        let wanted = twin.expect("a twin").caught_by;
-        let shrunk = shrink(&trace, twin, wanted, 6 * TIME).expect("it breaks").trace;
+        let variant = variant("ack-without-epoch");
+        let wanted = GuaranteeId::Linearizable;
+        let shrunk = shrink(&trace, variant, wanted, 6 * TIME).expect("it breaks").trace;
         assert!(shrunk.steps.len() <= trace.steps.len());
         for at in 0..shrunk.steps.len() {
             let mut fewer = shrunk.clone();
             fewer.steps.remove(at);
-            let mut run = replay(&fewer, twin);
+            let mut run = replay(&fewer, variant);
             let is_possible = fewer.steps.iter().all(|it| run.take(&it.step).is_ok());
             assert!(!is_possible || run.model.keeps(wanted, &run.state), "step {at}");
         }
@@ -283,8 +288,8 @@ mod tests {
     fn a_trace_that_breaks_nothing_is_not_shrunk() {
         let mut trace = script("ack-without-epoch").expect("a shipped script");
         trace.steps.truncate(20);
-        let twin = twin("ack-without-epoch");
-        assert!(shrink(&trace, twin, GuaranteeId::Linearizable, TIME).is_none());
+        let variant = variant("ack-without-epoch");
+        assert!(shrink(&trace, variant, GuaranteeId::Linearizable, TIME).is_none());
         trace.breaks.clear();
         assert_eq!(broken_by(&trace), None);
     }

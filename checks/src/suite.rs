@@ -3,18 +3,18 @@
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use steadfast_cluster::{SHIPPED, Tier, shipped};
+use steadfast_cluster::{SHIPPED, Shipped, Tier, shipped};
 use steadfast_guarantees::GUARANTEES;
-use steadfast_guarantees::twins::{TWINS, Twin};
+use steadfast_guarantees::twins::{Twin, Variant};
 use steadfast_output::{in_parallel, say, warn};
 use steadfast_wal_crash::Extent;
 
+use crate::catalog::{self, find_twin};
 use crate::child::search_all;
 use crate::crash_states;
 use crate::failure::Failure;
 use crate::job::{Job, Progress, Run, Search, TraceOrFile};
 use crate::matrix;
-use crate::named::find_twin;
 use crate::options::{Output, RunOptions};
 use crate::oracle;
 use crate::progress_bar::progress_bar;
@@ -25,15 +25,20 @@ use crate::summary::Summary;
 use crate::traces::Traces;
 use crate::twins;
 
-/// `check`: the default suite.
-pub(crate) fn run_default(output: &Output) -> Result<ExitCode, Failure> {
-    let scopes = tier(Tier::Default, output);
-    let walk = walk_jobs(output);
-    let matrix = matrix::jobs(output.limits());
-    let chosen = twins::all();
+/// `check`: the default suite. Of a variant, only what can be judged of one: the shipped twins and the
+/// log are as they are.
+pub(crate) fn run_default(
+    variant: Option<&'static Variant>,
+    output: &Output,
+) -> Result<ExitCode, Failure> {
+    let scopes = tier(Tier::Default, variant, output);
+    let walk = walk_jobs(variant, output);
+    let matrix = matrix::jobs(variant, output.limits());
+    let is_itself = variant.is_none();
+    let chosen = if is_itself { twins::all() } else { Vec::new() };
     let twins = twins::jobs(&chosen, output.limits());
     let (scope_count, matrix_count) = (scopes.len() + walk.len(), matrix.len());
-    let compared = oracle::jobs(output.limits());
+    let compared = if is_itself { oracle::jobs(output.limits()) } else { Vec::new() };
     let twin_count = twins.len();
     let jobs: Vec<Job> =
         scopes.into_iter().chain(walk).chain(matrix).chain(twins).chain(compared).collect();
@@ -42,14 +47,15 @@ pub(crate) fn run_default(output: &Output) -> Result<ExitCode, Failure> {
     let twin_runs = runs.split_off(scope_count + matrix_count);
     let cells = matrix::cells(&runs.split_off(scope_count));
     let compared = oracle::compared(&by_stateright, &runs);
-    let (swarm, seed_twins) = seeds::run_in_suite();
+    let (swarm, seed_twins) = seeds::run_in_suite(variant);
     let summary = Summary {
+        variant: name_of(variant),
         runs,
         compared,
         matrix: cells,
         twins: twins::caught(&chosen, &twin_runs),
-        settling: settlings(output),
-        crash_states: Some(crash_states::judge(Extent::Small)),
+        settling: settlings(variant, output),
+        crash_states: is_itself.then(|| crash_states::judge(Extent::Small)),
         seeds: Some(swarm),
         seed_twins,
         ..Summary::default()
@@ -58,22 +64,29 @@ pub(crate) fn run_default(output: &Output) -> Result<ExitCode, Failure> {
 }
 
 /// `check deep`.
-pub(crate) fn run_deep(output: &Output) -> Result<ExitCode, Failure> {
-    let runs = search_jobs(&tier(Tier::Deep, output), output)?;
-    Summary { runs, ..Summary::default() }.finish(output)
+pub(crate) fn run_deep(
+    variant: Option<&'static Variant>,
+    output: &Output,
+) -> Result<ExitCode, Failure> {
+    let runs = search_jobs(&tier(Tier::Deep, variant, output), output)?;
+    Summary { variant: name_of(variant), runs, ..Summary::default() }.finish(output)
 }
 
 /// `check run`.
 pub(crate) fn run_scopes(options: &RunOptions) -> Result<ExitCode, Failure> {
-    let jobs = options.jobs().map_err(Failure::usage)?;
-    let runs = search_jobs(&jobs, &options.output)?;
-    Summary { runs, ..Summary::default() }.finish(&options.output)
+    let variant = options.protocol.variant()?;
+    let runs = search_jobs(&options.jobs(variant)?, &options.output)?;
+    Summary { variant: name_of(variant), runs, ..Summary::default() }.finish(&options.output)
 }
 
 /// `check matrix`.
-pub(crate) fn run_matrix(output: &Output) -> Result<ExitCode, Failure> {
-    let runs = search_jobs(&matrix::jobs(output.limits()), output)?;
-    Summary { matrix: matrix::cells(&runs), ..Summary::default() }.finish(output)
+pub(crate) fn run_matrix(
+    variant: Option<&'static Variant>,
+    output: &Output,
+) -> Result<ExitCode, Failure> {
+    let runs = search_jobs(&matrix::jobs(variant, output.limits()), output)?;
+    Summary { variant: name_of(variant), matrix: matrix::cells(&runs), ..Summary::default() }
+        .finish(output)
 }
 
 /// `check twins`.
@@ -107,13 +120,13 @@ const SETTLING: &[&str] = &[
 ];
 
 /// Builds and judges the graphs, each on one core.
-fn settlings(output: &Output) -> Vec<Settling> {
+fn settlings(variant: Option<&'static Variant>, output: &Output) -> Vec<Settling> {
     let next = AtomicUsize::new(0);
     let judged = in_parallel(seeds::cores(), || {
         let mut judged = Vec::new();
         while let Some(name) = SETTLING.get(next.fetch_add(1, Ordering::Relaxed)) {
             let scope = shipped(name).map(|it| it.scope());
-            judged.extend(scope.map(|it| settling::judge(it, None, output.limits())));
+            judged.extend(scope.map(|it| settling::judge(it, variant, output.limits())));
         }
         judged
     });
@@ -123,8 +136,16 @@ fn settlings(output: &Output) -> Vec<Settling> {
 }
 
 /// `check settle`.
-pub(crate) fn run_settle(output: &Output) -> Result<ExitCode, Failure> {
-    Summary { settling: settlings(output), ..Summary::default() }.finish(output)
+pub(crate) fn run_settle(
+    variant: Option<&'static Variant>,
+    output: &Output,
+) -> Result<ExitCode, Failure> {
+    Summary {
+        variant: name_of(variant),
+        settling: settlings(variant, output),
+        ..Summary::default()
+    }
+    .finish(output)
 }
 
 /// `check list`.
@@ -138,40 +159,56 @@ pub(crate) fn list() -> Result<ExitCode, Failure> {
         };
         say(format_args!("  {:<20} {tier:<8} {}", it.name, it.about));
     }
+    for it in catalog::own_scopes() {
+        say(format_args!("  {:<20} own      {:?}", it.scope.name, it.scope.settings));
+    }
     say(format_args!("\nGUARANTEES"));
     for it in GUARANTEES {
         say(format_args!("  {:<36} {}", it.id().to_string(), it.promise()));
     }
     say(format_args!("\nTWINS"));
-    for it in TWINS {
-        say(format_args!("  {:<32} {} (caught by {})", it.name, it.about, it.caught_by.short()));
+    for it in catalog::twins() {
+        let Variant { name, about, .. } = it.variant;
+        say(format_args!("  {name:<32} {about} (caught by {})", it.caught_by.short()));
+    }
+    for (at, it) in catalog::variants().enumerate() {
+        if at == 0 {
+            say(format_args!("\nVARIANTS"));
+        }
+        say(format_args!("  {:<32} {}", it.name, it.about));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn tier(tier: Tier, output: &Output) -> Vec<Job> {
-    let of_tier = SHIPPED.iter().filter(|it| it.tier == tier);
-    of_tier
-        .map(|it| Job { limits: output.limits(), ..Job::new(it.scope(), it.witnesses) })
-        .collect()
+fn name_of(variant: Option<&Variant>) -> Option<String> {
+    variant.map(|it| it.name.to_owned())
 }
 
-fn walk_jobs(output: &Output) -> Vec<Job> {
+fn tier(tier: Tier, variant: Option<&Variant>, output: &Output) -> Vec<Job> {
+    SHIPPED.iter().filter(|it| it.tier == tier).map(|it| job(it, variant, output)).collect()
+}
+
+/// A search of a whole scope. A variant need not reach the witnesses.
+fn job(shipped: &Shipped, variant: Option<&Variant>, output: &Output) -> Job {
+    let witnesses = if variant.is_none() { shipped.witnesses } else { &[] };
+    Job {
+        variant: name_of(variant),
+        limits: output.limits(),
+        ..Job::new(shipped.scope(), witnesses)
+    }
+}
+
+fn walk_jobs(variant: Option<&Variant>, output: &Output) -> Vec<Job> {
     let walks = SHIPPED.iter().filter(|it| it.name == "walk");
-    walks
-        .map(|it| {
-            let job = Job::new(it.scope(), it.witnesses);
-            Job { search: Search::Walk, limits: output.limits(), ..job }
-        })
-        .collect()
+    walks.map(|it| Job { search: Search::Walk, ..job(it, variant, output) }).collect()
 }
 
 fn search_jobs(jobs: &[Job], output: &Output) -> Result<Vec<Run>, Failure> {
     let traces = Traces::into(output.traces.as_deref())?;
     let bar = progress_bar(jobs.len() as u64);
     let done = |_: usize, job: &Job| {
-        let twin = job.twin.as_deref().map_or(String::new(), |it| format!(" as {it}"));
-        bar.set_message(format!("searched {}{twin}", job.scope.name));
+        let variant = job.variant.as_deref().map_or(String::new(), |it| format!(" as {it}"));
+        bar.set_message(format!("searched {}{variant}", job.scope.name));
         bar.inc(1);
     };
     let progress = |job: &Job, it: Progress| bar.set_message(format!("{}, {it}", job.scope.name));
@@ -187,7 +224,7 @@ fn search_jobs(jobs: &[Job], output: &Output) -> Result<Vec<Run>, Failure> {
 
 /// Writes the counterexamples to files, if that is asked for.
 fn save_traces(run: &mut Run, traces: &Traces) -> Result<(), Failure> {
-    let who = run.twin.clone().unwrap_or_else(|| run.scope.clone());
+    let who = run.variant.clone().unwrap_or_else(|| run.scope.clone());
     for finding in &mut run.guarantees {
         if let Some(TraceOrFile::Trace(trace)) = &finding.trace {
             let name = format!("{who}-e{}w{}-{}.json", run.elect, run.write, finding.id);

@@ -6,6 +6,7 @@ use serde::Serialize;
 use steadfast_output::{say, warn};
 use steadfast_wal_crash::Report as CrashStates;
 
+use crate::catalog::find_variant;
 use crate::crash_states;
 use crate::failure::Failure;
 use crate::job::{DeadMessages, Run, Search};
@@ -22,6 +23,9 @@ use crate::verdict::Verdict;
 #[derive(Default, Serialize)]
 pub(crate) struct Summary {
     pub ok: bool,
+    /// The variant that ran, if it was not the protocol as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub variant: Option<String>,
     pub runs: Vec<Run>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub compared: Vec<Compared>,
@@ -67,6 +71,9 @@ impl Summary {
     }
 
     fn print_tables(&self) {
+        if let Some(variant) = self.variant.as_deref().and_then(|it| find_variant(it).ok()) {
+            say(format_args!("As {}: {}.\n", variant.name, variant.about));
+        }
         if !self.runs.is_empty() {
             say(report::table(&self.runs));
             if self.runs.len() <= 3 {

@@ -40,32 +40,32 @@ pub(crate) fn run(options: &TestOptions) -> Result<ExitCode, Failure> {
 
 /// The source of the test.
 fn source(trace: &Trace, guarantee: GuaranteeId) -> String {
-    let (short, variant) = (guarantee.short(), format!("{guarantee:?}"));
+    let (short, id) = (guarantee.short(), format!("{guarantee:?}"));
     let scope = trace.scope.name.escape_default();
-    let story = trace.twin.as_deref().unwrap_or(&trace.scope.name);
+    let story = trace.variant.as_deref().unwrap_or(&trace.scope.name);
     let (name, keeps) = (identifier(story), format!("keeps_{}", identifier(guarantee.name())));
     let json = json(trace);
     let hashes = "#".repeat(longest_run(&json, '#') + 1);
     let twin_use =
-        if trace.twin.is_some() { "use steadfast_guarantees::twins::twin;\n" } else { "" };
-    let twin_test = match &trace.twin {
-        Some(twin) => format!(
+        if trace.variant.is_some() { "use steadfast_guarantees::twins::variant;\n" } else { "" };
+    let twin_test = match &trace.variant {
+        Some(variant) => format!(
             r#"
 #[test]
 fn {name}_is_still_caught() {{
     let trace = Trace::parse(TRACE).expect("the trace of this test");
-    let mut run = replay(&trace, twin({twin:?}));
+    let mut run = replay(&trace, variant({variant:?}));
     for it in &trace.steps {{
         run.take(&it.step).expect("a step that the twin can take");
     }}
-    assert!(run.broken().contains(&GuaranteeId::{variant}), "the twin breaks {short}");
+    assert!(run.broken().contains(&GuaranteeId::{id}), "the twin breaks {short}");
 }}
 "#
         ),
         None => String::new(),
     };
     // A twin's steps need not be possible for the protocol as it is; those of a run of its own are.
-    let taken = match trace.twin {
+    let taken = match trace.variant {
         Some(_) => {
             r"        if run.take(&it.step).is_err() {
             break;
@@ -86,7 +86,7 @@ fn the_protocol_{keeps}_in_{name}() {{
     let trace = Trace::parse(TRACE).expect("the trace of this test");
     let mut run = replay(&trace, None);
     for it in &trace.steps {{
-{taken}        assert!(!run.broken().contains(&GuaranteeId::{variant}), "{{}} breaks {short}", it.step);
+{taken}        assert!(!run.broken().contains(&GuaranteeId::{id}), "{{}} breaks {short}", it.step);
     }}
 }}
 {twin_test}

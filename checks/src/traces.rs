@@ -5,12 +5,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use steadfast_cluster::{STEPS_TOLD_MAX, tell};
-use steadfast_guarantees::twins::twin;
 use steadfast_output::exit_code::IO;
 use steadfast_output::{WholeFile, shown};
 use steadfast_picture::page;
 use steadfast_trace::Trace;
 
+use crate::catalog::find_variant;
 use crate::failure::Failure;
 use crate::show::{self, page_beside};
 
@@ -37,9 +37,9 @@ impl Traces {
         let file = directory.join(name);
         let written = WholeFile::write(&file, |out| trace.write(out));
         written.map_err(|error| cannot_write("the trace", &file, &error))?;
-        let twin = trace.twin.as_deref().and_then(twin);
+        let variant = trace.variant.as_deref().and_then(|it| find_variant(it).ok());
         let place = page_beside(&file);
-        show::write(&place, &page(&tell(trace, twin, STEPS_TOLD_MAX).story))?;
+        show::write(&place, &page(&tell(trace, variant, STEPS_TOLD_MAX).story))?;
         Ok(Some(Saved { trace: shown(&file), page: shown(&place) }))
     }
 }

@@ -1,9 +1,10 @@
 //! Twins: each must be caught.
 
 use serde::Serialize;
-use steadfast_cluster::{script, shipped};
-use steadfast_guarantees::twins::{TWINS, Twin};
+use steadfast_cluster::script;
+use steadfast_guarantees::twins::Twin;
 
+use crate::catalog::{self, find_scope};
 use crate::job::{Job, Limits, Run, Search};
 use crate::verdict::Verdict;
 
@@ -25,13 +26,14 @@ pub(crate) struct Caught {
 /// The searches for the twins.
 pub(crate) fn jobs(twins: &[&Twin], limits: Limits) -> Vec<Job> {
     let job = |twin: &&Twin| {
-        let (scope, search) = match script(twin.name) {
+        let named = || find_scope(twin.scope).ok().map(|it| it.scope);
+        let (scope, search) = match script(twin.variant.name) {
             Some(trace) => (trace.scope, Search::Script),
-            None if twin.on_graph => (shipped(twin.scope)?.scope(), Search::Graph),
-            None => (shipped(twin.scope)?.scope(), Search::Bfs),
+            None if twin.on_graph => (named()?, Search::Graph),
+            None => (named()?, Search::Bfs),
         };
         let mut job = Job::new(scope, &[]);
-        job.twin = Some(twin.name.to_owned());
+        job.variant = Some(twin.variant.name.to_owned());
         job.search = search;
         job.stop_at = Some(twin.caught_by);
         job.limits = limits;
@@ -42,7 +44,7 @@ pub(crate) fn jobs(twins: &[&Twin], limits: Limits) -> Vec<Job> {
 
 /// All twins.
 pub(crate) fn all() -> Vec<&'static Twin> {
-    TWINS.iter().collect()
+    catalog::twins().collect()
 }
 
 /// What the searches came to.
@@ -50,7 +52,7 @@ pub(crate) fn caught(twins: &[&Twin], runs: &[Run]) -> Vec<Caught> {
     let caught = |(twin, run): (&&Twin, &Run)| {
         let finding = run.finding(twin.caught_by).filter(|it| it.is_violated());
         Caught {
-            name: twin.name.to_owned(),
+            name: twin.variant.name.to_owned(),
             caught_by: finding.map(|it| it.id.clone()),
             scope: run.scope.clone(),
             search: run.search,

@@ -16,7 +16,7 @@ use driver::{Browser, place};
 use serde_json::Value;
 use stateright::Model;
 use steadfast_cluster::{ClusterModel, STEPS_TOLD_MAX, script, tell};
-use steadfast_guarantees::twins::twin;
+use steadfast_guarantees::twins::variant;
 use steadfast_picture::{page, page_of_two, svg};
 use steadfast_protocol::{Path, Settings};
 use steadfast_sim::Random;
@@ -35,7 +35,7 @@ fn trace() -> Trace {
 }
 
 fn page_of(trace: &Trace) -> String {
-    page(&tell(trace, twin(TWIN), STEPS_TOLD_MAX).story)
+    page(&tell(trace, variant(TWIN), STEPS_TOLD_MAX).story)
 }
 
 /// A run of five nodes that is long enough to be slow.
@@ -183,7 +183,7 @@ fn two_stories_stand_side_by_side() {
     let Some(browser) = Browser::start() else {
         return;
     };
-    let of = |name| tell(&trace(), twin(name), STEPS_TOLD_MAX).story;
+    let of = |name| tell(&trace(), variant(name), STEPS_TOLD_MAX).story;
     let file = written("two.html", &page_of_two(&of(TWIN), &of("right")));
     browser.open_file(&file, "#step-34");
     assert_eq!((count(&browser, ".story"), count(&browser, ".here")), (2, 2));
@@ -218,7 +218,7 @@ fn nothing_in_a_name_runs() {
     );
     assert_eq!(browser.run("return window.pwned ?? null"), Value::Null);
 
-    let picture = svg(&tell(&trace, twin(TWIN), STEPS_TOLD_MAX).story);
+    let picture = svg(&tell(&trace, variant(TWIN), STEPS_TOLD_MAX).story);
     browser.open_file(&written("hostile.svg", &picture), "");
     let root = browser.run("return [document.documentElement.tagName, window.pwned ?? null]");
     assert_eq!(root, serde_json::json!(["svg", null]), "it is well-formed XML");

@@ -15,11 +15,15 @@ fn fails_with(arguments: &[&str], code: i32, says: &str) {
 
 #[test]
 fn bad_input_is_named_and_the_accepted_ones_are_listed() {
-    fails_with(&["run", "nowhere"], 2, "no scope is called \"nowhere\": valid scopes: replicate,");
+    fails_with(
+        &["run", "nowhere"],
+        2,
+        "no scope is called \"nowhere\": `check list` names the valid scopes",
+    );
     fails_with(
         &["twins", "nobody"],
         2,
-        "no twin is called \"nobody\": valid twins: ack-before-sync,",
+        "no twin is called \"nobody\": `check list` names the valid twins",
     );
     fails_with(&["run", "cold", "--elect", "4"], 2, "E = 4: the votes needed to lead are 1 to 3");
     for option in ["--elect", "--write", "--nodes"] {
@@ -36,8 +40,13 @@ fn bad_input_is_named_and_the_accepted_ones_are_listed() {
     fails_with(&["run", "cold", "--search", "astar"], 2, "valid searches: bfs, dfs, walk");
     fails_with(&["run", "cold", "--engine", "spin"], 2, "valid engines: steadfast, stateright");
     fails_with(&["run", "cold", "--dead-messages", "bury"], 2, "valid ways: explore, check, drop");
-    fails_with(&["explore", "nowhere"], 2, "valid scopes: replicate,");
-    fails_with(&["explore", "cold", "--twin", "nobody"], 2, "valid twins: ack-before-sync,");
+    fails_with(&["explore", "replicat"], 2, "did you mean replicate?");
+    fails_with(
+        &["run", "cold", "--states", "5"],
+        2,
+        "only --search walk takes --seed and --states",
+    );
+    fails_with(&["explore", "cold", "--twin", "nobody"], 2, "no variant is called \"nobody\"");
     let seconds = "expected a number of seconds, such as 30 or 0.5";
     fails_with(&["run", "cold", "--timeout", "soon"], 2, seconds);
     fails_with(&["seeds", "--minutes", "-"], 2, "expected a number of minutes, such as 30 or 0.5");
@@ -239,7 +248,7 @@ fn a_trace_is_shown_in_each_form() {
     assert!(text.contains("steps 1 to 29 are left out"), "{text}");
     assert!(note.contains("steps 1 to 29 of 34 were replayed and are left out"), "{note}");
     fails_with(&["show", SHIPPED, "--last", "0"], 2, "valid counts are 1 to 20000");
-    fails_with(&["show", SHIPPED, "--against", "nobody"], 2, "no twin is called");
+    fails_with(&["show", SHIPPED, "--against", "nobody"], 2, "no variant is called");
     fails_with(
         &["show", SHIPPED, "-o", "/no/such/directory/x.html"],
         4,

@@ -2,7 +2,7 @@
 
 use steadfast_cluster::replay;
 use steadfast_guarantees::GuaranteeId;
-use steadfast_guarantees::twins::twin;
+use steadfast_guarantees::twins::variant;
 use steadfast_trace::Trace;
 
 #[test]
@@ -20,7 +20,7 @@ fn the_protocol_keeps_linearizable_in_ack_without_epoch() {
 #[test]
 fn ack_without_epoch_is_still_caught() {
     let trace = Trace::parse(TRACE).expect("the trace of this test");
-    let mut run = replay(&trace, twin("ack-without-epoch"));
+    let mut run = replay(&trace, variant("ack-without-epoch"));
     for it in &trace.steps {
         run.take(&it.step).expect("a step that the twin can take");
     }

@@ -91,8 +91,8 @@ fn seeds_find_these_twins() {
 fn bad_input_is_named() {
     fails_with(&["seeds", "--from", "first"], 2, "--from");
     fails_with(&["seeds", "--count", "0"], 2, "--count");
-    fails_with(&["seeds", "--twin", "nobody"], 2, "no twin is called \"nobody\"");
-    fails_with(&["seeds", "--from", &u64::MAX.to_string()], 2, "the last seed is");
+    fails_with(&["seeds", "--twin", "nobody"], 2, "no variant is called \"nobody\"");
+    fails_with(&["seeds", "--from", &u64::MAX.to_string()], 2, "the last valid seed is");
     fails_with(&["seeds", "--speed", "--twins"], 2, "cannot be used with");
     let file = tempfile::NamedTempFile::new().expect("a file");
     let traces = file.path().to_str().expect("a name");

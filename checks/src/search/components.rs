@@ -24,7 +24,7 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 /// because no finding of such a search can be relied on.
 pub(super) fn search(asked: &Asked<'_>, observer: Observer<'_>) -> Visit {
     let job = asked.job;
-    let system = ClusterComponents::new(job.scope.clone(), asked.twin, &asked.witnesses);
+    let system = ClusterComponents::new(job.scope.clone(), asked.variant, &asked.witnesses);
     // Claims are made only where somebody relies on them: they are false for some twins.
     let system = match job.reductions.dead_messages {
         DeadMessages::Explore => system,

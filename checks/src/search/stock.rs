@@ -53,7 +53,7 @@ struct Watched {
 impl Watched {
     fn new(asked: &Asked<'_>) -> Watched {
         Watched {
-            model: ClusterModel::new(asked.job.scope.clone(), asked.twin),
+            model: ClusterModel::new(asked.job.scope.clone(), asked.variant),
             taken: Default::default(),
             reached: asked.witnesses.iter().map(|_| AtomicBool::new(false)).collect(),
             witnesses: asked.witnesses.clone(),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use steadfast_guarantees::twins::Twin;
+use steadfast_guarantees::twins::Variant;
 use steadfast_guarantees::witnesses::Witness;
 use steadfast_trace::Step;
 
@@ -15,7 +15,7 @@ pub(crate) type Observer<'a> = &'a (dyn Fn(Progress) + Sync);
 /// A job, and what the names in it stand for.
 pub(super) struct Asked<'a> {
     pub job: &'a Job,
-    pub twin: Option<&'static Twin>,
+    pub variant: Option<&'static Variant>,
     pub witnesses: Vec<&'static Witness>,
 }
 

@@ -3,7 +3,7 @@
 use std::panic;
 
 use serde::Serialize;
-use steadfast_guarantees::twins::Twin;
+use steadfast_guarantees::twins::Variant;
 use steadfast_sim::{RunFailure, Schedule};
 use steadfast_trace::Trace;
 
@@ -35,8 +35,8 @@ pub(crate) struct FailedSeed {
 
 impl FailedSeed {
     /// Shrinks the schedule of a seed that failed like this.
-    pub(super) fn new(seed: u64, why: RunFailure, twin: Option<&'static Twin>) -> FailedSeed {
-        let schedule = Schedule::of(seed, twin);
+    pub(super) fn new(seed: u64, why: RunFailure, variant: Option<&'static Variant>) -> FailedSeed {
+        let schedule = Schedule::of(seed, variant);
         let plans_before = schedule.plans.len();
         let (shrunk, recorded) = quietly(|| {
             let shrunk = schedule.shrunk(why);
@@ -45,14 +45,14 @@ impl FailedSeed {
             (shrunk, simulation.trace())
         });
         // No plan can be left out any more, but the model can leave out steps.
-        let shorter = why.guarantee().and_then(|it| shrink(&recorded, twin, it, shrink::TIME));
+        let shorter = why.guarantee().and_then(|it| shrink(&recorded, variant, it, shrink::TIME));
         let recorded = shorter.map_or(recorded, |it| it.trace);
-        let as_twin = twin.map_or(String::new(), |it| format!(" --twin {}", it.name));
+        let as_variant = variant.map_or(String::new(), |it| format!(" --variant {}", it.name));
         FailedSeed {
             seed,
             failure: why.to_string(),
             guarantee: why.guarantee().map(|it| it.short().to_owned()),
-            again: format!("check seeds --from {seed} --count 1{as_twin}"),
+            again: format!("check seeds --from {seed} --count 1{as_variant}"),
             trace: None,
             page: None,
             plans_before,
@@ -100,18 +100,18 @@ fn quietly<T>(work: impl FnOnce() -> T) -> T {
 #[cfg(test)]
 mod tests {
     use steadfast_cluster::replay;
-    use steadfast_guarantees::twins::twin;
+    use steadfast_guarantees::twins::variant;
 
     use super::*;
 
     #[test]
     fn the_trace_of_a_shrunk_schedule_breaks_the_model_in_the_same_way() {
-        let twin = twin("last-write-by-arrival");
+        let variant = variant("last-write-by-arrival");
         let failing = (0..100).find_map(|seed| {
-            Schedule::of(seed, twin).run().failure.map(|why| FailedSeed::new(seed, why, twin))
+            Schedule::of(seed, variant).run().failure.map(|why| FailedSeed::new(seed, why, variant))
         });
         let failing = failing.expect("a seed that fails");
-        let mut run = replay(&failing.recorded, twin);
+        let mut run = replay(&failing.recorded, variant);
         for step in &failing.recorded.steps {
             run.take(&step.step).expect("a step that is possible in the model");
         }

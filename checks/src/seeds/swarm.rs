@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use nix::sys::resource::{UsageWho, getrusage};
 use serde::{Serialize, Serializer};
-use steadfast_guarantees::twins::Twin;
+use steadfast_guarantees::twins::Variant;
 use steadfast_output::in_parallel;
 use steadfast_sim::{Ledger, RunFailure, Schedule};
 
@@ -58,8 +58,8 @@ struct Tally {
 }
 
 impl Tally {
-    fn run(&mut self, seed: u64, twin: Option<&'static Twin>) {
-        let schedule = Schedule::of(seed, twin);
+    fn run(&mut self, seed: u64, variant: Option<&'static Variant>) {
+        let schedule = Schedule::of(seed, variant);
         let settings = schedule.setup.settings;
         let outcome = schedule.run();
         self.count += 1;
@@ -96,7 +96,7 @@ pub(super) fn thread_cpu_s() -> f64 {
 /// Runs seeds in this many threads. Returns their sum and the processor time in seconds.
 fn tally(
     seeds: Seeds,
-    twin: Option<&'static Twin>,
+    variant: Option<&'static Variant>,
     threads: usize,
     done: &(dyn Fn() + Sync),
 ) -> (Tally, f64) {
@@ -108,7 +108,7 @@ fn tally(
             if at >= seeds.count {
                 break;
             }
-            tally.run(seeds.first + at, twin);
+            tally.run(seeds.first + at, variant);
             done();
             // Not before, because no seeds would prove nothing.
             if seeds.is_late() {
@@ -129,19 +129,19 @@ impl Swarm {
     /// Runs seeds. `done` hears of each.
     pub(super) fn run(
         seeds: Seeds,
-        twin: Option<&'static Twin>,
+        variant: Option<&'static Variant>,
         threads: usize,
         done: &(dyn Fn() + Sync),
     ) -> Swarm {
         let begin = Instant::now();
-        let (tally, cpu_s) = tally(seeds, twin, threads, done);
+        let (tally, cpu_s) = tally(seeds, variant, threads, done);
         let wall_s = begin.elapsed().as_secs_f64();
         let described = tally.failed.iter().take(DESCRIBED_MAX);
         let simulated_s = tally.simulated_micros as f64 / 1e6;
         Swarm {
             from: seeds.first,
             count: tally.count,
-            failed: described.map(|(seed, why)| FailedSeed::new(*seed, *why, twin)).collect(),
+            failed: described.map(|(seed, why)| FailedSeed::new(*seed, *why, variant)).collect(),
             failed_seeds: tally.failed.iter().map(|it| it.0).collect(),
             settings: tally.settings.len(),
             ledger: tally.ledger,
@@ -200,19 +200,19 @@ impl Swarm {
 
 #[cfg(test)]
 mod tests {
-    use steadfast_guarantees::twins::twin;
+    use steadfast_guarantees::twins::variant;
 
     use super::*;
 
     #[test]
     fn the_same_seeds_come_to_the_same_whatever_the_number_of_threads() {
         let seeds = Seeds { first: 7, count: 24, deadline: None };
-        for twin in [None, twin("ack-before-sync")] {
-            let (alone, _) = tally(seeds, twin, 1, &|| {});
-            let (together, _) = tally(seeds, twin, 5, &|| {});
+        for variant in [None, variant("ack-before-sync")] {
+            let (alone, _) = tally(seeds, variant, 1, &|| {});
+            let (together, _) = tally(seeds, variant, 5, &|| {});
             assert_eq!(alone, together);
             assert_eq!(alone.count, 24);
-            assert_eq!(alone.failed.is_empty(), twin.is_none(), "{:?}", alone.failed);
+            assert_eq!(alone.failed.is_empty(), variant.is_none(), "{:?}", alone.failed);
         }
     }
 

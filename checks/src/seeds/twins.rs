@@ -4,11 +4,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::Serialize;
-use steadfast_guarantees::twins::{TWINS, Twin};
+use steadfast_guarantees::twins::Twin;
 use steadfast_output::in_parallel;
 use steadfast_sim::Schedule;
 
 use super::range::Seeds;
+use crate::catalog;
 
 /// The result for one twin.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -29,23 +30,25 @@ pub(super) fn find_all(
     done: &(dyn Fn(&str) + Sync),
 ) -> Vec<FoundTwin> {
     let next = AtomicUsize::new(0);
-    let found: Vec<Mutex<Option<FoundTwin>>> = TWINS.iter().map(|_| Mutex::new(None)).collect();
+    let all: Vec<&Twin> = catalog::twins().collect();
+    let found: Vec<Mutex<Option<FoundTwin>>> = all.iter().map(|_| Mutex::new(None)).collect();
     in_parallel(threads, || {
         while let Some(at) = Some(next.fetch_add(1, Ordering::Relaxed))
-            && let Some(twin) = TWINS.get(at)
+            && let Some(twin) = all.get(at)
         {
             let result = find(twin, seeds);
             if let Ok(mut place) = found[at].lock() {
                 *place = Some(result);
             }
-            done(twin.name);
+            done(twin.variant.name);
         }
     });
     found.into_iter().filter_map(|it| it.into_inner().ok().flatten()).collect()
 }
 
 fn find(twin: &'static Twin, seeds: Seeds) -> FoundTwin {
-    let mut found = FoundTwin { name: twin.name.to_owned(), seed: None, caught_by: None, seeds: 0 };
+    let mut found =
+        FoundTwin { name: twin.variant.name.to_owned(), seed: None, caught_by: None, seeds: 0 };
     // The options were checked for the end of this range.
     for seed in seeds.first..seeds.first + seeds.count {
         if seeds.is_late() {
@@ -53,7 +56,7 @@ fn find(twin: &'static Twin, seeds: Seeds) -> FoundTwin {
         }
         found.seeds += 1;
         if let Some(guarantee) =
-            Schedule::of(seed, Some(twin)).run().failure.and_then(|it| it.guarantee())
+            Schedule::of(seed, Some(&twin.variant)).run().failure.and_then(|it| it.guarantee())
         {
             found.seed = Some(seed);
             found.caught_by = Some(guarantee.to_string());

@@ -6,7 +6,7 @@ use std::ops::Range;
 use stateright::Model;
 use steadfast_cluster::{ClusterModel, ClusterState};
 use steadfast_guarantees::GuaranteeId;
-use steadfast_guarantees::twins::Twin;
+use steadfast_guarantees::twins::Variant;
 use steadfast_protocol::{Content, NodeId, Settings};
 use steadfast_trace::{Bounds, Cut, Network, Scope, Start, Step, Trace, TraceStep};
 
@@ -111,14 +111,14 @@ impl Candidate {
     /// guarantee; `None` if none does or the time is up.
     pub(super) fn breaking(
         &self,
-        twin: Option<&'static Twin>,
+        variant: Option<&'static Variant>,
         wanted: GuaranteeId,
         is_late: &dyn Fn() -> bool,
     ) -> Option<Candidate> {
         let mut candidate = self.clone();
         for _ in 0..TRIES_MAX {
             let (scope, steps) = candidate.numbered();
-            let model = ClusterModel::new(scope, twin);
+            let model = ClusterModel::new(scope, variant);
             let mut state = model.init_states().swap_remove(0);
             let mut taken = Vec::new();
             for (item, step) in candidate.items.iter().zip(&steps) {
@@ -175,11 +175,11 @@ impl Candidate {
     }
 
     /// The trace of the run, without notes.
-    pub(super) fn trace(&self, twin: Option<&Twin>) -> Trace {
+    pub(super) fn trace(&self, variant: Option<&Variant>) -> Trace {
         let (scope, steps) = self.numbered();
         let steps = steps.into_iter().map(|step| TraceStep { step, note: String::new() });
-        let twin = twin.map(|it| it.name.to_owned());
-        Trace::new(scope, twin, Vec::new(), steps.collect())
+        let variant = variant.map(|it| it.name.to_owned());
+        Trace::new(scope, variant, Vec::new(), steps.collect())
     }
 
     /// Runs with something taken away besides steps.

@@ -29,9 +29,9 @@ impl Recorder {
 
     /// The run as a trace.
     pub(crate) fn trace(&self, setup: &Setup, breaks: Vec<String>) -> Trace {
-        let twin = setup.twin.map(|it| it.name.to_owned());
+        let variant = setup.variant.map(|it| it.name.to_owned());
         let steps = self.steps.iter().map(|it| TraceStep { step: *it, note: String::new() });
-        Trace::new(self.scope(setup), twin, breaks, steps.collect())
+        Trace::new(self.scope(setup), variant, breaks, steps.collect())
     }
 
     /// A digest of every step that was taken.

@@ -5,7 +5,7 @@ use std::num::NonZeroU64;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use steadfast_guarantees::twins::Twin;
+use steadfast_guarantees::twins::Variant;
 use steadfast_protocol::{Decisions, Limits, Parameters, Settings, Steadfast};
 use steadfast_trace::Network;
 
@@ -19,7 +19,7 @@ pub struct Setup {
     /// Where all random numbers come from: the same seed gives the same run.
     pub seed: u64,
     /// The protocol with one wrong decision, or as it is.
-    pub twin: Option<&'static Twin>,
+    pub variant: Option<&'static Variant>,
     /// How messages travel.
     pub network: Network,
     /// How long a message takes.
@@ -70,7 +70,7 @@ impl fmt::Display for Setup {
             settings.nodes(),
             settings.elect(),
             settings.write(),
-            self.twin.map_or(String::new(), |it| format!(", as {}", it.name))
+            self.variant.map_or(String::new(), |it| format!(", as {}", it.name))
         )?;
         writeln!(
             f,
@@ -105,7 +105,7 @@ impl Setup {
             name: "simulation".to_owned(),
             settings,
             seed,
-            twin: None,
+            variant: None,
             network: Network::Fifo,
             latency: Duration::from_micros(200)..=millis(1),
             link_bytes_per_s: None,
@@ -134,6 +134,6 @@ impl Setup {
     }
 
     pub(crate) fn decisions(&self) -> &'static dyn Decisions {
-        self.twin.map_or(&Steadfast as &dyn Decisions, |twin| twin.decisions)
+        self.variant.map_or(&Steadfast as &dyn Decisions, |variant| variant.decisions)
     }
 }

@@ -8,7 +8,7 @@ use std::num::{NonZeroU32, NonZeroU64};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use steadfast_guarantees::twins::Twin;
+use steadfast_guarantees::twins::Variant;
 use steadfast_protocol::{NodeId, NodeSet, Settings};
 use steadfast_trace::{Cut, Directions, Network};
 
@@ -36,9 +36,9 @@ const STALE_READS_PER_MILLE: u16 = 300;
 impl Schedule {
     /// The schedule of a seed.
     #[must_use]
-    pub fn of(seed: u64, twin: Option<&'static Twin>) -> Schedule {
+    pub fn of(seed: u64, variant: Option<&'static Variant>) -> Schedule {
         let mut random = Random::new(seed);
-        let setup = Setup { twin, ..setup(seed, &mut random) };
+        let setup = Setup { variant, ..setup(seed, &mut random) };
         let mut draft = Draft::new(setup, random);
         for add in [
             Draft::add_crashes,

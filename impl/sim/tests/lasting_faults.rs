@@ -7,8 +7,8 @@
 
 use std::time::Duration;
 
-use steadfast_guarantees::twins::Twin;
-use steadfast_guarantees::{GuaranteeId, Status};
+use steadfast_guarantees::Status;
+use steadfast_guarantees::twins::Variant;
 use steadfast_protocol::{Append, Decisions, NodeId, NodeSet, RequestId, Settings};
 use steadfast_sim::{Ledger, Setup, Simulation};
 
@@ -268,18 +268,17 @@ impl Decisions for NeverResigns {
     }
 }
 
-const fn wrong(name: &'static str, decisions: &'static dyn Decisions) -> Twin {
-    let caught_by = GuaranteeId::Settles;
-    Twin { name, about: name, decisions, caught_by, scope: "pre-vote", on_graph: false }
+const fn wrong(name: &'static str, decisions: &'static dyn Decisions) -> Variant {
+    Variant { name, about: name, decisions }
 }
 
-static HEARS_NOBODY: Twin = wrong("hears-nobody", &HearsNobody);
-static GRANTS_EVERY_PRE_VOTE: Twin = wrong("grants-every-pre-vote", &GrantsEveryPreVote);
-static NEVER_RESIGNS: Twin = wrong("never-resigns", &NeverResigns);
+static HEARS_NOBODY: Variant = wrong("hears-nobody", &HearsNobody);
+static GRANTS_EVERY_PRE_VOTE: Variant = wrong("grants-every-pre-vote", &GrantsEveryPreVote);
+static NEVER_RESIGNS: Variant = wrong("never-resigns", &NeverResigns);
 
 /// Leaders elected within ten seconds, without a fault or with a lost link to a follower.
-fn elected(twin: Option<&'static Twin>, loses_link: bool) -> u64 {
-    let (mut cluster, leader) = led(3, |it| it.twin = twin);
+fn elected(variant: Option<&'static Variant>, loses_link: bool) -> u64 {
+    let (mut cluster, leader) = led(3, |it| it.variant = variant);
     let other = followers(leader)[0];
     if loses_link {
         cluster.cut_links([(leader, other), (other, leader)]);
@@ -290,8 +289,8 @@ fn elected(twin: Option<&'static Twin>, loses_link: bool) -> u64 {
 }
 
 /// Whether a leader without a quorum still leads after ten seconds.
-fn leads_on_alone(twin: Option<&'static Twin>) -> bool {
-    let (mut cluster, leader) = led(2, |it| it.twin = twin);
+fn leads_on_alone(variant: Option<&'static Variant>) -> bool {
+    let (mut cluster, leader) = led(2, |it| it.variant = variant);
     cluster.cut([leader]);
     cluster.run_for(SECOND * 10);
     cluster.leads(leader)

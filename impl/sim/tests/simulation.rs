@@ -82,16 +82,16 @@ fn random_schedules_keep_every_promise_and_settle() {
 /// logs anything at that moment.
 #[test]
 fn an_acknowledgement_is_judged_on_every_node() {
-    let twin = steadfast_guarantees::twins::twin("no-fence");
-    let failure = Schedule::of(1_928, twin).run().failure;
+    let variant = steadfast_guarantees::twins::variant("no-fence");
+    let failure = Schedule::of(1_928, variant).run().failure;
     let overruled = RunFailure::Broken(GuaranteeId::DeposedLeadersDoNotOverrule);
     assert_eq!(failure, Some(overruled));
 }
 
 #[test]
 fn of_a_shrunk_schedule_no_plan_can_be_left_out() {
-    let twin = steadfast_guarantees::twins::twin("refused-instead-of-unknown");
-    let failing = (0..100).map(|seed| Schedule::of(seed, twin));
+    let variant = steadfast_guarantees::twins::variant("refused-instead-of-unknown");
+    let failing = (0..100).map(|seed| Schedule::of(seed, variant));
     let (schedule, failure) = failing
         .filter_map(|it| it.run().failure.map(|failure| (it, failure)))
         .next()

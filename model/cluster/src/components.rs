@@ -9,7 +9,7 @@ mod taking;
 
 use std::sync::Arc;
 
-use steadfast_guarantees::twins::Twin;
+use steadfast_guarantees::twins::Variant;
 use steadfast_guarantees::witnesses::Witness;
 use steadfast_guarantees::{GUARANTEES, History, holds, shows_wrong_content};
 use steadfast_node::NodeStorage;
@@ -26,7 +26,7 @@ use crate::{ActorNode, ClusterModel, ClusterState, Disk};
 /// A cluster within a scope, as a system of components.
 pub struct ClusterComponents {
     model: ClusterModel,
-    twin: Option<&'static Twin>,
+    variant: Option<&'static Variant>,
     /// The sources of steps of each rule: those that look at the same parts.
     rules: Vec<Vec<Source>>,
     /// Whether deliveries that make no difference are claimed to be dead.
@@ -109,14 +109,18 @@ impl ClusterComponents {
     /// The cluster of a scope; of a twin, or of the protocol as it is. Witnesses that a state shows
     /// are properties that must hold sometimes; those that a step shows are marks.
     #[must_use]
-    pub fn new(scope: Scope, twin: Option<&'static Twin>, witnesses: &[&'static Witness]) -> Self {
-        let model = ClusterModel::new(scope, twin);
+    pub fn new(
+        scope: Scope,
+        variant: Option<&'static Variant>,
+        witnesses: &[&'static Witness],
+    ) -> Self {
+        let model = ClusterModel::new(scope, variant);
         let witnesses = witnesses.iter().copied();
         let (in_states, by_steps) = witnesses.partition(|it| it.kinds().is_none());
         let rules = rules(&model);
         let no_history = History::default();
         let marks_dead = false;
-        ClusterComponents { model, twin, rules, marks_dead, no_history, in_states, by_steps }
+        ClusterComponents { model, variant, rules, marks_dead, no_history, in_states, by_steps }
     }
 
     /// Claims that a delivery is dead which changes nothing at its receiver, sends nothing and answers
@@ -187,8 +191,8 @@ impl System for ClusterComponents {
     type Follow = Follow;
 
     fn name(&self) -> String {
-        let twin = self.twin.map_or(String::new(), |it| format!(" as {}", it.name));
-        format!("{:?}{twin}", self.model.scope())
+        let variant = self.variant.map_or(String::new(), |it| format!(" as {}", it.name));
+        format!("{:?}{variant}", self.model.scope())
     }
 
     fn initial_states(&self) -> Vec<Vec<Component>> {

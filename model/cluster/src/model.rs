@@ -2,7 +2,7 @@
 
 use stateright::actor::{ActorModel, Network};
 use stateright::{Model, Path as Run, Property};
-use steadfast_guarantees::twins::Twin;
+use steadfast_guarantees::twins::Variant;
 use steadfast_guarantees::{GuaranteeId, History, each_guarantee, holds};
 use steadfast_protocol::{Decisions, Identity, NodeId, Path, Steadfast};
 use steadfast_trace::{Scope, Start, Step, World};
@@ -26,8 +26,8 @@ pub struct ClusterModel {
 impl ClusterModel {
     /// The model of a scope; of a twin, or of the protocol as it is.
     #[must_use]
-    pub fn new(scope: Scope, twin: Option<&'static Twin>) -> Self {
-        let decisions = twin.map_or(&Steadfast as &dyn Decisions, |twin| twin.decisions);
+    pub fn new(scope: Scope, variant: Option<&'static Variant>) -> Self {
+        let decisions = variant.map_or(&Steadfast as &dyn Decisions, |variant| variant.decisions);
         let mut actors = ActorModel::new((), History::new(scope.judges_order()));
         actors = actors.init_network(Network::new_ordered([]));
         for node in NodeId::all(scope.settings.nodes()) {

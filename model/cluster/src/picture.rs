@@ -1,7 +1,7 @@
 //! Runs of the model as stories, which pictures are drawn from.
 
 use steadfast_guarantees::ClusterView;
-use steadfast_guarantees::twins::Twin;
+use steadfast_guarantees::twins::Variant;
 use steadfast_picture::{Scene, Story, Teller};
 use steadfast_protocol::{NodeId, Packet};
 use steadfast_trace::{Trace, World};
@@ -36,11 +36,11 @@ pub struct Told {
     pub breaks: Vec<String>,
 }
 
-/// Replays a trace as a twin or as the protocol as it is, and tells its last steps, `told_max` at
+/// Replays a trace as a variant or as the protocol as it is, and tells its last steps, `told_max` at
 /// most.
 #[must_use]
-pub fn tell(trace: &Trace, twin: Option<&'static Twin>, told_max: usize) -> Told {
-    let mut run = replay(trace, twin);
+pub fn tell(trace: &Trace, variant: Option<&'static Variant>, told_max: usize) -> Told {
+    let mut run = replay(trace, variant);
     let first = trace.steps.len().saturating_sub(told_max);
     let mut illegal = None;
     let mut steps = (1..).zip(trace.steps.iter().map(|it| it.step));
@@ -50,9 +50,8 @@ pub fn tell(trace: &Trace, twin: Option<&'static Twin>, told_max: usize) -> Told
             break;
         }
     }
-    let name = twin.map(|it| it.name);
     let first = illegal.as_ref().map_or(first, |(number, _)| number - 1);
-    let mut teller = Teller::begin(&trace.scope, name, first, &run.view());
+    let mut teller = Teller::begin(&trace.scope, variant, first, &run.view());
     for (number, step) in steps.take_while(|_| illegal.is_none()) {
         let before = run.state.clone();
         if let Err(error) = run.step(&step) {

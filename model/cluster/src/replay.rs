@@ -3,7 +3,7 @@
 use stateright::Model;
 use steadfast_guarantees::GUARANTEES;
 use steadfast_guarantees::GuaranteeId;
-use steadfast_guarantees::twins::Twin;
+use steadfast_guarantees::twins::Variant;
 use steadfast_trace::{Step, Trace, TraceStep};
 use thiserror::Error;
 
@@ -29,8 +29,8 @@ pub struct IllegalStep {
 
 /// Begins to follow a trace.
 #[must_use]
-pub fn replay(trace: &Trace, twin: Option<&'static Twin>) -> Replay {
-    let model = ClusterModel::new(trace.scope.clone(), twin);
+pub fn replay(trace: &Trace, variant: Option<&'static Variant>) -> Replay {
+    let model = ClusterModel::new(trace.scope.clone(), variant);
     let state = model.init_states().swap_remove(0);
     Replay { model, state }
 }
@@ -75,8 +75,8 @@ impl Replay {
 
 /// The shipped trace that catches a twin whose counterexample is too deep for a search.
 #[must_use]
-pub fn script(twin: &str) -> Option<Trace> {
-    let (_, json) = SCRIPTS.iter().find(|(name, _)| *name == twin)?;
+pub fn script(variant: &str) -> Option<Trace> {
+    let (_, json) = SCRIPTS.iter().find(|(name, _)| *name == variant)?;
     Trace::parse(json).ok()
 }
 
@@ -93,7 +93,7 @@ const SCRIPTS: &[(&str, &str)] = &[
 #[must_use]
 pub fn record(
     model: &ClusterModel,
-    twin: Option<&Twin>,
+    variant: Option<&Variant>,
     taken: impl IntoIterator<Item = Step>,
 ) -> Trace {
     let mut state = model.init_states().swap_remove(0);
@@ -107,5 +107,5 @@ pub fn record(
     }
     let ids = GUARANTEES.iter().map(|it| it.id()).filter(|it| !model.keeps(*it, &state));
     let breaks = ids.map(|it| it.short().to_owned()).collect();
-    Trace::new(model.scope().clone(), twin.map(|it| it.name.to_owned()), breaks, steps)
+    Trace::new(model.scope().clone(), variant.map(|it| it.name.to_owned()), breaks, steps)
 }

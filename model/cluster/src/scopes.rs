@@ -303,7 +303,7 @@ mod tests {
     #[test]
     fn every_twin_is_caught_in_a_shipped_scope() {
         for twin in steadfast_guarantees::twins::TWINS {
-            assert!(shipped(twin.scope).is_some(), "{}", twin.name);
+            assert!(shipped(twin.scope).is_some(), "{}", twin.variant.name);
         }
     }
 }

@@ -63,9 +63,9 @@ fn random_runs_of_every_scope_go_the_same_way() {
 fn random_runs_of_every_twin_go_the_same_way() {
     for twin in TWINS {
         let scope = shipped(twin.scope).expect("a shipped scope").scope();
-        let system = ClusterComponents::new(scope, Some(twin), &[]);
+        let system = ClusterComponents::new(scope, Some(&twin.variant), &[]);
         let compared: usize = (0..4).map(|seed| compare_run(&system, seed, 80)).sum();
-        assert!(compared > 0, "{}", twin.name);
+        assert!(compared > 0, "{}", twin.variant.name);
     }
 }
 
@@ -116,12 +116,16 @@ fn twins_break_the_same_guarantee_without_dead_messages() {
         TWINS.iter().filter(|it| !it.on_graph && ["deletes", "conflicts"].contains(&it.scope))
     {
         let scope = shipped(twin.scope).expect("a shipped scope").scope();
-        let system = ClusterComponents::new(scope, Some(twin), &[]).with_dead_messages();
+        let system = ClusterComponents::new(scope, Some(&twin.variant), &[]).with_dead_messages();
         let [all, few] = [DeadSteps::Check, DeadSteps::Drop].map(|it| reduced(&system, it));
         // Where the claim is false, as a check of it says, nothing is promised.
         if !matches!(all.ended, Ended::Flawed(_)) {
             let name = twin.caught_by.name();
-            assert!(all.finding(name).is_some() && few.finding(name).is_some(), "{}", twin.name);
+            assert!(
+                all.finding(name).is_some() && few.finding(name).is_some(),
+                "{}",
+                twin.variant.name
+            );
             checked += 1;
         }
     }
@@ -132,7 +136,7 @@ fn twins_break_the_same_guarantee_without_dead_messages() {
 fn the_claim_about_dead_messages_is_false_for_a_twin_and_the_check_says_so() {
     let twin = steadfast_guarantees::twins::twin("no-session-ids").expect("a twin");
     let scope = shipped(twin.scope).expect("a shipped scope").scope();
-    let system = ClusterComponents::new(scope, Some(twin), &[]).with_dead_messages();
+    let system = ClusterComponents::new(scope, Some(&twin.variant), &[]).with_dead_messages();
     let Ended::Flawed(flawed) = reduced(&system, DeadSteps::Check).ended else {
         panic!("messages of an earlier session matter to a node that takes them");
     };

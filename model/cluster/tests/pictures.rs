@@ -8,7 +8,7 @@ use stateright::Model;
 use steadfast_cluster::{
     ClusterComponents, ClusterModel, STEPS_TOLD_MAX, record, replay, script, shipped, tell,
 };
-use steadfast_guarantees::twins::{Twin, twin};
+use steadfast_guarantees::twins::{Twin, twin, variant};
 use steadfast_node::NodeStorage;
 use steadfast_picture::{
     Change, Fate, Outcome, Story, itf as to_itf, page, page_of_two, shiviz, svg, text,
@@ -26,20 +26,20 @@ fn shipped_script() -> Trace {
 fn story(steps: usize) -> Story {
     let mut trace = shipped_script();
     trace.steps.truncate(steps);
-    tell(&trace, twin(TWIN), STEPS_TOLD_MAX).story
+    tell(&trace, variant(TWIN), STEPS_TOLD_MAX).story
 }
 
 /// The shortest counterexample of a twin.
 fn counterexample(name: &str) -> (Trace, &'static Twin) {
     let twin = twin(name).expect("a twin");
     let scope = shipped(twin.scope).expect("a shipped scope").scope();
-    let system = ClusterComponents::new(scope.clone(), Some(twin), &[]);
+    let system = ClusterComponents::new(scope.clone(), Some(&twin.variant), &[]);
     let until = Until::Found(twin.caught_by as usize);
     let search = Search::new(&system, Options { until, ..Options::default() });
     let report = search.breadth_first();
     let found = report.finding(twin.caught_by.name()).expect("the twin is caught");
-    let model = ClusterModel::new(scope, Some(twin));
-    (record(&model, Some(twin), found.path.labels()), twin)
+    let model = ClusterModel::new(scope, Some(&twin.variant));
+    (record(&model, Some(&twin.variant), found.path.labels()), twin)
 }
 
 /// A run of five nodes with everything in it.
@@ -149,7 +149,7 @@ fn the_reason_names_the_facts_whichever_guarantee_it_is() {
         ("late-copy-written", "which request 1 of the same client had written"),
     ] {
         let (trace, twin) = counterexample(name);
-        let story = tell(&trace, Some(twin), STEPS_TOLD_MAX).story;
+        let story = tell(&trace, Some(&twin.variant), STEPS_TOLD_MAX).story;
         let last = story.breaks.iter().find(|it| it.id == twin.caught_by.short());
         let broken = last.unwrap_or_else(|| panic!("{name}: {:?}", story.breaks));
         assert_eq!(broken.step, trace.steps.len(), "{name}");
@@ -161,7 +161,7 @@ fn the_reason_names_the_facts_whichever_guarantee_it_is() {
 #[test]
 fn each_message_ends_where_its_step_says_and_only_there() {
     for trace in [shipped_script(), long_run(400)] {
-        let run_twin = trace.twin.as_deref().and_then(twin);
+        let run_twin = trace.variant.as_deref().and_then(variant);
         let story = tell(&trace, run_twin, STEPS_TOLD_MAX).story;
         let arrived = story.flights.iter().filter(|it| matches!(it.fate, Fate::Arrived(_)));
         let is_delivery = |it: &&TraceStep| matches!(it.step, Step::Deliver { .. });
@@ -373,7 +373,7 @@ fn nothing_in_a_name_means_anything_to_a_browser() {
     let mut trace = shipped_script();
     trace.scope.name = hostile.to_owned();
     trace.scope.names = Names { paths: vec![Path::new(hostile)], contents: BTreeMap::new() };
-    let told = tell(&trace, twin(TWIN), STEPS_TOLD_MAX);
+    let told = tell(&trace, variant(TWIN), STEPS_TOLD_MAX);
     let one = page(&told.story);
     let two = page_of_two(&told.story, &tell(&trace, None, STEPS_TOLD_MAX).story);
     for page in [&one, &two] {
@@ -418,7 +418,7 @@ fn a_story_of_the_last_steps_says_what_was_broken_before_them() {
     let mut trace = shipped_script();
     let step = Step::Deliver { from: NodeId(0), to: NodeId(1), nth: 0 };
     trace.steps.push(TraceStep { step, note: String::new() });
-    let told = tell(&trace, twin(TWIN), 1);
+    let told = tell(&trace, variant(TWIN), 1);
     assert!(told.illegal.is_none(), "{:?}", told.illegal);
     assert_eq!((told.story.first, told.story.breaks.len()), (34, 0));
     let before = told.story.about.iter().find(|it| it.0 == "broken before");
@@ -429,7 +429,7 @@ fn a_story_of_the_last_steps_says_what_was_broken_before_them() {
 fn a_trace_that_no_longer_fits_is_told_as_far_as_it_does() {
     let mut trace = shipped_script();
     trace.steps[9].step = Step::Heal;
-    let told = tell(&trace, twin(TWIN), STEPS_TOLD_MAX);
+    let told = tell(&trace, variant(TWIN), STEPS_TOLD_MAX);
     let (number, why) = told.illegal.expect("nothing is cut");
     assert!(number == 10 && why.contains("`HEAL` is not possible here"), "{why}");
     assert_eq!(told.story.last(), 9);
@@ -451,7 +451,7 @@ fn steps_about_nodes_and_paths_that_do_not_exist_are_refused() {
     ] {
         let mut trace = shipped_script();
         trace.steps[0].step = step;
-        let told = tell(&trace, twin(TWIN), STEPS_TOLD_MAX);
+        let told = tell(&trace, variant(TWIN), STEPS_TOLD_MAX);
         assert_eq!(told.illegal.expect("refused").0, 1, "{step:?}");
         assert!(told.story.moments.is_empty());
     }
@@ -460,7 +460,7 @@ fn steps_about_nodes_and_paths_that_do_not_exist_are_refused() {
 #[test]
 fn a_twin_and_the_right_protocol_part_at_the_step_that_they_tell_differently() {
     let trace = shipped_script();
-    let [one, other] = [twin(TWIN), None].map(|it| tell(&trace, it, STEPS_TOLD_MAX));
+    let [one, other] = [variant(TWIN), None].map(|it| tell(&trace, it, STEPS_TOLD_MAX));
     assert_eq!(one.story.parts_from(&other.story), Some(34));
     assert!(other.story.breaks.is_empty());
     assert_eq!(one.story.parts_from(&one.story), None);
@@ -494,7 +494,7 @@ fn the_pictures_in_the_readme_are_as_they_are_drawn_today() {
             root.join(kind).join(format!("{name}.{ending}"))
         };
         let trace = Trace::read(&place("traces", "json")).expect("a trace");
-        let told = tell(&trace, trace.twin.as_deref().and_then(twin), STEPS_TOLD_MAX);
+        let told = tell(&trace, trace.variant.as_deref().and_then(variant), STEPS_TOLD_MAX);
         assert!(told.illegal.is_none() && told.breaks == trace.breaks, "{name}");
         let kept = std::fs::read_to_string(place("pictures", "svg")).expect("a picture");
         let again = format!(

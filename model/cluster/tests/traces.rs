@@ -5,24 +5,24 @@ use steadfast_cluster::{
     Action, ClusterModel, ClusterState, SHIPPED, record, replay, script, shipped,
 };
 use steadfast_guarantees::GuaranteeId;
-use steadfast_guarantees::twins::twin;
+use steadfast_guarantees::twins::{twin, variant};
 use steadfast_trace::{Step, StepKind, Trace};
 
 fn counterexample() -> Trace {
     let twin = twin("overwrite-replaces-all-heads").expect("a twin");
     let scope = shipped(twin.scope).expect("a shipped scope").scope();
     let finish = HasDiscoveries::AnyOf([twin.caught_by.name()].into());
-    let model = ClusterModel::new(scope, Some(twin));
+    let model = ClusterModel::new(scope, Some(&twin.variant));
     let checker = model.checker().finish_when(finish).spawn_bfs().join();
     let path = checker.discovery(twin.caught_by.name()).expect("the twin is caught");
-    record(checker.model(), Some(twin), path.into_actions().iter().map(|it| it.step))
+    record(checker.model(), Some(&twin.variant), path.into_actions().iter().map(|it| it.step))
 }
 
 #[test]
 fn a_counterexample_breaks_the_same_guarantee_when_it_is_replayed_from_json() {
     let json = serde_json::to_string(&counterexample()).expect("a trace is JSON");
     let trace = Trace::parse(&json).expect("what was written can be read");
-    let mut run = replay(&trace, trace.twin.as_deref().and_then(twin));
+    let mut run = replay(&trace, trace.variant.as_deref().and_then(variant));
     for step in &trace.steps {
         assert!(run.broken().is_empty(), "only the last step breaks something");
         run.take(&step.step).expect("the step is possible");
@@ -51,14 +51,14 @@ fn the_shipped_script_breaks_linearizability_at_its_last_step_and_only_as_the_tw
     let trace = script("ack-without-epoch").expect("a shipped script that can be read");
     let twin = twin("ack-without-epoch").expect("a twin");
     assert_eq!(trace.scope, shipped(twin.scope).expect("a shipped scope").scope());
-    let mut run = replay(&trace, Some(twin));
+    let mut run = replay(&trace, Some(&twin.variant));
     let mut actions = Vec::new();
     for step in &trace.steps {
         assert!(run.broken().is_empty(), "only the last step breaks something");
         actions.push(run.take(&step.step).expect("the step is possible").0);
     }
     assert_eq!(run.broken(), [twin.caught_by]);
-    let again = record(&run.model, Some(twin), actions.iter().map(|it| it.step));
+    let again = record(&run.model, Some(&twin.variant), actions.iter().map(|it| it.step));
     assert_eq!(again, trace, "the notes of the shipped script are true");
 
     let mut run = replay(&trace, None);

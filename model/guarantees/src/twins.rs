@@ -1,4 +1,5 @@
-//! Twins: the protocol with one decision deliberately wrong, which a guarantee must catch.
+//! Variants of the protocol, and twins: variants with one decision deliberately wrong, which a guarantee
+//! must catch.
 
 use steadfast_protocol::{
     Counter, Decisions, Digest, Dot, Entry, Epoch, LogIndex, NodeId, NodeSet, Record, Sequence,
@@ -7,14 +8,22 @@ use steadfast_protocol::{
 
 use crate::GuaranteeId;
 
-/// A wrong protocol.
-pub struct Twin {
+/// The protocol with decisions of its own.
+#[derive(Clone, Copy)]
+pub struct Variant {
     /// The name.
     pub name: &'static str,
-    /// The wrong decision, in a sentence.
+    /// How it differs from the protocol, in a sentence.
     pub about: &'static str,
     /// The decisions with which nodes run it.
     pub decisions: &'static dyn Decisions,
+}
+
+/// A variant that a guarantee must catch.
+#[derive(Clone, Copy)]
+pub struct Twin {
+    /// The variant, with the wrong decision.
+    pub variant: Variant,
     /// The guarantee that must catch it.
     pub caught_by: GuaranteeId,
     /// The shipped scope in which the guarantee catches it.
@@ -27,7 +36,13 @@ pub struct Twin {
 /// The twin of this name.
 #[must_use]
 pub fn twin(name: &str) -> Option<&'static Twin> {
-    TWINS.iter().find(|it| it.name == name)
+    TWINS.iter().find(|it| it.variant.name == name)
+}
+
+/// The variant of the twin of this name.
+#[must_use]
+pub fn variant(name: &str) -> Option<&'static Variant> {
+    twin(name).map(|it| &it.variant)
 }
 
 macro_rules! twins {
@@ -41,9 +56,7 @@ macro_rules! twins {
 
         /// All twins.
         pub static TWINS: &[Twin] = &[$(Twin {
-            name: $name,
-            about: $about,
-            decisions: &$twin,
+            variant: Variant { name: $name, about: $about, decisions: &$twin },
             caught_by: GuaranteeId::$guarantee,
             scope: $scope,
             on_graph: !stringify!($($on_graph)?).is_empty(),
@@ -501,7 +514,11 @@ mod tests {
     #[test]
     fn no_two_twins_share_a_name() {
         for (at, one) in TWINS.iter().enumerate() {
-            assert!(TWINS[at + 1..].iter().all(|it| it.name != one.name), "{}", one.name);
+            assert!(
+                TWINS[at + 1..].iter().all(|it| it.variant.name != one.variant.name),
+                "{}",
+                one.variant.name
+            );
         }
     }
 

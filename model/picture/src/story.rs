@@ -11,7 +11,7 @@ use steadfast_trace::{Cut, Step};
 /// A run, or the part of it that is told.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Story {
-    /// The scope, and the twin if one ran.
+    /// The scope, and the variant if one ran.
     pub title: String,
     /// Further facts about the run: a name and its value.
     pub about: Vec<(&'static str, String)>,

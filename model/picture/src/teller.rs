@@ -7,6 +7,7 @@ mod reasons;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use steadfast_guarantees::twins::Variant;
 use steadfast_guarantees::{GUARANTEES, GuaranteeId, GuaranteeSet, holds};
 use steadfast_node::ContentCopy;
 use steadfast_protocol::{ContentId, Dot, Epoch, Files, NodeId, Packet, Record};
@@ -51,16 +52,21 @@ struct Trail {
 impl Teller {
     /// Begins to tell of a run that is at this scene after `first` steps.
     #[must_use]
-    pub fn begin(scope: &Scope, twin: Option<&str>, first: usize, scene: &dyn Scene) -> Teller {
+    pub fn begin(
+        scope: &Scope,
+        variant: Option<&Variant>,
+        first: usize,
+        scene: &dyn Scene,
+    ) -> Teller {
         let cluster = scene.cluster();
         let nodes = usize::from(scope.settings.nodes());
-        let title = match twin {
-            Some(twin) => format!("{}, twin {twin}", words::clipped(&scope.name, 80)),
+        let title = match variant {
+            Some(it) => format!("{} as {}", words::clipped(&scope.name, 80), it.name),
             None => words::clipped(&scope.name, 80),
         };
         let story = Story {
             title,
-            about: about(scope, twin),
+            about: about(scope, variant),
             nodes: scope.settings.nodes(),
             first,
             start: cluster.nodes().map(|(id, node)| differences::facts(id, &node)).collect(),
@@ -301,12 +307,12 @@ fn broken(scene: &dyn Scene) -> GuaranteeSet {
     set
 }
 
-fn about(scope: &Scope, twin: Option<&str>) -> Vec<(&'static str, String)> {
+fn about(scope: &Scope, variant: Option<&Variant>) -> Vec<(&'static str, String)> {
     let settings = scope.settings;
     let (nodes, elect, write) = (settings.nodes(), settings.elect(), settings.write());
     let kind = if settings.is_consistent() { "consistent: E+W>N" } else { "available: E+W<=N" };
-    let protocol = match twin {
-        Some(twin) => format!("{twin}, a twin: one decision is wrong on purpose"),
+    let protocol = match variant {
+        Some(it) => format!("{}: {}", it.name, it.about),
         None => "as it is".to_owned(),
     };
     vec![

@@ -22,7 +22,8 @@ pub struct Trace {
     /// The scope of the run.
     pub scope: Scope,
     /// The twin that ran, or `None` for the protocol as it is.
-    pub twin: Option<String>,
+    #[serde(rename = "twin")]
+    pub variant: Option<String>,
     /// The ids of the guarantees that the last step breaks.
     pub breaks: Vec<String>,
     /// The steps, in order.
@@ -76,11 +77,11 @@ impl Trace {
     #[must_use]
     pub fn new(
         scope: Scope,
-        twin: Option<String>,
+        variant: Option<String>,
         breaks: Vec<String>,
         steps: Vec<TraceStep>,
     ) -> Self {
-        Trace { format: FORMAT.to_owned(), version: VERSION, scope, twin, breaks, steps }
+        Trace { format: FORMAT.to_owned(), version: VERSION, scope, variant, breaks, steps }
     }
 
     /// Reads a trace from a file.

@@ -1,0 +1,172 @@
+//! The variants, twins and scopes that a program knows: the shipped ones and those of its author.
+
+use std::collections::HashSet;
+use std::sync::OnceLock;
+
+use steadfast_cluster::{SHIPPED, shipped};
+use steadfast_guarantees::twins::{TWINS, Twin, Variant};
+use steadfast_guarantees::witnesses::witness;
+use steadfast_trace::Scope;
+
+/// What the author of a program adds to the shipped variants, twins and scopes.
+#[derive(Default)]
+pub(crate) struct Own {
+    pub variants: Vec<&'static Variant>,
+    pub twins: Vec<&'static Twin>,
+    pub scopes: Vec<OwnScope>,
+}
+
+/// A scope of the author.
+pub(crate) struct OwnScope {
+    pub scope: Scope,
+    /// The ids of what a search must reach.
+    pub witnesses: Vec<&'static str>,
+}
+
+/// A scope by name.
+pub(crate) struct NamedScope {
+    pub scope: Scope,
+    pub witnesses: Vec<&'static str>,
+}
+
+/// Set once, before anything is looked up: searches run in child processes of the same program, and in
+/// threads, which find variants by their names.
+static OWN: OnceLock<Own> = OnceLock::new();
+
+impl Own {
+    /// Adds these to the shipped ones, for the rest of the process.
+    ///
+    /// # Errors
+    /// Two of a kind have the same name, a scope has impossible bounds, or a witness does not exist.
+    pub(crate) fn register(self) -> Result<(), String> {
+        let twins = TWINS.iter().chain(self.twins.iter().copied()).map(|it| it.variant.name);
+        let variants = twins.chain(self.variants.iter().map(|it| it.name));
+        all_differ("variants", variants)?;
+        let scopes = self.scopes.iter().map(|it| &*it.scope.name);
+        all_differ("scopes", SHIPPED.iter().map(|it| it.name).chain(scopes))?;
+        for OwnScope { scope, witnesses } in &self.scopes {
+            let error = |error: String| format!("scope {}: {error}", scope.name);
+            scope.validate().map_err(|it| error(it.to_string()))?;
+            let unknown = witnesses.iter().find_map(|it| witness(it).err());
+            unknown.map_or(Ok(()), |it| Err(error(it.to_string())))?;
+        }
+        for twin in &self.twins {
+            let is_own = self.scopes.iter().any(|it| it.scope.name == twin.scope);
+            if !is_own && shipped(twin.scope).is_none() {
+                return Err(format!(
+                    "twin {}: no scope is called {:?}",
+                    twin.variant.name, twin.scope
+                ));
+            }
+        }
+        OWN.set(self).map_err(|_| "a process runs one program".to_owned())
+    }
+}
+
+fn own() -> &'static Own {
+    OWN.get_or_init(Own::default)
+}
+
+fn all_differ<'a>(kind: &str, names: impl Iterator<Item = &'a str>) -> Result<(), String> {
+    let mut known = HashSet::new();
+    let mut names = names;
+    match names.find(|it| !known.insert(it.to_owned())) {
+        Some(name) => Err(format!("two {kind} are called {name:?}")),
+        None => Ok(()),
+    }
+}
+
+/// All twins, the shipped ones first.
+pub(crate) fn twins() -> impl Iterator<Item = &'static Twin> {
+    TWINS.iter().chain(own().twins.iter().copied())
+}
+
+/// All variants that are not twins.
+pub(crate) fn variants() -> impl Iterator<Item = &'static Variant> {
+    own().variants.iter().copied()
+}
+
+/// The scopes of the author.
+pub(crate) fn own_scopes() -> impl Iterator<Item = &'static OwnScope> {
+    own().scopes.iter()
+}
+
+/// The twin of this name; an error that names the closest one if there is none.
+pub(crate) fn find_twin(name: &str) -> Result<&'static Twin, String> {
+    twins()
+        .find(|it| it.variant.name == name)
+        .ok_or_else(|| unknown("twin", name, twins().map(|it| it.variant.name)))
+}
+
+/// The variant of this name, which may be that of a twin; an error that names the closest one if there
+/// is none.
+pub(crate) fn find_variant(name: &str) -> Result<&'static Variant, String> {
+    let all = || variants().chain(twins().map(|it| &it.variant));
+    all()
+        .find(|it| it.name == name)
+        .ok_or_else(|| unknown("variant", name, all().map(|it| it.name)))
+}
+
+/// The scope of this name; an error that names the closest one if there is none.
+pub(crate) fn find_scope(name: &str) -> Result<NamedScope, String> {
+    if let Some(it) = shipped(name) {
+        return Ok(NamedScope { scope: it.scope(), witnesses: it.witnesses.to_vec() });
+    }
+    let names = || SHIPPED.iter().map(|it| it.name).chain(own_scopes().map(|it| &*it.scope.name));
+    let own = own_scopes().find(|it| it.scope.name == name);
+    own.map(|it| NamedScope { scope: it.scope.clone(), witnesses: it.witnesses.clone() })
+        .ok_or_else(|| unknown("scope", name, names()))
+}
+
+/// How alike a name must be to be meant, from 0 to 1: a letter or two are wrong.
+const SIMILARITY_MIN: f64 = 0.8;
+
+/// That there is no such name, with the name that was meant, as far as that shows.
+fn unknown<'a>(kind: &str, name: &str, names: impl Iterator<Item = &'a str>) -> String {
+    let alike = names.map(|it| (strsim::jaro_winkler(name, it), it));
+    let meant = alike.max_by(|one, other| one.0.total_cmp(&other.0));
+    let meant = meant.filter(|it| it.0 >= SIMILARITY_MIN);
+    let meant = meant.map_or(String::new(), |it| format!(" did you mean {}?", it.1));
+    format!("no {kind} is called {name:?}:{meant} `check list` names the valid {kind}s")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_name_is_answered_with_the_one_that_was_meant() {
+        let says = |error: Option<String>| error.expect("no such name");
+        assert_eq!(
+            says(find_twin("gap-acepted").err()),
+            "no twin is called \"gap-acepted\": did you mean gap-accepted? `check list` names the \
+             valid twins"
+        );
+        let error = says(find_scope("xyz").err());
+        assert_eq!(error, "no scope is called \"xyz\": `check list` names the valid scopes");
+    }
+
+    #[test]
+    fn what_cannot_be_told_apart_or_does_not_exist_is_refused() {
+        let twin = |scope| Box::leak(Box::new(Twin { scope, ..TWINS[0] }));
+        let own = Own { twins: vec![twin("replicate")], ..Own::default() };
+        assert_eq!(own.register(), Err("two variants are called \"ack-before-sync\"".to_owned()));
+        let mut other = Twin { scope: "nowhere", ..TWINS[0] };
+        other.variant.name = "mine";
+        let own = Own { twins: vec![Box::leak(Box::new(other))], ..Own::default() };
+        assert_eq!(own.register(), Err("twin mine: no scope is called \"nowhere\"".to_owned()));
+        let scope = shipped("cold").expect("a shipped scope").scope();
+        let own = |scope: Scope, witnesses: &[&'static str]| Own {
+            scopes: vec![OwnScope { scope, witnesses: witnesses.to_vec() }],
+            ..Own::default()
+        };
+        let error = own(scope.clone(), &[]).register();
+        assert_eq!(error, Err("two scopes are called \"cold\"".to_owned()));
+        let mut mine = Scope { name: "mine".to_owned(), ..scope };
+        let error = own(mine.clone(), &["nobody"]).register().expect_err("no such witness");
+        assert!(error.starts_with("scope mine: no witness is called \"nobody\""), "{error}");
+        mine.bounds.paths = 0;
+        let error = own(mine, &[]).register();
+        assert_eq!(error, Err("scope mine: 0 paths: there must be 1 to 1000".to_owned()));
+    }
+}

@@ -1,0 +1,94 @@
+//! The program: what it knows, and what its subcommands do.
+
+use std::process::ExitCode;
+
+use steadfast_guarantees::twins::{Twin, Variant};
+use steadfast_output::{parse, warn};
+use steadfast_trace::Scope;
+
+use crate::catalog::{Own, OwnScope, find_scope};
+use crate::failure::Failure;
+use crate::options::{self, Command, Options};
+use crate::{child, crash_states, explore, replay, seeds, show, shrink, suite, trace_to_test};
+
+/// The program `check`, which can be given variants, twins and scopes besides the shipped ones.
+#[must_use = "the program does nothing until it is run"]
+#[derive(Default)]
+pub struct Check {
+    own: Own,
+}
+
+/// The program `check`.
+pub fn check() -> Check {
+    Check::default()
+}
+
+impl Check {
+    /// Adds a variant of the protocol: `--variant NAME` runs it.
+    pub fn variant(mut self, variant: &'static Variant) -> Check {
+        self.own.variants.push(variant);
+        self
+    }
+
+    /// Adds a twin: besides, `check twins` searches for the counterexample that catches it.
+    pub fn twin(mut self, twin: &'static Twin) -> Check {
+        self.own.twins.push(twin);
+        self
+    }
+
+    /// Adds a scope, with the ids of the witnesses that a search of it must reach.
+    pub fn scope(mut self, scope: Scope, witnesses: &[&'static str]) -> Check {
+        self.own.scopes.push(OwnScope { scope, witnesses: witnesses.to_vec() });
+        self
+    }
+
+    /// Does what the arguments of this process say, and returns its exit code: 0 if everything is as
+    /// promised, 1 if a promise is broken, 2 if an argument or something that was added is wrong, 3 if a
+    /// search is incomplete, 4 if files cannot be read or written.
+    ///
+    /// Searches run in child processes: this program again, with a hidden subcommand. So `main` should do
+    /// nothing else first that must happen only once.
+    pub fn run(self) -> ExitCode {
+        let result = self.own.register().map_err(Failure::usage).and_then(|()| perform(parse()));
+        result.unwrap_or_else(|failure| {
+            warn(format_args!("check: {}", failure.message));
+            ExitCode::from(failure.code)
+        })
+    }
+}
+
+fn perform(options: Options) -> Result<ExitCode, Failure> {
+    match options.command {
+        None => suite::run_default(options.protocol.variant()?, &options.output),
+        Some(Command::List) => suite::list(),
+        Some(Command::Run(run)) => suite::run_scopes(&run),
+        Some(Command::Deep { protocol, output }) => suite::run_deep(protocol.variant()?, &output),
+        Some(Command::Matrix { protocol, output }) => {
+            suite::run_matrix(protocol.variant()?, &output)
+        }
+        Some(Command::Twins { names, output }) => suite::run_twins(&names, &output),
+        Some(Command::Explore { scope, protocol, elect, write, address }) => {
+            let scope = explored(&scope, elect, write)?;
+            explore::explore(scope, protocol.variant()?, address)
+        }
+        Some(Command::Settle { protocol, output }) => {
+            suite::run_settle(protocol.variant()?, &output)
+        }
+        Some(Command::CrashStates(options)) => crash_states::run_alone(&options),
+        Some(Command::Seeds(options)) => seeds::run(&options),
+        Some(Command::Show(options)) => show::show(&options),
+        Some(Command::Replay(options)) => replay::replay(&options),
+        Some(Command::Shrink(options)) => shrink::run(&options),
+        Some(Command::TraceToTest(options)) => trace_to_test::run(&options),
+        Some(Command::SearchOne) => {
+            child::be_child().map(|()| ExitCode::SUCCESS).map_err(Failure::io)
+        }
+    }
+}
+
+/// The scope to explore.
+fn explored(name: &str, elect: Option<u8>, write: Option<u8>) -> Result<Scope, Failure> {
+    let mut scope = find_scope(name).map_err(Failure::usage)?.scope;
+    scope.settings = options::settings(&scope, None, elect, write).map_err(Failure::usage)?;
+    Ok(scope)
+}
