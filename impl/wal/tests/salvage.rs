@@ -17,13 +17,17 @@ fn payload(index: u64) -> Vec<u8> {
     vec![u8::try_from(index).unwrap(); 700]
 }
 
-/// A log with sixty records in batches of two blocks, of which four openings wrote fifteen each.
+/// A log with sixty records in batches of two blocks; each of four openings wrote fifteen.
 fn sixty() -> DiskModel {
+    log_of(ID, 4, 15)
+}
+
+fn log_of(id: LogId, openings: u64, records: u64) -> DiskModel {
     let disk = SimulatedDisk::new(DiskModel::default());
-    for opening in 0..4 {
-        let begin = Opening::begin(Arc::new(disk.clone()), ID, settings()).unwrap();
+    for opening in 0..openings {
+        let begin = Opening::begin(Arc::new(disk.clone()), id, settings()).unwrap();
         let (mut log, _) = begin.into_serial_log().unwrap();
-        for index in opening * 15 + 1..=opening * 15 + 15 {
+        for index in opening * records + 1..=(opening + 1) * records {
             log.append(&payload(index)).unwrap();
             log.sync().unwrap();
         }
@@ -43,7 +47,7 @@ fn salvaged(model: &DiskModel) -> (Vec<u64>, Salvage) {
 
 /// The segment and the offset of each record.
 fn places(model: &DiskModel) -> Vec<(String, usize)> {
-    let mut places = vec![(String::new(), 0); 61];
+    let mut places = vec![(String::new(), 0); 256];
     inspect(&SimulatedDisk::new(model.clone()), &mut |location, batch| {
         for record in batch.records() {
             let name = steadfast_wal::format::names::segment_name(location.segment);
@@ -155,4 +159,55 @@ fn other_bytes_of_old_files_and_of_other_logs_are_left_out() {
     assert_eq!(account.missing(), vec![]);
     assert_eq!(shown.last(), Some(&100));
     assert!(shown.windows(2).all(|it| it[0] + 1 == it[1]), "{shown:?}");
+}
+
+/// The bytes of the first batch with a record above 60 that stands in this segment, or in another one.
+fn later_batch(model: &DiskModel, segment: &str, is_there: bool) -> Vec<u8> {
+    let places = places(model);
+    let is_wanted = |it: &&(String, usize)| !it.0.is_empty() && (it.0 == segment) == is_there;
+    let (name, offset) = places[61..].iter().find(is_wanted).unwrap();
+    model.file(name).unwrap()[*offset..offset + 2 * BLOCK].to_vec()
+}
+
+#[test]
+fn batches_of_other_logs_and_segments_are_neither_shown_nor_believed() {
+    let model = sixty();
+    let newest = model.files().map(|it| it.0).filter(|it| it.starts_with("segment-0")).last();
+    let newest = newest.unwrap().to_owned();
+    let strays = [
+        later_batch(&log_of(LogId(4), 1, 200), &newest, true),
+        later_batch(&log_of(ID, 1, 200), &newest, false),
+    ];
+    for stray in strays {
+        for is_whole in [true, false] {
+            let mut model = model.clone();
+            change(&mut model, &newest, |it| {
+                it.extend(&stray);
+                let body = it.len() - BLOCK;
+                it[body] ^= u8::from(!is_whole);
+            });
+            let (shown, account) = salvaged(&model);
+            assert_eq!((shown, account.missing()), (all_but(0..=0), vec![]));
+        }
+    }
+}
+
+#[test]
+fn a_batch_with_a_rotten_body_still_says_which_records_were_durable() {
+    let disk = SimulatedDisk::new(sixty());
+    let begin = Opening::begin(Arc::new(disk.clone()), ID, settings()).unwrap();
+    let (mut log, _) = begin.into_serial_log().unwrap();
+    for index in 61..=64 {
+        log.append(&payload(index)).unwrap();
+        log.sync().unwrap();
+    }
+    drop(log);
+    let mut model = disk.model();
+    let places = places(&model);
+    for (name, offset) in &places[63..=64] {
+        change(&mut model, name, |it| it[offset + BLOCK] ^= 1);
+    }
+    let (shown, account) = salvaged(&model);
+    assert_eq!(shown, (1..=62).collect::<Vec<_>>());
+    assert_eq!(account.missing(), gap(63, 63), "the header of record 64 says that 63 was durable");
 }
