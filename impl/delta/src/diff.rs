@@ -18,6 +18,7 @@ pub(crate) mod gaps;
 pub(crate) mod lookups;
 pub(crate) mod near;
 pub(crate) mod outline;
+mod price;
 pub(crate) mod repeats;
 pub(crate) mod sample;
 pub(crate) mod search;

@@ -18,27 +18,23 @@ use std::slice;
 use super::dense::Dense;
 use super::gaps::{gaps, total};
 use super::lookups::Lookups;
+use super::price::{BYTE, Recent};
 use super::sample;
 use super::search::Search;
 use crate::effort::Effort;
 use crate::pair::Pair;
 use crate::segment::{Place, Segment};
-use crate::wire::alignments::REMEMBERED;
 use crate::wire::packing::{self, Packer};
 
 /// Shorter gaps hold nothing that pays: with 24, patches are 0.9% longer, and 13% where a column moved.
 const GAP_MIN: usize = 12;
-/// Prices are in parts of a byte: this many are one.
-const BYTE: usize = 64;
-/// The price of an operation whose alignment is remembered, and of one that moves by up to 2^6, 2^13,
-/// 2^20 bytes and farther. Measured on the streams of patches of re-sorted rows: both lengths take
-/// about a byte and a half when they are packed, and a shift hardly less than its varint.
-const OPERATION: [usize; 5] = [3 * BYTE / 2, 5 * BYTE / 2, 13 * BYTE / 4, 17 * BYTE / 4, 5 * BYTE];
 /// The gaps are sampled in this number of pieces of this length in bytes.
 const PIECES: usize = 64;
 const PIECE: usize = 1 << 10;
 /// One anchor in `2^RARER_LOG2` is enough for a sample, which then finds about half of the short pieces.
 const RARER_LOG2: u32 = 2;
+/// The level of zstd with which a sample is packed, about as most literals are.
+const LEVEL_OF_SAMPLE: i32 = 6;
 /// Shorter old contents are sampled whole at once.
 const HINT_MIN: usize = 16 << 20;
 /// An eighth of the old content is read first, and must save half of its share.
@@ -100,7 +96,8 @@ pub(crate) fn refine(
     }
     let sample = sampled(&gaps);
     let literals: Vec<u8> = sample.iter().flat_map(|it| &pair.new[it.clone()]).copied().collect();
-    let price = (Packer::default().length(&literals)? * BYTE / literals.len()).clamp(1, BYTE);
+    let price = (Packer::default().length(&literals, LEVEL_OF_SAMPLE)? * BYTE / literals.len())
+        .clamp(1, BYTE);
     let whole = 0..old;
     let whole = slice::from_ref(&whole);
     let saves = |places: &[Range<usize>], part: usize| {
@@ -199,8 +196,7 @@ fn fill_gap(
                     continue;
                 }
                 let segment = grow(pair, place, floor);
-                let cost = OPERATION[recent.distance(segment)];
-                let saved = (segment.length * price).saturating_sub(cost);
+                let saved = (segment.length * price).saturating_sub(recent.price(segment));
                 let is_better = best.map_or(saved > 0, |(it, least)| {
                     saved > least && segment.new_start <= it.new_start + HEAD_MAX
                 });
@@ -224,49 +220,6 @@ fn grow(pair: Pair<'_>, place: Place, floor: usize) -> Segment {
     let before = pair.equal_run_before(place, floor);
     let length = before + pair.equal_run(place);
     Segment { old_start: place.old - before, new_start: place.new - before, length, exact: true }
-}
-
-/// The latest different alignments, as the format remembers them.
-#[derive(Default)]
-struct Recent {
-    /// Old position minus new one, the latest first.
-    alignments: [i64; REMEMBERED],
-}
-
-impl Recent {
-    fn remember(&mut self, segment: Segment) {
-        let alignment = alignment(segment);
-        let known = self.alignments.iter().position(|it| *it == alignment);
-        self.alignments[..=known.unwrap_or(REMEMBERED - 1)].rotate_right(1);
-        self.alignments[0] = alignment;
-    }
-
-    /// Where this place of the new content lies in the old one by the remembered alignments.
-    fn places(&self, new: usize) -> impl Iterator<Item = Place> {
-        let alignments = self.alignments.into_iter();
-        alignments.filter_map(move |it| {
-            let old = new.checked_add_signed(isize::try_from(it).ok()?)?;
-            Some(Place { old, new })
-        })
-    }
-
-    /// How far the segment moves, as an index of [`OPERATION`].
-    fn distance(&self, segment: Segment) -> usize {
-        let alignment = alignment(segment);
-        if self.alignments.contains(&alignment) {
-            return 0;
-        }
-        match alignment.abs_diff(self.alignments[0]) {
-            ..0x40 => 1,
-            0x40..0x2000 => 2,
-            0x2000..0x10_0000 => 3,
-            _ => 4,
-        }
-    }
-}
-
-fn alignment(segment: Segment) -> i64 {
-    segment.old_start as i64 - segment.new_start as i64
 }
 
 /// Both in the order of the new content.

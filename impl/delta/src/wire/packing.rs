@@ -199,12 +199,12 @@ impl Packer {
         Ok(attempts)
     }
 
-    /// The bytes that a sample of literals takes when it is packed.
+    /// The bytes that a sample of literals takes when it is packed with a level of zstd.
     ///
     /// # Errors
     /// zstd has no memory.
-    pub(crate) fn length(&mut self, sample: &[u8]) -> io::Result<usize> {
-        Ok(compress(self.context()?, sample, &parts(sample), 0, LEVEL_OF_SAMPLE)?.len())
+    pub(crate) fn length(&mut self, sample: &[u8], level: i32) -> io::Result<usize> {
+        Ok(compress(self.context()?, sample, &parts(sample), 0, level)?.len())
     }
 
     fn sample_compresses(&mut self, raw: &[u8]) -> io::Result<bool> {
@@ -253,8 +253,6 @@ fn new_context() -> io::Result<CCtx<'static>> {
     CCtx::try_create().ok_or_else(|| io::ErrorKind::OutOfMemory.into())
 }
 
-/// The level with which a sample is packed.
-const LEVEL_OF_SAMPLE: i32 = 6;
 /// From this level of zstd on its tables are large.
 const LEVEL_LARGE: i32 = 11;
 /// The tables that such a level may have, as binary logarithms of their entries of 4 bytes: its own
