@@ -22,6 +22,7 @@ mod price;
 pub(crate) mod repeats;
 pub(crate) mod sample;
 pub(crate) mod search;
+mod trial;
 
 use crate::effort::Effort;
 use crate::encode::{Encoder, Unsealed};
@@ -84,7 +85,7 @@ pub fn diff_observed(
     let first = |done| observe(0, done);
     let summing = Summing::new(new, options.summed, &first);
     let mut summing = if options.read_twice { summing.twice() } else { summing };
-    let outline = outline::outline(pair, &mut summing);
+    let outline = outline::outline(pair, &mut summing)?;
     let shortest = contest::shortest(pair, outline, options.effort)?;
     let unsealed = match shortest.patch {
         Some(patch) => {

@@ -26,8 +26,11 @@
 //! | `CREDIT_PRICE` | 0.2% shorter | 0.2% shorter |
 //! | `COARSE_SHARE` | the same | the same |
 
+use std::io;
+
 use super::coarse::{Coarse, Grain};
 use super::near::Near;
+use super::trial::Trials;
 use crate::compare::{WINDOW, are_equal_words, common_prefix_in_block};
 use crate::pair::Pair;
 use crate::segment::{Place, Segment};
@@ -73,6 +76,8 @@ const HOP_STRIDES: usize = 6;
 const HOPS_SHARE: usize = 8 << 10;
 /// and at least this number of them.
 const HOPS_MIN: usize = 64;
+/// The equal bytes that make a moved piece a long one, which pays in any case.
+const LONG_MIN: usize = 1 << 10;
 /// The bytes that either search may look at before any match has earned more.
 const CREDIT_START: usize = 512 << 10;
 /// The search for moved pieces may look at one byte of the new content in this number, if that is more.
@@ -83,7 +88,10 @@ const CREDIT_PRICE: usize = 8;
 const COARSE_PRICE: usize = 1;
 
 /// The segments of the first pass, in the order of the new content and without overlap in it.
-pub(crate) fn outline(pair: Pair<'_>, summing: &mut Summing<'_>) -> Vec<Segment> {
+///
+/// # Errors
+/// zstd has no memory for a sample.
+pub(crate) fn outline(pair: Pair<'_>, summing: &mut Summing<'_>) -> io::Result<Vec<Segment>> {
     let prefix = summing.equal_run(pair, Place { old: 0, new: 0 });
     let suffix = match summing.equal_suffix(pair, prefix) {
         ..SUFFIX_MIN => 0,
@@ -92,14 +100,14 @@ pub(crate) fn outline(pair: Pair<'_>, summing: &mut Summing<'_>) -> Vec<Segment>
     let end = pair.new.len() - suffix;
     let middle = Pair { old: pair.old, new: &pair.new[..end] };
     let mut walk = Walk::new(middle, summing);
-    walk.run(prefix);
+    walk.run(prefix)?;
     let mut segments = walk.segments;
     if suffix > 0 {
         let old_start = pair.old.len() - suffix;
         let last = Segment { old_start, new_start: end, length: suffix, exact: true };
         push(&mut segments, last);
     }
-    segments
+    Ok(segments)
 }
 
 /// Appends a segment; one that goes on where the last one ended prolongs it.
@@ -123,6 +131,8 @@ struct Walk<'a, 'b> {
     is_hopping: bool,
     /// How often the next moved piece was looked for right behind the last one.
     hops: usize,
+    /// Whether moved pieces pay.
+    trials: Trials,
     /// The bytes that the search nearby and the one for moved pieces may still look at. Matches earn them, so
     /// that contents which differ everywhere do not spend their time here.
     near_credit: usize,
@@ -139,16 +149,20 @@ impl<'a, 'b> Walk<'a, 'b> {
             coarse: None,
             is_hopping: false,
             hops: 0,
+            trials: Trials::new(),
             near_credit: CREDIT_START,
             coarse_credit: CREDIT_START.max(pair.new.len() / COARSE_SHARE),
         }
     }
 
-    fn run(&mut self, prefix: usize) {
+    fn run(&mut self, prefix: usize) -> io::Result<()> {
         let mut open = Segment { old_start: 0, new_start: 0, length: prefix, exact: true };
         loop {
             let place = self.follow(open);
-            let Some(next) = self.next(place) else { break };
+            if self.is_hopping {
+                self.trials.judge(self.pair, &self.segments, place.new)?;
+            }
+            let Some(next) = self.next(place) else { return Ok(()) };
             let next = self.pair.cover(&mut self.segments, next);
             let end = self.segments.last().map_or(0, Segment::new_end);
             let place = Place { new: end.min(place.new), ..place };
@@ -274,7 +288,10 @@ impl<'a, 'b> Walk<'a, 'b> {
     fn search_coarse(&mut self, place: Place) -> Option<Place> {
         let (mut at, mut skip) = (place.new, 1);
         while let Some(stride) = self.affordable_strides(at, 1) {
-            let found = self.search_moved(at, stride);
+            let found = match self.trials.doubts(at) {
+                true => self.search_long(at, stride),
+                false => self.search_moved(at, stride),
+            };
             self.is_hopping = found.is_some();
             if found.is_some() {
                 return found;
@@ -287,7 +304,7 @@ impl<'a, 'b> Walk<'a, 'b> {
 
     /// The next piece, if the last one moved.
     fn hop(&mut self, place: Place) -> Option<Place> {
-        if !self.is_hopping {
+        if !self.is_hopping || self.trials.doubts(place.new) {
             return None;
         }
         self.hops += 1;
@@ -318,6 +335,18 @@ impl<'a, 'b> Walk<'a, 'b> {
         self.coarse_credit -= found.map_or(span, |it| it.new - at);
         found
     }
+
+    /// As [`Walk::search_moved`], but passes over short pieces.
+    fn search_long(&mut self, mut at: usize, span: usize) -> Option<Place> {
+        let end = at + span;
+        while let Some(found) = self.search_moved(at, end - at) {
+            if self.pair.are_equal(found, LONG_MIN) {
+                return Some(found);
+            }
+            at = found.new + 1;
+        }
+        None
+    }
 }
 
 #[cfg(test)]
@@ -342,7 +371,7 @@ mod tests {
             new[at..at + pages * PAGE].copy_from_slice(&text(7, pages * PAGE));
             *new.last_mut().expect("there is one") ^= 1;
             let pair = Pair { old: &old, new: &new };
-            let segments = outline(pair, &mut Summing::new(&new, true, &|_| ()));
+            let segments = outline(pair, &mut Summing::new(&new, true, &|_| ())).expect("memory");
             assert!(segments.iter().all(|it| it.old_start == it.new_start), "{pages} pages");
             let matched: usize = segments.iter().map(|it| it.length).sum();
             assert!(matched >= old.len() - pages * PAGE - 1, "{pages} pages");
@@ -358,9 +387,47 @@ mod tests {
         let mut new = [&old[..at], &old[at + 100..]].concat();
         *new.last_mut().expect("there is one") ^= 1;
         let pair = Pair { old: &old, new: &new };
-        let segments = outline(pair, &mut Summing::new(&new, true, &|_| ()));
+        let segments = outline(pair, &mut Summing::new(&new, true, &|_| ())).expect("memory");
         let matched: usize = segments.iter().map(|it| it.length).sum();
         assert!(matched >= new.len() - PAGE, "{matched} of {} bytes", new.len());
+    }
+
+    const LINE: usize = 112;
+
+    /// Lines that begin with one of four phrases and end each on its own; either half is longer than a key.
+    fn log(seed: usize, length: usize) -> Vec<u8> {
+        const PHRASE: usize = 64;
+        let own = noise(seed + length);
+        let phrases = noise(4 * PHRASE);
+        let lines = own[seed..].chunks_exact(LINE).flat_map(|own| {
+            let start = usize::from(own[LINE - 1] % 4) * PHRASE;
+            phrases[start..start + PHRASE].iter().chain(&own[PHRASE..]).copied()
+        });
+        lines.collect()
+    }
+
+    #[test]
+    fn where_phrases_do_not_pay_only_long_pieces_are_looked_for() {
+        const MIB: usize = 1 << 20;
+        let (old, fresh) = (log(1, 16 * MIB), log(17 * MIB, 16 * MIB));
+        let matched = |new: &[u8]| {
+            let mut summing = Summing::new(new, false, &|_| ());
+            let segments = outline(Pair { old: &old, new }, &mut summing).expect("memory");
+            segments.iter().map(|it| it.length).sum::<usize>()
+        };
+        let in_fresh = matched(&fresh);
+        assert!(in_fresh < 2 * MIB, "{in_fresh} bytes of phrases");
+        // A piece of 256 KiB amid them, where the search has long given up.
+        let (head, tail) = fresh.split_at(9 * MIB + 777);
+        let piece = &old[4 * MIB + 333..][..MIB / 4];
+        let found = matched(&[head, piece, tail].concat());
+        assert!(found + 64 > in_fresh + piece.len(), "{found} of {in_fresh} and the piece");
+        // Lines in another order behind them are found again, within as many bytes as lay before.
+        let lines: Vec<&[u8]> = old.chunks_exact(LINE).collect();
+        let moved = (0..lines.len()).flat_map(|it| lines[it * 4099 % lines.len()]).copied();
+        let moved: Vec<u8> = moved.collect();
+        let found = matched(&[&fresh[..2 * MIB], &moved].concat());
+        assert!(found + 2 * MIB > moved.len(), "{found} of {} bytes", moved.len());
     }
 
     #[test]
@@ -371,7 +438,7 @@ mod tests {
             let new = noise(2 << 20).split_off((2 << 20) - rest);
             let mut summing = Summing::new(&new, false, &|_| ());
             let mut walk = Walk::new(Pair { old: &old, new: &new }, &mut summing);
-            walk.run(0);
+            walk.run(0).expect("memory");
             assert_eq!(walk.coarse.is_some(), is_looked_for, "{rest} of {stride} bytes");
         }
     }

@@ -253,6 +253,8 @@ fn new_context() -> io::Result<CCtx<'static>> {
     CCtx::try_create().ok_or_else(|| io::ErrorKind::OutOfMemory.into())
 }
 
+/// The level of zstd that takes least time and still packs.
+pub(crate) const LEVEL_FASTEST: i32 = 1;
 /// From this level of zstd on its tables are large.
 const LEVEL_LARGE: i32 = 11;
 /// The tables that such a level may have, as binary logarithms of their entries of 4 bytes: its own
