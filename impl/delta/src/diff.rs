@@ -109,7 +109,7 @@ fn encode<'a, W: Write>(
     observe: &dyn Fn(u64, usize),
 ) -> io::Result<Unsealed<W>> {
     let sources = repeats::sources(pair.old.len(), segments);
-    let mut encoder = Encoder::new(pair, summing, sources, effort, out)?;
+    let mut encoder = Encoder::new(pair, summing, segments, sources, effort, out)?;
     let mut observed = 0;
     for segment in segments {
         if segment.new_end() >= observed {

@@ -54,17 +54,21 @@ pub(crate) struct Encoder<'a, 's, W> {
 }
 
 impl<'a, 's, W: Write> Encoder<'a, 's, W> {
-    /// Writes the header. `sources` are the new bytes that are copied later, in ascending order.
+    /// Writes the header of the patch that these segments make. `sources` are the new bytes that are copied
+    /// later, in ascending order.
     ///
     /// # Errors
     /// `out` cannot be written to.
     pub(crate) fn new(
         pair: Pair<'a>,
         summing: &'s mut Summing<'a>,
+        segments: &[Segment],
         sources: Vec<Range<usize>>,
         effort: Effort,
         out: W,
     ) -> io::Result<Self> {
+        let matched: usize = segments.iter().map(|it| it.length).sum();
+        let literals = pair.new.len() - matched;
         Ok(Encoder {
             pair,
             summing,
@@ -73,7 +77,7 @@ impl<'a, 's, W: Write> Encoder<'a, 's, W> {
             operations: Operations::default(),
             changes: Changes::default(),
             literals: Literals::default(),
-            frames: Frames::new(pair, effort, out)?,
+            frames: Frames::new(pair, literals, effort, out)?,
             new_end: 0,
         })
     }

@@ -163,7 +163,7 @@ fn measure(
     let mut summing = Summing::new(pair.new, false, &|_| ());
     let out = Counted { kept: Some(Vec::new()), left: length_max };
     let encoded = || {
-        let mut encoder = Encoder::new(pair, &mut summing, sources, packing, out)?;
+        let mut encoder = Encoder::new(pair, &mut summing, segments, sources, packing, out)?;
         segments.iter().try_for_each(|it| encoder.segment(*it))?;
         encoder.finish()
     };
