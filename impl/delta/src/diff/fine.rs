@@ -24,7 +24,8 @@ use super::search::Search;
 use crate::effort::Effort;
 use crate::pair::Pair;
 use crate::segment::{Place, Segment};
-use crate::wire::packing::{self, Packer};
+use crate::wire::packing::Packer;
+use crate::wire::packing::text::resembles_text;
 
 /// Shorter gaps hold nothing that pays: with 24, patches are 0.9% longer, and 13% where a column moved.
 const GAP_MIN: usize = 12;
@@ -120,7 +121,7 @@ pub(crate) fn is_likely(pair: Pair<'_>, segments: &[Segment]) -> bool {
     let gaps = gaps(pair.new.len(), segments);
     let sample = sampled(&gaps);
     let sample: Vec<u8> = sample.iter().flat_map(|it| &pair.new[it.clone()]).copied().collect();
-    total(&gaps) > pair.new.len() / 2 || packing::resembles_text(&sample)
+    total(&gaps) > pair.new.len() / 2 || resembles_text(&sample)
 }
 
 /// Pieces of the gaps, evenly spread; all of them where they are short.

@@ -35,7 +35,7 @@ use crate::compare::{WINDOW, are_equal_words, common_prefix_in_block};
 use crate::pair::Pair;
 use crate::segment::{Place, Segment};
 use crate::summing::Summing;
-use crate::wire::packing;
+use crate::wire::packing::noise::begins_as_noise;
 
 /// How far the next stretch is looked for first: where every line has an insertion, it begins here.
 const NEXT_REACH: usize = 64;
@@ -258,7 +258,7 @@ impl<'a, 'b> Walk<'a, 'b> {
         let distances = [found.old - place.old, found.new - place.new];
         (distances[0] != distances[1] && distances.iter().all(|it| *it <= INSERTION_MAX))
             || self.run_within(found, PAYING_MIN) == PAYING_MIN
-            || self.pair.new.get(found.new..).is_some_and(packing::begins_as_noise)
+            || self.pair.new.get(found.new..).is_some_and(begins_as_noise)
     }
 
     /// The same alignment behind a stretch that was replaced, be it pages in place.

@@ -7,7 +7,7 @@ use super::gaps::total;
 use super::lookups::Lookups;
 use super::search::Search;
 use crate::pair::Pair;
-use crate::wire::packing::{self, PIECE as NOISE_PIECE};
+use crate::wire::packing::noise::{self, PIECE as NOISE_PIECE};
 
 /// Less is searched without a sample.
 const SAMPLED_MIN: usize = 1 << 20;
@@ -95,7 +95,7 @@ pub(crate) fn is_noise(new: &[u8], gaps: &[Range<usize>]) -> bool {
         for at in (gap.start + first..gap.end).step_by(step) {
             if let Some(piece) = new.get(at..at + NOISE_PIECE) {
                 pieces += 1;
-                noise += usize::from(packing::is_noise(piece));
+                noise += usize::from(noise::is_noise(piece));
             }
         }
         before += gap.len();

@@ -11,7 +11,8 @@ use std::ops::Range;
 use super::price::{BYTE, Recent};
 use crate::pair::Pair;
 use crate::segment::Segment;
-use crate::wire::packing::{LEVEL_FASTEST, Packer};
+use crate::wire::packing::Packer;
+use crate::wire::packing::levels::LEVEL_FASTEST;
 
 /// The length of a sample in bytes: a fast packer needs some tens of kilobytes to learn the phrases.
 const SAMPLE: usize = 64 << 10;

@@ -8,7 +8,7 @@
 //! | `RETRIED_MIN` | the same | the same |
 
 use crate::effort::Effort;
-use crate::wire::packing::is_text;
+use crate::wire::packing::text::is_text;
 
 /// At default effort, longer literals that are no text are not packed a second time: a sample told which
 /// level to take.

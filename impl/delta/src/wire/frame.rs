@@ -6,7 +6,8 @@ use std::ops::Range;
 
 use super::columns;
 use super::header::{Header, VERSION_FIRST};
-use super::packing::{self, Packer, Packing};
+use super::packing::compression::unpack;
+use super::packing::{Packer, Packing};
 use super::progress::Progress;
 use super::varint;
 
@@ -209,7 +210,7 @@ impl<'a> PackedFrame<'a> {
                 return Err("a stream other than the literals has a prefix");
             }
         };
-        let unpacked = packing::unpack(bytes, prefix, stream.length);
+        let unpacked = unpack(bytes, prefix, stream.length);
         let unpacked = unpacked.ok_or("a stream does not unpack to its length")?;
         match stream.packing {
             Packing::ZstdOfColumns => {
