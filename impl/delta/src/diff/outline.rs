@@ -410,23 +410,25 @@ mod tests {
     fn where_phrases_do_not_pay_only_long_pieces_are_looked_for() {
         const MIB: usize = 1 << 20;
         let (old, fresh) = (log(1, 16 * MIB), log(17 * MIB, 16 * MIB));
-        let matched = |new: &[u8]| {
+        let lengths = |new: &[u8]| {
             let mut summing = Summing::new(new, false, &|_| ());
             let segments = outline(Pair { old: &old, new }, &mut summing).expect("memory");
-            segments.iter().map(|it| it.length).sum::<usize>()
+            segments.iter().map(|it| it.length).collect::<Vec<_>>()
         };
-        let in_fresh = matched(&fresh);
-        assert!(in_fresh < 2 * MIB, "{in_fresh} bytes of phrases");
-        // A piece of 256 KiB amid them, where the search has long given up.
-        let (head, tail) = fresh.split_at(9 * MIB + 777);
-        let piece = &old[4 * MIB + 333..][..MIB / 4];
-        let found = matched(&[head, piece, tail].concat());
-        assert!(found + 64 > in_fresh + piece.len(), "{found} of {in_fresh} and the piece");
+        let in_fresh: usize = lengths(&fresh).iter().sum();
+        assert!(in_fresh < 3 * MIB, "{in_fresh} bytes of phrases");
+        // Pieces of 256 KiB amid them, most of them where the search has given up.
+        let piece = |at: usize| &old[at + 333..][..MIB / 4];
+        let with_pieces =
+            (0..8).flat_map(|it| [&fresh[it * 2 * MIB..][..2 * MIB - 777], piece(it * MIB)]);
+        let with_pieces: Vec<u8> = with_pieces.flatten().copied().collect();
+        let found = lengths(&with_pieces).into_iter().filter(|it| *it >= MIB / 4).count();
+        assert_eq!(found, 8, "pieces");
         // Lines in another order behind them are found again, within as many bytes as lay before.
         let lines: Vec<&[u8]> = old.chunks_exact(LINE).collect();
         let moved = (0..lines.len()).flat_map(|it| lines[it * 4099 % lines.len()]).copied();
         let moved: Vec<u8> = moved.collect();
-        let found = matched(&[&fresh[..2 * MIB], &moved].concat());
+        let found: usize = lengths(&[&fresh[..2 * MIB], &moved].concat()).iter().sum();
         assert!(found + 2 * MIB > moved.len(), "{found} of {} bytes", moved.len());
     }
 

@@ -14,14 +14,18 @@ use crate::segment::Segment;
 use crate::wire::packing::Packer;
 use crate::wire::packing::levels::LEVEL_FASTEST;
 
-/// The length of a sample in bytes: a fast packer needs some tens of kilobytes to learn the phrases.
+/// The length of a sample in bytes: the packer needs some tens of kilobytes to learn the phrases.
 const SAMPLE: usize = 64 << 10;
-/// The bytes of the first stretch behind a sample.
-const STRETCH: usize = 256 << 10;
-/// A stretch is at most `2^DOUBLINGS_MAX` times as long as the first one.
-const DOUBLINGS_MAX: u32 = 6;
-/// Copies that take less than one byte of the sample in this number pay; packing need not tell.
+/// The end of a sample, of this length in bytes, decides alone if copies clearly pay in it, that is,
+const HINT: usize = 16 << 10;
+/// if they save more than one byte of its packed literals in this number.
+const CLEAR_SHARE: usize = 8;
+/// Copies that take less than one byte of the hint in this number pay; packing need not tell.
 const CHEAP_SHARE: usize = 64;
+/// The bytes of the first stretch behind a sample.
+const STRETCH: usize = 512 << 10;
+/// A stretch is at most `2^DOUBLINGS_MAX` times as long as the first one.
+const DOUBLINGS_MAX: u32 = 5;
 
 /// The verdicts on the samples.
 pub(super) struct Trials {
@@ -61,7 +65,7 @@ impl Trials {
         if new_end < self.next_end.max(STRETCH) {
             return Ok(());
         }
-        let pays = pays(&mut self.packer, pair, segments, new_end - SAMPLE..new_end)?;
+        let pays = pays(&mut self.packer, pair, segments, new_end)?;
         self.in_a_row = if pays == self.pays { self.in_a_row + 1 } else { 0 };
         self.pays = pays;
         let stretch = STRETCH << self.in_a_row.min(DOUBLINGS_MAX);
@@ -73,21 +77,24 @@ impl Trials {
     }
 }
 
-/// Whether copying the segments in `sample`, a range of the new content, takes fewer bytes of the patch
-/// than literals do. No segment goes beyond its end.
-fn pays(
-    packer: &mut Packer,
-    pair: Pair<'_>,
-    segments: &[Segment],
-    sample: Range<usize>,
-) -> io::Result<bool> {
-    let copied = Copied::new(pair, segments, sample.clone());
-    let operations = copied.price / BYTE;
-    if operations + copied.literals.len() < sample.len() / CHEAP_SHARE {
+/// Whether copying the segments in the sample that ends at `end` takes fewer bytes of the patch than literals
+/// do. No segment goes beyond `end`.
+fn pays(packer: &mut Packer, pair: Pair<'_>, segments: &[Segment], end: usize) -> io::Result<bool> {
+    let hint = Copied::new(pair, segments, end - HINT..end);
+    if hint.price / BYTE + hint.literals.len() < HINT / CHEAP_SHARE {
         return Ok(true);
     }
-    let with = operations + packer.length(&copied.literals, LEVEL_FASTEST)?;
-    Ok(with < packer.length(&pair.new[sample], LEVEL_FASTEST)?)
+    let mut packed = |copied: &Copied, sample: Range<usize>| {
+        let with = copied.price / BYTE + packer.length(&copied.literals, LEVEL_FASTEST)?;
+        Ok::<_, io::Error>([with, packer.length(&pair.new[sample], LEVEL_FASTEST)?])
+    };
+    let [with, without] = packed(&hint, end - HINT..end)?;
+    if with < without - without / CLEAR_SHARE {
+        return Ok(true);
+    }
+    let sample = end - SAMPLE..end;
+    let [with, without] = packed(&Copied::new(pair, segments, sample.clone()), sample)?;
+    Ok(with < without)
 }
 
 /// The parts of a patch of a sample.
@@ -158,7 +165,7 @@ mod tests {
         };
         let mut packer = Packer::default();
         let mut judged = |new: &[u8], copies: &[Segment]| {
-            pays(&mut packer, Pair { old: &old, new }, copies, 0..SAMPLE).expect("memory")
+            pays(&mut packer, Pair { old: &old, new }, copies, SAMPLE).expect("memory")
         };
         assert!(!judged(&new, &copies(40, like)));
         let shuffled = |line: usize| line * 37 % (SAMPLE / LINE);
@@ -181,7 +188,7 @@ mod tests {
             (at..content.len()).step_by(STRETCH).take_while(|it| trials.doubts(*it)).count()
         };
         let mut at = STRETCH;
-        for doubted in [0, 2, 4, 8, 16, 32, 64, 64] {
+        for doubted in [0, 2, 4, 8, 16, 32, 32] {
             assert_eq!(judge(at - 1, &[]), 0, "it is too early");
             assert_eq!(judge(at, &[]), doubted, "stretches from {at} on");
             at += (doubted + 1) * STRETCH;
