@@ -37,9 +37,9 @@ const OWN_FRAME_MAX: usize = 512 << 10;
 
 /// Writes a patch, segment by segment.
 ///
-/// Invariants: the streams and the literals describe the new content from the end of the last frame up to
-/// `new_end`, but for the operation that may still grow; the new content before `new_end` of which no byte
-/// of the old one is a copy in its place is touched.
+/// Invariants: the streams, the literals and the open operation together describe the new content from the end
+/// of the last frame up to `new_end`. Before `new_end`, `touched` holds every new byte that is no copy of the old
+/// byte in the same place.
 pub(crate) struct Encoder<'a, 's, W> {
     pair: Pair<'a>,
     summing: &'s mut Summing<'a>,
@@ -217,8 +217,7 @@ impl<'a, 's, W: Write> Encoder<'a, 's, W> {
         Ok(end)
     }
 
-    /// Goes on with the copy over at most as many bytes as are compared at once, of which these
-    /// differ.
+    /// Continues the copy over up to [`COMPARED`] bytes. Bit `i` of `differing` says that byte `i` differs.
     fn change(&mut self, old: &[u8], new: &[u8], differing: u64) -> io::Result<()> {
         if self.changes.is_full(old.len()) {
             let at = self.operations.copy().end;

@@ -1,9 +1,9 @@
 //! The third pass: short pieces, such as fields and rows in another order.
 //!
-//! The second pass takes what saves many bytes whatever its literals are. This one prices both sides:
-//! a sample of the unmatched bytes is packed, which tells the cost of a literal byte, and an operation costs
-//! the more the farther it moves. A piece of a dozen bytes pays where literals are packed badly, and nowhere
-//! else, so the pass first runs on a sample of the gaps and goes on only if that saved something.
+//! The second pass takes pieces that save many bytes with any literals. This one prices both sides: the packed
+//! length of a sample of the unmatched bytes is the price of literals, and an operation costs more the farther
+//! it moves. A piece of a dozen bytes pays only where literals are packed badly, so the pass first runs on a
+//! sample of the gaps and goes on only if that saved something.
 //!
 //! Patches of 15 pairs when a number is halved or doubled (see `diff`):
 //!
@@ -43,8 +43,8 @@ const HINT_PART: usize = 16;
 /// The bytes behind a find in which a better one is looked for. With 6 patches are 1.1% longer, with 24 they
 /// are 0.8% shorter in 4% more time.
 const PATIENCE: usize = 12;
-/// A better piece replaces the one found before if it leaves no more bytes of its head out; else both
-/// are taken.
+/// A better piece replaces the one found before if it leaves out at most this number of bytes at its head.
+/// Otherwise the pass takes both.
 const HEAD_MAX: usize = 8;
 /// A piece that is longer is taken at once.
 const PLENTY: usize = 256;
@@ -105,7 +105,7 @@ pub(crate) fn refine(
         let sampled = fill(pair, segments, sample.clone(), price, places, RARER_LOG2);
         sampled.saved * limits.saved_share * part >= literals.len() * price
     };
-    // Most of what is unrelated shows in a part of the old content, which takes less time to read.
+    // A part of the old content, which takes less time to read, rules out most unrelated contents.
     let is_hopeless = old > HINT_MIN && !saves(&sample::old_stripes(pair.old), HINT_PART);
     if is_hopeless || !saves(whole, 1) {
         return Ok(None);
@@ -115,8 +115,8 @@ pub(crate) fn refine(
 }
 
 /// Whether short pieces are likely to pay between these segments: in text, and where most of the new
-/// content is unmatched. In machine code they are found everywhere and save a tenth, in five times the
-/// time.
+/// content is unmatched. The pass finds them all over machine code, where they save a tenth of the patch and
+/// take five times the time.
 pub(crate) fn is_likely(pair: Pair<'_>, segments: &[Segment]) -> bool {
     let gaps = gaps(pair.new.len(), segments);
     let sample = sampled(&gaps);

@@ -1,10 +1,10 @@
-//! The first pass: what stayed in place, shifted a little, or moved as a large piece.
+//! The first pass: bytes that stayed in place, shifted a little, or moved as a large piece.
 //!
 //! It runs along one alignment at the speed of memory comparison. At a difference it keeps the
-//! alignment while half of a window stays equal; else it looks, in this order, for a small shift
+//! alignment while half of a window stays equal. Otherwise it looks, in this order, for a small shift
 //! nearby, for the same alignment behind a replaced stretch, for a larger shift, for a moved
-//! piece. Where the same alignment goes on for long, it is kept; where for less, a shift must be
-//! equal for as long. The second pass looks for the bytes that it leaves unmatched.
+//! piece. It prefers the same alignment if that goes on for long, and takes a shift otherwise only if the
+//! shift is equal for longer. The second pass looks for the bytes that it leaves unmatched.
 //!
 //! Patches of 15 pairs when a number is halved or doubled (see `diff`):
 //!
@@ -37,13 +37,13 @@ use crate::segment::{Place, Segment};
 use crate::summing::Summing;
 use crate::wire::packing::noise::begins_as_noise;
 
-/// How far the next stretch is looked for first: where every line has an insertion, it begins here.
+/// The reach of the first search for the next stretch: where every line has an insertion, it begins here.
 const NEXT_REACH: usize = 64;
-/// How far a small shift is looked for.
+/// The reach of the search for a small shift.
 const NEAR_REACH: usize = 512;
-/// How far a larger shift, or the end of a replaced stretch, is looked for.
+/// The reach of the search for a larger shift, or for the end of a replaced stretch.
 const FAR_REACH: usize = 8 << 10;
-/// How far the end of pages that were rewritten in place is looked for.
+/// The reach of the search for the end of pages that were rewritten in place.
 const PAGES_REACH: usize = 64 << 10;
 const PAGE: usize = 4 << 10;
 /// Shorter equal runs between changes are compared again by the encoder.
@@ -63,18 +63,17 @@ const SUFFIX_MIN: usize = 32;
 const PAYING_MIN: usize = 32;
 /// The longest insertion or deletion in bytes whose search is always worth its time.
 const INSERTION_MAX: usize = 8;
-/// No shift is looked for if the same alignment goes on behind a replaced stretch for this number of bytes.
-/// If it goes on for fewer, a small shift must be equal for at least as many: the phrases of a page that was
+/// The walk looks for no shift if the same alignment goes on behind a replaced stretch for this number of bytes.
+/// If it goes on for fewer, a small shift must be equal for at least that number: the phrases of a page that was
 /// rewritten with text occur nearby, too.
 const SHIFTED_MIN: usize = 512;
-/// The most strides that are passed over between two samples where nothing resembles the old content.
+/// The most strides that the search passes over between two samples where nothing resembles the old content.
 const SKIP_STRIDES_MAX: usize = 64;
-/// Behind a moved piece the next one is looked for in this number of strides first.
+/// Behind a moved piece the walk first looks for the next one in this number of strides.
 const HOP_STRIDES: usize = 6;
-/// A closer table is filled once there were as many moved pieces as the old content has times this number of
-/// bytes,
+/// The walk fills a closer table at one hop for this number of bytes of the old content.
 const HOPS_SHARE: usize = 8 << 10;
-/// and at least this number of them.
+/// It hops at least this number of times before.
 const HOPS_MIN: usize = 64;
 /// The equal bytes that make a moved piece a long one, which pays in any case.
 const LONG_MIN: usize = 1 << 10;
@@ -223,8 +222,8 @@ impl<'a, 'b> Walk<'a, 'b> {
             .or_else(|| self.search_coarse(place))
     }
 
-    /// An alignment that was left before, for a byte that repeats: nothing else tells where in
-    /// such a run one is.
+    /// An earlier alignment, for a run of one byte: the bytes of a run look alike, so only alignments outside
+    /// of it show the place.
     fn go_back(&self, place: Place) -> Option<Place> {
         let window = self.pair.new.get(place.new..place.new + HOLE_MIN)?;
         if window.iter().any(|it| *it != window[0]) {
@@ -276,8 +275,8 @@ impl<'a, 'b> Walk<'a, 'b> {
         places.find(|it| self.pair.are_equal(*it, WINDOW))
     }
 
-    /// Whether one byte repeats in the window at `place`: the alignment of a hole says nothing of
-    /// what is before and behind it.
+    /// Whether one byte repeats in the window at `place`: the alignment inside a hole proves nothing about the
+    /// bytes before and behind it.
     fn is_hole(&self, place: Place) -> bool {
         let window = self.pair.new.get(place.new..place.new + WINDOW);
         window.is_some_and(|it| it.iter().all(|byte| *byte == it[0]))
@@ -354,7 +353,7 @@ mod tests {
     use super::*;
     use crate::noise::noise;
 
-    /// Phrases in any order: what was rewritten resembles all that is nearby.
+    /// Phrases in any order: a rewritten page resembles all bytes nearby.
     fn text(seed: usize, length: usize) -> Vec<u8> {
         let phrases = noise(256 * 24);
         let order = noise(length + seed);
@@ -424,7 +423,7 @@ mod tests {
         let with_pieces: Vec<u8> = with_pieces.flatten().copied().collect();
         let found = lengths(&with_pieces).into_iter().filter(|it| *it >= MIB / 4).count();
         assert_eq!(found, 8, "pieces");
-        // Lines in another order behind them are found again, within as many bytes as lay before.
+        // Behind 2 MiB of fresh lines, the search finds lines in another order within 2 MiB.
         let lines: Vec<&[u8]> = old.chunks_exact(LINE).collect();
         let moved = (0..lines.len()).flat_map(|it| lines[it * 4099 % lines.len()]).copied();
         let moved: Vec<u8> = moved.collect();

@@ -49,9 +49,10 @@ pub(crate) struct Frame<'a> {
 }
 
 impl Frame<'_> {
-    /// The body in two parts, the second of which are the bytes of the literals.
-    /// `skipped` are the stretches of its skipped old bytes; each of the `times` is about the nanoseconds
-    /// that packing may take for another stream and for the literals, and the shortest result is kept.
+    /// The body in two parts: all bytes before the packed literals, and these. `skipped` are the stretches of
+    /// skipped old bytes. Each of `times` is two budgets in nanoseconds, the first for packing any stream but
+    /// the literals, the second for these; each stream is packed within every budget, and the shortest result
+    /// is kept.
     ///
     /// # Errors
     /// zstd has no memory.

@@ -20,22 +20,24 @@ const PACKED_MIN: usize = 24;
 const COLUMNS_MIN: usize = 64;
 /// Columns that are all shorter are not worth a code of their own.
 const COLUMN_PART_MIN: usize = 1 << 10;
-/// Longer streams are tried on a sample first.
+/// Longer streams are packed only if a sample of them compresses.
 const SAMPLED_MIN: usize = 16 << 10;
+/// The length in bytes of a piece of the sample.
 const SAMPLE: usize = 1 << 10;
-/// of this number of pieces at least,
+/// The sample has at least this number of pieces.
 const SAMPLES_MIN: usize = 8;
-/// and one for this number of bytes: the bytes that can be packed may lie in few places of much noise.
+/// The sample has a piece for each stretch of this length: bytes that can be packed may lie in few places
+/// amid noise.
 const SAMPLE_DISTANCE: usize = 32 << 10;
 /// A sample compresses if packing saves one byte in this number; noise saves none.
 const SAMPLE_SAVED_SHARE: usize = 128;
-/// Longer streams whose sample does not compress are left raw; shorter ones are tried with the
-/// fastest level. Shorter ones, and those behind a prefix, of which a sample would know nothing,
-/// are packed with their level and the fastest one; of others a larger sample tells which to take:
+/// Streams up to this length are packed with the fastest level even if their sample does not compress.
+/// They, and streams behind a prefix, which a sample lacks, are packed with both their own level and the
+/// fastest one. For longer streams a larger sample decides between the two.
 const TRIED_MAX: usize = 256 << 10;
-/// one byte in this number,
+/// The larger sample has one byte of the stream in this number.
 const GAIN_SHARE: usize = 32;
-/// in this number of pieces.
+/// The larger sample has this number of pieces.
 const GAIN_SAMPLES: usize = 4;
 
 /// A prefix takes time as well: a stream is packed behind it only if there are this many nanoseconds for
@@ -79,10 +81,10 @@ impl Packer {
         Packer { context: None, has_columns: true }
     }
 
-    /// Packs `raw` in the ways that about each of these `times`, in nanoseconds, has room for, and returns
-    /// the shortest result, or `None` where none is shorter than `raw`. So a longer time never makes it
-    /// longer if the shorter ones are named, too. The pieces of `prefix`, one behind the other, are what
-    /// `raw` may resemble.
+    /// Packs `raw` in all the ways that take about one of these `times` in nanoseconds, and returns the
+    /// shortest result, or `None` if none is shorter than `raw`. So a longer time never makes the result
+    /// longer if the caller names the shorter times, too. `raw` may resemble `prefix`, pieces one behind the
+    /// other.
     ///
     /// # Errors
     /// zstd has no memory.

@@ -36,7 +36,7 @@ pub(super) fn compress(
     prefix_length: usize,
     level: i32,
 ) -> io::Result<Vec<u8>> {
-    // Zero is what the level has.
+    // Zero stands for the level's own tables.
     let [chain, hash] = if level >= LEVEL_LARGE { TABLES_MAX } else { [0, 0] };
     let is_fast = level <= LEVEL_FASTEST && parts.len() > 1 && prefix_length == 0;
     let window_max = if is_fast { WINDOW_LOG_FAST } else { WINDOW_LOG_MAX };

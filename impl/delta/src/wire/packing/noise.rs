@@ -2,15 +2,14 @@
 
 use std::ops::Range;
 
-/// Noise is told from other bytes in pieces of this length.
+/// Pieces of this length in bytes are judged to be noise or not.
 pub(crate) const PIECE: usize = 512;
-/// A piece with more different bytes is noise: of random ones it has 221, of text about 60, of
-/// machine code about 130.
+/// A piece with more different bytes is noise. Random pieces have 221, text about 60, machine code about 130.
 const NOISE_MIN: u32 = 192;
-/// The first bytes of a piece, which show of most pieces that they are no noise.
+/// The length in bytes of a head, which rules out most pieces that are no noise.
 const HEAD: usize = 128;
-/// Noise has 101 different bytes in a head, and one in two from 0x80 on. A head with more different bytes than
-/// this does not prove noise: a repeated record has as many.
+/// Heads of noise have 101 different bytes, and half of their bytes are 0x80 or more. A head with more different
+/// bytes than this does not prove noise: heads of a repeated record can have more, too.
 const HEAD_NOISE_MIN: u32 = 76;
 
 /// Where blocks of zstd should end: between noise and other bytes. A block has one code for all its literals,
@@ -21,7 +20,7 @@ pub(super) fn parts(raw: &[u8]) -> Vec<Range<usize>> {
     for (index, piece) in raw.chunks(PIECE).enumerate() {
         let start = index * PIECE;
         let range = start..start + piece.len();
-        // The rest is too short to tell.
+        // The rest is too short to be judged.
         let is_noise = match piece.len() {
             PIECE => Some(is_noise_behind(piece, last == Some(true))),
             _ => last,

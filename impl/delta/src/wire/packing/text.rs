@@ -1,17 +1,19 @@
-//! Texts are told from other bytes by a sample.
+//! A sample decides whether bytes are a text.
 
-/// One other byte in this number is possible in a text.
+/// A text has fewer control characters and bytes beyond ASCII than one in this number.
 const OTHERS_SHARE: usize = 16;
-/// A text is told by this number of evenly spread pieces of this length in bytes. With 16 pieces sources
-/// with some tables of other characters were taken for binaries.
+/// The sample has this number of evenly spread pieces. With 16 pieces, sources with some tables of other
+/// characters were taken for binaries.
 const TEXT_PIECES: usize = 128;
+/// The length in bytes of a piece.
 const TEXT_PIECE: usize = 256;
-/// This number of pieces, of which one byte in this number is another, tell that it is none.
+/// The number of pieces of a first, smaller sample, which rules out most other bytes.
 const TEXT_HINTS: usize = 8;
+/// The first sample rules bytes out if it has one such byte in this number.
 const OTHERS_SHARE_OF_HINT: usize = 3;
 
-/// Whether hardly any of these bytes is a control character or beyond ASCII. Of many bytes a sample is
-/// read: to read all of them takes longer than to write noise.
+/// Whether hardly any of these bytes is a control character or beyond ASCII, judged by a sample: reading all
+/// of them takes longer than writing noise.
 pub(crate) fn is_text(bytes: &[u8]) -> bool {
     let [others, read] = count_others(bytes, TEXT_HINTS);
     if others * OTHERS_SHARE_OF_HINT >= read {
@@ -27,8 +29,8 @@ pub(crate) fn resembles_text(bytes: &[u8]) -> bool {
     others * OTHERS_SHARE_OF_HINT < read
 }
 
-/// How many of the bytes in some evenly spread pieces are control characters or beyond ASCII, and of how
-/// many.
+/// Of the bytes in some evenly spread pieces, the number of control characters and bytes beyond ASCII, and the
+/// number of all.
 fn count_others(bytes: &[u8], pieces: usize) -> [usize; 2] {
     let step = (bytes.len() / pieces).max(TEXT_PIECE);
     let is_other = |it: &&u8| !matches!(it, b'\t'..=b'\r' | b' '..=b'~');
