@@ -158,7 +158,7 @@ impl<'a, 'b> Walk<'a, 'b> {
         let mut open = Segment { old_start: 0, new_start: 0, length: prefix, exact: true };
         loop {
             let place = self.follow(open);
-            if self.is_hopping {
+            if self.is_hopping && self.trials.are_due(place.new) {
                 self.trials.judge(self.pair, &self.segments, place.new)?;
             }
             let Some(next) = self.next(place) else { return Ok(()) };

@@ -52,19 +52,23 @@ impl Trials {
         new < self.doubted_end
     }
 
-    /// Judges the last segments, which end at `new_end` or before, if it is time to.
+    /// Whether a sample that ends at this place of the new content is to be judged.
+    pub(super) fn are_due(&self, new_end: usize) -> bool {
+        new_end >= self.next_end.max(STRETCH)
+    }
+
+    /// Judges the last segments, which end at `new_end` or before. Not inlined: the walk that calls it now and
+    /// then is a tight loop.
     ///
     /// # Errors
     /// zstd has no memory.
+    #[inline(never)]
     pub(super) fn judge(
         &mut self,
         pair: Pair<'_>,
         segments: &[Segment],
         new_end: usize,
     ) -> io::Result<()> {
-        if new_end < self.next_end.max(STRETCH) {
-            return Ok(());
-        }
         let pays = pays(&mut self.packer, pair, segments, new_end)?;
         self.in_a_row = if pays == self.pays { self.in_a_row + 1 } else { 0 };
         self.pays = pays;
@@ -184,7 +188,9 @@ mod tests {
         let pair = Pair { old: &content, new: &content };
         let mut trials = Trials::new();
         let mut judge = |at: usize, segments: &[Segment]| {
-            trials.judge(pair, segments, at).expect("memory");
+            if trials.are_due(at) {
+                trials.judge(pair, segments, at).expect("memory");
+            }
             (at..content.len()).step_by(STRETCH).take_while(|it| trials.doubts(*it)).count()
         };
         let mut at = STRETCH;
