@@ -27,7 +27,7 @@ use steadfast_output::warn;
 /// The largest inputs that are made.
 const MIB_MAX: i64 = 4096;
 
-/// What to measure.
+/// The inputs, peers and settings to measure.
 #[derive(clap::Args)]
 pub struct Options {
     /// Prints everything as JSON.

@@ -8,12 +8,12 @@ use super::{sqlite, text};
 
 pub use super::input_error::InputError;
 
-/// What an input consists of. The letters are those of the issue that asked for them.
+/// A pair of versions that a seed makes. The letters are those of the issue that asked for them.
 #[derive(Clone, Copy, Debug)]
 pub struct Input {
     /// Its name.
     pub name: &'static str,
-    /// What distinguishes its versions.
+    /// The difference between its versions.
     pub what: &'static str,
     make: fn(&Path, usize) -> Result<(), InputError>,
 }

@@ -8,7 +8,7 @@ use nix::sys::time::TimeValLike;
 
 use super::peer_error::PeerError;
 
-/// What a measured step took.
+/// The CPU time of a measured step.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Spent(Duration);
 
@@ -24,16 +24,16 @@ impl Spent {
     }
 }
 
-/// Repeats what is quick until it was done so often or took a second altogether. With five repeats
+/// A quick step is repeated this number of times, or until all repeats took a second. With five repeats
 /// the least of them still differed by a quarter from run to run.
 const REPEATS_MAX: u32 = 25;
-/// What is slow is repeated, too: where memory comes from a host, the first to touch it waits, and
+/// A slow step is repeated, too: where memory comes from a host, the first repeat waits for it, and
 /// the second may get other memory.
 const REPEATS_MIN: u32 = 5;
-/// What has to be prepared each time takes long.
+/// A step with a preparation each time takes long.
 const REPEATS_PREPARED_MAX: u32 = 5;
 const REPEAT_UNTIL: Duration = Duration::from_secs(1);
-/// What is even slower is done once.
+/// A step that takes longer is done once.
 const REPEAT_NEVER: Duration = Duration::from_secs(5);
 
 /// The least CPU time that a step in this process took, and its last result.

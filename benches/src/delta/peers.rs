@@ -1,4 +1,4 @@
-//! Who is measured.
+//! The tools that are measured.
 
 mod commands;
 mod fast_rsync;
@@ -15,7 +15,7 @@ use super::pair::{Measured, Pair, PairFiles};
 use super::peer_error::PeerError;
 use super::row::{Row, Setting};
 
-/// A tool that makes a new version from an old one and what was sent.
+/// A tool that makes a new version from an old one and the bytes that were sent.
 pub(super) struct Peer {
     /// Its name in tables and JSON.
     pub name: &'static str,

@@ -1,8 +1,8 @@
-//! What was measured, as `--json` prints it.
+//! The figures of a peer on an input, as `--json` prints them.
 
 use serde::{Deserialize, Serialize};
 
-/// Who holds what when the new version is to travel.
+/// Which end holds which version and manifest before the new version travels.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum,
 )]
@@ -35,7 +35,7 @@ impl Setting {
 pub(super) struct Row {
     /// The input's name.
     pub input: String,
-    /// Who holds what.
+    /// Which end holds which version and manifest.
     pub setting: Setting,
     /// Who was measured.
     pub peer: String,

@@ -36,7 +36,7 @@ pub(super) struct RowsFile {
     kept: Kept,
 }
 
-/// What the file holds.
+/// The contents of the file.
 #[derive(Serialize, Deserialize)]
 struct Kept {
     origin: Origin,
@@ -111,7 +111,7 @@ impl Origin {
         Ok(Origin { machine: Machine::this(), program, mib: options.mib, settings, peers })
     }
 
-    /// What differs, if anything does.
+    /// The first difference, if there is one.
     fn difference(&self, other: &Origin) -> Option<&'static str> {
         [
             (self.machine == other.machine, "machine"),

@@ -65,7 +65,7 @@ pub(super) fn with_sources(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Measures what the options ask for and prints it. Answers the exit code.
+/// Measures the inputs, peers and settings of the options and prints the rows. Answers the exit code.
 pub(super) fn run(options: &Options) -> Result<u8, SuiteError> {
     let peers = chosen_peers(options)?;
     let mut rows = RowsFile::open(options)?;
@@ -180,7 +180,7 @@ fn chosen_inputs(
     }
     let names = chosen_names(options, pairs);
     let pair_of = |name: &String| pairs.iter().find(|(pair, _)| pair == name);
-    // Before what is made, which takes minutes.
+    // Before inputs are made, which takes minutes.
     for name in &names {
         match pair_of(name) {
             Some((_, folder)) => assert_readable(folder, PAIR_HELP)?,
@@ -221,14 +221,14 @@ fn make(input: Input, made: &Path, mib: u32) -> Result<PathBuf, SuiteError> {
 
 /// Stands for all pairs.
 const ALL_PAIRS: &str = "I";
-const PAIR_HELP: &str = "`benches/fetch-pairs` fetches its pairs anew where a version is missing";
-const MADE_HELP: &str = "delete its folder, and the input is made anew";
+const PAIR_HELP: &str = "`benches/fetch-pairs` fetches the pairs again that lack a version";
+const MADE_HELP: &str = "delete its folder and run again to make it";
 
 /// Fails unless both versions in a folder can be read.
 fn assert_readable(folder: &Path, help: &'static str) -> Result<(), SuiteError> {
     for version in ["old", "new"] {
         let path = folder.join(version);
-        // Without opening what is no file, such as a pipe, which would wait for its other end.
+        // Opening a pipe would wait for its other end, so only files are opened.
         let opened = match fs::metadata(&path) {
             Ok(found) if !found.is_file() => Err(io::Error::other("it is no file")),
             found => found.and_then(|_| fs::File::open(&path)),
@@ -248,7 +248,7 @@ fn no_input(name: &str, pairs: &[Named]) -> SuiteError {
     SuiteError::NoInput(name.to_owned(), pairs)
 }
 
-/// All pairs, also such as lack a version, but not what was left of an interrupted fetch.
+/// All pairs, including those that lack a version, without the leftovers of an interrupted fetch.
 fn fetched_pairs(folder: &Path) -> io::Result<Vec<Named>> {
     if !folder.exists() {
         return Ok(Vec::new());

@@ -57,8 +57,8 @@ impl<'a> Anchors<'a> {
         Anchors { bytes, rarity, judged: at..at, offsets, left: 0..0 }
     }
 
-    /// Puts the next anchors into `taken`, as many as it has room for or fewer, and returns how
-    /// many: none only behind the last one.
+    /// Fills the front of `taken` with the next anchors and returns their number, which is 0 only behind
+    /// the last anchor.
     pub(crate) fn take(&mut self, taken: &mut [usize]) -> usize {
         while self.left.is_empty() {
             if !self.judge() {

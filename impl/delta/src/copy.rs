@@ -25,8 +25,8 @@ pub(crate) fn copy(from: &[u8], to: &mut [u8]) {
 }
 
 /// Memory into which a file's bytes are read. The system copies them from pages that begin where
-/// the file's do. This memory begins in the middle of one, so that what stays in its place, or
-/// moves by little, goes half a page forward.
+/// the file's do. This memory begins in the middle of a page, so that bytes that stay in their place, or
+/// move by little, are copied half a page forward.
 pub(crate) struct FileBuffer {
     memory: Vec<u8>,
     start: usize,

@@ -24,15 +24,15 @@ enum Level {
 }
 
 impl Cpu {
-    /// What every CPU can do.
+    /// The instructions that every CPU has.
     pub(crate) const PORTABLE: Cpu = Cpu(Level::Portable);
 
-    /// The best that this CPU can do. Cheap: the standard library remembers what it found.
+    /// The best instructions of this CPU. Cheap: the standard library looks once.
     pub(crate) fn best() -> Cpu {
         Cpu::all().next().unwrap_or(Cpu::PORTABLE)
     }
 
-    /// Everything that this CPU can do, best first.
+    /// All instruction sets of this CPU that have a kernel, best first.
     pub(crate) fn all() -> impl Iterator<Item = Cpu> {
         let levels = [
             #[cfg(target_arch = "x86_64")]

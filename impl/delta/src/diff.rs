@@ -1,11 +1,11 @@
 //! Finding the pieces that the new content has in common with the old one.
 //!
-//! The numbers that the passes go by stand at the head of each file. Tables there tell how the patches of the
-//! default effort change, in the geometric mean of 15 pairs, if a number is halved or doubled and all others
-//! stay: four releases (django, numpy, ruff, openssl-src), five tables of which rows or columns moved or were
-//! added, four texts that were indented, renamed, sorted or squeezed, records of noise, and a licence that was
-//! inserted everywhere (November 2026). "The same" is less than 0.05%. Times are not in the tables: they
-//! differed less than the runs did, but for `HOPS_SHARE`, whose half took 1.45 times as long.
+//! The constants of each pass stand at the head of its file. Tables there show how halving or doubling one
+//! constant changes the length of patches at default effort, as a geometric mean over 15 pairs (November 2026):
+//! four releases (django, numpy, ruff, openssl-src), five tables with moved or added rows or columns, four texts
+//! with indented, renamed, sorted or squeezed lines, records of noise, and files with an inserted licence. "The
+//! same" means a change of less than 0.05%. The tables leave out times, which changed less than they varied
+//! between runs, except that half of `HOPS_SHARE` took 1.45 times as long.
 
 use std::io::{self, Write};
 
@@ -18,9 +18,11 @@ pub(crate) mod gaps;
 pub(crate) mod lookups;
 pub(crate) mod near;
 pub(crate) mod outline;
+mod price;
 pub(crate) mod repeats;
 pub(crate) mod sample;
 pub(crate) mod search;
+mod trial;
 
 use crate::effort::Effort;
 use crate::encode::{Encoder, Unsealed};
@@ -39,9 +41,8 @@ const OBSERVED: usize = 1 << 20;
 pub struct Options {
     /// How long to look for equal pieces.
     pub effort: Effort,
-    /// Whether the patch carries a sum of the new content, so that whoever applies it knows that
-    /// the result is right. Without one the patch is found faster and the caller must check the
-    /// result's name.
+    /// Whether the patch carries a sum of the new content, which proves the result right where the patch
+    /// is applied. Without one the patch is found faster and the caller must check the result's name.
     pub summed: bool,
     /// Whether the new content is summed a second time when all of it has been encoded, and the patch
     /// is refused with [`NewChanged`](crate::NewChanged) if the sums differ: for a content that another process may be
@@ -66,7 +67,7 @@ pub fn diff(old: &[u8], new: &[u8], options: Options, out: impl Write) -> io::Re
     diff_observed(old, new, options, out, &|_, _| ())
 }
 
-/// As [`diff`]; tells `observe` on the way how much of the work is done, and of how much.
+/// As [`diff`], and calls `observe` on the way with the work that is done and all work, in bytes of both passes.
 ///
 /// # Errors
 /// As [`diff`].
@@ -83,7 +84,7 @@ pub fn diff_observed(
     let first = |done| observe(0, done);
     let summing = Summing::new(new, options.summed, &first);
     let mut summing = if options.read_twice { summing.twice() } else { summing };
-    let outline = outline::outline(pair, &mut summing);
+    let outline = outline::outline(pair, &mut summing)?;
     let shortest = contest::shortest(pair, outline, options.effort)?;
     let unsealed = match shortest.patch {
         Some(patch) => {
@@ -107,7 +108,7 @@ fn encode<'a, W: Write>(
     observe: &dyn Fn(u64, usize),
 ) -> io::Result<Unsealed<W>> {
     let sources = repeats::sources(pair.old.len(), segments);
-    let mut encoder = Encoder::new(pair, summing, sources, effort, out)?;
+    let mut encoder = Encoder::new(pair, summing, segments, sources, effort, out)?;
     let mut observed = 0;
     for segment in segments {
         if segment.new_end() >= observed {

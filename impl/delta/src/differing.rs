@@ -5,11 +5,10 @@ use crate::compare::word;
 /// The bytes that are compared at once.
 pub(crate) const COMPARED: usize = 64;
 
-/// Bit `i` says that byte `i` of both differs. Of fewer than 64 bytes the others are taken for
-/// equal.
+/// Bit `i` says that byte `i` differs. The bits beyond the end of fewer than 64 bytes are 0.
 ///
 /// # Panics
-/// There are more, or not as many of both.
+/// `old` and `new` have different lengths, or more than 64 bytes.
 pub(crate) fn differing(old: &[u8], new: &[u8]) -> u64 {
     if let (Ok(old), Ok(new)) = (old.try_into(), new.try_into()) {
         return differing_in_block(old, new);

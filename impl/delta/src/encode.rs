@@ -37,9 +37,9 @@ const OWN_FRAME_MAX: usize = 512 << 10;
 
 /// Writes a patch, segment by segment.
 ///
-/// Invariants: the streams and the literals describe the new content from the end of the last frame up to
-/// `new_end`, but for the operation that may still grow; the new content before `new_end` of which no byte
-/// of the old one is a copy in its place is touched.
+/// Invariants: the streams, the literals and the open operation together describe the new content from the end
+/// of the last frame up to `new_end`. Before `new_end`, `touched` holds every new byte that is no copy of the old
+/// byte in the same place.
 pub(crate) struct Encoder<'a, 's, W> {
     pair: Pair<'a>,
     summing: &'s mut Summing<'a>,
@@ -54,17 +54,21 @@ pub(crate) struct Encoder<'a, 's, W> {
 }
 
 impl<'a, 's, W: Write> Encoder<'a, 's, W> {
-    /// Writes the header. `sources` are the new bytes that are copied later, in ascending order.
+    /// Writes the header of the patch that these segments make. `sources` are the new bytes that are copied
+    /// later, in ascending order.
     ///
     /// # Errors
     /// `out` cannot be written to.
     pub(crate) fn new(
         pair: Pair<'a>,
         summing: &'s mut Summing<'a>,
+        segments: &[Segment],
         sources: Vec<Range<usize>>,
         effort: Effort,
         out: W,
     ) -> io::Result<Self> {
+        let matched: usize = segments.iter().map(|it| it.length).sum();
+        let literals = pair.new.len() - matched;
         Ok(Encoder {
             pair,
             summing,
@@ -73,7 +77,7 @@ impl<'a, 's, W: Write> Encoder<'a, 's, W> {
             operations: Operations::default(),
             changes: Changes::default(),
             literals: Literals::default(),
-            frames: Frames::new(pair, effort, out)?,
+            frames: Frames::new(pair, literals, effort, out)?,
             new_end: 0,
         })
     }
@@ -213,8 +217,7 @@ impl<'a, 's, W: Write> Encoder<'a, 's, W> {
         Ok(end)
     }
 
-    /// Goes on with the copy over at most as many bytes as are compared at once, of which these
-    /// differ.
+    /// Continues the copy over up to [`COMPARED`] bytes. Bit `i` of `differing` says that byte `i` differs.
     fn change(&mut self, old: &[u8], new: &[u8], differing: u64) -> io::Result<()> {
         if self.changes.is_full(old.len()) {
             let at = self.operations.copy().end;

@@ -38,7 +38,7 @@ pub enum PatchError {
         /// The number of the frame, from 0.
         frame: u64,
     },
-    /// A frame whose check is right breaks a rule of the format: whoever wrote it was wrong, or
+    /// A frame whose check is right breaks a rule of the format: the program that wrote it has a fault or
     /// means harm.
     #[error("frame {frame} of the patch is malformed: {rule}")]
     Malformed {

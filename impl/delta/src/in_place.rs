@@ -14,7 +14,7 @@
 //! syncs the directory, and before it uses the file replays a journal that it finds
 //! ([`InPlacePlan::read_journal`]), provided that the journal belongs to the file:
 //! [`InPlacePlan::recognises`] is true of the old content, the new one, and every mixture of the two
-//! that an interrupted replay leaves, and of nothing else. A journal that belongs to another file
+//! that an interrupted replay leaves, and false of all other contents. A journal that belongs to another file
 //! must be kept and not replayed.
 
 mod journal;

@@ -16,23 +16,23 @@
 //! old or the new version ([`InPlacePlan`]). The crate opens no file and knows no socket.
 //!
 //! Where only one end has the old version there is [`remote`], an exchange of messages. Both ends
-//! tell contents by the names that [`manifest`] gives them.
+//! refer to contents by the names that [`manifest`] gives them.
 //!
 //! # How it finds equal bytes
 //!
 //! 1. `diff::outline` trims the equal bytes at both ends and then runs along one alignment at the
 //!    speed of memory comparison, over changed bytes, small shifts and large moves.
 //! 2. `diff::fill` looks for pieces of the unmatched rest, by content-defined anchors.
-//! 3. `diff::fine` looks for short pieces, where a sample tells that they pay, and `diff::contest`
+//! 3. `diff::fine` looks for short pieces, where they pay in a sample, and `diff::contest`
 //!    keeps the list of pieces that makes the shortest patch.
 //! 4. `encode` turns the pieces into operations, changed bytes and literals, each in streams of
 //!    their own, packed where that helps. `wire` documents the bytes.
 //!
 //! # Verification
 //!
-//! Every frame of a patch has a check, so damage is told from misuse before anything is made of
-//! it. The sum of the new content (see `sum`) tells that the result is right. Both are against
-//! accidents, not against malice: whoever can write a patch can write any new content. A
+//! Every frame of a patch has a check, so a decoder distinguishes damage from misuse before it uses the frame.
+//! The sum of the new content (see `sum`) proves the result right. Both protect against
+//! accidents, not against malice: an adversary that can write a patch can write any new content. A
 //! caller that must know that a content is the intended one checks its name. On hostile patches the promise is
 //! an error, bounded memory, and no output that was called right.
 //!

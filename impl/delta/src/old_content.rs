@@ -7,7 +7,7 @@ pub trait OldContent {
     /// Its bytes.
     ///
     /// # Errors
-    /// The length cannot be told.
+    /// The length cannot be read.
     fn length(&self) -> io::Result<u64>;
 
     /// Fills `bytes` from `offset` on.

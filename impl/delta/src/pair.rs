@@ -19,8 +19,8 @@ pub(crate) struct Pair<'a> {
     pub new: &'a [u8],
 }
 
-/// The cost of a different byte, in equal bytes. It is sent as a gap and a difference, which together take
-/// about as many bytes as two or three literals once all are packed.
+/// The cost of a different byte, in equal bytes. A patch has a gap and a difference for it, which take about
+/// the bytes of two or three literals once all are packed.
 const DIFFERENT_COST: isize = 2;
 /// A longer segment is not looked at again.
 const COVERED_MAX: usize = 4 << 10;
@@ -106,8 +106,8 @@ pub(crate) struct Alike {
     pub gain: isize,
 }
 
-/// Walks up to `end` bytes, of which `equal` judges one and `run` measures the equal ones from
-/// one on, and returns the stretch that gains most.
+/// Walks up to `end` bytes and returns the stretch that gains most. `equal` judges the byte at an index;
+/// `run` returns the number of equal bytes from an index on.
 fn most_alike(end: usize, equal: impl Fn(usize) -> bool, run: impl Fn(usize) -> usize) -> Alike {
     let (mut best, mut at, mut gain) = (Alike::default(), 0, 0);
     while at < end && best.gain - gain <= SLACK {

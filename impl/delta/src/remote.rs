@@ -6,16 +6,16 @@
 //!
 //! 1. *Delta.* The sender knows the manifest of the content that the receiver has. It sends a
 //!    patch, and the receiver says that it is done: one round trip.
-//! 2. *Offer.* The sender tells the root. The receiver says that it has it, or names its sections;
-//!    the sender names the chunks of its other sections; the receiver says which it lacks; the
-//!    sender names the grains of those; the receiver says which it lacks; the sender sends them.
-//!    Four round trips at most.
+//! 2. *Offer.* The sender names the root. A receiver that has this content says so; otherwise it names its
+//!    sections. The sender names the chunks of its other sections, and the receiver lists the ones that it
+//!    lacks. The sender names their grains, the receiver lists the ones that it lacks, and the sender sends
+//!    these. The offer takes four round trips at most.
 //!
 //! Names are short, a few bits more than the number of comparisons needs, so now and then unequal
 //! parts have the same name. Therefore the receiver makes the manifest of the result and compares
 //! its root with the one that was offered; if they differ, it begins again under another salt with
-//! longer names, and at last without using what it has. A name that an adversary forges costs him
-//! and us a repetition and never a wrong content.
+//! longer names, and at last without using its old content. A forged name costs both ends
+//! a repetition and never leads to a wrong content.
 //!
 //! Memory is bounded by the manifests, the messages, and [`Limits`]: a million grains are named at
 //! once and a million old ones searched, and the chunks beyond travel whole. A delta whose effects

@@ -17,8 +17,8 @@ impl Add<usize> for Place {
     }
 }
 
-/// `new[new_start..][..length]` resembles `old[old_start..][..length]`. Between segments lies what
-/// has no like.
+/// `new[new_start..][..length]` resembles `old[old_start..][..length]`. The bytes between
+/// segments resemble no old ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Segment {
     /// Where it begins in the old content.

@@ -28,7 +28,7 @@ impl Skipped {
         self.last_end = Some(old.end);
     }
 
-    /// The stretches, in the order of the copies; what follows belongs to the next frame.
+    /// Takes the stretches out, in the order of the copies. Later copies belong to the next frame.
     pub(crate) fn take(&mut self) -> Vec<Range<u64>> {
         std::mem::take(self).ranges
     }

@@ -50,12 +50,12 @@ pub struct Stats {
     pub summed: bool,
     /// Whether no copy moves, so that it can be applied in place.
     pub in_place: bool,
-    /// The last check of the patch, which depends on every byte of it: patches that differ have
-    /// different ones, but for chance and malice.
+    /// The last check of the patch, which depends on every byte of it. Two patches with the same check are
+    /// the same, unless chance (1 in 2^64) or malice made them collide.
     pub identity: u64,
     /// The sum of the new content.
     sum: Option<Sum>,
-    /// What its streams take, in the order of [`STREAM_NAMES`].
+    /// The bytes of its streams, in the order of [`STREAM_NAMES`].
     pub streams: [StreamStats; STREAMS],
 }
 
@@ -88,8 +88,8 @@ pub fn stats(patch: impl Read) -> Result<Stats, PatchError> {
 }
 
 impl Stats {
-    /// Whether a content is already the new one, as far as the patch's sum tells: of a patch without
-    /// a sum never. Reads all of the content if its length is the right one.
+    /// Whether a content has the sum that the patch carries for the new one. Always false for a patch
+    /// without a sum. Reads all of the content if its length is the right one.
     ///
     /// # Errors
     /// The content cannot be read.

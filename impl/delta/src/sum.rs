@@ -1,9 +1,9 @@
 //! A sum over the blocks of a content, in any order.
 //!
-//! `sum = Σ XXH3-128(block i, seed i) mod 2^128` over blocks of 16 KiB, the last one shorter. It
-//! tells whether a patch met the old content that it was made for and whether the result is the
-//! new one. It is against accidents: whoever can forge a patch can forge its sum as well, so a
-//! cryptographic hash inside the patch would guard nothing more. A caller that must trust a
+//! `sum = Σ XXH3-128(block i, seed i) mod 2^128` over blocks of 16 KiB, the last one shorter. The sums
+//! in a patch show that it is applied to its own old content and that the result is the new one.
+//! They protect against accidents only: an adversary that forges a patch forges its sums as well, so a
+//! cryptographic hash inside the patch would protect no better. A caller that must trust a
 //! content checks its name.
 //!
 //! Because addition knows no order, the sum is taken while a block is still in the cache from
@@ -65,8 +65,8 @@ impl Sum {
         }
     }
 
-    /// Adds block `index`, a whole one, and tells whether it equals `old`. The bytes that are compared
-    /// `next` are asked for in time.
+    /// Adds block `index`, a whole one, and returns whether it equals `old`. Prefetches the bytes that the
+    /// caller compares `next`.
     pub(crate) fn add_compared(
         &mut self,
         index: u64,

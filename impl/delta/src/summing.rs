@@ -163,8 +163,8 @@ impl<'a> Summing<'a> {
         }
     }
 
-    /// Sums the new bytes from `start` on, if they are the whole block that is next, and tells whether
-    /// they equal the old ones. The bytes that are compared `next` are prefetched.
+    /// Sums the new bytes from `start` on, if they are the whole block that is next, and returns whether
+    /// they equal the old ones. Prefetches the bytes that the caller compares `next`.
     fn sum_compared(
         &mut self,
         start: usize,

@@ -110,8 +110,8 @@ impl Touched {
         self.ranges = Vec::new();
     }
 
-    /// The sum of the touched blocks of `old`, some of which are `known`, unless the patch moves bytes or
-    /// changes too much.
+    /// The sum of the touched blocks of `old`, or `None` if the patch moves bytes or changes too many. Blocks
+    /// in `known` are not read again.
     pub(crate) fn sum(self, old: &[u8], mut known: BlockSums) -> Option<Sum> {
         if self.given_up {
             return None;

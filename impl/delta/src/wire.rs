@@ -60,8 +60,8 @@
 //!
 //! The *skipped old bytes* of a frame are, for every operation with literals and with a copy of the old content that
 //! begins behind the end of the copy before it in that frame, the old bytes between: of each such
-//! stretch the first, twice as many as the literals and 64 more, up to 1 MiB in all. They are what
-//! the literals replaced, and therefore often resemble, and precede them as a zstd prefix.
+//! stretch the first, twice as many as the literals and 64 more, up to 1 MiB in all. The literals
+//! replaced these bytes and often resemble them, so they are the prefix for zstd.
 //!
 //! A decoder needs the memory of one frame and of the kept literals, and reads old bytes at random.
 

@@ -199,6 +199,27 @@ fn more_effort_makes_no_patch_longer_where_words_are_renamed() {
     }
 }
 
+#[test]
+fn more_effort_makes_no_patch_longer_where_packing_beats_copies() {
+    // A sentence of the old content, between two samples of the first pass, is replaced itself and replaces
+    // bytes in 40 places far away, where only the second pass finds it. Its estimate takes a copy to be shorter than
+    // literals, but packed literals that repeat are shorter yet.
+    const PLACES: usize = 40;
+    let sentence = text(16, 180);
+    for seed in 0..4 {
+        let mut old = noise(40 + seed, 1 << 20);
+        old[(1 << 19) + 1..][..sentence.len()].copy_from_slice(&sentence);
+        let mut new = old.clone();
+        new[(1 << 19) + 1..][..sentence.len()].copy_from_slice(&noise(50, sentence.len()));
+        for place in 0..PLACES {
+            let at = place * (new.len() / PLACES) + 997 * place % 20_011;
+            new[at..at + sentence.len()].copy_from_slice(&sentence);
+        }
+        let [fast, ..] = lengths(&format!("{seed}: a sentence"), &old, &new);
+        assert!(fast < PLACES * 12, "packed literals take {fast} bytes");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 

@@ -21,7 +21,7 @@ pub(super) fn local(pair: &Pair, _: Setting) -> Result<Measured, PeerError> {
     local_with(pair, Effort::Default)
 }
 
-/// Looks less for what is equal.
+/// Looks less for equal bytes.
 pub(super) fn local_fast(pair: &Pair, _: Setting) -> Result<Measured, PeerError> {
     local_with(pair, Effort::Fast)
 }
@@ -55,7 +55,7 @@ pub(in crate::delta) fn write_patch(folder: &Path, file: &Path) -> Result<(), Pe
     Ok(())
 }
 
-/// What the encoder takes by itself, the patch thrown away.
+/// The time of the encoder alone, the patch thrown away.
 pub(super) fn encode_only(pair: &Pair, _: Setting) -> Result<Measured, PeerError> {
     encoded_with(pair, Effort::Default)
 }
@@ -86,7 +86,7 @@ pub(super) fn streamed(files: &PairFiles, _: Setting) -> Result<Measured, PeerEr
     Ok(Measured { encode: Some(encode), apply: Some(apply), bytes_up: 0, bytes_down })
 }
 
-/// In a file, verifying what is changed.
+/// In a file, verifying the changed blocks.
 pub(super) fn in_place(files: &PairFiles, _: Setting) -> Result<Measured, PeerError> {
     patched_in_place(files, Verify::Touched)
 }
@@ -145,7 +145,7 @@ impl OldContent for OldFile {
     }
 }
 
-/// The manifest of the new version, made anew, down to the grains.
+/// The manifest of the new version, made from its bytes, down to the grains.
 pub(super) fn manifest(pair: &Pair, _: Setting) -> Result<Measured, PeerError> {
     let (encode, manifest) = measure(|| Ok(Manifest::of(&pair.new, Depth::Grains)))?;
     let bytes_down = manifest.to_bytes().len() as u64;
@@ -207,7 +207,7 @@ pub(super) fn remote(pair: &Pair, setting: Setting) -> Result<Measured, PeerErro
     })
 }
 
-/// What was said, so that each end can be measured by itself.
+/// The messages of an exchange, so that each end can be measured by itself.
 #[derive(Default)]
 struct Transcript {
     messages: Vec<Vec<u8>>,
@@ -245,7 +245,7 @@ fn exchange(pair: &Pair, sender: &mut Sender<'_>, old: &Manifest) -> Result<Tran
     Ok(transcript)
 }
 
-/// Performs the effects of a message and answers what is to be sent.
+/// Performs the effects of a message and answers the message to send.
 fn receive(
     pair: &Pair,
     receiver: &mut Receiver<'_>,

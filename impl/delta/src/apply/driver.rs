@@ -44,8 +44,8 @@ impl From<std::io::Error> for Failure {
     }
 }
 
-/// Refuses a patch for an old content of another length, or for too long a new one, or, if that
-/// is what is wrong, one with a damaged header.
+/// Refuses a patch for an old content of another length, and one for a new content beyond `limit`. If a
+/// damaged header is the cause, the error says so.
 pub(crate) fn judge<S: Source>(
     reader: &mut PatchReader<S>,
     old_length: u64,

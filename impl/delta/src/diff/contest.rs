@@ -1,9 +1,9 @@
 //! Which of several lists of segments makes the shortest patch.
 //!
-//! How well literals are packed decides whether a short piece is worth an operation, and only packing
-//! tells that. So where passes disagree, patches are made and measured, and the shortest one is kept. More
-//! effort never makes a patch longer: the list of less effort is measured too, unless an estimate tells
-//! that it is much longer, and more effort packs each stream in all the ways of less effort.
+//! A short piece is worth an operation where literals are packed badly, and only packing shows how well they
+//! are. So where passes disagree, the contest makes the patches, measures them, and keeps the shortest. More
+//! effort never makes a patch longer: the contest measures the list of less effort, too, unless that is much
+//! longer by an estimate, and more effort packs each stream in all the ways of less effort.
 
 use std::io::{self, ErrorKind, Write};
 
@@ -163,7 +163,7 @@ fn measure(
     let mut summing = Summing::new(pair.new, false, &|_| ());
     let out = Counted { kept: Some(Vec::new()), left: length_max };
     let encoded = || {
-        let mut encoder = Encoder::new(pair, &mut summing, sources, packing, out)?;
+        let mut encoder = Encoder::new(pair, &mut summing, segments, sources, packing, out)?;
         segments.iter().try_for_each(|it| encoder.segment(*it))?;
         encoder.finish()
     };

@@ -69,8 +69,8 @@ impl Dense {
         let wanted_log2 = unmatched_log2.saturating_sub(rarity_log2);
         let buckets_log2 = wanted_log2.saturating_sub(WAYS.ilog2());
         let buckets_log2 = buckets_log2.clamp(*BUCKETS_LOG2.start(), *BUCKETS_LOG2.end());
-        // At most as many unwanted old anchors may pass the filter as there are wanted ones: the table has no
-        // room for more.
+        // No more unwanted old anchors may pass the filter than there are wanted ones: the table has no room
+        // for more.
         let searched = total(places).max(1).ilog2().saturating_sub(rarity_log2);
         let filter_log2 = (wanted_log2 + FILTER_BITS_LOG2).max(searched + 1);
         let filter_log2 = filter_log2.clamp(10, FILTER_LOG2_MAX);
@@ -181,7 +181,7 @@ impl Dense {
         (hash >> (64 - self.buckets_log2)) as usize
     }
 
-    /// What stands above a position whose key has this hash.
+    /// The mark above a position whose key has this hash.
     fn mark(&self, hash: u64) -> u32 {
         (hash >> MARK_SHIFT) as u32 & !self.position_mask
     }

@@ -28,32 +28,31 @@ use super::search::Search;
 use crate::pair::Pair;
 use crate::segment::{Place, Segment};
 
-/// The estimated costs of two lists do not tell which one costs less if they differ by no more than one
-/// byte in this number.
+/// The estimated costs of two lists do not decide between them if they differ by no more than one byte in this
+/// number.
 const UNSURE_SHARE: usize = 4;
-/// To tell it takes as long as to compare both contents: not worth it where either list costs less than
-/// one byte of the new content in this number.
+/// Measuring two patches takes the time of comparing both contents. It is not worth that where either list
+/// costs less than one byte of the new content in this number.
 const LITTLE_SHARE: usize = 1 << 10;
-/// The estimates decide where more literals are to be packed: each patch that is made to be measured packs all
-/// of them once more.
+/// With more literals the estimates decide alone: measuring a patch packs all of its literals once more.
 const PACKED_TWICE_MAX: usize = 32 << 20;
 /// Packing a literal takes as long as comparing this number of bytes.
 const PACKING_SHARE: usize = 64;
-/// A patch is made soon if that takes as long as comparing one byte of the new content in this number,
+/// Making a patch takes next to no time if it takes no longer than comparing one byte of the new content in
+/// this number.
 const SOON_SHARE: usize = 8;
-/// or this number of bytes.
+/// The same where it takes no longer than comparing this number of bytes.
 const SOON_MIN: usize = 512 << 10;
-/// Shorter gaps are left as literals: a key has as many bytes.
+/// Shorter gaps are left as literals: a key has this number of bytes.
 const GAP_MIN: usize = 24;
 /// A shorter stretch of the outline may hide a better one, which only the second pass sees.
 const STRONG_MIN: usize = 1024;
 /// The segments of a stretch are of one alignment, or no farther apart: lines with an insertion in
 /// each have an alignment each.
 const TIGHT_MAX: usize = 32;
-/// Segments that are farther apart, as lines between which short ones were not found, are one stretch if they
-/// are no farther apart than this
+/// Segments up to this far apart are one loose stretch: short lines between them were not found.
 const LOOSE_MAX: usize = 64;
-/// and have at least this number of bytes together, which chance does not bring about.
+/// A loose stretch is strong from this number of bytes on, which chance does not bring about.
 const LOOSE_STRONG_MIN: usize = 16 << 10;
 /// An outline is complete if it leaves less than this fraction of the bytes (its reciprocal).
 const COMPLETE_SHARE: usize = 8;
@@ -70,11 +69,11 @@ const OPERATION_COST: isize = 8;
 const FAR_COST: usize = 4;
 /// Once a segment saves this number of bytes, no better one is looked for.
 const GAIN_PLENTY: isize = 4 << 10;
-/// A better segment replaces one that was found before if it leaves fewer bytes of its head out.
-/// Both are taken else, as of lines that are packed badly and were put into another order.
+/// A better segment replaces one that was found before if it leaves out fewer bytes than this at its head.
+/// Otherwise the pass takes both, such as lines in another order that are packed badly.
 const HEAD_MAX: usize = 24;
-/// Old bytes that are used already are searched if more than one new byte in this number is unmatched and the
-/// unused ones are less than half as many.
+/// The pass searches old bytes that are used already if more than one new byte in this number is unmatched and
+/// the unused old bytes are less than half of the unmatched new ones.
 const REAL_SHARE: usize = 16;
 /// The equal bytes that make the alignment of the segment before or behind a candidate, too.
 const EXPECTED_MIN: usize = 24;
@@ -92,7 +91,7 @@ pub(crate) fn fill(
     gaps.retain(|it| it.len() >= GAP_MIN);
     let search = if sample::is_noise(pair.new, &gaps) { search.of_noise() } else { search };
     let places = places(pair, &strong, &gaps, search);
-    // As many as a sample would take for related.
+    // Dropped segments of such length prove a relation as well as a sample does.
     let related = weak.iter().map(|it| it.length).filter(|it| *it >= RELATED_MIN).sum::<usize>();
     let is_related = || {
         related > total(&gaps) / DROPPED_SHARE || sample::is_related(pair, &gaps, &places, search)

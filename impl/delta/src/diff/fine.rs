@@ -1,9 +1,9 @@
 //! The third pass: short pieces, such as fields and rows in another order.
 //!
-//! The second pass takes what saves many bytes whatever its literals are. This one prices both sides:
-//! a sample of the unmatched bytes is packed, which tells the cost of a literal byte, and an operation costs
-//! the more the farther it moves. A piece of a dozen bytes pays where literals are packed badly, and nowhere
-//! else, so the pass first runs on a sample of the gaps and goes on only if that saved something.
+//! The second pass takes pieces that save many bytes with any literals. This one prices both sides: the packed
+//! length of a sample of the unmatched bytes is the price of literals, and an operation costs more the farther
+//! it moves. A piece of a dozen bytes pays only where literals are packed badly, so the pass first runs on a
+//! sample of the gaps and goes on only if that saved something.
 //!
 //! Patches of 15 pairs when a number is halved or doubled (see `diff`):
 //!
@@ -18,27 +18,24 @@ use std::slice;
 use super::dense::Dense;
 use super::gaps::{gaps, total};
 use super::lookups::Lookups;
+use super::price::{BYTE, Recent};
 use super::sample;
 use super::search::Search;
 use crate::effort::Effort;
 use crate::pair::Pair;
 use crate::segment::{Place, Segment};
-use crate::wire::alignments::REMEMBERED;
-use crate::wire::packing::{self, Packer};
+use crate::wire::packing::Packer;
+use crate::wire::packing::text::resembles_text;
 
 /// Shorter gaps hold nothing that pays: with 24, patches are 0.9% longer, and 13% where a column moved.
 const GAP_MIN: usize = 12;
-/// Prices are in parts of a byte: this many are one.
-const BYTE: usize = 64;
-/// The price of an operation whose alignment is remembered, and of one that moves by up to 2^6, 2^13,
-/// 2^20 bytes and farther. Measured on the streams of patches of re-sorted rows: both lengths take
-/// about a byte and a half when they are packed, and a shift hardly less than its varint.
-const OPERATION: [usize; 5] = [3 * BYTE / 2, 5 * BYTE / 2, 13 * BYTE / 4, 17 * BYTE / 4, 5 * BYTE];
 /// The gaps are sampled in this number of pieces of this length in bytes.
 const PIECES: usize = 64;
 const PIECE: usize = 1 << 10;
 /// One anchor in `2^RARER_LOG2` is enough for a sample, which then finds about half of the short pieces.
 const RARER_LOG2: u32 = 2;
+/// The level of zstd with which a sample is packed, about as most literals are.
+const LEVEL_OF_SAMPLE: i32 = 6;
 /// Shorter old contents are sampled whole at once.
 const HINT_MIN: usize = 16 << 20;
 /// An eighth of the old content is read first, and must save half of its share.
@@ -46,8 +43,8 @@ const HINT_PART: usize = 16;
 /// The bytes behind a find in which a better one is looked for. With 6 patches are 1.1% longer, with 24 they
 /// are 0.8% shorter in 4% more time.
 const PATIENCE: usize = 12;
-/// A better piece replaces the one found before if it leaves no more bytes of its head out; else both
-/// are taken.
+/// A better piece replaces the one found before if it leaves out at most this number of bytes at its head.
+/// Otherwise the pass takes both.
 const HEAD_MAX: usize = 8;
 /// A piece that is longer is taken at once.
 const PLENTY: usize = 256;
@@ -100,14 +97,15 @@ pub(crate) fn refine(
     }
     let sample = sampled(&gaps);
     let literals: Vec<u8> = sample.iter().flat_map(|it| &pair.new[it.clone()]).copied().collect();
-    let price = (Packer::default().length(&literals)? * BYTE / literals.len()).clamp(1, BYTE);
+    let price = (Packer::default().length(&literals, LEVEL_OF_SAMPLE)? * BYTE / literals.len())
+        .clamp(1, BYTE);
     let whole = 0..old;
     let whole = slice::from_ref(&whole);
     let saves = |places: &[Range<usize>], part: usize| {
         let sampled = fill(pair, segments, sample.clone(), price, places, RARER_LOG2);
         sampled.saved * limits.saved_share * part >= literals.len() * price
     };
-    // Most of what is unrelated shows in a part of the old content, which takes less time to read.
+    // A part of the old content, which takes less time to read, rules out most unrelated contents.
     let is_hopeless = old > HINT_MIN && !saves(&sample::old_stripes(pair.old), HINT_PART);
     if is_hopeless || !saves(whole, 1) {
         return Ok(None);
@@ -117,13 +115,13 @@ pub(crate) fn refine(
 }
 
 /// Whether short pieces are likely to pay between these segments: in text, and where most of the new
-/// content is unmatched. In machine code they are found everywhere and save a tenth, in five times the
-/// time.
+/// content is unmatched. The pass finds them all over machine code, where they save a tenth of the patch and
+/// take five times the time.
 pub(crate) fn is_likely(pair: Pair<'_>, segments: &[Segment]) -> bool {
     let gaps = gaps(pair.new.len(), segments);
     let sample = sampled(&gaps);
     let sample: Vec<u8> = sample.iter().flat_map(|it| &pair.new[it.clone()]).copied().collect();
-    total(&gaps) > pair.new.len() / 2 || packing::resembles_text(&sample)
+    total(&gaps) > pair.new.len() / 2 || resembles_text(&sample)
 }
 
 /// Pieces of the gaps, evenly spread; all of them where they are short.
@@ -199,8 +197,7 @@ fn fill_gap(
                     continue;
                 }
                 let segment = grow(pair, place, floor);
-                let cost = OPERATION[recent.distance(segment)];
-                let saved = (segment.length * price).saturating_sub(cost);
+                let saved = (segment.length * price).saturating_sub(recent.price(segment));
                 let is_better = best.map_or(saved > 0, |(it, least)| {
                     saved > least && segment.new_start <= it.new_start + HEAD_MAX
                 });
@@ -224,49 +221,6 @@ fn grow(pair: Pair<'_>, place: Place, floor: usize) -> Segment {
     let before = pair.equal_run_before(place, floor);
     let length = before + pair.equal_run(place);
     Segment { old_start: place.old - before, new_start: place.new - before, length, exact: true }
-}
-
-/// The latest different alignments, as the format remembers them.
-#[derive(Default)]
-struct Recent {
-    /// Old position minus new one, the latest first.
-    alignments: [i64; REMEMBERED],
-}
-
-impl Recent {
-    fn remember(&mut self, segment: Segment) {
-        let alignment = alignment(segment);
-        let known = self.alignments.iter().position(|it| *it == alignment);
-        self.alignments[..=known.unwrap_or(REMEMBERED - 1)].rotate_right(1);
-        self.alignments[0] = alignment;
-    }
-
-    /// Where this place of the new content lies in the old one by the remembered alignments.
-    fn places(&self, new: usize) -> impl Iterator<Item = Place> {
-        let alignments = self.alignments.into_iter();
-        alignments.filter_map(move |it| {
-            let old = new.checked_add_signed(isize::try_from(it).ok()?)?;
-            Some(Place { old, new })
-        })
-    }
-
-    /// How far the segment moves, as an index of [`OPERATION`].
-    fn distance(&self, segment: Segment) -> usize {
-        let alignment = alignment(segment);
-        if self.alignments.contains(&alignment) {
-            return 0;
-        }
-        match alignment.abs_diff(self.alignments[0]) {
-            ..0x40 => 1,
-            0x40..0x2000 => 2,
-            0x2000..0x10_0000 => 3,
-            _ => 4,
-        }
-    }
-}
-
-fn alignment(segment: Segment) -> i64 {
-    segment.old_start as i64 - segment.new_start as i64
 }
 
 /// Both in the order of the new content.

@@ -8,8 +8,8 @@ const SLOTS_LOG2_MAX: u32 = 12;
 /// A table below its largest size has room for two to the power of this times the keys, so that keys seldom
 /// share a slot.
 const SPARE_LOG2: u32 = 4;
-/// The bits of a slot that hold a position. The others are some of the key's hash: of the slots of
-/// a full table that a search looks at, half would else be a wrong guess of the CPU.
+/// The bits of a slot that hold a position. The others hold bits of the key's hash: without these, the CPU
+/// would mispredict half of the lookups in a full table.
 const POSITION_BITS: u32 = u16::BITS;
 const EMPTY: u32 = u32::MAX;
 /// Old positions are remembered at this distance.

@@ -1,10 +1,10 @@
-//! The first pass: what stayed in place, shifted a little, or moved as a large piece.
+//! The first pass: bytes that stayed in place, shifted a little, or moved as a large piece.
 //!
 //! It runs along one alignment at the speed of memory comparison. At a difference it keeps the
-//! alignment while half of a window stays equal; else it looks, in this order, for a small shift
+//! alignment while half of a window stays equal. Otherwise it looks, in this order, for a small shift
 //! nearby, for the same alignment behind a replaced stretch, for a larger shift, for a moved
-//! piece. Where the same alignment goes on for long, it is kept; where for less, a shift must be
-//! equal for as long. The second pass looks for the bytes that it leaves unmatched.
+//! piece. It prefers the same alignment if that goes on for long, and takes a shift otherwise only if the
+//! shift is equal for longer. The second pass looks for the bytes that it leaves unmatched.
 //!
 //! Patches of 15 pairs when a number is halved or doubled (see `diff`):
 //!
@@ -26,21 +26,24 @@
 //! | `CREDIT_PRICE` | 0.2% shorter | 0.2% shorter |
 //! | `COARSE_SHARE` | the same | the same |
 
+use std::io;
+
 use super::coarse::{Coarse, Grain};
 use super::near::Near;
+use super::trial::Trials;
 use crate::compare::{WINDOW, are_equal_words, common_prefix_in_block};
 use crate::pair::Pair;
 use crate::segment::{Place, Segment};
 use crate::summing::Summing;
-use crate::wire::packing;
+use crate::wire::packing::noise::begins_as_noise;
 
-/// How far the next stretch is looked for first: where every line has an insertion, it begins here.
+/// The reach of the first search for the next stretch: where every line has an insertion, it begins here.
 const NEXT_REACH: usize = 64;
-/// How far a small shift is looked for.
+/// The reach of the search for a small shift.
 const NEAR_REACH: usize = 512;
-/// How far a larger shift, or the end of a replaced stretch, is looked for.
+/// The reach of the search for a larger shift, or for the end of a replaced stretch.
 const FAR_REACH: usize = 8 << 10;
-/// How far the end of pages that were rewritten in place is looked for.
+/// The reach of the search for the end of pages that were rewritten in place.
 const PAGES_REACH: usize = 64 << 10;
 const PAGE: usize = 4 << 10;
 /// Shorter equal runs between changes are compared again by the encoder.
@@ -60,19 +63,20 @@ const SUFFIX_MIN: usize = 32;
 const PAYING_MIN: usize = 32;
 /// The longest insertion or deletion in bytes whose search is always worth its time.
 const INSERTION_MAX: usize = 8;
-/// No shift is looked for if the same alignment goes on behind a replaced stretch for this number of bytes.
-/// If it goes on for fewer, a small shift must be equal for at least as many: the phrases of a page that was
+/// The walk looks for no shift if the same alignment goes on behind a replaced stretch for this number of bytes.
+/// If it goes on for fewer, a small shift must be equal for at least that number: the phrases of a page that was
 /// rewritten with text occur nearby, too.
 const SHIFTED_MIN: usize = 512;
-/// The most strides that are passed over between two samples where nothing resembles the old content.
+/// The most strides that the search passes over between two samples where nothing resembles the old content.
 const SKIP_STRIDES_MAX: usize = 64;
-/// Behind a moved piece the next one is looked for in this number of strides first.
+/// Behind a moved piece the walk first looks for the next one in this number of strides.
 const HOP_STRIDES: usize = 6;
-/// A closer table is filled once there were as many moved pieces as the old content has times this number of
-/// bytes,
+/// The walk fills a closer table at one hop for this number of bytes of the old content.
 const HOPS_SHARE: usize = 8 << 10;
-/// and at least this number of them.
+/// It hops at least this number of times before.
 const HOPS_MIN: usize = 64;
+/// The equal bytes that make a moved piece a long one, which pays in any case.
+const LONG_MIN: usize = 1 << 10;
 /// The bytes that either search may look at before any match has earned more.
 const CREDIT_START: usize = 512 << 10;
 /// The search for moved pieces may look at one byte of the new content in this number, if that is more.
@@ -83,7 +87,10 @@ const CREDIT_PRICE: usize = 8;
 const COARSE_PRICE: usize = 1;
 
 /// The segments of the first pass, in the order of the new content and without overlap in it.
-pub(crate) fn outline(pair: Pair<'_>, summing: &mut Summing<'_>) -> Vec<Segment> {
+///
+/// # Errors
+/// zstd has no memory for a sample.
+pub(crate) fn outline(pair: Pair<'_>, summing: &mut Summing<'_>) -> io::Result<Vec<Segment>> {
     let prefix = summing.equal_run(pair, Place { old: 0, new: 0 });
     let suffix = match summing.equal_suffix(pair, prefix) {
         ..SUFFIX_MIN => 0,
@@ -92,14 +99,14 @@ pub(crate) fn outline(pair: Pair<'_>, summing: &mut Summing<'_>) -> Vec<Segment>
     let end = pair.new.len() - suffix;
     let middle = Pair { old: pair.old, new: &pair.new[..end] };
     let mut walk = Walk::new(middle, summing);
-    walk.run(prefix);
+    walk.run(prefix)?;
     let mut segments = walk.segments;
     if suffix > 0 {
         let old_start = pair.old.len() - suffix;
         let last = Segment { old_start, new_start: end, length: suffix, exact: true };
         push(&mut segments, last);
     }
-    segments
+    Ok(segments)
 }
 
 /// Appends a segment; one that goes on where the last one ended prolongs it.
@@ -123,6 +130,8 @@ struct Walk<'a, 'b> {
     is_hopping: bool,
     /// How often the next moved piece was looked for right behind the last one.
     hops: usize,
+    /// Whether moved pieces pay.
+    trials: Trials,
     /// The bytes that the search nearby and the one for moved pieces may still look at. Matches earn them, so
     /// that contents which differ everywhere do not spend their time here.
     near_credit: usize,
@@ -139,16 +148,20 @@ impl<'a, 'b> Walk<'a, 'b> {
             coarse: None,
             is_hopping: false,
             hops: 0,
+            trials: Trials::new(),
             near_credit: CREDIT_START,
             coarse_credit: CREDIT_START.max(pair.new.len() / COARSE_SHARE),
         }
     }
 
-    fn run(&mut self, prefix: usize) {
+    fn run(&mut self, prefix: usize) -> io::Result<()> {
         let mut open = Segment { old_start: 0, new_start: 0, length: prefix, exact: true };
         loop {
             let place = self.follow(open);
-            let Some(next) = self.next(place) else { break };
+            if self.is_hopping && self.trials.are_due(place.new) {
+                self.trials.judge(self.pair, &self.segments, place.new)?;
+            }
+            let Some(next) = self.next(place) else { return Ok(()) };
             let next = self.pair.cover(&mut self.segments, next);
             let end = self.segments.last().map_or(0, Segment::new_end);
             let place = Place { new: end.min(place.new), ..place };
@@ -209,8 +222,8 @@ impl<'a, 'b> Walk<'a, 'b> {
             .or_else(|| self.search_coarse(place))
     }
 
-    /// An alignment that was left before, for a byte that repeats: nothing else tells where in
-    /// such a run one is.
+    /// An earlier alignment, for a run of one byte: the bytes of a run look alike, so only alignments outside
+    /// of it show the place.
     fn go_back(&self, place: Place) -> Option<Place> {
         let window = self.pair.new.get(place.new..place.new + HOLE_MIN)?;
         if window.iter().any(|it| *it != window[0]) {
@@ -244,7 +257,7 @@ impl<'a, 'b> Walk<'a, 'b> {
         let distances = [found.old - place.old, found.new - place.new];
         (distances[0] != distances[1] && distances.iter().all(|it| *it <= INSERTION_MAX))
             || self.run_within(found, PAYING_MIN) == PAYING_MIN
-            || self.pair.new.get(found.new..).is_some_and(packing::begins_as_noise)
+            || self.pair.new.get(found.new..).is_some_and(begins_as_noise)
     }
 
     /// The same alignment behind a stretch that was replaced, be it pages in place.
@@ -262,8 +275,8 @@ impl<'a, 'b> Walk<'a, 'b> {
         places.find(|it| self.pair.are_equal(*it, WINDOW))
     }
 
-    /// Whether one byte repeats in the window at `place`: the alignment of a hole says nothing of
-    /// what is before and behind it.
+    /// Whether one byte repeats in the window at `place`: the alignment inside a hole proves nothing about the
+    /// bytes before and behind it.
     fn is_hole(&self, place: Place) -> bool {
         let window = self.pair.new.get(place.new..place.new + WINDOW);
         window.is_some_and(|it| it.iter().all(|byte| *byte == it[0]))
@@ -274,7 +287,10 @@ impl<'a, 'b> Walk<'a, 'b> {
     fn search_coarse(&mut self, place: Place) -> Option<Place> {
         let (mut at, mut skip) = (place.new, 1);
         while let Some(stride) = self.affordable_strides(at, 1) {
-            let found = self.search_moved(at, stride);
+            let found = match self.trials.doubts(at) {
+                true => self.search_long(at, stride),
+                false => self.search_moved(at, stride),
+            };
             self.is_hopping = found.is_some();
             if found.is_some() {
                 return found;
@@ -287,7 +303,7 @@ impl<'a, 'b> Walk<'a, 'b> {
 
     /// The next piece, if the last one moved.
     fn hop(&mut self, place: Place) -> Option<Place> {
-        if !self.is_hopping {
+        if !self.is_hopping || self.trials.doubts(place.new) {
             return None;
         }
         self.hops += 1;
@@ -318,6 +334,18 @@ impl<'a, 'b> Walk<'a, 'b> {
         self.coarse_credit -= found.map_or(span, |it| it.new - at);
         found
     }
+
+    /// As [`Walk::search_moved`], but passes over short pieces.
+    fn search_long(&mut self, mut at: usize, span: usize) -> Option<Place> {
+        let end = at + span;
+        while let Some(found) = self.search_moved(at, end - at) {
+            if self.pair.are_equal(found, LONG_MIN) {
+                return Some(found);
+            }
+            at = found.new + 1;
+        }
+        None
+    }
 }
 
 #[cfg(test)]
@@ -325,7 +353,7 @@ mod tests {
     use super::*;
     use crate::noise::noise;
 
-    /// Phrases in any order: what was rewritten resembles all that is nearby.
+    /// Phrases in any order: a rewritten page resembles all bytes nearby.
     fn text(seed: usize, length: usize) -> Vec<u8> {
         let phrases = noise(256 * 24);
         let order = noise(length + seed);
@@ -342,7 +370,7 @@ mod tests {
             new[at..at + pages * PAGE].copy_from_slice(&text(7, pages * PAGE));
             *new.last_mut().expect("there is one") ^= 1;
             let pair = Pair { old: &old, new: &new };
-            let segments = outline(pair, &mut Summing::new(&new, true, &|_| ()));
+            let segments = outline(pair, &mut Summing::new(&new, true, &|_| ())).expect("memory");
             assert!(segments.iter().all(|it| it.old_start == it.new_start), "{pages} pages");
             let matched: usize = segments.iter().map(|it| it.length).sum();
             assert!(matched >= old.len() - pages * PAGE - 1, "{pages} pages");
@@ -358,9 +386,49 @@ mod tests {
         let mut new = [&old[..at], &old[at + 100..]].concat();
         *new.last_mut().expect("there is one") ^= 1;
         let pair = Pair { old: &old, new: &new };
-        let segments = outline(pair, &mut Summing::new(&new, true, &|_| ()));
+        let segments = outline(pair, &mut Summing::new(&new, true, &|_| ())).expect("memory");
         let matched: usize = segments.iter().map(|it| it.length).sum();
         assert!(matched >= new.len() - PAGE, "{matched} of {} bytes", new.len());
+    }
+
+    const LINE: usize = 112;
+
+    /// Lines that begin with one of four phrases and end each on its own; either half is longer than a key.
+    fn log(seed: usize, length: usize) -> Vec<u8> {
+        const PHRASE: usize = 64;
+        let own = noise(seed + length);
+        let phrases = noise(4 * PHRASE);
+        let lines = own[seed..].chunks_exact(LINE).flat_map(|own| {
+            let start = usize::from(own[LINE - 1] % 4) * PHRASE;
+            phrases[start..start + PHRASE].iter().chain(&own[PHRASE..]).copied()
+        });
+        lines.collect()
+    }
+
+    #[test]
+    fn where_phrases_do_not_pay_only_long_pieces_are_looked_for() {
+        const MIB: usize = 1 << 20;
+        let (old, fresh) = (log(1, 16 * MIB), log(17 * MIB, 16 * MIB));
+        let lengths = |new: &[u8]| {
+            let mut summing = Summing::new(new, false, &|_| ());
+            let segments = outline(Pair { old: &old, new }, &mut summing).expect("memory");
+            segments.iter().map(|it| it.length).collect::<Vec<_>>()
+        };
+        let in_fresh: usize = lengths(&fresh).iter().sum();
+        assert!(in_fresh < 3 * MIB, "{in_fresh} bytes of phrases");
+        // Pieces of 256 KiB amid them, most of them where the search has given up.
+        let piece = |at: usize| &old[at + 333..][..MIB / 4];
+        let with_pieces =
+            (0..8).flat_map(|it| [&fresh[it * 2 * MIB..][..2 * MIB - 777], piece(it * MIB)]);
+        let with_pieces: Vec<u8> = with_pieces.flatten().copied().collect();
+        let found = lengths(&with_pieces).into_iter().filter(|it| *it >= MIB / 4).count();
+        assert_eq!(found, 8, "pieces");
+        // Behind 2 MiB of fresh lines, the search finds lines in another order within 2 MiB.
+        let lines: Vec<&[u8]> = old.chunks_exact(LINE).collect();
+        let moved = (0..lines.len()).flat_map(|it| lines[it * 4099 % lines.len()]).copied();
+        let moved: Vec<u8> = moved.collect();
+        let found: usize = lengths(&[&fresh[..2 * MIB], &moved].concat()).iter().sum();
+        assert!(found + 2 * MIB > moved.len(), "{found} of {} bytes", moved.len());
     }
 
     #[test]
@@ -371,7 +439,7 @@ mod tests {
             let new = noise(2 << 20).split_off((2 << 20) - rest);
             let mut summing = Summing::new(&new, false, &|_| ());
             let mut walk = Walk::new(Pair { old: &old, new: &new }, &mut summing);
-            walk.run(0);
+            walk.run(0).expect("memory");
             assert_eq!(walk.coarse.is_some(), is_looked_for, "{rest} of {stride} bytes");
         }
     }

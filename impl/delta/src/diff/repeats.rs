@@ -24,10 +24,10 @@ use crate::segment::{Place, Segment};
 const GAP_MIN: usize = 64;
 /// Fewer literals are searched without a sample.
 const SAMPLED_MIN: usize = 1 << 20;
-/// Of more, one stride in this number is sampled,
+/// Of more literals, a sample reads one stride in this number.
 const SAMPLE_SHARE: usize = 64;
-/// and no more strides than this: of literals of which a fiftieth repeats, these miss all with a probability
-/// of less than a hundredth.
+/// A sample reads at most this number of strides. If 2% of the literals repeat, it misses all repeats with a
+/// probability below 1%.
 const SAMPLES_MAX: usize = 256;
 /// The packing finds shorter repeats of bytes that can be packed.
 const REPEAT_MIN: usize = 512;
@@ -70,7 +70,7 @@ pub(crate) fn sources(old_length: usize, segments: &[Segment]) -> Vec<Range<usiz
     sources
 }
 
-/// Whether some piece of such a length occurs twice, as far as a sample tells.
+/// Whether a sample holds a piece of such a length that occurs twice.
 fn may_repeat(new: Pair<'_>, gaps: &[Range<usize>], length_min: usize) -> bool {
     if total(gaps) < SAMPLED_MIN {
         return true;

@@ -7,7 +7,7 @@ use super::gaps::total;
 use super::lookups::Lookups;
 use super::search::Search;
 use crate::pair::Pair;
-use crate::wire::packing::{self, PIECE as NOISE_PIECE};
+use crate::wire::packing::noise::{self, PIECE as NOISE_PIECE};
 
 /// Less is searched without a sample.
 const SAMPLED_MIN: usize = 1 << 20;
@@ -29,7 +29,7 @@ const RARER_LOG2: u32 = 2;
 const SAVED_MORE: isize = 16;
 /// The bytes behind an anchor that are compared, at most.
 const LOOK: usize = 256;
-/// The number of pieces of the gaps that tell whether the gaps are noise.
+/// The gaps are judged to be noise or not by this number of pieces.
 const NOISE_SAMPLES: usize = 64;
 /// Nothing is searched unless more than one anchor of the sample in this number is related.
 const RELATED_SHARE: usize = 256;
@@ -40,9 +40,8 @@ const HINT_SHARE: usize = 8 * RELATED_SHARE;
 ///
 /// A quarter of the gaps is sampled, or more where they are short; of large ones 1% of the new
 /// content, which is looked up in 12% of the old one. That keys are equal is not enough: lines of a
-/// log have phrases in common, which are packed as well as they are copied. Contents that have
-/// nothing but rare small pieces in common are taken for unrelated; large pieces were found by the
-/// first pass.
+/// log have phrases in common, which packing makes as short as copying does. Contents that have only
+/// rare small pieces in common are taken for unrelated; the first pass has found the large pieces.
 pub(crate) fn is_related(
     pair: Pair<'_>,
     gaps: &[Range<usize>],
@@ -95,7 +94,7 @@ pub(crate) fn is_noise(new: &[u8], gaps: &[Range<usize>]) -> bool {
         for at in (gap.start + first..gap.end).step_by(step) {
             if let Some(piece) = new.get(at..at + NOISE_PIECE) {
                 pieces += 1;
-                noise += usize::from(packing::is_noise(piece));
+                noise += usize::from(noise::is_noise(piece));
             }
         }
         before += gap.len();

@@ -48,8 +48,8 @@ impl Changes {
         self.unchanged += bytes;
     }
 
-    /// Adds the changes of at most as many bytes as are compared at once, of which these differ, and tells
-    /// `changed` the index of each.
+    /// Adds the changes in up to [`COMPARED`](crate::differing::COMPARED) bytes. Bit `i` of `differing` says
+    /// that byte `i` differs. Calls `changed` with the index of each differing byte.
     pub(super) fn add(
         &mut self,
         old: &[u8],
@@ -96,7 +96,7 @@ pub(super) fn before_replaced(differing: u64) -> usize {
     if run == 0 { last as usize + REPLACED_END } else { 0 }
 }
 
-/// The bytes at the front that were replaced by others, but for a few.
+/// The length of the replaced stretch at the front, in which a few bytes may be equal.
 pub(super) fn replaced(old: &[u8], new: &[u8]) -> usize {
     let (mut end, mut equal) = (0, 0);
     for (at, (old, new)) in old.iter().zip(new).enumerate().take(REPLACED_MAX) {

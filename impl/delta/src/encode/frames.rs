@@ -21,19 +21,27 @@ pub(super) struct Frames<W> {
     /// The check of the last part that was written, which is the seed of the next one.
     check: u64,
     effort: Effort,
+    /// About the bytes of all literals of the patch.
+    literals: usize,
     packer: Packer,
     /// Up to where the new content is in frames.
     new_end: usize,
 }
 
 impl<W: Write> Frames<W> {
-    /// Writes the header of a patch.
-    pub(super) fn new(pair: Pair<'_>, effort: Effort, mut out: W) -> io::Result<Frames<W>> {
+    /// Writes the header of a patch, which will have about this number of literals.
+    pub(super) fn new(
+        pair: Pair<'_>,
+        literals: usize,
+        effort: Effort,
+        mut out: W,
+    ) -> io::Result<Frames<W>> {
         let (old_length, new_length) = (pair.old.len() as u64, pair.new.len() as u64);
         let header = Header { version: VERSION, old_length, new_length }.to_bytes();
         out.write_all(&header)?;
         let (written, check) = (header.len() as u64, check(0, &[&header]));
-        Ok(Frames { out, written, check, effort, packer: Packer::with_columns(), new_end: 0 })
+        let packer = Packer::with_columns();
+        Ok(Frames { out, written, check, effort, literals, packer, new_end: 0 })
     }
 
     /// Writes a frame that describes the new content up to `new_end`; `skipped` are the pieces of its
@@ -44,7 +52,7 @@ impl<W: Write> Frames<W> {
         skipped: &[&[u8]],
         new_end: usize,
     ) -> io::Result<()> {
-        let times = times(self.effort, new_end - self.new_end, &frame.literals);
+        let times = times(self.effort, new_end - self.new_end, &frame.literals, self.literals);
         self.new_end = new_end;
         let (body, literals) = frame.to_body(skipped, &times, &mut self.packer)?;
         let mut head = Vec::new();

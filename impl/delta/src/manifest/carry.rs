@@ -1,4 +1,4 @@
-//! The manifest of a new version, from the manifest of the old one and what was kept.
+//! The manifest of a new version, from the manifest of the old one and the kept stretches.
 
 use super::build::Sections;
 use super::cut::{Cut, first_chunk};

@@ -44,12 +44,12 @@ pub enum Cut {
     Section,
 }
 
-/// The length of the first chunk of `rest`, and why it ends there. `rest` is what remains of the
-/// content, of which the first `CHUNK_LENGTH_MAX + 1` bytes are enough.
+/// The length of the first chunk of `rest`, and why it ends there. `rest` is the remaining content, or its
+/// first `CHUNK_LENGTH_MAX + 1` bytes, which are enough.
 pub(crate) fn first_chunk(rest: &[u8]) -> (usize, Cut) {
     let end = rest.len().min(CHUNK_LENGTH_MAX);
-    // What no cut is looked for in is first read by its hash, at eight places at once, where the
-    // CPU asks for nothing ahead.
+    // The search for a cut passes over these bytes. BLAKE3 reads them first, at eight places at once,
+    // where the CPU does not prefetch by itself.
     prefetch_all(&rest[..end.min(CHUNK_LENGTH_MIN)]);
     if let Some(length) = first_cut::<512>(&rest[..end], CHUNK_LENGTH_MIN, CHUNK_ONE_IN)
         && length < rest.len()
@@ -62,7 +62,7 @@ pub(crate) fn first_chunk(rest: &[u8]) -> (usize, Cut) {
     if end == rest.len() { (end, Cut::End) } else { (end, Cut::Longest) }
 }
 
-/// The length of the first grain of what remains of a chunk.
+/// The length of the first grain of the rest of a chunk.
 pub(crate) fn first_grain(rest: &[u8]) -> usize {
     let end = rest.len().min(GRAIN_LENGTH_MAX);
     first_cut::<64>(&rest[..end], GRAIN_LENGTH_MIN, GRAIN_ONE_IN).unwrap_or(end)

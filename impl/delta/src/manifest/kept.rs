@@ -70,7 +70,7 @@ impl Runs {
             new_offset += operation.literal as u64;
             let length = operation.copy.end - operation.copy.start;
             let run = Kept { old_offset: operation.copy.start, new_offset, length };
-            // What is copied from literals is new.
+            // Copies of kept literals are new bytes.
             let is_old = operation.copy.end <= header.old_length;
             self.add_copy(run, is_old, &mut changes)?;
             new_offset += length;

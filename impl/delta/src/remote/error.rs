@@ -18,9 +18,9 @@ pub enum RemoteError {
     /// A message that does not belong here.
     #[error("the peer sent {found} when {expected} was expected")]
     Unexpected {
-        /// What came.
+        /// The kind of message that came.
         found: &'static str,
-        /// What should have come.
+        /// The kind of message that should have come.
         expected: &'static str,
     },
     /// The new content is longer than the caller accepts.
@@ -34,8 +34,8 @@ pub enum RemoteError {
     /// The patch of a delta cannot be applied.
     #[error("the peer's delta cannot be applied")]
     Patch(#[from] PatchError),
-    /// What was received makes another content than the one that was named, though nothing of the
-    /// old content was used for it.
+    /// The received bytes make another content than the one that was named, though the receiver used
+    /// nothing of its old content.
     #[error("the peer offers the content {named}, but what it sends makes another one")]
     OtherContent {
         /// The name of the content that was offered.

@@ -75,7 +75,7 @@ impl Width {
         Id(bits & (u64::MAX << (64 - u32::from(self.0))))
     }
 
-    /// What this many names take.
+    /// The bytes of this number of names.
     pub(crate) fn bytes_for(self, ids: u64) -> Option<u64> {
         Some(ids.checked_mul(u64::from(self.0))?.div_ceil(8))
     }

@@ -1,4 +1,4 @@
-//! The delta against an old content of which only the manifest is known.
+//! The delta against an old content whose manifest is known and whose bytes are not.
 
 use std::collections::HashMap;
 use std::ops::Range;

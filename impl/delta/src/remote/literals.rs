@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::wire::packing::{self, Packer};
+use crate::wire::packing::{Packer, compression};
 
 /// The most bytes that travel in one message, unpacked.
 pub(super) const LITERALS_MAX: usize = 4 << 20;
@@ -21,5 +21,5 @@ pub(super) fn pack(bytes: &[u8]) -> io::Result<Option<Vec<u8>>> {
 
 /// Unpacks exactly `length` bytes, or returns `None` if `packed` holds another number of bytes.
 pub(super) fn unpack(packed: &[u8], length: usize) -> Option<Vec<u8>> {
-    (length <= LITERALS_MAX).then(|| packing::unpack(packed, &[], length)).flatten()
+    (length <= LITERALS_MAX).then(|| compression::unpack(packed, &[], length)).flatten()
 }

@@ -3,8 +3,8 @@
 //! All numbers are little-endian; a varint is an unsigned LEB128 of at most ten bytes. `S` sends
 //! the new content, `R` has the old one. A message is a kind and its fields; the transport
 //! keeps messages apart. *Names* are short names of a width in bits, packed from the highest bit
-//! of the first byte on. *Runs* are a varint count and so many varints: how many are known, how
-//! many are missing, how many are known, and so on, each but the first at least 1.
+//! of the first byte on. *Runs* are a varint count and that number of varints: the lengths of runs of
+//! known and of missing parts in turn, the known ones first; only the first length may be 0.
 //!
 //! | kind | from | fields |
 //! |---|---|---|
@@ -36,7 +36,7 @@ pub(crate) struct Offer {
     pub(crate) salt: Salt,
 }
 
-/// What R has.
+/// The names of R's sections and chunks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Held {
     pub(crate) base: Root,
@@ -54,11 +54,11 @@ pub(crate) enum Stretch {
     Named { chunks: u64 },
 }
 
-/// Alternately how many are known and how many are missing, beginning with the known.
+/// The lengths of runs of known and of missing parts in turn, the known ones first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Runs(Vec<u64>);
 
-/// A piece of what R lacks.
+/// A piece of the content that R lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LiteralPiece {
     pub(crate) length: u64,

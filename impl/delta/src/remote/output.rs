@@ -19,15 +19,15 @@ pub(super) struct Output<'a> {
     /// The memory that the effects of a delta may still take. In the other messages they are bounded
     /// as they are.
     room: u64,
-    /// More came than was named, or than there is room for. That is what names that collide can
-    /// lead to, so it is no error: what was made has another root.
+    /// The sender sent more bytes than it named, or more than there is room for. Colliding names can cause
+    /// this, so it is no error: the result has another root.
     is_too_long: bool,
     effects: Vec<Effect>,
 }
 
-/// A delta of a few bytes can ask for any number of effects. What takes more memory than this, and
-/// so many times what the delta itself takes, is asked for again, and then comes in messages that
-/// are bounded.
+/// A delta of a few bytes can ask for any number of effects. If they take more memory than this and more
+/// than [`DELTA_ROOM_PER_BYTE`] times the length of the delta, the receiver asks for an offer instead, whose
+/// messages are bounded.
 const DELTA_ROOM: u64 = 64 << 20;
 const DELTA_ROOM_PER_BYTE: u64 = 16;
 

@@ -23,21 +23,21 @@ pub struct Receiver<'a> {
 }
 
 enum State<'a> {
-    /// Nothing was offered yet, or what was received was wrong.
+    /// The sender has offered nothing yet, or a message was wrong.
     Waiting,
-    /// The sender was told which chunks this end has.
+    /// This end has named its sections and chunks.
     Held {
         offer: Offer,
         chunk_width: Width,
     },
-    /// The missing chunks were told.
+    /// This end has listed the chunks that it lacks.
     Chunks {
         offer: Offer,
         slots: Vec<Slot>,
         unused: Vec<Range<u64>>,
         grain_width: Width,
     },
-    /// The missing grains were told; these slots are still to be filled.
+    /// This end has listed the grains that it lacks; these slots are still to be filled.
     Literals {
         offer: Offer,
         slots: VecDeque<Slot>,
@@ -64,8 +64,8 @@ impl<'a> Receiver<'a> {
     /// Takes a message of the sender.
     ///
     /// # Errors
-    /// The message is malformed or does not belong here, or makes what the limits forbid. What was
-    /// received must be thrown away, and the exchange cannot go on.
+    /// The message is malformed, comes out of turn, or exceeds the limits. The caller must throw away the
+    /// received bytes, and the exchange cannot go on.
     pub fn receive(&mut self, message: &[u8]) -> Result<Vec<Effect>, RemoteError> {
         let state = std::mem::replace(&mut self.state, State::Waiting);
         match (state, Message::parse(message)?) {

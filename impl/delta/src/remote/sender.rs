@@ -50,8 +50,8 @@ struct NamedStretch {
 }
 
 impl<'a> Sender<'a> {
-    /// Sends `content`, whose manifest this is, to a receiver of which nothing is known: in four
-    /// round trips. A random seed keeps an adversary from making contents whose short names
+    /// Sends `content`, whose manifest this is, in four round trips to a receiver with an unknown old
+    /// content. A random seed keeps an adversary from making contents whose short names
     /// collide.
     ///
     /// # Panics

@@ -4,8 +4,8 @@
 //! more time than comparing alone; done at once, hardly more.
 //!
 //! The algorithm is that of the xxHash specification (Y. Collet, `xxhash_spec.md`, version 0.2.0,
-//! XXH3, inputs of more than 240 bytes) for the one length that a whole block has. The library
-//! that sums all else is its test.
+//! XXH3, inputs of more than 240 bytes) for the one length that a whole block has. A test compares
+//! it with the library that sums shorter blocks.
 
 use crate::compare::word;
 use crate::cpu::{Kernel, prefetch};

@@ -1,8 +1,8 @@
 //! Varints sorted into columns: all first bytes, then all second ones, and so on.
 //!
 //! The low bytes of numbers are unlike their high ones, and each column has a code of its own when it
-//! is packed. Every varint ends with its only byte below 0x80, so that the columns tell how long
-//! they are.
+//! is packed. Each varint has one byte below 0x80, its last, so a decoder finds where each column
+//! ends.
 
 use std::ops::Range;
 

@@ -6,7 +6,8 @@ use std::ops::Range;
 
 use super::columns;
 use super::header::{Header, VERSION_FIRST};
-use super::packing::{self, Packer, Packing};
+use super::packing::compression::unpack;
+use super::packing::{Packer, Packing};
 use super::progress::Progress;
 use super::varint;
 
@@ -48,9 +49,10 @@ pub(crate) struct Frame<'a> {
 }
 
 impl Frame<'_> {
-    /// The body in two parts, the second of which are the bytes of the literals.
-    /// `skipped` are the stretches of its skipped old bytes; each of the `times` is about the nanoseconds
-    /// that packing may take for another stream and for the literals, and the shortest result is kept.
+    /// The body in two parts: all bytes before the packed literals, and these. `skipped` are the stretches of
+    /// skipped old bytes. Each of `times` is two budgets in nanoseconds, the first for packing any stream but
+    /// the literals, the second for these; each stream is packed within every budget, and the shortest result
+    /// is kept.
     ///
     /// # Errors
     /// zstd has no memory.
@@ -209,7 +211,7 @@ impl<'a> PackedFrame<'a> {
                 return Err("a stream other than the literals has a prefix");
             }
         };
-        let unpacked = packing::unpack(bytes, prefix, stream.length);
+        let unpacked = unpack(bytes, prefix, stream.length);
         let unpacked = unpacked.ok_or("a stream does not unpack to its length")?;
         match stream.packing {
             Packing::ZstdOfColumns => {

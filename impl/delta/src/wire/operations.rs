@@ -128,7 +128,7 @@ impl<'a> Changes<'a> {
     /// The changes of `frame`.
     ///
     /// # Errors
-    /// There are not as many gaps as differences, or a gap is malformed.
+    /// The numbers of gaps and of differences are not equal, or a gap is malformed.
     pub(crate) fn new(frame: &'a Frame<'_>) -> Result<Changes<'a>, Broken> {
         let columns = columns(&frame.gaps, &frame.differences)?;
         let mut changes = Changes { gaps: &frame.gaps, columns, column: None, until_next: None };

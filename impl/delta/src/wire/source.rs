@@ -10,8 +10,8 @@ pub(crate) trait Source {
     /// There are too few, which is `UnexpectedEof`, or they cannot be read.
     fn fill(&mut self, bytes: &mut [u8]) -> io::Result<()>;
 
-    /// The next bytes, in `buffer` unless they are in memory: `length` of them, which the caller
-    /// has bounded, or as many as there are. Takes memory for those only.
+    /// The next `length` bytes, or all bytes up to the end if there are fewer; in `buffer` unless they are in
+    /// memory. The caller has bounded `length`. Takes memory for existing bytes only.
     ///
     /// # Errors
     /// They cannot be read.
