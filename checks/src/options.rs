@@ -1,5 +1,7 @@
 //! The command line.
 
+mod bounds;
+
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
@@ -9,17 +11,19 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, value_parser};
 use steadfast_guarantees::twins::Variant;
 use steadfast_output::{duration, size};
-use steadfast_protocol::{NODES_MAX, Settings};
-use steadfast_trace::{Network, Scope};
+use steadfast_protocol::NODES_MAX;
 
 use crate::catalog::{NamedScope, find_scope, find_variant};
 use crate::crash_states::CrashStates;
 use crate::failure::Failure;
 use crate::job::{DeadMessages, Engine, Job, Limits, Reductions, Search};
 use crate::replay::ReplayOptions;
+use crate::scope_file;
 use crate::show::ShowOptions;
 use crate::shrink::ShrinkOptions;
 use crate::trace_to_test::TestOptions;
+
+pub(crate) use self::bounds::ChangedBounds;
 
 /// How many nodes there may be, and E and W at most.
 const NODES: RangeInclusive<i64> = 1..=NODES_MAX as i64;
@@ -41,8 +45,14 @@ pub(crate) struct Options {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Lists the shipped scopes, the guarantees and the twins.
-    List,
+    /// Lists the scopes, the guarantees and the twins, or what a scope allows.
+    List {
+        /// The scope; everything without it.
+        scope: Option<String>,
+        /// Print JSON; of a scope, the file that --scope takes.
+        #[arg(long)]
+        json: bool,
+    },
     /// Searches these scopes, with other bounds if options ask for them.
     Run(Box<RunOptions>),
     /// Searches the deep scopes: minutes to an hour.
@@ -69,6 +79,10 @@ pub(crate) enum Command {
     /// Judges G12 on the graphs of the fault-free continuation.
     Settle {
         #[command(flatten)]
+        scopes: Scopes,
+        #[command(flatten)]
+        bounds: Box<ChangedBounds>,
+        #[command(flatten)]
         protocol: Protocol,
         #[command(flatten)]
         output: Output,
@@ -77,16 +91,12 @@ pub(crate) enum Command {
     CrashStates(CrashStates),
     /// Opens the stateright explorer on a scope.
     Explore {
-        /// The scope.
-        scope: String,
+        #[command(flatten)]
+        scope: OneScope,
+        #[command(flatten)]
+        bounds: Box<ChangedBounds>,
         #[command(flatten)]
         protocol: Protocol,
-        /// E: votes needed to lead.
-        #[arg(long, value_parser = value_parser!(u8).range(NODES))]
-        elect: Option<u8>,
-        /// W: synced copies needed to acknowledge.
-        #[arg(long, value_parser = value_parser!(u8).range(NODES))]
-        write: Option<u8>,
         /// Where to serve it.
         #[arg(long, default_value = "127.0.0.1:3000", value_parser = address)]
         address: SocketAddr,
@@ -104,6 +114,48 @@ pub(crate) enum Command {
     /// Searches one job read from standard input. Used by `check` itself.
     #[command(name = "search-one", hide = true)]
     SearchOne,
+}
+
+/// Scopes, by name or as files.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Scopes {
+    /// The scopes, as `check list` names them.
+    #[arg(value_name = "SCOPES")]
+    names: Vec<String>,
+    /// A scope as a file, which `check list SCOPE --json` writes. May be given more than once.
+    #[arg(long = "scope", value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+impl Scopes {
+    /// The scopes: those with names first.
+    pub(crate) fn named(&self) -> Result<Vec<NamedScope>, Failure> {
+        let named = self.names.iter().map(|it| find_scope(it).map_err(Failure::usage));
+        named.chain(self.files.iter().map(|it| scope_file::read(it))).collect()
+    }
+}
+
+/// One scope, by name or as a file.
+#[derive(Args, Clone, Debug)]
+#[group(required = true, multiple = false)]
+pub(crate) struct OneScope {
+    /// The scope.
+    #[arg(value_name = "SCOPE")]
+    name: Option<String>,
+    /// The scope as a file, which `check list SCOPE --json` writes.
+    #[arg(long = "scope", value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+impl OneScope {
+    /// The scope.
+    pub(crate) fn named(&self) -> Result<NamedScope, Failure> {
+        match (&self.name, &self.file) {
+            (Some(name), _) => find_scope(name).map_err(Failure::usage),
+            (None, Some(file)) => scope_file::read(file),
+            (None, None) => Err(Failure::usage("no scope is named")),
+        }
+    }
 }
 
 /// Which protocol runs.
@@ -147,54 +199,10 @@ impl Output {
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct RunOptions {
-    /// The scopes, as `check list` names them.
-    #[arg(required = true)]
-    pub scopes: Vec<String>,
-    /// E: votes needed to lead.
-    #[arg(long, value_parser = value_parser!(u8).range(NODES))]
-    pub elect: Option<u8>,
-    /// W: synced copies needed to acknowledge.
-    #[arg(long, value_parser = value_parser!(u8).range(NODES))]
-    pub write: Option<u8>,
-    /// N: nodes.
-    #[arg(long, value_parser = value_parser!(u8).range(NODES))]
-    pub nodes: Option<u8>,
-    /// Client writes.
-    #[arg(long)]
-    pub writes: Option<u32>,
-    /// Linearizable reads.
-    #[arg(long)]
-    pub reads: Option<u32>,
-    /// Stale reads.
-    #[arg(long)]
-    pub stale_reads: Option<u32>,
-    /// Crashes.
-    #[arg(long)]
-    pub crashes: Option<u32>,
-    /// Logs that lose synced records.
-    #[arg(long)]
-    pub rollbacks: Option<u32>,
-    /// Cuts.
-    #[arg(long)]
-    pub partitions: Option<u32>,
-    /// Links between two nodes that a cut may lose without splitting the cluster.
-    #[arg(long)]
-    pub lost_links: Option<u32>,
-    /// Election timeouts.
-    #[arg(long)]
-    pub elections: Option<u32>,
-    /// Files.
-    #[arg(long)]
-    pub paths: Option<u32>,
-    /// Copies that go bad.
-    #[arg(long)]
-    pub rot: Option<u32>,
-    /// Copies that are gone when their node starts again.
-    #[arg(long)]
-    pub lost_contents: Option<u32>,
-    /// How messages travel: fifo, unordered or lossy.
-    #[arg(long)]
-    pub network: Option<Network>,
+    #[command(flatten)]
+    pub scopes: Scopes,
+    #[command(flatten)]
+    pub bounds: ChangedBounds,
     /// Which engine searches: steadfast or stateright.
     #[arg(long, default_value_t = Engine::Steadfast)]
     pub engine: Engine,
@@ -259,12 +267,18 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 impl RunOptions {
     /// The searches that are asked for.
     pub(crate) fn jobs(&self, variant: Option<&Variant>) -> Result<Vec<Job>, Failure> {
-        let job = |name: &String| self.job(find_scope(name)?, variant);
-        self.scopes.iter().map(job).collect::<Result<_, String>>().map_err(Failure::usage)
+        let scopes = self.scopes.named()?;
+        if scopes.is_empty() {
+            let message =
+                "no scope is named: `check list` names the valid scopes, and --scope takes a file";
+            return Err(Failure::usage(message));
+        }
+        let jobs = scopes.into_iter().map(|it| self.job(it, variant));
+        jobs.collect::<Result<_, String>>().map_err(Failure::usage)
     }
 
     fn job(&self, named: NamedScope, variant: Option<&Variant>) -> Result<Job, String> {
-        let scope = self.changed(named.scope.clone())?;
+        let scope = self.bounds.changed(&named.scope)?;
         // The witnesses of a scope are known to be reached within its own bounds, by the protocol as it is.
         let is_changed = scope != named.scope || variant.is_some();
         let witnesses = if is_changed { Vec::new() } else { named.witnesses };
@@ -305,47 +319,4 @@ impl RunOptions {
         }
         Ok(reductions)
     }
-
-    fn changed(&self, mut scope: Scope) -> Result<Scope, String> {
-        scope.settings = settings(&scope, self.nodes, self.elect, self.write)?;
-        let bounds = &mut scope.bounds;
-        let changes = [
-            (&mut bounds.writes, self.writes),
-            (&mut bounds.reads, self.reads),
-            (&mut bounds.stale_reads, self.stale_reads),
-            (&mut bounds.crashes, self.crashes),
-            (&mut bounds.rollbacks, self.rollbacks),
-            (&mut bounds.partitions, self.partitions),
-            (&mut bounds.elections, self.elections),
-            (&mut bounds.rot, self.rot),
-            (&mut bounds.lost_contents, self.lost_contents),
-        ];
-        for (bound, asked) in changes {
-            *bound = asked.unwrap_or(*bound);
-        }
-        bounds.paths = self.paths.unwrap_or(bounds.paths);
-        scope.network = self.network.unwrap_or(scope.network);
-        scope.lost_links = self.lost_links.unwrap_or(scope.lost_links);
-        scope.validate().map_err(|it| it.to_string())?;
-        Ok(scope)
-    }
-}
-
-/// The settings of a scope, with the given N, E and W in place of its own.
-pub(crate) fn settings(
-    scope: &Scope,
-    nodes: Option<u8>,
-    elect: Option<u8>,
-    write: Option<u8>,
-) -> Result<Settings, String> {
-    let shipped = scope.settings;
-    let or = |asked: Option<u8>, shipped: usize| {
-        asked.unwrap_or(u8::try_from(shipped).unwrap_or(u8::MAX))
-    };
-    Settings::new(
-        nodes.unwrap_or(shipped.nodes()),
-        or(elect, shipped.elect()),
-        or(write, shipped.write()),
-    )
-    .map_err(|it| it.to_string())
 }

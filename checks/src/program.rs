@@ -6,10 +6,12 @@ use steadfast_guarantees::twins::{Twin, Variant};
 use steadfast_output::{parse, warn};
 use steadfast_trace::Scope;
 
-use crate::catalog::{Own, OwnScope, find_scope};
+use crate::catalog::{Own, OwnScope};
 use crate::failure::Failure;
-use crate::options::{self, Command, Options};
-use crate::{child, crash_states, explore, replay, seeds, show, shrink, suite, trace_to_test};
+use crate::options::{Command, Options};
+use crate::{
+    child, crash_states, explore, list, replay, seeds, show, shrink, suite, trace_to_test,
+};
 
 /// The program `check`, which can be given variants, twins and scopes besides the shipped ones.
 #[must_use = "the program does nothing until it is run"]
@@ -60,19 +62,22 @@ impl Check {
 fn perform(options: Options) -> Result<ExitCode, Failure> {
     match options.command {
         None => suite::run_default(options.protocol.variant()?, &options.output),
-        Some(Command::List) => suite::list(),
+        Some(Command::List { scope, json }) => list::list(scope.as_deref(), json),
         Some(Command::Run(run)) => suite::run_scopes(&run),
         Some(Command::Deep { protocol, output }) => suite::run_deep(protocol.variant()?, &output),
         Some(Command::Matrix { protocol, output }) => {
             suite::run_matrix(protocol.variant()?, &output)
         }
         Some(Command::Twins { names, output }) => suite::run_twins(&names, &output),
-        Some(Command::Explore { scope, protocol, elect, write, address }) => {
-            let scope = explored(&scope, elect, write)?;
+        Some(Command::Explore { scope, bounds, protocol, address }) => {
+            let scope = bounds.changed(&scope.named()?.scope).map_err(Failure::usage)?;
             explore::explore(scope, protocol.variant()?, address)
         }
-        Some(Command::Settle { protocol, output }) => {
-            suite::run_settle(protocol.variant()?, &output)
+        Some(Command::Settle { scopes, bounds, protocol, output }) => {
+            let named = scopes.named()?.into_iter().map(|it| it.scope);
+            let named = if named.len() == 0 { suite::settling() } else { named.collect() };
+            let changed = named.iter().map(|it| bounds.changed(it)).collect::<Result<_, _>>();
+            suite::run_settle(changed.map_err(Failure::usage)?, protocol.variant()?, &output)
         }
         Some(Command::CrashStates(options)) => crash_states::run_alone(&options),
         Some(Command::Seeds(options)) => seeds::run(&options),
@@ -84,11 +89,4 @@ fn perform(options: Options) -> Result<ExitCode, Failure> {
             child::be_child().map(|()| ExitCode::SUCCESS).map_err(Failure::io)
         }
     }
-}
-
-/// The scope to explore.
-fn explored(name: &str, elect: Option<u8>, write: Option<u8>) -> Result<Scope, Failure> {
-    let mut scope = find_scope(name).map_err(Failure::usage)?.scope;
-    scope.settings = options::settings(&scope, None, elect, write).map_err(Failure::usage)?;
-    Ok(scope)
 }

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 use steadfast_cluster::{Action, Replay, replay as begin};
-use steadfast_guarantees::GuaranteeId;
-use steadfast_output::exit_code::IO;
+use steadfast_guarantees::{Guarantee, GuaranteeId};
+use steadfast_output::exit_code::{BROKEN, INCOMPLETE};
 use steadfast_output::{say, warn};
 use steadfast_trace::TraceStep;
 
@@ -63,15 +63,18 @@ impl<'a> Following<'a> {
         let taken = self.run.take(&step.step);
         let (action, outcome) = taken.map_err(|error| {
             let recorded = recorded(step).map_or(String::new(), |it| format!(" (recorded: {it})"));
-            self.bad(&format!("step {number}{recorded}: {error}"))
+            self.bad(&format!("step {number}{recorded}: {error}"), INCOMPLETE)
         })?;
         self.compare(number, step, &action);
         say(format_args!("{number:>3}. {outcome}"));
         let broken = self.run.broken();
         for guarantee in broken.iter().filter(|it| !self.broken.contains(it)) {
+            let guarantee = guarantee.guarantee();
+            let promised = if self.promises(guarantee) { "" } else { " (not promised here)" };
             say(format_args!(
-                "     >>> step {number} breaks {guarantee}: {}",
-                guarantee.guarantee().promise()
+                "     >>> step {number} breaks {}{promised}: {}",
+                guarantee.id(),
+                guarantee.promise()
             ));
         }
         self.broken = broken;
@@ -89,9 +92,19 @@ impl<'a> Following<'a> {
     }
 
     /// An error that also says where the run began to differ from what was recorded.
-    fn bad(&self, message: &str) -> Failure {
+    fn bad(&self, message: &str, code: u8) -> Failure {
         let differs = self.differs.as_ref().map_or(String::new(), |it| format!("; {it}"));
-        Failure { message: format!("{}: {message}{differs}", self.file.name), code: IO }
+        Failure { message: format!("{}: {message}{differs}", self.file.name), code }
+    }
+
+    fn promises(&self, guarantee: &Guarantee) -> bool {
+        guarantee.is_promised(self.file.trace.scope.settings)
+    }
+
+    /// The code of `check run` for the same violations.
+    fn exit_code(&self) -> ExitCode {
+        let is_broken = self.broken.iter().any(|it| self.promises(it.guarantee()));
+        ExitCode::from(if is_broken { BROKEN } else { 0 })
     }
 
     fn short(&self) -> Vec<&'static str> {
@@ -102,7 +115,7 @@ impl<'a> Following<'a> {
     fn finish_at(self, until: usize) -> Result<ExitCode, Failure> {
         say(format_args!("\nAfter step {until}:\n{:?}", self.run.state));
         self.differs.iter().for_each(|it| warn(format_args!("note: {it}")));
-        Ok(ExitCode::from(u8::from(!self.broken.is_empty())))
+        Ok(self.exit_code())
     }
 
     /// Ends as the trace does, or says how not.
@@ -110,12 +123,17 @@ impl<'a> Following<'a> {
         let (short, recorded) = (self.short(), &self.file.trace.breaks);
         if short != *recorded {
             let message = format!("the run breaks {short:?}, but the trace says {recorded:?}");
-            return Err(self.bad(&message));
+            return Err(self.bad(&message, BROKEN));
         }
         self.differs.iter().for_each(|it| warn(format_args!("note: {it}")));
-        let breaks = if short.is_empty() { "nothing".to_owned() } else { short.join(", ") };
+        let promised = |it: &GuaranteeId| {
+            if self.promises(it.guarantee()) { "" } else { ", which is not promised here" }
+        };
+        let breaks = self.broken.iter().map(|it| format!("{}{}", it.short(), promised(it)));
+        let breaks = breaks.collect::<Vec<_>>().join(", ");
+        let breaks = if breaks.is_empty() { "nothing".to_owned() } else { breaks };
         say(format_args!("\nAs recorded: the run breaks {breaks}."));
-        Ok(ExitCode::from(u8::from(!short.is_empty())))
+        Ok(self.exit_code())
     }
 }
 

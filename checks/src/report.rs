@@ -114,6 +114,13 @@ pub(crate) fn warnings(run: &Run) -> Vec<String> {
         return Vec::new();
     }
     let idle = run.actions.iter().filter(|it| it.is_possible && it.times == 0);
-    idle.map(|it| format!("warning: in {} the action `{}` was never taken", run.scope, it.action))
-        .collect()
+    let idle = idle
+        .map(|it| format!("warning: in {} the action `{}` was never taken", run.scope, it.action));
+    let bounds = run.bounds;
+    let asks = bounds.writes > 0 || bounds.reads > 0 || bounds.stale_reads > 0;
+    let quiet = (!asks).then(|| {
+        let scope = &run.scope;
+        format!("warning: in {scope} no client writes or reads: no promise about files was tested")
+    });
+    idle.chain(quiet).collect()
 }

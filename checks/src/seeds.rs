@@ -50,6 +50,7 @@ pub(crate) fn run(options: &SeedOptions) -> Result<ExitCode, Failure> {
     let variant = options.protocol.variant()?;
     let traces = Traces::into(options.traces.as_deref())?;
     let mut report = Report { ok: true, seeds: None, seed_twins: Vec::new(), speed: None };
+    let mut verdict = Verdict::Kept;
     if options.speed {
         report.speed = Some(speed::measure());
     } else if options.twins {
@@ -57,10 +58,10 @@ pub(crate) fn run(options: &SeedOptions) -> Result<ExitCode, Failure> {
     } else {
         let mut swarm = run_swarm(seeds, variant);
         swarm.save_traces(&traces)?;
-        report.ok = swarm.is_kept();
+        verdict = swarm.verdict(options.count);
         report.seeds = Some(swarm);
     }
-    let verdict = if report.ok { Verdict::Kept } else { Verdict::Broken };
+    report.ok = verdict == Verdict::Kept;
     print(&report, options.json)?;
     Ok(verdict.exit_code())
 }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 use steadfast_cluster::{STEPS_TOLD_MAX, Told, tell};
 use steadfast_guarantees::twins::Variant;
-use steadfast_output::exit_code::{BROKEN, IO};
+use steadfast_output::exit_code::{BROKEN, INCOMPLETE, IO};
 use steadfast_output::{WholeFile, say, warn};
 use steadfast_picture::{itf, page, page_of_two, shiviz, svg, text};
 
@@ -117,7 +117,7 @@ fn finish(file: &TraceFile, told: &Told) -> Result<ExitCode, Failure> {
                 "{}: the trace no longer fits the code; the picture ends before step {number}: {why}",
                 file.name
             ),
-            code: IO,
+            code: INCOMPLETE,
         });
     }
     if told.breaks != file.trace.breaks {

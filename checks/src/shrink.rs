@@ -15,7 +15,7 @@ use clap::Args;
 use steadfast_cluster::{record, replay};
 use steadfast_guarantees::twins::Variant;
 use steadfast_guarantees::{GUARANTEES, GuaranteeId};
-use steadfast_output::exit_code::IO;
+use steadfast_output::exit_code::{INCOMPLETE, IO, USAGE};
 use steadfast_output::{WholeFile, duration, say, warn};
 use steadfast_trace::Trace;
 
@@ -62,20 +62,23 @@ pub(crate) struct Shrunk {
 /// Shrinks a trace from a file.
 pub(crate) fn run(options: &ShrinkOptions) -> Result<ExitCode, Failure> {
     let file = read(&options.trace)?;
-    let bad = |message: String| Failure { message: format!("{}: {message}", file.name), code: IO };
+    let bad = |message: &str, code| Failure { message: format!("{}: {message}", file.name), code };
     let wanted = match options.guarantee {
         Some(wanted) => wanted,
         None => broken_by(&file.trace).ok_or_else(|| {
-            bad("the trace breaks no guarantee: shrink a trace that breaks one".to_owned())
+            bad("the trace breaks no guarantee: shrink a trace that breaks one", USAGE)
         })?,
     };
     let begin = Instant::now();
     let shrunk = shrink(&file.trace, file.variant, wanted, options.time).ok_or_else(|| {
-        bad(match begin.elapsed() >= options.time {
-            true => "the time was up before the trace was replayed once; give it more with --time"
-                .to_owned(),
-            false => format!("no step of the trace breaks {wanted} in this code; see check replay"),
-        })
+        if begin.elapsed() >= options.time {
+            let message =
+                "the time was up before the trace was replayed once; give it more with --time";
+            return bad(message, INCOMPLETE);
+        }
+        let message =
+            format!("no step of the trace breaks {wanted} in this code; see check replay");
+        bad(&message, USAGE)
     })?;
     let (before, after) = (size(&file.trace), size(&shrunk.trace));
     warn(format_args!("{before} became {after}, and {wanted} is still broken"));

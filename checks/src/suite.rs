@@ -4,12 +4,12 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use steadfast_cluster::{SHIPPED, Shipped, Tier, shipped};
-use steadfast_guarantees::GUARANTEES;
 use steadfast_guarantees::twins::{Twin, Variant};
-use steadfast_output::{in_parallel, say, warn};
+use steadfast_output::{in_parallel, warn};
+use steadfast_trace::Scope;
 use steadfast_wal_crash::Extent;
 
-use crate::catalog::{self, find_twin};
+use crate::catalog::find_twin;
 use crate::child::search_all;
 use crate::crash_states;
 use crate::failure::Failure;
@@ -54,7 +54,7 @@ pub(crate) fn run_default(
         compared,
         matrix: cells,
         twins: twins::caught(&chosen, &twin_runs),
-        settling: settlings(variant, output),
+        settling: settlings(&settling(), variant, output),
         crash_states: is_itself.then(|| crash_states::judge(Extent::Small)),
         seeds: Some(swarm),
         seed_twins,
@@ -98,7 +98,7 @@ pub(crate) fn run_twins(names: &[String], output: &Output) -> Result<ExitCode, F
     Summary { twins: twins::caught(&chosen, &runs), ..Summary::default() }.finish(output)
 }
 
-/// The scopes whose whole graph is built.
+/// Their names.
 const SETTLING: &[&str] = &[
     "cold",
     "candidates",
@@ -119,65 +119,44 @@ const SETTLING: &[&str] = &[
     "guarded-link",
 ];
 
+/// The scopes whose whole graph is built.
+pub(crate) fn settling() -> Vec<Scope> {
+    SETTLING.iter().filter_map(|it| Some(shipped(it)?.scope())).collect()
+}
+
 /// Builds and judges the graphs, each on one core.
-fn settlings(variant: Option<&'static Variant>, output: &Output) -> Vec<Settling> {
+fn settlings(
+    scopes: &[Scope],
+    variant: Option<&'static Variant>,
+    output: &Output,
+) -> Vec<Settling> {
     let next = AtomicUsize::new(0);
     let judged = in_parallel(seeds::cores(), || {
         let mut judged = Vec::new();
-        while let Some(name) = SETTLING.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let scope = shipped(name).map(|it| it.scope());
-            judged.extend(scope.map(|it| settling::judge(it, variant, output.limits())));
+        while let at = next.fetch_add(1, Ordering::Relaxed)
+            && let Some(scope) = scopes.get(at)
+        {
+            judged.push((at, settling::judge(scope.clone(), variant, output.limits())));
         }
         judged
     });
     let mut judged = judged.concat();
-    judged.sort_by_key(|it| SETTLING.iter().position(|name| *name == it.scope));
-    judged
+    judged.sort_by_key(|it| it.0);
+    judged.into_iter().map(|it| it.1).collect()
 }
 
 /// `check settle`.
 pub(crate) fn run_settle(
+    scopes: Vec<Scope>,
     variant: Option<&'static Variant>,
     output: &Output,
 ) -> Result<ExitCode, Failure> {
     Summary {
         variant: name_of(variant),
-        settling: settlings(variant, output),
+        settling: settlings(&scopes, variant, output),
         ..Summary::default()
     }
     .finish(output)
-}
-
-/// `check list`.
-pub(crate) fn list() -> Result<ExitCode, Failure> {
-    say(format_args!("SCOPES"));
-    for it in SHIPPED {
-        let tier = match it.tier {
-            Tier::Default => "default",
-            Tier::Deep => "deep",
-            Tier::Support => "support",
-        };
-        say(format_args!("  {:<20} {tier:<8} {}", it.name, it.about));
-    }
-    for it in catalog::own_scopes() {
-        say(format_args!("  {:<20} own      {:?}", it.scope.name, it.scope.settings));
-    }
-    say(format_args!("\nGUARANTEES"));
-    for it in GUARANTEES {
-        say(format_args!("  {:<36} {}", it.id().to_string(), it.promise()));
-    }
-    say(format_args!("\nTWINS"));
-    for it in catalog::twins() {
-        let Variant { name, about, .. } = it.variant;
-        say(format_args!("  {name:<32} {about} (caught by {})", it.caught_by.short()));
-    }
-    for (at, it) in catalog::variants().enumerate() {
-        if at == 0 {
-            say(format_args!("\nVARIANTS"));
-        }
-        say(format_args!("  {:<32} {}", it.name, it.about));
-    }
-    Ok(ExitCode::SUCCESS)
 }
 
 fn name_of(variant: Option<&Variant>) -> Option<String> {

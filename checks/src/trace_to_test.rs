@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use steadfast_guarantees::GuaranteeId;
-use steadfast_output::exit_code::IO;
+use steadfast_output::exit_code::USAGE;
 use steadfast_output::say;
 use steadfast_trace::Trace;
 
@@ -32,7 +32,7 @@ pub(crate) fn run(options: &TestOptions) -> Result<ExitCode, Failure> {
                 "{}: the trace breaks nothing; name the guarantee to assert with --guarantee",
                 file.name
             ),
-            code: IO,
+            code: USAGE,
         })?;
     say(source(&file.trace, guarantee).trim_end());
     Ok(ExitCode::SUCCESS)

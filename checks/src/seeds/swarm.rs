@@ -16,6 +16,7 @@ use super::failed::FailedSeed;
 use super::range::Seeds;
 use crate::failure::Failure;
 use crate::traces::Traces;
+use crate::verdict::Verdict;
 
 /// At most this many failed seeds are shrunk and described; the report names the others only.
 const DESCRIBED_MAX: usize = 3;
@@ -157,6 +158,15 @@ impl Swarm {
     /// Whether every promise was kept.
     pub(crate) fn is_kept(&self) -> bool {
         self.failed_seeds.is_empty()
+    }
+
+    /// The verdict on a run of that many seeds; of as many as there was time for without a number.
+    pub(super) fn verdict(&self, asked: Option<u64>) -> Verdict {
+        match (self.is_kept(), asked.is_some_and(|it| self.count < it)) {
+            (false, _) => Verdict::Broken,
+            (true, true) => Verdict::Incomplete,
+            (true, false) => Verdict::Kept,
+        }
     }
 
     /// Writes the traces of the seeds that are described, if a directory is given.

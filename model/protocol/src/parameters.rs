@@ -32,7 +32,7 @@ impl Default for Parameters {
 
 /// Bounds on the size of one message and on the entries under way to one peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Entries per message.
     pub entries: NonZeroU32,

@@ -18,6 +18,7 @@ pub struct Settings {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Unchecked {
     nodes: u8,
     elect: u8,

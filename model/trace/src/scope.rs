@@ -14,7 +14,7 @@ use crate::step::path_name;
 /// How often each thing that is not progress may happen. Deliveries, syncs, link events, heals and
 /// recoveries are not bounded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct Bounds {
     /// Client writes of any kind.
     pub writes: u32,
@@ -101,6 +101,7 @@ pub enum Start {
 
 /// The scope of a run: settings, bounds, and rules of the surroundings.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Scope {
     /// Its name.
     pub name: String,
@@ -178,6 +179,14 @@ pub enum BoundsError {
         /// The network of the scope.
         network: Network,
     },
+    /// A part of the scope allows nothing, because something else is missing.
+    #[error("{what} has no effect here: it needs {needs}")]
+    NoEffect {
+        /// The part.
+        what: &'static str,
+        /// What is missing.
+        needs: &'static str,
+    },
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
@@ -254,6 +263,39 @@ impl Scope {
         Cut::of(cut.lost(nodes), nodes) == Some(cut)
             && (self.one_way_cuts || !cut.is_one_way())
             && cut.lost_links() <= self.lost_links
+    }
+
+    /// Checks that every part of the scope allows something. A search within a part that allows nothing
+    /// passes, and shows nothing.
+    ///
+    /// # Errors
+    /// Names the part, and what it needs.
+    pub fn check_effects(&self) -> Result<(), BoundsError> {
+        let Bounds { writes, reads, stale_reads, crashes, partitions, elections, .. } = self.bounds;
+        let bounds = self.bounds;
+        let asks = writes > 0 || reads > 0 || stale_reads > 0;
+        let rules = [
+            ("deletes", bounds.deletes > 0, writes > 0, "writes"),
+            ("resolves", bounds.resolves > 0, writes > 0, "writes"),
+            ("retries", bounds.retries > 0, writes > 0, "writes"),
+            ("paths above 1", bounds.paths > 1, asks, "writes or reads"),
+            ("named_contents", self.named_contents, writes > 0, "writes"),
+            ("rot", bounds.rot > 0, self.named_contents, "named_contents"),
+            ("lost_contents", bounds.lost_contents > 0, self.named_contents, "named_contents"),
+            ("lost_contents", bounds.lost_contents > 0, crashes > 0, "crashes"),
+            ("rollbacks", bounds.rollbacks > 0, crashes > 0, "crashes"),
+            ("one_way_cuts", self.one_way_cuts, partitions > 0, "partitions"),
+            ("lost_links", self.lost_links > 0, partitions > 0, "partitions"),
+            (
+                "link_events_apart",
+                self.link_events_apart,
+                partitions > 0 || crashes > 0,
+                "partitions or crashes",
+            ),
+            ("guards_elections", self.guards_elections, elections > 0, "elections"),
+        ];
+        let idle = rules.into_iter().find(|(_, is_asked, has_needs, _)| *is_asked && !has_needs);
+        idle.map_or(Ok(()), |(what, _, _, needs)| Err(BoundsError::NoEffect { what, needs }))
     }
 
     /// Checks the rules that the types do not express.

@@ -1,0 +1,149 @@
+//! Options that change a scope.
+
+use clap::{Args, value_parser};
+use steadfast_protocol::Settings;
+use steadfast_trace::{Network, Scope, Start};
+
+use super::NODES;
+
+/// What a scope allows, where it is to differ from the scope as it is.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Changes of the scope")]
+pub(crate) struct ChangedBounds {
+    /// E: votes needed to lead, 1 to N.
+    #[arg(long, value_parser = value_parser!(u8).range(NODES))]
+    elect: Option<u8>,
+    /// W: synced copies needed to acknowledge, 1 to N.
+    #[arg(long, value_parser = value_parser!(u8).range(NODES))]
+    write: Option<u8>,
+    /// N: nodes, 1 to 7.
+    #[arg(long, value_parser = value_parser!(u8).range(NODES))]
+    nodes: Option<u8>,
+    /// Client writes.
+    #[arg(long, value_name = "COUNT")]
+    writes: Option<u32>,
+    /// How many of the writes may delete.
+    #[arg(long, value_name = "COUNT")]
+    deletes: Option<u32>,
+    /// How many of the writes may resolve a conflict, or restore its loser.
+    #[arg(long, value_name = "COUNT")]
+    resolves: Option<u32>,
+    /// Requests that are sent again with the same id.
+    #[arg(long, value_name = "COUNT")]
+    retries: Option<u32>,
+    /// Linearizable reads.
+    #[arg(long, value_name = "COUNT")]
+    reads: Option<u32>,
+    /// Stale reads.
+    #[arg(long, value_name = "COUNT")]
+    stale_reads: Option<u32>,
+    /// Crashes.
+    #[arg(long, value_name = "COUNT")]
+    crashes: Option<u32>,
+    /// Logs that lose synced records; they need crashes.
+    #[arg(long, value_name = "COUNT")]
+    rollbacks: Option<u32>,
+    /// Cuts.
+    #[arg(long, value_name = "COUNT")]
+    partitions: Option<u32>,
+    /// Links between two nodes that a cut may lose without splitting the cluster.
+    #[arg(long, value_name = "COUNT")]
+    lost_links: Option<u32>,
+    /// Election timeouts.
+    #[arg(long, value_name = "COUNT")]
+    elections: Option<u32>,
+    /// Heartbeats.
+    #[arg(long, value_name = "COUNT")]
+    ticks: Option<u32>,
+    /// Files, 1 to 1000.
+    #[arg(long, value_name = "COUNT")]
+    paths: Option<u32>,
+    /// Copies that go bad; they need named contents.
+    #[arg(long, value_name = "COUNT")]
+    rot: Option<u32>,
+    /// Copies that are gone when their node starts again; they need named contents and crashes.
+    #[arg(long, value_name = "COUNT")]
+    lost_contents: Option<u32>,
+    /// Messages that are lost one by one; they need the lossy network.
+    #[arg(long, value_name = "COUNT")]
+    drops: Option<u32>,
+    /// Messages that arrive twice; they need the lossy network.
+    #[arg(long, value_name = "COUNT")]
+    duplicates: Option<u32>,
+    /// How messages travel: fifo, unordered or lossy.
+    #[arg(long)]
+    network: Option<Network>,
+    /// Begin without a leader, and without a promise.
+    #[arg(long)]
+    cold: bool,
+    /// Cuts may also lose one direction only.
+    #[arg(long)]
+    one_way_cuts: bool,
+    /// The two ends of a connection hear of its begin and end at different times.
+    #[arg(long)]
+    link_events_apart: bool,
+    /// The log goes on while earlier records are being synced.
+    #[arg(long)]
+    pipelined_syncs: bool,
+    /// Writes name contents, which are stored beside the log.
+    #[arg(long)]
+    named_contents: bool,
+    /// Nodes ask for pre-votes, and leaders without a quorum step down.
+    #[arg(long)]
+    guards_elections: bool,
+}
+
+impl ChangedBounds {
+    /// The scope with the changes.
+    ///
+    /// # Errors
+    /// Something that is asked for is impossible, or allows nothing.
+    pub(crate) fn changed(&self, scope: &Scope) -> Result<Scope, String> {
+        let mut changed = scope.clone();
+        changed.settings = self.settings(scope)?;
+        let bounds = &mut changed.bounds;
+        let changes = [
+            (&mut bounds.writes, self.writes),
+            (&mut bounds.deletes, self.deletes),
+            (&mut bounds.resolves, self.resolves),
+            (&mut bounds.retries, self.retries),
+            (&mut bounds.reads, self.reads),
+            (&mut bounds.stale_reads, self.stale_reads),
+            (&mut bounds.crashes, self.crashes),
+            (&mut bounds.rollbacks, self.rollbacks),
+            (&mut bounds.partitions, self.partitions),
+            (&mut bounds.elections, self.elections),
+            (&mut bounds.ticks, self.ticks),
+            (&mut bounds.paths, self.paths),
+            (&mut bounds.rot, self.rot),
+            (&mut bounds.lost_contents, self.lost_contents),
+            (&mut bounds.drops, self.drops),
+            (&mut bounds.duplicates, self.duplicates),
+            (&mut changed.lost_links, self.lost_links),
+        ];
+        for (bound, asked) in changes {
+            *bound = asked.unwrap_or(*bound);
+        }
+        changed.network = self.network.unwrap_or(scope.network);
+        if self.cold {
+            changed.start = Start::Cold;
+        }
+        changed.one_way_cuts |= self.one_way_cuts;
+        changed.link_events_apart |= self.link_events_apart;
+        changed.pipelined_syncs |= self.pipelined_syncs;
+        changed.named_contents |= self.named_contents;
+        changed.guards_elections |= self.guards_elections;
+        changed.validate().map_err(|it| it.to_string())?;
+        changed.check_effects().map_err(|it| it.to_string())?;
+        Ok(changed)
+    }
+
+    fn settings(&self, scope: &Scope) -> Result<Settings, String> {
+        let own = scope.settings;
+        let or =
+            |asked: Option<u8>, own: usize| asked.unwrap_or(u8::try_from(own).unwrap_or(u8::MAX));
+        let nodes = self.nodes.unwrap_or(own.nodes());
+        Settings::new(nodes, or(self.elect, own.elect()), or(self.write, own.write()))
+            .map_err(|it| it.to_string())
+    }
+}
