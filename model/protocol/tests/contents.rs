@@ -3,8 +3,8 @@
 use steadfast_protocol::{
     Append, Change, Content, ContentId, ContentReply, Counter, Digest, Dot, Effect, Entry,
     EntryBody, Epoch, Identity, Input, Message, Need, NodeId, Packet, Parameters, Path, Payload,
-    Record, Replica, RequestId, Round, Sealed, Sequence, SessionId, Settings, Stamp, Steadfast,
-    Tag, VersionVector,
+    Record, Replica, RequestId, Role, Round, Sealed, Sequence, SessionId, Settings, Stamp,
+    Steadfast, Tag, VersionVector,
 };
 
 const N0: NodeId = NodeId(0);
@@ -324,4 +324,14 @@ fn a_delta_has_a_base_that_both_ends_hold_and_that_is_another_content() {
     assert_eq!(payloads(&[7, 8], 8), [whole(7), delta(8, 7)]);
     assert_eq!(payloads(&[8], 8), [whole(8)], "the base is not here");
     assert_eq!(payloads(&[7], 7), [whole(7), whole(7)], "a content is no base of itself");
+}
+
+#[test]
+fn a_node_that_asks_to_lead_follows_a_leader_whose_entries_must_wait() {
+    let mut node = Follower::linked(&[7]);
+    node.hear(Input::ElectionTimeout);
+    assert!(matches!(node.0.role(), Role::PreCandidate(_)));
+    node.append(N3, &[entry(1, 2, 9)], &[]);
+    assert_eq!(node.0.waiting().len(), 1);
+    assert!(matches!(node.0.role(), Role::Follower(_)));
 }

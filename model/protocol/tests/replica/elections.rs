@@ -5,8 +5,8 @@ use std::num::NonZeroU32;
 use crate::cluster::Cluster;
 use steadfast_node::Output;
 use steadfast_protocol::{
-    Consistency, Halt, Input, Limits, Message, NodeId, Outcome, Packet, Parameters, Refusal, Role,
-    SessionId, Steadfast, Tag,
+    Consistency, Epoch, Halt, Input, Limits, Message, NodeId, NodeSet, Outcome, Packet, Parameters,
+    PreVote, Refusal, Reject, Role, Round, Sealed, SessionId, Steadfast, Tag,
 };
 
 #[test]
@@ -314,4 +314,75 @@ fn a_leader_counts_its_voters_as_heard() {
 fn answer_to(cluster: &mut Cluster, input: Input) -> Input {
     let sent = hear(cluster, 0, input);
     answer_of_node_1(cluster, &sent)
+}
+
+/// What node 0 of a fresh cluster receives from node 1.
+fn from_node_1(message: Message) -> Input {
+    let packet = Packet { session: SessionId(1), message: Sealed::new(message) };
+    Input::Receive { from: NodeId(1), packet }
+}
+
+#[test]
+fn a_node_that_could_not_be_elected_raises_no_round() {
+    let mut cluster = Cluster::new(3, 3, 1);
+    cluster.cut(0, 2);
+    cluster.cut(1, 2);
+    cluster.elect(0);
+    assert!(matches!(cluster.replica(0).role(), Role::PreCandidate(_)));
+    assert_eq!(cluster.replica(0).promise(), Epoch::ZERO);
+}
+
+#[test]
+fn a_peer_that_asks_for_a_promised_epoch_learns_the_promise() {
+    let mut cluster = Cluster::new(3, 2, 2);
+    cluster.elect(1);
+    let promise = cluster.replica(0).promise();
+    assert_eq!(promise.node, NodeId(1));
+    let lower = Epoch { round: Round(0), ..promise };
+    for epoch in [lower, promise] {
+        let request = from_node_1(Message::PreVoteRequest(PreVote { epoch }));
+        let answers = hear(&mut cluster, 0, request);
+        let rejects = matches!(&answers[..], [(NodeId(1), packet)]
+            if *packet.message == Message::Reject(Reject { promise }));
+        assert!(rejects, "{epoch}: {answers:?}");
+    }
+}
+
+#[test]
+fn a_pre_vote_for_an_earlier_epoch_does_not_count() {
+    let mut cluster = Cluster::new(3, 2, 2);
+    let asked = hear(&mut cluster, 0, Input::ElectionTimeout);
+    let late = answer_of_node_1(&mut cluster, &asked);
+    let promise = Epoch { round: Round(5), node: NodeId(2) };
+    hear(&mut cluster, 0, from_node_1(Message::Reject(Reject { promise })));
+    let asked = hear(&mut cluster, 0, Input::ElectionTimeout);
+    hear(&mut cluster, 0, late);
+    assert!(matches!(cluster.replica(0).role(), Role::PreCandidate(_)));
+    let current = answer_of_node_1(&mut cluster, &asked);
+    hear(&mut cluster, 0, current);
+    assert!(matches!(cluster.replica(0).role(), Role::Candidate(_)));
+}
+
+/// Only the rules for elections read these sets; without the rules they would only multiply states.
+#[test]
+fn a_node_keeps_no_account_of_peers_that_no_rule_reads() {
+    let mut cluster = Cluster::with(3, 2, 2, unguarded(false));
+    cluster.elect(0);
+    cluster.tick(0);
+    let heard = |cluster: &Cluster| match cluster.replica(0).role() {
+        Role::Leader(leadership) => leadership.heard,
+        _ => panic!("node 0 leads"),
+    };
+    let following = |cluster: &Cluster, node| match cluster.replica(node).role() {
+        Role::Follower(following) => following.clone(),
+        _ => panic!("node {node} follows"),
+    };
+    assert_eq!(heard(&cluster), NodeSet::default());
+    assert_eq!(following(&cluster, 1).leader, None);
+    let mut cluster = Cluster::new(3, 2, 2);
+    hear(&mut cluster, 1, Input::ElectionTimeout).into_iter().for_each(|(to, packet)| {
+        cluster.queue_input(to, Input::Receive { from: NodeId(1), packet });
+    });
+    cluster.run();
+    assert_eq!(following(&cluster, 2).has_asked, NodeSet::default(), "it has heard no leader");
 }
