@@ -8,7 +8,7 @@ use steadfast_node::Output;
 use steadfast_protocol::{
     Ack, Append, Change, Counter, Digest, Dot, Entry, EntryBody, Epoch, Identity, Input, Limits,
     Log, Message, NodeId, Outcome, Packet, Parameters, Path, Record, Replica, RequestId, Sealed,
-    Sequence, SessionId, Settings, Stamp, Steadfast, Tag, VersionVector,
+    Sequence, SessionId, Settings, Stamp, Steadfast, Tag, VersionVector, Vote,
 };
 
 const LEADER: NodeId = NodeId(0);
@@ -338,14 +338,16 @@ fn no_more_offered_entries_are_under_way_than_the_window_allows() {
 }
 
 #[test]
-fn a_leader_that_stepped_down_learns_nothing_from_a_late_ack() {
+fn a_leader_that_stepped_down_learns_nothing_from_a_late_ack_or_vote() {
     let mut cluster = Cluster::new(2, 2, 2);
     cluster.elect(0);
     (0..2).for_each(|_| cluster.elect(0));
     assert!(!cluster.replica(0).leads());
     let (session, epoch) = (SessionId(1), cluster.replica(0).promise());
-    let late = acked(peer_with_entries().log(), session, epoch, up_to(1), vec![of_the_peer(1)]);
+    let held = peer_with_entries();
+    let late = acked(held.log(), session, epoch, up_to(1), vec![of_the_peer(1)]);
     cluster.queue_input(LEADER, late);
+    cluster.queue_input(LEADER, voted(held.log(), epoch, up_to(1), vec![of_the_peer(1)]));
     cluster.run();
     assert_eq!(cluster.replica(0).log().entries().count(), 0);
 }
@@ -492,4 +494,58 @@ fn a_new_leader_sends_no_entries_that_all_nodes_hold() {
     assert!(cluster.replica(1).leads());
     assert!(!appends(&cluster).is_empty());
     assert_eq!(appends(&cluster).concat(), []);
+}
+
+/// A Vote of node 1, which holds this log, that reaches the candidate in the first session.
+fn voted(held: &Log, epoch: Epoch, vv: VersionVector, entries: Vec<Entry>) -> Input {
+    let digest = held.digest(&vv).expect("the peer holds what it votes with");
+    let vote = Message::Vote(Vote { epoch, vv, digest, entries, payloads: Vec::new() });
+    let packet = Packet { session: SessionId(1), message: Sealed::new(vote) };
+    Input::Receive { from: NodeId(1), packet }
+}
+
+#[test]
+fn a_candidate_asks_for_more_once_where_a_vote_can_come_twice() {
+    let parameters =
+        Parameters { retransmits: true, guards_elections: false, ..Parameters::default() };
+    let mut cluster = Cluster::with(3, 3, 1, parameters);
+    cluster.cut(0, 2);
+    cluster.queue_input(LEADER, Input::ElectionTimeout);
+    cluster.run();
+    let epoch = cluster.replica(0).promise();
+    cluster.sent.clear();
+    for requests in [1, 0] {
+        let vote = voted(peer_with_entries().log(), epoch, up_to(3), vec![of_the_peer(1)]);
+        let mut outputs = Vec::new();
+        cluster.nodes[0].hear(vote, &Steadfast, &mut outputs);
+        let length = cluster.replica(0).log().length();
+        cluster.nodes[0].hear(Input::Synced(length), &Steadfast, &mut outputs);
+        let sent = outputs.iter().filter(|it| matches!(it, Output::Send { .. })).count();
+        assert_eq!(sent, requests);
+    }
+}
+
+#[test]
+fn a_follower_offers_its_entries_again_only_when_the_session_with_the_leader_ended() {
+    let mut cluster = Cluster::new(3, 1, 1);
+    cluster.elect(1);
+    [(0, 1), (1, 2), (0, 2)].into_iter().for_each(|(one, other)| cluster.cut(one, other));
+    cluster.put(1, 1, "a");
+    (0..2).for_each(|_| cluster.elect(0));
+    let follower = NodeId(1);
+    let link = |peer, session| Input::LinkUp { peer, session: SessionId(session) };
+    cluster.queue_input(follower, link(NodeId(2), 8));
+    cluster.queue_input(follower, link(LEADER, 8));
+    cluster.run();
+    cluster.sent.clear();
+    heartbeats(&mut cluster, 1);
+    assert_eq!(offered(&cluster), 1);
+    cluster.queue_input(follower, Input::LinkDown { peer: NodeId(2) });
+    cluster.run();
+    heartbeats(&mut cluster, 1);
+    assert_eq!(offered(&cluster), 1, "the offer is under way");
+    cluster.queue_input(follower, link(LEADER, 9));
+    cluster.run();
+    heartbeats(&mut cluster, 1);
+    assert_eq!(offered(&cluster), 2, "the offer is lost");
 }

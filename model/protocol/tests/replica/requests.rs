@@ -163,3 +163,16 @@ fn a_read_is_confirmed_by_a_peer_that_followed_after_it_began_and_holds_its_entr
     assert!(!confirms(&mut cluster, after, nothing), "it lacks the entry");
     assert!(confirms(&mut cluster, before, entry), "a message before this one had the tag");
 }
+
+#[test]
+fn a_refusal_that_rests_on_an_unsynced_entry_waits_until_the_entry_is_synced() {
+    let mut cluster = Cluster::new(1, 1, 1);
+    cluster.elect(0);
+    cluster.syncs = false;
+    cluster.put(0, 1, "a");
+    assert_eq!(cluster.write(0, 2, "b", Intent::Delete, Base::Visible), None);
+    let length = cluster.replica(0).log().length();
+    cluster.queue_input(NodeId(0), Input::Synced(length));
+    cluster.run();
+    assert!(matches!(cluster.answer(2), Some(Outcome::Refused(Refusal::NotFound { .. }))));
+}
