@@ -258,3 +258,11 @@ fn a_halted_node_notes_the_end_of_a_session_and_ignores_a_node_that_is_no_member
     assert_eq!(node.hear(Input::LinkDown { peer: NodeId(0) }), []);
     assert_eq!(node.replica.session(NodeId(0)), None);
 }
+
+#[test]
+fn a_node_halts_when_a_message_brings_an_entry_of_its_own_that_it_never_made() {
+    let mut node = Node::new(1, 1, &[]);
+    node.receive(append(FIRST, held(&[]), &[entry(1, 1, "x")]));
+    assert!(matches!(node.replica.halted(), Some(Halt::RolledBack { logged: Sequence(0), .. })));
+    assert_eq!(node.replica.log().entries().count(), 0);
+}

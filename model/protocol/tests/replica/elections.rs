@@ -393,6 +393,13 @@ fn a_node_keeps_no_account_of_peers_that_no_rule_reads() {
     });
     cluster.run();
     assert_eq!(following(&cluster, 2).has_asked, NodeSet::default(), "it has heard no leader");
+    let mut cluster = Cluster::new(3, 2, 2);
+    cluster.elect(0);
+    cluster.cut(0, 2);
+    cluster.elect(2);
+    assert!(following(&cluster, 1).has_asked.contains(NodeId(2)));
+    cluster.cut(0, 1);
+    assert_eq!(following(&cluster, 1).has_asked, NodeSet::default(), "it hears no leader");
 }
 
 #[test]
@@ -515,4 +522,54 @@ fn without_guards_a_leader_keeps_leading_when_its_timer_runs_out() {
     cluster.cut(0, 2);
     (0..2).for_each(|_| cluster.elect(0));
     assert!(cluster.replica(0).leads());
+}
+
+#[test]
+fn a_follower_hears_its_leader_also_when_the_session_with_another_peer_ends() {
+    let mut cluster = Cluster::new(3, 2, 2);
+    cluster.elect(0);
+    cluster.cut(1, 2);
+    cluster.link(1, 2);
+    cluster.cut(0, 2);
+    cluster.elect(2);
+    assert!(!cluster.replica(2).leads());
+}
+
+#[test]
+fn the_first_request_of_a_new_session_is_no_second_request() {
+    let mut cluster = Cluster::new(3, 2, 2);
+    cluster.elect(0);
+    cluster.cut(0, 2);
+    cluster.elect(2);
+    cluster.cut(1, 2);
+    cluster.link(1, 2);
+    assert!(!cluster.replica(2).leads(), "it asks at once, and its timer has not run out again");
+}
+
+#[test]
+fn a_grant_ends_with_its_session() {
+    let mut cluster = Cluster::new(5, 3, 3);
+    let asked = hear(&mut cluster, 0, Input::ElectionTimeout);
+    let grant = answer_of_node_1(&mut cluster, &asked);
+    hear(&mut cluster, 0, grant);
+    hear(&mut cluster, 0, Input::LinkDown { peer: NodeId(1) });
+    let epoch = Epoch { round: Round(1), node: NodeId(0) };
+    for (granting, enough) in [(2, false), (3, true)] {
+        let message = Sealed::new(Message::PreVote(PreVote { epoch }));
+        let packet = Packet { session: SessionId(1), message };
+        hear(&mut cluster, 0, Input::Receive { from: NodeId(granting), packet });
+        assert_eq!(matches!(cluster.replica(0).role(), Role::Candidate(_)), enough);
+    }
+}
+
+#[test]
+fn a_candidate_asks_a_peer_that_has_voted_for_no_second_vote() {
+    let mut cluster = Cluster::with(3, 3, 1, unguarded(false));
+    cluster.cut(0, 2);
+    cluster.elect(0);
+    cluster.sent.clear();
+    cluster.link(0, 1);
+    assert_eq!(cluster.sent, []);
+    cluster.link(0, 2);
+    assert!(cluster.replica(0).leads(), "it asks the peer whose vote it lacks");
 }
