@@ -41,6 +41,7 @@ impl Replica {
             counts_at: self.log.length(),
         }]);
         self.peers().for_each(|peer| self.request_vote(peer, turn));
+        // The promise is not synced yet, so only a twin leads at once.
         self.maybe_lead(turn);
     }
 
