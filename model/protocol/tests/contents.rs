@@ -289,6 +289,8 @@ fn the_end_of_a_session_drops_the_output_for_that_peer_only() {
     assert_eq!(node.0.outbox().len(), 1, "an Ack waits for the log");
     node.unlink(N2);
     assert_eq!(node.0.outbox().len(), 1);
+    node.unlink(N3);
+    assert_eq!(node.0.outbox().len(), 0);
 }
 
 #[test]
