@@ -3,8 +3,8 @@
 use steadfast_protocol::{
     Append, Change, Content, ContentId, ContentReply, Counter, Digest, Dot, Effect, Entry,
     EntryBody, Epoch, Identity, Input, Message, Need, NodeId, Packet, Parameters, Path, Payload,
-    Record, Replica, RequestId, Round, Sealed, Sequence, SessionId, Settings, Stamp, Steadfast,
-    Tag, VersionVector,
+    Record, Replica, RequestId, Role, Round, Sealed, Sequence, SessionId, Settings, Stamp,
+    Steadfast, Tag, VersionVector,
 };
 
 const N0: NodeId = NodeId(0);
@@ -289,13 +289,18 @@ fn the_end_of_a_session_drops_the_output_for_that_peer_only() {
     assert_eq!(node.0.outbox().len(), 1, "an Ack waits for the log");
     node.unlink(N2);
     assert_eq!(node.0.outbox().len(), 1);
+    node.unlink(N3);
+    assert_eq!(node.0.outbox().len(), 0);
 }
 
 #[test]
-fn a_node_has_no_session_with_itself() {
+fn a_node_has_no_session_with_itself_or_with_a_node_that_is_no_member() {
     let mut node = Follower::with(&[]);
-    node.link(N0);
-    assert_eq!((node.0.session(N0), node.0.linked().count()), (None, 0));
+    for stranger in [N0, NodeId(5)] {
+        assert_eq!(node.link(stranger), []);
+        assert_eq!((node.0.session(stranger), node.0.linked().count()), (None, 0));
+        assert_eq!(node.unlink(stranger), []);
+    }
 }
 
 /// The payloads that a node sends with the two entries of node 1 that its leader lacks: the second
@@ -324,4 +329,100 @@ fn a_delta_has_a_base_that_both_ends_hold_and_that_is_another_content() {
     assert_eq!(payloads(&[7, 8], 8), [whole(7), delta(8, 7)]);
     assert_eq!(payloads(&[8], 8), [whole(8)], "the base is not here");
     assert_eq!(payloads(&[7], 7), [whole(7), whole(7)], "a content is no base of itself");
+}
+
+#[test]
+fn a_node_that_asks_to_lead_follows_a_leader_whose_entries_must_wait() {
+    let mut node = Follower::linked(&[7]);
+    node.hear(Input::ElectionTimeout);
+    assert!(matches!(node.0.role(), Role::PreCandidate(_)));
+    node.append(N3, &[entry(1, 2, 9)], &[]);
+    assert_eq!(node.0.waiting().len(), 1);
+    assert!(matches!(node.0.role(), Role::Follower(_)));
+}
+
+#[test]
+fn messages_of_a_peer_wait_behind_one_another_and_none_for_another_peer() {
+    let mut node = Follower::linked(&[7]);
+    node.append(N3, &[entry(1, 2, 9)], &[]);
+    node.append(N3, &[entry(1, 3, 7)], &[]);
+    assert_eq!(node.0.waiting().len(), 2, "the second would leave a gap");
+    node.append(N4, &[entry(2, 1, 7)], &[]);
+    assert_eq!(node.0.waiting().len(), 2);
+    assert_eq!(node.0.log().sequence(N2), Sequence(1));
+}
+
+#[test]
+fn a_waiting_message_is_dropped_only_if_a_later_one_of_its_peer_repeats_it() {
+    let mut node = Follower::linked(&[7]);
+    node.append(N3, &[entry(1, 2, 9)], &[]);
+    node.append(N4, &[entry(1, 2, 9)], &[]);
+    assert_eq!(node.0.waiting().len(), 2, "it came from another peer");
+    node.append(N3, &[entry(1, 3, 9)], &[]);
+    assert_eq!(node.0.waiting().len(), 3, "it brings another entry");
+    let mut node = Follower::linked(&[7]);
+    for entries in [&[entry(1, 2, 9)][..], &[entry(1, 2, 9), entry(1, 3, 8)], &[entry(1, 2, 9)]] {
+        node.append(N3, entries, &[]);
+    }
+    assert_eq!(node.0.waiting().len(), 3, "the last does not repeat the one before it");
+}
+
+#[test]
+fn a_leader_of_an_earlier_epoch_is_not_heard_by_an_append_that_waits() {
+    for (round, heard) in [(0, false), (1, true)] {
+        let mut node = Follower::linked(&[7]);
+        let append = Append {
+            epoch: Epoch { round: Round(round), node: N3 },
+            tag: Tag(0),
+            entries: vec![entry(1, 2, 9)],
+            vv: VersionVector::default(),
+            digest: Digest::default(),
+            payloads: Vec::new(),
+        };
+        let effects = node.receive(N3, Message::Append(append));
+        assert_eq!(node.0.waiting().len(), 1);
+        assert_eq!(effects.contains(&Effect::ResetElectionTimer), heard);
+    }
+}
+
+#[test]
+fn a_node_that_halts_over_a_waiting_message_keeps_no_other() {
+    let mut node = Follower::linked(&[7]);
+    node.append(N3, &[entry(1, 2, 9)], &[]);
+    node.append(N4, &[entry(1, 2, 8)], &[]);
+    node.append(N2, &[entry(2, 1, 6)], &[]);
+    assert_eq!((node.0.waiting().len(), node.wanted().len()), (3, 3));
+    let effects = node.hear(Input::Stored { content: content(9) });
+    assert!(node.0.halted().is_some(), "nodes 3 and 4 sent different entries");
+    assert_eq!((asked(&effects), node.0.waiting().len(), node.wanted()), (vec![], 0, vec![]));
+}
+
+#[test]
+fn an_answer_of_one_peer_leaves_the_question_to_another_open() {
+    let mut node = Follower::with(&[]);
+    assert_eq!(asked(&node.link(N1)), [N1]);
+    node.link(N2);
+    node.link(N4);
+    assert_eq!(asked(&node.answer(N2, 7, false)), []);
+    assert_eq!(asked(&node.answer(N1, 7, false)), [N4]);
+}
+
+#[test]
+fn a_node_remembers_which_peer_sent_the_payload_that_it_stores_after_the_session_ended() {
+    let mut node = Follower::linked(&[]);
+    assert_eq!(stores(&node.answer(N3, 7, true)), 1);
+    node.unlink(N3);
+    node.link(N3);
+    let unusable = Input::Unusable { content: content(7) };
+    assert_eq!(asked(&node.hear(unusable)), [N1], "the copy of node 3 is no good");
+}
+
+#[test]
+fn a_node_that_lacks_a_content_is_not_idle() {
+    let mut node = Follower::linked(&[]);
+    assert!(!node.0.is_idle(), "its log names one");
+    node.hear(Input::Stored { content: content(7) });
+    assert!(node.0.is_idle());
+    node.append(N3, &[entry(1, 2, 9)], &[]);
+    assert!(!node.0.is_idle(), "a message waits");
 }

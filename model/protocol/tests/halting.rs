@@ -247,3 +247,22 @@ fn a_node_logs_no_entry_whose_writer_had_seen_another_one_than_it_holds() {
     assert_eq!(node.replica.halted(), Some(&Halt::EntriesDiffer { peer, vv: seen.0 }));
     assert_eq!(node.replica.log().vv(), &seen.0, "nothing more is logged");
 }
+
+#[test]
+fn a_halted_node_notes_the_end_of_a_session_and_ignores_a_node_that_is_no_member() {
+    let mut node = Node::new(1, 1, &[]);
+    node.receive(append(FIRST, held(&[entry(1, 1, "x")]), &[]));
+    assert!(node.replica.halted().is_some());
+    assert_eq!(node.hear(Input::LinkDown { peer: NodeId(2) }), []);
+    assert_eq!(node.replica.session(NodeId(0)), Some(node.session));
+    assert_eq!(node.hear(Input::LinkDown { peer: NodeId(0) }), []);
+    assert_eq!(node.replica.session(NodeId(0)), None);
+}
+
+#[test]
+fn a_node_halts_when_a_message_brings_an_entry_of_its_own_that_it_never_made() {
+    let mut node = Node::new(1, 1, &[]);
+    node.receive(append(FIRST, held(&[]), &[entry(1, 1, "x")]));
+    assert!(matches!(node.replica.halted(), Some(Halt::RolledBack { logged: Sequence(0), .. })));
+    assert_eq!(node.replica.log().entries().count(), 0);
+}

@@ -111,3 +111,11 @@ fn a_node_asks_for_the_contents_that_its_log_names_and_its_disk_lacks() {
     let wants = replica.expect("a whole log").wants().to_vec();
     assert_eq!(wants.iter().map(|it| it.content).collect::<Vec<_>>(), [content(2)]);
 }
+
+#[test]
+fn a_recovered_node_knows_the_entries_of_the_requests_in_its_log() {
+    let logged = entry(1, 1, &[]);
+    let request = RequestId { client: 1, number: 1 };
+    let replica = recover(&[Record::Identity(identity()), logged.clone()]).expect("a whole log");
+    assert_eq!(replica.log().written_by(request), logged.entry());
+}

@@ -34,6 +34,8 @@ impl Replica {
     /// Logs the promise and the entries of an Append and acknowledges it.
     pub(super) fn follow_append(&mut self, from: NodeId, append: &Append, turn: &mut Turn<'_>) {
         let promise = (append.epoch > self.promise()).then_some(append.epoch);
+        // A pre-candidate follows the leader that it had promised to follow. A candidate or leader receives
+        // no Append of its own epoch, unless a twin gives two nodes the same epoch.
         if promise.is_some() || !matches!(self.role, Role::Follower(_)) {
             self.step_down(turn);
         }
@@ -134,6 +136,7 @@ impl Replica {
     /// lacks, until the window is full. The cost does not depend on the number of entries that a peer
     /// lacks.
     pub(super) fn replicate(&mut self, turn: &mut Turn<'_>) {
+        // For speed only: the steps below do nothing without a leadership.
         if !self.leads() {
             return;
         }
@@ -157,6 +160,7 @@ impl Replica {
             return None;
         };
         let progress = &peers[peer.index()];
+        // The first condition is for speed only: the batch would be empty.
         if progress.sent.includes(&self.synced_vv)
             || !progress.is_open(self.parameters.limits, turn.decisions)
         {
@@ -164,6 +168,7 @@ impl Replica {
         }
         let is_sent = |entry: &Entry| turn.decisions.forwards(entry, self.id());
         let entries = self.batch(&progress.sent, &self.synced_vv, turn, is_sent);
+        // Only a twin whose `forwards` leaves all entries out gets none here.
         (!entries.is_empty()).then_some(entries)
     }
 

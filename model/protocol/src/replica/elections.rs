@@ -40,9 +40,8 @@ impl Replica {
             vv: *self.log.vv(),
             counts_at: self.log.length(),
         }]);
-        if !self.settings().elects(self.alone()) {
-            self.peers().for_each(|peer| self.request_vote(peer, turn));
-        }
+        self.peers().for_each(|peer| self.request_vote(peer, turn));
+        // The promise is not synced yet, so only a twin leads at once.
         self.maybe_lead(turn);
     }
 
@@ -55,13 +54,15 @@ impl Replica {
         }
     }
 
-    /// Asks a peer for its vote, once this candidate has synced its own promise.
+    /// Asks a peer for its vote, once this candidate has synced its own promise. A candidate that elects
+    /// itself asks nobody.
     pub(super) fn request_vote(&mut self, peer: NodeId, turn: &mut Turn<'_>) {
+        if self.settings().elects(self.alone()) {
+            return;
+        }
         let vv = *self.log.vv();
         let request = VoteRequest { epoch: self.promise(), vv, digest: self.digest(&vv) };
-        if !self.settings().elects(self.alone()) {
-            self.hold_message(peer, Message::VoteRequest(request), turn);
-        }
+        self.hold_message(peer, Message::VoteRequest(request), turn);
     }
 
     pub(super) fn on_vote_request(

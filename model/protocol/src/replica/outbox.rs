@@ -49,6 +49,7 @@ impl Replica {
                 return true;
             }
             let current = sessions.get(held.to.index()).copied().flatten();
+            // The end of a session dropped its messages; only a twin keeps them.
             if !turn.decisions.is_of_session(held.packet.session, current) {
                 return true;
             }

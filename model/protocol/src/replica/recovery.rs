@@ -87,7 +87,6 @@ fn check_record(
             let is_member = entry.dot.origin.0 < identity.settings.nodes();
             let is_other = |held| decisions.context_differs(entry.context_digest, held);
             is_member
-                && !log.vv().covers(entry.dot)
                 && decisions.closes_no_gap(entry, log.vv())
                 && !log.digest(&entry.context).is_some_and(is_other)
         }

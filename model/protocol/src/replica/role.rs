@@ -112,6 +112,7 @@ impl Progress {
     /// sent beyond them left a gap, so the peer refused them, and the leader sends them again.
     pub(super) fn note(&mut self, vv: &VersionVector, decisions: &dyn Decisions) {
         let is_first = self.flow != Flow::Stream;
+        // Only a twin asks this: the right protocol believes each first Ack.
         let is_lower = self.acked.is_some_and(|acked| !vv.includes(&acked));
         if is_first && (!is_lower || decisions.believes_lower_ack()) {
             (self.acked, self.sent) = (Some(*vv), *vv);

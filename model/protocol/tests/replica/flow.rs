@@ -8,7 +8,7 @@ use steadfast_node::Output;
 use steadfast_protocol::{
     Ack, Append, Change, Counter, Digest, Dot, Entry, EntryBody, Epoch, Identity, Input, Limits,
     Log, Message, NodeId, Outcome, Packet, Parameters, Path, Record, Replica, RequestId, Sealed,
-    Sequence, SessionId, Settings, Stamp, Steadfast, Tag, VersionVector,
+    Sequence, SessionId, Settings, Stamp, Steadfast, Tag, VersionVector, Vote,
 };
 
 const LEADER: NodeId = NodeId(0);
@@ -177,9 +177,8 @@ fn offered(cluster: &Cluster) -> usize {
 /// Sends node 1 heartbeats of a leader that has received none of the entries offered to it.
 fn heartbeats(cluster: &mut Cluster, count: usize) {
     for _ in 0..count {
-        let leader = cluster.replica(0);
-        let (epoch, vv) = (leader.promise(), VersionVector::default());
-        let session = leader.session(NodeId(1)).expect("they are linked");
+        let (epoch, vv) = (cluster.replica(0).promise(), VersionVector::default());
+        let session = cluster.replica(1).session(LEADER).expect("they are linked");
         let digest = Digest::default();
         let (tag, entries, payloads) = (Tag::default(), Vec::new(), Vec::new());
         let append = Append { epoch, tag, entries, vv, digest, payloads };
@@ -321,4 +320,232 @@ fn a_leader_asks_for_more_after_entries_only_and_once_where_they_can_come_twice(
             assert_eq!(sent, usize::from(asks), "{brought:?}, doubled: {retransmits}");
         }
     }
+}
+
+#[test]
+fn no_more_offered_entries_are_under_way_than_the_window_allows() {
+    let mut cluster = Cluster::with(2, 1, 1, narrow(1, 2));
+    cluster.elect(1);
+    cluster.cut(0, 1);
+    (1..=5).for_each(|number| drop(cluster.put(1, number, "a")));
+    (0..2).for_each(|_| cluster.elect(0));
+    assert!(cluster.replica(0).promise() > cluster.replica(1).promise());
+    cluster.sent.clear();
+    cluster.queue_input(NodeId(1), Input::LinkUp { peer: LEADER, session: SessionId(9) });
+    cluster.run();
+    heartbeats(&mut cluster, 5);
+    assert_eq!(offered(&cluster), 2);
+}
+
+#[test]
+fn a_leader_that_stepped_down_learns_nothing_from_a_late_ack_or_vote() {
+    let mut cluster = Cluster::new(2, 2, 2);
+    cluster.elect(0);
+    (0..2).for_each(|_| cluster.elect(0));
+    assert!(!cluster.replica(0).leads());
+    let (session, epoch) = (SessionId(1), cluster.replica(0).promise());
+    let held = peer_with_entries();
+    let late = acked(held.log(), session, epoch, up_to(1), vec![of_the_peer(1)]);
+    cluster.queue_input(LEADER, late);
+    cluster.queue_input(LEADER, voted(held.log(), epoch, up_to(1), vec![of_the_peer(1)]));
+    cluster.run();
+    assert_eq!(cluster.replica(0).log().entries().count(), 0);
+}
+
+#[test]
+fn a_leader_that_lacks_nothing_asks_for_nothing() {
+    let mut cluster = Cluster::new(2, 1, 1);
+    cluster.elect(0);
+    let (session, epoch) = (SessionId(1), cluster.replica(0).promise());
+    let ack = acked(peer_with_entries().log(), session, epoch, up_to(1), vec![of_the_peer(1)]);
+    cluster.sent.clear();
+    cluster.queue_input(LEADER, ack);
+    cluster.run();
+    assert_eq!(cluster.replica(0).log().entries().count(), 1);
+    assert_eq!(appends(&cluster), Vec::<Vec<Dot>>::new());
+}
+
+/// Reports to the leader that its log is on disk, and lets no other disk sync.
+fn sync_leader(cluster: &mut Cluster) {
+    let length = cluster.replica(0).log().length();
+    cluster.queue_input(LEADER, Input::Synced(length));
+    cluster.run();
+}
+
+#[test]
+fn a_heartbeat_does_not_take_the_place_of_the_question_for_more() {
+    let mut cluster = Cluster::new(2, 1, 1);
+    cluster.elect(0);
+    cluster.syncs = false;
+    let (session, epoch) = (SessionId(1), cluster.replica(0).promise());
+    let ack = acked(peer_with_entries().log(), session, epoch, up_to(3), vec![of_the_peer(1)]);
+    cluster.queue_input(LEADER, ack);
+    cluster.tick(0);
+    cluster.sent.clear();
+    sync_leader(&mut cluster);
+    assert_eq!(appends(&cluster), [Vec::new()], "its vector says that it has synced the first");
+}
+
+#[test]
+fn a_leader_sends_further_entries_before_a_peer_acknowledges_the_ones_before_them() {
+    let mut cluster = Cluster::new(2, 1, 1);
+    cluster.elect(0);
+    cluster.syncs = false;
+    for number in 1..=3 {
+        cluster.put(0, number, "a");
+        sync_leader(&mut cluster);
+    }
+    assert_eq!(appends(&cluster).concat().len(), 3);
+}
+
+#[test]
+fn a_leader_does_not_send_a_peer_the_entries_that_came_from_it() {
+    let mut cluster = Cluster::new(2, 1, 1);
+    cluster.elect(0);
+    let (session, epoch) = (SessionId(1), cluster.replica(0).promise());
+    for number in 1..=2 {
+        let entries = vec![of_the_peer(number)];
+        let ack = acked(peer_with_entries().log(), session, epoch, up_to(number), entries);
+        cluster.queue_input(LEADER, ack);
+        cluster.run();
+    }
+    assert_eq!(cluster.replica(0).synced_vv(), &up_to(2));
+    assert_eq!(appends(&cluster).concat(), []);
+}
+
+#[test]
+fn a_question_for_more_ends_with_its_session() {
+    let mut cluster = Cluster::new(2, 1, 1);
+    cluster.elect(0);
+    cluster.syncs = false;
+    let (session, epoch) = (SessionId(1), cluster.replica(0).promise());
+    let ack = acked(peer_with_entries().log(), session, epoch, up_to(3), vec![of_the_peer(1)]);
+    cluster.queue_input(LEADER, ack);
+    cluster.queue_input(LEADER, Input::LinkUp { peer: NodeId(1), session: SessionId(2) });
+    cluster.run();
+    cluster.sent.clear();
+    sync_leader(&mut cluster);
+    assert_eq!(appends(&cluster), Vec::<Vec<Dot>>::new(), "the new one began with an Append");
+}
+
+#[test]
+fn a_stream_keeps_within_the_window() {
+    let mut cluster = Cluster::with(2, 1, 1, narrow(1, 2));
+    cluster.elect(0);
+    cluster.syncs = false;
+    for number in 1..=5 {
+        cluster.put(0, number, "a");
+        sync_leader(&mut cluster);
+    }
+    assert_eq!(appends(&cluster).concat().len(), 2);
+}
+
+/// A new session of which only the leader knows, so that its messages are lost.
+fn link_leader(cluster: &mut Cluster) {
+    cluster.queue_input(LEADER, Input::LinkUp { peer: NodeId(1), session: SessionId(9) });
+    cluster.run();
+}
+
+#[test]
+fn the_first_append_of_a_session_carries_the_entries_that_the_last_one_lost() {
+    let mut cluster = Cluster::new(2, 1, 1);
+    cluster.elect(0);
+    cluster.syncs = false;
+    cluster.put(0, 1, "a");
+    sync_leader(&mut cluster);
+    cluster.sent.clear();
+    link_leader(&mut cluster);
+    assert_eq!(appends(&cluster).concat().len(), 1);
+}
+
+#[test]
+fn a_heartbeat_repeats_a_probe_with_its_entries_where_messages_can_be_lost() {
+    let mut cluster = with_backlog(Parameters { retransmits: true, ..Parameters::default() }, 3);
+    link_leader(&mut cluster);
+    cluster.tick(0);
+    let sent: Vec<usize> = appends(&cluster).iter().map(Vec::len).collect();
+    assert_eq!(sent, [3, 3]);
+}
+
+#[test]
+fn a_heartbeat_does_not_end_a_stream_where_messages_can_be_lost() {
+    let parameters = Parameters { retransmits: true, ..Parameters::default() };
+    let mut cluster = Cluster::with(2, 1, 1, parameters);
+    cluster.elect(0);
+    cluster.syncs = false;
+    // The disk of the follower hangs, so no Ack follows.
+    for number in 1..=2 {
+        cluster.put(0, number, "a");
+        cluster.tick(0);
+        sync_leader(&mut cluster);
+    }
+    let second = Dot { origin: LEADER, sequence: Sequence(2) };
+    assert_eq!(appends(&cluster).last(), Some(&vec![second]), "it goes out at once");
+}
+
+#[test]
+fn a_new_leader_sends_no_entries_that_all_nodes_hold() {
+    let mut cluster = Cluster::new(3, 2, 2);
+    cluster.elect(0);
+    (1..=3).for_each(|number| drop(cluster.put(0, number, "a")));
+    cluster.cut(0, 1);
+    cluster.sent.clear();
+    (0..2).for_each(|_| cluster.elect(1));
+    assert!(cluster.replica(1).leads());
+    assert!(!appends(&cluster).is_empty());
+    assert_eq!(appends(&cluster).concat(), []);
+}
+
+/// A Vote of node 1, which holds this log, that reaches the candidate in the first session.
+fn voted(held: &Log, epoch: Epoch, vv: VersionVector, entries: Vec<Entry>) -> Input {
+    let digest = held.digest(&vv).expect("the peer holds what it votes with");
+    let vote = Message::Vote(Vote { epoch, vv, digest, entries, payloads: Vec::new() });
+    let packet = Packet { session: SessionId(1), message: Sealed::new(vote) };
+    Input::Receive { from: NodeId(1), packet }
+}
+
+#[test]
+fn a_candidate_asks_for_more_once_where_a_vote_can_come_twice() {
+    let parameters =
+        Parameters { retransmits: true, guards_elections: false, ..Parameters::default() };
+    let mut cluster = Cluster::with(3, 3, 1, parameters);
+    cluster.cut(0, 2);
+    cluster.queue_input(LEADER, Input::ElectionTimeout);
+    cluster.run();
+    let epoch = cluster.replica(0).promise();
+    cluster.sent.clear();
+    for requests in [1, 0] {
+        let vote = voted(peer_with_entries().log(), epoch, up_to(3), vec![of_the_peer(1)]);
+        let mut outputs = Vec::new();
+        cluster.nodes[0].hear(vote, &Steadfast, &mut outputs);
+        let length = cluster.replica(0).log().length();
+        cluster.nodes[0].hear(Input::Synced(length), &Steadfast, &mut outputs);
+        let sent = outputs.iter().filter(|it| matches!(it, Output::Send { .. })).count();
+        assert_eq!(sent, requests);
+    }
+}
+
+#[test]
+fn a_follower_offers_its_entries_again_only_when_the_session_with_the_leader_ended() {
+    let mut cluster = Cluster::new(3, 1, 1);
+    cluster.elect(1);
+    [(0, 1), (1, 2), (0, 2)].into_iter().for_each(|(one, other)| cluster.cut(one, other));
+    cluster.put(1, 1, "a");
+    (0..2).for_each(|_| cluster.elect(0));
+    let follower = NodeId(1);
+    let link = |peer, session| Input::LinkUp { peer, session: SessionId(session) };
+    cluster.queue_input(follower, link(NodeId(2), 8));
+    cluster.queue_input(follower, link(LEADER, 8));
+    cluster.run();
+    cluster.sent.clear();
+    heartbeats(&mut cluster, 1);
+    assert_eq!(offered(&cluster), 1);
+    cluster.queue_input(follower, Input::LinkDown { peer: NodeId(2) });
+    cluster.run();
+    heartbeats(&mut cluster, 1);
+    assert_eq!(offered(&cluster), 1, "the offer is under way");
+    cluster.queue_input(follower, link(LEADER, 9));
+    cluster.run();
+    heartbeats(&mut cluster, 1);
+    assert_eq!(offered(&cluster), 2, "the offer is lost");
 }

@@ -2,7 +2,8 @@
 
 use crate::cluster::{Cluster, text};
 use steadfast_protocol::{
-    Base, Content, ContentId, Dot, Intent, NodeId, Outcome, Refusal, Sequence,
+    Ack, Base, Consistency, Content, ContentId, Dot, Input, Intent, Message, NodeId, Outcome,
+    Packet, Refusal, Sealed, Sequence, SessionId, Tag, VersionVector,
 };
 
 #[test]
@@ -104,4 +105,74 @@ fn a_write_of_one_origin_is_acknowledged_while_one_of_another_waits() {
     assert_eq!(cluster.put(0, 2, "b"), None, "no disk syncs it");
     assert_eq!(cluster.put(0, 1, "a"), Some(Outcome::Acknowledged { dot }));
     assert_eq!(cluster.answer(2), None);
+}
+
+#[test]
+fn only_a_leader_answers_linearizable_reads_and_others_say_who_leads() {
+    let mut cluster = Cluster::new(3, 2, 2);
+    cluster.elect(0);
+    let refused = Outcome::Refused(Refusal::NotLeader { leader: Some(NodeId(0)) });
+    assert_eq!(cluster.read(1, 1, Consistency::Linearizable), Some(refused));
+    let value = Outcome::Value { version: None, stale: false };
+    assert_eq!(cluster.read(0, 2, Consistency::Linearizable), Some(value));
+}
+
+#[test]
+fn a_leader_that_suffices_to_confirm_a_read_asks_nobody() {
+    let mut cluster = Cluster::new(2, 2, 1);
+    cluster.elect(0);
+    cluster.sent.clear();
+    let value = Outcome::Value { version: None, stale: false };
+    assert_eq!(cluster.read(0, 1, Consistency::Linearizable), Some(value));
+    assert_eq!(cluster.sent, []);
+}
+
+/// A leader of two whose peer, driven by hand, lacks its only entry, and a read that waits.
+fn with_a_waiting_read() -> Cluster {
+    let mut cluster = Cluster::new(2, 1, 2);
+    cluster.elect(0);
+    cluster.cut(0, 1);
+    cluster.queue_input(NodeId(0), Input::LinkUp { peer: NodeId(1), session: SessionId(9) });
+    assert_eq!(cluster.put(0, 1, "a"), None);
+    assert_eq!(cluster.read(0, 2, Consistency::Linearizable), None);
+    cluster
+}
+
+/// Lets the leader receive an Ack of its peer, and returns whether the read is answered.
+fn confirms(cluster: &mut Cluster, tag: Tag, vv: VersionVector) -> bool {
+    let leader = cluster.replica(0);
+    let digest = leader.log().digest(&vv).expect("it holds its entry");
+    let (epoch, entries, payloads) = (leader.promise(), Vec::new(), Vec::new());
+    let ack = Ack { epoch, tag, vv, digest, entries, payloads };
+    let packet = Packet { session: SessionId(9), message: Sealed::new(Message::Ack(ack)) };
+    cluster.queue_input(NodeId(0), Input::Receive { from: NodeId(1), packet });
+    cluster.run();
+    cluster.answer(2).is_some()
+}
+
+#[test]
+fn a_read_is_confirmed_by_a_peer_that_followed_after_it_began_and_holds_its_entries() {
+    let nothing = VersionVector::default();
+    let (before, after) = (Tag(0), Tag(1));
+    let mut cluster = with_a_waiting_read();
+    let entry = *cluster.replica(0).synced_vv();
+    assert!(!confirms(&mut cluster, before, nothing));
+    assert!(!confirms(&mut cluster, before, entry), "it may have elected another leader since");
+    assert!(confirms(&mut cluster, after, entry));
+    let mut cluster = with_a_waiting_read();
+    assert!(!confirms(&mut cluster, after, nothing), "it lacks the entry");
+    assert!(confirms(&mut cluster, before, entry), "a message before this one had the tag");
+}
+
+#[test]
+fn a_refusal_that_rests_on_an_unsynced_entry_waits_until_the_entry_is_synced() {
+    let mut cluster = Cluster::new(1, 1, 1);
+    cluster.elect(0);
+    cluster.syncs = false;
+    cluster.put(0, 1, "a");
+    assert_eq!(cluster.write(0, 2, "b", Intent::Delete, Base::Visible), None);
+    let length = cluster.replica(0).log().length();
+    cluster.queue_input(NodeId(0), Input::Synced(length));
+    cluster.run();
+    assert!(matches!(cluster.answer(2), Some(Outcome::Refused(Refusal::NotFound { .. }))));
 }
