@@ -107,8 +107,8 @@ impl Channels {
         Some(flight.packet)
     }
 
-    /// Lets the first of the messages that equal this one arrive before it, and returns the place of
-    /// that message: the model, which does not tell equal messages apart, delivers the first.
+    /// Lets the first of the messages that equal this one arrive before it, and returns the place
+    /// of that message: the model does not distinguish equal messages and delivers the first.
     pub(crate) fn swap_with_first_equal(&mut self, from: NodeId, to: NodeId, at: usize) -> usize {
         let flights = &mut self.channels[from.index()][to.index()].flights;
         let first = flights.partition_point(|it| it.packet < flights[at].packet);

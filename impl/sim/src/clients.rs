@@ -100,7 +100,8 @@ impl Simulation {
         self.crash_if(node, |after| after.kept == 0);
     }
 
-    /// A node crashes and leaves a record half written, if it was writing one; says whether it did.
+    /// A node crashes and leaves a record half written, if it was writing one; returns whether it
+    /// did.
     pub fn crash_tearing(&mut self, node: NodeId) -> bool {
         let torn = self.ledger.torn;
         self.crash_if(node, |after| after.kept < after.of && after.tail.is_uncertain());
@@ -289,7 +290,7 @@ impl Simulation {
                 let bytes = self.next_version(node, &file_name(path), bytes, random);
                 self.put(node, &file_name(path), bytes);
             }
-            // A leader that shows no such file refuses, and what it says of the file is judged.
+            // A leader that shows no such file refuses, and the refusal is judged.
             Plan::Delete { path } => {
                 self.delete(node, &file_name(path));
             }

@@ -97,7 +97,8 @@ impl Simulation {
         }
     }
 
-    /// Turns the oldest received payload into a content, and tells its node whether it can be used.
+    /// Turns the oldest received payload into a content, and reports to its node whether it can be
+    /// used.
     pub(crate) fn store(&mut self, node: NodeId) {
         let decisions = self.setup.decisions();
         let storage = self.nodes[node].node.storage_mut();

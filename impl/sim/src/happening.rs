@@ -1,4 +1,4 @@
-//! The happenings of a cluster, each with the data that it takes to apply and to tell it.
+//! The happenings of a cluster, each with the data that is needed to apply and to narrate it.
 //!
 //! A [`Step`] of a trace names a happening for a reader who has the model at hand. The simulator
 //! knows more about some: the message that arrives, the bytes that a client brings, and the records

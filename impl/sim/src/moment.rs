@@ -1,4 +1,4 @@
-//! A moment of a run, to be told later.
+//! A moment of a run, to be narrated later.
 
 use steadfast_guarantees::{GuaranteeId, Operation};
 use steadfast_protocol::{NodeId, Replica};

@@ -1,4 +1,4 @@
-//! The narrator: a run in words, told beside the run.
+//! The narrator: a run in words, written beside the run.
 
 use steadfast_guarantees::{GuaranteeId, History, Status};
 use steadfast_protocol::Replica;
@@ -9,11 +9,11 @@ use crate::nodes::Nodes;
 use crate::words::Words;
 use crate::{Time, Timeline};
 
-/// The number of moments that wait to be told at most.
+/// The largest number of moments that wait to be narrated.
 const MOMENTS_MAX: usize = 1_000;
 
-/// Tells a run in words. It stands beside the run: a step leaves a [`Moment`], and the moments
-/// are told when the timeline is read, or when [`MOMENTS_MAX`] of them wait.
+/// Narrates a run in words. It stands beside the run: a step leaves a [`Moment`], and the narrator
+/// turns the moments into lines when the timeline is read, or when [`MOMENTS_MAX`] of them wait.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Narrator {
     moments: Vec<Moment>,
@@ -21,18 +21,18 @@ pub(crate) struct Narrator {
     statuses: Vec<Status>,
     /// The number of guarantees noted as broken.
     broken: usize,
-    /// The nodes as they were after the last moment that was told.
+    /// The nodes after the last narrated moment.
     nodes: Vec<Option<Replica>>,
     timeline: Timeline,
 }
 
 impl Narrator {
-    /// Takes the nodes as they are for the beginning.
+    /// Begins with these nodes.
     pub(crate) fn begin(&mut self, nodes: &Nodes) {
         self.nodes = nodes.iter().map(|it| it.node.replica().cloned()).collect();
     }
 
-    /// Notes a moment, to be told later.
+    /// Adds a moment, to be narrated later.
     pub(crate) fn note(
         &mut self,
         mut moment: Moment,
@@ -55,7 +55,7 @@ impl Narrator {
         }
     }
 
-    /// Tells the moments that wait; returns all lines so far.
+    /// Narrates the moments that wait; returns all lines so far.
     pub(crate) fn timeline(&mut self, contents: &Contents) -> &Timeline {
         for moment in std::mem::take(&mut self.moments) {
             let mut after = self.nodes.clone();

@@ -1,4 +1,5 @@
-//! The five scenarios: stories about a cluster, told on real bytes and judged by every guarantee.
+//! The five scenarios: runs of a cluster on real bytes, with a narration, judged by every
+//! guarantee.
 
 mod basic_replication;
 mod conflict_resolution;
@@ -20,9 +21,9 @@ pub use sources::{InMemory, Scratch, Source, Splice, default_sources, write_spli
 use story::Teller;
 pub use story::{Finding, Story};
 
-/// The cluster and the files that a scenario is told with.
+/// The cluster and the files that a scenario runs with.
 pub struct Cast<'a> {
-    /// Where all random numbers come from.
+    /// The source of all random numbers.
     pub seed: u64,
     /// N; 3 by default.
     pub nodes: u8,
@@ -32,7 +33,7 @@ pub struct Cast<'a> {
     pub write: Option<u8>,
     /// The files, at least one.
     pub sources: Vec<Source>,
-    /// Where changed versions of long files are kept.
+    /// The store for changed versions of long files.
     pub scratch: &'a dyn Scratch,
     /// Makes the observer of a story, which is called after every step.
     pub observer: Option<&'a dyn Fn() -> Observer>,
@@ -48,7 +49,7 @@ pub struct Scenario {
     run: fn(&Cast<'_>) -> Result<Vec<Story>, ScenarioError>,
 }
 
-/// Why a scenario could not be told.
+/// Why a scenario cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum ScenarioError {
     /// There is no such cluster.
@@ -92,10 +93,10 @@ pub static SCENARIOS: [Scenario; 5] = [
 ];
 
 impl Scenario {
-    /// Tells the scenario, once for each cluster that it is about.
+    /// Runs the scenario, once for each cluster that it is about.
     ///
     /// # Errors
-    /// It cannot be told with this cast.
+    /// It cannot run with this cast.
     pub fn tell(&self, cast: &Cast<'_>) -> Result<Vec<Story>, ScenarioError> {
         (self.run)(cast)
     }
@@ -108,12 +109,12 @@ impl fmt::Debug for Scenario {
 }
 
 impl Cast<'_> {
-    /// The votes or copies that more than half of the nodes are.
+    /// The smallest number of votes or copies that is more than half of the nodes.
     fn majority(&self) -> u8 {
         self.nodes / 2 + 1
     }
 
-    /// A teller of a story about a cluster with this E and W, unless others were asked for.
+    /// A runner of a story about a cluster with this E and W, unless the cast names others.
     fn begin(
         &self,
         name: &'static str,

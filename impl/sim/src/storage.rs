@@ -51,7 +51,7 @@ pub(crate) struct Storage {
     log: Option<SerialLog<SimulatedDisk>>,
     /// The records of the log, decoded; the log's bytes are compared with them at each recovery.
     records: Vec<Record>,
-    /// How many records the replica was told are synced.
+    /// The number of synced records that the replica knows of.
     synced: usize,
     /// How many records are synced or being synced.
     handed: usize,
@@ -145,7 +145,8 @@ impl Storage {
         self.handed > self.synced
     }
 
-    /// Begins to sync the records appended so far; false if there are none, or a sync is under way.
+    /// Begins to sync the records appended so far; returns false if none are unsynced, or if a sync
+    /// is under way.
     pub(crate) fn maybe_begin_sync(&mut self) -> bool {
         let begins = self.handed == self.synced && self.records.len() > self.synced;
         if begins {
@@ -186,7 +187,7 @@ impl Storage {
         self.written = self.handed;
     }
 
-    /// Notes that the replica was told of a batch that is on disk.
+    /// Notes that the replica knows of a batch that is on disk.
     pub(crate) fn note_synced(&mut self, end: usize) -> LogIndex {
         self.synced = end;
         self.synced()
@@ -255,8 +256,8 @@ impl Storage {
     }
 
     /// Restores the copy of the disk of a node that is down, if records were synced since it was
-    /// made, and says how many remain. A copy of a disk in use holds what a crash at that moment would
-    /// have left.
+    /// made, and returns the number of records that remain. A copy of a disk in use holds the
+    /// remains of a crash at that moment.
     pub(crate) fn roll_back(&mut self, random: &mut Random) -> Option<usize> {
         let backup = self.backup.as_ref().filter(|it| it.length < self.records.len())?;
         let copy = CRASHES.crash(&backup.disk, &mut |count| random.below(count));

@@ -28,7 +28,7 @@ const FULL_DISKS_PER_MILLE: u16 = 50;
 const SLOW_LINKS_PER_MILLE: u16 = 150;
 /// In how many runs of a thousand copies of contents get lost while a node is down.
 const LOST_CONTENTS_PER_MILLE: u16 = 100;
-/// How many files there are at most.
+/// The largest number of files.
 const PATHS_MAX: u8 = 3;
 /// In how many runs of a thousand clients read stale versions.
 const STALE_READS_PER_MILLE: u16 = 300;
@@ -307,8 +307,8 @@ impl Draft {
         std::mem::swap(&mut self.random, &mut random);
     }
 
-    /// A node whose log was rolled back starts again cut off from the nodes that could tell it so, and
-    /// writes: with E=1 it leads and uses numbers twice.
+    /// A node whose log was rolled back starts again, cut off from the nodes that could show it the
+    /// rollback, and writes: with E=1 it leads and uses numbers twice.
     fn add_reuse(&mut self, node: NodeId, starts: Duration) {
         let side = [node].into_iter().collect();
         self.add(

@@ -297,7 +297,7 @@ fn timed_out(replica: &Replica) -> Option<String> {
         Role::PreCandidate(_) => {
             Some("has heard no leader and asks whether it would be elected".to_owned())
         }
-        // Its next sync tells the rest.
+        // The next sync of the node brings the rest.
         Role::Follower(_) | Role::Leader(_) => None,
     }
 }

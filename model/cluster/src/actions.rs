@@ -1,4 +1,4 @@
-//! What can happen next.
+//! The steps that are possible in a state.
 
 use std::fmt;
 
@@ -13,9 +13,9 @@ use crate::{ClusterModel, ClusterState, View};
 /// A step of the model, with the message that it delivers, loses or doubles.
 #[derive(Clone, PartialEq)]
 pub struct Action {
-    /// What happens.
+    /// The step.
     pub step: Step,
-    /// The message, for people; the step says which it is.
+    /// The message, for people; the step identifies it.
     pub packet: Option<Packet>,
 }
 
@@ -41,12 +41,12 @@ impl fmt::Debug for Action {
     }
 }
 
-/// Where steps come from: each source looks at few parts of the cluster.
+/// The sources of steps: each looks at few parts of the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     /// Messages arrive.
     Deliveries { from: NodeId, to: NodeId },
-    /// What a node does by itself.
+    /// The steps of a node by itself.
     Progress(NodeId),
     /// Heartbeats that are progress.
     DueTicks,
@@ -60,7 +60,7 @@ pub(crate) enum Source {
     Time(NodeId),
     /// A node crashes.
     Crashes(NodeId),
-    /// A node comes back, maybe without what it had.
+    /// A node comes back, possibly without a part of its disk.
     Recoveries(NodeId),
     /// Cuts begin and end.
     Cuts,
@@ -104,7 +104,8 @@ impl ClusterModel {
         sources
     }
 
-    /// The sources of what happens by itself once no fault and no client acts any more.
+    /// The sources of the steps that happen by themselves once no fault and no client acts any
+    /// more.
     fn sources_of_progress(&self) -> Vec<Source> {
         let nodes = || NodeId::all(self.scope().settings.nodes());
         let deliveries = self.pairs().map(|(from, to)| Source::Deliveries { from, to });
@@ -115,12 +116,12 @@ impl ClusterModel {
         sources
     }
 
-    /// Collects what can happen next, in a fixed order.
+    /// Collects the possible steps, in a fixed order.
     pub(crate) fn collect(&self, state: &ClusterState, actions: &mut Vec<Action>) {
         self.collect_from(&self.sources, state, actions);
     }
 
-    /// Collects what happens by itself once no fault and no client acts any more.
+    /// Collects the steps that happen by themselves once no fault and no client acts any more.
     pub fn collect_progress(&self, state: &ClusterState, actions: &mut Vec<Action>) {
         self.collect_from(&self.sources_of_progress(), state, actions);
     }
@@ -132,8 +133,8 @@ impl ClusterModel {
         actions.extend(steps.into_iter().map(|step| Action::of(step, state)));
     }
 
-    /// Whether a step can happen here. Besides what a search tries, a client may ask a node that
-    /// does not lead: it is refused, which no search needs to know.
+    /// Whether a step can happen here. In addition to the steps of a search, a client may ask a
+    /// node that does not lead; the node refuses, and a search need not try this.
     #[must_use]
     pub fn admits(&self, state: &ClusterState, step: &Step) -> bool {
         let left = state.world.left;
@@ -143,7 +144,7 @@ impl ClusterModel {
             Step::Write { node, path, .. } => left.writes > 0 && is_up(node) && has_path(path),
             Step::Read { node, path } => left.reads > 0 && is_up(node) && has_path(path),
             Step::StaleRead { node, path } => left.stale_reads > 0 && is_up(node) && has_path(path),
-            // A run may lose more links than a search could try sets of.
+            // A run may lose more links at once than a search tries.
             Step::Cut(cut) => {
                 state.world.cut.is_none() && left.partitions > 0 && self.scope().has_cut(cut)
             }
@@ -253,8 +254,8 @@ impl ClusterModel {
         }
     }
 
-    /// Whether a leader that shows nothing of a path may miss what was acknowledged: what it refuses
-    /// then tells something.
+    /// Whether a leader that shows nothing of a path may lack an acknowledged write: then its
+    /// refusal reveals something that a guarantee can judge.
     fn may_miss<P: Parts>(&self, parts: &P, path: u32) -> bool {
         let acknowledged = || parts.history().acknowledged();
         self.scope().judges_order() && acknowledged().any(|(it, _)| it.path == *self.path(path))

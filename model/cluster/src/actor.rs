@@ -11,8 +11,8 @@ use steadfast_protocol::{
 
 use crate::Disk;
 
-/// What happens to one node besides messages. stateright calls these timers; they are issued by
-/// the world and never set, because its timer sets hash badly.
+/// The events of one node besides messages. stateright calls these timers; the world issues them
+/// itself and never sets them, because stateright's timer sets hash badly.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Event {
     /// The replica hears something.
@@ -25,14 +25,14 @@ pub enum Event {
     Bring(ContentId),
     /// The node crashes.
     Crash {
-        /// How many unsynced records survive.
+        /// The number of unsynced records that survive.
         kept: u32,
         /// Whether the next one is half written.
         torn: bool,
     },
     /// The log loses synced records.
     Rollback {
-        /// How many remain.
+        /// The number of records that remain.
         kept: u32,
     },
     /// The copy of a content is gone.
@@ -43,11 +43,11 @@ pub enum Event {
     Rot(ContentId),
 }
 
-/// A node as stateright keeps it: with the hash of all of it, and with what it told clients.
+/// A node as stateright keeps it: with a hash of its whole state, and with its answers to clients.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ActorNode {
     pub(crate) node: Node<Disk>,
-    /// What clients were told in the last step. The world takes it out at once.
+    /// The answers to clients in the last step. The world takes them out at once.
     pub(crate) answers: Vec<(RequestId, Outcome)>,
     /// A hash of the replica and the disk, computed once.
     digest: u64,
@@ -80,17 +80,17 @@ pub struct ReplicaActor {
     pub(crate) pipelined: bool,
 }
 
-/// What a node sends, in order.
+/// The messages that a node sends, in order.
 pub(crate) type Sent = Vec<(NodeId, Packet)>;
 
 impl ReplicaActor {
-    /// Lets something happen to a node. What it tells clients stays with it.
+    /// Applies an event to a node. Its answers to clients stay with it.
     pub(crate) fn react(&self, actor: &mut ActorNode, event: &Event) -> Sent {
         let mut sent = Vec::new();
         for output in self.outputs(&mut actor.node, event) {
             match output {
                 Output::Send { to, packet } => sent.push((to, packet)),
-                // Time is what the model makes of it: a timer may run out at any moment.
+                // The model decides about time: a timer may run out at any moment.
                 Output::ResetElectionTimer => {}
                 Output::Answer { request, outcome } => actor.answers.push((request, outcome)),
             }
@@ -138,14 +138,14 @@ impl ReplicaActor {
         outputs
     }
 
-    /// Lets something happen to a node, and hands out what it sends.
+    /// Applies an event to a node, and hands out the messages that it sends.
     fn react_as_actor(&self, actor: &mut ActorNode, event: &Event, out: &mut Out<Self>) {
         for (to, packet) in self.react(actor, event) {
             out.send(Id::from(to.index()), packet);
         }
     }
 
-    /// A node whose log no node could have written stays down.
+    /// A node stays down if its log could not have been written by any node.
     fn start(&self, node: &mut Node<Disk>) {
         let _ = node.start(self.decisions);
     }

@@ -1,7 +1,7 @@
-//! The cluster as components: what the search engine searches.
+//! The cluster as components, for the search engine.
 //!
-//! A state is a component for each node, one for each direction between two nodes, the history and
-//! the world. Steps are those of [`ClusterModel`], taken over [`Parts`] that note what they read.
+//! A state has a component for each node, one for each direction between two nodes, the history and
+//! the world. Steps are those of [`ClusterModel`], taken over [`Parts`] that note every read.
 
 mod alone;
 mod seen;
@@ -44,13 +44,13 @@ pub struct ClusterComponents {
 pub enum Component {
     /// A node.
     Node(Arc<ActorNode>),
-    /// What is under way in one direction, oldest first.
+    /// The messages under way in one direction, oldest first.
     Packets(Vec<Packet>),
     /// The ghost history.
     History(History),
     /// The world; as a summary, with connections or bounds only.
     World(World),
-    /// Of a direction, whether something is under way.
+    /// Of a direction, whether messages are under way.
     IsEmpty(bool),
     /// Of a node, its sessions by peer, and whether it is up and takes part.
     Sessions {
@@ -61,7 +61,7 @@ pub enum Component {
         /// The sessions that it has seen begin and not end.
         sessions: Vec<Option<SessionId>>,
     },
-    /// Of a node, whether nothing happens in it by itself.
+    /// Of a node, whether it causes no step by itself.
     Stillness {
         /// Whether its disk is at rest.
         is_at_rest: bool,
@@ -72,16 +72,16 @@ pub enum Component {
     },
     /// Of a node, its log.
     Log(Disk),
-    /// Of a node, what two guarantees ask of every node in every state.
+    /// Of a node, the facts that two guarantees need of every node in every state.
     Judged {
         /// Why it has halted; `None` if it has not.
         halted: Option<Halt>,
-        /// Whether a reader gets other bytes than a name says.
+        /// Whether a reader gets bytes that do not match a name.
         shows_wrong_content: bool,
     },
 }
 
-/// How a component changes, whatever it was.
+/// A change of a component of any kind.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Change(How);
 
@@ -92,7 +92,7 @@ enum How {
     History(HistoryChange),
 }
 
-/// What follows from a step once its changes are made.
+/// A consequence of a step once its changes are made.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Follow(After);
 
@@ -123,16 +123,17 @@ impl ClusterComponents {
         ClusterComponents { model, variant, rules, marks_dead, no_history, in_states, by_steps }
     }
 
-    /// Claims that a delivery is dead which changes nothing at its receiver, sends nothing and answers
+    /// Claims as dead a delivery that changes nothing at its receiver, sends nothing and answers
     /// nothing: for a search with [`steadfast_search::DeadSteps::Check`] or
     /// [`steadfast_search::DeadSteps::Drop`].
     ///
-    /// The argument: such a message does the same nothing for the rest of its session, because the
-    /// promise, the epoch and the acknowledged vectors that made it obsolete only grow, and the session
-    /// ends with a crash, a cut or a lost message, each of which loses the message as well. So it makes
-    /// no difference whether it is delivered now, later or never. Where messages overtake each other or
-    /// are lost one by one, a delivery also changes what can be lost, and no claim is made. The
-    /// argument is about the protocol as it is. Twins break it, and a search that checks says so.
+    /// The argument: such a message has no effect for the rest of its session, because the promise,
+    /// the epoch and the acknowledged vectors that made it obsolete only grow, and the session ends
+    /// with a crash, a cut or a lost message, each of which also loses the message. So it makes no
+    /// difference whether it is delivered now, later or never. Where messages overtake each other
+    /// or are lost one by one, a delivery also changes which messages can be lost, and no claim is
+    /// made. The argument is about the protocol as it is. Twins break it, and a search that checks
+    /// the claim reports so.
     #[must_use]
     pub fn with_dead_messages(mut self) -> Self {
         self.marks_dead = self.model.scope().network == Network::Fifo;

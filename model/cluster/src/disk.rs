@@ -5,7 +5,7 @@ use std::sync::Arc;
 use steadfast_node::{ContentCopy, NodeStorage, garbled, stored_or_unusable};
 use steadfast_protocol::{ContentId, Decisions, Input, LogIndex, NodeId, Payload, Record};
 
-/// What a crash leaves, and what it may take.
+/// A log with its unsynced tail, of which a crash may take a part, and the contents beside it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Disk {
     records: Arc<Vec<Record>>,
@@ -40,7 +40,7 @@ impl Disk {
         Disk { records, synced: self.synced, ..Disk::new(Vec::new(), self.is_pipelined) }
     }
 
-    /// How many records are not synced.
+    /// The number of unsynced records.
     #[must_use]
     pub fn tail(&self) -> usize {
         self.records.len() - self.synced
@@ -55,8 +55,8 @@ impl Disk {
         self.synced()
     }
 
-    /// Loses what a crash takes: of the unsynced records the first `kept` survive. The next one is
-    /// half written when `torn`; recovery drops it, unless the decision is to trust it.
+    /// Loses unsynced records in a crash: the first `kept` survive. The next one is half written if
+    /// `torn`; recovery drops it, unless the decisions trust it.
     pub(crate) fn crash(&mut self, kept: u32, torn: bool, decisions: &dyn Decisions) {
         let survivors = (self.synced + kept as usize).min(self.records.len());
         let half_written = self.records.get(survivors).filter(|_| torn).map(garbled);
@@ -99,7 +99,7 @@ impl Disk {
         self.contents.retain(|(it, _)| *it != content);
     }
 
-    /// Turns the oldest received payload into a content, and returns what the replica hears of it.
+    /// Turns the oldest received payload into a content, and returns the replica's input about it.
     pub(crate) fn store_next(&mut self, decisions: &dyn Decisions) -> Option<Input> {
         let payload = (!self.storing.is_empty()).then(|| self.storing.remove(0))?;
         let content = payload.content;

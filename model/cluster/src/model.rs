@@ -1,4 +1,4 @@
-//! The model: what a step does to the cluster, and how it is judged.
+//! The model: the changes of a step, and their judgement.
 
 use stateright::actor::{ActorModel, Network};
 use stateright::{Model, Path as Run, Property};
@@ -71,7 +71,7 @@ impl ClusterModel {
         holds(guarantee, &View { model: self, state })
     }
 
-    /// What happens to the cluster in one step; `None` if it cannot happen.
+    /// The cluster after one step; `None` if the step cannot happen.
     #[must_use]
     pub fn perform(&self, before: &ClusterState, step: &Step) -> Option<ClusterState> {
         let mut taking = Taking::new(self, before);

@@ -1,7 +1,7 @@
-//! What a step of the cluster reads, and what it changes.
+//! The parts of a cluster that a step reads and changes.
 //!
-//! Steps are written once, over [`Parts`] and [`Changing`]. A whole [`ClusterState`] does at once
-//! what it is told. The components of a search note what was read, and keep the changes.
+//! Steps are written once, over [`Parts`] and [`Changing`]. A whole [`ClusterState`] makes each
+//! change at once. The components of a search note the reads, and keep the changes.
 
 use steadfast_guarantees::{Did, GuaranteeSet, History, OperationKind};
 use steadfast_node::Cluster;
@@ -12,7 +12,7 @@ use crate::{Disk, Event};
 
 /// A cluster of which parts can be read.
 pub(crate) trait Parts: Cluster<Storage = Disk> {
-    /// What is left of the bounds.
+    /// The rest of the bounds.
     fn left(&self) -> Bounds;
 
     /// The name of the next request.
@@ -21,13 +21,13 @@ pub(crate) trait Parts: Cluster<Storage = Disk> {
     /// The ghost history.
     fn history(&self) -> &History;
 
-    /// What is under way from one node to another, oldest first.
+    /// The messages under way from one node to another, oldest first.
     fn packets(&self, from: NodeId, to: NodeId) -> impl Iterator<Item = &Packet>;
 }
 
 /// A cluster in a step.
 pub(crate) trait Changing: Parts {
-    /// Lets something happen to a node. Its messages go under way, and the history hears what it did.
+    /// Applies an event to a node. Its messages go under way, and the history records its effects.
     fn tell(&mut self, node: NodeId, event: Event);
 
     /// Lets a message arrive; `None` if it is not under way.
@@ -36,7 +36,7 @@ pub(crate) trait Changing: Parts {
     /// Puts a message behind those that are under way.
     fn push(&mut self, from: NodeId, to: NodeId, packet: Packet);
 
-    /// Replaces what is under way.
+    /// Replaces the messages under way.
     fn put_packets(&mut self, from: NodeId, to: NodeId, packets: Vec<Packet>);
 
     /// Changes the world.
@@ -45,19 +45,18 @@ pub(crate) trait Changing: Parts {
     /// Changes the history.
     fn change_history(&mut self, change: HistoryChange);
 
-    /// Lets something follow, after what follows already.
+    /// Adds a consequence, after the earlier ones.
     fn then(&mut self, follow: Follow);
 
-    /// What the step has touched so far.
+    /// The parts that the step has touched so far.
     fn touched(&self) -> Touched;
 
-    /// Judges what becomes of a node in the step. Nothing but the node, and maybe the history, has
-    /// changed.
+    /// Judges the new state of a node. Only the node, and possibly the history, has changed.
     fn judge(&mut self, node: NodeId, keeps_history: bool) {
         self.then(Follow::Judge { node, keeps_history });
     }
 
-    /// Judges what becomes of a node as its connections change; more of the step follows.
+    /// Judges the new state of a node as its connections change; more of the step follows.
     fn judge_shown(&mut self, node: NodeId) {
         let _ = node;
     }
@@ -65,8 +64,8 @@ pub(crate) trait Changing: Parts {
     /// Whether the history is that of the state before the step.
     fn has_kept_history(&self) -> bool;
 
-    /// Whether everything follows for every node and every direction. Otherwise what cannot matter is
-    /// left out: what follows for nodes and directions that the step has not touched.
+    /// Whether the consequences cover every node and every direction. Otherwise the step skips the
+    /// nodes and directions that it has not touched, because nothing can follow for them.
     fn follows_up_on_all(&self) -> bool;
 
     /// Whether a message may have been put under way that no session carries, or have lost its
@@ -80,47 +79,48 @@ pub(crate) trait Changing: Parts {
     fn note_reached(&mut self, step: &Step);
 }
 
-/// What a step has touched so far.
+/// The parts that a step has touched so far.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Touched {
-    /// The nodes to which something happened.
+    /// The nodes that had an event.
     pub told: NodeSet,
-    /// The directions in which everything that was under way is lost.
+    /// The directions that lost all messages under way.
     pub emptied: Directions,
-    /// Whether some node takes part now and did not before, or the other way round.
+    /// Whether some node has begun or ceased to take part.
     pub taking_part: bool,
     /// Whether the history changed.
     pub history: bool,
 }
 
-/// What follows from a step once its changes are made. What follows is done in the order in which it
-/// was asked for.
+/// A consequence of a step, once its changes are made. Consequences run in the order in which they
+/// were added.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Follow {
-    /// Connections begin and end with what became of nodes and cuts.
+    /// Connections begin and end, according to the changes of nodes and cuts.
     Links {
-        /// The nodes to which something happened in the step.
+        /// The nodes that had an event in the step.
         told: NodeSet,
-        /// The directions in which everything that was under way is lost.
+        /// The directions that lost all messages under way.
         emptied: Directions,
     },
-    /// Both ends of every connection of a node see what became of it: ends before beginnings.
+    /// Both ends of every connection of a node see its changes: ends before beginnings.
     Show { node: NodeId },
     /// Messages that no session carries are lost.
     Lose { from: NodeId, to: NodeId },
-    /// The guarantees judge what became of a node.
+    /// The guarantees judge the new state of a node.
     Judge { node: NodeId, keeps_history: bool },
-    /// They have judged it as if the history had not changed, and do so again if it has.
+    /// They have judged it on the assumption that the history does not change, and judge again if
+    /// it has.
     Reconsider { node: NodeId },
-    /// What the step reaches is noted, once everything else has followed: what [`Follow::Links`] lets
-    /// follow is asked for after this, so that it waits once.
+    /// The witnesses that the step reaches are noted, once everything else has followed.
+    /// [`Follow::Links`] adds consequences after this one, so it is put off once.
     Reach { step: Step, has_waited: bool },
 }
 
-/// How the world changes.
+/// A change of the world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum WorldChange {
-    /// One of what a bound allows is used up.
+    /// One event that a bound allows is used up.
     Spend(Cost),
     /// A client asks for something.
     Ask(Cost),
@@ -151,7 +151,7 @@ pub(crate) enum Cost {
 }
 
 impl Cost {
-    /// Whether enough is left.
+    /// Whether enough of the bound is left.
     pub(crate) fn is_left(self, left: Bounds) -> bool {
         self.spend(&mut World::new(0, left)).is_some()
     }
@@ -211,14 +211,14 @@ impl WorldChange {
     }
 }
 
-/// How the history changes.
+/// A change of the history.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum HistoryChange {
     /// A client asks a node for something.
     Invoked { request: RequestId, path: Path, node: NodeId, kind: OperationKind },
     /// A client repeats a request.
     Retried { request: RequestId, node: NodeId },
-    /// A node did something.
+    /// A node had an event.
     Did(Did),
     /// A node crashed.
     Crashed(NodeId),

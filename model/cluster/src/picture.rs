@@ -8,7 +8,8 @@ use steadfast_trace::{Trace, World};
 
 use crate::{Action, ClusterModel, ClusterState, Replay, View, replay};
 
-/// How many steps of a run are told at most: its last ones, because that is where it breaks.
+/// The largest number of steps that a story of a run shows: its last ones, because the break is
+/// there.
 pub const STEPS_TOLD_MAX: usize = 2_000;
 
 impl Scene for View<'_> {
@@ -26,18 +27,18 @@ impl Scene for View<'_> {
     }
 }
 
-/// A trace, replayed and told.
+/// A replayed trace with its story.
 pub struct Told {
-    /// What happened.
+    /// The story.
     pub story: Story,
-    /// Why a step of the trace is not possible, and its number, if one is not: the story ends before.
+    /// If a step of the trace is not possible, its number and the reason: the story ends before it.
     pub illegal: Option<(usize, String)>,
     /// The ids of the guarantees that do not hold at the end.
     pub breaks: Vec<String>,
 }
 
-/// Replays a trace as a variant or as the protocol as it is, and tells its last steps, `told_max` at
-/// most.
+/// Replays a trace as a variant or as the protocol as it is, and makes a story of its last steps,
+/// `told_max` at most.
 #[must_use]
 pub fn tell(trace: &Trace, variant: Option<&'static Variant>, told_max: usize) -> Told {
     let mut run = replay(trace, variant);
@@ -72,7 +73,7 @@ impl Replay {
     }
 }
 
-/// Draws a run that the explorer shows.
+/// Draws a run for the explorer.
 pub(crate) fn svg(model: &ClusterModel, run: Vec<(ClusterState, Option<Action>)>) -> String {
     let Some((first, _)) = run.first() else {
         return String::new();

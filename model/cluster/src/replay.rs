@@ -13,17 +13,17 @@ use crate::{Action, ClusterModel, ClusterState, text};
 pub struct Replay {
     /// The model.
     pub model: ClusterModel,
-    /// Where it is.
+    /// The current state.
     pub state: ClusterState,
 }
 
-/// A step that cannot happen where a trace wants it.
+/// A step of a trace that is not possible in its state.
 #[derive(Debug, Error)]
 #[error("`{step}` is not possible here; possible are: {}", possible.join("; "))]
 pub struct IllegalStep {
     /// The step.
     pub step: Step,
-    /// What is possible instead.
+    /// The possible steps.
     pub possible: Vec<String>,
 }
 
@@ -36,7 +36,7 @@ pub fn replay(trace: &Trace, variant: Option<&'static Variant>) -> Replay {
 }
 
 impl Replay {
-    /// Takes a step, and says in words what it changed.
+    /// Takes a step, and returns its changes in words.
     ///
     /// # Errors
     /// The step is not possible here.
@@ -65,7 +65,7 @@ impl Replay {
         Ok(std::mem::replace(&mut self.state, next))
     }
 
-    /// The guarantees that do not hold where the run is.
+    /// The guarantees that do not hold in the current state.
     #[must_use]
     pub fn broken(&self) -> Vec<GuaranteeId> {
         let ids = GUARANTEES.iter().map(|it| it.id());

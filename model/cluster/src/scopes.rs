@@ -20,11 +20,11 @@ pub enum Tier {
 pub struct Shipped {
     /// Its name.
     pub name: &'static str,
-    /// What it is for.
+    /// Its purpose.
     pub about: &'static str,
     /// When it is searched.
     pub tier: Tier,
-    /// What must be reached for its passing to mean something.
+    /// The witnesses that a search must reach; without them its passing proves nothing.
     pub witnesses: &'static [&'static str],
     build: fn(&str) -> Scope,
 }

@@ -18,8 +18,8 @@ use steadfast_trace::{Bounds, Network as Delivery, Step, World};
 use crate::parts::{Changing, Follow, HistoryChange, Parts, Touched, WorldChange};
 use crate::{ActorNode, ClusterModel, Disk, Event, ReplicaActor, text};
 
-/// Everything that the model knows: the actors with the network between them, the ghost history,
-/// and the world.
+/// The whole state of the model: the actors with the network between them, the ghost history, and
+/// the world.
 #[derive(Clone, PartialEq)]
 pub struct ClusterState {
     pub(crate) actors: ActorModelState<ReplicaActor, History>,
@@ -117,7 +117,7 @@ impl ClusterState {
         &self.actors.history
     }
 
-    /// What is under way, per ordered pair of nodes, oldest first.
+    /// The messages under way, per ordered pair of nodes, oldest first.
     pub fn channels(
         &self,
     ) -> impl Iterator<Item = ((NodeId, NodeId), impl ExactSizeIterator<Item = &Packet>)> {
@@ -129,7 +129,7 @@ impl ClusterState {
         })
     }
 
-    /// What is under way from one node to another, oldest first.
+    /// The messages under way from one node to another, oldest first.
     pub fn packets(&self, from: NodeId, to: NodeId) -> impl Iterator<Item = &Packet> {
         let packets = match &self.actors.network {
             Network::Ordered(channels) => channels.get(&channel(from, to)),
@@ -275,7 +275,7 @@ impl<'a> Taking<'a> {
         View { model: self.model, state: self.state() }
     }
 
-    /// Lets stateright take an action of its own, in which something happens to one node.
+    /// Lets stateright take an action of its own, which is an event of one node.
     fn act(&mut self, node: NodeId, action: ActorModelAction<Packet, Event, ()>) {
         let before = Arc::clone(&self.state().actors.actor_states[node.index()]);
         let state = self.state();
@@ -408,7 +408,7 @@ impl Changing for Taking<'_> {
 }
 
 impl Touched {
-    /// Notes that something happened to a node.
+    /// Notes that a node had an event.
     pub(crate) fn note_told(&mut self, before: &Node<Disk>, after: &Node<Disk>) {
         let takes_part = |it: &Node<Disk>| it.replica().is_some_and(Replica::takes_part);
         self.told.insert(after.id());

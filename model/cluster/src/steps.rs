@@ -1,4 +1,4 @@
-//! What each kind of step does to the cluster.
+//! The effects of each kind of step on the cluster.
 
 use steadfast_guarantees::OperationKind;
 use steadfast_protocol::{
@@ -10,7 +10,7 @@ use crate::parts::{Changing, Cost, Follow, HistoryChange, WorldChange};
 use crate::{ClusterModel, Event};
 
 impl ClusterModel {
-    /// What a step does, before anything follows from it; `None` if it cannot happen.
+    /// Takes a step, without its consequences; `None` if it cannot happen.
     pub(crate) fn take<P: Changing>(&self, parts: &mut P, step: &Step) -> Option<()> {
         self.act(parts, step)?;
         let touched = parts.touched();
@@ -30,7 +30,7 @@ impl ClusterModel {
         Some(())
     }
 
-    /// What follows from a step.
+    /// Runs a consequence of a step.
     pub(crate) fn follow<P: Changing>(&self, parts: &mut P, follow: &Follow) {
         match *follow {
             Follow::Links { told, emptied } => self.refresh_links(parts, told, emptied),
@@ -61,8 +61,8 @@ impl ClusterModel {
         NodeId::all(nodes).flat_map(move |from| others(from).map(move |to| (from, to)))
     }
 
-    /// `told` are the nodes to which something happened in the step itself, `emptied` the directions
-    /// in which everything was lost.
+    /// `told` are the nodes that had an event in the step itself, `emptied` the directions that
+    /// lost all messages.
     fn refresh_links<P: Changing>(&self, parts: &mut P, told: NodeSet, emptied: Directions) {
         let nodes = || NodeId::all(self.scope().settings.nodes());
         let taking_part = nodes().filter(|it| parts.takes_part(*it)).collect();
@@ -88,7 +88,7 @@ impl ClusterModel {
             }
         }
         for node in nodes() {
-            // Those that are shown their connections are judged then.
+            // The nodes that see changes of their connections are judged then.
             if concerns_all || told.contains(node) {
                 parts.then(Follow::Judge { node, keeps_history: false });
             }
@@ -215,7 +215,7 @@ impl ClusterModel {
     }
 }
 
-/// Notes what a step breaks as far as one node is concerned.
+/// Notes the guarantees that a step breaks, as far as one node is concerned.
 fn judge<P: Changing>(parts: &mut P, node: NodeId, keeps_history: bool) {
     let broken = parts.broken(node, keeps_history);
     if !broken.is_empty() {
@@ -223,7 +223,7 @@ fn judge<P: Changing>(parts: &mut P, node: NodeId, keeps_history: bool) {
     }
 }
 
-/// Uses up one of what a bound allows; `None` when nothing is left.
+/// Uses up one event that a bound allows; `None` when none is left.
 fn spend<P: Changing>(parts: &mut P, cost: Cost) -> Option<()> {
     cost.is_left(parts.left()).then(|| parts.change_world(WorldChange::Spend(cost)))
 }
@@ -252,7 +252,7 @@ fn bring_and_write<P: Changing>(parts: &mut P, node: NodeId, write: WriteRequest
     hear(parts, node, Input::Write(write))
 }
 
-/// Lets a node see what became of its connections: ends before beginnings.
+/// Lets a node see the changes of its connections: ends before beginnings.
 pub(crate) fn show_links<P: Changing>(parts: &mut P, node: NodeId) {
     let events: Vec<_> = parts.link_events_of(node).collect();
     for it in events.into_iter().filter(|it| !it.is_up) {
@@ -266,8 +266,8 @@ pub(crate) fn show_links<P: Changing>(parts: &mut P, node: NodeId) {
     }
 }
 
-/// Drops what its receiver will never take: messages of a session that the receiver has seen end, or
-/// that ended before the receiver saw it begin.
+/// Drops messages that their receiver will never take: those of a session that the receiver has
+/// seen end, or that ended before the receiver saw it begin.
 fn lose_what_no_session_carries<P: Changing>(parts: &mut P, from: NodeId, to: NodeId) {
     let is_carried = |it: &&_| parts.carries(from, to, it);
     let packets = parts.packets(from, to);

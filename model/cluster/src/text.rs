@@ -12,7 +12,7 @@ use steadfast_trace::Bounds;
 
 use crate::{Action, ClusterModel, ClusterState, Disk, View};
 
-/// A state for somebody who knows the protocol and not the code.
+/// A state in words for readers who know the protocol and not the code.
 pub(crate) fn state(state: &ClusterState, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let mut lines = lines(state);
     let flights = state.channels().flat_map(|((from, to), packets)| {
@@ -32,7 +32,7 @@ pub(crate) fn state(state: &ClusterState, f: &mut fmt::Formatter<'_>) -> fmt::Re
     Ok(())
 }
 
-/// What a step changes, in words.
+/// The changes of a step, in words.
 pub(crate) fn outcome(
     model: &ClusterModel,
     before: &ClusterState,
@@ -67,7 +67,7 @@ pub(crate) fn newly_broken(
     ids.filter(|it| !holds(*it, &after) && holds(*it, &before)).collect()
 }
 
-/// What a client asked for.
+/// The request of a client.
 pub(crate) fn request(operation: &Operation) -> String {
     let path = &operation.path;
     match &operation.kind {
@@ -83,7 +83,7 @@ pub(crate) fn request(operation: &Operation) -> String {
     }
 }
 
-/// What a client knows of its operation.
+/// The client's knowledge of its operation.
 pub(crate) fn answer(operation: &Operation) -> String {
     match (operation.status, &operation.kind) {
         (Status::Pending, _) => "pending".to_owned(),
@@ -99,7 +99,8 @@ pub(crate) fn answer(operation: &Operation) -> String {
     }
 }
 
-/// One line: whose it is, what it tells of, and what it tells. Nothing to tell is an empty text.
+/// A line about a node or the whole cluster: a label and its text, which is empty if nothing is to
+/// be said.
 #[derive(PartialEq)]
 struct Line {
     node: Option<NodeId>,
@@ -113,7 +114,7 @@ impl Line {
     }
 }
 
-/// What outlasts a step, without the messages under way.
+/// The parts of a state that outlast a step, without the messages under way.
 fn lines(state: &ClusterState) -> Vec<Line> {
     let mut lines = Vec::new();
     for node in state.nodes() {
@@ -181,7 +182,7 @@ fn role(replica: &Replica) -> String {
     }
 }
 
-/// The records besides the identity; what stands after `||` is not synced.
+/// The records besides the identity; the records after `||` are not synced.
 fn log(disk: &Disk) -> String {
     let mut text = String::new();
     for (index, record) in (0..).map(LogIndex).zip(disk.records()) {
@@ -347,7 +348,7 @@ fn without_line<'a>(lines: &'a [Line], others: &'a [Line]) -> impl Iterator<Item
 
 type Channel<'a> = ((NodeId, NodeId), Vec<&'a Packet>, Vec<&'a Packet>);
 
-/// What is under way before and after, per ordered pair of nodes for which that differs.
+/// The messages under way before and after, per ordered pair of nodes for which they differ.
 fn changed_channels<'a>(before: &'a ClusterState, after: &'a ClusterState) -> Vec<Channel<'a>> {
     let nodes = || before.nodes().map(Node::id);
     let pairs = nodes().flat_map(|from| nodes().map(move |to| (from, to)));
@@ -359,7 +360,7 @@ fn under_way(state: &ClusterState, (from, to): (NodeId, NodeId)) -> Vec<&Packet>
     (0..).map_while(|nth| state.packet(from, to, nth)).collect()
 }
 
-/// What is left of some packets when each of the others takes away one equal to it.
+/// The packets that remain when each of the others takes away one equal to it.
 fn without<'a>(packets: &[&'a Packet], others: &[&Packet]) -> Vec<&'a Packet> {
     let mut rest = packets.to_vec();
     for other in others {

@@ -1,7 +1,7 @@
 //! A story as one page that needs no network.
 //!
-//! The picture is the SVG of `svg`, the list beside it tells each step in words. Both
-//! are complete without the script, which only steps, filters and marks.
+//! The picture is the SVG of `svg`, and the list beside it describes each step in words. Both are
+//! complete without the script, which only steps, filters and marks.
 
 use std::collections::BTreeMap;
 use std::fmt::{Arguments, Write};

@@ -1,4 +1,4 @@
-//! Where everything stands: a column per lane, a row per step.
+//! The places of everything: a column per lane, a row per step.
 
 use steadfast_protocol::NodeId;
 

@@ -20,7 +20,8 @@ pub(crate) enum Lane {
     All,
 }
 
-/// The sign of a mark. Each has a shape of its own, so that no colour is needed to tell them apart.
+/// The sign of a mark. Each has a shape of its own, so that readers need no colour to distinguish
+/// them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Glyph {
     None,

@@ -1,4 +1,4 @@
-//! Text as markup: nothing in a name means anything.
+//! Text as markup: no character of a name acts as markup.
 
 /// Text without a meaning for XML and HTML. Every text of a picture goes through here.
 pub(crate) fn escaped(text: &str) -> String {

@@ -8,16 +8,16 @@ use std::collections::BTreeMap;
 use steadfast_protocol::NodeId;
 use steadfast_trace::{Cut, Step};
 
-/// A run, or the part of it that is told.
+/// A run, or the last part of it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Story {
     /// The scope, and the variant if one ran.
     pub title: String,
     /// Further facts about the run: a name and its value.
     pub about: Vec<(&'static str, String)>,
-    /// How many nodes there are.
+    /// The number of nodes.
     pub nodes: u8,
-    /// How many lanes the client operations need.
+    /// The number of lanes that the client operations need.
     pub client_lanes: usize,
     /// The number of the last step that is left out at the beginning; 0 when none is.
     pub first: usize,
@@ -50,7 +50,7 @@ impl Story {
         self.moments.get(number.checked_sub(self.first + 1)?)
     }
 
-    /// The paths that the story is about, in order.
+    /// The paths that occur in the story, in order.
     #[must_use]
     pub fn paths(&self) -> Vec<&str> {
         let paths = self.moments.iter().flat_map(|it| &it.paths).map(String::as_str);
@@ -58,7 +58,7 @@ impl Story {
         paths.into_iter().collect()
     }
 
-    /// The first step that two stories of the same steps tell differently.
+    /// The first step at which two stories of the same steps differ.
     #[must_use]
     pub fn parts_from(&self, other: &Story) -> Option<usize> {
         let mut both = self.moments.iter().zip(&other.moments);
@@ -86,7 +86,7 @@ pub enum Role {
     Down,
 }
 
-/// One node as far as a story tells of it.
+/// One node, with the facts that a story shows of it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NodeFacts {
     /// Its role.
@@ -95,7 +95,7 @@ pub struct NodeFacts {
     pub epoch: String,
     /// Its log.
     pub log: Vec<LogRecord>,
-    /// How many records of it are synced.
+    /// The number of its synced records.
     pub synced: usize,
     /// Per path the versions that are shown: first the visible one, then the conflicts.
     pub shows: BTreeMap<String, Vec<String>>,
@@ -148,21 +148,21 @@ pub enum Change {
     Synced {
         /// The node.
         node: NodeId,
-        /// How many records are synced.
+        /// The number of synced records.
         synced: usize,
-        /// Of how many.
+        /// The number of records of the log.
         of: usize,
     },
     /// A log lost its end.
     Truncated {
         /// The node.
         node: NodeId,
-        /// How many records are left.
+        /// The number of records that remain.
         left: usize,
-        /// How many are gone.
+        /// The number of records that are gone.
         gone: usize,
     },
-    /// A node does something else, or follows another epoch.
+    /// A node changes its role, or follows another epoch.
     Became {
         /// The node.
         node: NodeId,
@@ -171,7 +171,7 @@ pub enum Change {
         /// Its promise.
         epoch: String,
     },
-    /// A node shows other versions of a path.
+    /// A node shows different versions of a path.
     Shows {
         /// The node.
         node: NodeId,
@@ -255,7 +255,7 @@ pub struct Flight {
     pub paths: Vec<String>,
 }
 
-/// How an operation ended for its client.
+/// The result of an operation for its client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Not yet.
@@ -264,7 +264,7 @@ pub enum Outcome {
     Done,
     /// It was refused.
     Refused,
-    /// Nobody knows.
+    /// The outcome is unknown.
     Unknown,
 }
 
@@ -275,17 +275,17 @@ pub struct Operation {
     pub number: usize,
     /// The client lane.
     pub lane: usize,
-    /// Which node was asked.
+    /// The node that the client asked.
     pub node: NodeId,
     /// The path.
     pub path: String,
     /// The request.
     pub asked: String,
-    /// When it was asked.
+    /// The step at which the client asked.
     pub invoked: usize,
-    /// When it was asked again.
+    /// The steps at which the client asked again.
     pub retried: Vec<usize>,
-    /// When the client heard of it.
+    /// The step at which the client heard the answer.
     pub ended: Option<usize>,
     /// How it ended.
     pub outcome: Outcome,
@@ -332,7 +332,7 @@ pub enum SpanKind {
 pub struct Break {
     /// At which step.
     pub step: usize,
-    /// `G1` to `G12`.
+    /// `G1` to `G13`.
     pub id: &'static str,
     /// Its name.
     pub name: &'static str,

@@ -16,7 +16,7 @@ use crate::words::clipped;
 pub(crate) const STYLE: &str = include_str!("svg.css");
 /// The height of the names of the lanes.
 pub(crate) const HEADS: usize = 30;
-/// The longest text beside a lane; the page tells the rest.
+/// The longest text beside a lane; the page has the rest.
 const TEXT_MAX: usize = 34;
 
 /// Draws a story as a picture that stands alone.

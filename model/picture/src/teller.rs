@@ -50,7 +50,7 @@ struct Trail {
 }
 
 impl Teller {
-    /// Begins to tell of a run that is at this scene after `first` steps.
+    /// Begins the story of a run that is at this scene after `first` steps.
     #[must_use]
     pub fn begin(
         scope: &Scope,
@@ -95,7 +95,7 @@ impl Teller {
         teller
     }
 
-    /// Tells of a step that led from one scene to the next.
+    /// Adds a step that led from one scene to the next.
     pub fn step(&mut self, step: &Step, before: &dyn Scene, after: &dyn Scene) {
         let number = self.story.last() + 1;
         let mut changes = Vec::new();
@@ -179,7 +179,7 @@ impl Teller {
         causes.remove(&self.story.first);
     }
 
-    /// Begins and ends the spans of a node that does something else now.
+    /// Begins and ends the spans of a node whose role has changed.
     fn on_role(&mut self, number: usize, node: NodeId, role: Role, epoch: &str) {
         for span in self.story.spans.iter_mut().filter(|it| it.end.is_none()) {
             let goes_on = match &span.kind {

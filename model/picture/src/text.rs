@@ -9,11 +9,11 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 use crate::story::{Change, Fate, Moment, Outcome, Role, Story};
 use crate::words;
 
-/// How wide the text is.
+/// The width of the text.
 const WIDTH: usize = 80;
-/// Where the lanes begin: after the number of the step.
+/// The column where the lanes begin: after the number of the step.
 const LANES: usize = 5;
-/// How many lines of changes a step has at most.
+/// The largest number of lines of changes for a step.
 const CHANGES_MAX: usize = 8;
 
 /// Draws a story as text, of 80 columns at most.
@@ -29,7 +29,7 @@ pub fn text(story: &Story) -> String {
 
 struct Drawing<'a> {
     story: &'a Story,
-    /// How far lanes stand apart.
+    /// The distance between lanes.
     gap: usize,
     roles: Vec<Role>,
     text: String,

@@ -5,15 +5,15 @@
 
 use steadfast_search::{Look, Options, Place, Property, Rule, Search, Steps, System};
 
-/// A transaction manager and so many resource managers.
+/// A transaction manager and this many resource managers.
 pub(crate) struct TwoPhaseCommit(pub(crate) u16);
 
 /// The components: the transaction manager at place 0, the resource managers behind it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Part {
-    /// From whom it has heard, one bit each, and what it decided and told everybody.
+    /// The resource managers that it has heard from, one bit each, and its decision, which it has sent to all.
     Manager { heard: u32, decided: Option<Vote> },
-    /// Its state, and whether it has told the transaction manager that it is prepared.
+    /// Its state, and whether it has reported to the transaction manager that it is prepared.
     Resource { state: Resource, told: bool },
 }
 

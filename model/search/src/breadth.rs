@@ -27,8 +27,8 @@ pub(crate) struct Begun {
 pub(crate) type Save<'a, S, P> =
     &'a mut dyn FnMut(&Run<'_, S, P>, &[Level], &Begun) -> Result<(), CheckpointError>;
 
-/// Searches level by level from what waits in the frontier. Tells why it stopped before all was
-/// visited.
+/// Searches level by level, beginning with the states in the frontier. Returns the reason if it
+/// stops before all are visited.
 pub(crate) fn search<S: System, P: Print>(
     run: &Run<'_, S, P>,
     levels: &mut Vec<Level>,
@@ -112,8 +112,8 @@ impl Begun {
     }
 }
 
-/// Does the same on all threads, or on this one if there is little to do. Threads that the system
-/// refuses are not missed, as all take from one frontier.
+/// Does the same on all threads, or on this one if there is little to do. The search goes on with
+/// fewer threads if the system refuses some, because all threads take from one frontier.
 fn with_threads<S: System, P: Print>(run: &Run<'_, S, P>, work: impl Fn(bool) + Sync) {
     let chunks = locked(&run.frontier).current.len();
     let more = if chunks < CHUNKS_SHARED { 0 } else { run.options.threads.get() - 1 };
@@ -125,7 +125,7 @@ fn with_threads<S: System, P: Print>(run: &Run<'_, S, P>, work: impl Fn(bool) + 
     });
 }
 
-/// Makes the next level the current one: from here on no further way to its states counts.
+/// Makes the next level the current one: later ways to its states do not count.
 fn settle<S: System, P: Print>(run: &Run<'_, S, P>) -> u64 {
     let mut frontier = locked(&run.frontier);
     let next = std::mem::take(&mut frontier.next);

@@ -1,9 +1,10 @@
 //! A search that was interrupted, in a file.
 //!
-//! The file holds what cannot be computed again cheaply: the visited table, the states of the two
-//! levels at hand with their components, and the counts. What was remembered of the system is not
-//! in it. It begins with what it belongs to and ends with a checksum, and every length in it is
-//! compared with what is left of the file before memory is taken.
+//! The file holds the data that is expensive to compute again: the visited table, the states of the
+//! current and the next level with their components, and the counts. It does not hold the
+//! remembered answers of the system. It begins with the identity of its search and ends with a
+//! checksum, and every length in it is compared with the rest of the file before memory is
+//! allocated.
 
 use std::fs::File;
 use std::hash::{DefaultHasher, Hasher};
@@ -29,13 +30,13 @@ pub struct Checkpoint {
     /// The file. It is replaced when the next one is complete beside it, under the same name with
     /// `.new` behind it.
     pub file: PathBuf,
-    /// Names the build: the fingerprints of one build mean nothing to another.
+    /// Names the build, because fingerprints of different builds are not comparable.
     pub build: String,
-    /// How often the search is saved besides when it ends as incomplete.
+    /// The interval between saves; a search that ends as incomplete is saved as well.
     pub every: Duration,
 }
 
-/// Why a search was not saved or does not go on from a file.
+/// The reason why a search was not saved or cannot continue from a file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckpointError {
@@ -52,7 +53,7 @@ pub enum CheckpointError {
     Damaged {
         /// The file.
         file: String,
-        /// How that showed.
+        /// The evidence.
         detail: String,
     },
     /// The file belongs to another search.
@@ -60,22 +61,22 @@ pub enum CheckpointError {
     Other {
         /// The file.
         file: String,
-        /// What differs: system, build, options, properties.
+        /// The field that differs: system, build, options or properties.
         what: &'static str,
-        /// As the file has it.
+        /// Its value in the file.
         theirs: String,
-        /// As it is asked for now.
+        /// Its value in this search.
         ours: String,
     },
-    /// Components with the hash of unequal ones are told apart by the order in which they came,
-    /// which a file does not keep.
+    /// Some unequal components have the same hash. The engine distinguishes them by the order in
+    /// which they came, which a file does not keep.
     #[error(
         "unequal components of this system have the same hash, so it cannot be saved: mend `Hash`"
     )]
     Ties,
 }
 
-/// What a checkpoint must agree on with the search that goes on from it.
+/// The identity of a search; a checkpoint must agree with it.
 fn belongs_to<S: System, P: Print>(
     system: &S,
     options: &Options,
@@ -160,7 +161,7 @@ impl In {
         Ok(word)
     }
 
-    /// A number of things of at least so many bytes each.
+    /// The number of items, each of which takes at least this many bytes.
     fn len(&mut self, bytes_each: u64) -> Result<usize, Wrong> {
         let len = self.word()?;
         let bytes = len.checked_mul(bytes_each).filter(|it| *it <= self.left);

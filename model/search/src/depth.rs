@@ -13,13 +13,13 @@ use crate::visited::Inserted;
 /// How many states are expanded between two looks at the limits.
 const LOOKED_EVERY: u64 = 256;
 
-/// A search on one thread that goes on from the state found last.
+/// A search on one thread that continues with the state found last.
 pub(crate) struct DepthFirst<'r, 'a, S: System, P> {
     run: &'r Run<'a, S, P>,
     expander: Expander,
     sampler: Sampler,
     batch: Batch<P>,
-    /// What waits, each with its depth.
+    /// The states that wait, each with its depth.
     waiting: Vec<u32>,
     prints: Vec<(P, u32)>,
     /// The depth of the deepest state.
@@ -27,7 +27,7 @@ pub(crate) struct DepthFirst<'r, 'a, S: System, P> {
 }
 
 impl<'r, 'a, S: System, P: Print> DepthFirst<'r, 'a, S, P> {
-    /// A search from what waits in the frontier.
+    /// A search of the states in the frontier.
     pub(crate) fn new(run: &'r Run<'a, S, P>) -> Self {
         let mut search = DepthFirst {
             run,
@@ -53,7 +53,7 @@ impl<'r, 'a, S: System, P: Print> DepthFirst<'r, 'a, S, P> {
         self.depth = self.depth.max(u64::from(depth));
     }
 
-    /// Searches to the end. Tells why it stopped before.
+    /// Searches to the end. Returns the reason if it stops before.
     pub(crate) fn search(&mut self) -> Option<Stop<P>> {
         let stop = self.expand_all();
         self.look(0);
@@ -99,7 +99,7 @@ impl<'r, 'a, S: System, P: Print> DepthFirst<'r, 'a, S, P> {
         self.run.observe(false);
     }
 
-    /// Expands a state. Tells whether what was found ends the search.
+    /// Expands a state. Returns whether a finding ends the search.
     fn expand(&mut self, state: &[u32], print: P, depth: u32) -> Result<bool, Stop<P>> {
         let is_sampled = self.sampler.sample(self.run, state, print)?;
         if is_sampled {

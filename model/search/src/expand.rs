@@ -31,7 +31,7 @@ pub(crate) struct Successor<P> {
     pub print: P,
     /// Which of the states of the batch the step begins in.
     pub parent: u32,
-    /// Where the differences begin in the batch, and how many there are.
+    /// The offset of the differences in the batch, and their number.
     deltas: u32,
     deltas_len: u32,
     pub step: u32,
@@ -49,8 +49,8 @@ pub(crate) struct Successor<P> {
 pub(crate) struct Batch<P> {
     pub successors: Vec<Successor<P>>,
     deltas: Vec<(u32, u32)>,
-    /// The steps to each successor, if they are told: the step, and the dead ones that were taken at
-    /// once.
+    /// The steps to each successor, if they are recorded: the step, and the dead ones that were
+    /// taken at once.
     pub told: Vec<Told>,
 }
 
@@ -79,13 +79,13 @@ pub(crate) struct Expander {
     /// The places that differ from the state before the step.
     touched: Vec<u32>,
     follows: Vec<u32>,
-    /// What steps reached so far, by the positions of the marks.
+    /// The marks that steps reached so far, by position.
     pub marks: Vec<bool>,
-    /// How often steps of each kind were taken.
+    /// The number of steps taken of each kind.
     pub taken: Vec<u64>,
-    /// Per rule what all its steps look at and write.
+    /// Per rule, the places that all its steps look at and write.
     rules: Vec<Masks>,
-    /// How many dead steps were taken at once.
+    /// The number of dead steps that were taken at once.
     pub dropped: u64,
 }
 
@@ -128,7 +128,7 @@ impl Expander {
         self.now.extend_from_slice(state);
         let first = batch.successors.len();
         self.rules.clear();
-        // What all rules look at first is asked of the memory at once.
+        // All rules look at these first; prefetch them together.
         let rules = (0..system.system.rules()).map(Rule);
         let touched = rules.fold(0, |sum, it| sum ^ system.touch(tables, it, state));
         std::hint::black_box(touched);
@@ -169,7 +169,7 @@ impl Expander {
         Ok(())
     }
 
-    /// Takes the step whose list begins at an offset; tells where it ends.
+    /// Takes the step whose list begins at an offset; returns the offset behind it.
     #[inline]
     fn take<S: System, P: Print>(
         &mut self,
@@ -219,8 +219,8 @@ impl Expander {
         Ok((successor, done?))
     }
 
-    /// Does what the effect at an offset says, and what follows from it, to `now`. Tells where the
-    /// effect ends.
+    /// Applies the effect at an offset to `now`, with everything that follows from it. Returns the
+    /// offset behind the effect.
     #[inline]
     fn perform<S: System, P: Print>(
         &mut self,
@@ -309,7 +309,7 @@ impl Expander {
         Err(Flaw::Endless { during }.into())
     }
 
-    /// A dead step that some rule allows in `now`, and where its effect is.
+    /// A dead step that some rule allows in `now`, and the offset of its effect.
     fn dead_step<S: System>(
         &self,
         system: &Remembered<'_, S>,

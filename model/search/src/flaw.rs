@@ -5,8 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::tables::Full;
 
-/// Why a search was given up: the system is not a function of what it is shown, or it fails. Nothing
-/// that the search found by then is to be relied on.
+/// Why a search was given up: the system is not a function of the components that it looks at, or
+/// it fails. The findings of such a search are unreliable.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Flaw {
@@ -35,26 +35,26 @@ pub enum Flaw {
         /// The other.
         other: String,
     },
-    /// A state of the sample, computed in full, differs from what was remembered.
-    #[error("{during}, computed in full, differs from what was remembered: {detail}")]
+    /// For a state of the sample, the full computation differs from the remembered answers.
+    #[error("{during}, computed in full, differs from the remembered answers: {detail}")]
     Differs {
         /// What was computed.
         during: String,
         /// The difference.
         detail: String,
     },
-    /// A step changes a place that no state has, or states differ in how many places they have.
+    /// A step changes a place that no state has, or states differ in their number of places.
     #[error("{during} names place {place}, and states have {places} places")]
     NoSuchPlace {
         /// Which method, with its argument.
         during: String,
         /// The place.
         place: usize,
-        /// How many places the first initial state has.
+        /// The number of places of the first initial state.
         places: usize,
     },
     /// More follows from a step than [`FOLLOWS_MAX`] allows.
-    #[error("{during} goes on for ever: more than {FOLLOWS_MAX} things follow from one step")]
+    #[error("{during} does not end: more than {FOLLOWS_MAX} things follow from one step")]
     Endless {
         /// The step.
         during: String,
@@ -73,10 +73,10 @@ pub enum Flaw {
     NotRepeatable,
 }
 
-/// No more follows from one step.
+/// The largest number of effects that may follow from one step.
 pub const FOLLOWS_MAX: usize = 10_000;
 
-/// Why something could not be looked up or computed.
+/// Why a lookup or a computation failed.
 #[derive(Debug)]
 pub(crate) enum Fault {
     /// A table is full: grow it and try again.

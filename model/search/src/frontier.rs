@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::print::Print;
 
-/// How many states a chunk has at most.
+/// The largest number of states in a chunk.
 pub(crate) const CHUNK: usize = 512;
 
 /// Some states, in numbers.
@@ -14,7 +14,7 @@ pub(crate) struct Chunk<P> {
     prints: Vec<P>,
     /// The rules that are awake, once the level of the states has ended.
     awake: Vec<u64>,
-    /// How many states were expanded.
+    /// The number of expanded states.
     pub expanded: usize,
 }
 
@@ -31,7 +31,7 @@ impl<P: Print> Chunk<P> {
         self.len() >= CHUNK
     }
 
-    /// How many states are still to be expanded.
+    /// The number of states that are still to be expanded.
     pub(crate) fn left(&self) -> usize {
         self.len() - self.expanded
     }
@@ -71,7 +71,7 @@ impl<P: Print> Chunk<P> {
         (bytes + self.awake.len() * 8) as u64
     }
 
-    /// Gives back what was reserved and is not used.
+    /// Frees reserved memory that is not used.
     pub(crate) fn shrink(&mut self) {
         self.components.shrink_to_fit();
         self.prints.shrink_to_fit();

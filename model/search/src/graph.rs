@@ -1,10 +1,10 @@
 //! Whether chosen steps come to an end: the graph that they make of the reachable states.
 //!
-//! From every reachable state, by whatever steps it was reached, every path of chosen steps must
-//! end, and end in a good state. Checkers that mark states on a path as done ("eventually") miss
-//! cycles and joins; here the whole graph is built and its edges are peeled from the ends (Kahn,
-//! "Topological Sorting of Large Networks", CACM 5(11), 1962). A state that cannot be peeled lies on
-//! a cycle or leads to one.
+//! From every reachable state, whichever steps led to it, every path of chosen steps must end, and
+//! end in a good state. Checkers that mark states on a path as done ("eventually") miss cycles and
+//! joins. This search builds the whole graph and peels its edges from the ends (Kahn, "Topological
+//! Sorting of Large Networks", CACM 5(11), 1962). A state that cannot be peeled lies on a cycle or
+//! leads to one.
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
@@ -17,9 +17,9 @@ use crate::run::{Run, Stop, locked};
 use crate::sample::Sampler;
 use crate::system::System;
 
-/// What the graph showed.
+/// The result of a search of the graph.
 pub struct Settling<S: System> {
-    /// Why it ended. Unless complete, only what was found is certain.
+    /// Why it ended. Unless it is complete, only the findings are certain.
     pub ended: Ended<S>,
     /// Reachable states.
     pub unique: u64,
@@ -27,15 +27,15 @@ pub struct Settling<S: System> {
     pub generated: u64,
     /// Chosen steps.
     pub edges: u64,
-    /// States from which chosen steps can go on for ever.
+    /// States from which chosen steps can go on without end.
     pub endless: u64,
     /// States in which no chosen step can be taken.
     pub ends: u64,
     /// Those of them that are not good.
     pub bad_ends: u64,
-    /// A run into a cycle of chosen steps, if there is one.
+    /// A run into a cycle of chosen steps, if one was found.
     pub cycle: Option<Cycle<S>>,
-    /// A run to an end that is not good, if there is one; no such run is shorter.
+    /// A run to an end that is not good, if one was found; no such run is shorter.
     pub bad_end: Option<Path<S>>,
 }
 
@@ -47,11 +47,11 @@ impl<S: System> Settling<S> {
     }
 }
 
-/// A run whose last steps can be repeated for ever.
+/// A run whose last steps can be repeated without end.
 pub struct Cycle<S: System> {
     /// The run. It ends in the state in which the cycle begins.
     pub path: Path<S>,
-    /// How many of its steps lead to the cycle; those behind them are the cycle.
+    /// The number of its steps that lead to the cycle; the others are the cycle.
     pub begins_after: usize,
 }
 
@@ -67,7 +67,7 @@ struct Graph<P> {
     numbers: HashMap<P, u32>,
     /// From which state each was found first, and by which step; itself if it is an initial one.
     found_by: Vec<(u32, u32)>,
-    /// Per state where its chosen steps end in `edges`, once it was expanded.
+    /// Per expanded state, the end of its chosen steps in `edges`.
     ends: Vec<usize>,
     /// The states that chosen steps lead to, with the steps.
     edges: Out,
@@ -141,7 +141,8 @@ impl<P: Print> Graph<P> {
         }
     }
 
-    /// Which states are left when those without chosen steps to a state that is left are peeled.
+    /// The states that remain after repeatedly peeling states without a chosen step to a remaining
+    /// state.
     fn unpeeled(&self) -> Vec<bool> {
         let mut open: Vec<u32> = Vec::with_capacity(self.len());
         let mut incoming = vec![0_usize; self.len() + 1];
@@ -173,8 +174,8 @@ impl<P: Print> Graph<P> {
     }
 }
 
-/// Builds the graph and judges it. `is_chosen` tells which steps are edges; `good` is the position
-/// of the property that ends must have.
+/// Builds the graph and judges it. `is_chosen` selects the steps that are edges; `good` is the
+/// position of the property that ends must have.
 pub(crate) fn settle<S: System, P: Print>(
     run: &mut Run<'_, S, P>,
     is_chosen: &dyn Fn(&S::Step) -> bool,
@@ -295,8 +296,8 @@ fn settling<S: System, P: Print>(
     }
 }
 
-/// A walk from a state that was not peeled through such states until one comes again, and after how
-/// many of its steps that one came first.
+/// Walks from a state that was not peeled through such states until a state repeats. Returns the
+/// walk and the number of steps before that state's first visit.
 fn into_cycle<P: Print>(graph: &Graph<P>, left: &[bool], first: usize) -> (Told, usize) {
     let mut met = HashMap::from([(first, 0)]);
     let mut walk = Vec::new();

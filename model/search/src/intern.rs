@@ -9,7 +9,7 @@ use crate::system::Part;
 /// How many of the known values a new one is compared with, to see that equal values hash equally.
 const COMPARED: usize = 16;
 
-/// Numbers are below it, so that a bit is left to tell them from other words.
+/// Numbers are below this bound, so that one bit is left to distinguish them from other words.
 const NUMBERS_MAX: u32 = 1 << 31;
 
 /// Values by number, shared by all threads. Numbers begin at 0 and have no holes.
@@ -19,11 +19,11 @@ struct Values<T> {
     values: Vec<Arc<T>>,
     /// By hash and by how many unequal values with that hash were known before.
     numbers: HashMap<(u64, u32), u32>,
-    /// How many values have the hash of another.
+    /// The number of values whose hash another value has.
     ties: u64,
 }
 
-/// A value that is known now.
+/// A value that has a number now.
 pub(crate) struct Known {
     pub number: u32,
     /// The hash that stands for the value: that of its content, unless an unequal value with that
@@ -78,7 +78,7 @@ impl<T: Part> Interner<T> {
         numbers.iter().map(|it| Arc::clone(&values.values[*it as usize])).collect()
     }
 
-    /// How many values there are, and how many of them have the hash of another.
+    /// The number of values, and the number of those whose hash another value has.
     pub(crate) fn counts(&self) -> (u64, u64) {
         let values = self.0.read().unwrap_or_else(PoisonError::into_inner);
         (values.values.len() as u64, values.ties)

@@ -1,7 +1,7 @@
 //! Exhaustive search of systems that are made of components.
 //!
-//! Two clients share a lock. The one that asked first is served first, unless the server is built
-//! wrongly: then it forgets whom it gave the lock when the other one asks.
+//! Two clients share a lock. The server serves the client that asks first. A wrong server forgets
+//! that it gave the lock to one client when the other one asks.
 //!
 //! ```
 //! use steadfast_search::{Look, Options, Place, Property, Rule, Search, Steps, System};
@@ -92,37 +92,37 @@
 //!
 //! # How it works
 //!
-//! A state is a component for each place, and few different components make many states: what the
-//! system does with some components is computed once and remembered. A state is kept as the numbers
-//! of its components, a step as the numbers of its changes.
+//! A state has a component in each place, and few different components make many states. So the
+//! engine computes the behaviour of the system for some components once and remembers it. It keeps a
+//! state as the numbers of its components, and a step as the numbers of its changes.
 //!
-//! - [`System`] is what a user writes. Its methods are given a [`Look`] at the state, which notes what
-//!   is looked at. What is remembered is remembered for just that, so nothing that a method used can
-//!   be missing from what its answer is found by.
+//! - The user implements [`System`]. Its methods receive a [`Look`] at the state, which notes the
+//!   components that a method looks at. The engine remembers an answer under exactly these
+//!   components, so the key of an answer cannot lack anything that the method used.
 //! - The fingerprint of a state is a sum over its places. A step changes it by differences, and it is
 //!   looked up before the state is built.
-//! - Components are told apart by equality. Where unequal ones have the same hash, their fingerprints
-//!   are made to differ, and [`Report::hash_ties`] counts them.
+//! - Components are compared by equality. Where unequal ones have the same hash, the engine gives them
+//!   different fingerprints, and [`Report::hash_ties`] counts them.
 //!
-//! # What is promised
+//! # Promises
 //!
 //! [`Search::breadth_first`] visits level after level, each to its end. Counts, depth, findings and
 //! paths do not depend on the number of threads. Every path that it reports is the shortest, and is
 //! found by walking from parent to parent and taking the steps again.
 //!
-//! Anything else than [`Ended::Complete`] proves nothing: the search ran out of time, memory or
-//! states. Complete still leaves chance: [`Report::collision_chance`] is the probability that at least
+//! An end other than [`Ended::Complete`] proves nothing: the search reached a limit on time, memory
+//! or states. A complete search still depends on chance: [`Report::collision_chance`] is the probability that at least
 //! two states were taken for one.
 //!
 //! The engine relies on the system being a function of what it looks at. So in every search the first
 //! 256 states or so, and a sample of the others, are computed in full, twice, and compared. A system
 //! that is not deterministic, whose equality and hash disagree, or that panics ends the search with a
-//! [`Flaw`] and the run that led there. The sample cannot find what shows in a few states of many
-//! millions; [`Options::sample_every`] of 1 compares all.
+//! [`Flaw`] and the run that led there. The sample may miss a flaw that only a few of many millions
+//! of states show; [`Options::sample_every`] of 1 compares all.
 //!
-//! # Other ways
+//! # Other searches
 //!
-//! [`Search::depth_first`], [`Search::walk`] and [`Search::settling`], which tells whether chosen steps
+//! [`Search::depth_first`], [`Search::walk`] and [`Search::settling`], which checks that chosen steps
 //! always come to a good end. [`Search::breadth_first_saved`] and
 //! [`Search::breadth_first_resumed`] keep an interrupted search in a file. With the feature
 //! `stateright`, `Undivided` runs a model of that checker.

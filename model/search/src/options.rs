@@ -1,4 +1,4 @@
-//! What is asked of a search.
+//! The options of a search.
 
 use std::num::NonZero;
 use std::ops::ControlFlow;
@@ -6,36 +6,35 @@ use std::time::Duration;
 
 use crate::report::Progress;
 
-/// What is asked of a search.
+/// The options of a search.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// How many threads search. The counts, the depth and the counterexamples do not depend on it.
+    /// The number of threads. The counts, the depth and the counterexamples do not depend on it.
     pub threads: NonZero<usize>,
-    /// How wide the fingerprints are by which states are known.
+    /// The width of the fingerprints by which states are compared.
     pub fingerprints: Width,
     /// Which findings end the search; the level in which one is found is searched to its end.
     pub until: Until,
-    /// What is done with steps that the system claims to be dead.
+    /// The treatment of steps that the system claims to be dead.
     pub dead_steps: DeadSteps,
-    /// Leaves out steps that lead to states which are reached by the same steps in another order.
-    /// Finds the same states at the same depths with fewer steps; the counterexample to a property
-    /// may be another one of the same length. Of systems with more than 64 rules, the first 64 take
-    /// part. Not together with [`DeadSteps::Drop`], and breadth-first only.
+    /// Leaves out steps to states that the same steps reach in another order. Finds the same states at the same depths with fewer steps; the counterexample to a property
+    /// may be another one of the same length. In systems with more than 64 rules, only the first 64
+    /// sleep. Not together with [`DeadSteps::Drop`], and breadth-first only.
     pub sleep_sets: bool,
     /// The search ends as incomplete with the level in which it has found this many states.
     pub states_max: u64,
     /// The search ends as incomplete after this time.
     pub time_max: Duration,
-    /// The search ends as incomplete before its tables and its frontier take more bytes. What the
-    /// components own is not counted.
+    /// The search ends as incomplete before its tables and its frontier take more bytes. Memory that
+    /// the components own is not counted.
     pub memory_max_bytes: u64,
-    /// One in this many states is computed in full and compared with what was remembered. 1 compares
-    /// every state.
+    /// One in this many states is computed in full and compared with the remembered answers. 1
+    /// compares every state.
     pub sample_every: NonZero<u64>,
 }
 
 impl Default for Options {
-    /// One thread, until everything was visited, without reductions and limits.
+    /// One thread, until every state is visited, without reductions and limits.
     fn default() -> Self {
         Options {
             threads: NonZero::<usize>::MIN,
@@ -75,12 +74,12 @@ pub enum Until {
     Found(usize),
 }
 
-/// What is done with steps that the system claims to be dead (see
-/// [`Outcome::dead`](crate::Outcome::dead)): that make no difference to what can happen and to what
-/// properties say, such as the delivery of a message that its receiver ignores from now on.
+/// The treatment of steps that the system claims to be dead (see
+/// [`Outcome::dead`](crate::Outcome::dead)). A dead step changes neither the steps that can follow
+/// nor the values of properties; an example is the delivery of a message that its receiver ignores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeadSteps {
-    /// They are steps like any other. In the states of the sample the claim is checked.
+    /// They are steps like any other. The claim is checked in the states of the sample.
     Explore,
     /// They are steps like any other, and the claim is checked in every state. If such a search
     /// ends complete, [`DeadSteps::Drop`] finds the same properties.
@@ -101,12 +100,12 @@ pub enum DeadSteps {
     /// search visits every `N(s)`, so both searches find the same properties.
     ///
     /// Depths differ, because dead steps are not counted. Marks differ as well: the claim says
-    /// nothing of them, so a mark that is reached is reached in the full search, but one that is not
-    /// reached may be.
+    /// nothing of them, so a mark that is reached is reached in the full search, but a mark that is not
+    /// reached may be reached in the full search.
     Drop,
 }
 
-/// Somebody who wants to know how a search goes on.
+/// An observer of the progress of a search.
 pub trait Observer: Sync {
     /// Called about ten times a second, by the thread that started the search, and at the end of
     /// each level. [`ControlFlow::Break`] ends the search as incomplete, with the reason.

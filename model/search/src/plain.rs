@@ -1,5 +1,5 @@
-//! A system computed in full: nothing is numbered, remembered or left out. It is what a sample of
-//! every search is compared with, and how whoever replays a path takes steps.
+//! A system computed in full: nothing is numbered, remembered or left out. Every search compares a
+//! sample with it, and replaying a path takes its steps with it.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ pub struct Next<S: System> {
     pub is_dead: bool,
     /// The state after it.
     pub state: State<S>,
-    /// What it reached, by the positions of the marks.
+    /// The marks that it reached, by position.
     pub marks: Vec<u16>,
 }
 
@@ -111,7 +111,7 @@ pub fn verdicts<S: System>(system: &S, state: &[Arc<S::Component>]) -> Result<Ve
     properties.map(judge).collect()
 }
 
-/// What was remembered of a state.
+/// The remembered answers about a state.
 pub(crate) struct Claim<S: System> {
     pub state: State<S>,
     pub hashes: Vec<[u64; 2]>,
@@ -121,8 +121,8 @@ pub(crate) struct Claim<S: System> {
     pub has_ties: bool,
 }
 
-/// Compares what was remembered of a state with what is computed in full, twice, so that what
-/// depends on more than the state has a chance to show.
+/// Compares the remembered answers about a state with the full computation. It computes twice, so
+/// that a dependence on more than the state has a chance to show.
 pub(crate) fn compare<S: System>(system: &S, claim: &Claim<S>) -> Result<(), Flaw> {
     for (component, hash) in claim.state.iter().zip(&claim.hashes) {
         if !claim.has_ties && content_hash(&**component) != *hash {

@@ -132,7 +132,7 @@ pub(crate) fn content_hash(value: &impl Hash) -> [u64; 2] {
     })
 }
 
-/// The chance that at least two of so many states have one fingerprint: the birthday bound.
+/// The chance that at least two of this many states have the same fingerprint: the birthday bound.
 pub(crate) fn collision_chance(states: u64, bits: u32) -> f64 {
     let pairs = states as f64 * states.saturating_sub(1) as f64 / 2.0;
     -(-pairs * 0.5_f64.powi(bits.cast_signed())).exp_m1()

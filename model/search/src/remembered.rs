@@ -1,11 +1,11 @@
 //! The answers of a system, remembered for the components that it looked at.
 //!
-//! An answer (to: what does this rule allow, does this property hold, what follows) is found by a
-//! walk: a node names the place that the system looks at next, the component there leads to the
-//! next node, and a leaf holds the answer. As a method depends on what it looks at alone, what it
-//! looks at first is always the same, what it looks at second depends on the component it saw
-//! first, and so on. So every method has its footprint of just what it used, and none has to be
-//! declared, so none can be declared wrongly.
+//! An answer (which steps does this rule allow, does this property hold, what follows) is found by
+//! a walk: a node names the place that the system looks at next, the component there leads to the
+//! next node, and a leaf holds the answer. A method depends only on the components that it looks
+//! at. So it always looks at the same place first, the second place depends on the component in the
+//! first, and so on. Every method thus gets a footprint of exactly the components that it used. No
+//! footprint has to be declared, so none can be declared wrongly.
 
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,7 +25,7 @@ const PUT: u32 = 1 << 31;
 /// Offsets below it are those of no list.
 const RESERVED: u32 = 1;
 
-/// Something that the system is asked.
+/// A question to the system.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Question {
     Rule(Rule),
@@ -54,7 +54,7 @@ fn halves(pointer: u64) -> (u32, u32) {
     (pointer as u32, (pointer >> 32) as u32)
 }
 
-/// A system with all that is remembered of it, shared by all threads.
+/// A system with all remembered answers about it, shared by all threads.
 pub(crate) struct Remembered<'s, S: System> {
     pub system: &'s S,
     pub places: usize,
@@ -64,16 +64,17 @@ pub(crate) struct Remembered<'s, S: System> {
     pub steps: Interner<S::Step>,
     follows: Interner<S::Follow>,
     pub tables: RwLock<Tables>,
-    /// Where the answers about each rule, and then about each property, begin; 0 if nowhere yet.
+    /// The roots of the answers about each rule, and then about each property; 0 if there are none
+    /// yet.
     roots: Vec<AtomicU64>,
     /// Held while an answer is added.
     adding: Mutex<()>,
-    /// For each rule, and then for each property, which places it was ever seen to look at, as a mask.
+    /// For each rule, and then for each property, a mask of the places that it has ever looked at.
     seen: Vec<AtomicU64>,
 }
 
-/// The bit of a place in a mask. Places that share a bit are taken for one, which errs on the side
-/// of more places.
+/// The bit of a place in a mask. Two places may share a bit; the mask then claims more places than
+/// were looked at, which is safe.
 #[inline]
 pub(crate) fn bit(place: u32) -> u64 {
     1 << (place & 63)
@@ -140,7 +141,7 @@ impl<'s, S: System> Remembered<'s, S> {
         }
     }
 
-    /// Makes room in full tables. Nobody may hold them.
+    /// Makes room in full tables. No other thread may use them.
     pub(crate) fn grow(&self) {
         self.tables.write().unwrap_or_else(PoisonError::into_inner).grow();
     }
@@ -156,7 +157,7 @@ impl<'s, S: System> Remembered<'s, S> {
         Ok(known.number)
     }
 
-    /// Which places a rule or a property was ever seen to look at.
+    /// The places that a rule or a property has ever looked at.
     #[inline]
     pub(crate) fn seen(&self, question: Question) -> u64 {
         match self.root(question) {
@@ -165,8 +166,9 @@ impl<'s, S: System> Remembered<'s, S> {
         }
     }
 
-    /// What is known of a question: the offset behind the leaf's first word, and that word. The
-    /// places that were looked at, those of the state before the step as well, are added to `looked`.
+    /// The remembered answer to a question: the offset behind the leaf's first word, and that word.
+    /// Adds the places that were looked at, including those of the state before the step, to
+    /// `looked`.
     #[inline]
     pub(crate) fn answer(
         &self,
@@ -190,7 +192,7 @@ impl<'s, S: System> Remembered<'s, S> {
         self.compute(tables, question, before, now, looked)
     }
 
-    /// Reads what a question about a rule looks up first; the result means nothing.
+    /// Prefetches the words that a question about a rule looks up first; the result means nothing.
     #[inline]
     pub(crate) fn touch(&self, tables: &Tables, rule: Rule, state: &[u32]) -> u64 {
         let (at, word) = halves(self.roots[usize::from(rule.0)].load(Ordering::Relaxed));
@@ -227,8 +229,8 @@ impl<'s, S: System> Remembered<'s, S> {
         Ok((at + 1, leaf[0]))
     }
 
-    /// The number that an answer is remembered for: of a component, of its summary, or of whether it is
-    /// another one than before.
+    /// The number under which an answer is remembered: that of a component, of its summary, or of
+    /// whether the component differs from the one before.
     #[inline]
     fn seen_by(
         &self,
@@ -314,7 +316,7 @@ impl<'s, S: System> Remembered<'s, S> {
         }
     }
 
-    /// What hangs at a link; 0 if nothing does.
+    /// The node or leaf at a link; 0 if none is there.
     #[inline]
     fn linked(&self, tables: &Tables, link: Link) -> u64 {
         match link {
@@ -388,7 +390,7 @@ impl<'s, S: System> Remembered<'s, S> {
         Ok(())
     }
 
-    /// Refuses a place that no state has.
+    /// Refuses a place that states do not have.
     pub(crate) fn check_place(
         &self,
         place: usize,
@@ -400,7 +402,7 @@ impl<'s, S: System> Remembered<'s, S> {
         }
     }
 
-    /// What a change, or a component that is put in its place, makes of a component.
+    /// The component that results from a change, or from putting another one in its place.
     #[inline]
     pub(crate) fn changed(
         &self,
@@ -463,7 +465,7 @@ fn follow_text(follow: &impl Debug) -> String {
     format!("what follows, {follow:?},")
 }
 
-/// What a rule allows.
+/// The steps that a rule allows.
 pub(crate) fn outcomes<S: System>(
     system: &S,
     rule: Rule,
@@ -486,7 +488,7 @@ pub(crate) fn holds<S: System>(
     caught(during, || system.holds(property, &Look::new(now, 0, noted)))
 }
 
-/// What follows.
+/// The effect of something that follows.
 pub(crate) fn follow_up<S: System>(
     system: &S,
     follow: &S::Follow,
@@ -499,7 +501,7 @@ pub(crate) fn follow_up<S: System>(
     Ok(effect)
 }
 
-/// What becomes of a component.
+/// The component after a change.
 pub(crate) fn change_of<S: System>(
     system: &S,
     component: &S::Component,

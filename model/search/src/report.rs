@@ -1,4 +1,4 @@
-//! What a search found.
+//! The result of a search.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,23 +7,23 @@ use crate::flaw::Flaw;
 use crate::plain::State;
 use crate::system::{Expected, Property, System};
 
-/// What a search found.
+/// The result of a search.
 pub struct Report<S: System> {
     /// Why it ended. Anything but [`Ended::Complete`] proves nothing beyond the findings.
     pub ended: Ended<S>,
-    /// How many different states were found.
+    /// The number of different states found.
     pub unique: u64,
-    /// How many states were generated: initial states, and one for each step taken.
+    /// The number of states generated: initial states, and one for each step taken.
     pub generated: u64,
-    /// How many steps the deepest state is away from an initial one; depth-first, the longest path.
+    /// The distance in steps of the deepest state from an initial one; depth-first, the longest path.
     pub depth: u64,
     /// The levels that were searched to their end; none unless breadth-first.
     pub levels: Vec<Level>,
     /// The properties, in the order of [`System::properties`].
     pub properties: Vec<Property>,
-    /// What was found, at most once for each property, in that order.
+    /// The findings, at most one for each property, in that order.
     pub findings: Vec<Finding<S>>,
-    /// What steps can reach by name, and whether one did.
+    /// The marks by name, and whether a step reached each.
     pub marks: Vec<(String, bool)>,
     /// The kinds of steps by name, and how often each was taken: once for each generated state that
     /// is not initial. Dead steps that were taken at once are not counted here.
@@ -37,11 +37,11 @@ pub struct Report<S: System> {
     pub hash_ties: u64,
     /// States that were computed in full and compared.
     pub sampled: u64,
-    /// Bytes of the tables and the frontier at their largest, without what components own.
+    /// The largest size of the tables and the frontier, in bytes, without memory that components own.
     pub peak_bytes: u64,
     /// The chance that at least two states were taken for one.
     pub collision_chance: f64,
-    /// How long it took, without what was spent before a checkpoint.
+    /// The time that it took, without the time before a checkpoint.
     pub wall: Duration,
 }
 
@@ -65,7 +65,7 @@ impl<S: System> Report<S> {
     }
 
     /// Whether every state was visited and every property is as expected: those that must always
-    /// hold did, and each that must hold sometimes was seen to.
+    /// hold did, and each that must hold sometimes was found to hold.
     #[must_use]
     pub fn is_as_expected(&self) -> bool {
         let is_seen = |it: &Property| self.finding(&it.name).is_some();
@@ -78,11 +78,11 @@ impl<S: System> Report<S> {
 pub enum Ended<S: System> {
     /// Every state was visited.
     Complete,
-    /// What was looked for was found.
+    /// It made the finding that [`Options::until`](crate::Options::until) asks for.
     Found,
-    /// It had found as many states as were asked for.
+    /// It reached the limit on states.
     States,
-    /// Its time was over.
+    /// It reached the limit on time.
     Time,
     /// It would have needed more memory.
     Memory,
@@ -92,7 +92,7 @@ pub enum Ended<S: System> {
     Flawed(Box<Flawed<S>>),
 }
 
-/// A system that cannot be searched, and where that showed.
+/// A system that cannot be searched, with the evidence.
 pub struct Flawed<S: System> {
     /// What is wrong.
     pub flaw: Flaw,
@@ -116,8 +116,8 @@ impl<S: System> fmt::Display for Ended<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Ended::Complete => write!(f, "complete"),
-            Ended::Found => write!(f, "found what was looked for"),
-            Ended::States => write!(f, "incomplete: as many states as were asked for"),
+            Ended::Found => write!(f, "ended by a finding"),
+            Ended::States => write!(f, "incomplete: reached the limit on states"),
             Ended::Time => write!(f, "incomplete: out of time"),
             Ended::Memory => write!(f, "incomplete: out of memory"),
             Ended::Observer(why) => write!(f, "incomplete: {why}"),
@@ -151,7 +151,7 @@ pub struct Finding<S: System> {
     pub property: String,
     /// What is expected of it.
     pub expected: Expected,
-    /// How the state is reached. Breadth-first, no path is shorter.
+    /// A run that reaches the state. Breadth-first, no path is shorter.
     pub path: Path<S>,
 }
 
@@ -192,34 +192,34 @@ impl<S: System> fmt::Debug for Path<S> {
 /// One level of a breadth-first search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Level {
-    /// How many steps its states are away from an initial one.
+    /// The distance in steps of its states from an initial one.
     pub depth: u64,
-    /// How many states it has.
+    /// The number of its states.
     pub states: u64,
-    /// How many steps they allow.
+    /// The number of steps that they allow.
     pub generated: u64,
-    /// How many states were found by these, which is how many the next level has.
+    /// The number of states that these steps found, which is the number of states of the next level.
     pub new: u64,
-    /// How long it took.
+    /// The time that it took.
     pub wall: Duration,
 }
 
-/// How far a search is.
+/// The progress of a search.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
     /// The level that is searched; depth-first, the depth of the last state.
     pub depth: u64,
-    /// How many states that level has; depth-first, how many states wait.
+    /// The number of states of that level; depth-first, the number of states that wait.
     pub frontier: u64,
-    /// How many of them were expanded.
+    /// The number of them that were expanded.
     pub expanded: u64,
-    /// How many different states were found.
+    /// The number of different states found.
     pub unique: u64,
-    /// How many states were generated.
+    /// The number of states generated.
     pub generated: u64,
-    /// Bytes of tables and frontier, without what components own.
+    /// The size of tables and frontier in bytes, without memory that components own.
     pub bytes: u64,
-    /// How long the search has taken.
+    /// The time that the search has taken.
     pub wall: Duration,
     /// Whether a level ended just now.
     pub level_ended: bool,

@@ -1,4 +1,4 @@
-//! One search under way: what its threads share.
+//! One search under way: the data that its threads share.
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,11 +16,11 @@ use crate::system::{Expected, Property, System};
 use crate::tables::Tables;
 use crate::visited::Visited;
 
-/// How many homes the visited table has at first.
+/// The number of homes of the visited table at first.
 const HOMES: usize = 1 << 14;
-/// About as many of the first states are all sampled: systems that are wrong are mostly wrong at once.
+/// About this many of the first states are all sampled, because most wrong systems show it at once.
 const SAMPLED_FIRST: u64 = 256;
-/// What was written on the way to a state whose parent was not judged.
+/// The places written on the way to a state whose parent was not judged.
 pub(crate) const EVERYTHING: u64 = u64::MAX;
 /// How often the observer is asked.
 const OBSERVED_EVERY: Duration = Duration::from_millis(100);
@@ -32,17 +32,17 @@ pub(crate) enum Stop<P> {
     Time,
     Memory,
     Observer(String),
-    /// To be saved.
+    /// The search is to be saved.
     Pause,
-    /// In this state.
+    /// The system is flawed, as this state shows.
     Flaw(Box<Flaw>, Option<(Vec<u32>, P)>),
 }
 
-/// A property that was found broken, or to hold where it must sometimes.
+/// A finding: a broken property, or one that must hold sometimes and does.
 struct Found<P> {
-    /// Whether that was in a level that has ended: nobody needs to judge it any more.
+    /// Whether its level has ended: then the property need not be judged any more.
     is_over: AtomicBool,
-    /// The state with the least fingerprint of those of the level.
+    /// Of the states of the level that show it, the one with the least fingerprint.
     print: Mutex<Option<P>>,
 }
 
@@ -67,7 +67,7 @@ pub(crate) struct Run<'a, S: System, P> {
     pub properties: Vec<Property>,
     found: Vec<Found<P>>,
     pub marks: Mutex<Vec<bool>>,
-    /// How often steps of each kind were taken.
+    /// The number of steps taken of each kind.
     pub taken: Mutex<Vec<u64>>,
     pub counts: Counts,
     pub begun: Instant,
@@ -75,17 +75,17 @@ pub(crate) struct Run<'a, S: System, P> {
     pause_at: Mutex<Option<Instant>>,
     stop: Mutex<Option<Stop<P>>>,
     is_stopping: AtomicBool,
-    /// Whether something was found since that was asked last.
+    /// Whether there are findings since the last query.
     has_news: AtomicBool,
-    /// The level, and how many states it has.
+    /// The level, and its number of states.
     pub level: Mutex<(u64, u64)>,
     pub sleeps: bool,
-    /// Whether every state is compared with what is computed in full, as the first ones are.
+    /// Whether every state is compared with the full computation, as the first ones are.
     pub samples_all: AtomicBool,
 }
 
 impl<'a, S: System, P: Print> Run<'a, S, P> {
-    /// A search that has not begun. `sleeps` says whether sleep sets are used.
+    /// A search that has not begun. `sleeps` selects sleep sets.
     pub(crate) fn new(
         system: &'a S,
         options: &'a Options,
@@ -117,8 +117,8 @@ impl<'a, S: System, P: Print> Run<'a, S, P> {
         }
     }
 
-    /// Goes over from the first states, all of which are sampled, to samples, if this many states are
-    /// not few any more.
+    /// Once more than the first states are found, all of which are sampled, switches to sampling
+    /// one in many.
     pub(crate) fn sample_from(&self, states: u64) {
         self.samples_all.store(states < SAMPLED_FIRST, Ordering::Relaxed);
     }
@@ -134,7 +134,7 @@ impl<'a, S: System, P: Print> Run<'a, S, P> {
         Expander::new(ways, locked(&self.marks).len(), locked(&self.taken).len())
     }
 
-    /// Takes over what an expander met.
+    /// Takes over the counts and marks of an expander.
     pub(crate) fn add_met(&self, expander: &Expander) {
         let mut marks = locked(&self.marks);
         marks.iter_mut().zip(&expander.marks).for_each(|(all, ours)| *all |= *ours);
@@ -143,7 +143,7 @@ impl<'a, S: System, P: Print> Run<'a, S, P> {
         self.counts.dropped.fetch_add(expander.dropped, Ordering::Relaxed);
     }
 
-    /// Does something with the tables, again after each time that they had to grow.
+    /// Uses the tables, and repeats this each time that they had to grow.
     pub(crate) fn with_tables<T>(
         &self,
         mut work: impl FnMut(&Tables) -> Result<T, Fault>,
@@ -196,7 +196,7 @@ impl<'a, S: System, P: Print> Run<'a, S, P> {
         self.with_tables(|tables| expander.without_dead(&self.remembered, tables, (state, print)))
     }
 
-    /// Makes room for more visited states, if nobody else did.
+    /// Makes room for more visited states, unless another thread has done so.
     pub(crate) fn grow_visited(&self) -> Result<(), Stop<P>> {
         let mut visited = self.visited.write().unwrap_or_else(PoisonError::into_inner);
         let more = visited.bytes_grown() - visited.bytes();
@@ -207,13 +207,13 @@ impl<'a, S: System, P: Print> Run<'a, S, P> {
         Ok(())
     }
 
-    /// Judges the last states of a chunk, given the places that were written on the way to each from
-    /// a state that was judged before.
+    /// Judges the last states of a chunk. Each comes with the places that were written on the way
+    /// to it from a state that was judged before.
     ///
-    /// A property that was not found in an earlier level need not be judged again in a state that
-    /// differs from its parent only where the property was never seen to look. It said of the parent
-    /// what is expected, and looked at some places then, in the parent itself or in the last of its
-    /// ancestors of which it was asked; at all of them stand the same components now.
+    /// A property without a finding in an earlier level need not be judged again in a state that
+    /// differs from its parent only in places that the property has never looked at. The property
+    /// had the expected value in the parent, or in the last ancestor for which it was evaluated,
+    /// and all places that it looked at then still hold the same components.
     pub(crate) fn judge(&self, chunk: &Chunk<P>, written: &[u64]) -> Result<(), Stop<P>> {
         let from = chunk.len() - written.len();
         let mut nth = from;
@@ -249,20 +249,20 @@ impl<'a, S: System, P: Print> Run<'a, S, P> {
         Ok(())
     }
 
-    /// Whether a property does not hold in a state and must, or holds and must sometimes.
+    /// Whether a property is violated in a state, or is a "sometimes" property that holds in it.
     fn is_finding(&self, tables: &Tables, at: usize, state: &[u32]) -> Result<bool, Fault> {
         let holds = self.holds(tables, at, state)?;
         Ok(holds == (self.properties[at].expected == Expected::Sometimes))
     }
 
-    /// Asks every property about a state whose verdicts are known.
+    /// Evaluates every property in a state whose verdicts are known.
     pub(crate) fn ask_properties(&self, state: &[u32]) -> Result<(), Box<Flaw>> {
         self.with_tables(|tables| {
             (0..self.found.len()).try_for_each(|at| self.holds(tables, at, state).map(|_| ()))
         })
     }
 
-    /// Asserts that a state of a level that has ended is no finding that was missed.
+    /// Asserts that a state of a level that has ended is no missed finding.
     pub(crate) fn assert_judged(&self, state: &[u32]) -> Result<(), Box<Flaw>> {
         self.with_tables(|tables| {
             for (at, found) in self.found.iter().enumerate() {
@@ -280,7 +280,7 @@ impl<'a, S: System, P: Print> Run<'a, S, P> {
         Ok(self.remembered.answer(tables, question, state, state, &mut 0)?.1 != 0)
     }
 
-    /// Ends a level: what was found in it is not looked for any more. Tells whether that ends the
+    /// Ends a level: properties found in it need no more judging. Returns whether that ends the
     /// search.
     pub(crate) fn end_level(&self) -> bool {
         for found in &self.found {
@@ -296,19 +296,19 @@ impl<'a, S: System, P: Print> Run<'a, S, P> {
         }
     }
 
-    /// What was found: positions of properties with the states.
+    /// The findings: positions of properties with the states.
     pub(crate) fn found(&self) -> Vec<(usize, P)> {
         let found = self.found.iter().enumerate();
         found.filter_map(|(at, it)| locked(&it.print).map(|print| (at, print))).collect()
     }
 
-    /// For each property whether it was found in a level that has ended, and in which state.
+    /// For each property, whether the level of its finding has ended, and the state of the finding.
     pub(crate) fn all_found(&self) -> Vec<(bool, Option<P>)> {
         let found = self.found.iter();
         found.map(|it| (it.is_over.load(Ordering::Relaxed), *locked(&it.print))).collect()
     }
 
-    /// Takes over what was found before a checkpoint.
+    /// Takes over the findings of a checkpoint.
     pub(crate) fn set_found(&self, at: usize, is_over: bool, print: Option<P>) {
         self.found[at].is_over.store(is_over, Ordering::Relaxed);
         *locked(&self.found[at].print) = print;
@@ -319,7 +319,7 @@ impl<'a, S: System, P: Print> Run<'a, S, P> {
         *locked(&self.pause_at) = Instant::now().checked_add(time);
     }
 
-    /// Whether something was found since this was asked last.
+    /// Whether there are findings since the last call.
     pub(crate) fn has_news(&self) -> bool {
         self.has_news.swap(false, Ordering::Relaxed)
     }
@@ -387,12 +387,12 @@ impl<'a, S: System, P: Print> Run<'a, S, P> {
         }
     }
 
-    /// How a search that stopped for this reason ended.
+    /// The end of a search that stopped for this reason.
     pub(crate) fn ended(&self, stop: Option<Stop<P>>) -> Ended<S> {
         match stop {
             None => Ended::Complete,
             Some(Stop::Found) => Ended::Found,
-            // Only a search that is saved pauses, and it goes on then.
+            // Only a search that is saved pauses, and it continues afterwards.
             Some(Stop::States | Stop::Pause) => Ended::States,
             Some(Stop::Time) => Ended::Time,
             Some(Stop::Memory) => Ended::Memory,
@@ -415,7 +415,7 @@ impl<'a, S: System, P: Print> Run<'a, S, P> {
     }
 }
 
-/// A lock that a panic of another thread does not make useless: what it guards is consistent
+/// Takes a lock even if another thread panicked while it held it: the guarded data is consistent
 /// between any two operations on it.
 pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

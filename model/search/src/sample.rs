@@ -14,7 +14,7 @@ use crate::tables::Tables;
 /// Successors without any reduction: step, dead or not, state and fingerprint.
 type Raw<P> = Vec<(u32, bool, Vec<u32>, P)>;
 
-/// Compares some states with what is computed in full.
+/// Compares some states with the full computation.
 pub(crate) struct Sampler {
     expander: Expander,
 }
@@ -25,8 +25,9 @@ impl Sampler {
         Sampler { expander: run.expander(ways) }
     }
 
-    /// Compares a state, if it is one of the sample. Whether it is depends on its fingerprint and its
-    /// level alone, so that the sample is the same for every number of threads. Tells whether it was.
+    /// Compares a state, if it belongs to the sample. Membership depends only on its fingerprint
+    /// and its level, so that the sample is the same for every number of threads. Returns whether
+    /// the state was compared.
     pub(crate) fn sample<S: System, P: Print>(
         &mut self,
         run: &Run<'_, S, P>,
@@ -47,7 +48,7 @@ impl Sampler {
         Ok(is_sampled)
     }
 
-    /// What is remembered of a state.
+    /// The remembered answers about a state.
     fn claim<S: System, P: Print>(
         &mut self,
         run: &Run<'_, S, P>,
@@ -143,7 +144,7 @@ impl Sampler {
             for (at, property) in run.properties.iter().enumerate() {
                 let [before, after] = [state, after].map(|it| run.holds(tables, at, it));
                 if !is_kept_by_dead(property.expected, before?, after?) {
-                    let detail = format!("{:?} tells the states apart", property.name);
+                    let detail = format!("{:?} differs between the states", property.name);
                     return Ok(Some((*dead, detail)));
                 }
             }
@@ -165,12 +166,12 @@ impl Sampler {
     }
 }
 
-/// Whether a property may say this before and after a dead step. A search that takes the step at once
-/// judges the state after it only. So a property that must hold in every state has to say the same of
-/// both. One that must hold in some state has to hold after the step if it holds before: then it is
-/// found in the state after all dead steps if it holds anywhere before them. It may begin to hold with
-/// the step, because the state after it is judged; a cluster, for instance, comes to rest when the last
-/// message is delivered, even if the receiver ignores it.
+/// Whether a property may have these values before and after a dead step. A search that takes the
+/// step at once judges only the state after it. So a property that must hold in every state must
+/// have the same value in both. A property that must hold in some state must hold after the step if
+/// it holds before: then the state after all dead steps shows it if any state before them does. It
+/// may begin to hold with the step, because the state after it is judged; a cluster, for instance,
+/// comes to rest when the last message is delivered, even if the receiver ignores it.
 fn is_kept_by_dead(expected: Expected, before: bool, after: bool) -> bool {
     match expected {
         Expected::Always => before == after,
@@ -178,7 +179,7 @@ fn is_kept_by_dead(expected: Expected, before: bool, after: bool) -> bool {
     }
 }
 
-/// The flaw that a dead step which matters is.
+/// The flaw of a dead step that makes a difference.
 fn matters<S: System, P: Print>(
     run: &Run<'_, S, P>,
     wrong: Option<(u32, String)>,

@@ -1,4 +1,4 @@
-//! What a user starts searches with.
+//! The entry points of a search.
 
 use std::sync::atomic::Ordering;
 
@@ -14,10 +14,11 @@ use crate::run::{Run, Stop, locked};
 use crate::system::{Portable, System};
 use crate::walk::{Walk, Walker};
 
-/// The levels that a search begins with, and the one that it is in; or why it does not begin.
+/// The levels that a search begins with, and its current level; or the reason why it does not
+/// begin.
 type Begin<P> = Result<(Vec<Level>, Option<Begun>), Stop<P>>;
 
-/// A system and what is asked of its search.
+/// A system and the options of its search.
 pub struct Search<'a, S: System> {
     pub(crate) system: &'a S,
     pub(crate) options: Options,
@@ -30,7 +31,7 @@ impl<'a, S: System> Search<'a, S> {
         Search { system, options, observer: None }
     }
 
-    /// Tells somebody how the search goes on.
+    /// Reports progress to an observer.
     #[must_use]
     pub fn observed_by(mut self, observer: &'a dyn Observer) -> Self {
         self.observer = Some(observer);
@@ -42,7 +43,7 @@ impl<'a, S: System> Search<'a, S> {
     ///
     /// # Panics
     ///
-    /// If [`DeadSteps::Drop`](crate::DeadSteps::Drop) is asked for together with sleep sets.
+    /// If the options combine [`DeadSteps::Drop`](crate::DeadSteps::Drop) with sleep sets.
     #[must_use]
     pub fn breadth_first(&self) -> Report<S> {
         match self.options.fingerprints {
@@ -90,9 +91,9 @@ impl<'a, S: System> Search<'a, S> {
         }
     }
 
-    /// Goes on with a search that was saved, and saves it again like
-    /// [`Search::breadth_first_saved`]. The report counts what was done before, except for
-    /// [`Report::wall`]; the limits on states and memory are those of the whole.
+    /// Continues a saved search, and saves it again like [`Search::breadth_first_saved`]. The
+    /// report includes the counts from before the checkpoint, except for [`Report::wall`]; the
+    /// limits on states and memory apply to the whole search.
     ///
     /// # Errors
     ///
@@ -156,9 +157,9 @@ impl<'a, S: System> Search<'a, S> {
         report(&run, stop, search.depth, Vec::new())
     }
 
-    /// Walks at random, on one thread, until [`Options::states_max`] states were visited, each time
-    /// counted, or another limit is reached, or what is looked for is found. Never complete.
-    /// [`Report::unique`] is the number of states that were visited. Marks are
+    /// Walks at random, on one thread, until [`Options::states_max`] states were visited (repeated
+    /// visits count), another limit is reached, or the finding that [`Options::until`] asks for is
+    /// made. The report is never complete. [`Report::unique`] is the number of visits. Marks are
     /// not noted.
     #[must_use]
     pub fn walk(&self, walk: &Walk<'_, S>) -> Report<S> {
@@ -175,12 +176,12 @@ impl<'a, S: System> Search<'a, S> {
         Report { unique: visited, collision_chance: 0.0, ..report }
     }
 
-    /// Whether every path of chosen steps ends, and ends in a state in which the property of position
-    /// `good` holds, from every reachable state. On one thread, with all states in memory.
+    /// Searches whether every path of chosen steps, from every reachable state, ends in a state in
+    /// which the property of position `good` holds. Uses one thread and keeps all states in memory.
     ///
     /// # Panics
     ///
-    /// If there is no such property.
+    /// If no property has the position `good`.
     pub fn settling(&self, is_chosen: &dyn Fn(&S::Step) -> bool, good: usize) -> Settling<S> {
         assert!(good < self.system.properties().len(), "no property {good}");
         match self.options.fingerprints {
@@ -195,7 +196,7 @@ impl<'a, S: System> Search<'a, S> {
     }
 }
 
-/// What a run found.
+/// The report of a run.
 pub(crate) fn report<S: System, P: Print>(
     run: &Run<'_, S, P>,
     stop: Option<Stop<P>>,
@@ -205,7 +206,7 @@ pub(crate) fn report<S: System, P: Print>(
     report_with(run, stop, depth, levels, |_, print| run.path(print))
 }
 
-/// What a run found, with the paths by the positions of the properties and the states.
+/// The report of a run, given a function from a property's position and a state to the path.
 fn report_with<S: System, P: Print>(
     run: &Run<'_, S, P>,
     stop: Option<Stop<P>>,

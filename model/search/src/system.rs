@@ -1,4 +1,4 @@
-//! The trait for systems, and what its methods are given and give.
+//! The trait for systems, and the arguments and results of its methods.
 
 use std::cell::{OnceCell, RefCell};
 use std::fmt::Debug;
@@ -22,18 +22,19 @@ impl<T: Eq + Hash + Debug + Send + Sync + 'static> Part for T {}
 /// A system whose states consist of a fixed number of components.
 ///
 /// Every method must depend on its arguments alone: the engine calls it once and remembers the
+/// Every method must depend on its arguments alone: the engine calls it once and remembers the
 /// answer, for the components that it looked at. Components are compared by their equality, and
-/// hashed with their `Hash`, which must agree. In every search a sample of states is computed in
-/// full and compared with what was remembered; see [`Flaw`](crate::Flaw).
+/// hashed with their `Hash`, which must agree. Every search computes a sample of states in full and
+/// compares it with the remembered answers; see [`Flaw`](crate::Flaw).
 pub trait System: Sync {
     /// One part of a state. Systems of different parts use an enum.
     type Component: Part;
     /// How one component becomes another.
     type Change: Part;
-    /// The label of a step, for people and for whoever replays a path.
+    /// The label of a step, for people and for programs that replay a path.
     type Step: Part + Clone;
-    /// Something that a step brings about and that has to look at the state after its changes; `()`
-    /// where there is no such thing.
+    /// A consequence of a step that must look at the state after the step's changes; `()` if the
+    /// system has none.
     type Follow: Part;
 
     /// The system with its parameters, as text. A checkpoint of another name is refused.
@@ -42,18 +43,18 @@ pub trait System: Sync {
     /// The states in which a run may begin: a component for each place, the same number in each.
     fn initial_states(&self) -> Vec<Vec<Self::Component>>;
 
-    /// How many rules there are. Each is tried in each state, in order.
+    /// The number of rules. Each is tried in each state, in order.
     fn rules(&self) -> u16;
 
-    /// Everything that a rule lets happen next. The fewer components it looks at, the more often
-    /// its answer is found remembered.
+    /// All steps that a rule allows next. The fewer components it looks at, the more often its
+    /// answer is found remembered.
     fn steps(&self, rule: Rule, state: &Look<'_, Self::Component>, steps: &mut Steps<Self>);
 
-    /// What becomes of a component.
+    /// The component after a change.
     fn changed(&self, component: &Self::Component, change: &Self::Change) -> Self::Component;
 
-    /// What follows from a step, given the state before it and the state now, with its changes and
-    /// those of what followed from it earlier.
+    /// The effect of a consequence, given the state before the step and the state now, with the
+    /// step's changes and those of its earlier consequences.
     fn follow(
         &self,
         follow: &Self::Follow,
@@ -70,8 +71,8 @@ pub trait System: Sync {
     /// Whether a property, by its position in [`System::properties`], holds in a state.
     fn holds(&self, property: usize, state: &Look<'_, Self::Component>) -> bool;
 
-    /// The names of what a step can reach, such as a situation without which a search that found
-    /// nothing wrong proves little. See [`Effect::mark`].
+    /// The names of the marks that a step can reach, such as a situation without which a search
+    /// without findings proves little. See [`Effect::mark`].
     fn marks(&self) -> Vec<String> {
         Vec::new()
     }
@@ -87,7 +88,7 @@ pub trait System: Sync {
         0
     }
 
-    /// How many summaries there are.
+    /// The number of summaries.
     fn summaries(&self) -> u16 {
         0
     }
@@ -126,7 +127,7 @@ pub struct Property {
 pub enum Expected {
     /// In every state. A state in which it does not is a violation.
     Always,
-    /// In some state. That none was found is told by [`Report`](crate::Report).
+    /// In some state. [`Report`](crate::Report) shows if none was found.
     Sometimes,
 }
 
@@ -142,8 +143,8 @@ impl Property {
     }
 }
 
-/// A state as a system sees it. The engine notes which places are looked at: what was computed is
-/// remembered for the components that stood there, so that no input can be left out.
+/// A state as a system sees it. The engine notes the places that are looked at: it remembers an
+/// answer for the components that stood there, so that no input can be left out.
 pub struct Look<'a, C> {
     parts: &'a [Arc<C>],
     side: u32,
@@ -152,7 +153,8 @@ pub struct Look<'a, C> {
 
 /// Marks a noted place as one of the state before the step.
 pub(crate) const BEFORE: u32 = 1 << 16;
-/// Where the number of a summary stands in a noted word, with 1 added; 0 is the component itself.
+/// The position of a summary's number in a noted word, with 1 added; 0 stands for the component
+/// itself.
 const SUMMARY_SHIFT: u32 = 17;
 /// Numbers of summaries are below it.
 pub(crate) const SUMMARIES_MAX: u16 = 1 << 13;
@@ -215,9 +217,9 @@ impl<'a, C> Look<'a, C> {
         Look { parts, side, noted }
     }
 
-    /// Those details of the component at a place that [`System::summary`] tells under a number. The
-    /// answer is remembered for the summary, so that it is found again for every component with the
-    /// same.
+    /// The details of the component at a place that [`System::summary`] computes for a number. The
+    /// engine remembers the answer for the summary, so that it finds it again for every component with
+    /// the same summary.
     ///
     /// # Panics
     ///
@@ -227,16 +229,16 @@ impl<'a, C> Look<'a, C> {
         assert!(number < SUMMARIES_MAX, "no system has {number} summaries");
         let whole = u32::from(place) | self.side;
         let word = whole | u32::from(number + 1) << SUMMARY_SHIFT;
-        // Whoever has seen all of the component has seen its summary.
+        // A look at the whole component covers its summary.
         if !self.noted.words.borrow().contains(&whole) {
             self.noted.note(word);
         }
         self.noted.summary(word, number, &self.parts[usize::from(place)])
     }
 
-    /// Whether at a place, now, stands a component that is equal to the one before the step. Only
-    /// that is noted, not which components they are. For the two looks of [`System::follow`]; what
-    /// `before` is compared with must be the other one.
+    /// Whether the component at a place is now equal to the one before the step. Only this fact is
+    /// noted, not the components. For the two looks of [`System::follow`]: call it on one and pass the
+    /// other as `before`.
     ///
     /// # Panics
     ///
@@ -251,7 +253,7 @@ impl<'a, C> Look<'a, C> {
         Arc::ptr_eq(now, before) || now == before
     }
 
-    /// How many places there are. Nothing is noted, as this is the same in every state.
+    /// The number of places. Nothing is noted, as this is the same in every state.
     #[must_use]
     pub fn places(&self) -> usize {
         self.parts.len()
@@ -278,7 +280,7 @@ pub(crate) enum How<S: System + ?Sized> {
     Put(Arc<S::Component>),
 }
 
-/// What a step, or something that follows from it, does.
+/// The effect of a step, or of a consequence of it.
 pub struct Effect<S: System + ?Sized> {
     pub(crate) changes: Vec<(Place, How<S>)>,
     pub(crate) follows: Vec<S::Follow>,
@@ -296,14 +298,14 @@ impl<S: System + ?Sized> Effect<S> {
         self
     }
 
-    /// Puts another component in place of one, which is faster than a change where the rule knows
-    /// already what becomes of it.
+    /// Puts another component in the place of one. This is faster than a change if the rule already
+    /// knows the component that results.
     pub fn put(&mut self, place: Place, component: S::Component) -> &mut Self {
         self.changes.push((place, How::Put(Arc::new(component))));
         self
     }
 
-    /// Lets something follow, after the changes and after what follows already.
+    /// Adds a consequence, after the changes and after earlier consequences.
     pub fn then(&mut self, follow: S::Follow) -> &mut Self {
         self.follows.push(follow);
         self

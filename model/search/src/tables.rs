@@ -1,7 +1,7 @@
-//! What is remembered, in tables that all threads read and write without locks.
+//! Remembered answers, in tables that all threads read and write without locks.
 //!
-//! Nothing is ever overwritten. A table that is full says so, whoever meets that grows it while
-//! nobody else uses it, and the work at hand begins again: it is remembered as far as it came.
+//! No entry is ever overwritten. A thread that finds a table full grows it while no other thread
+//! uses it, and then repeats its current work, whose results so far are already remembered.
 
 use crate::print::Print;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -14,7 +14,7 @@ pub(crate) struct Full;
 pub(crate) struct Memo {
     /// Key and value; 0 is free. Keys are stored with 1 added.
     slots: Vec<[AtomicU64; 2]>,
-    /// How many bits of a hash are too many.
+    /// The bits by which a hash is shifted to give a slot.
     shift: u32,
     len: AtomicUsize,
 }
@@ -39,13 +39,13 @@ impl Memo {
         }
     }
 
-    /// Reads where a pair is looked for first; the result means nothing.
+    /// Prefetches the slot where a pair is looked for first; the result means nothing.
     #[inline]
     pub(crate) fn touch(&self, first: u32, second: u32) -> u64 {
         self.slots[self.home(key(first, second))][0].load(Ordering::Relaxed)
     }
 
-    /// Remembers a value. Whoever remembers another one for the same pair is wrong; the first stays.
+    /// Remembers a value. A pair has one right value, so the first one stays.
     pub(crate) fn remember(&self, first: u32, second: u32, value: u64) -> Result<(), Full> {
         if self.len.load(Ordering::Relaxed) >= self.limit() {
             return Err(Full);
@@ -78,7 +78,7 @@ impl Memo {
         (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> self.shift) as usize
     }
 
-    /// Three quarters, and fewer by what threads add that looked at the same time.
+    /// Three quarters of the slots, less a margin for threads that check at the same time.
     fn limit(&self) -> usize {
         self.slots.len() / 4 * 3 - 512
     }
@@ -135,7 +135,7 @@ impl Arena {
         self.words[at as usize].load(Ordering::Relaxed)
     }
 
-    /// Keeps a list. Nobody knows its offset until the caller tells.
+    /// Keeps a list. No other thread knows its offset until the caller publishes it.
     pub(crate) fn keep(&self, list: &[u32]) -> Result<u32, Full> {
         let at = self.len.fetch_add(list.len(), Ordering::Relaxed);
         let room = self.words.get(at..at + list.len()).ok_or(Full)?;
@@ -145,7 +145,7 @@ impl Arena {
         u32::try_from(at).map_err(|_| Full)
     }
 
-    /// Whether a list is kept at an offset.
+    /// Whether the arena keeps a list at an offset.
     pub(crate) fn is_at(&self, at: u32, list: &[u32]) -> bool {
         let kept = self.words.get(at as usize..at as usize + list.len());
         kept.is_some_and(|it| it.iter().zip(list).all(|it| it.0.load(Ordering::Relaxed) == *it.1))
@@ -182,7 +182,7 @@ impl Hashes {
         P::part(|lane| hash[lane].load(Ordering::Relaxed), place as usize)
     }
 
-    /// Sets the hash of a component whose number nobody was told so far.
+    /// Sets the hash of a component whose number no other thread knows yet.
     pub(crate) fn set(&self, component: u32, hash: [u64; 2]) -> Result<(), Full> {
         self.1.fetch_max(component as usize, Ordering::Relaxed);
         let room = self.0.get(component as usize).ok_or(Full)?;
@@ -231,15 +231,15 @@ impl Row {
     }
 }
 
-/// Everything that is remembered of a system.
+/// All remembered answers about a system.
 pub(crate) struct Tables {
-    /// From a question and a component to what it leads to. See `remembered`.
+    /// From a question and a component to the next node or leaf. See `remembered`.
     pub answers: Memo,
     /// From a change and a component to the changed component, with 1 added.
     pub changed: Memo,
     /// By the number of a summary, from a component to the summary, with 1 added.
     pub summaries: Vec<Row>,
-    /// Where the answers about what follows begin, by the number of what follows.
+    /// The roots of the answers about what follows, by the number of the follow-up.
     pub follows: Row,
     pub arena: Arena,
     pub hashes: Hashes,

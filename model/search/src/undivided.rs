@@ -9,8 +9,9 @@ use crate::system::{Look, Place, Property, Rule, Steps, System};
 
 /// A model of stateright, whose whole state is one component.
 ///
-/// States are told apart by their equality, whatever their hash leaves out. Each is kept as it is, so
-/// this is for small models, and for comparing: the engine is fast on systems of many components.
+/// States are compared by their equality, whatever their hash leaves out. The search keeps each
+/// state whole, so this is for small models and for comparisons: the engine is fast on systems of
+/// many components.
 pub struct Undivided<M> {
     model: M,
 }
@@ -26,9 +27,9 @@ pub struct Eventually(pub String);
 /// An action of a model: its position among the actions of the state, and its text.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Taken {
-    /// The position in what [`Model::actions`] collects.
+    /// The position in the list that [`Model::actions`] collects.
     pub nth: usize,
-    /// What [`Model::format_action`] says of it.
+    /// The text of [`Model::format_action`].
     pub text: String,
 }
 

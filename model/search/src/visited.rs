@@ -9,28 +9,28 @@ use crate::tables::Full;
 const FRESH: u64 = 1 << 63;
 /// Slots behind the last home, so that no run of taken slots goes round.
 const MARGIN: usize = 1 << 12;
-/// How many insertions a thread may make before it says so by [`Visited::count`].
+/// The number of insertions after which a thread must report them by [`Visited::count`].
 pub(crate) const UNCOUNTED_MAX: usize = 1 << 9;
 
 /// An open-addressing table with linear probing, whose homes are in the order of the names.
 ///
-/// Because of that order it grows in place, by any factor: from the end to the beginning each run
+/// Because of that order it grows in place, by any factor: from the end to the beginning, each run
 /// of taken slots is lifted and put down further behind, and no entry of it goes before the run's
-/// first slot. So a table that grows needs no room beside what it grows to.
+/// first slot. So growing needs no memory beside the grown table.
 ///
-/// A slot is the words of a key, the complement of the parent's name, and, where asked for, which
-/// rules are awake. The parent of a state that was reached in several ways at once is that with the
-/// least name, whichever thread came first.
+/// A slot holds the words of a key, the complement of the parent's name, and, if the search asks
+/// for it, the rules that are awake. The parent of a state that was reached in several ways at once
+/// is the one with the least name, whichever thread came first.
 pub(crate) struct Visited {
     words: Vec<AtomicU64>,
-    /// How many homes there are.
+    /// The number of homes.
     homes: usize,
     key_words: usize,
     stride: usize,
     len: AtomicUsize,
 }
 
-/// What became of an insertion.
+/// The result of an insertion.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Inserted {
     /// The state was not known.
@@ -39,7 +39,7 @@ pub(crate) enum Inserted {
     Known,
 }
 
-/// What is known of a state when its level has ended.
+/// The entry of a state when its level has ended.
 pub(crate) struct Settled {
     /// The rules that some way to it leaves awake, if they are kept.
     pub awake: u64,
@@ -59,7 +59,7 @@ impl Visited {
         self.words.resize_with(len, Default::default);
     }
 
-    /// How many states there are.
+    /// The number of states.
     pub(crate) fn len(&self) -> usize {
         self.len.load(Ordering::Relaxed)
     }
@@ -68,7 +68,7 @@ impl Visited {
         self.words.len() as u64 * 8
     }
 
-    /// How many bytes it would take after growing.
+    /// The number of bytes that it would take after growing.
     pub(crate) fn bytes_grown(&self) -> u64 {
         ((self.homes_grown() + MARGIN) * self.stride * 8) as u64
     }
@@ -77,7 +77,7 @@ impl Visited {
         self.homes + self.homes / 2
     }
 
-    /// Whether this many threads may go on inserting.
+    /// Whether this many threads may continue to insert.
     pub(crate) fn has_room(&self, threads: usize) -> bool {
         self.len() + threads * UNCOUNTED_MAX <= self.homes / 8 * 7
     }
@@ -107,7 +107,7 @@ impl Visited {
                 0 => match slot[0].compare_exchange(0, key[0], Ordering::AcqRel, Ordering::Acquire)
                 {
                     Ok(_) => {
-                        // Whoever finds the first word waits for the second.
+                        // The thread that finds the first word waits for the second.
                         if self.key_words == 2 {
                             slot[1].store(key[1], Ordering::Release);
                         }
@@ -230,7 +230,7 @@ impl Visited {
         taken.map(|it| it.iter().map(|it| it.load(Ordering::Acquire)).collect())
     }
 
-    /// How many words an entry has.
+    /// The number of words of an entry.
     pub(crate) fn stride(&self) -> usize {
         self.stride
     }

@@ -14,7 +14,7 @@ use crate::system::System;
 pub struct Walk<'a, S: System> {
     /// The same seed walks the same way.
     pub seed: u64,
-    /// No walk is longer; then another one begins.
+    /// The greatest length of a walk; then another one begins.
     pub steps_max: u64,
     /// How likely a step is, compared with the others that can be taken. One of weight 0 is never
     /// taken.
@@ -28,11 +28,11 @@ pub(crate) struct Walker<'r, 'a, S: System, P> {
     sampler: Sampler,
     random: u64,
     initial: Chunk<P>,
-    /// What led to each finding, by the positions of the properties.
+    /// The steps to each finding, by the positions of the properties.
     pub paths: Vec<Option<Path<S>>>,
     /// The longest walk.
     pub depth: u64,
-    /// How many states were visited, each time counted.
+    /// The number of visits to states, repeated ones included.
     pub visited: u64,
 }
 
@@ -115,7 +115,7 @@ impl<'r, 'a, S: System, P: Print> Walker<'r, 'a, S, P> {
         self.run.take_stop().map_or(Ok(()), Err)
     }
 
-    /// Takes a step, `None` if there is none to take.
+    /// Takes a step; `None` if no step is possible.
     fn choose(&mut self, state: &[u32], print: P) -> Result<Option<(Told, Numbered<P>)>, Stop<P>> {
         let run = self.run;
         let mut expander = run.expander(Ways { tells: true, sleeps: false, ..run.ways() });

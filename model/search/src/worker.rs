@@ -11,8 +11,8 @@ use crate::sample::Sampler;
 use crate::system::System;
 use crate::visited::{Inserted, UNCOUNTED_MAX};
 
-/// How many states are expanded before their successors are looked up, so that the memory is asked
-/// for many at once.
+/// The number of states that are expanded before their successors are looked up, so that many
+/// memory reads are under way at once.
 const BATCH: usize = 32;
 
 /// One thread of a search.
@@ -41,7 +41,7 @@ impl<'r, 'a, S: System, P: Print> Worker<'r, 'a, S, P> {
         }
     }
 
-    /// Expands states of the level until there are none or the search stops.
+    /// Expands states of the level until none is left or the search stops.
     pub(crate) fn work(mut self) {
         while !self.run.is_stopping() {
             let Some(chunk) = locked(&self.run.frontier).take() else {
@@ -78,8 +78,8 @@ impl<'r, 'a, S: System, P: Print> Worker<'r, 'a, S, P> {
         }
     }
 
-    /// Expands some states. When the search has to stop before all is done, they are expanded again
-    /// when it goes on: what was inserted by then is known and waits in the next level already.
+    /// Expands some states. If the search must stop before all are done, it expands them again when
+    /// it continues: the successors inserted by then are known and already wait in the next level.
     fn expand_batch(&mut self, chunk: &mut Chunk<P>) -> Result<(), Stop<P>> {
         let end = chunk.len().min(chunk.expanded + BATCH);
         let mut sampled = 0;

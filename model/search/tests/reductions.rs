@@ -116,7 +116,7 @@ fn a_dead_step_may_reach_a_property_and_may_neither_lose_nor_break_nor_mend_one(
             }
             let Ended::Flawed(flawed) = &report.ended else { panic!("{case}") };
             let matters = matches!(&flawed.flaw, Flaw::DeadStepMatters { detail, .. }
-                if detail == "\"it\" tells the states apart");
+                if detail == "\"it\" differs between the states");
             assert!(matters, "{case}");
         }
     }

@@ -11,7 +11,7 @@ use crate::{Scope, Step};
 
 const FORMAT: &str = "steadfast-trace";
 const VERSION: u32 = 1;
-/// No trace is larger; a file that is, is none.
+/// Larger files are rejected.
 const BYTES_MAX: u64 = 64 << 20;
 
 /// A run as a list of inputs, which any driver can replay.
@@ -40,7 +40,7 @@ pub struct TraceStep {
     pub note: String,
 }
 
-/// Why a file is no trace.
+/// Why a file cannot be read as a trace.
 #[derive(Debug, Error)]
 pub enum ReadError {
     /// The file cannot be read.
@@ -61,7 +61,7 @@ pub enum ReadError {
     /// The trace was written by a newer program.
     #[error("it has version {found}; this program reads version {VERSION}")]
     OtherVersion {
-        /// The version it says it has.
+        /// The version that the file names.
         found: u32,
     },
 }

@@ -169,7 +169,7 @@ pub enum BoundsError {
     /// Writes without a path to write to, or more paths than there are names for.
     #[error("{0} paths: there must be 1 to {max}", max = Scope::PATHS_MAX)]
     Paths(u32),
-    /// Messages can be lost or doubled one by one only where the network does that.
+    /// Messages can be lost or doubled one by one only on the lossy network.
     #[error("{what} = {count}: only the lossy network does that, this is the {network} one")]
     NotLossy {
         /// The bound.
@@ -228,8 +228,8 @@ impl Scope {
         }
     }
 
-    /// Whether the order in which clients ask and hear matters: somebody reads, or hears of deletes
-    /// and restores what only one order explains.
+    /// Whether the order in which clients ask and hear matters: a client reads, or hears of deletes
+    /// and restores in a way that only one order explains.
     #[must_use]
     pub fn judges_order(&self) -> bool {
         let Bounds { reads, deletes, resolves, .. } = self.bounds;

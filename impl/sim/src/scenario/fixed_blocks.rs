@@ -9,11 +9,11 @@ use std::collections::HashMap;
 const SUMS_BYTES: u64 = 6;
 /// That a block is where it is.
 const TOKEN_BYTES: u64 = 4;
-/// How many bytes are summed side by side.
+/// The number of bytes that are summed side by side.
 const COLUMNS: u32 = 16;
 /// The number of bytes of a column that are summed at a time: their sum fits into 16 bits.
 const ROWS: u32 = 64;
-/// How many bytes that are.
+/// The number of bytes in these rows and columns.
 const PART: usize = (ROWS * COLUMNS) as usize;
 
 /// The bytes that travel in both directions.

@@ -1,4 +1,4 @@
-//! The files that scenarios are told with.
+//! The files that scenarios run with.
 
 use std::io::{self, Write};
 
@@ -16,15 +16,15 @@ pub struct Source {
 /// A place where a version differs from the one before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Splice {
-    /// Where, in the version before.
+    /// The offset in the version before.
     pub at: usize,
-    /// How many bytes are taken out there.
+    /// The number of bytes that are removed there.
     pub removed: usize,
-    /// The bytes that are put in there.
+    /// The bytes that are inserted there.
     pub fresh: Vec<u8>,
 }
 
-/// Keeps changed versions, be they long.
+/// Keeps changed versions, of any length.
 pub trait Scratch {
     /// Keeps the version that differs from an old one in these places, which are in order and do
     /// not overlap.

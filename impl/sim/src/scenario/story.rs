@@ -1,4 +1,4 @@
-//! A scenario as it is told: a timeline, reports, findings, and a verdict.
+//! The record of a scenario: a timeline, reports, findings, and a verdict.
 
 use std::fmt::{self, Write};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::{Ledger, Simulation, Time};
 
 use super::Source;
 
-/// How long a scenario waits for anything at most.
+/// The longest time that a scenario waits for anything.
 const WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// An expectation of a scenario, and whether it was met.
@@ -24,7 +24,7 @@ pub struct Finding {
     pub holds: bool,
 }
 
-/// A scenario that was told.
+/// A scenario that has run.
 #[derive(Clone, Debug)]
 pub struct Story {
     /// The scenario.
@@ -37,13 +37,13 @@ pub struct Story {
     pub findings: Vec<Finding>,
     /// The promised guarantees that do not hold.
     pub violated: Vec<GuaranteeId>,
-    /// How many guarantees are promised with these settings.
+    /// The number of guarantees that are promised with these settings.
     pub promised: usize,
     /// The run as a trace, which `check replay` can follow.
     pub trace: Trace,
     /// Counts of the faults injected and the events reached.
     pub ledger: Ledger,
-    /// How much virtual time passed.
+    /// The virtual time that passed.
     pub simulated: Time,
 }
 
@@ -77,13 +77,13 @@ impl Story {
     }
 }
 
-/// Tells a story while it happens.
+/// Runs a story and records it.
 pub(super) struct Teller {
     scenario: &'static str,
     title: String,
     pub cluster: Simulation,
     text: String,
-    /// How many lines of the timeline were told.
+    /// The number of timeline lines recorded so far.
     told: usize,
     findings: Vec<Finding>,
 }
@@ -108,7 +108,7 @@ impl Teller {
         let _ = writeln!(self.text, "\n--- {title}");
     }
 
-    /// Says something that no node knows.
+    /// Adds a note that no node knows.
     pub(super) fn note(&mut self, note: &str) {
         self.tell();
         let _ = writeln!(self.text, "  {note}");
@@ -129,7 +129,7 @@ impl Teller {
         let _ = write!(self.text, "\n  Consistency {when}, at {}\n{report}", self.cluster.now());
     }
 
-    /// Notes whether something is as it is to be.
+    /// Notes an expectation and whether it is met.
     pub(super) fn expect(&mut self, what: impl Into<String>, holds: bool) {
         self.findings.push(Finding { what: what.into(), holds });
     }
@@ -140,9 +140,9 @@ impl Teller {
         self.leader_among(&up)
     }
 
-    /// Waits until one of these nodes leads and the others follow it, and says which: where one vote
-    /// is enough several may begin at once, and all but one of them are deposed at the first
-    /// message.
+    /// Waits until one of these nodes leads and the others follow it, and returns that node. Where
+    /// one vote is enough, several may begin to lead at once; the first message then deposes all
+    /// but one of them.
     pub(super) fn leader_among(&mut self, nodes: &[NodeId]) -> NodeId {
         let leads = |it: &Simulation| {
             let promise = |node: &NodeId| it.replica(*node).map(Replica::promise);
@@ -154,7 +154,7 @@ impl Teller {
         leads(&self.cluster).unwrap_or_default()
     }
 
-    /// Waits until a client was answered, and says whether the answer is an acknowledgement.
+    /// Waits until a client was answered, and returns whether the answer is an acknowledgement.
     pub(super) fn is_acknowledged(&mut self, request: RequestId) -> bool {
         let is_open = |it: &Simulation| it.status(request) == Some(Status::Pending);
         self.cluster.run_until(WAIT_MAX, |it| !is_open(it));
@@ -167,7 +167,7 @@ impl Teller {
         self.is_acknowledged(request)
     }
 
-    /// Lets a while pass.
+    /// Lets virtual time pass.
     pub(super) fn wait(&mut self, millis: u64) {
         self.cluster.run_for(Duration::from_millis(millis));
     }

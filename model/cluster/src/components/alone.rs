@@ -9,8 +9,9 @@ use steadfast_protocol::{ContentId, Decisions, NodeId, NodeSet, Settings};
 use super::ClusterComponents;
 use crate::ActorNode;
 
-/// A node as the guarantees see it, without the rest of the cluster. Whatever else is looked at is
-/// made up, and that it was is noted: then what the guarantees say means nothing.
+/// A node as the guarantees see it, without the rest of the cluster. Any other part that a
+/// guarantee looks at is made up, and the look is noted: then the guarantee's verdict means
+/// nothing.
 pub(super) struct Alone<'a> {
     pub(super) system: &'a ClusterComponents,
     pub(super) actor: &'a ActorNode,

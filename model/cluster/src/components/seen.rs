@@ -14,7 +14,7 @@ use super::{
 use crate::parts::Parts;
 use crate::{ActorNode, Disk};
 
-/// A state of which every part that is looked at is noted.
+/// A state that notes every part that is looked at.
 #[derive(Clone, Copy)]
 pub(super) struct Seen<'a> {
     pub(super) system: &'a ClusterComponents,

@@ -1,4 +1,4 @@
-//! A step as it is taken: what it reads is noted, and what it changes is kept.
+//! A step as it is taken: its reads are noted, and its changes are kept.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -24,8 +24,7 @@ pub(super) enum Changed {
     By(How),
 }
 
-/// A step that is being taken: what it changes is kept. Nodes can be read again after they changed,
-/// nothing else can.
+/// A step that is being taken, with its changes. Only nodes can be read again after they changed.
 pub(super) struct Taking<'a> {
     before: Seen<'a>,
     now: Seen<'a>,
@@ -77,7 +76,7 @@ impl<'a> Taking<'a> {
         self.changed_node(node).unwrap_or_else(|| self.now.actor(node))
     }
 
-    /// Everything that changes. Nodes are put at last, each once: no other change is about them.
+    /// All changes. Nodes are put at last, each once: no other change affects them.
     pub(super) fn into_changes(self) -> impl Iterator<Item = (Place, Changed)> {
         let node = |it: ActorNode| {
             (ClusterComponents::node_at(it.node.id()), Changed::To(Component::Node(Arc::new(it))))
@@ -85,8 +84,8 @@ impl<'a> Taking<'a> {
         self.changes.into_iter().chain(self.nodes.into_iter().map(node))
     }
 
-    /// The guarantees that the step breaks as far as one node is concerned; `None` if they look at more
-    /// than that node, of which both states are known here. Mostly they do not.
+    /// The guarantees that the step breaks, as far as one node is concerned; `None` if they look at
+    /// more than that node, whose two states are known here. Mostly they do not.
     fn judged_alone(&self, node: NodeId, keeps_history: bool) -> Option<GuaranteeSet> {
         let looks_elsewhere = Cell::new(false);
         let alone = |actor| Alone {
@@ -106,7 +105,7 @@ impl<'a> Taking<'a> {
         }
     }
 
-    /// Whether all that a step does is to take a message off.
+    /// Whether the only effect of the step is to take a message off.
     pub(super) fn is_dead_delivery(&self, step: &Step) -> bool {
         let is_same = |it: &ActorNode| *it == *self.now.actor(it.node.id());
         matches!(step, Step::Deliver { .. })

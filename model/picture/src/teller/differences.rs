@@ -62,7 +62,7 @@ impl Teller {
         }
     }
 
-    /// Tells the changes of each node.
+    /// Adds the changes of each node.
     pub(super) fn follow_nodes(
         &mut self,
         number: usize,

@@ -7,7 +7,7 @@ use super::Teller;
 use crate::story::{Change, Operation, Outcome};
 use crate::{Scene, words};
 
-/// How many client lanes there are at most. Operations that overlap more share the last one.
+/// The largest number of client lanes. More concurrent operations share the last one.
 const LANES_MAX: usize = 4;
 
 fn outcome(status: Status) -> Outcome {
@@ -66,7 +66,7 @@ impl Teller {
         (0..LANES_MAX - 1).find(|it| !taken.contains(it)).unwrap_or(LANES_MAX - 1)
     }
 
-    /// Tells the requests and the answers of a step.
+    /// Adds the requests and the answers of a step.
     pub(super) fn follow_operations(
         &mut self,
         number: usize,

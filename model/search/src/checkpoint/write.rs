@@ -29,7 +29,7 @@ pub(crate) fn write<S: Portable, P: Print>(
     let beside = std::path::PathBuf::from(name);
     let written = write_to(&beside, run, levels, begun, checkpoint);
     if written.is_err() {
-        // Half a file helps nobody; that the disk is full is told by the first error.
+        // Half a file is of no use; the first error already reports a full disk.
         let _ = std::fs::remove_file(&beside);
     }
     written.map_err(io_error(&beside))?;
