@@ -41,7 +41,7 @@ pub(crate) struct Options {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Lists the shipped scopes, the guarantees and the twins.
+    /// Lists the scopes, the guarantees, the twins and the variants.
     List,
     /// Searches these scopes, with other bounds if options ask for them.
     Run(Box<RunOptions>),
