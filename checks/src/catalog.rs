@@ -8,6 +8,8 @@ use steadfast_guarantees::twins::{TWINS, Twin, Variant};
 use steadfast_guarantees::witnesses::witness;
 use steadfast_trace::Scope;
 
+use crate::program_name::program_name;
+
 /// What the author of a program adds to the shipped variants, twins and scopes.
 #[derive(Default)]
 pub(crate) struct Own {
@@ -29,6 +31,9 @@ pub(crate) struct NamedScope {
     pub witnesses: Vec<&'static str>,
 }
 
+/// The name of the protocol as it is, where a variant can be named.
+pub(crate) const PROTOCOL: &str = "right";
+
 /// Set once, before anything is looked up: searches run in child processes of the same program, and in
 /// threads, which find variants by their names.
 static OWN: OnceLock<Own> = OnceLock::new();
@@ -37,8 +42,10 @@ impl Own {
     /// Adds these to the shipped ones, for the rest of the process.
     ///
     /// # Errors
-    /// Two of a kind have the same name, a scope has impossible bounds, or a witness does not exist.
+    /// Two of a kind have the same name, a name is unfit for a file, a scope has impossible bounds, or a
+    /// witness does not exist.
     pub(crate) fn register(self) -> Result<(), String> {
+        self.are_names_fit()?;
         let twins = TWINS.iter().chain(self.twins.iter().copied()).map(|it| it.variant.name);
         let variants = twins.chain(self.variants.iter().map(|it| it.name));
         all_differ("variants", variants)?;
@@ -60,6 +67,27 @@ impl Own {
             }
         }
         OWN.set(self).map_err(|_| "a process runs one program".to_owned())
+    }
+
+    /// Refuses names that could not be part of the name of a trace's file, and the one that
+    /// `show --against` gives to the protocol as it is.
+    fn are_names_fit(&self) -> Result<(), String> {
+        let is_fit = |it: char| it.is_ascii_alphanumeric() || it == '-' || it == '_';
+        let twins = self.twins.iter().map(|it| ("twin", it.variant.name));
+        let variants = self.variants.iter().map(|it| ("variant", it.name));
+        let scopes = self.scopes.iter().map(|it| ("scope", &*it.scope.name));
+        for (kind, name) in twins.chain(variants).chain(scopes) {
+            if name.is_empty() || !name.chars().all(is_fit) {
+                return Err(format!(
+                    "{kind} {name:?}: a name consists of letters, digits, '-' and '_', because files \
+                     are named after it"
+                ));
+            }
+            if kind != "scope" && name == PROTOCOL {
+                return Err(format!("{kind} {name:?}: this is the name of the protocol as it is"));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -93,6 +121,13 @@ pub(crate) fn own_scopes() -> impl Iterator<Item = &'static OwnScope> {
 
 /// The twin of this name; an error that names the closest one if there is none.
 pub(crate) fn find_twin(name: &str) -> Result<&'static Twin, String> {
+    if variants().any(|it| it.name == name) {
+        return Err(format!(
+            "{name} is a variant that no guarantee must catch: search for whatever it breaks with \
+             `{} run SCOPE --variant {name}`",
+            program_name()
+        ));
+    }
     twins()
         .find(|it| it.variant.name == name)
         .ok_or_else(|| unknown("twin", name, twins().map(|it| it.variant.name)))
@@ -127,7 +162,8 @@ fn unknown<'a>(kind: &str, name: &str, names: impl Iterator<Item = &'a str>) -> 
     let meant = alike.max_by(|one, other| one.0.total_cmp(&other.0));
     let meant = meant.filter(|it| it.0 >= SIMILARITY_MIN);
     let meant = meant.map_or(String::new(), |it| format!(" did you mean {}?", it.1));
-    format!("no {kind} is called {name:?}:{meant} `check list` names the valid {kind}s")
+    let program = program_name();
+    format!("no {kind} is called {name:?}:{meant} `{program} list` names the valid {kind}s")
 }
 
 #[cfg(test)]
@@ -155,6 +191,16 @@ mod tests {
         other.variant.name = "mine";
         let own = Own { twins: vec![Box::leak(Box::new(other))], ..Own::default() };
         assert_eq!(own.register(), Err("twin mine: no scope is called \"nowhere\"".to_owned()));
+        for (name, says) in [
+            ("a/b", "variant \"a/b\": a name consists of letters, digits, '-' and '_', "),
+            ("", "variant \"\": a name consists of "),
+            ("right", "variant \"right\": this is the name of the protocol as it is"),
+        ] {
+            let variant = Box::leak(Box::new(Variant { name, ..TWINS[0].variant }));
+            let own = Own { variants: vec![variant], ..Own::default() };
+            let error = own.register().expect_err("an unfit name");
+            assert!(error.starts_with(says), "{error}");
+        }
         let scope = shipped("cold").expect("a shipped scope").scope();
         let own = |scope: Scope, witnesses: &[&'static str]| Own {
             scopes: vec![OwnScope { scope, witnesses: witnesses.to_vec() }],

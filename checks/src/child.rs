@@ -10,6 +10,7 @@ use steadfast_output::{assert_threads, in_parallel};
 use thiserror::Error;
 
 use crate::job::{Job, Progress, Run, Said};
+use crate::program_name::program_name;
 use crate::search::search;
 
 /// Why a search has no report.
@@ -24,7 +25,10 @@ pub(crate) enum ChildError {
         source: io::Error,
     },
     /// The process died.
-    #[error("the search of {scope} died ({status}); run `check run {scope}` again to see it alone")]
+    #[error(
+        "the search of {scope} died ({status}); run `{program} run {scope}` again to see it alone",
+        program = program_name()
+    )]
     Died {
         /// The scope.
         scope: String,

@@ -41,6 +41,7 @@ mod matrix;
 mod options;
 mod oracle;
 mod program;
+mod program_name;
 mod progress_bar;
 mod read_trace;
 mod replay;

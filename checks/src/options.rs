@@ -45,7 +45,7 @@ pub(crate) struct Options {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Lists the scopes, the guarantees and the twins, or what a scope allows.
+    /// Lists the scopes, the guarantees, the twins and the variants, or what a scope allows.
     List {
         /// The scope; everything without it.
         scope: Option<String>,

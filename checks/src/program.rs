@@ -9,6 +9,7 @@ use steadfast_trace::Scope;
 use crate::catalog::{Own, OwnScope};
 use crate::failure::Failure;
 use crate::options::{Command, Options};
+use crate::program_name::{note_program_name, program_name};
 use crate::{
     child, crash_states, explore, list, replay, seeds, show, shrink, suite, trace_to_test,
 };
@@ -51,9 +52,10 @@ impl Check {
     /// Searches run in child processes: this program again, with a hidden subcommand. So `main` should do
     /// nothing else first that must happen only once.
     pub fn run(self) -> ExitCode {
+        note_program_name();
         let result = self.own.register().map_err(Failure::usage).and_then(|()| perform(parse()));
         result.unwrap_or_else(|failure| {
-            warn(format_args!("check: {}", failure.message));
+            warn(format_args!("{}: {}", program_name(), failure.message));
             ExitCode::from(failure.code)
         })
     }

@@ -1,6 +1,7 @@
 //! Reports for people.
 
 use crate::job::{DeadMessages, Run, Search, Stopped, TraceOrFile};
+use crate::program_name::program_name;
 use crate::verdict::Verdict;
 
 /// The table of searches.
@@ -84,7 +85,7 @@ pub(crate) fn details(run: &Run) -> String {
         let promised = if finding.is_promised() { "BROKEN" } else { "not promised, and violated" };
         text += &format!("  {} {promised} after {} steps", finding.id, finding.steps.unwrap_or(0));
         if let Some(TraceOrFile::File(file)) = &finding.trace {
-            text += &format!(": check replay {file}");
+            text += &format!(": {} replay {file}", program_name());
         }
         if let Some(page) = &finding.page {
             text += &format!(", picture {page}");
@@ -104,7 +105,7 @@ pub(crate) fn details(run: &Run) -> String {
 pub(crate) fn flaw(run: &Run) -> Option<String> {
     let variant = run.variant.as_deref().map_or(String::new(), |it| format!(" as {it}"));
     let flaw = run.flaw.as_ref()?;
-    Some(format!("check: cannot search {}{variant}: {flaw}", run.scope))
+    Some(format!("{}: cannot search {}{variant}: {flaw}", program_name(), run.scope))
 }
 
 /// Warnings about actions that a search could not judge, because it never took them. A search that was

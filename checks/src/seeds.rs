@@ -36,6 +36,9 @@ const TWIN_COUNT_IN_SUITE: u64 = 250;
 #[derive(Serialize)]
 struct Report {
     ok: bool,
+    /// The variant that ran, if it was not the protocol as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    variant: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     seeds: Option<Swarm>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -49,8 +52,10 @@ pub(crate) fn run(options: &SeedOptions) -> Result<ExitCode, Failure> {
     let seeds = seeds(options).map_err(Failure::usage)?;
     let variant = options.protocol.variant()?;
     let traces = Traces::into(options.traces.as_deref())?;
-    let mut report = Report { ok: true, seeds: None, seed_twins: Vec::new(), speed: None };
     let mut verdict = Verdict::Kept;
+    let name = variant.map(|it| it.name);
+    let mut report =
+        Report { ok: true, variant: name, seeds: None, seed_twins: Vec::new(), speed: None };
     if options.speed {
         report.speed = Some(speed::measure());
     } else if options.twins {
@@ -62,6 +67,9 @@ pub(crate) fn run(options: &SeedOptions) -> Result<ExitCode, Failure> {
         report.seeds = Some(swarm);
     }
     report.ok = verdict == Verdict::Kept;
+    if !options.json {
+        variant.iter().for_each(|it| say(format_args!("As {}: {}.\n", it.name, it.about)));
+    }
     print(&report, options.json)?;
     Ok(verdict.exit_code())
 }

@@ -96,15 +96,17 @@ pub(crate) fn judge(scope: Scope, variant: Option<&'static Variant>, limits: Lim
             }
         }
     }
-    for (leader, state) in graph.led_in_cut.values() {
+    for (leaders, state) in graph.led_in_cut.values() {
         if is_exceeded() {
             settling.complete = false;
             break;
         }
-        settling.unserved += usize::from(!leader.serves(&model, state));
+        let serve = leaders.iter().all(|it| it.serves(&model, state));
+        settling.unserved += usize::from(!serve);
         // Without guards the timer of a node runs out although it hears its leader.
-        let stays = !model.scope().guards_elections || leader.stays(&model, state);
-        settling.deposed += usize::from(!stays);
+        let is_guarded = model.scope().guards_elections;
+        let stay = !is_guarded || leaders.iter().all(|it| it.stays(&model, state));
+        settling.deposed += usize::from(!stay);
     }
     settling
 }
@@ -116,9 +118,9 @@ struct Graph {
     /// The quiet states without a leader, by what the nodes are: history and bounds do not matter
     /// to what timeouts can do.
     leaderless: HashMap<u64, ClusterState>,
-    /// The states in which nothing is left to happen while a cut lasts, with the leader that reaches
+    /// The states in which nothing is left to happen while a cut lasts, with the leaders that reach
     /// enough nodes, by the nodes and the cut.
-    led_in_cut: HashMap<u64, (SupportedLeader, ClusterState)>,
+    led_in_cut: HashMap<u64, (Vec<SupportedLeader>, ClusterState)>,
 }
 
 impl Graph {
@@ -131,8 +133,9 @@ impl Graph {
         let cut = state.world().cut;
         let nodes = fingerprint(&(state.actor_nodes(), cut));
         if cut.is_some() {
-            if let Some(leader) = SupportedLeader::of(model, &state) {
-                self.led_in_cut.entry(nodes).or_insert((leader, state));
+            let leaders = SupportedLeader::all(model, &state);
+            if !leaders.is_empty() {
+                self.led_in_cut.entry(nodes).or_insert((leaders, state));
             }
         } else if !state.replicas().any(Replica::leads) {
             self.leaderless.entry(nodes).or_insert(state);

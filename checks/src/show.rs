@@ -11,7 +11,7 @@ use steadfast_output::exit_code::{BROKEN, INCOMPLETE, IO};
 use steadfast_output::{WholeFile, say, warn};
 use steadfast_picture::{itf, page, page_of_two, shiviz, svg, text};
 
-use crate::catalog::find_variant;
+use crate::catalog::{PROTOCOL, find_variant};
 use crate::failure::Failure;
 use crate::read_trace::{TraceFile, read};
 
@@ -26,8 +26,8 @@ pub(crate) struct ShowOptions {
     pub out: Option<PathBuf>,
     #[command(flatten)]
     pub form: Form,
-    /// Show the same steps as another twin takes them, or as `right` does, the protocol as it is.
-    #[arg(long, value_name = "TWIN|right", conflicts_with_all = ["svg", "text", "itf", "shiviz"])]
+    /// Show the same steps as another variant takes them, or as `right` does, the protocol as it is.
+    #[arg(long, value_name = "VARIANT|right", conflicts_with_all = ["svg", "text", "itf", "shiviz"])]
     pub against: Option<String>,
     /// Tell at most this number of steps, the last ones.
     #[arg(long, value_name = "COUNT", default_value_t = STEPS_TOLD_MAX, value_parser = told_max)]
@@ -62,7 +62,8 @@ fn told_max(text: &str) -> Result<usize, String> {
 /// Draws a trace. What does not fit the code any more is drawn as far as it does.
 pub(crate) fn show(options: &ShowOptions) -> Result<ExitCode, Failure> {
     let file = read(&options.trace)?;
-    let against = options.against.as_deref().map(other_twin).transpose().map_err(Failure::usage)?;
+    let against =
+        options.against.as_deref().map(other_variant).transpose().map_err(Failure::usage)?;
     let told = tell(&file.trace, file.variant, options.last);
     let picture = match against {
         Some(other) => page_of_two(&told.story, &tell(&file.trace, other, options.last).story),
@@ -85,10 +86,10 @@ pub(crate) fn show(options: &ShowOptions) -> Result<ExitCode, Failure> {
     finish(&file, &told)
 }
 
-/// The twin that steps are shown against.
-fn other_twin(name: &str) -> Result<Option<&'static Variant>, String> {
+/// The variant that steps are shown against.
+fn other_variant(name: &str) -> Result<Option<&'static Variant>, String> {
     match name {
-        "right" => Ok(None),
+        PROTOCOL => Ok(None),
         name => find_variant(name).map(Some),
     }
 }

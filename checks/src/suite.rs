@@ -13,7 +13,7 @@ use crate::catalog::find_twin;
 use crate::child::search_all;
 use crate::crash_states;
 use crate::failure::Failure;
-use crate::job::{Job, Progress, Run, Search, TraceOrFile};
+use crate::job::{Engine, Job, Progress, Run, Search, TraceOrFile};
 use crate::matrix;
 use crate::options::{Output, RunOptions};
 use crate::oracle;
@@ -201,12 +201,18 @@ fn search_jobs(jobs: &[Job], output: &Output) -> Result<Vec<Run>, Failure> {
     Ok(runs)
 }
 
-/// Writes the counterexamples to files, if that is asked for.
+/// Writes the counterexamples to files, if that is asked for. No two searches of an invocation write the
+/// same file: they differ in the scope, in E and W, or in the engine.
 fn save_traces(run: &mut Run, traces: &Traces) -> Result<(), Failure> {
-    let who = run.variant.clone().unwrap_or_else(|| run.scope.clone());
+    let variant = run.variant.as_deref().map_or(String::new(), |it| format!("{it}-"));
+    // The default suite searches some scopes with both engines.
+    let engine = if run.engine == Engine::Stateright { "-stateright" } else { "" };
     for finding in &mut run.guarantees {
         if let Some(TraceOrFile::Trace(trace)) = &finding.trace {
-            let name = format!("{who}-e{}w{}-{}.json", run.elect, run.write, finding.id);
+            let name = format!(
+                "{variant}{}-e{}w{}-{}{engine}.json",
+                run.scope, run.elect, run.write, finding.id
+            );
             if let Some(saved) = traces.save(&name, trace)? {
                 finding.trace = Some(TraceOrFile::File(saved.trace));
                 finding.page = Some(saved.page);

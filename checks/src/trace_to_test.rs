@@ -5,8 +5,9 @@ use std::process::ExitCode;
 
 use clap::Args;
 use steadfast_guarantees::GuaranteeId;
+use steadfast_guarantees::twins::variant as shipped_variant;
 use steadfast_output::exit_code::USAGE;
-use steadfast_output::say;
+use steadfast_output::{say, warn};
 use steadfast_trace::Trace;
 
 use crate::failure::Failure;
@@ -35,7 +36,18 @@ pub(crate) fn run(options: &TestOptions) -> Result<ExitCode, Failure> {
             code: USAGE,
         })?;
     say(source(&file.trace, guarantee).trim_end());
+    if let Some(name) = variant_of_ones_own(&file.trace) {
+        warn(format_args!(
+            "note: the test runs the protocol as it is. It cannot name the variant {name}, which is not \
+             shipped; the test says where to put it."
+        ));
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The name of the variant that ran, if it is not shipped, so that no test can find it by its name.
+fn variant_of_ones_own(trace: &Trace) -> Option<&str> {
+    trace.variant.as_deref().filter(|it| shipped_variant(it).is_none())
 }
 
 /// The source of the test.
@@ -46,9 +58,17 @@ fn source(trace: &Trace, guarantee: GuaranteeId) -> String {
     let (name, keeps) = (identifier(story), format!("keeps_{}", identifier(guarantee.name())));
     let json = json(trace);
     let hashes = "#".repeat(longest_run(&json, '#') + 1);
+    let shipped = trace.variant.as_deref().filter(|it| shipped_variant(it).is_some());
+    let own = variant_of_ones_own(trace).map_or(String::new(), |it| {
+        format!(
+            "//!\n//! The steps are those of the variant {}, which is not shipped. `replay(&trace, Some(&IT))`\n\
+             //! runs it, with its static in place of `IT`.\n",
+            it.escape_default()
+        )
+    });
     let twin_use =
-        if trace.variant.is_some() { "use steadfast_guarantees::twins::variant;\n" } else { "" };
-    let twin_test = match &trace.variant {
+        if shipped.is_some() { "use steadfast_guarantees::twins::variant;\n" } else { "" };
+    let twin_test = match shipped {
         Some(variant) => format!(
             r#"
 #[test]
@@ -76,7 +96,7 @@ fn {name}_is_still_caught() {{
     };
     format!(
         r#"//! Made by `check trace-to-test` from a run of the scope {scope}.
-
+{own}
 use steadfast_cluster::replay;
 use steadfast_guarantees::GuaranteeId;
 {twin_use}use steadfast_trace::Trace;
@@ -123,6 +143,19 @@ fn longest_run(text: &str, of: char) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_test_looks_up_no_variant_that_is_not_shipped() {
+        let mut trace = steadfast_cluster::script("ack-without-epoch").expect("a shipped script");
+        let shipped = source(&trace, GuaranteeId::Linearizable);
+        assert!(shipped.contains("replay(&trace, variant(\"ack-without-epoch\"))"), "{shipped}");
+        assert!(!shipped.contains("not shipped"), "{shipped}");
+        trace.variant = Some("own-entries-only".to_owned());
+        let own = source(&trace, GuaranteeId::Linearizable);
+        assert!(!own.contains("variant(") && !own.contains("_is_still_caught"), "{own}");
+        assert!(own.contains("//! The steps are those of the variant own-entries-only, "), "{own}");
+        assert_eq!(own.matches("#[test]").count(), 1, "{own}");
+    }
 
     #[test]
     fn a_hostile_name_stays_inside_the_raw_string() {

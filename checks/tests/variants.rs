@@ -8,7 +8,9 @@ fn variants(arguments: &[&str]) -> Output {
     let test = std::env::current_exe().expect("the path of this test");
     let folder = test.parent().and_then(|it| it.parent()).expect("a target folder");
     let program: PathBuf = folder.join("examples").join("variants");
-    Command::new(program).args(arguments).output().expect("the example runs")
+    Command::new(program).args(arguments).output().expect(
+        "the example runs; before `cargo test --test variants`, cargo build --example variants",
+    )
 }
 
 fn prints(arguments: &[&str], code: i32, says: &[&str]) {
@@ -37,10 +39,14 @@ fn a_trace_of_a_variant_is_replayed_drawn_and_shrunk() {
     let folder = directory.path().to_str().expect("a name");
     let run = ["run", "two-leaders", "--variant", "own-entries-only", "--traces", folder];
     prints(&run, 1, &["G2 BROKEN"]);
-    let trace = format!("{folder}/own-entries-only-e1w1-G2.json");
+    let trace = format!("{folder}/own-entries-only-two-leaders-e1w1-G2.json");
     prints(&["replay", &trace], 1, &["two-leaders as own-entries-only: a leader sends", "G2"]);
     prints(&["show", &trace, "--text"], 0, &["protocol own-entries-only: a leader sends"]);
-    prints(&["show", &trace, "--against", "skipped-rounds"], 0, &["own-entries-only-e1w1-G2.html"]);
+    prints(
+        &["show", &trace, "--against", "skipped-rounds"],
+        0,
+        &["own-entries-only-two-leaders-e1w1-G2.html"],
+    );
     prints(&["shrink", &trace, "--time", "1"], 0, &["own-entries-only"]);
     let output = Command::new(env!("CARGO_BIN_EXE_check")).args(["replay", &trace]).output();
     let errors = output.expect("check runs").stderr;
@@ -49,7 +55,25 @@ fn a_trace_of_a_variant_is_replayed_drawn_and_shrunk() {
 }
 
 #[test]
+fn each_search_and_seed_of_a_variant_has_a_trace_of_its_own() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let folder = directory.path().to_str().expect("a name");
+    let with = ["--variant", "own-entries-only", "--traces", folder];
+    let scopes = ["run", "two-leaders", "reads", "--elect", "1", "--write", "1"];
+    prints(&[&scopes[..], &with].concat(), 1, &["variants replay "]);
+    for scope in ["two-leaders", "reads"] {
+        let trace = format!("{folder}/own-entries-only-{scope}-e1w1-G2.json");
+        prints(&["replay", &trace], 1, &[&format!("scope {scope} as own-entries-only: ")]);
+    }
+    prints(&[&["seeds", "--count", "3"][..], &with].concat(), 1, &["own-entries-only-seed-0.json"]);
+    let trace = format!("{folder}/own-entries-only-seed-0.json");
+    prints(&["trace-to-test", &trace], 0, &["variant own-entries-only, which is not shipped"]);
+}
+
+#[test]
 fn a_twin_and_a_scope_of_ones_own_are_searched_and_listed() {
+    let says = "`variants run SCOPE --variant own-entries-only`";
+    prints(&["twins", "own-entries-only"], 2, &["own-entries-only is a variant", says]);
     prints(&["twins", "own-entries"], 0, &["1 of 1 twins were caught"]);
     prints(&["run", "two-leaders"], 0, &["two-leaders", "All as promised"]);
     let listed = ["two-leaders", "own-entries ", "VARIANTS", "skipped-rounds", "own-entries-only"];
@@ -59,7 +83,9 @@ fn a_twin_and_a_scope_of_ones_own_are_searched_and_listed() {
 #[test]
 fn seeds_and_graphs_judge_a_variant() {
     let seeds = ["seeds", "--count", "20", "--variant", "own-entries-only"];
-    prints(&seeds, 1, &["check seeds --from ", " --variant own-entries-only"]);
+    let again = ["As own-entries-only: ", "variants seeds --from ", " --variant own-entries-only"];
+    prints(&seeds, 1, &again);
+    prints(&[&seeds[..], &["--json"]].concat(), 1, &["\"variant\": \"own-entries-only\""]);
     prints(&["seeds", "--count", "20", "--variant", "skipped-rounds"], 0, &["none broke"]);
     prints(&["settle", "--variant", "own-entries-only"], 1, &["As own-entries-only: "]);
 }

@@ -8,6 +8,7 @@ use steadfast_sim::{RunFailure, Schedule};
 use steadfast_trace::Trace;
 
 use crate::failure::Failure;
+use crate::program_name::program_name;
 use crate::shrink::{self, shrink};
 use crate::traces::Traces;
 
@@ -29,6 +30,9 @@ pub(crate) struct FailedSeed {
     pub plans_before: usize,
     /// The shrunk schedule: no line of it can be left out.
     pub schedule: Vec<String>,
+    /// The name of the file for the trace.
+    #[serde(skip)]
+    file: String,
     #[serde(skip)]
     recorded: Trace,
 }
@@ -52,18 +56,22 @@ impl FailedSeed {
             seed,
             failure: why.to_string(),
             guarantee: why.guarantee().map(|it| it.short().to_owned()),
-            again: format!("check seeds --from {seed} --count 1{as_variant}"),
+            again: format!("{} seeds --from {seed} --count 1{as_variant}", program_name()),
             trace: None,
             page: None,
             plans_before,
             schedule: shrunk.to_string().lines().map(str::to_owned).collect(),
+            file: match variant {
+                Some(it) => format!("{}-seed-{seed}.json", it.name),
+                None => format!("seed-{seed}.json"),
+            },
             recorded,
         }
     }
 
     /// Writes the trace of the shrunk schedule.
     pub(super) fn save_trace(&mut self, traces: &Traces) -> Result<(), Failure> {
-        if let Some(saved) = traces.save(&format!("seed-{}.json", self.seed), &self.recorded)? {
+        if let Some(saved) = traces.save(&self.file, &self.recorded)? {
             (self.trace, self.page) = (Some(saved.trace), Some(saved.page));
         }
         Ok(())
@@ -75,11 +83,13 @@ impl FailedSeed {
         text += &match &self.trace {
             Some(file) => {
                 let picture = self.page.as_deref().unwrap_or("none");
-                format!("  step by step: check replay {file}\n  picture: {picture}\n")
+                format!("  step by step: {} replay {file}\n  picture: {picture}\n", program_name())
             }
             None => format!(
-                "  step by step: {} --traces traces; check replay traces/seed-{}.json\n",
-                self.again, self.seed
+                "  step by step: {} --traces traces; {} replay traces/{}\n",
+                self.again,
+                program_name(),
+                self.file
             ),
         };
         text += &format!("  shrunk, of {} plans what cannot be left out:\n", self.plans_before);

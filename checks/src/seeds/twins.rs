@@ -10,6 +10,7 @@ use steadfast_sim::Schedule;
 
 use super::range::Seeds;
 use crate::catalog;
+use crate::program_name::program_name;
 
 /// The result for one twin.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -75,7 +76,7 @@ pub(super) fn table(found: &[FoundTwin]) -> String {
         let caught_by = it.caught_by.clone().unwrap_or_else(none);
         text += &format!("{:<32} {seed:>8}  {caught_by}\n", it.name);
     }
-    text + "again: check seeds --twin TWIN --from SEED --count 1\n"
+    text + &format!("again: {} seeds --variant TWIN --from SEED --count 1\n", program_name())
 }
 
 /// The result in a few words.

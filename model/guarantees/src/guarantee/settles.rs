@@ -101,6 +101,9 @@ pub fn timeouts_needed<C: Continuation>(
                 (end, is_led)
             })
             .collect();
+        if ends.is_empty() {
+            return None;
+        }
         let settles = |end| holds(GuaranteeId::Settles, &continuation.view(end));
         if ends.iter().any(|(end, is_led)| *is_led && !settles(end)) {
             return None;
@@ -123,8 +126,8 @@ pub struct SupportedLeader {
 }
 
 impl SupportedLeader {
-    /// The supported leader of a state, if there is one.
-    pub fn of<C: Continuation>(continuation: &C, state: &C::State) -> Option<SupportedLeader> {
+    /// The supported leaders of a state: at most one where E is a majority.
+    pub fn all<C: Continuation>(continuation: &C, state: &C::State) -> Vec<SupportedLeader> {
         let view = continuation.view(state);
         let view: &dyn ClusterView = &view;
         let supported = |it: &Replica| {
@@ -137,8 +140,10 @@ impl SupportedLeader {
             SupportedLeader { leader: it.id(), epoch: it.promise(), supporters }
         };
         let settings = view.settings();
-        let mut leaders = view.replicas().filter(|it| it.leads()).map(supported);
-        leaders.find(|it| settings.elects(it.supporters) && settings.acknowledges(it.supporters))
+        let leaders = view.replicas().filter(|it| it.leads()).map(supported);
+        leaders
+            .filter(|it| settings.elects(it.supporters) && settings.acknowledges(it.supporters))
+            .collect()
     }
 
     /// Whether, in a state in which nothing is left to happen while the cut lasts, the leader has answered
@@ -163,17 +168,19 @@ impl SupportedLeader {
         if continuation.view(state).settings().elects(others) {
             return true;
         }
+        // Without an end there is nothing to judge: every continuation would go round in a cycle.
+        let all_support = |ends: &[C::State]| {
+            !ends.is_empty() && ends.iter().all(|it| self.is_supported(continuation, it))
+        };
         let ends = continuation.ends_after_heartbeat(state, self.leader);
-        !ends.is_empty()
-            && ends.iter().all(|end| {
-                let ends = others.iter().flat_map(|it| continuation.ends_after_timeout(end, it));
-                ends.chain([end.clone()]).all(|it| self.is_supported(continuation, &it))
-            })
+        let mut timeouts = ends.iter().flat_map(|end| others.iter().map(move |it| (end, it)));
+        all_support(&ends)
+            && timeouts.all(|(end, it)| all_support(&continuation.ends_after_timeout(end, it)))
     }
 
     fn is_supported<C: Continuation>(self, continuation: &C, state: &C::State) -> bool {
-        let supported = SupportedLeader::of(continuation, state);
-        supported.is_some_and(|it| (it.leader, it.epoch) == (self.leader, self.epoch))
+        let supported = SupportedLeader::all(continuation, state);
+        supported.iter().any(|it| (it.leader, it.epoch) == (self.leader, self.epoch))
     }
 }
 
