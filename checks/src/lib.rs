@@ -61,3 +61,8 @@ mod usage;
 mod verdict;
 
 pub use program::{Check, check};
+
+/// The examples in README.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

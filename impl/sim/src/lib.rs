@@ -44,8 +44,3 @@ pub use setup::Setup;
 pub use simulation::{Observer, Simulation, Unsettled};
 pub use time::Time;
 pub use timeline::{Line, Timeline};
-
-/// The example in README.
-#[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
-struct Readme;
