@@ -108,6 +108,15 @@ impl Decisions for NeverHalts {
     }
 }
 
+/// Decisions by which a node recovers from any log of [`NeverHalts`].
+struct TrustsDigests;
+
+impl Decisions for TrustsDigests {
+    fn context_differs(&self, _: Digest, _: Digest) -> bool {
+        false
+    }
+}
+
 fn message() -> impl Strategy<Value = Message> {
     let carried = || (vec(entry(), 0..4), vec(payload(), 0..3));
     prop_oneof![
@@ -187,6 +196,8 @@ struct Driven {
     replica: Replica,
     log: Vec<Record>,
     decisions: &'static dyn Decisions,
+    /// Whether it halts when a message proves that logs differ.
+    halts: bool,
 }
 
 fn identity(elect: u8, write: u8) -> Identity {
@@ -199,7 +210,7 @@ impl Driven {
         let log = vec![Record::Identity(identity)];
         let replica = Replica::recover(identity, Parameters::default(), &log, [], &Steadfast)
             .expect("a new log");
-        Driven { replica, log, decisions }
+        Driven { replica, log, decisions, halts }
     }
 
     fn hear(&mut self, input: Input) -> Result<(), TestCaseError> {
@@ -231,7 +242,9 @@ impl Driven {
     /// The node after a crash that keeps this much of its log.
     fn recovered(&self, kept: usize) -> Replica {
         let identity = Identity { node: self.replica.id(), settings: self.replica.settings() };
-        Replica::recover(identity, Parameters::default(), &self.log[..kept], [], &Steadfast)
+        // A node that never halts logs entries with wrong digests of their contexts, too.
+        let decisions: &dyn Decisions = if self.halts { &Steadfast } else { &TrustsDigests };
+        Replica::recover(identity, Parameters::default(), &self.log[..kept], [], decisions)
             .expect("its own log")
     }
 }
