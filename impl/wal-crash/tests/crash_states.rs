@@ -72,6 +72,28 @@ fn moments_that_differ_from_those_of_the_log_without_threads_are_judged() {
     assert!(threaded.crash_states > 0 && threaded.damages > 0, "{threaded:?}");
 }
 
+/// Moments that repeat those of the log without threads are left to the scopes of that log.
+#[test]
+fn each_scope_with_threads_has_one_without_that_judges_all_of_it() {
+    let first = LogKind::Threaded(Schedule::ClientFirst);
+    for scopes in [Extent::Small, Extent::Full].map(scopes) {
+        for (name, threaded) in scopes.iter().filter(|it| it.1.kinds.contains(&first)) {
+            assert!(scopes.iter().any(|it| judges_all_of(&it.1, threaded)), "{name}");
+        }
+    }
+}
+
+fn judges_all_of(serial: &Scope, threaded: &Scope) -> bool {
+    serial.kinds.contains(&LogKind::Serial)
+        && serial.geometry.name == threaded.geometry.name
+        && threaded.workloads.iter().all(|it| serial.workloads.contains(it))
+        && serial.is_every_operation >= threaded.is_every_operation
+        && serial.has_crashes >= threaded.has_crashes
+        && serial.has_faults >= threaded.has_faults
+        && serial.has_damages >= threaded.has_damages
+        && serial.has_wrong_files >= threaded.has_wrong_files
+}
+
 /// The counts of a scope on the log without threads and on the log with threads, the client first.
 fn alone(scope: &Scope) -> [Counts; 2] {
     [LogKind::Serial, LogKind::Threaded(Schedule::ClientFirst)].map(|kind| {

@@ -76,9 +76,7 @@ fn no_more_entries_are_under_way_than_the_window_allows() {
 
 #[test]
 fn heartbeats_on_a_network_that_keeps_order_send_no_entry_again() {
-    let mut cluster = Cluster::new(2, 1, 1);
-    cluster.elect(0);
-    cluster.syncs = false;
+    let mut cluster = leader_without_syncs();
     cluster.put(0, 1, "a");
     let length = cluster.replica(0).log().length();
     cluster.queue_input(LEADER, Input::Synced(length));
@@ -372,14 +370,27 @@ fn sync_leader(cluster: &mut Cluster) {
     cluster.run();
 }
 
-#[test]
-fn a_heartbeat_does_not_take_the_place_of_the_question_for_more() {
-    let mut cluster = Cluster::new(2, 1, 1);
-    cluster.elect(0);
-    cluster.syncs = false;
+/// A leader that has heard of three entries of its peer and received the first, so that it asks for more
+/// once that one is on disk.
+fn asking_for_more() -> Cluster {
+    let mut cluster = leader_without_syncs();
     let (session, epoch) = (SessionId(1), cluster.replica(0).promise());
     let ack = acked(peer_with_entries().log(), session, epoch, up_to(3), vec![of_the_peer(1)]);
     cluster.queue_input(LEADER, ack);
+    cluster
+}
+
+/// A leader and a peer whose disks sync no more by themselves.
+fn leader_without_syncs() -> Cluster {
+    let mut cluster = Cluster::new(2, 1, 1);
+    cluster.elect(0);
+    cluster.syncs = false;
+    cluster
+}
+
+#[test]
+fn a_heartbeat_does_not_take_the_place_of_the_question_for_more() {
+    let mut cluster = asking_for_more();
     cluster.tick(0);
     cluster.sent.clear();
     sync_leader(&mut cluster);
@@ -388,9 +399,7 @@ fn a_heartbeat_does_not_take_the_place_of_the_question_for_more() {
 
 #[test]
 fn a_leader_sends_further_entries_before_a_peer_acknowledges_the_ones_before_them() {
-    let mut cluster = Cluster::new(2, 1, 1);
-    cluster.elect(0);
-    cluster.syncs = false;
+    let mut cluster = leader_without_syncs();
     for number in 1..=3 {
         cluster.put(0, number, "a");
         sync_leader(&mut cluster);
@@ -415,12 +424,7 @@ fn a_leader_does_not_send_a_peer_the_entries_that_came_from_it() {
 
 #[test]
 fn a_question_for_more_ends_with_its_session() {
-    let mut cluster = Cluster::new(2, 1, 1);
-    cluster.elect(0);
-    cluster.syncs = false;
-    let (session, epoch) = (SessionId(1), cluster.replica(0).promise());
-    let ack = acked(peer_with_entries().log(), session, epoch, up_to(3), vec![of_the_peer(1)]);
-    cluster.queue_input(LEADER, ack);
+    let mut cluster = asking_for_more();
     cluster.queue_input(LEADER, Input::LinkUp { peer: NodeId(1), session: SessionId(2) });
     cluster.run();
     cluster.sent.clear();
@@ -440,7 +444,7 @@ fn a_stream_keeps_within_the_window() {
     assert_eq!(appends(&cluster).concat().len(), 2);
 }
 
-/// A new session of which only the leader knows, so that its messages are lost.
+/// Begins a new session at the leader only, so that its messages are lost.
 fn link_leader(cluster: &mut Cluster) {
     cluster.queue_input(LEADER, Input::LinkUp { peer: NodeId(1), session: SessionId(9) });
     cluster.run();
@@ -448,9 +452,7 @@ fn link_leader(cluster: &mut Cluster) {
 
 #[test]
 fn the_first_append_of_a_session_carries_the_entries_that_the_last_one_lost() {
-    let mut cluster = Cluster::new(2, 1, 1);
-    cluster.elect(0);
-    cluster.syncs = false;
+    let mut cluster = leader_without_syncs();
     cluster.put(0, 1, "a");
     sync_leader(&mut cluster);
     cluster.sent.clear();
