@@ -33,7 +33,7 @@ pub struct Options {
     /// Prints everything as JSON.
     #[arg(long)]
     json: bool,
-    /// Measures these inputs only: A to M, of which I is all pairs, or I/ and the name of a pair,
+    /// Measures these inputs only: A to M, where I is all pairs, or I/ and the name of a pair,
     /// which is a folder in target/benches/pairs with the files, or links, `old` and `new`: one of
     /// those that benches/fetch-pairs fetches, or one of your own.
     #[arg(long, value_delimiter = ',')]

@@ -100,7 +100,7 @@ pub fn run(options: &Options) -> ExitCode {
 
 fn measure(options: &Options) -> Result<Report> {
     let directory = tempfile::Builder::new().prefix("versus-wal-").tempdir_in(&options.directory);
-    // The error would name the temporary directory, of which the user knows nothing.
+    // The error would name the temporary directory, which the user does not know.
     let directory = directory.map_err(|error| {
         format!("cannot write into {}: {}", options.directory.display(), error.kind())
     })?;

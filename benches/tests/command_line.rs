@@ -23,7 +23,7 @@ fn assert_says(output: &Output, code: i32, says: &str) {
 
 #[test]
 fn bad_input_is_named_and_the_accepted_ones_are_listed() {
-    fails_with(&["delta", "--inputs", "Z"], 2, "there is no input \"Z\": there are A to M");
+    fails_with(&["delta", "--inputs", "Z"], 2, "there is no input \"Z\": valid inputs: A to M");
     fails_with(&["delta", "--peers", "nobody"], 2, "there are steadfast, steadfast fast,");
     fails_with(&["delta", "--mib", "0"], 2, "0 is not in 1..=4096");
     fails_with(&["wal", "--systems", "nobody"], 2, "possible values: steadfast, raw,");

@@ -37,7 +37,7 @@ fn time_that_is_up_at_once_is_enough_for_some_seeds() {
     let (code, report) = json(&["seeds", "--minutes", "0", "--json"]);
     assert_eq!((code, &report["ok"]), (Some(0), &true.into()));
     assert!(report["seeds"]["count"].as_u64().is_some_and(|it| (1..1_000).contains(&it)));
-    // But not for as many as were asked for.
+    // With --count, fewer seeds are incomplete.
     let (code, report) = json(&["seeds", "--minutes", "0", "--count", "100000", "--json"]);
     assert_eq!((code, &report["ok"]), (Some(3), &false.into()));
 }

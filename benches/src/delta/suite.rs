@@ -20,7 +20,7 @@ use crate::target::exit_code;
 /// Why nothing was measured.
 #[derive(Debug, Error)]
 pub(super) enum SuiteError {
-    #[error("there is no input {0:?}: there are A to M, of which I is all pairs; {1}")]
+    #[error("there is no input {0:?}: valid inputs: A to M, where I is all pairs; {1}")]
     NoInput(String, String),
     #[error("there is no peer {0:?}: there are {1}")]
     NoPeer(String, String),

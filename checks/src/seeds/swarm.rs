@@ -160,7 +160,7 @@ impl Swarm {
         self.failed_seeds.is_empty()
     }
 
-    /// The verdict on a run of that many seeds; of as many as there was time for without a number.
+    /// The verdict. Fewer seeds than `asked` are incomplete; without a number, the time decides the count.
     pub(super) fn verdict(&self, asked: Option<u64>) -> Verdict {
         match (self.is_kept(), asked.is_some_and(|it| self.count < it)) {
             (false, _) => Verdict::Broken,

@@ -1,6 +1,6 @@
 //! Memory in huge pages, where the system has them.
 //!
-//! Filling new memory is bound by page faults, of which there are fewer then. A disk that reads
+//! Filling new memory is bound by page faults, and huge pages have fewer. A disk that reads
 //! from it or writes to it directly is told of one piece instead of hundreds.
 
 use std::io;

@@ -1,4 +1,4 @@
-//! The twins of the log: logs that decide one thing wrongly, each of which must be caught. And logs
+//! The twins of the log: logs with one wrong decision, which must be caught. And logs
 //! that lack one of several defences that back each other up, which must not be.
 
 use steadfast_wal::{Checksum, Decisions, LogId, LogIndex, SegmentNumber, Stage, WriterEpoch};

@@ -106,7 +106,7 @@ const BOUNDS: u16 = 5;
 const STILLNESS: u16 = 6;
 
 impl ClusterComponents {
-    /// The cluster of a scope; of a twin, or of the protocol as it is. Witnesses that a state shows
+    /// The cluster of a scope, running a variant or the protocol as it is. Witnesses that a state shows
     /// are properties that must hold sometimes; those that a step shows are marks.
     #[must_use]
     pub fn new(
@@ -128,8 +128,8 @@ impl ClusterComponents {
     /// [`steadfast_search::DeadSteps::Drop`].
     ///
     /// The argument: such a message has no effect for the rest of its session, because the promise,
-    /// the epoch and the acknowledged vectors that made it obsolete only grow, and the session ends
-    /// with a crash, a cut or a lost message, each of which also loses the message. So it makes no
+    /// the epoch and the acknowledged vectors that made it obsolete only grow, and a crash, a
+    /// cut or a lost message ends the session and loses the message with it. So it makes no
     /// difference whether it is delivered now, later or never. Where messages overtake each other
     /// or are lost one by one, a delivery also changes which messages can be lost, and no claim is
     /// made. The argument is about the protocol as it is. Twins break it, and a search that checks

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use steadfast_node::{ContentCopy, NodeStorage, garbled, stored_or_unusable};
 use steadfast_protocol::{ContentId, Decisions, Input, LogIndex, NodeId, Payload, Record};
 
-/// A log with its unsynced tail, of which a crash may take a part, and the contents beside it.
+/// A log with its unsynced tail, which a crash may shorten, and the contents beside it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Disk {
     records: Arc<Vec<Record>>,

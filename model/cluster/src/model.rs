@@ -24,7 +24,7 @@ pub struct ClusterModel {
 }
 
 impl ClusterModel {
-    /// The model of a scope; of a twin, or of the protocol as it is.
+    /// The model of a scope, running a variant or the protocol as it is.
     #[must_use]
     pub fn new(scope: Scope, variant: Option<&'static Variant>) -> Self {
         let decisions = variant.map_or(&Steadfast as &dyn Decisions, |variant| variant.decisions);

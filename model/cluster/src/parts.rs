@@ -10,7 +10,7 @@ use steadfast_trace::{Bounds, Cut, Directions, Step, World, WriteKind};
 
 use crate::{Disk, Event};
 
-/// A cluster of which parts can be read.
+/// A cluster whose parts can be read.
 pub(crate) trait Parts: Cluster<Storage = Disk> {
     /// The rest of the bounds.
     fn left(&self) -> Bounds;

@@ -74,7 +74,7 @@ fn every_node_that_lags_ticks() {
         let next = model.next_states(&state).into_iter();
         pending.extend(next.filter(|it| visited.insert(it.clone())));
     }
-    panic!("two leaders of which nobody heard lag both");
+    panic!("no state has two leaders that both lag");
 }
 
 const PINNED: [&str; 4] =

@@ -187,7 +187,7 @@ fn served(
     }
 }
 
-/// Leaves out the payloads of which this node has no good copy, and queues an input for each.
+/// Leaves out the payloads without a good copy on this node, and queues an input for each.
 fn with_readable_payloads(
     packet: Packet,
     storage: &impl NodeStorage,

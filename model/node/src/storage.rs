@@ -34,7 +34,7 @@ pub trait NodeStorage {
     /// The state of the copy of a content.
     fn copy(&self, content: ContentId) -> ContentCopy;
 
-    /// The contents of which the node has a copy, good or bad, in order.
+    /// The contents with a copy on the node, good or bad, in order.
     fn contents(&self) -> impl Iterator<Item = ContentId>;
 
     /// The contents whose copy is bad, in order.

@@ -89,7 +89,7 @@ pub struct EntryBody {
     /// The entries that this write had seen: the writer's logged version vector when it wrote.
     pub context: VersionVector,
     /// The digest of the entries that the context covers, as the writer held them. A node that holds
-    /// others under these dots does not log the entry: its writer had seen something else.
+    /// other entries under these dots halts instead of logging this one.
     pub context_digest: Digest,
     /// The heads that this write replaces, in order. The context covers all of them.
     pub replaces: Vec<Dot>,

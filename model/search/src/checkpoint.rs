@@ -161,7 +161,7 @@ impl In {
         Ok(word)
     }
 
-    /// The number of items, each of which takes at least this many bytes.
+    /// A number of items that take at least `bytes_each` bytes each.
     fn len(&mut self, bytes_each: u64) -> Result<usize, Wrong> {
         let len = self.word()?;
         let bytes = len.checked_mul(bytes_each).filter(|it| *it <= self.left);

@@ -117,8 +117,8 @@ impl<'a, S: System, P: Print> Run<'a, S, P> {
         }
     }
 
-    /// Once more than the first states are found, all of which are sampled, switches to sampling
-    /// one in many.
+    /// The sample holds all of the first [`SAMPLED_FIRST`] states, and one in many of the others. `states` is
+    /// the number of states found so far.
     pub(crate) fn sample_from(&self, states: u64) {
         self.samples_all.store(states < SAMPLED_FIRST, Ordering::Relaxed);
     }

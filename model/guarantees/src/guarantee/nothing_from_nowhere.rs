@@ -42,8 +42,8 @@ impl Judge for NothingFromNowhere {
     }
 }
 
-/// Whether a node made an entry for a request of which it already held one, other than to replace one
-/// that a leader of an older epoch had made.
+/// Whether a node made a second entry for a request, other than to replace one that a leader of an older
+/// epoch had made.
 fn is_again(fresh: &Entry, node: NodeId, cluster: &dyn ClusterView) -> bool {
     let history = cluster.history();
     let is_same = |it: &&Entry| it.request == fresh.request && fresh.context.covers(it.dot);

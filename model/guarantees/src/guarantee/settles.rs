@@ -147,7 +147,7 @@ impl SupportedLeader {
     }
 
     /// Whether, in a state in which nothing is left to happen while the cut lasts, the leader has answered
-    /// its clients and its followers hold what it holds.
+    /// its clients and its followers hold its entries.
     pub fn serves<C: Continuation>(self, continuation: &C, state: &C::State) -> bool {
         let view = continuation.view(state);
         let view: &dyn ClusterView = &view;
@@ -159,9 +159,9 @@ impl SupportedLeader {
     }
 
     /// Whether the leader leads on in its epoch, and is supported, after each election timeout of each node
-    /// that does not support it. Every timeout follows a heartbeat of the leader, because an election timer is longer
-    /// than the interval of heartbeats. If these nodes are enough to elect a leader among themselves,
-    /// nothing is promised.
+    /// that does not support it. Every timeout follows a heartbeat of the leader, because an election timer
+    /// is longer than the interval of heartbeats. If these nodes can elect a leader among themselves, the
+    /// guarantee promises nothing.
     pub fn stays<C: Continuation>(self, continuation: &C, state: &C::State) -> bool {
         let nodes = NodeId::all(continuation.view(state).settings().nodes());
         let others: NodeSet = nodes.filter(|it| !self.supporters.contains(*it)).collect();

@@ -37,7 +37,7 @@ pub struct Want {
 /// The contents that a node holds, lacks, and is asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Contents {
-    /// The contents of which the node believes that it has a good, durable copy.
+    /// The contents with a good, durable copy, as far as the node knows.
     held: BTreeSet<ContentId>,
     wants: Vec<Want>,
     waiting: Vec<Waiting>,

@@ -171,8 +171,8 @@ pub(crate) fn truth(table: &Table) -> Truth {
     truth
 }
 
-/// How many states have a path of chosen steps that never ends: those of which some number of steps
-/// that is larger than the number of states can be taken.
+/// The number of states with a path of chosen steps that never ends. From such a state more steps can be
+/// taken than there are states.
 pub(crate) fn endless(
     table: &Table,
     states: &[Vec<u8>],
