@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use steadfast_cluster::{SHIPPED, shipped};
 use steadfast_guarantees::twins::{TWINS, Twin, Variant};
 use steadfast_guarantees::witnesses::witness;
-use steadfast_trace::Scope;
+use steadfast_trace::{Scope, ScopeFile};
 
 use crate::program_name::program_name;
 
@@ -15,20 +15,23 @@ use crate::program_name::program_name;
 pub(crate) struct Own {
     pub variants: Vec<&'static Variant>,
     pub twins: Vec<&'static Twin>,
-    pub scopes: Vec<OwnScope>,
+    pub scopes: Vec<NamedScope>,
 }
 
-/// A scope of the author.
-pub(crate) struct OwnScope {
-    pub scope: Scope,
-    /// The ids of what a search must reach.
-    pub witnesses: Vec<&'static str>,
-}
-
-/// A scope by name.
+/// A scope that has a name, or that a file holds.
+#[derive(Clone)]
 pub(crate) struct NamedScope {
     pub scope: Scope,
+    /// The ids of the witnesses that a search must reach.
     pub witnesses: Vec<&'static str>,
+}
+
+impl NamedScope {
+    /// The scope as a file.
+    pub(crate) fn file(&self) -> ScopeFile {
+        let witnesses = self.witnesses.iter().map(|it| (*it).to_owned());
+        ScopeFile::new(self.scope.clone(), witnesses.collect())
+    }
 }
 
 /// The name of the protocol as it is, where a variant can be named.
@@ -42,8 +45,8 @@ impl Own {
     /// Adds these to the shipped ones, for the rest of the process.
     ///
     /// # Errors
-    /// Two of a kind have the same name, a name is unfit for a file, a scope has impossible bounds, or a
-    /// witness does not exist.
+    /// Two of a kind have the same name, a name is unfit for a file, a scope has impossible bounds or one
+    /// without an effect, or a witness does not exist.
     pub(crate) fn register(self) -> Result<(), String> {
         self.are_names_fit()?;
         let twins = TWINS.iter().chain(self.twins.iter().copied()).map(|it| it.variant.name);
@@ -51,9 +54,10 @@ impl Own {
         all_differ("variants", variants)?;
         let scopes = self.scopes.iter().map(|it| &*it.scope.name);
         all_differ("scopes", SHIPPED.iter().map(|it| it.name).chain(scopes))?;
-        for OwnScope { scope, witnesses } in &self.scopes {
+        for NamedScope { scope, witnesses } in &self.scopes {
             let error = |error: String| format!("scope {}: {error}", scope.name);
             scope.validate().map_err(|it| error(it.to_string()))?;
+            scope.check_effects().map_err(|it| error(it.to_string()))?;
             let unknown = witnesses.iter().find_map(|it| witness(it).err());
             unknown.map_or(Ok(()), |it| Err(error(it.to_string())))?;
         }
@@ -115,7 +119,7 @@ pub(crate) fn variants() -> impl Iterator<Item = &'static Variant> {
 }
 
 /// The scopes of the author.
-pub(crate) fn own_scopes() -> impl Iterator<Item = &'static OwnScope> {
+pub(crate) fn own_scopes() -> impl Iterator<Item = &'static NamedScope> {
     own().scopes.iter()
 }
 
@@ -149,8 +153,7 @@ pub(crate) fn find_scope(name: &str) -> Result<NamedScope, String> {
     }
     let names = || SHIPPED.iter().map(|it| it.name).chain(own_scopes().map(|it| &*it.scope.name));
     let own = own_scopes().find(|it| it.scope.name == name);
-    own.map(|it| NamedScope { scope: it.scope.clone(), witnesses: it.witnesses.clone() })
-        .ok_or_else(|| unknown("scope", name, names()))
+    own.cloned().ok_or_else(|| unknown("scope", name, names()))
 }
 
 /// How alike a name must be to be meant, from 0 to 1: a letter or two are wrong.
@@ -203,7 +206,7 @@ mod tests {
         }
         let scope = shipped("cold").expect("a shipped scope").scope();
         let own = |scope: Scope, witnesses: &[&'static str]| Own {
-            scopes: vec![OwnScope { scope, witnesses: witnesses.to_vec() }],
+            scopes: vec![NamedScope { scope, witnesses: witnesses.to_vec() }],
             ..Own::default()
         };
         let error = own(scope.clone(), &[]).register();
@@ -211,6 +214,10 @@ mod tests {
         let mut mine = Scope { name: "mine".to_owned(), ..scope };
         let error = own(mine.clone(), &["nobody"]).register().expect_err("no such witness");
         assert!(error.starts_with("scope mine: no witness is called \"nobody\""), "{error}");
+        mine.bounds.rot = 1;
+        let error = own(mine.clone(), &[]).register();
+        let says = "scope mine: rot has no effect here: it needs named_contents";
+        assert_eq!(error, Err(says.to_owned()));
         mine.bounds.paths = 0;
         let error = own(mine, &[]).register();
         assert_eq!(error, Err("scope mine: 0 paths: there must be 1 to 1000".to_owned()));

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use steadfast_guarantees::GuaranteeId;
+use steadfast_guarantees::twins::Variant;
 use steadfast_trace::{Bounds, Scope, Trace};
 
 /// How states are visited.
@@ -153,7 +154,7 @@ pub(crate) struct Job {
     pub scope: Scope,
     /// What must be reached.
     pub witnesses: Vec<String>,
-    /// The twin to run, or the protocol as it is.
+    /// The variant to run; `None` for the protocol as it is.
     pub variant: Option<String>,
     /// How to search.
     pub search: Search,
@@ -221,6 +222,11 @@ impl Job {
             limits: Limits::default(),
             stop_at: None,
         }
+    }
+
+    /// The same search of a variant; of the protocol as it is without one.
+    pub(crate) fn of_variant(self, variant: Option<&Variant>) -> Job {
+        Job { variant: variant.map(|it| it.name.to_owned()), ..self }
     }
 }
 

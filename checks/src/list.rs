@@ -12,12 +12,11 @@ use steadfast_trace::{Scope, Start};
 
 use crate::catalog::{self, NamedScope, find_scope};
 use crate::failure::Failure;
-use crate::scope_file::ScopeFile;
 
 /// Everything that has a name, or what a scope allows.
 pub(crate) fn list(scope: Option<&str>, json: bool) -> Result<ExitCode, Failure> {
     match (scope.map(find_scope).transpose().map_err(Failure::usage)?, json) {
-        (Some(named), true) => print(&ScopeFile::of(&named))?,
+        (Some(named), true) => print(&named.file())?,
         (Some(named), false) => say(text_of(&named)),
         (None, true) => print(&Listed::all())?,
         (None, false) => list_all(),

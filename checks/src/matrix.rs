@@ -36,9 +36,8 @@ pub(crate) fn jobs(variant: Option<&Variant>, limits: Limits) -> Vec<Job> {
     settings
         .filter_map(|(elect, write)| Settings::new(3, elect, write).ok())
         .map(|settings| {
-            let mut job = Job::new(base.scope(), &[]);
+            let mut job = Job::new(base.scope(), &[]).of_variant(variant);
             job.scope.settings = settings;
-            job.variant = variant.map(|it| it.name.to_owned());
             job.limits = limits;
             job
         })

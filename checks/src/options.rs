@@ -17,8 +17,9 @@ use crate::catalog::{NamedScope, find_scope, find_variant};
 use crate::crash_states::CrashStates;
 use crate::failure::Failure;
 use crate::job::{DeadMessages, Engine, Job, Limits, Reductions, Search};
+use crate::program_name::program_name;
+use crate::read_files::read_scope;
 use crate::replay::ReplayOptions;
-use crate::scope_file;
 use crate::show::ShowOptions;
 use crate::shrink::ShrinkOptions;
 use crate::trace_to_test::TestOptions;
@@ -131,7 +132,7 @@ impl Scopes {
     /// The scopes: those with names first.
     pub(crate) fn named(&self) -> Result<Vec<NamedScope>, Failure> {
         let named = self.names.iter().map(|it| find_scope(it).map_err(Failure::usage));
-        named.chain(self.files.iter().map(|it| scope_file::read(it))).collect()
+        named.chain(self.files.iter().map(|it| read_scope(it))).collect()
     }
 }
 
@@ -152,7 +153,7 @@ impl OneScope {
     pub(crate) fn named(&self) -> Result<NamedScope, Failure> {
         match (&self.name, &self.file) {
             (Some(name), _) => find_scope(name).map_err(Failure::usage),
-            (None, Some(file)) => scope_file::read(file),
+            (None, Some(file)) => read_scope(file),
             (None, None) => Err(Failure::usage("no scope is named")),
         }
     }
@@ -269,9 +270,10 @@ impl RunOptions {
     pub(crate) fn jobs(&self, variant: Option<&Variant>) -> Result<Vec<Job>, Failure> {
         let scopes = self.scopes.named()?;
         if scopes.is_empty() {
-            let message =
-                "no scope is named: `check list` names the valid scopes, and --scope takes a file";
-            return Err(Failure::usage(message));
+            let program = program_name();
+            return Err(Failure::usage(format!(
+                "no scope is named: `{program} list` names the valid scopes, and --scope takes a file"
+            )));
         }
         let jobs = scopes.into_iter().map(|it| self.job(it, variant));
         jobs.collect::<Result<_, String>>().map_err(Failure::usage)
@@ -286,8 +288,7 @@ impl RunOptions {
         if search != Search::Walk && (self.seed.is_some() || self.states.is_some()) {
             return Err("only --search walk takes --seed and --states: leave them out".to_owned());
         }
-        let mut job = Job::new(scope, &witnesses);
-        job.variant = variant.map(|it| it.name.to_owned());
+        let mut job = Job::new(scope, &witnesses).of_variant(variant);
         job.engine = self.engine;
         job.reductions = self.reductions()?;
         job.search = search;

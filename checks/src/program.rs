@@ -1,4 +1,4 @@
-//! The program: what it knows, and what its subcommands do.
+//! The program, with the additions of its author.
 
 use std::process::ExitCode;
 
@@ -6,7 +6,7 @@ use steadfast_guarantees::twins::{Twin, Variant};
 use steadfast_output::{parse, warn};
 use steadfast_trace::Scope;
 
-use crate::catalog::{Own, OwnScope};
+use crate::catalog::{NamedScope, Own};
 use crate::failure::Failure;
 use crate::options::{Command, Options};
 use crate::program_name::{note_program_name, program_name};
@@ -33,7 +33,7 @@ impl Check {
         self
     }
 
-    /// Adds a twin: besides, `check twins` searches for the counterexample that catches it.
+    /// Adds a twin: a variant for whose counterexample the subcommand `twins` also searches.
     pub fn twin(mut self, twin: &'static Twin) -> Check {
         self.own.twins.push(twin);
         self
@@ -41,7 +41,7 @@ impl Check {
 
     /// Adds a scope, with the ids of the witnesses that a search of it must reach.
     pub fn scope(mut self, scope: Scope, witnesses: &[&'static str]) -> Check {
-        self.own.scopes.push(OwnScope { scope, witnesses: witnesses.to_vec() });
+        self.own.scopes.push(NamedScope { scope, witnesses: witnesses.to_vec() });
         self
     }
 

@@ -11,7 +11,7 @@ use steadfast_output::{say, warn};
 use steadfast_trace::TraceStep;
 
 use crate::failure::Failure;
-use crate::read_trace::{TraceFile, read};
+use crate::read_files::{TraceFile, read_trace};
 
 /// The options of `check replay`.
 #[derive(Args, Clone, Debug)]
@@ -25,7 +25,7 @@ pub(crate) struct ReplayOptions {
 
 /// Replays a trace step by step, and says where what breaks.
 pub(crate) fn replay(options: &ReplayOptions) -> Result<ExitCode, Failure> {
-    let file = read(&options.trace)?;
+    let file = read_trace(&options.trace)?;
     let count = file.trace.steps.len();
     let until = options.until.unwrap_or(count);
     if until > count {

@@ -11,7 +11,7 @@ use steadfast_cluster::{ClusterModel, record, replay, script};
 use steadfast_guarantees::twins::Variant;
 use steadfast_guarantees::witnesses::witness;
 use steadfast_guarantees::{GUARANTEES, GuaranteeId};
-use steadfast_trace::{Network, Scope, Step, StepKind};
+use steadfast_trace::{Scope, Step, StepKind};
 
 use crate::catalog::find_variant;
 use crate::job::{Engine, Finding, Job, Reached, Run, Search, Stopped, Taken, TraceOrFile};
@@ -166,16 +166,14 @@ fn actions(scope: &Scope, taken: &[u64]) -> Vec<Taken> {
         .collect()
 }
 
-/// Whether the bounds of a scope allow a kind of steps.
+/// Whether the bounds of a scope allow a kind of steps. [`Scope::check_effects`] has refused bounds that
+/// allow nothing because another one is zero.
 fn is_possible(kind: StepKind, scope: &Scope) -> bool {
     let bounds = scope.bounds;
-    let is_lossy = scope.network == Network::Lossy;
     match kind {
         StepKind::Deliver | StepKind::Sync => true,
-        StepKind::Store => scope.named_contents && bounds.writes > 0,
-        StepKind::LinkUp | StepKind::LinkDown => {
-            scope.link_events_apart && (bounds.partitions > 0 || bounds.crashes > 0)
-        }
+        StepKind::Store => scope.named_contents,
+        StepKind::LinkUp | StepKind::LinkDown => scope.link_events_apart,
         StepKind::Write => bounds.writes > 0,
         StepKind::Retry => bounds.retries > 0,
         StepKind::Read => bounds.reads > 0,
@@ -184,13 +182,11 @@ fn is_possible(kind: StepKind, scope: &Scope) -> bool {
         StepKind::Tick => bounds.ticks > 0,
         StepKind::Crash | StepKind::Recover => bounds.crashes > 0,
         StepKind::Cut | StepKind::Heal => bounds.partitions > 0,
-        StepKind::Rot | StepKind::Scrub => scope.named_contents && bounds.rot > 0,
-        StepKind::Drop => is_lossy && bounds.drops > 0,
-        StepKind::Duplicate => is_lossy && bounds.duplicates > 0,
-        StepKind::Rollback => bounds.crashes > 0 && bounds.rollbacks > 0,
-        StepKind::LoseContent => {
-            scope.named_contents && bounds.crashes > 0 && bounds.lost_contents > 0
-        }
+        StepKind::Rot | StepKind::Scrub => bounds.rot > 0,
+        StepKind::Drop => bounds.drops > 0,
+        StepKind::Duplicate => bounds.duplicates > 0,
+        StepKind::Rollback => bounds.rollbacks > 0,
+        StepKind::LoseContent => bounds.lost_contents > 0,
     }
 }
 

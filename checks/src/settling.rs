@@ -47,11 +47,15 @@ pub(crate) struct Settling {
     pub unserved: usize,
     /// Those whose leader was deposed by the timer of a node that it does not reach.
     pub deposed: usize,
+    /// The scope has guards and cuts, and none of its states shows a leader that reaches enough nodes
+    /// during a cut, so that nothing about such leaders was judged.
+    pub vacuous: bool,
 }
 
 impl Settling {
     pub(crate) fn verdict(&self) -> Verdict {
         match self.cyclic + self.stuck + self.unserved + self.deposed {
+            0 if self.vacuous && self.complete => Verdict::Broken,
             0 if self.complete => Verdict::Kept,
             0 => Verdict::Incomplete,
             _ => Verdict::Broken,
@@ -83,6 +87,9 @@ pub(crate) fn judge(scope: Scope, variant: Option<&'static Variant>, limits: Lim
         led_in_cut: graph.led_in_cut.len(),
         unserved: 0,
         deposed: 0,
+        vacuous: graph.led_in_cut.is_empty()
+            && model.scope().guards_elections
+            && model.scope().bounds.partitions > 0,
     };
     for state in graph.leaderless.values() {
         if is_exceeded() {
@@ -213,7 +220,11 @@ pub(crate) fn table(graphs: &[Settling]) -> String {
             it.led_in_cut,
             it.unserved,
             it.deposed,
-            if it.complete { "" } else { "  INCOMPLETE" }
+            match (it.complete, it.vacuous) {
+                (false, _) => "  INCOMPLETE",
+                (true, true) => "  VACUOUS: no leader to judge during a cut",
+                (true, false) => "",
+            }
         );
     }
     text
@@ -223,6 +234,7 @@ pub(crate) fn table(graphs: &[Settling]) -> String {
 mod tests {
     use steadfast_cluster::shipped;
     use steadfast_guarantees::twins::variant;
+    use steadfast_protocol::Settings;
 
     use super::*;
 
@@ -231,6 +243,15 @@ mod tests {
         let cold = shipped("cold").expect("a shipped scope").scope();
         let settling = judge(cold, variant("no-forwarding"), Limits::default());
         assert!(settling.stuck > 0 && settling.cyclic == 0, "{settling:?}");
+    }
+
+    #[test]
+    fn a_guarded_scope_without_a_leader_to_judge_during_a_cut_is_vacuous() {
+        let mut scope = shipped("guarded-link").expect("a shipped scope").scope();
+        scope.settings = Settings::new(1, 1, 1).expect("one node");
+        let settling = judge(scope, None, Limits::default());
+        assert_eq!((settling.led_in_cut, settling.verdict()), (0, Verdict::Broken));
+        assert!(table(&[settling]).ends_with("VACUOUS: no leader to judge during a cut\n"));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use steadfast_picture::{itf, page, page_of_two, shiviz, svg, text};
 
 use crate::catalog::{PROTOCOL, find_variant};
 use crate::failure::Failure;
-use crate::read_trace::{TraceFile, read};
+use crate::read_files::{TraceFile, read_trace};
 
 /// The options of `check show`.
 #[derive(Args, Clone, Debug)]
@@ -61,7 +61,7 @@ fn told_max(text: &str) -> Result<usize, String> {
 
 /// Draws a trace. What does not fit the code any more is drawn as far as it does.
 pub(crate) fn show(options: &ShowOptions) -> Result<ExitCode, Failure> {
-    let file = read(&options.trace)?;
+    let file = read_trace(&options.trace)?;
     let against =
         options.against.as_deref().map(other_variant).transpose().map_err(Failure::usage)?;
     let told = tell(&file.trace, file.variant, options.last);

@@ -20,7 +20,7 @@ use steadfast_output::{WholeFile, duration, say, warn};
 use steadfast_trace::Trace;
 
 use crate::failure::Failure;
-use crate::read_trace::read;
+use crate::read_files::read_trace;
 use candidate::Candidate;
 
 /// The default time limit of shrinking. A walk of 100 steps needs less.
@@ -61,7 +61,7 @@ pub(crate) struct Shrunk {
 
 /// Shrinks a trace from a file.
 pub(crate) fn run(options: &ShrinkOptions) -> Result<ExitCode, Failure> {
-    let file = read(&options.trace)?;
+    let file = read_trace(&options.trace)?;
     let bad = |message: &str, code| Failure { message: format!("{}: {message}", file.name), code };
     let wanted = match options.guarantee {
         Some(wanted) => wanted,

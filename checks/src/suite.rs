@@ -49,7 +49,7 @@ pub(crate) fn run_default(
     let compared = oracle::compared(&by_stateright, &runs);
     let (swarm, seed_twins) = seeds::run_in_suite(variant);
     let summary = Summary {
-        variant: name_of(variant),
+        variant,
         runs,
         compared,
         matrix: cells,
@@ -69,14 +69,14 @@ pub(crate) fn run_deep(
     output: &Output,
 ) -> Result<ExitCode, Failure> {
     let runs = search_jobs(&tier(Tier::Deep, variant, output), output)?;
-    Summary { variant: name_of(variant), runs, ..Summary::default() }.finish(output)
+    Summary { variant, runs, ..Summary::default() }.finish(output)
 }
 
 /// `check run`.
 pub(crate) fn run_scopes(options: &RunOptions) -> Result<ExitCode, Failure> {
     let variant = options.protocol.variant()?;
     let runs = search_jobs(&options.jobs(variant)?, &options.output)?;
-    Summary { variant: name_of(variant), runs, ..Summary::default() }.finish(&options.output)
+    Summary { variant, runs, ..Summary::default() }.finish(&options.output)
 }
 
 /// `check matrix`.
@@ -85,8 +85,7 @@ pub(crate) fn run_matrix(
     output: &Output,
 ) -> Result<ExitCode, Failure> {
     let runs = search_jobs(&matrix::jobs(variant, output.limits()), output)?;
-    Summary { variant: name_of(variant), matrix: matrix::cells(&runs), ..Summary::default() }
-        .finish(output)
+    Summary { variant, matrix: matrix::cells(&runs), ..Summary::default() }.finish(output)
 }
 
 /// `check twins`.
@@ -151,16 +150,8 @@ pub(crate) fn run_settle(
     variant: Option<&'static Variant>,
     output: &Output,
 ) -> Result<ExitCode, Failure> {
-    Summary {
-        variant: name_of(variant),
-        settling: settlings(&scopes, variant, output),
-        ..Summary::default()
-    }
-    .finish(output)
-}
-
-fn name_of(variant: Option<&Variant>) -> Option<String> {
-    variant.map(|it| it.name.to_owned())
+    Summary { variant, settling: settlings(&scopes, variant, output), ..Summary::default() }
+        .finish(output)
 }
 
 fn tier(tier: Tier, variant: Option<&Variant>, output: &Output) -> Vec<Job> {
@@ -170,11 +161,7 @@ fn tier(tier: Tier, variant: Option<&Variant>, output: &Output) -> Vec<Job> {
 /// A search of a whole scope. A variant need not reach the witnesses.
 fn job(shipped: &Shipped, variant: Option<&Variant>, output: &Output) -> Job {
     let witnesses = if variant.is_none() { shipped.witnesses } else { &[] };
-    Job {
-        variant: name_of(variant),
-        limits: output.limits(),
-        ..Job::new(shipped.scope(), witnesses)
-    }
+    Job { limits: output.limits(), ..Job::new(shipped.scope(), witnesses).of_variant(variant) }
 }
 
 fn walk_jobs(variant: Option<&Variant>, output: &Output) -> Vec<Job> {

@@ -2,11 +2,11 @@
 
 use std::process::ExitCode;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use steadfast_guarantees::twins::Variant;
 use steadfast_output::{say, warn};
 use steadfast_wal_crash::Report as CrashStates;
 
-use crate::catalog::find_variant;
 use crate::crash_states;
 use crate::failure::Failure;
 use crate::job::{DeadMessages, Run, Search};
@@ -24,8 +24,8 @@ use crate::verdict::Verdict;
 pub(crate) struct Summary {
     pub ok: bool,
     /// The variant that ran, if it was not the protocol as it is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub variant: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "name")]
+    pub variant: Option<&'static Variant>,
     pub runs: Vec<Run>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub compared: Vec<Compared>,
@@ -38,6 +38,11 @@ pub(crate) struct Summary {
     pub seeds: Option<Swarm>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub seed_twins: Vec<FoundTwin>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes the field")]
+fn name<S: Serializer>(variant: &Option<&'static Variant>, to: S) -> Result<S::Ok, S::Error> {
+    variant.map(|it| it.name).serialize(to)
 }
 
 impl Summary {
@@ -71,7 +76,7 @@ impl Summary {
     }
 
     fn print_tables(&self) {
-        if let Some(variant) = self.variant.as_deref().and_then(|it| find_variant(it).ok()) {
+        if let Some(variant) = self.variant {
             say(format_args!("As {}: {}.\n", variant.name, variant.about));
         }
         if !self.runs.is_empty() {

@@ -11,7 +11,7 @@ use steadfast_output::{say, warn};
 use steadfast_trace::Trace;
 
 use crate::failure::Failure;
-use crate::read_trace::read;
+use crate::read_files::read_trace;
 use crate::shrink::{broken_by, guarantee};
 
 /// The options of `check trace-to-test`.
@@ -26,7 +26,7 @@ pub(crate) struct TestOptions {
 
 /// Prints the test. It belongs into `tests/` of a crate that uses the crates it names.
 pub(crate) fn run(options: &TestOptions) -> Result<ExitCode, Failure> {
-    let file = read(&options.trace)?;
+    let file = read_trace(&options.trace)?;
     let guarantee =
         options.guarantee.or_else(|| broken_by(&file.trace)).ok_or_else(|| Failure {
             message: format!(

@@ -26,15 +26,13 @@ pub(crate) struct Caught {
 /// The searches for the twins.
 pub(crate) fn jobs(twins: &[&Twin], limits: Limits) -> Vec<Job> {
     let job = |twin: &&Twin| {
-        let named = || find_scope(twin.scope).ok().map(|it| it.scope);
-        let (scope, search) = match script(twin.variant.name) {
-            Some(trace) => (trace.scope, Search::Script),
-            None if twin.on_graph => (named()?, Search::Graph),
-            None => (named()?, Search::Bfs),
+        let scope = find_scope(twin.scope).ok()?.scope;
+        let mut job = Job::new(scope, &[]).of_variant(Some(&twin.variant));
+        job.search = match (twin.on_graph, script(twin.variant.name)) {
+            (true, _) => Search::Graph,
+            (false, Some(_)) => Search::Script,
+            (false, None) => Search::Bfs,
         };
-        let mut job = Job::new(scope, &[]);
-        job.variant = Some(twin.variant.name.to_owned());
-        job.search = search;
         job.stop_at = Some(twin.caught_by);
         job.limits = limits;
         Some(job)
@@ -54,7 +52,7 @@ pub(crate) fn caught(twins: &[&Twin], runs: &[Run]) -> Vec<Caught> {
         Caught {
             name: twin.variant.name.to_owned(),
             caught_by: finding.map(|it| it.id.clone()),
-            scope: run.scope.clone(),
+            scope: twin.scope.to_owned(),
             search: run.search,
             steps: finding.and_then(|it| it.steps),
             cpu_s: run.cpu_s,

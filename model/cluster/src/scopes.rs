@@ -263,6 +263,13 @@ scopes! {
     "guarded-cut" Deep "E2W2: two timers run out through a cut, elections are guarded"
         ["leader-change", "pre-vote-refused", "leader-resigned"]
         |name| Scope { guards_elections: true, ..scope(name, 2, 2, Bounds { writes: 1, partitions: 1, elections: 2, ..NOTHING }) };
+    "rollback-4" Support "four nodes, E1W4: a log that loses synced records, with one entry per message"
+        []
+        |name| {
+            let settings = Settings::new(4, 1, 4).unwrap_or_else(|error| unreachable!("{error}"));
+            let bounds = Bounds { writes: 5, crashes: 1, partitions: 1, elections: 4, rollbacks: 1, ..NOTHING };
+            Scope { link_events_apart: true, limits: narrow(1, 2), ..Scope::new(name, settings, bounds) }
+        };
     "three-elections" Support "E2W2: an Ack that arrives three elections late"
         []
         |name| scope(name, 2, 2, Bounds { writes: 1, reads: 2, elections: 3, ..NOTHING });
@@ -288,6 +295,7 @@ mod tests {
     fn every_scope_is_possible_and_its_witnesses_exist() {
         for it in SHIPPED {
             assert_eq!(it.scope().validate(), Ok(()), "{}", it.name);
+            assert_eq!(it.scope().check_effects(), Ok(()), "{}", it.name);
             let unknown = it.witnesses.iter().find_map(|id| witness(id).err());
             assert_eq!(unknown, None, "{}", it.name);
         }

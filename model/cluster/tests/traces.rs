@@ -5,7 +5,7 @@ use steadfast_cluster::{
     Action, ClusterModel, ClusterState, SHIPPED, record, replay, script, shipped,
 };
 use steadfast_guarantees::GuaranteeId;
-use steadfast_guarantees::twins::{twin, variant};
+use steadfast_guarantees::twins::{TWINS, twin, variant};
 use steadfast_trace::{Step, StepKind, Trace};
 
 fn counterexample() -> Trace {
@@ -47,23 +47,28 @@ fn an_impossible_step_is_refused_with_the_possible_ones() {
 }
 
 #[test]
-fn the_shipped_script_breaks_linearizability_at_its_last_step_and_only_as_the_twin() {
-    let trace = script("ack-without-epoch").expect("a shipped script that can be read");
-    let twin = twin("ack-without-epoch").expect("a twin");
-    assert_eq!(trace.scope, shipped(twin.scope).expect("a shipped scope").scope());
-    let mut run = replay(&trace, Some(&twin.variant));
-    let mut actions = Vec::new();
-    for step in &trace.steps {
-        assert!(run.broken().is_empty(), "only the last step breaks something");
-        actions.push(run.take(&step.step).expect("the step is possible").0);
-    }
-    assert_eq!(run.broken(), [twin.caught_by]);
-    let again = record(&run.model, Some(&twin.variant), actions.iter().map(|it| it.step));
-    assert_eq!(again, trace, "the notes of the shipped script are true");
+fn each_shipped_script_breaks_a_guarantee_at_its_last_step_and_only_as_its_twin() {
+    let scripts: Vec<_> =
+        TWINS.iter().filter_map(|it| Some((it, script(it.variant.name)?))).collect();
+    assert_eq!(scripts.len(), 3);
+    for (twin, trace) in scripts {
+        let name = twin.variant.name;
+        assert_eq!(trace.scope, shipped(twin.scope).expect("a shipped scope").scope(), "{name}");
+        let mut run = replay(&trace, Some(&twin.variant));
+        let mut actions = Vec::new();
+        for step in &trace.steps {
+            assert!(run.broken().is_empty(), "{name}: only the last step breaks something");
+            actions.push(run.take(&step.step).expect("the step is possible").0);
+        }
+        assert_eq!(run.broken(), [twin.caught_by], "{name}");
+        let again = record(&run.model, Some(&twin.variant), actions.iter().map(|it| it.step));
+        assert_eq!(again, trace, "{name}: the notes of the shipped script are true");
 
-    let mut run = replay(&trace, None);
-    trace.steps.iter().for_each(|it| drop(run.take(&it.step).expect("the step is possible")));
-    assert!(run.broken().is_empty(), "the protocol as it is keeps every promise");
+        // The protocol as it is may be unable to take a step that the twin takes.
+        let mut run = replay(&trace, None);
+        let taken = trace.steps.iter().take_while(|it| run.take(&it.step).is_ok()).count();
+        assert!(taken > 0 && run.broken().is_empty(), "{name}: the protocol keeps every promise");
+    }
 }
 
 /// A run that takes one of the possible steps at random, and the state in which it ends.

@@ -26,7 +26,7 @@ pub struct Twin {
     pub variant: Variant,
     /// The guarantee that must catch it.
     pub caught_by: GuaranteeId,
-    /// The shipped scope in which the guarantee catches it.
+    /// The scope in which the guarantee catches it.
     pub scope: &'static str,
     /// Whether it breaks the guarantee in no single state, but in the graph of the fault-free
     /// continuation ([`Continuation`](crate::Continuation)).
@@ -241,7 +241,7 @@ twins! {
 
     ContextDigestsIgnored "context-digests-ignored"
     "a node logs an entry whose writer had seen other entries than the node holds",
-    EffectBeatsCause in "rollback-3" {
+    EffectBeatsCause in "rollback-4" {
         fn context_differs(&self, _: Digest, _: Digest) -> bool {
             false
         }

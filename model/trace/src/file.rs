@@ -1,68 +1,62 @@
-//! Traces as text.
+//! JSON files with a format and a version.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{Scope, Step};
-
-const FORMAT: &str = "steadfast-trace";
-const VERSION: u32 = 1;
-/// Larger files are rejected.
-const BYTES_MAX: u64 = 64 << 20;
-
-/// A run as a list of inputs, which any driver can replay.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Trace {
-    format: String,
-    version: u32,
-    /// The scope of the run.
-    pub scope: Scope,
-    /// The twin that ran, or `None` for the protocol as it is.
-    #[serde(rename = "twin")]
-    pub variant: Option<String>,
-    /// The ids of the guarantees that the last step breaks.
-    pub breaks: Vec<String>,
-    /// The steps, in order.
-    pub steps: Vec<TraceStep>,
+/// A kind of files.
+pub(crate) trait Kind: Serialize + DeserializeOwned {
+    /// The name of the kind, for people.
+    const NAME: &'static str;
+    /// The name of the format in the files.
+    const FORMAT: &'static str;
+    /// The version that is read and written.
+    const VERSION: u32;
+    /// The largest size of a file in bytes. Larger files are rejected.
+    const BYTES_MAX: u64;
 }
 
-/// A step, with a note for people that no program parses.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TraceStep {
-    /// The step.
-    pub step: Step,
-    /// The same in words.
-    #[serde(default)]
-    pub note: String,
-}
-
-/// Why a file cannot be read as a trace.
+/// Why a file cannot be read.
 #[derive(Debug, Error)]
 pub enum ReadError {
     /// The file cannot be read.
     #[error("cannot read it")]
     Io(#[from] io::Error),
-    /// The file is larger than any trace.
-    #[error("it is larger than any trace ({BYTES_MAX} bytes)")]
-    TooLarge,
-    /// The file is no JSON, is cut short, or lacks a field of traces.
-    #[error("it is damaged or not a trace")]
-    Malformed(#[from] serde_json::Error),
-    /// The file is JSON of another kind.
-    #[error("its format is {found:?}, not {FORMAT:?}")]
-    OtherFormat {
-        /// The version that it names.
-        found: String,
+    /// The file is larger than any of its kind.
+    #[error("it is larger than any {kind} ({bytes_max} bytes)")]
+    TooLarge {
+        /// The kind of files.
+        kind: &'static str,
+        /// The largest size in bytes.
+        bytes_max: u64,
     },
-    /// The trace was written by a newer program.
-    #[error("it has version {found}; this program reads version {VERSION}")]
+    /// The file is no JSON, is cut short, or lacks a field of its kind or has another one.
+    #[error("it is damaged or not a {kind}")]
+    Malformed {
+        /// The kind of files.
+        kind: &'static str,
+        /// The first error in it.
+        source: serde_json::Error,
+    },
+    /// The file is JSON of another kind.
+    #[error("its format is {found:?}, not {expected:?}")]
+    OtherFormat {
+        /// The format that the file names.
+        found: String,
+        /// The format of its kind.
+        expected: &'static str,
+    },
+    /// A newer program wrote the file.
+    #[error("it has version {found}; this program reads version {expected}")]
     OtherVersion {
         /// The version that the file names.
         found: u32,
+        /// The version that this program reads.
+        expected: u32,
     },
 }
 
@@ -72,54 +66,31 @@ struct Header {
     version: u32,
 }
 
-impl Trace {
-    /// A trace of these steps.
-    #[must_use]
-    pub fn new(
-        scope: Scope,
-        variant: Option<String>,
-        breaks: Vec<String>,
-        steps: Vec<TraceStep>,
-    ) -> Self {
-        Trace { format: FORMAT.to_owned(), version: VERSION, scope, variant, breaks, steps }
+/// Reads a file.
+pub(crate) fn read<T: Kind>(path: &Path) -> Result<T, ReadError> {
+    let mut text = Vec::new();
+    let length = File::open(path)?.take(T::BYTES_MAX + 1).read_to_end(&mut text)?;
+    if length as u64 > T::BYTES_MAX {
+        return Err(ReadError::TooLarge { kind: T::NAME, bytes_max: T::BYTES_MAX });
     }
+    parse(&text)
+}
 
-    /// Reads a trace from a file.
-    ///
-    /// # Errors
-    /// The file cannot be read or is no trace of this version.
-    pub fn read(path: &Path) -> Result<Trace, ReadError> {
-        let mut text = Vec::new();
-        let file = File::open(path)?;
-        let length = file.take(BYTES_MAX + 1).read_to_end(&mut text)?;
-        if length as u64 > BYTES_MAX {
-            return Err(ReadError::TooLarge);
-        }
-        Trace::parse(text)
+/// Reads the text of a file.
+pub(crate) fn parse<T: Kind>(text: &[u8]) -> Result<T, ReadError> {
+    let malformed = |source| ReadError::Malformed { kind: T::NAME, source };
+    let Header { format, version } = serde_json::from_slice(text).map_err(malformed)?;
+    if format != T::FORMAT {
+        return Err(ReadError::OtherFormat { found: format, expected: T::FORMAT });
     }
+    if version != T::VERSION {
+        return Err(ReadError::OtherVersion { found: version, expected: T::VERSION });
+    }
+    serde_json::from_slice(text).map_err(malformed)
+}
 
-    /// Reads a trace from text.
-    ///
-    /// # Errors
-    /// The text is no trace of this version.
-    pub fn parse(text: impl AsRef<[u8]>) -> Result<Trace, ReadError> {
-        let text = text.as_ref();
-        let header: Header = serde_json::from_slice(text)?;
-        if header.format != FORMAT {
-            return Err(ReadError::OtherFormat { found: header.format });
-        }
-        if header.version != VERSION {
-            return Err(ReadError::OtherVersion { found: header.version });
-        }
-        Ok(serde_json::from_slice(text)?)
-    }
-
-    /// Writes the trace as text, as [`Trace::parse`] reads it.
-    ///
-    /// # Errors
-    /// `out` cannot be written to.
-    pub fn write(&self, mut out: impl Write) -> io::Result<()> {
-        serde_json::to_writer_pretty(&mut out, self)?;
-        out.write_all(b"\n")
-    }
+/// Writes a file as [`parse`] reads it.
+pub(crate) fn write(file: &impl Kind, mut out: impl Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut out, file)?;
+    out.write_all(b"\n")
 }

@@ -4,11 +4,15 @@
 mod cut;
 mod file;
 mod scope;
+mod scope_file;
 mod step;
+mod trace;
 mod world;
 
 pub use cut::{Cut, Directions};
-pub use file::{ReadError, Trace, TraceStep};
+pub use file::ReadError;
 pub use scope::{Bounds, BoundsError, NETWORKS, Names, Network, Scope, Start};
+pub use scope_file::ScopeFile;
 pub use step::{Step, StepKind, WriteKind};
+pub use trace::{Trace, TraceStep};
 pub use world::{Link, World};
