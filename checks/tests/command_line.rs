@@ -349,7 +349,8 @@ fn a_scope_is_a_file_that_can_be_changed() {
 #[test]
 fn what_has_no_effect_is_refused_by_name() {
     for (arguments, says) in [
-        (&["run", "cold", "--rot", "1"][..], "rot has no effect here: it needs named_contents"),
+        (&["run", "cold", "--elections", "0"][..], "cold: a cold start has no effect here"),
+        (&["run", "cold", "--rot", "1"], "cold: rot has no effect here: it needs named_contents"),
         (&["run", "cold", "--deletes", "1", "--writes", "0"], "deletes has no effect here"),
         (
             &["run", "reads", "--one-way-cuts"],

@@ -97,8 +97,12 @@ impl ChangedBounds {
     /// The scope with the changes.
     ///
     /// # Errors
-    /// Something that is asked for is impossible, or allows nothing.
+    /// Something that is asked for is impossible, or allows nothing. The error names the scope.
     pub(crate) fn changed(&self, scope: &Scope) -> Result<Scope, String> {
+        self.changed_unnamed(scope).map_err(|it| format!("{}: {it}", scope.name))
+    }
+
+    fn changed_unnamed(&self, scope: &Scope) -> Result<Scope, String> {
         let mut changed = scope.clone();
         changed.settings = self.settings(scope)?;
         let bounds = &mut changed.bounds;

@@ -275,6 +275,7 @@ impl Scope {
         let bounds = self.bounds;
         let asks = writes > 0 || reads > 0 || stale_reads > 0;
         let rules = [
+            ("a cold start", self.start == Start::Cold, elections > 0, "elections"),
             ("deletes", bounds.deletes > 0, writes > 0, "writes"),
             ("resolves", bounds.resolves > 0, writes > 0, "writes"),
             ("retries", bounds.retries > 0, writes > 0, "writes"),
