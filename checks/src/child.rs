@@ -1,56 +1,60 @@
 //! Searches in child processes: each has its own memory, so that its peak is true, and its own
 //! time limit, so that one that never ends does not hold up the others.
 
-use std::io::{self, BufRead, BufReader, Write};
-use std::process::{Command, Stdio};
-use std::sync::Mutex;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio, exit};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 
-use steadfast_output::{assert_threads, in_parallel};
-use thiserror::Error;
+use steadfast_output::exit_code::INCOMPLETE;
+use steadfast_output::{assert_threads, in_parallel, is_interrupted, on_interrupt};
 
-use crate::job::{Job, Progress, Run, Said};
-use crate::program_name::program_name;
+use crate::job::{Job, Progress, Run, Said, Stopped};
 use crate::search::search;
-
-/// Why a search has no report.
-#[derive(Debug, Error)]
-pub(crate) enum ChildError {
-    /// The process could not be started or spoken to.
-    #[error("cannot run the search of {scope} in a process of its own")]
-    Io {
-        /// The scope.
-        scope: String,
-        /// Why.
-        source: io::Error,
-    },
-    /// The process died.
-    #[error(
-        "the search of {scope} died ({status}); run `{program} run {scope}` again to see it alone",
-        program = program_name()
-    )]
-    Died {
-        /// The scope.
-        scope: String,
-        /// How.
-        status: String,
-    },
-}
 
 /// The hidden subcommand that a child runs.
 pub(crate) const CHILD: &str = "search-one";
 
-/// What a child does: reads a job, searches, writes the report.
+/// The children that run.
+static CHILDREN: Mutex<Vec<Arc<Mutex<Child>>>> = Mutex::new(Vec::new());
+
+fn children() -> MutexGuard<'static, Vec<Arc<Mutex<Child>>>> {
+    CHILDREN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn locked(child: &Mutex<Child>) -> MutexGuard<'_, Child> {
+    child.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Makes Ctrl-C end all searches instead of this process, which then reports what is finished.
+pub(crate) fn end_searches_on_interrupt() {
+    on_interrupt(|| children().iter().for_each(|it| drop(locked(it).kill())));
+}
+
+/// What a child does: reads a job, searches, writes the report. It ends when its parent does.
 pub(crate) fn be_child() -> io::Result<()> {
-    let job: Job = serde_json::from_reader(io::stdin().lock())?;
-    // The checker would panic without them: those that search, and one that watches the time.
-    assert_threads(job.threads + 1)?;
+    let mut line = String::new();
+    io::stdin().read_line(&mut line)?;
+    let job: Job = serde_json::from_str(&line)?;
+    // The checker would panic without them: those that search, one that watches the time, and one that
+    // watches the parent.
+    assert_threads(job.threads + 2)?;
+    thread::Builder::new().spawn(end_with_parent)?;
     // That nobody listens any more is found out when the report is written.
     let run = search(&job, &|progress| drop(tell(&Said::Progress(progress))));
     let run = run.map_err(|it| io::Error::new(io::ErrorKind::InvalidInput, it))?;
     tell(&Said::Run(Box::new(run)))?;
     // A search that ran out of time still has threads that search on.
-    std::process::exit(0)
+    exit(0)
+}
+
+/// Waits for the end of standard input, which the parent keeps open: the system closes it however the
+/// parent ends.
+fn end_with_parent() {
+    let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+    exit(INCOMPLETE.into())
 }
 
 fn tell(said: &Said) -> io::Result<()> {
@@ -60,61 +64,91 @@ fn tell(said: &Said) -> io::Result<()> {
     out.flush()
 }
 
-/// Performs searches, one on each processor at a time, and reports them in order.
-/// `done` hears of each as it ends, and `progress` of each that takes long.
+/// Performs searches, one on each processor at a time, until the user interrupts them. `done` hears of
+/// each as it ends, in any order, and `progress` of each that takes long.
 pub(crate) fn search_all(
-    jobs: &[Job],
-    done: &(dyn Fn(usize, &Job) + Sync),
+    jobs: &[&Job],
+    done: &(dyn Fn(usize, Run) + Sync),
     progress: &(dyn Fn(&Job, Progress) + Sync),
-) -> Result<Vec<Run>, ChildError> {
-    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(jobs.len());
+) {
+    let workers = thread::available_parallelism().map_or(1, usize::from).min(jobs.len());
     let next = AtomicUsize::new(0);
-    let results: Vec<Mutex<Option<Result<Run, ChildError>>>> =
-        jobs.iter().map(|_| Mutex::new(None)).collect();
     in_parallel(workers, || {
-        loop {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            let Some(job) = jobs.get(at) else {
-                return;
-            };
-            let result = search_one(job, progress);
-            if let Ok(mut place) = results[at].lock() {
-                *place = Some(result);
-            }
-            done(at, job);
+        while !is_interrupted()
+            && let at = next.fetch_add(1, Ordering::Relaxed)
+            && let Some(job) = jobs.get(at)
+        {
+            done(at, search_one(job, progress));
         }
     });
-    results.into_iter().filter_map(|it| it.into_inner().ok().flatten()).collect()
 }
 
-fn search_one(job: &Job, progress: &(dyn Fn(&Job, Progress) + Sync)) -> Result<Run, ChildError> {
-    let scope = || job.scope.name.clone();
-    let failed = |source: io::Error| ChildError::Io { scope: scope(), source };
-    let program = std::env::current_exe().map_err(failed)?;
-    let mut child = Command::new(program)
+/// Performs a search in a process of its own. Whatever happens to the process concerns this search alone.
+pub(crate) fn search_one(job: &Job, progress: &(dyn Fn(&Job, Progress) + Sync)) -> Run {
+    let failed = |error: io::Error| {
+        let reason = format!("it has no process of its own: {error}");
+        Run::without_result(job, Stopped::Died, Some(reason))
+    };
+    let started = start();
+    let (child, mut input, output) = match started {
+        Ok(started) => started,
+        Err(error) => return failed(error),
+    };
+    children().push(Arc::clone(&child));
+    let report = ask(job, &mut input, output, progress);
+    let status = wait(&child, report.is_err());
+    children().retain(|it| !Arc::ptr_eq(it, &child));
+    match (report, status) {
+        (Ok(Some(run)), _) => run,
+        (_, _) if is_interrupted() => Run::without_result(job, Stopped::Interrupted, None),
+        (Err(error), _) | (_, Err(error)) => failed(error),
+        (Ok(None), Ok(status)) => {
+            Run::without_result(job, Stopped::Died, Some(format!("its process died ({status})")))
+        }
+    }
+}
+
+type Started = (Arc<Mutex<Child>>, ChildStdin, ChildStdout);
+
+fn start() -> io::Result<Started> {
+    let mut child = Command::new(std::env::current_exe()?)
         .arg(CHILD)
+        // Ctrl-C on a terminal reaches this process alone, which ends its children.
+        .process_group(0)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .spawn()
-        .map_err(failed)?;
-    if let Some(mut input) = child.stdin.take() {
-        serde_json::to_writer(&mut input, job).map_err(|it| failed(it.into()))?;
-    }
-    let (mut report, mut unreadable) = (None, None);
-    for line in child.stdout.take().into_iter().flat_map(|it| BufReader::new(it).lines()) {
-        match serde_json::from_str(&line.map_err(failed)?) {
+        .spawn()?;
+    let pipes = child.stdin.take().zip(child.stdout.take());
+    let (input, output) = pipes.ok_or_else(|| io::Error::other("its pipes are missing"))?;
+    Ok((Arc::new(Mutex::new(child)), input, output))
+}
+
+/// Hands a child its job, and listens until it says no more.
+fn ask(
+    job: &Job,
+    input: &mut impl Write,
+    output: impl Read,
+    progress: &(dyn Fn(&Job, Progress) + Sync),
+) -> io::Result<Option<Run>> {
+    serde_json::to_writer(&mut *input, job)?;
+    input.write_all(b"\n")?;
+    let mut report = None;
+    for line in BufReader::new(output).lines() {
+        match serde_json::from_str(&line?) {
             Ok(Said::Progress(it)) => progress(job, it),
             Ok(Said::Run(run)) => report = Some(*run),
             // A process that dies may leave half a line.
-            Err(error) => unreadable = Some(error),
+            Err(_) => return Ok(None),
         }
     }
-    let status = child.wait().map_err(failed)?;
-    match report.filter(|_| status.success()) {
-        Some(run) => Ok(run),
-        None => Err(match unreadable.filter(|_| status.success()) {
-            Some(error) => failed(error.into()),
-            None => ChildError::Died { scope: scope(), status: status.to_string() },
-        }),
+    Ok(report)
+}
+
+/// Waits for a child, which is killed first if it cannot be spoken to.
+fn wait(child: &Mutex<Child>, is_lost: bool) -> io::Result<ExitStatus> {
+    let mut child = locked(child);
+    if is_lost {
+        child.kill()?;
     }
+    child.wait()
 }

@@ -1,13 +1,17 @@
 //! `check crash-states`: the log, without and with threads, on every disk that a crash may leave.
 
-use std::io::IsTerminal;
+use std::ops::ControlFlow;
 use std::process::ExitCode;
 
 use clap::Args;
-use steadfast_output::{say, warn};
-use steadfast_wal_crash::{Extent, Report, run};
+use steadfast_output::{is_interrupted, on_interrupt, say};
+use steadfast_wal_crash::{Extent, Report, Violation, run};
 
+use crate::colour::red;
 use crate::failure::Failure;
+use crate::fold::fold;
+use crate::json;
+use crate::status_line::StatusLine;
 use crate::verdict::Verdict;
 
 /// The extent, and how the result is shown.
@@ -23,14 +27,17 @@ pub(crate) struct CrashStates {
 
 /// `check crash-states`.
 pub(crate) fn run_alone(options: &CrashStates) -> Result<ExitCode, Failure> {
+    on_interrupt(|| {});
     let report = judge(if options.full { Extent::Full } else { Extent::Small });
-    if options.json {
-        let text = serde_json::to_string_pretty(&report).map_err(Failure::io)?;
-        say(format_args!("{text}"));
-    } else {
-        show(&report);
+    let verdict = match is_interrupted() {
+        true => verdict(&report).max(Verdict::Incomplete),
+        false => verdict(&report),
+    };
+    match options.json {
+        true => json::print(verdict, &report)?,
+        false => show(&report),
     }
-    Ok(verdict(&report).exit_code())
+    Ok(verdict.exit_code())
 }
 
 /// Whether the log kept its promises and each twin was caught.
@@ -38,36 +45,27 @@ pub(crate) fn verdict(report: &Report) -> Verdict {
     if report.is_as_promised() { Verdict::Kept } else { Verdict::Broken }
 }
 
-/// Goes through the crash states.
+/// Goes through the crash states, until the user interrupts it.
 pub(crate) fn judge(extent: Extent) -> Report {
-    let is_shown = std::io::stderr().is_terminal();
+    let status = StatusLine::begin(None, "recovering the log after crashes");
     run(extent, &|name| {
-        if is_shown {
-            warn(format_args!("crashed {name}"));
-        }
+        status.task_done();
+        status.say(format!("recovering the log after crashes; last was {name}"));
+        if is_interrupted() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     })
 }
 
 /// Prints the tables and the verdict.
 pub(crate) fn show(report: &Report) {
     say(format_args!(
-        "{:<42} {:>9} {:>8} {:>10} {:>10} {:>8} {:>7} {:>7}",
-        "CRASH STATES OF THE LOG",
-        "workloads",
-        "moments",
-        "disks",
-        "recoveries",
-        "damages",
-        "faults",
-        "s"
+        "{:<39} {:>8} {:>10} {:>8} {:>6} {:>5}",
+        "crash states of the log", "disks", "recoveries", "damages", "faults", "s"
     ));
     for row in &report.rows {
         let counts = &row.counts;
         say(format_args!(
-            "{:<42} {:>9} {:>8} {:>10} {:>10} {:>8} {:>7} {:>7.1}",
+            "{:<39} {:>8} {:>10} {:>8} {:>6} {:>5.1}",
             row.scope,
-            counts.workloads,
-            counts.moments,
             counts.crash_states,
             counts.recoveries,
             counts.damages,
@@ -76,26 +74,27 @@ pub(crate) fn show(report: &Report) {
         ));
     }
     for it in &report.violations {
-        say(format_args!(
-            "  BROKEN by {} after {:?}, {}: {}",
-            it.what, it.workload, it.log, it.broken
-        ));
+        let Violation { what, workload, log, broken, .. } = it;
+        let text = format!("  BROKEN by {what} after {workload:?}, {log}: {broken}");
+        say(red(fold(&text, "    ")));
     }
-    say(format_args!("\nTWINS OF THE LOG"));
+    say("\ntwins of the log");
     for it in &report.twins {
-        let verdict = match (&it.by, it.must_be) {
-            (Some(by), true) => {
-                format!("caught by {} after {:?}: {}", by.what, by.workload, by.broken)
-            }
-            (None, false) => "right, because the other checks reject the same".to_owned(),
-            (None, true) => "NOT CAUGHT".to_owned(),
-            (Some(by), false) => format!("NOT COVERED: {} after {:?}", by.broken, by.workload),
-        };
         let name = if it.has_threads { "  with threads" } else { it.name };
-        say(format_args!("  {name:<34} {verdict}"));
+        let by = it.by.as_ref().map(|by| format!("{} after {:?}", by.what, by.workload));
+        say(match (by, it.must_be) {
+            (Some(by), true) => fold(&format!("{name:<32} caught by {by}"), "      "),
+            (None, false) => {
+                format!("{name:<32} right: the other checks reject the same")
+            }
+            (None, true) => red(format_args!("{name:<32} NOT CAUGHT")),
+            (Some(by), false) => red(fold(&format!("{name:<32} NOT COVERED: {by}"), "      ")),
+        });
     }
     let disks: u64 = report.rows.iter().map(|it| it.counts.crash_states).sum();
-    let verdict = if report.is_as_promised() {
+    let verdict = if is_interrupted() {
+        "interrupted, INCOMPLETE"
+    } else if report.is_as_promised() {
         "every record that was said to be durable is there; every twin is caught"
     } else {
         "a promise of the log is broken, or a twin goes uncaught"

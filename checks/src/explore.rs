@@ -1,9 +1,11 @@
 //! `check explore`: the stateright explorer.
 
 use std::net::{SocketAddr, TcpListener};
+use std::panic::resume_unwind;
 use std::process::ExitCode;
+use std::thread;
 
-use stateright::{Checker, HasDiscoveries, Model, Path};
+use stateright::{Model, Path};
 use steadfast_cluster::{ClusterModel, replay, script};
 use steadfast_guarantees::twins::Variant;
 use steadfast_guarantees::{GUARANTEES, GuaranteeId};
@@ -12,79 +14,97 @@ use steadfast_output::{assert_threads, say, warn};
 use steadfast_trace::{Scope, Trace};
 
 use crate::catalog::{self, find_variant};
+use crate::child::search_one;
 use crate::failure::Failure;
-
-/// How many states are searched for a counterexample where none is known to exist.
-const STATES_MAX: usize = 500_000;
+use crate::job::{Job, Limits, Progress, TraceOrFile, Until};
+use crate::report::incompleteness;
+use crate::status_line::StatusLine;
 
 /// How many threads the explorer takes at least.
 const EXPLORER_THREADS: usize = 4;
 
-/// Serves the explorer, and prints a link to the counterexample if there is one.
+/// Serves the explorer, searches for a counterexample within the limits meanwhile, and prints a link to it.
 pub(crate) fn explore(
     scope: Scope,
     variant: Option<&'static Variant>,
     address: SocketAddr,
+    limits: Limits,
 ) -> Result<ExitCode, Failure> {
     // The explorer itself would panic.
-    TcpListener::bind(address).map_err(|error| Failure {
+    let bound = TcpListener::bind(address).and_then(|it| it.local_addr());
+    let address = bound.map_err(|error| Failure {
         message: format!("cannot serve at {address}: {error}; choose another with --address"),
         code: IO,
     })?;
     // So it would without threads: one that searches, and those that serve.
     assert_threads(EXPLORER_THREADS).map_err(Failure::io)?;
-    let model = || ClusterModel::new(scope.clone(), variant);
-    warn("searching for a counterexample");
-    match counterexample(model(), variant) {
-        Some((guarantee, steps, link)) => {
+    say(format_args!("http://{address}/"));
+    warn("press Ctrl-C to end");
+    let model = ClusterModel::new(scope.clone(), variant);
+    let served = thread::Builder::new().spawn(move || {
+        model.checker().serve(address);
+    });
+    let served = served.map_err(Failure::io)?;
+    say_counterexample(&ClusterModel::new(scope, variant), variant, address, limits);
+    let ended = served.join();
+    ended.map_or_else(|panic| resume_unwind(panic), |()| Ok(ExitCode::SUCCESS))
+}
+
+fn say_counterexample(
+    model: &ClusterModel,
+    variant: Option<&'static Variant>,
+    address: SocketAddr,
+    limits: Limits,
+) {
+    let (found, stopped) = counterexample(model, variant, limits);
+    match (found, stopped) {
+        (Some((guarantee, steps, link)), _) => {
             say(format_args!("{guarantee} is broken after {steps} steps:"));
             say(format_args!("http://{address}/#/steps/{link}"));
         }
-        None => say("no counterexample was found; the explorer begins at the beginning"),
+        (None, None) => say("every state was visited: there is no counterexample"),
+        (None, Some(stopped)) => say(format_args!(
+            "no counterexample was found, but the search stopped early: {stopped}"
+        )),
     }
-    say(format_args!("http://{address}/"));
-    warn("press Ctrl-C to end");
-    model().checker().serve(address);
-    Ok(ExitCode::SUCCESS)
 }
 
-/// The shortest run that breaks the guarantee which catches a twin; without a twin, any guarantee.
-/// Returns the guarantee, the number of steps, and the place where the explorer shows the run.
+/// The guarantee that breaks, the number of steps, and the place where the explorer shows the run.
+type Found = (GuaranteeId, usize, String);
+
+/// The shortest run that breaks the guarantee which catches a twin; without a twin, any guarantee. Without
+/// one, also why the search stopped before its end, if it did.
 fn counterexample(
-    model: ClusterModel,
+    model: &ClusterModel,
     variant: Option<&Variant>,
-) -> Option<(GuaranteeId, usize, String)> {
+    limits: Limits,
+) -> (Option<Found>, Option<String>) {
     let caught_by = variant.and_then(|it| {
         let mut twins = catalog::twins();
         twins.find(|twin| twin.variant.name == it.name).map(|twin| twin.caught_by)
     });
     if let Some(trace) = variant.and_then(|it| script(it.name)) {
-        return scripted(&model, &trace, caught_by?);
+        let found = caught_by.and_then(|it| linked(model, &trace, it));
+        return (found, Some("a shipped schedule is one of another scope".to_owned()));
     }
-    let ids = GUARANTEES.iter().map(|it| it.id());
-    let wanted: Vec<GuaranteeId> = match caught_by {
-        Some(guarantee) => vec![guarantee],
-        None => ids.collect(),
-    };
-    let names = wanted.iter().map(|it| it.name()).collect();
-    let mut search = model.checker().finish_when(HasDiscoveries::AnyOf(names));
-    if caught_by.is_none() {
-        search = search.target_state_count(STATES_MAX);
-    }
-    let checker = search.spawn_bfs().join();
-    let found = wanted.into_iter().find_map(|it| Some((it, checker.discovery(it.name())?)));
-    found.map(|(id, run)| {
-        let steps = run.clone().into_actions().len();
-        (id, steps, run.encode(checker.model()))
-    })
+    let until = caught_by.map_or(Until::FirstBroken, Until::Broken);
+    let job = Job::new(model.scope().clone(), &[]).of_variant(variant);
+    let status = StatusLine::begin(None, "searching for a counterexample");
+    let progress = |_: &Job, it: Progress| status.say(it.to_string());
+    let run = search_one(&Job { until, limits, ..job }, &progress);
+    let found = run.guarantees.iter().find_map(|it| match &it.trace {
+        Some(TraceOrFile::Trace(trace)) => Some((it, trace)),
+        _ => None,
+    });
+    let found = found.and_then(|(finding, trace)| {
+        let guarantee = GUARANTEES.iter().find(|it| it.id().short() == finding.id)?;
+        linked(model, trace, guarantee.id())
+    });
+    (found, incompleteness(&run))
 }
 
-/// The run of a shipped schedule, if it is one of this scope.
-fn scripted(
-    model: &ClusterModel,
-    trace: &Trace,
-    guarantee: GuaranteeId,
-) -> Option<(GuaranteeId, usize, String)> {
+/// Where the explorer shows the run of a trace, if it is one of this scope.
+fn linked(model: &ClusterModel, trace: &Trace, guarantee: GuaranteeId) -> Option<Found> {
     let mut run = replay(trace, trace.variant.as_deref().and_then(|it| find_variant(it).ok()));
     let is_here = trace.scope == *model.scope();
     let mut actions = trace.steps.iter().filter(|_| is_here).map(|it| run.take(&it.step));

@@ -5,8 +5,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use steadfast_guarantees::GuaranteeId;
 use steadfast_guarantees::twins::Variant;
+use steadfast_guarantees::{GUARANTEES, Guarantee, GuaranteeId};
+use steadfast_protocol::Settings;
 use steadfast_trace::{Bounds, Scope, Trace};
 
 /// How states are visited.
@@ -152,8 +153,12 @@ impl Reductions {
 pub(crate) struct Job {
     /// Where to search.
     pub scope: Scope,
-    /// What must be reached.
+    /// The witnesses to look for.
     pub witnesses: Vec<String>,
+    /// Whether all of them must be reached.
+    pub must_reach: bool,
+    /// The scope has clients, and changed bounds leave them nothing to ask.
+    pub silences_clients: bool,
     /// The variant to run; `None` for the protocol as it is.
     pub variant: Option<String>,
     /// How to search.
@@ -170,8 +175,20 @@ pub(crate) struct Job {
     pub states_max: usize,
     /// When to give up.
     pub limits: Limits,
-    /// Stop when this guarantee is found broken, instead of searching to the end.
-    pub stop_at: Option<GuaranteeId>,
+    /// When to stop before the end.
+    pub until: Until,
+}
+
+/// Which finding ends a search.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Until {
+    /// None: every state is visited.
+    Everything,
+    /// The first broken guarantee.
+    FirstBroken,
+    /// This guarantee, broken.
+    Broken(GuaranteeId),
 }
 
 /// What a search may use up.
@@ -202,8 +219,12 @@ pub(crate) enum Stopped {
     Found,
     /// It is a sample.
     Sampled,
-    /// The engine cannot search the system; [`Run::flaw`] says why.
+    /// The engine cannot search the system; [`Run::reason`] says why.
     Flawed,
+    /// Its process ended early, or could not be started; [`Run::reason`] says how.
+    Died,
+    /// The user did not want to wait any longer.
+    Interrupted,
 }
 
 impl Job {
@@ -212,6 +233,8 @@ impl Job {
         Job {
             scope,
             witnesses: witnesses.iter().map(|it| (*it).to_owned()).collect(),
+            must_reach: true,
+            silences_clients: false,
             variant: None,
             search: Engine::Steadfast.full_search(),
             engine: Engine::Steadfast,
@@ -220,7 +243,7 @@ impl Job {
             seed: 1,
             states_max: 300_000,
             limits: Limits::default(),
-            stop_at: None,
+            until: Until::Everything,
         }
     }
 
@@ -237,7 +260,7 @@ pub(crate) struct Finding {
     pub id: String,
     /// The promise: `holds`, or `unpromised`; `violated` where the search must find that.
     pub expected: String,
-    /// What was found: `holds` or `violated`.
+    /// What was found: `holds`, `violated`, or `unknown` where not every state was visited.
     pub found: String,
     /// The length of the counterexample.
     pub steps: Option<usize>,
@@ -258,6 +281,19 @@ pub(crate) enum TraceOrFile {
 }
 
 impl Finding {
+    /// Nothing yet.
+    pub(crate) fn unknown(guarantee: &Guarantee, settings: Settings) -> Finding {
+        let expected = if guarantee.is_promised(settings) { "holds" } else { "unpromised" };
+        Finding {
+            id: guarantee.id().short().to_owned(),
+            expected: expected.to_owned(),
+            found: "unknown".to_owned(),
+            steps: None,
+            trace: None,
+            page: None,
+        }
+    }
+
     pub(crate) fn is_violated(&self) -> bool {
         self.found == "violated"
     }
@@ -356,9 +392,12 @@ pub(crate) struct Run {
     pub complete: bool,
     /// Why not, if so.
     pub stopped: Option<Stopped>,
-    /// Why the engine cannot search the system, if it cannot.
+    /// Why the engine cannot search the system, or how the search died, if so.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub flaw: Option<String>,
+    pub reason: Option<String>,
+    /// Why a counterexample could not be written to a file, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub unwritten: Option<String>,
     pub unique: usize,
     pub generated: usize,
     pub depth: usize,
@@ -372,6 +411,10 @@ pub(crate) struct Run {
     pub guarantees: Vec<Finding>,
     /// The witnesses that the search decides: each is reached or it is not.
     pub witnesses: Vec<Reached>,
+    /// Whether all of them must be reached. Within changed bounds, or by a variant, they need not be.
+    pub must_reach: bool,
+    /// Whether the scope has clients, and changed bounds leave them nothing to ask.
+    pub silences_clients: bool,
     /// The other witnesses: the search left out steps that may have reached them.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub undecided: Vec<String>,
@@ -379,6 +422,42 @@ pub(crate) struct Run {
 }
 
 impl Run {
+    /// A search that has no result.
+    pub(crate) fn without_result(job: &Job, stopped: Stopped, reason: Option<String>) -> Run {
+        let settings = job.scope.settings;
+        Run {
+            scope: job.scope.name.clone(),
+            variant: job.variant.clone(),
+            nodes: settings.nodes(),
+            elect: settings.elect(),
+            write: settings.write(),
+            bounds: job.scope.bounds,
+            search: job.search,
+            engine: if job.search == Search::Walk { Engine::Stateright } else { job.engine },
+            reductions: job.reductions,
+            threads: job.threads,
+            complete: false,
+            stopped: Some(stopped),
+            reason,
+            unwritten: None,
+            unique: 0,
+            generated: 0,
+            depth: 0,
+            wall_s: 0.0,
+            cpu_s: 0.0,
+            peak_rss_bytes: 0,
+            states_per_cpu_s: 0.0,
+            bytes_per_state: 0.0,
+            collision_chance: 0.0,
+            guarantees: GUARANTEES.iter().map(|it| Finding::unknown(it, settings)).collect(),
+            witnesses: Vec::new(),
+            must_reach: job.must_reach,
+            silences_clients: job.silences_clients,
+            undecided: Vec::new(),
+            actions: Vec::new(),
+        }
+    }
+
     /// The promised guarantees that were found broken.
     pub(crate) fn broken(&self) -> impl Iterator<Item = &Finding> {
         self.guarantees.iter().filter(|it| it.is_promised() && it.is_violated())

@@ -12,21 +12,21 @@ use steadfast_trace::{Scope, Start};
 
 use crate::catalog::{self, NamedScope, find_scope};
 use crate::failure::Failure;
+use crate::fold::fold;
+use crate::json;
+use crate::verdict::Verdict;
 
 /// Everything that has a name, or what a scope allows.
 pub(crate) fn list(scope: Option<&str>, json: bool) -> Result<ExitCode, Failure> {
     match (scope.map(find_scope).transpose().map_err(Failure::usage)?, json) {
-        (Some(named), true) => print(&named.file())?,
+        (Some(named), true) => {
+            say(serde_json::to_string_pretty(&named.file()).map_err(Failure::io)?)
+        }
         (Some(named), false) => say(text_of(&named)),
-        (None, true) => print(&Listed::all())?,
+        (None, true) => json::print(Verdict::Kept, &Listed::all())?,
         (None, false) => list_all(),
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn print(value: &impl Serialize) -> Result<(), Failure> {
-    say(serde_json::to_string_pretty(value).map_err(Failure::io)?);
-    Ok(())
 }
 
 /// Everything that has a name, as `--json` prints it.
@@ -103,25 +103,30 @@ fn tier_name(tier: Tier) -> &'static str {
 
 fn list_all() {
     let Listed { scopes, guarantees, twins, variants } = Listed::all();
-    say(format_args!("SCOPES"));
+    say("SCOPES");
     for it in scopes {
-        say(format_args!("  {:<20} {:<8} {}", it.name, it.tier, it.about));
+        item(&format!("{:<20} {:<9}", it.name, it.tier), &it.about);
     }
-    say(format_args!("\nGUARANTEES"));
+    say("\nGUARANTEES");
     for it in guarantees {
-        say(format_args!("  {:<36} {}", format!("{} {}", it.id, it.name), it.promise));
+        item(&format!("{:<3} {}", it.id, it.name), it.promise);
     }
-    say(format_args!("\nTWINS"));
+    say("\nTWINS");
     for it in twins {
         let caught_by = it.caught_by.unwrap_or_default();
-        say(format_args!("  {:<32} {} (caught by {caught_by})", it.name, it.about));
+        item(&format!("{} (caught by {caught_by})", it.name), it.about);
     }
     if !variants.is_empty() {
-        say(format_args!("\nVARIANTS"));
+        say("\nVARIANTS");
     }
     for it in variants {
-        say(format_args!("  {:<32} {}", it.name, it.about));
+        item(it.name, it.about);
     }
+}
+
+/// Prints a name, and a text about it.
+fn item(name: &str, about: &str) {
+    say(fold(&format!("  {name:<30} {about}"), "      "));
 }
 
 fn settings(scope: &Scope) -> String {
@@ -137,7 +142,7 @@ fn text_of(named: &NamedScope) -> String {
     let counts = bounds.as_object().into_iter().flatten();
     let counts = counts.filter(|it| it.1.as_u64().is_some_and(|it| it > 0));
     let counts: Vec<String> = counts.map(|(name, count)| format!("{name} {count}")).collect();
-    text += &format!("  at most: {}\n", counts.join(", "));
+    text += &(fold(&format!("  at most: {}", counts.join(", ")), "    ") + "\n");
     let flags = [
         ("begins without a leader", scope.start == Start::Cold),
         ("link events apart", scope.link_events_apart),
@@ -150,10 +155,10 @@ fn text_of(named: &NamedScope) -> String {
     ];
     let flags: Vec<&str> = flags.iter().filter(|it| it.1).map(|it| it.0).collect();
     if !flags.is_empty() {
-        text += &format!("  with: {}\n", flags.join(", "));
+        text += &(fold(&format!("  with: {}", flags.join(", ")), "    ") + "\n");
     }
     if !named.witnesses.is_empty() {
-        text += &format!("  must reach: {}\n", named.witnesses.join(", "));
+        text += &(fold(&format!("  must reach: {}", named.witnesses.join(", ")), "    ") + "\n");
     }
     text.trim_end().to_owned()
 }

@@ -44,39 +44,33 @@ pub(crate) fn jobs(variant: Option<&Variant>, limits: Limits) -> Vec<Job> {
         .collect()
 }
 
-/// What the searches came to.
-pub(crate) fn cells(runs: &[Run]) -> Vec<Cell> {
-    let cell = |run: &Run| {
-        let consistent = run.elect + run.write > usize::from(run.nodes);
-        let linearizable = run.finding(GuaranteeId::Linearizable);
-        let is_violated = linearizable.is_some_and(Finding::is_violated);
-        // Where it is not promised, a search that does not find the violation could not have failed. A
-        // variant may be linearizable there, or do too little to show that it is not.
-        let must_violate = !consistent && run.variant.is_none();
-        let verdict = match Verdict::of(run) {
-            Verdict::Kept if must_violate && !is_violated => Verdict::Broken,
-            verdict => verdict,
-        };
-        let mut guarantees = run.guarantees.clone();
-        let is_expected =
-            |it: &&mut Finding| must_violate && it.id == GuaranteeId::Linearizable.short();
-        guarantees
-            .iter_mut()
-            .filter(is_expected)
-            .for_each(|it| it.expected = "violated".to_owned());
-        Cell {
-            elect: run.elect,
-            write: run.write,
-            consistent,
-            complete: run.complete,
-            unique: run.unique,
-            cpu_s: run.cpu_s,
-            guarantees,
-            as_promised: verdict == Verdict::Kept,
-            verdict,
-        }
+/// What the search of a setting came to.
+pub(crate) fn cell(run: &Run) -> Cell {
+    let consistent = run.elect + run.write > usize::from(run.nodes);
+    let linearizable = run.finding(GuaranteeId::Linearizable);
+    let is_violated = linearizable.is_some_and(Finding::is_violated);
+    // Where it is not promised, a search that does not find the violation could not have failed. A
+    // variant may be linearizable there, or do too little to show that it is not.
+    let must_violate = !consistent && run.variant.is_none();
+    let verdict = match Verdict::of(run) {
+        Verdict::Kept if must_violate && !is_violated => Verdict::Broken,
+        verdict => verdict,
     };
-    runs.iter().map(cell).collect()
+    let mut guarantees = run.guarantees.clone();
+    let is_expected =
+        |it: &&mut Finding| must_violate && it.id == GuaranteeId::Linearizable.short();
+    guarantees.iter_mut().filter(is_expected).for_each(|it| it.expected = "violated".to_owned());
+    Cell {
+        elect: run.elect,
+        write: run.write,
+        consistent,
+        complete: run.complete,
+        unique: run.unique,
+        cpu_s: run.cpu_s,
+        guarantees,
+        as_promised: verdict == Verdict::Kept,
+        verdict,
+    }
 }
 
 /// The verdict on the matrix.
@@ -84,32 +78,32 @@ pub(crate) fn verdict(cells: &[Cell]) -> Verdict {
     cells.iter().map(|it| it.verdict).max().unwrap_or(Verdict::Kept)
 }
 
-/// The matrix as a table.
-pub(crate) fn table(cells: &[Cell]) -> String {
-    let mut text = String::from("E W  promised     ");
-    for guarantee in GUARANTEES {
-        text += &format!(" {:>4}", guarantee.id().short());
-    }
-    text += "     unique  cpu s\n";
-    for cell in cells {
-        let promised = if cell.consistent { "linearizable" } else { "available" };
-        text += &format!("{} {}  {promised:<13}", cell.elect, cell.write);
-        for finding in &cell.guarantees {
-            let found = match (finding.is_violated(), finding.is_promised(), finding.steps) {
-                (true, true, Some(steps)) => format!("!{steps}"),
-                (true, false, Some(steps)) => format!("x{steps}"),
-                _ if !cell.complete => "?".to_owned(),
-                (_, true, _) => "yes".to_owned(),
-                (_, false, _) => "-".to_owned(),
-            };
-            text += &format!(" {found:>4}");
-        }
-        text += &format!(" {:>10} {:>6.2}\n", cell.unique, cell.cpu_s);
-    }
-    text += "yes: holds within the bounds. xK: not promised, and violated in K steps (the shortest).\n\
-             -: not promised and not violated here. !K: PROMISED and violated in K steps.\n\
-             ?: not violated in what was searched, but the search did not end.\n";
-    text + &cells.iter().filter_map(counterexample).collect::<String>()
+/// The head of the matrix.
+pub(crate) fn head() -> String {
+    let ids = GUARANTEES.iter().map(|it| format!(" {:>3}", it.id().short()));
+    format!("E W promised    {} {:>9}", ids.collect::<String>(), "unique")
+}
+
+/// One setting as a row.
+pub(crate) fn row(cell: &Cell) -> String {
+    let promised = if cell.consistent { "linearizable" } else { "available" };
+    let found = |finding: &Finding| match (finding.is_violated(), finding.steps) {
+        (true, Some(steps)) => format!("{}{steps}", if finding.is_promised() { '!' } else { 'x' }),
+        _ if !cell.complete => "?".to_owned(),
+        _ if finding.is_promised() => "yes".to_owned(),
+        _ => "-".to_owned(),
+    };
+    let found = cell.guarantees.iter().map(|it| format!(" {:>3}", found(it)));
+    let row = format!("{} {} {promised:<12}", cell.elect, cell.write);
+    format!("{row}{} {:>9}", found.collect::<String>(), cell.unique)
+}
+
+/// The meaning of the rows, and the counterexamples.
+pub(crate) fn foot(cells: &[Cell]) -> String {
+    let text = "yes: holds within the bounds. xK: not promised, and violated in K steps (the\n\
+                shortest). -: not promised and not violated here. !K: PROMISED and violated\n\
+                in K steps. ?: not violated in what was searched, but the search did not end.\n";
+    text.to_owned() + &cells.iter().filter_map(counterexample).collect::<String>()
 }
 
 /// The shortest run that is not linearizable, step by step, where there is one.
@@ -144,7 +138,7 @@ mod tests {
             let finding = &cells[0].guarantees[GuaranteeId::Linearizable as usize];
             (verdict(cells), finding.expected.clone())
         };
-        let of = |run: &Run| expected(&cells(std::slice::from_ref(run)));
+        let of = |run: &Run| expected(&[cell(run)]);
         assert_eq!(of(&run), (Verdict::Broken, "violated".to_owned()));
         run.variant = Some("mine".to_owned());
         assert_eq!(of(&run), (Verdict::Kept, "unpromised".to_owned()));

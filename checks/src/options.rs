@@ -75,6 +75,8 @@ pub(crate) enum Command {
         /// The twins; all without a name.
         names: Vec<String>,
         #[command(flatten)]
+        bounds: Box<ChangedBounds>,
+        #[command(flatten)]
         output: Output,
     },
     /// Judges G12 on the graphs of the fault-free continuation.
@@ -101,6 +103,8 @@ pub(crate) enum Command {
         /// Where to serve it.
         #[arg(long, default_value = "127.0.0.1:3000", value_parser = address)]
         address: SocketAddr,
+        #[command(flatten)]
+        limits: LimitOptions,
     },
     /// Runs random clusters, workloads and faults in the simulator.
     Seeds(SeedOptions),
@@ -182,6 +186,12 @@ pub(crate) struct Output {
     /// Write counterexamples into this directory.
     #[arg(long, value_name = "DIR")]
     pub traces: Option<PathBuf>,
+    #[command(flatten)]
+    limits: LimitOptions,
+}
+
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct LimitOptions {
     /// Give up on a search after this many seconds, and report it incomplete.
     #[arg(long, value_name = "SECONDS", default_value = "7200", value_parser = duration::seconds)]
     pub timeout: Duration,
@@ -194,6 +204,13 @@ pub(crate) struct Output {
 impl Output {
     /// What a search may use up.
     pub(crate) fn limits(&self) -> Limits {
+        self.limits.limits()
+    }
+}
+
+impl LimitOptions {
+    /// What a search may use up.
+    pub(crate) fn limits(self) -> Limits {
         Limits { time: self.timeout, memory_bytes: self.memory }
     }
 }
@@ -282,13 +299,15 @@ impl RunOptions {
     fn job(&self, named: NamedScope, variant: Option<&Variant>) -> Result<Job, String> {
         let scope = self.bounds.changed(&named.scope)?;
         // The witnesses of a scope are known to be reached within its own bounds, by the protocol as it is.
-        let is_changed = scope != named.scope || variant.is_some();
-        let witnesses = if is_changed { Vec::new() } else { named.witnesses };
+        let must_reach = scope == named.scope && variant.is_none();
         let search = self.search.unwrap_or(self.engine.full_search());
         if search != Search::Walk && (self.seed.is_some() || self.states.is_some()) {
             return Err("only --search walk takes --seed and --states: leave them out".to_owned());
         }
-        let mut job = Job::new(scope, &witnesses).of_variant(variant);
+        let mut job = Job::new(scope, &named.witnesses).of_variant(variant);
+        job.must_reach = must_reach;
+        job.silences_clients =
+            named.scope.bounds.lets_clients_ask() && !job.scope.bounds.lets_clients_ask();
         job.engine = self.engine;
         job.reductions = self.reductions()?;
         job.search = search;

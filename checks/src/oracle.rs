@@ -3,6 +3,7 @@
 use serde::Serialize;
 use steadfast_cluster::shipped;
 
+use crate::colour::{green, red, yellow};
 use crate::job::{Engine, Job, Limits, Run};
 use crate::verdict::Verdict;
 
@@ -48,26 +49,23 @@ pub(crate) fn jobs(limits: Limits) -> Vec<Job> {
         .collect()
 }
 
-/// Compares searches with stateright with those of the same scopes with our engine.
-pub(crate) fn compared(theirs: &[Run], ours: &[Run]) -> Vec<Compared> {
-    let pair = |their: &Run| {
-        let our = ours.iter().find(|it| it.scope == their.scope)?;
-        let broken = |it: &Run| {
-            let violated = it.guarantees.iter().filter(|it| it.is_violated());
-            violated.map(|it| it.id.clone()).collect::<Vec<_>>()
-        };
-        let counts = |it: &Run| (it.unique, it.generated);
-        Some(Compared {
-            scope: our.scope.clone(),
-            unique: our.unique,
-            generated: our.generated,
-            stateright_unique: their.unique,
-            stateright_generated: their.generated,
-            equal: counts(our) == counts(their) && broken(our) == broken(their),
-            is_complete: our.complete && their.complete,
-        })
+/// Compares a search with stateright with that of the same scope with our engine.
+pub(crate) fn compared(their: &Run, ours: &[Run]) -> Option<Compared> {
+    let our = ours.iter().find(|it| it.scope == their.scope)?;
+    let broken = |it: &Run| {
+        let violated = it.guarantees.iter().filter(|it| it.is_violated());
+        violated.map(|it| it.id.clone()).collect::<Vec<_>>()
     };
-    theirs.iter().filter_map(pair).collect()
+    let counts = |it: &Run| (it.unique, it.generated);
+    Some(Compared {
+        scope: our.scope.clone(),
+        unique: our.unique,
+        generated: our.generated,
+        stateright_unique: their.unique,
+        stateright_generated: their.generated,
+        equal: counts(our) == counts(their) && broken(our) == broken(their),
+        is_complete: our.complete && their.complete,
+    })
 }
 
 /// The verdict on the engine: counts that differ mean that one of the two is wrong.
@@ -80,28 +78,24 @@ pub(crate) fn verdict(compared: &[Compared]) -> Verdict {
     compared.iter().map(verdict).max().unwrap_or(Verdict::Kept)
 }
 
-/// The counts as a table.
-pub(crate) fn table(compared: &[Compared]) -> String {
-    let mut text = format!(
-        "{:<20} {:>10} {:>11} {:>10} {:>11}\n",
+/// The head of the table of counts.
+pub(crate) fn head() -> String {
+    format!(
+        "{:<18} {:>9} {:>10} {:>11} {:>10}",
         "two engines", "unique", "generated", "stateright", "generated"
-    );
-    for it in compared {
-        text += &format!(
-            "{:<20} {:>10} {:>11} {:>10} {:>11}  {}\n",
-            it.scope,
-            it.unique,
-            it.generated,
-            it.stateright_unique,
-            it.stateright_generated,
-            match (it.is_complete, it.equal) {
-                (false, _) => "INCOMPLETE",
-                (true, true) => "the same",
-                (true, false) => "DIFFERENT",
-            }
-        );
-    }
-    text
+    )
+}
+
+/// The counts of one scope as a row.
+pub(crate) fn row(it: &Compared) -> String {
+    let Compared { scope, unique, generated, stateright_unique, stateright_generated, .. } = it;
+    let counts = format!("{stateright_unique:>11} {stateright_generated:>10}");
+    let verdict = match (it.is_complete, it.equal) {
+        (false, _) => yellow("INCOMPLETE"),
+        (true, true) => green("the same"),
+        (true, false) => red("DIFFERENT"),
+    };
+    format!("{scope:<18} {unique:>9} {generated:>10} {counts}  {verdict}")
 }
 
 #[cfg(test)]

@@ -70,16 +70,19 @@ fn perform(options: Options) -> Result<ExitCode, Failure> {
         Some(Command::Matrix { protocol, output }) => {
             suite::run_matrix(protocol.variant()?, &output)
         }
-        Some(Command::Twins { names, output }) => suite::run_twins(&names, &output),
-        Some(Command::Explore { scope, bounds, protocol, address }) => {
+        Some(Command::Twins { names, bounds, output }) => {
+            suite::run_twins(&names, &bounds, &output)
+        }
+        Some(Command::Explore { scope, bounds, protocol, address, limits }) => {
             let scope = bounds.changed(&scope.named()?.scope).map_err(Failure::usage)?;
-            explore::explore(scope, protocol.variant()?, address)
+            explore::explore(scope, protocol.variant()?, address, limits.limits())
         }
         Some(Command::Settle { scopes, bounds, protocol, output }) => {
             let named = scopes.named()?.into_iter().map(|it| it.scope);
             let named = if named.len() == 0 { suite::settling() } else { named.collect() };
             let changed = named.iter().map(|it| bounds.changed(it)).collect::<Result<_, _>>();
-            suite::run_settle(changed.map_err(Failure::usage)?, protocol.variant()?, &output)
+            let changed: Vec<_> = changed.map_err(Failure::usage)?;
+            suite::run_settle(&changed, protocol.variant()?, &output)
         }
         Some(Command::CrashStates(options)) => crash_states::run_alone(&options),
         Some(Command::Seeds(options)) => seeds::run(&options),

@@ -10,11 +10,11 @@ use std::time::Instant;
 use steadfast_cluster::{ClusterModel, record, replay, script};
 use steadfast_guarantees::twins::Variant;
 use steadfast_guarantees::witnesses::witness;
-use steadfast_guarantees::{GUARANTEES, GuaranteeId};
+use steadfast_guarantees::{GUARANTEES, Guarantee, GuaranteeId};
 use steadfast_trace::{Scope, Step, StepKind};
 
 use crate::catalog::find_variant;
-use crate::job::{Engine, Finding, Job, Reached, Run, Search, Stopped, Taken, TraceOrFile};
+use crate::job::{Engine, Finding, Job, Reached, Run, Search, Stopped, Taken, TraceOrFile, Until};
 use crate::settling;
 use crate::usage::usage;
 use crate::verdict::Verdict;
@@ -87,65 +87,50 @@ fn follow_script(variant: Option<&'static Variant>) -> Visit {
 
 fn report(job: &Job, variant: Option<&'static Variant>, mut visit: Visit) -> Run {
     let (cpu_s, peak_rss_bytes) = usage();
-    let guarantees = findings(job, variant, &mut visit.found);
-    let is_stopped = job.stop_at.is_some() && guarantees.iter().any(Finding::is_violated);
-    let Visit { unique, generated, depth, wall, .. } = visit;
+    let is_stopped = job.until != Until::Everything && !visit.found.is_empty();
     let stopped = if is_stopped { Some(Stopped::Found) } else { visit.stopped };
+    let guarantees = findings(job, variant, &mut visit.found, stopped.is_none());
+    let Visit { unique, generated, depth, wall, .. } = visit;
     let undecided = visit.reached.iter().filter(|it| it.1.is_none());
     let undecided = undecided.map(|it| it.0.to_owned()).collect();
     let reached = |(id, reached): (&str, Option<bool>)| {
         Some(Reached { id: id.to_owned(), reached: reached? })
     };
-    let settings = job.scope.settings;
-    Run {
-        scope: job.scope.name.clone(),
-        variant: job.variant.clone(),
-        nodes: settings.nodes(),
-        elect: settings.elect(),
-        write: settings.write(),
-        bounds: job.scope.bounds,
-        search: job.search,
-        engine: if job.search == Search::Walk { Engine::Stateright } else { job.engine },
-        reductions: job.reductions,
-        threads: job.threads,
-        complete: stopped.is_none(),
-        stopped,
-        flaw: visit.flaw,
-        unique,
-        generated,
-        depth,
-        wall_s: wall.as_secs_f64(),
-        cpu_s,
-        peak_rss_bytes,
-        states_per_cpu_s: unique as f64 / cpu_s.max(1e-3),
-        bytes_per_state: peak_rss_bytes as f64 / (unique as f64).max(1.0),
-        collision_chance: collision_chance(unique),
-        guarantees,
-        witnesses: visit.reached.into_iter().filter_map(reached).collect(),
-        undecided,
-        actions: actions(&job.scope, &visit.taken),
-    }
+    let mut run = Run::without_result(job, Stopped::Died, visit.reason);
+    (run.complete, run.stopped) = (stopped.is_none(), stopped);
+    (run.unique, run.generated, run.depth) = (unique, generated, depth);
+    (run.wall_s, run.cpu_s, run.peak_rss_bytes) = (wall.as_secs_f64(), cpu_s, peak_rss_bytes);
+    run.states_per_cpu_s = unique as f64 / cpu_s.max(1e-3);
+    run.bytes_per_state = peak_rss_bytes as f64 / (unique as f64).max(1.0);
+    run.collision_chance = collision_chance(unique);
+    run.guarantees = guarantees;
+    run.witnesses = visit.reached.into_iter().filter_map(reached).collect();
+    run.undecided = undecided;
+    run.actions = actions(&job.scope, &visit.taken);
+    run
 }
 
 fn findings(
     job: &Job,
     variant: Option<&'static Variant>,
     found: &mut HashMap<&'static str, Vec<Step>>,
+    is_complete: bool,
 ) -> Vec<Finding> {
     let model = ClusterModel::new(job.scope.clone(), variant);
-    let finding = |id: steadfast_guarantees::GuaranteeId| {
-        let run = found.remove(id.name());
-        let is_promised = id.guarantee().is_promised(job.scope.settings);
-        Finding {
-            id: id.short().to_owned(),
-            expected: if is_promised { "holds" } else { "unpromised" }.to_owned(),
-            found: if run.is_some() { "violated" } else { "holds" }.to_owned(),
-            steps: run.as_ref().map(Vec::len),
-            trace: run.map(|it| TraceOrFile::Trace(Box::new(record(&model, variant, it)))),
-            page: None,
+    let finding = |guarantee: &&'static Guarantee| {
+        let unknown = Finding::unknown(guarantee, job.scope.settings);
+        match (found.remove(guarantee.id().name()), is_complete) {
+            (None, false) => unknown,
+            (None, true) => Finding { found: "holds".to_owned(), ..unknown },
+            (Some(run), _) => Finding {
+                found: "violated".to_owned(),
+                steps: Some(run.len()),
+                trace: Some(TraceOrFile::Trace(Box::new(record(&model, variant, run)))),
+                ..unknown
+            },
         }
     };
-    GUARANTEES.iter().map(|it| it.id()).map(finding).collect()
+    GUARANTEES.iter().map(finding).collect()
 }
 
 /// The chance that `states` random 64-bit fingerprints are not all different.
@@ -170,10 +155,12 @@ fn actions(scope: &Scope, taken: &[u64]) -> Vec<Taken> {
 /// allow nothing because another one is zero.
 fn is_possible(kind: StepKind, scope: &Scope) -> bool {
     let bounds = scope.bounds;
+    let has_links = scope.settings.nodes() > 1;
     match kind {
-        StepKind::Deliver | StepKind::Sync => true,
+        StepKind::Sync => true,
+        StepKind::Deliver => has_links,
         StepKind::Store => scope.named_contents,
-        StepKind::LinkUp | StepKind::LinkDown => scope.link_events_apart,
+        StepKind::LinkUp | StepKind::LinkDown => has_links && scope.link_events_apart,
         StepKind::Write => bounds.writes > 0,
         StepKind::Retry => bounds.retries > 0,
         StepKind::Read => bounds.reads > 0,
@@ -181,7 +168,7 @@ fn is_possible(kind: StepKind, scope: &Scope) -> bool {
         StepKind::Timeout => bounds.elections > 0,
         StepKind::Tick => bounds.ticks > 0,
         StepKind::Crash | StepKind::Recover => bounds.crashes > 0,
-        StepKind::Cut | StepKind::Heal => bounds.partitions > 0,
+        StepKind::Cut | StepKind::Heal => has_links && bounds.partitions > 0,
         StepKind::Rot | StepKind::Scrub => bounds.rot > 0,
         StepKind::Drop => bounds.drops > 0,
         StepKind::Duplicate => bounds.duplicates > 0,
@@ -222,17 +209,42 @@ mod tests {
         assert_eq!((run.complete, run.stopped), (false, Some(Stopped::Flawed)));
         assert!(run.witnesses.is_empty() && run.guarantees.iter().all(|it| !it.is_violated()));
         assert_eq!(Verdict::of(&run).exit_code(), ExitCode::from(INCOMPLETE));
-        let caught = twins::caught(&[twin], std::slice::from_ref(&run));
-        assert_eq!(twins::verdict(&caught), Verdict::Incomplete);
+        let caught = twins::caught(twin, &run);
+        assert_eq!(twins::verdict(&[caught]), Verdict::Incomplete);
 
-        let table = texts::table(std::slice::from_ref(&run));
-        assert!(table.ends_with("INCOMPLETE, cannot be searched: no proof\n"), "{table}");
-        let flaw = texts::flaw(&run).expect("a flaw");
-        let begins = format!("check: cannot search {} as no-session-ids: the step ", twin.scope);
-        assert!(flaw.starts_with(&begins), "{flaw}");
-        assert!(flaw.contains(" (after the steps: "), "{flaw}");
-        assert!(flaw.ends_with("; leave --dead-messages out"), "{flaw}");
-        assert!(texts::warnings(&run).is_empty(), "no step is idle in a search that did not end");
+        let row = texts::row(&run);
+        let says =
+            format!("INCOMPLETE\n  cannot search {} as no-session-ids: the step ", twin.scope);
+        assert!(row.contains(&says), "{row}");
+        assert!(row.contains(" (after the steps: "), "{row}");
+        assert!(row.ends_with("; leave --dead-messages out: no proof\n"), "{row}");
+        let idle = "no step is idle in a search that did not end";
+        assert!(texts::vacuity(&run).is_empty(), "{idle}");
+    }
+
+    /// A search that could not have failed is no proof.
+    #[test]
+    fn a_search_without_clients_and_one_that_lacks_an_allowed_step_are_vacuous() {
+        let mut idle = job("cold", &[]);
+        (idle.scope.bounds.writes, idle.scope.bounds.reads) = (0, 0);
+        idle.must_reach = false;
+        let ended = run(&idle);
+        assert_eq!((ended.complete, Verdict::of(&ended)), (true, Verdict::Broken));
+        let row = texts::row(&ended);
+        let says = "VACUOUS\n  no client writes or reads: no promise about files was tested\n";
+        assert!(row.ends_with(says), "{row}");
+        idle.witnesses = vec!["first-leader".to_owned()];
+        let reaches = run(&idle);
+        assert_eq!(Verdict::of(&reaches), Verdict::Kept, "the scope is one of elections");
+        idle.silences_clients = true;
+        assert_eq!(Verdict::of(&run(&idle)), Verdict::Broken);
+
+        let mut never = run(&job("cold", &["first-leader"]));
+        assert_eq!(Verdict::of(&never), Verdict::Kept);
+        let action = never.actions.iter_mut().find(|it| it.action == "write");
+        action.expect("an action").times = 0;
+        assert_eq!(Verdict::of(&never), Verdict::Broken);
+        assert!(texts::row(&never).contains("allowed, but never taken: write\n"));
     }
 
     #[test]

@@ -11,12 +11,14 @@ use std::time::Instant;
 
 use serde::Serialize;
 use steadfast_guarantees::twins::Variant;
-use steadfast_output::say;
+use steadfast_output::{is_interrupted, on_interrupt, say, warn};
 
 use crate::catalog;
 use crate::failure::Failure;
+use crate::json;
 use crate::options::SeedOptions;
-use crate::progress_bar::progress_bar;
+use crate::program_name::program_name;
+use crate::status_line::StatusLine;
 use crate::traces::Traces;
 use crate::verdict::Verdict;
 
@@ -35,7 +37,6 @@ const TWIN_COUNT_IN_SUITE: u64 = 250;
 /// The result of seeds, as `--json` prints it.
 #[derive(Serialize)]
 struct Report {
-    ok: bool,
     /// The variant that ran, if it was not the protocol as it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     variant: Option<&'static str>,
@@ -52,25 +53,33 @@ pub(crate) fn run(options: &SeedOptions) -> Result<ExitCode, Failure> {
     let seeds = seeds(options).map_err(Failure::usage)?;
     let variant = options.protocol.variant()?;
     let traces = Traces::into(options.traces.as_deref())?;
+    on_interrupt(|| {});
     let mut verdict = Verdict::Kept;
     let name = variant.map(|it| it.name);
-    let mut report =
-        Report { ok: true, variant: name, seeds: None, seed_twins: Vec::new(), speed: None };
+    let mut report = Report { variant: name, seeds: None, seed_twins: Vec::new(), speed: None };
     if options.speed {
+        let _status = StatusLine::begin(None, "measuring the simulator");
         report.speed = Some(speed::measure());
     } else if options.twins {
         report.seed_twins = find_twins(seeds);
+        if is_interrupted() {
+            verdict = Verdict::Incomplete;
+        }
     } else {
         let mut swarm = run_swarm(seeds, variant);
-        swarm.save_traces(&traces)?;
         verdict = swarm.verdict(options.count);
+        if let Err(failure) = swarm.save_traces(&traces) {
+            warn(format_args!("{}: {}", program_name(), failure.message));
+            verdict = verdict.max(Verdict::Incomplete);
+        }
         report.seeds = Some(swarm);
     }
-    report.ok = verdict == Verdict::Kept;
-    if !options.json {
+    if options.json {
+        json::print(verdict, &report)?;
+    } else {
         variant.iter().for_each(|it| say(format_args!("As {}: {}.\n", it.name, it.about)));
+        print(&report);
     }
-    print(&report, options.json)?;
     Ok(verdict.exit_code())
 }
 
@@ -97,29 +106,20 @@ fn seeds(options: &SeedOptions) -> Result<Seeds, String> {
 }
 
 fn run_swarm(seeds: Seeds, variant: Option<&'static Variant>) -> Swarm {
-    let bar = progress_bar(seeds.count);
-    bar.set_message("seeds");
-    let swarm = Swarm::run(seeds, variant, swarm::cores(), &|| bar.inc(1));
-    bar.finish_and_clear();
-    swarm
+    let is_counted = seeds.deadline.is_none();
+    let status = StatusLine::begin(is_counted.then_some(seeds.count), "seeds");
+    Swarm::run(seeds, variant, swarm::cores(), &|| status.task_done())
 }
 
 fn find_twins(seeds: Seeds) -> Vec<FoundTwin> {
-    let bar = progress_bar(catalog::twins().count() as u64);
-    let found = twins::find_all(seeds, swarm::cores(), &|name| {
-        bar.set_message(format!("seeds as {name}"));
-        bar.inc(1);
-    });
-    bar.finish_and_clear();
-    found
+    let status = StatusLine::begin(Some(catalog::twins().count() as u64), "seeds as twins");
+    twins::find_all(seeds, swarm::cores(), &|name| {
+        status.say(format!("seeds as {name}"));
+        status.task_done();
+    })
 }
 
-fn print(report: &Report, json: bool) -> Result<(), Failure> {
-    if json {
-        let json = serde_json::to_string_pretty(report).map_err(Failure::io)?;
-        say(json);
-        return Ok(());
-    }
+fn print(report: &Report) {
     if let Some(swarm) = &report.seeds {
         say(swarm.text());
         say(format_args!("{}.", capitalised(&swarm.sentence())));
@@ -131,7 +131,6 @@ fn print(report: &Report, json: bool) -> Result<(), Failure> {
     if let Some(speed) = &report.speed {
         say(speed.text());
     }
-    Ok(())
 }
 
 /// The tables for the default suite.

@@ -7,6 +7,7 @@
 //! heartbeats make. The guarantee itself judges it.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::hash::Hash;
 use std::time::Instant;
 
@@ -16,6 +17,7 @@ use stateright::Model;
 use steadfast_cluster::{ClusterModel, ClusterState, View};
 use steadfast_guarantees::twins::Variant;
 use steadfast_guarantees::{SupportedLeader, cyclic, timeouts_needed};
+use steadfast_output::is_interrupted;
 use steadfast_protocol::{NodeId, Replica};
 use steadfast_trace::Scope;
 
@@ -71,7 +73,7 @@ fn fingerprint(value: &impl Hash) -> u64 {
 /// the limits to itself.
 pub(crate) fn judge(scope: Scope, variant: Option<&'static Variant>, limits: Limits) -> Settling {
     let begun = Instant::now();
-    let is_exceeded = || exceeded(limits, begun.elapsed()).is_some();
+    let is_exceeded = || exceeded(limits, begun.elapsed()).is_some() || is_interrupted();
     let name = scope.name.clone();
     let model = ClusterModel::new(scope, variant);
     let graph = explore(&model, &is_exceeded);
@@ -192,42 +194,54 @@ fn explore(model: &ClusterModel, is_exceeded: &dyn Fn() -> bool) -> Graph {
     graph
 }
 
-/// The graphs as a table.
-pub(crate) fn table(graphs: &[Settling]) -> String {
-    let mut text = format!(
-        "{:<16} {:>9} {:>10} {:>8} {:>11} {:>6} {:>9} {:>7} {:>9} {:>8}\n",
-        "fault-free graph",
-        "states",
-        "edges",
-        "cyclic",
-        "leaderless",
-        "stuck",
-        "timeouts",
-        "led/cut",
-        "unserved",
-        "deposed"
-    );
-    for it in graphs {
-        text += &format!(
-            "{:<16} {:>9} {:>10} {:>8} {:>11} {:>6} {:>9} {:>7} {:>9} {:>8}{}\n",
-            it.scope,
-            it.states,
-            it.edges,
-            it.cyclic,
-            it.leaderless,
-            it.stuck,
-            it.timeouts,
-            it.led_in_cut,
-            it.unserved,
-            it.deposed,
-            match (it.complete, it.vacuous) {
-                (false, _) => "  INCOMPLETE",
-                (true, true) => "  VACUOUS: no leader to judge during a cut",
-                (true, false) => "",
-            }
-        );
+/// The head of the table of graphs, in two lines.
+pub(crate) fn head() -> String {
+    let upper = ["", "", "", "", "no", "", "time", "led in", "not", "de-"];
+    let lower =
+        ["settles", "states", "edges", "cyclic", "lead", "stuck", "outs", "cut", "served", "posed"];
+    format!("{}\n{}", columns(&upper), columns(&lower))
+}
+
+/// Texts in the columns of the table.
+fn columns<T: Display>(texts: &[T; 10]) -> String {
+    let [name, counts @ ..] = texts;
+    let widths = [8, 9, 6, 5, 5, 5, 6, 6, 6];
+    let counts = counts.iter().zip(widths).map(|(it, width)| format!(" {it:>width$}"));
+    format!("{name:<15}{}", counts.collect::<String>())
+}
+
+/// One graph as a row, with a line below it if it is not as it should be.
+pub(crate) fn row(it: &Settling) -> String {
+    let counts = [
+        it.states,
+        it.edges,
+        it.cyclic,
+        it.leaderless,
+        it.stuck,
+        it.timeouts,
+        it.led_in_cut,
+        it.unserved,
+        it.deposed,
+    ];
+    let [states, edges, cyclic, leaderless, stuck, timeouts, led, unserved, deposed] =
+        counts.map(|it| it.to_string());
+    let row = columns(&[
+        it.scope.clone(),
+        states,
+        edges,
+        cyclic,
+        leaderless,
+        stuck,
+        timeouts,
+        led,
+        unserved,
+        deposed,
+    ]);
+    match (it.complete, it.vacuous) {
+        (false, _) => row + "\n  INCOMPLETE: not every state was judged",
+        (true, true) => row + "\n  VACUOUS: no leader to judge during a cut",
+        (true, false) => row,
     }
-    text
 }
 
 #[cfg(test)]
@@ -251,7 +265,7 @@ mod tests {
         scope.settings = Settings::new(1, 1, 1).expect("one node");
         let settling = judge(scope, None, Limits::default());
         assert_eq!((settling.led_in_cut, settling.verdict()), (0, Verdict::Broken));
-        assert!(table(&[settling]).ends_with("VACUOUS: no leader to judge during a cut\n"));
+        assert!(row(&settling).ends_with("VACUOUS: no leader to judge during a cut"));
     }
 
     #[test]

@@ -5,7 +5,9 @@ use steadfast_cluster::script;
 use steadfast_guarantees::twins::Twin;
 
 use crate::catalog::{self, find_scope};
-use crate::job::{Job, Limits, Run, Search};
+use crate::colour::{green, red, yellow};
+use crate::job::{Job, Limits, Run, Search, Until};
+use crate::options::ChangedBounds;
 use crate::verdict::Verdict;
 
 /// What became of one twin.
@@ -23,21 +25,24 @@ pub(crate) struct Caught {
     pub is_complete: bool,
 }
 
-/// The searches for the twins.
-pub(crate) fn jobs(twins: &[&Twin], limits: Limits) -> Vec<Job> {
-    let job = |twin: &&Twin| {
-        let scope = find_scope(twin.scope).ok()?.scope;
-        let mut job = Job::new(scope, &[]).of_variant(Some(&twin.variant));
-        job.search = match (twin.on_graph, script(twin.variant.name)) {
-            (true, _) => Search::Graph,
-            (false, Some(_)) => Search::Script,
-            (false, None) => Search::Bfs,
-        };
-        job.stop_at = Some(twin.caught_by);
-        job.limits = limits;
-        Some(job)
+/// The search for a twin, in its scope with changed bounds.
+///
+/// # Errors
+/// The bounds do not fit the scope.
+pub(crate) fn job(twin: &Twin, bounds: &ChangedBounds, limits: Limits) -> Result<Job, String> {
+    let shipped = find_scope(twin.scope)?.scope;
+    let scope = bounds.changed(&shipped)?;
+    // A shipped schedule is one of the scope as it is.
+    let is_scripted = scope == shipped && script(twin.variant.name).is_some();
+    let mut job = Job::new(scope, &[]).of_variant(Some(&twin.variant));
+    job.search = match (twin.on_graph, is_scripted) {
+        (true, _) => Search::Graph,
+        (false, true) => Search::Script,
+        (false, false) => Search::Bfs,
     };
-    twins.iter().filter_map(job).collect()
+    job.until = Until::Broken(twin.caught_by);
+    job.limits = limits;
+    Ok(job)
 }
 
 /// All twins.
@@ -45,21 +50,18 @@ pub(crate) fn all() -> Vec<&'static Twin> {
     catalog::twins().collect()
 }
 
-/// What the searches came to.
-pub(crate) fn caught(twins: &[&Twin], runs: &[Run]) -> Vec<Caught> {
-    let caught = |(twin, run): (&&Twin, &Run)| {
-        let finding = run.finding(twin.caught_by).filter(|it| it.is_violated());
-        Caught {
-            name: twin.variant.name.to_owned(),
-            caught_by: finding.map(|it| it.id.clone()),
-            scope: twin.scope.to_owned(),
-            search: run.search,
-            steps: finding.and_then(|it| it.steps),
-            cpu_s: run.cpu_s,
-            is_complete: run.complete,
-        }
-    };
-    twins.iter().zip(runs).map(caught).collect()
+/// What the search for a twin came to.
+pub(crate) fn caught(twin: &Twin, run: &Run) -> Caught {
+    let finding = run.finding(twin.caught_by).filter(|it| it.is_violated());
+    Caught {
+        name: twin.variant.name.to_owned(),
+        caught_by: finding.map(|it| it.id.clone()),
+        scope: twin.scope.to_owned(),
+        search: run.search,
+        steps: finding.and_then(|it| it.steps),
+        cpu_s: run.cpu_s,
+        is_complete: run.complete,
+    }
 }
 
 /// The verdict on the twins: one that is not caught fails the run, and one whose search ran out
@@ -73,24 +75,29 @@ pub(crate) fn verdict(caught: &[Caught]) -> Verdict {
     }
 }
 
-/// The twins as a table.
-pub(crate) fn table(caught: &[Caught]) -> String {
-    let mut text = format!(
-        "{:<32} {:<10} {:<18} {:<6} {:>5} {:>7}\n",
+/// The head of the table of twins.
+pub(crate) fn head() -> String {
+    format!(
+        "{:<30} {:<10} {:<18} {:<6} {:>5} {:>6}",
         "twin", "caught by", "scope", "search", "steps", "cpu s"
-    );
-    for it in caught {
-        let caught_by = match (&it.caught_by, it.is_complete) {
-            (Some(id), _) => id.as_str(),
-            (None, true) => "NOT CAUGHT",
-            (None, false) => "NOT YET",
-        };
-        let steps = it.steps.map_or("-".to_owned(), |it| it.to_string());
-        text += &format!(
-            "{:<32} {caught_by:<10} {:<18} {:<6} {steps:>5} {:>7.2}\n",
-            it.name, it.scope, it.search, it.cpu_s
-        );
-    }
+    )
+}
+
+/// One twin as a row.
+pub(crate) fn row(it: &Caught) -> String {
+    let caught_by = match (&it.caught_by, it.is_complete) {
+        (Some(id), _) => green(format_args!("{id:<10}")),
+        (None, true) => red("NOT CAUGHT"),
+        (None, false) => yellow("NOT YET   "),
+    };
+    let steps = it.steps.map_or("-".to_owned(), |it| it.to_string());
+    let Caught { name, scope, search, cpu_s, .. } = it;
+    format!("{name:<30} {caught_by} {scope:<18} {search:<6} {steps:>5} {cpu_s:>6.2}")
+}
+
+/// The meaning of unusual searches, if there are any.
+pub(crate) fn foot(caught: &[Caught]) -> String {
+    let mut text = String::new();
     if caught.iter().any(|it| it.search == Search::Graph) {
         text += "graph: no single state shows it; what follows once faults stop does.\n";
     }

@@ -4,10 +4,14 @@ use std::process::ExitCode;
 
 use steadfast_output::exit_code::{BROKEN, INCOMPLETE};
 
-use crate::job::{Run, Search};
+use serde::Serialize;
+
+use crate::job::{Run, Stopped};
+use crate::report::vacuity;
 
 /// The verdict, from best to worst.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Verdict {
     /// All as promised.
     Kept,
@@ -23,9 +27,11 @@ impl Verdict {
         if run.broken().next().is_some() {
             return Verdict::Broken;
         }
-        match (run.complete, run.search) {
-            (true, _) if run.unreached().next().is_some() => Verdict::Broken,
-            (true, _) | (false, Search::Walk) => Verdict::Kept,
+        let is_vacuous = run.must_reach && run.unreached().next().is_some();
+        match (run.complete, run.stopped) {
+            (true, _) if is_vacuous || !vacuity(run).is_empty() => Verdict::Broken,
+            _ if run.unwritten.is_some() => Verdict::Incomplete,
+            (true, _) | (false, Some(Stopped::Sampled)) => Verdict::Kept,
             (false, _) => Verdict::Incomplete,
         }
     }

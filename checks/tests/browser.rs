@@ -278,8 +278,8 @@ fn the_explorer_draws_the_same_picture() {
         .expect("check runs");
     let output = BufReader::new(explorer.stdout.take().expect("its output"));
     let mut lines = output.lines().map_while(Result::ok);
-    let link = lines.find(|it| it.contains("/#/steps/")).expect("a link to the counterexample");
     assert!(lines.any(|it| it.trim_end_matches('/').ends_with(&address)));
+    let link = lines.find(|it| it.contains("/#/steps/")).expect("a link to the counterexample");
     let mut tries = (0..600).map(|_| std::thread::sleep(Duration::from_millis(100)));
     tries.find(|()| TcpStream::connect(&address).is_ok()).expect("the explorer serves");
     browser.open(&link);

@@ -7,7 +7,7 @@ use steadfast_trace::{Network, Scope, Start};
 use super::NODES;
 
 /// What a scope allows, where it is to differ from the scope as it is.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Changes of the scope")]
 pub(crate) struct ChangedBounds {
     /// E: votes needed to lead, 1 to N.

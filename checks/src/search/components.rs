@@ -14,7 +14,7 @@ use steadfast_search::{
 };
 
 use super::visit::{Asked, Observer, Visit};
-use crate::job::{DeadMessages, Job, Progress, Search, Stopped};
+use crate::job::{self, DeadMessages, Job, Progress, Search, Stopped};
 use crate::usage::usage;
 
 /// How often the search reports its progress.
@@ -57,7 +57,7 @@ pub(super) fn search(asked: &Asked<'_>, observer: Observer<'_>) -> Visit {
         }
         Ended::Flawed(flawed) => Visit {
             stopped: Some(Stopped::Flawed),
-            flaw: Some(text_of(flawed)),
+            reason: Some(text_of(flawed)),
             found: HashMap::new(),
             reached: Vec::new(),
             ..visit
@@ -81,10 +81,13 @@ fn text_of(flawed: &Flawed<ClusterComponents>) -> String {
 }
 
 fn options(job: &Job) -> Options {
-    let position = |it: &steadfast_guarantees::GuaranteeId| *it as usize;
     Options {
         threads: NonZero::new(job.threads).unwrap_or(NonZero::<usize>::MIN),
-        until: job.stop_at.as_ref().map_or(Until::Everything, |it| Until::Found(position(it))),
+        until: match &job.until {
+            job::Until::Everything => Until::Everything,
+            job::Until::FirstBroken => Until::FirstViolation,
+            job::Until::Broken(guarantee) => Until::Found(*guarantee as usize),
+        },
         dead_steps: match job.reductions.dead_messages {
             DeadMessages::Explore => DeadSteps::Explore,
             DeadMessages::Check => DeadSteps::Check,
@@ -120,7 +123,7 @@ fn visit(asked: &Asked<'_>, report: &Report<ClusterComponents>) -> Visit {
         generated: count(report.generated),
         depth: count(report.depth),
         stopped: None,
-        flaw: None,
+        reason: None,
         wall: report.wall,
         found: report.findings.iter().filter_map(name).collect(),
         taken: report.taken.iter().map(|it| it.1).collect(),

@@ -11,7 +11,7 @@ use steadfast_sim::Random;
 use steadfast_trace::StepKind;
 
 use super::visit::{Asked, Visit};
-use crate::job::{Job, Search, Stopped};
+use crate::job::{Job, Search, Stopped, Until};
 use crate::usage::exceeded;
 
 /// No random walk is longer.
@@ -20,9 +20,10 @@ const WALK_STEPS_MAX: usize = 400;
 /// Performs a search.
 pub(super) fn search(asked: &Asked<'_>) -> Visit {
     let job = asked.job;
-    let finish_when = match job.stop_at {
-        Some(guarantee) => HasDiscoveries::AnyOf([guarantee.name()].into()),
-        None => HasDiscoveries::All,
+    let finish_when = match job.until {
+        Until::Everything => HasDiscoveries::All,
+        Until::FirstBroken => HasDiscoveries::Any,
+        Until::Broken(guarantee) => HasDiscoveries::AnyOf([guarantee.name()].into()),
     };
     let model = Watched::new(asked);
     let builder = model.checker().threads(job.threads).finish_when(finish_when);
@@ -144,7 +145,7 @@ fn watch(job: &Job, mut checker: impl Checker<Watched>) -> Visit {
         generated,
         depth: checker.max_depth(),
         stopped: stopped.or(is_walk.then_some(Stopped::Sampled)),
-        flaw: None,
+        reason: None,
         wall: begun.elapsed(),
         found: found
             .map(|(name, run)| (name, run.into_actions().iter().map(|it| it.step).collect()))

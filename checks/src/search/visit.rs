@@ -27,7 +27,7 @@ pub(super) struct Visit {
     pub depth: usize,
     pub stopped: Option<Stopped>,
     /// Why the engine cannot search the system, if it cannot.
-    pub flaw: Option<String>,
+    pub reason: Option<String>,
     pub wall: Duration,
     /// The runs that break a guarantee, by its name.
     pub found: HashMap<&'static str, Vec<Step>>,

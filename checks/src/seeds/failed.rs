@@ -62,8 +62,8 @@ impl FailedSeed {
             plans_before,
             schedule: shrunk.to_string().lines().map(str::to_owned).collect(),
             file: match variant {
-                Some(it) => format!("{}-seed-{seed}.json", it.name),
-                None => format!("seed-{seed}.json"),
+                Some(it) => format!("{}-seed-{seed}", it.name),
+                None => format!("seed-{seed}"),
             },
             recorded,
         }
@@ -86,7 +86,7 @@ impl FailedSeed {
                 format!("  step by step: {} replay {file}\n  picture: {picture}\n", program_name())
             }
             None => format!(
-                "  step by step: {} --traces traces; {} replay traces/{}\n",
+                "  step by step: {} --traces traces; {} replay traces/{}.json\n",
                 self.again,
                 program_name(),
                 self.file

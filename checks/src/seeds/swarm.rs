@@ -9,7 +9,7 @@ use std::time::Instant;
 use nix::sys::resource::{UsageWho, getrusage};
 use serde::{Serialize, Serializer};
 use steadfast_guarantees::twins::Variant;
-use steadfast_output::in_parallel;
+use steadfast_output::{in_parallel, is_interrupted};
 use steadfast_sim::{Ledger, RunFailure, Schedule};
 
 use super::failed::FailedSeed;
@@ -44,7 +44,8 @@ pub(crate) struct Swarm {
 }
 
 fn counts<S: Serializer>(ledger: &Ledger, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(ledger.counts())
+    let key = |name: &str| name.replace([' ', '-'], "_");
+    serializer.collect_map(ledger.counts().map(|(name, count)| (key(name), count)))
 }
 
 /// A sum over seeds.
@@ -160,9 +161,11 @@ impl Swarm {
         self.failed_seeds.is_empty()
     }
 
-    /// The verdict. Fewer seeds than `asked` are incomplete; without a number, the time decides the count.
+    /// The verdict. Fewer seeds than `asked` are incomplete, and so is a run that was interrupted; without a
+    /// number, the time decides the count.
     pub(super) fn verdict(&self, asked: Option<u64>) -> Verdict {
-        match (self.is_kept(), asked.is_some_and(|it| self.count < it)) {
+        let is_short = asked.is_some_and(|it| self.count < it) || is_interrupted();
+        match (self.is_kept(), is_short) {
             (false, _) => Verdict::Broken,
             (true, true) => Verdict::Incomplete,
             (true, false) => Verdict::Kept,

@@ -15,7 +15,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use steadfast_output::parse;
 
-/// A replicated file store whose protocol is exhaustively checked.
+/// A replicated file store whose protocol is exhaustively checked. There is no node to run yet: these are
+/// the parts that it will consist of.
 ///
 /// Exit codes: 0 success, 1 an input is damaged or a promise is broken, 2 wrong usage, 3 the reader of
 /// standard output stopped early, 4 reading or writing failed.

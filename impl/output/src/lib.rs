@@ -11,6 +11,7 @@ mod paths;
 #[cfg(all(test, target_os = "linux"))]
 mod refusals;
 mod shown;
+mod signals;
 pub mod size;
 mod standard;
 mod sync;
@@ -21,6 +22,7 @@ pub use file::{WholeFile, mode_for_others};
 pub use options::parse;
 pub use paths::directory_of;
 pub use shown::{escaped, shown};
+pub use signals::{is_interrupted, on_interrupt};
 pub use standard::{StandardOutput, say, warn};
 pub use sync::{sync_directory_of, sync_file};
 pub use workers::{assert_threads, in_parallel};

@@ -64,7 +64,7 @@ impl Write for StandardOutput {
 
 fn end(error: &io::Error) -> ! {
     // No destructor runs.
-    remove_temporary_files();
+    let _removed = remove_temporary_files();
     if error.kind() == ErrorKind::BrokenPipe {
         exit(INCOMPLETE.into())
     }

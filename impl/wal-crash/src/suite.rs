@@ -1,5 +1,6 @@
 //! The scopes and twins of `check crash-states`.
 
+use std::ops::ControlFlow;
 use std::time::Instant;
 
 use serde::Serialize;
@@ -149,9 +150,10 @@ fn threaded(scope: Scope) -> Scope {
     Scope { kinds: LogKind::threaded(), ..scope }
 }
 
-/// Goes through everything, and runs the twins. `done` is called with the name of each part that ended.
+/// Goes through everything, and runs the twins. `done` is called with the name of each part that ended; if it
+/// breaks, the report holds what was gone through until then.
 #[must_use]
-pub fn run(extent: Extent, done: &dyn Fn(&str)) -> Report {
+pub fn run(extent: Extent, done: &dyn Fn(&str) -> ControlFlow<()>) -> Report {
     let mut report = Report { rows: Vec::new(), violations: Vec::new(), twins: Vec::new() };
     for (name, scope) in scopes(extent) {
         let begin = Instant::now();
@@ -159,20 +161,26 @@ pub fn run(extent: Extent, done: &dyn Fn(&str)) -> Report {
         let (geometry, wall_s) = (scope.geometry.name, begin.elapsed().as_secs_f64());
         report.rows.push(Row { scope: name, logs: scope.kinds, geometry, counts, wall_s });
         report.violations.extend(violations);
-        done(name);
+        if done(name).is_break() {
+            return report;
+        }
     }
     for twin in TWINS {
         let serial = catch(twin);
         let threaded = catch_with_threads(twin, serial.as_ref().map(|it| &it.workload));
         report.twins.push(caught(twin, false, true, serial));
         report.twins.push(caught(twin, true, true, threaded));
-        done(twin.name);
+        if done(twin.name).is_break() {
+            return report;
+        }
     }
     for weakened in WEAKENED {
         // They differ in recovery alone, which is the same code with threads.
         let by = first(weakened.decisions, &weak_scope());
         report.twins.push(caught(weakened, false, false, by));
-        done(weakened.name);
+        if done(weakened.name).is_break() {
+            return report;
+        }
     }
     report
 }

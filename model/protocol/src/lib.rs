@@ -111,6 +111,7 @@
 //! **Failures.** If the driver cannot write or sync the log, it gives [`Input::LogFailed`]. The replica
 //! then halts: it takes no further part in the cluster, and [`Replica::halted`] returns the reason.
 
+mod content_id;
 mod decisions;
 mod digest;
 mod effect;
@@ -128,6 +129,7 @@ mod sealed;
 mod settings;
 mod version_vector;
 
+pub use content_id::ContentId;
 pub use decisions::{Decisions, Steadfast, Writing};
 pub use digest::Digest;
 pub use effect::{Effect, Outcome, Refusal};
@@ -135,8 +137,8 @@ pub use entry::{Change, Content, Entry, EntryBody, Stamp};
 pub use files::Files;
 pub use halt::Halt;
 pub use ids::{
-    ContentId, Counter, Dot, Epoch, LogIndex, NodeId, NodeSet, Path, RequestId, Round, Sequence,
-    SessionId, Tag,
+    Counter, Dot, Epoch, LogIndex, NodeId, NodeSet, Path, RequestId, Round, Sequence, SessionId,
+    Tag,
 };
 pub use input::{Base, Consistency, Input, Intent, ReadRequest, WriteRequest};
 pub use log::Log;

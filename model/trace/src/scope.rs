@@ -50,6 +50,14 @@ pub struct Bounds {
     pub lost_contents: u32,
 }
 
+impl Bounds {
+    /// Whether a client may write or read.
+    #[must_use]
+    pub fn lets_clients_ask(&self) -> bool {
+        self.writes > 0 || self.reads > 0 || self.stale_reads > 0
+    }
+}
+
 /// How messages travel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -3,17 +3,11 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::sync_channel;
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
-use std::thread;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXCPU};
-use signal_hook::iterator::Signals;
-use signal_hook::low_level::emulate_default_handler;
 use tempfile::{Builder, TempPath};
 
-/// Signals that end the program from outside and let it tidy up.
-const SIGNALS: [i32; 5] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXCPU];
+use crate::signals;
 
 /// The temporary names. Locked while one is made or given up, so that a signal finds all.
 static NAMES: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
@@ -30,8 +24,7 @@ impl Temporary {
         directory: &Path,
         mut make: impl FnMut(&Path) -> io::Result<R>,
     ) -> io::Result<(R, Temporary)> {
-        static WATCH: Once = Once::new();
-        WATCH.call_once(watch);
+        signals::watch();
         let mut names = names();
         // The error of the library would name the temporary file, which the user does not know.
         let mut code = None;
@@ -67,41 +60,14 @@ impl Drop for Temporary {
     }
 }
 
-/// Removes all temporary files, before the program ends without running destructors.
-pub(crate) fn remove_temporary_files() {
-    names().drain(..).for_each(|it| drop(fs::remove_file(it)));
+/// Removes all temporary files, before the program ends without running destructors. As long as the
+/// caller keeps the result, no further one can be made.
+pub(crate) fn remove_temporary_files() -> impl Drop {
+    let mut names = names();
+    names.drain(..).for_each(|it| drop(fs::remove_file(it)));
+    names
 }
 
 fn names() -> MutexGuard<'static, Vec<PathBuf>> {
     NAMES.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Lets a thread wait for signals. Where none can be started, signals do what they did before, and may
-/// leave a temporary file.
-fn watch() {
-    let (is_watching, begun) = sync_channel(1);
-    // Handlers are installed by the thread itself: without it, they would swallow the signals.
-    let wait = move || {
-        let signals = Signals::new(SIGNALS.iter().filter(|it| !is_ignored(**it)));
-        let _ = is_watching.send(());
-        let Ok(mut signals) = signals else { return };
-        for signal in signals.forever() {
-            let mut names = names();
-            names.drain(..).for_each(|it| drop(fs::remove_file(it)));
-            // Ends the program while nothing can be added to the names.
-            let _ = emulate_default_handler(signal);
-        }
-    };
-    if thread::Builder::new().name("signals".to_owned()).spawn(wait).is_ok() {
-        let _ = begun.recv();
-    }
-}
-
-/// Whether the program was started with a signal ignored, which is to stay so (`nohup`, background
-/// jobs). Known where the system shows it in `/proc`.
-fn is_ignored(signal: i32) -> bool {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|it| it.strip_prefix("SigIgn:"));
-    let mask = mask.and_then(|it| u64::from_str_radix(it.trim(), 16).ok()).unwrap_or(0);
-    mask >> (signal - 1) & 1 == 1
 }

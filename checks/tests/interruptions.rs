@@ -1,0 +1,94 @@
+//! Searches that are cut short: by a user, or because a process dies.
+#![cfg(target_os = "linux")]
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+/// Starts `check run cold elections`, whose first search takes a moment and whose second takes long, and
+/// waits for the row of the first.
+fn started() -> (Child, BufReader<ChildStdout>) {
+    let mut check = Command::new(env!("CARGO_BIN_EXE_check"))
+        .args(["run", "cold", "elections"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("check runs");
+    let mut output = BufReader::new(check.stdout.take().expect("its output"));
+    let mut line = String::new();
+    while !line.starts_with("cold ") {
+        line.clear();
+        assert_ne!(output.read_line(&mut line).expect("text"), 0, "no row of the first search");
+    }
+    assert!(line.ends_with("kept\n"), "{line}");
+    (check, output)
+}
+
+fn searches_of(check: &Child) -> Vec<String> {
+    // A child belongs to the thread that started it.
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", check.id())).expect("its threads");
+    let children = tasks.map(|it| it.expect("a thread").path().join("children"));
+    let children = children.map(|it| std::fs::read_to_string(it).expect("its children"));
+    children.flat_map(|it| it.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
+fn signal(name: &str, process: &str) {
+    let status = Command::new("sh").args(["-c", &format!("kill -{name} {process}")]).status();
+    assert!(status.expect("a shell").success());
+}
+
+fn end_of(mut check: Child, mut output: impl Read) -> (Option<i32>, String) {
+    let mut text = String::new();
+    output.read_to_string(&mut text).expect("text");
+    (check.wait().expect("an end").code(), text)
+}
+
+#[test]
+fn a_search_whose_process_is_killed_is_incomplete_and_the_others_stand() {
+    let (check, output) = started();
+    signal("KILL", &searches_of(&check).join(" "));
+    let (code, text) = end_of(check, output);
+    assert_eq!(code, Some(3), "{text}");
+    assert!(text.contains("INCOMPLETE\n  no result: its process died (signal: 9 "), "{text}");
+    assert!(text.contains("this proves nothing: 1 of 2 searches visited every"), "{text}");
+}
+
+#[test]
+fn an_interrupted_program_reports_what_is_finished_and_says_that_the_rest_is_not() {
+    let (check, output) = started();
+    signal("INT", &check.id().to_string());
+    let (code, text) = end_of(check, output);
+    assert_eq!(code, Some(3), "{text}");
+    assert!(text.contains("INCOMPLETE\n  interrupted: no proof\n"), "{text}");
+    assert!(text.contains("this proves nothing: 1 of 2 searches visited every"), "{text}");
+}
+
+#[test]
+fn a_search_ends_with_the_program_that_asked_for_it() {
+    let (mut check, _output) = started();
+    let searches = searches_of(&check);
+    assert!(!searches.is_empty());
+    check.kill().expect("it runs");
+    check.wait().expect("an end");
+    // Nobody waits for it any more, so that it is gone or a zombie.
+    let is_running = |it: &String| {
+        let stat = std::fs::read_to_string(Path::new("/proc").join(it).join("stat"));
+        stat.is_ok_and(|it| !it.contains(") Z "))
+    };
+    let mut tries = (0..300).map(|_| sleep(Duration::from_millis(100)));
+    assert!(tries.any(|()| !searches.iter().any(is_running)), "{searches:?} go on");
+}
+
+#[test]
+fn a_program_off_a_terminal_says_now_and_then_how_far_it_is() {
+    let output = Command::new(env!("CARGO_BIN_EXE_check"))
+        .args(["run", "elections", "--timeout", "9"])
+        .output()
+        .expect("check runs");
+    let lines = String::from_utf8(output.stderr).expect("text");
+    let line = lines.lines().next().expect("a line");
+    assert!(line.starts_with("check: 0 of 1 done after 4 s; elections, level "), "{line}");
+    assert!(line.ends_with(" MB") && line.contains(" states, "), "{line}");
+}
