@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use steadfast_cluster::{SHIPPED, shipped};
 use steadfast_guarantees::twins::{TWINS, Twin, Variant};
 use steadfast_guarantees::witnesses::witness;
+use steadfast_guarantees::{OwnGuarantee, add_guarantees, guarantees};
 use steadfast_trace::{Scope, ScopeFile};
 
 use crate::program_name::program_name;
@@ -13,6 +14,7 @@ use crate::program_name::program_name;
 /// What the author of a program adds to the shipped variants, twins and scopes.
 #[derive(Default)]
 pub(crate) struct Own {
+    pub guarantees: Vec<&'static OwnGuarantee>,
     pub variants: Vec<&'static Variant>,
     pub twins: Vec<&'static Twin>,
     pub scopes: Vec<NamedScope>,
@@ -45,10 +47,13 @@ impl Own {
     /// Adds these to the shipped ones, for the rest of the process.
     ///
     /// # Errors
-    /// Two of a kind have the same name, a name is unfit for a file, a scope has impossible bounds or one
+    /// A guarantee cannot be added, two of a kind have the same name, a name is unfit for a file, a scope has impossible bounds or one
     /// without an effect, or a witness does not exist.
     pub(crate) fn register(self) -> Result<(), String> {
         self.are_names_fit()?;
+        if !self.guarantees.is_empty() {
+            add_guarantees(self.guarantees.clone()).map_err(|it| it.to_string())?;
+        }
         let twins = TWINS.iter().chain(self.twins.iter().copied()).map(|it| it.variant.name);
         let variants = twins.chain(self.variants.iter().map(|it| it.name));
         all_differ("variants", variants)?;
@@ -67,6 +72,12 @@ impl Own {
                 return Err(format!(
                     "twin {}: no scope is called {:?}",
                     twin.variant.name, twin.scope
+                ));
+            }
+            if !guarantees().iter().any(|it| it.id() == twin.caught_by) {
+                return Err(format!(
+                    "twin {}: no guarantee was added for {:?}",
+                    twin.variant.name, twin.caught_by
                 ));
             }
         }
@@ -171,6 +182,8 @@ fn unknown<'a>(kind: &str, name: &str, names: impl Iterator<Item = &'a str>) -> 
 
 #[cfg(test)]
 mod tests {
+    use steadfast_guarantees::GuaranteeId;
+
     use super::*;
 
     #[test]
@@ -190,6 +203,12 @@ mod tests {
         let twin = |scope| Box::leak(Box::new(Twin { scope, ..TWINS[0] }));
         let own = Own { twins: vec![twin("replicate")], ..Own::default() };
         assert_eq!(own.register(), Err("two variants are called \"ack-before-sync\"".to_owned()));
+        let unguarded = Twin { caught_by: GuaranteeId::Own1, ..TWINS[0] };
+        let mut unguarded = unguarded;
+        unguarded.variant.name = "unguarded";
+        let own = Own { twins: vec![Box::leak(Box::new(unguarded))], ..Own::default() };
+        let says = "twin unguarded: no guarantee was added for Own1";
+        assert_eq!(own.register(), Err(says.to_owned()));
         let mut other = Twin { scope: "nowhere", ..TWINS[0] };
         other.variant.name = "mine";
         let own = Own { twins: vec![Box::leak(Box::new(other))], ..Own::default() };

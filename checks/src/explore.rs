@@ -8,7 +8,7 @@ use std::thread;
 use stateright::{Model, Path};
 use steadfast_cluster::{ClusterModel, replay, script};
 use steadfast_guarantees::twins::Variant;
-use steadfast_guarantees::{GUARANTEES, GuaranteeId};
+use steadfast_guarantees::{GuaranteeId, guarantees};
 use steadfast_output::exit_code::IO;
 use steadfast_output::{assert_threads, say, warn};
 use steadfast_trace::{Scope, Trace};
@@ -97,7 +97,7 @@ fn counterexample(
         _ => None,
     });
     let found = found.and_then(|(finding, trace)| {
-        let guarantee = GUARANTEES.iter().find(|it| it.id().short() == finding.id)?;
+        let guarantee = guarantees().iter().find(|it| it.id().short() == finding.id)?;
         linked(model, trace, guarantee.id())
     });
     (found, incompleteness(&run))

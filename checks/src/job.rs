@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use steadfast_guarantees::twins::Variant;
-use steadfast_guarantees::{GUARANTEES, Guarantee, GuaranteeId};
+use steadfast_guarantees::{Guarantee, GuaranteeId, guarantees};
 use steadfast_protocol::Settings;
 use steadfast_trace::{Bounds, Scope, Trace};
 
@@ -449,7 +449,7 @@ impl Run {
             states_per_cpu_s: 0.0,
             bytes_per_state: 0.0,
             collision_chance: 0.0,
-            guarantees: GUARANTEES.iter().map(|it| Finding::unknown(it, settings)).collect(),
+            guarantees: guarantees().iter().map(|it| Finding::unknown(it, settings)).collect(),
             witnesses: Vec::new(),
             must_reach: job.must_reach,
             silences_clients: job.silences_clients,

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 use steadfast_cluster::{SHIPPED, Tier};
-use steadfast_guarantees::GUARANTEES;
+use steadfast_guarantees::guarantees;
 use steadfast_guarantees::twins::Variant;
 use steadfast_output::say;
 use steadfast_protocol::Limits;
@@ -72,7 +72,7 @@ impl Listed {
             tier: "own",
             about: settings(&it.scope),
         });
-        let guarantees = GUARANTEES.iter().map(|it| ListedGuarantee {
+        let guarantees = guarantees().iter().map(|it| ListedGuarantee {
             id: it.id().short(),
             name: it.id().name(),
             promise: it.promise(),

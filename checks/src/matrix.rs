@@ -3,7 +3,7 @@
 use serde::Serialize;
 use steadfast_cluster::shipped;
 use steadfast_guarantees::twins::Variant;
-use steadfast_guarantees::{GUARANTEES, GuaranteeId};
+use steadfast_guarantees::{GuaranteeId, guarantees};
 use steadfast_protocol::Settings;
 
 use crate::job::{Finding, Job, Limits, Run, TraceOrFile};
@@ -80,7 +80,7 @@ pub(crate) fn verdict(cells: &[Cell]) -> Verdict {
 
 /// The head of the matrix.
 pub(crate) fn head() -> String {
-    let ids = GUARANTEES.iter().map(|it| format!(" {:>3}", it.id().short()));
+    let ids = guarantees().iter().map(|it| format!(" {:>3}", it.id().short()));
     format!("E W promised    {} {:>9}", ids.collect::<String>(), "unique")
 }
 

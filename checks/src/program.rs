@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use steadfast_guarantees::OwnGuarantee;
 use steadfast_guarantees::twins::{Twin, Variant};
 use steadfast_output::{parse, warn};
 use steadfast_trace::Scope;
@@ -14,7 +15,7 @@ use crate::{
     child, crash_states, explore, list, replay, seeds, show, shrink, suite, trace_to_test,
 };
 
-/// The program `check`, which can be given variants, twins and scopes besides the shipped ones.
+/// The program `check`, which can be given variants, twins, guarantees and scopes besides the shipped ones.
 #[must_use = "the program does nothing until it is run"]
 #[derive(Default)]
 pub struct Check {
@@ -36,6 +37,14 @@ impl Check {
     /// Adds a twin: a variant for whose counterexample the subcommand `twins` also searches.
     pub fn twin(mut self, twin: &'static Twin) -> Check {
         self.own.twins.push(twin);
+        self
+    }
+
+    /// Adds a guarantee: every search, simulation and replay judges it with the shipped ones. The first one
+    /// is [`GuaranteeId::Own1`](steadfast_guarantees::GuaranteeId::Own1), by which a twin can name it, and
+    /// so on; four can be added.
+    pub fn guarantee(mut self, guarantee: &'static OwnGuarantee) -> Check {
+        self.own.guarantees.push(guarantee);
         self
     }
 

@@ -244,7 +244,8 @@ impl<'a> Following<'a> {
             let (number, id, name) = (shown.number, it.id, it.name);
             let text = format!(">>> step {number} breaks {id} {name}{promised}: {}", it.promise);
             say(format_args!("     {}", red(text)));
-            if !it.why.is_empty() {
+            // Where no facts are known, the reason repeats the promise.
+            if !it.why.is_empty() && !it.why.ends_with(it.promise) {
                 say(format_args!("     {}", red(format_args!(">>> because {}", it.why))));
             }
         }

@@ -10,7 +10,7 @@ use std::time::Instant;
 use steadfast_cluster::{ClusterModel, record, replay, script};
 use steadfast_guarantees::twins::Variant;
 use steadfast_guarantees::witnesses::witness;
-use steadfast_guarantees::{GUARANTEES, Guarantee, GuaranteeId};
+use steadfast_guarantees::{Guarantee, GuaranteeId, guarantees};
 use steadfast_trace::{Scope, Step, StepKind};
 
 use crate::catalog::find_variant;
@@ -130,7 +130,7 @@ fn findings(
             },
         }
     };
-    GUARANTEES.iter().map(finding).collect()
+    guarantees().iter().map(finding).collect()
 }
 
 /// The chance that `states` random 64-bit fingerprints are not all different.

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use steadfast_cluster::{record, replay};
 use steadfast_guarantees::twins::Variant;
-use steadfast_guarantees::{GUARANTEES, GuaranteeId};
+use steadfast_guarantees::{GuaranteeId, guarantees};
 use steadfast_output::exit_code::{INCOMPLETE, IO, USAGE};
 use steadfast_output::{WholeFile, duration, say, warn};
 use steadfast_trace::Trace;
@@ -46,9 +46,11 @@ pub(crate) struct ShrinkOptions {
 
 /// A guarantee by its short id.
 pub(crate) fn guarantee(id: &str) -> Result<GuaranteeId, String> {
-    let found = GUARANTEES.iter().map(|it| it.id()).find(|it| it.short().eq_ignore_ascii_case(id));
+    let found =
+        guarantees().iter().map(|it| it.id()).find(|it| it.short().eq_ignore_ascii_case(id));
     found.ok_or_else(|| {
-        format!("no guarantee is called {id:?}: valid ids are G1 to G{}", GUARANTEES.len())
+        let valid: Vec<&str> = guarantees().iter().map(|it| it.id().short()).collect();
+        format!("no guarantee is called {id:?}: valid ids: {}", valid.join(", "))
     })
 }
 

@@ -35,6 +35,13 @@ pub(crate) fn run(options: &TestOptions) -> Result<ExitCode, Failure> {
             ),
             code: USAGE,
         })?;
+    if guarantee.guarantee().is_own() {
+        let id = guarantee.short();
+        return Err(Failure::usage(format!(
+            "{id} is a guarantee of this program, which a test of the shipped crates does not know: name \
+             another one with --guarantee"
+        )));
+    }
     say(source(&file.trace, guarantee).trim_end());
     if let Some(name) = variant_of_ones_own(&file.trace) {
         warn(format_args!(

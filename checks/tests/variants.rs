@@ -1,20 +1,26 @@
-//! A program of one's own over variants, twins and scopes of one's own: the example `variants`.
+//! Programs of one's own, over variants, twins, scopes and guarantees: the examples `variants` and
+//! `guarantee`.
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
 /// Cargo builds the examples of a crate with its tests, into the folder beside theirs.
-fn variants(arguments: &[&str]) -> Output {
+fn example(name: &str, arguments: &[&str]) -> Output {
     let test = std::env::current_exe().expect("the path of this test");
     let folder = test.parent().and_then(|it| it.parent()).expect("a target folder");
-    let program: PathBuf = folder.join("examples").join("variants");
-    Command::new(program).args(arguments).output().expect(
-        "the example runs; before `cargo test --test variants`, cargo build --example variants",
-    )
+    let program: PathBuf = folder.join("examples").join(name);
+    Command::new(program)
+        .args(arguments)
+        .output()
+        .expect("the example runs; before `cargo test --test variants`, cargo build --examples")
 }
 
 fn prints(arguments: &[&str], code: i32, says: &[&str]) {
-    let output = variants(arguments);
+    prints_as("variants", arguments, code, says);
+}
+
+fn prints_as(name: &str, arguments: &[&str], code: i32, says: &[&str]) {
+    let output = example(name, arguments);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}{errors}");
@@ -95,4 +101,34 @@ fn a_wrong_name_is_answered_with_the_one_that_was_meant() {
     let says = "no variant is called \"skiped-rounds\": did you mean skipped-rounds?";
     prints(&["run", "cold", "--variant", "skiped-rounds"], 2, &[says]);
     prints(&["run", "two-leader"], 2, &["did you mean two-leaders?"]);
+}
+
+#[test]
+fn a_guarantee_of_ones_own_is_judged_everywhere() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let folder = directory.path().to_str().expect("a name");
+    let prints = |arguments: &[&str], code, says: &[&str]| {
+        prints_as("guarantee", arguments, code, says);
+    };
+    prints(&["list"], 0, &["R1  rounds-without-gaps", "skipped-rounds (caught by R1)"]);
+    for engine in ["steadfast", "stateright"] {
+        prints(&["run", "reads", "--engine", engine], 0, &["All as promised"]);
+        let twin = ["run", "reads", "--engine", engine, "--variant", "skipped-rounds"];
+        prints(&twin, 1, &["R1 BROKEN after "]);
+    }
+    let twins = ["twins", "skipped-rounds", "--traces", folder];
+    prints(&twins, 0, &["skipped-rounds", " R1 ", "1 of 1 twins were caught"]);
+    let trace = format!("{folder}/skipped-rounds-replicate-e2w2-R1.json");
+    let says =
+        "breaks R1 rounds-without-gaps: the rounds that nodes have promised follow each other";
+    prints(&["replay", &trace], 1, &[says]);
+    prints(&["shrink", &trace, "--time", "1", "--guarantee", "r1"], 0, &["\"R1\""]);
+    prints(&["show", &trace, "--text"], 0, &["R1 rounds-without-gaps"]);
+    prints(&["trace-to-test", &trace], 2, &["R1 is a guarantee of this program"]);
+    prints(&["seeds", "--count", "20"], 0, &["none broke a promise"]);
+    let seeds = ["seeds", "--count", "20", "--variant", "skipped-rounds"];
+    prints(&seeds, 1, &["breaks R1 rounds-without-gaps"]);
+    // A program that does not know the guarantee does not say that the trace is as recorded.
+    let check = Command::new(env!("CARGO_BIN_EXE_check")).args(["replay", &trace]).output();
+    assert_ne!(check.expect("check runs").status.code(), Some(0));
 }

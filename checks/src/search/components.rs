@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use steadfast_cluster::ClusterComponents;
-use steadfast_guarantees::GUARANTEES;
+use steadfast_guarantees::guarantees;
 use steadfast_guarantees::witnesses::Witness;
 use steadfast_search::{
     DeadSteps, Ended, Finding, Flaw, Flawed, Options, Path, Report, Search as Engine, Until,
@@ -103,7 +103,7 @@ fn options(job: &Job) -> Options {
 /// What a search came to, whether it ended or not.
 fn visit(asked: &Asked<'_>, report: &Report<ClusterComponents>) -> Visit {
     let name = |it: &Finding<_>| {
-        let guarantee = GUARANTEES.iter().find(|guarantee| guarantee.id().name() == it.property);
+        let guarantee = guarantees().iter().find(|guarantee| guarantee.id().name() == it.property);
         Some((guarantee?.id().name(), it.path.labels()))
     };
     let marked = |id: &str| report.marks.iter().any(|(mark, is_reached)| mark == id && *is_reached);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use stateright::{Checker, Chooser, HasDiscoveries, Model, Property};
 use steadfast_cluster::{Action, ClusterModel, ClusterState, View};
 use steadfast_guarantees::witnesses::Witness;
-use steadfast_guarantees::{GUARANTEES, GuaranteeId, each_guarantee};
+use steadfast_guarantees::{GuaranteeId, each_guarantee, guarantees};
 use steadfast_sim::Random;
 use steadfast_trace::StepKind;
 
@@ -48,7 +48,7 @@ struct Watched {
     reached: Vec<AtomicBool>,
     /// Which guarantees were found broken. Each is reported once, so that in a breadth-first
     /// search the first, shortest counterexample is not replaced by a later one.
-    found: [AtomicBool; GUARANTEES.len()],
+    found: Vec<AtomicBool>,
 }
 
 impl Watched {
@@ -58,7 +58,7 @@ impl Watched {
             taken: Default::default(),
             reached: asked.witnesses.iter().map(|_| AtomicBool::new(false)).collect(),
             witnesses: asked.witnesses.clone(),
-            found: Default::default(),
+            found: guarantees().iter().map(|_| AtomicBool::new(false)).collect(),
         }
     }
 
@@ -112,6 +112,8 @@ impl Model for Watched {
 
     fn properties(&self) -> Vec<Property<Self>> {
         let mut properties = each_guarantee!(properties);
+        // There are more places for guarantees of a program than guarantees.
+        properties.truncate(guarantees().len());
         // Never broken, so that a search goes on until every state was visited.
         properties.push(Property::always("searched to the end", |_, _| true));
         properties

@@ -1,7 +1,7 @@
 //! The cluster as the guarantees see it, and when they look.
 
 use steadfast_guarantees::{
-    ClusterView, GUARANTEES, GuaranteeId, History, NodeView, broken_by_step, holds,
+    ClusterView, GuaranteeId, History, NodeView, broken_by_step, guarantees, holds,
 };
 use steadfast_node::{Cluster, ContentCopy, NodeStorage};
 use steadfast_protocol::{
@@ -224,7 +224,7 @@ impl Judge {
 
     /// Judges the present state. Each guarantee is found broken once.
     fn judge_state(&mut self, view: &View<'_>, now: Time) {
-        for guarantee in GUARANTEES {
+        for guarantee in guarantees() {
             let id = guarantee.id();
             let is_known = self.broken.iter().any(|(it, _)| *it == id);
             if guarantee.is_promised(view.settings()) && !is_known && !holds(id, view) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use steadfast_guarantees::{ClusterView, GUARANTEES, GuaranteeId, History, holds};
+use steadfast_guarantees::{ClusterView, GuaranteeId, History, guarantees, holds};
 use steadfast_node::{Cluster, Output};
 use steadfast_protocol::{
     Change, Content, ContentId, Dot, Input, NodeId, NodeSet, Path, Replica, Role,
@@ -244,7 +244,7 @@ impl Simulation {
     /// Evaluates every guarantee on the present state. Says which are promised and do not hold.
     #[must_use]
     pub fn violated(&self) -> Vec<GuaranteeId> {
-        let ids = GUARANTEES.iter().map(|it| it.id());
+        let ids = guarantees().iter().map(|it| it.id());
         let promised = ids.filter(|it| it.guarantee().is_promised(self.setup.settings));
         promised.filter(|it| !holds(*it, &self.view())).collect()
     }
@@ -374,7 +374,7 @@ impl Simulation {
     /// The run as a trace, which `check replay` can follow.
     #[must_use]
     pub fn trace(&self) -> Trace {
-        let breaks = GUARANTEES.iter().map(|it| it.id());
+        let breaks = guarantees().iter().map(|it| it.id());
         let breaks = breaks.filter(|it| !holds(*it, &self.view())).map(|it| it.short().to_owned());
         self.recorder.trace(&self.setup, breaks.collect())
     }

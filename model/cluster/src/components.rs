@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use steadfast_guarantees::twins::Variant;
 use steadfast_guarantees::witnesses::Witness;
-use steadfast_guarantees::{GUARANTEES, History, holds, shows_wrong_content};
+use steadfast_guarantees::{History, guarantees, holds, shows_wrong_content};
 use steadfast_node::NodeStorage;
 use steadfast_protocol::{Halt, NodeId, Packet, Replica, SessionId};
 use steadfast_search::{Effect, Look, Place, Property, Rule, Steps, System};
@@ -287,14 +287,14 @@ impl System for ClusterComponents {
     }
 
     fn properties(&self) -> Vec<Property> {
-        let guarantees = GUARANTEES.iter().map(|it| Property::always(it.id().name()));
+        let guarantees = guarantees().iter().map(|it| Property::always(it.id().name()));
         guarantees.chain(self.in_states.iter().map(|it| Property::sometimes(it.id))).collect()
     }
 
     fn holds(&self, property: usize, state: &Look<'_, Component>) -> bool {
         let seen = self.seen(state);
-        match property.checked_sub(GUARANTEES.len()) {
-            None => holds(GUARANTEES[property].id(), &seen),
+        match property.checked_sub(guarantees().len()) {
+            None => holds(guarantees()[property].id(), &seen),
             Some(witness) => self.in_states[witness].is_reached_in(&seen) == Some(true),
         }
     }

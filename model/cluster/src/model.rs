@@ -3,7 +3,7 @@
 use stateright::actor::{ActorModel, Network};
 use stateright::{Model, Path as Run, Property};
 use steadfast_guarantees::twins::Variant;
-use steadfast_guarantees::{GuaranteeId, History, each_guarantee, holds};
+use steadfast_guarantees::{GuaranteeId, History, each_guarantee, guarantees, holds};
 use steadfast_protocol::{Decisions, Identity, NodeId, Path, Steadfast};
 use steadfast_trace::{Scope, Start, Step, World};
 
@@ -148,6 +148,9 @@ impl Model for ClusterModel {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        each_guarantee!(properties)
+        let mut properties = each_guarantee!(properties);
+        // There are more places for guarantees of a program than guarantees.
+        properties.truncate(guarantees().len());
+        properties
     }
 }

@@ -1,8 +1,8 @@
 //! Traces of the model: recording a run, and running it again.
 
 use stateright::Model;
-use steadfast_guarantees::GUARANTEES;
 use steadfast_guarantees::GuaranteeId;
+use steadfast_guarantees::guarantees;
 use steadfast_guarantees::twins::Variant;
 use steadfast_trace::{Step, Trace, TraceStep};
 use thiserror::Error;
@@ -68,7 +68,7 @@ impl Replay {
     /// The guarantees that do not hold in the current state.
     #[must_use]
     pub fn broken(&self) -> Vec<GuaranteeId> {
-        let ids = GUARANTEES.iter().map(|it| it.id());
+        let ids = guarantees().iter().map(|it| it.id());
         ids.filter(|it| !self.model.keeps(*it, &self.state)).collect()
     }
 }
@@ -105,7 +105,7 @@ pub fn record(
             None => break,
         }
     }
-    let ids = GUARANTEES.iter().map(|it| it.id()).filter(|it| !model.keeps(*it, &state));
+    let ids = guarantees().iter().map(|it| it.id()).filter(|it| !model.keeps(*it, &state));
     let breaks = ids.map(|it| it.short().to_owned()).collect();
     Trace::new(model.scope().clone(), variant.map(|it| it.name.to_owned()), breaks, steps)
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use steadfast_guarantees::{GUARANTEES, GuaranteeId, Operation, OperationKind, Status, holds};
+use steadfast_guarantees::{GuaranteeId, Operation, OperationKind, Status, guarantees, holds};
 use steadfast_node::{ContentCopy, Node, NodeStorage};
 use steadfast_protocol::{
     ContentId, Entry, Epoch, Held, Intent, Leadership, LogIndex, NodeId, Packet, Progress, Record,
@@ -63,7 +63,7 @@ pub(crate) fn newly_broken(
     after: &ClusterState,
 ) -> Vec<GuaranteeId> {
     let (before, after) = (View { model, state: before }, View { model, state: after });
-    let ids = GUARANTEES.iter().map(|it| it.id());
+    let ids = guarantees().iter().map(|it| it.id());
     ids.filter(|it| !holds(*it, &after) && holds(*it, &before)).collect()
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use stateright::{Checker, Model};
 use steadfast_cluster::{ClusterComponents, Component, SHIPPED, Shipped, shipped};
-use steadfast_guarantees::GUARANTEES;
+use steadfast_guarantees::guarantees;
 use steadfast_guarantees::twins::TWINS;
 use steadfast_guarantees::witnesses::{Witness, witness};
 use steadfast_search::{DeadSteps, Ended, Flaw, Options, Report, Search, next_states, verdicts};
@@ -35,7 +35,7 @@ fn compare_run(system: &ClusterComponents, seed: u64, steps: usize) -> usize {
             }
         }
         let judged = verdicts(system, &parts).expect("a system without flaws");
-        for (ours, guarantee) in judged.into_iter().zip(GUARANTEES) {
+        for (ours, guarantee) in judged.into_iter().zip(guarantees()) {
             assert_eq!(ours, model.keeps(guarantee.id(), &state), "{}", guarantee.id());
         }
         if expected.is_empty() {

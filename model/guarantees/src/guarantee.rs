@@ -10,6 +10,7 @@ mod log_before_apply;
 mod no_gaps;
 mod nothing_from_nowhere;
 mod one_leader_per_epoch;
+mod own;
 mod replicas_converge;
 mod settles;
 mod versions_never_go_back;
@@ -21,12 +22,18 @@ use steadfast_protocol::{NodeId, Settings};
 
 use crate::ClusterView;
 
+pub use own::{AddError, OwnGuarantee, add_guarantees};
 pub use settles::{Continuation, SupportedLeader, cyclic, timeouts_needed};
 
 /// The code that judges one guarantee: in every state, at every step, or both.
 trait Judge: Sync {
     /// The promise, in one sentence.
     fn promise(&self) -> &'static str;
+
+    /// The guarantee that a program has added, if it is judged here.
+    fn own(&self) -> Option<&'static OwnGuarantee> {
+        None
+    }
 
     /// Whether the promise is made for these settings.
     fn is_promised(&self, settings: Settings) -> bool {
@@ -52,19 +59,20 @@ trait Judge: Sync {
     }
 }
 
-/// Declares [`GuaranteeId`], [`GUARANTEES`] and [`each_guarantee!`](crate::each_guarantee) from one line
-/// per guarantee: its short id, its name, its variant, and its judge.
+/// Declares [`GuaranteeId`], `GUARANTEES` and [`each_guarantee!`](crate::each_guarantee) from one line
+/// per guarantee: its short id, its name, its variant, and its judge. The last lines are places for
+/// guarantees that a program adds.
 macro_rules! guarantees {
     ($dollar:tt $($short:literal $name:literal $guarantee:ident $judge:expr;)*) => {
-        /// The name of a guarantee.
+        /// The name of a guarantee. `Own1` is the first one that a program adds (see [`add_guarantees`]).
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[repr(u8)]
         pub enum GuaranteeId {
             $(#[doc = $short] $guarantee,)*
         }
 
-        /// All guarantees, in the order of their ids.
-        pub static GUARANTEES: [&Guarantee; [$($short),*].len()] = [$(&Guarantee {
+        /// The shipped guarantees, in the order of their ids, and the places for those of a program.
+        static GUARANTEES: [&Guarantee; [$($short),*].len()] = [$(&Guarantee {
             id: GuaranteeId::$guarantee,
             short: $short,
             name: $name,
@@ -95,6 +103,19 @@ guarantees! { $
     "G11" "nothing-from-nowhere" NothingFromNowhere nothing_from_nowhere::NothingFromNowhere;
     "G12" "settles" Settles settles::Settles;
     "G13" "clients-in-order" ClientsInOrder clients_in_order::ClientsInOrder;
+    "own-1" "own-1" Own1 own::Own(0);
+    "own-2" "own-2" Own2 own::Own(1);
+    "own-3" "own-3" Own3 own::Own(2);
+    "own-4" "own-4" Own4 own::Own(3);
+}
+
+/// How many guarantees are shipped.
+const SHIPPED: usize = 13;
+
+/// All guarantees: the shipped ones, G1 to G13, and behind them those that [`add_guarantees`] added.
+#[must_use]
+pub fn guarantees() -> &'static [&'static Guarantee] {
+    &GUARANTEES[..SHIPPED + own::added().len()]
 }
 
 /// A guarantee, with its names and its judge.
@@ -118,6 +139,12 @@ impl Guarantee {
         self.judge.promise()
     }
 
+    /// Whether a program added it.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        self.judge.own().is_some()
+    }
+
     /// Whether the promise is made for these settings.
     #[must_use]
     pub fn is_promised(&self, settings: Settings) -> bool {
@@ -134,13 +161,15 @@ impl GuaranteeId {
     /// The short id that README, code and reports use.
     #[must_use]
     pub fn short(self) -> &'static str {
-        self.guarantee().short
+        let guarantee = self.guarantee();
+        guarantee.judge.own().map_or(guarantee.short, |it| it.short)
     }
 
     /// The name.
     #[must_use]
     pub fn name(self) -> &'static str {
-        self.guarantee().name
+        let guarantee = self.guarantee();
+        guarantee.judge.own().map_or(guarantee.name, |it| it.name)
     }
 
     /// The guarantee itself.
@@ -158,18 +187,18 @@ impl fmt::Display for GuaranteeId {
 
 /// A set of guarantees.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct GuaranteeSet(u16);
+pub struct GuaranteeSet(u32);
 
 impl GuaranteeSet {
     /// Adds a guarantee.
     pub fn insert(&mut self, guarantee: GuaranteeId) {
-        self.0 |= 1 << guarantee as u16;
+        self.0 |= 1 << guarantee as u32;
     }
 
     /// Whether the guarantee is a member.
     #[must_use]
     pub fn contains(self, guarantee: GuaranteeId) -> bool {
-        self.0 & (1 << guarantee as u16) != 0
+        self.0 & (1 << guarantee as u32) != 0
     }
 
     /// Whether there is none.
@@ -180,7 +209,7 @@ impl GuaranteeSet {
 
     /// The members in order.
     pub fn iter(self) -> impl Iterator<Item = GuaranteeId> {
-        GUARANTEES.iter().map(|it| it.id()).filter(move |it| self.contains(*it))
+        guarantees().iter().map(|it| it.id()).filter(move |it| self.contains(*it))
     }
 }
 
@@ -200,7 +229,7 @@ pub fn broken_by_step(
     node: NodeId,
 ) -> GuaranteeSet {
     let mut broken = GuaranteeSet::default();
-    for guarantee in GUARANTEES {
+    for guarantee in guarantees() {
         if !guarantee.is_void(after) && !guarantee.judge.step(before, after, node) {
             broken.insert(guarantee.id);
         }
@@ -214,7 +243,7 @@ mod tests {
 
     #[test]
     fn guarantees_are_numbered_from_one_without_a_gap() {
-        for (at, guarantee) in GUARANTEES.iter().enumerate() {
+        for (at, guarantee) in guarantees().iter().enumerate() {
             assert_eq!(guarantee.id().short(), format!("G{}", at + 1));
         }
     }

@@ -14,8 +14,8 @@ mod view;
 pub mod witnesses;
 
 pub use guarantee::{
-    Continuation, GUARANTEES, Guarantee, GuaranteeId, GuaranteeSet, SupportedLeader,
-    broken_by_step, cyclic, holds, timeouts_needed,
+    AddError, Continuation, Guarantee, GuaranteeId, GuaranteeSet, OwnGuarantee, SupportedLeader,
+    add_guarantees, broken_by_step, cyclic, guarantees, holds, timeouts_needed,
 };
 pub use history::{Did, History, Operation, OperationId, OperationKind, Status};
 pub use observation::Observation;

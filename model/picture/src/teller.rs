@@ -8,7 +8,7 @@ mod reasons;
 use std::collections::{BTreeMap, BTreeSet};
 
 use steadfast_guarantees::twins::Variant;
-use steadfast_guarantees::{GUARANTEES, GuaranteeId, GuaranteeSet, holds};
+use steadfast_guarantees::{GuaranteeId, GuaranteeSet, guarantees, holds};
 use steadfast_node::ContentCopy;
 use steadfast_protocol::{ContentId, Dot, Epoch, Files, NodeId, Packet, Record};
 use steadfast_trace::{Scope, Step};
@@ -302,7 +302,7 @@ impl Teller {
 
 fn broken(scene: &dyn Scene) -> GuaranteeSet {
     let mut set = GuaranteeSet::default();
-    let ids = GUARANTEES.iter().map(|it| it.id());
+    let ids = guarantees().iter().map(|it| it.id());
     ids.filter(|it| !holds(*it, scene.cluster())).for_each(|it: GuaranteeId| set.insert(it));
     set
 }

@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 use std::time::Duration;
 
-use steadfast_guarantees::{GUARANTEES, GuaranteeId, Status};
+use steadfast_guarantees::{GuaranteeId, Status, guarantees};
 use steadfast_protocol::{NodeId, Replica, RequestId};
 use steadfast_trace::Trace;
 
@@ -201,7 +201,7 @@ impl Teller {
             text: self.text,
             findings: self.findings,
             violated,
-            promised: GUARANTEES.iter().filter(|it| it.is_promised(settings)).count(),
+            promised: guarantees().iter().filter(|it| it.is_promised(settings)).count(),
             trace: self.cluster.trace(),
             ledger: *self.cluster.ledger(),
             simulated: self.cluster.now(),
