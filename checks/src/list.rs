@@ -43,6 +43,8 @@ struct ListedScope {
     name: String,
     tier: &'static str,
     about: String,
+    /// The whole scope, as in a file for `--scope`.
+    scope: Scope,
 }
 
 #[derive(Serialize)]
@@ -66,11 +68,13 @@ impl Listed {
             name: it.name.to_owned(),
             tier: tier_name(it.tier),
             about: it.about.to_owned(),
+            scope: it.scope(),
         });
         let own = catalog::own_scopes().map(|it| ListedScope {
             name: it.scope.name.clone(),
             tier: "own",
-            about: settings(&it.scope),
+            about: "a scope of this program".to_owned(),
+            scope: it.scope.clone(),
         });
         let guarantees = guarantees().iter().map(|it| ListedGuarantee {
             id: it.id().short(),
@@ -106,6 +110,7 @@ fn list_all() {
     say("SCOPES");
     for it in scopes {
         item(&format!("{:<20} {:<9}", it.name, it.tier), &it.about);
+        say(fold(&format!("      {}; {}", settings(&it.scope), counts(&it.scope)), "      "));
     }
     say("\nGUARANTEES");
     for it in guarantees {
@@ -134,15 +139,20 @@ fn settings(scope: &Scope) -> String {
     format!("N={}, E={}, W={}", settings.nodes(), settings.elect(), settings.write())
 }
 
-/// What a scope allows, in lines.
-fn text_of(named: &NamedScope) -> String {
-    let scope = &named.scope;
-    let mut text = format!("{}\n  {}, {} network\n", scope.name, settings(scope), scope.network);
+/// How often each kind of event may happen.
+fn counts(scope: &Scope) -> String {
     let bounds = serde_json::to_value(scope.bounds).unwrap_or_default();
     let counts = bounds.as_object().into_iter().flatten();
     let counts = counts.filter(|it| it.1.as_u64().is_some_and(|it| it > 0));
     let counts: Vec<String> = counts.map(|(name, count)| format!("{name} {count}")).collect();
-    text += &(fold(&format!("  at most: {}", counts.join(", ")), "    ") + "\n");
+    counts.join(", ")
+}
+
+/// What a scope allows, in lines.
+fn text_of(named: &NamedScope) -> String {
+    let scope = &named.scope;
+    let mut text = format!("{}\n  {}, {} network\n", scope.name, settings(scope), scope.network);
+    text += &(fold(&format!("  at most: {}", counts(scope)), "    ") + "\n");
     let flags = [
         ("begins without a leader", scope.start == Start::Cold),
         ("link events apart", scope.link_events_apart),

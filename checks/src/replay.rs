@@ -171,8 +171,14 @@ impl<'a> Following<'a> {
         let variant = variant.map_or(String::new(), |it| format!(" as {}: {}", it.name, it.about));
         say(format_args!("scope {}{variant}\n\n{LEGEND}\n", escaped(&self.report.scope)));
         if self.window.from == 1 {
-            say(format_args!("Before step 1:\n{:?}", self.run.state));
+            self.say_state("Before step 1");
         }
+    }
+
+    fn say_state(&self, when: &str) {
+        say(format_args!("{when}:"));
+        format!("{:?}", self.run.state).lines().for_each(|it| say(escaped(it)));
+        say("");
     }
 
     fn step(&mut self, number: usize, step: &TraceStep) -> Result<(), Failure> {
@@ -195,7 +201,7 @@ impl<'a> Following<'a> {
             self.show(Shown { number, step, changes, breaks });
         }
         if !self.is_json && number + 1 == self.window.from {
-            say(format_args!("After step {number}:\n{:?}", self.run.state));
+            self.say_state(&format!("After step {number}"));
         }
         Ok(())
     }
@@ -230,12 +236,14 @@ impl<'a> Following<'a> {
             self.report.steps.push(shown);
             return;
         }
-        say(format_args!("{:>3}. {}", shown.number, shown.step));
+        say(format_args!("{:>3}. {}", shown.number, escaped(&shown.step)));
         for line in &shown.changes {
+            // A path may be any text.
+            let line = escaped(line);
             let line = match line.as_bytes().first() {
                 Some(b'-') => red(line),
                 Some(b'+') => green(line),
-                _ => line.clone(),
+                _ => line,
             };
             say(format_args!("     {line}"));
         }
@@ -246,7 +254,7 @@ impl<'a> Following<'a> {
             say(format_args!("     {}", red(text)));
             // Where no facts are known, the reason repeats the promise.
             if !it.why.is_empty() && !it.why.ends_with(it.promise) {
-                say(format_args!("     {}", red(format_args!(">>> because {}", it.why))));
+                say(format_args!("     {}", red(format_args!(">>> because {}", escaped(&it.why)))));
             }
         }
     }
@@ -297,7 +305,7 @@ impl<'a> Following<'a> {
 
     fn say_end(&self, is_cut_off: bool) {
         if is_cut_off {
-            say(format_args!("\nAfter step {}:\n{:?}", self.report.taken, self.run.state));
+            self.say_state(&format!("\nAfter step {}", self.report.taken));
             return;
         }
         let promised =

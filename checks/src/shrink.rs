@@ -20,6 +20,7 @@ use steadfast_output::{WholeFile, duration, say, warn};
 use steadfast_trace::Trace;
 
 use crate::failure::Failure;
+use crate::json::for_terminal;
 use crate::read_files::read_trace;
 use candidate::Candidate;
 
@@ -95,7 +96,7 @@ pub(crate) fn run(options: &ShrinkOptions) -> Result<ExitCode, Failure> {
         None => {
             let mut text = Vec::new();
             shrunk.trace.write(&mut text).map_err(Failure::io)?;
-            say(String::from_utf8_lossy(&text).trim_end());
+            say(for_terminal(String::from_utf8_lossy(&text).trim_end()));
         }
     }
     Ok(ExitCode::SUCCESS)

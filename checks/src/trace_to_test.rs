@@ -11,6 +11,7 @@ use steadfast_output::{say, warn};
 use steadfast_trace::Trace;
 
 use crate::failure::Failure;
+use crate::json::for_terminal;
 use crate::read_files::read_trace;
 use crate::shrink::{broken_by, guarantee};
 
@@ -63,7 +64,7 @@ fn source(trace: &Trace, guarantee: GuaranteeId) -> String {
     let scope = trace.scope.name.escape_default();
     let story = trace.variant.as_deref().unwrap_or(&trace.scope.name);
     let (name, keeps) = (identifier(story), format!("keeps_{}", identifier(guarantee.name())));
-    let json = json(trace);
+    let json = for_terminal(&json(trace));
     let hashes = "#".repeat(longest_run(&json, '#') + 1);
     let shipped = trace.variant.as_deref().filter(|it| shipped_variant(it).is_some());
     let own = variant_of_ones_own(trace).map_or(String::new(), |it| {

@@ -9,7 +9,7 @@ use steadfast_wal_crash::{Extent, run};
 
 /// Maps whose keys are no part of the format: those of a trace and of a scope, which other formats define,
 /// and the events of a ledger.
-const OTHER_FORMATS: [&str; 3] = ["trace", "bounds", "ledger"];
+const OTHER_FORMATS: [&str; 4] = ["trace", "scope", "bounds", "ledger"];
 
 fn report(arguments: &[&str]) -> Value {
     let mut check = Command::new(env!("CARGO_BIN_EXE_check"));

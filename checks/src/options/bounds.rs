@@ -1,5 +1,7 @@
 //! Options that change a scope.
 
+use std::num::NonZeroU32;
+
 use clap::{Args, value_parser};
 use steadfast_protocol::Settings;
 use steadfast_trace::{Network, Scope, Start};
@@ -19,7 +21,7 @@ pub(crate) struct ChangedBounds {
     /// N: nodes, 1 to 7.
     #[arg(long, value_parser = value_parser!(u8).range(NODES))]
     nodes: Option<u8>,
-    /// Client writes.
+    /// Client writes, from 0, as all counts below without another range.
     #[arg(long, value_name = "COUNT")]
     writes: Option<u32>,
     /// How many of the writes may delete.
@@ -70,6 +72,18 @@ pub(crate) struct ChangedBounds {
     /// Messages that arrive twice; they need the lossy network.
     #[arg(long, value_name = "COUNT")]
     duplicates: Option<u32>,
+    /// Entries in one message, from 1.
+    #[arg(long, value_name = "COUNT")]
+    entries: Option<NonZeroU32>,
+    /// Bytes of paths and inline contents in one message, from 1.
+    #[arg(long, value_name = "COUNT")]
+    bytes: Option<NonZeroU32>,
+    /// Entries in one message whose contents travel beside them, from 1.
+    #[arg(long, value_name = "COUNT")]
+    payloads: Option<NonZeroU32>,
+    /// Entries under way to one peer, from 1.
+    #[arg(long, value_name = "COUNT")]
+    window: Option<NonZeroU32>,
     /// How messages travel: fifo, unordered or lossy.
     #[arg(long)]
     network: Option<Network>,
@@ -127,6 +141,16 @@ impl ChangedBounds {
         ];
         for (bound, asked) in changes {
             *bound = asked.unwrap_or(*bound);
+        }
+        let limits = &mut changed.limits;
+        let changes = [
+            (&mut limits.entries, self.entries),
+            (&mut limits.bytes, self.bytes),
+            (&mut limits.payloads, self.payloads),
+            (&mut limits.window, self.window),
+        ];
+        for (limit, asked) in changes {
+            *limit = asked.unwrap_or(*limit);
         }
         changed.network = self.network.unwrap_or(scope.network);
         if self.cold {
