@@ -59,7 +59,7 @@ impl Narrator {
     pub(crate) fn timeline(&mut self, contents: &Contents) -> &Timeline {
         for moment in std::mem::take(&mut self.moments) {
             let mut after = self.nodes.clone();
-            for (node, replica) in &moment.after {
+            if let Some((node, replica)) = &moment.after {
                 after[node.index()].clone_from(replica);
             }
             let words = Words { before: &self.nodes, after: &after, contents };
