@@ -1,7 +1,7 @@
 //! The narrator: a run in words, written beside the run.
 
 use steadfast_guarantees::{GuaranteeId, History, Status};
-use steadfast_protocol::Replica;
+use steadfast_protocol::{NodeId, Replica};
 
 use crate::contents::Contents;
 use crate::moment::Moment;
@@ -30,6 +30,12 @@ impl Narrator {
     /// Begins with these nodes.
     pub(crate) fn begin(&mut self, nodes: &Nodes) {
         self.nodes = nodes.iter().map(|it| it.node.replica().cloned()).collect();
+    }
+
+    /// Adds a line about a node that is no moment of the cluster.
+    pub(crate) fn say(&mut self, time: Time, node: NodeId, what: String, contents: &Contents) {
+        self.timeline(contents);
+        self.timeline.say(time, Some(node), what);
     }
 
     /// Adds a moment, to be narrated later.
