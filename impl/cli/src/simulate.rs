@@ -28,7 +28,8 @@ pub(crate) struct Options {
     /// Where all random numbers come from: the same seed gives the same story.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Tell it on the files in this directory and the directories below it.
+    /// Tell it on the files in this directory and the directories below it; links to directories are
+    /// not followed.
     #[arg(long, value_name = "DIR")]
     files: Option<PathBuf>,
     /// N: nodes.

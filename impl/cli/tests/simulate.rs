@@ -53,6 +53,53 @@ fn files_that_cannot_be_used_are_named_and_left_out() {
 }
 
 #[test]
+fn files_of_subdirectories_are_called_by_their_paths_and_links_lead_nowhere_else() {
+    let (directory, elsewhere) = (tempfile::tempdir(), tempfile::tempdir());
+    let (directory, elsewhere) = (directory.expect("a directory"), elsewhere.expect("another"));
+    let place = |name: &str| directory.path().join(name);
+    fs::create_dir_all(place("docs/old")).expect("directories");
+    fs::write(place("docs/old/notes"), "one").expect("a file");
+    fs::write(place("docs/notes"), "two").expect("a file");
+    fs::write(place("docs/bell\u{7}"), "three").expect("a file");
+    fs::write(elsewhere.path().join("secret"), "four").expect("a file");
+    symlink(elsewhere.path(), place("docs/away")).expect("a link");
+    symlink("nothing", place("docs/dangling")).expect("a link");
+    symlink("..", place("docs/old/circle")).expect("a link");
+
+    let link = elsewhere.path().join("link");
+    symlink(directory.path(), &link).expect("a link");
+    let output = simulate(&["basic-replication", "--files", link.to_str().expect("a name")]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let story = String::from_utf8_lossy(&output.stdout).into_owned();
+    for told in ["puts docs/notes: 3 B", "puts docs/old/notes: 3 B", "2 of 2 writes"] {
+        assert!(story.contains(told), "{told}: {story}");
+    }
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    for left_out in [
+        "docs/away is left out: it is a link to a directory",
+        "docs/old/circle is left out: it is a link to a directory",
+        "docs/dangling is left out: No such file",
+        "docs/bell\\u{7} is left out: its name has control characters",
+    ] {
+        assert!(said.contains(left_out), "{left_out}: {said}");
+    }
+}
+
+#[test]
+fn more_files_than_a_simulation_takes_are_refused_wherever_they_lie() {
+    let directory = tempfile::tempdir().expect("a directory");
+    for nth in 0..1_001 {
+        let folder = directory.path().join(format!("{}/{}", nth % 7, nth % 3));
+        fs::create_dir_all(&folder).expect("a directory");
+        fs::write(folder.join(nth.to_string()), "x").expect("a file");
+    }
+    let place = directory.path().to_str().expect("a name");
+    fails_with(&["basic-replication", "--files", place], 2, "more than 1000 files");
+    let file = directory.path().join("0/0/0");
+    fails_with(&["all", "--files", file.to_str().expect("a name")], 4, "cannot read");
+}
+
+#[test]
 fn json_is_one_object_and_the_same_for_the_same_seed() {
     let output = simulate(&["conflict-resolution", "--seed", "5", "--json"]);
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");

@@ -1,6 +1,6 @@
 //! The events to come, and when.
 
-use std::cmp::Reverse;
+use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
 use steadfast_protocol::NodeId;
@@ -9,7 +9,7 @@ use crate::Time;
 use crate::plan::Plan;
 
 /// Something that will happen by itself.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug)]
 pub(crate) enum Event {
     /// A message has travelled long enough.
     Arrival { from: NodeId, to: NodeId, flight: u64 },
@@ -29,12 +29,51 @@ pub(crate) enum Event {
     Planned(Box<Plan>),
 }
 
+/// An event with its moment.
+#[derive(Clone, Debug)]
+struct Due {
+    /// The moment in microseconds, and below it the number of events that were added before: one
+    /// comparison orders two events, which a heap does about ten times for each.
+    key: u128,
+    event: Event,
+}
+
+impl Due {
+    fn time(&self) -> Time {
+        Time { micros: (self.key >> 64) as u64 }
+    }
+}
+
+impl PartialEq for Due {
+    fn eq(&self, other: &Due) -> bool {
+        self.key == other.key
+    }
+}
+
+impl Eq for Due {}
+
+impl PartialOrd for Due {
+    fn partial_cmp(&self, other: &Due) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// The earlier event is the greater one: a heap yields its greatest element.
+impl Ord for Due {
+    fn cmp(&self, other: &Due) -> Ordering {
+        other.key.cmp(&self.key)
+    }
+}
+
 /// The events to come, by time; those of the same time in the order in which they were added. It
 /// keeps the present moment.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Agenda {
     now: Time,
-    heap: BinaryHeap<Reverse<(Time, u64, Event)>>,
+    /// Events other than plans: few at a time, all of them soon.
+    heap: BinaryHeap<Due>,
+    /// Plans: often many, which would make `heap` deep.
+    plans: BinaryHeap<Due>,
     count: u64,
     /// Heartbeats and election timeouts are left out, so that the cluster can come to rest.
     timers_rest: bool,
@@ -47,17 +86,22 @@ impl Agenda {
 
     pub(crate) fn add(&mut self, time: Time, event: Event) {
         self.count += 1;
-        self.heap.push(Reverse((time, self.count, event)));
+        let key = u128::from(time.micros) << 64 | u128::from(self.count);
+        let heap = match event {
+            Event::Planned(_) => &mut self.plans,
+            _ => &mut self.heap,
+        };
+        heap.push(Due { key, event });
     }
 
     /// When the next event is due.
     pub(crate) fn next_time(&self) -> Option<Time> {
-        self.heap.peek().map(|Reverse((time, ..))| *time)
+        self.heap.peek().max(self.plans.peek()).map(Due::time)
     }
 
     /// Removes the faults and requests that are still to come.
     pub(crate) fn give_up_plans(&mut self) {
-        self.heap.retain(|Reverse((.., event))| !matches!(event, Event::Planned(_)));
+        self.plans.clear();
     }
 
     /// Lets heartbeats and election timeouts rest, or go on.
@@ -69,11 +113,12 @@ impl Agenda {
     /// while they rest only let time pass.
     pub(crate) fn pop(&mut self) -> Option<Event> {
         loop {
-            let Reverse((time, _, event)) = self.heap.pop()?;
-            self.now = time;
-            let is_timer = matches!(event, Event::ElectionTimeout { .. } | Event::Tick { .. });
+            let is_plan = self.plans.peek() > self.heap.peek();
+            let due = if is_plan { self.plans.pop() } else { self.heap.pop() }?;
+            self.now = due.time();
+            let is_timer = matches!(due.event, Event::ElectionTimeout { .. } | Event::Tick { .. });
             if !(self.timers_rest && is_timer) {
-                return Some(event);
+                return Some(due.event);
             }
         }
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use steadfast_protocol::{NodeId, Packet};
 use steadfast_trace::Network as Kind;
 
+use crate::happening::Delivery;
 use crate::{Setup, Time};
 
 /// A message under way.
@@ -91,8 +92,10 @@ impl Channels {
         flights.find(|(_, it)| it.number == number).map(|(at, it)| (at, &it.packet))
     }
 
-    pub(crate) fn get(&self, from: NodeId, to: NodeId, at: usize) -> Option<&Packet> {
-        self.channels[from.index()][to.index()].flights.get(at).map(|it| &it.packet)
+    /// The message at a place of a channel, which must hold one.
+    pub(crate) fn look_at(&self, from: NodeId, to: NodeId, nth: usize) -> Delivery {
+        let packet = self.channels[from.index()][to.index()].flights[nth].packet.clone();
+        Delivery { from, to, nth, packet }
     }
 
     /// Whether an earlier message of the channel is still under way.
@@ -101,10 +104,12 @@ impl Channels {
         flights.get(at).is_some_and(|it| flights.iter().any(|other| other.number < it.number))
     }
 
-    pub(crate) fn take(&mut self, from: NodeId, to: NodeId, at: usize) -> Option<Packet> {
-        let flight = self.channels[from.index()][to.index()].flights.remove(at)?;
+    /// Takes the message at a place of a channel, which must hold one, off its way.
+    pub(crate) fn take(&mut self, from: NodeId, to: NodeId, nth: usize) -> Delivery {
+        let flight = self.channels[from.index()][to.index()].flights.remove(nth);
+        let packet = flight.unwrap_or_else(|| panic!("places-of-messages-are-found-first")).packet;
         self.length -= 1;
-        Some(flight.packet)
+        Delivery { from, to, nth, packet }
     }
 
     /// Lets the first of the messages that equal this one arrive before it, and returns the place

@@ -1,5 +1,6 @@
 //! Requests of clients, and faults.
 
+use std::fmt;
 use std::time::Duration;
 
 use steadfast_guarantees::{Operation, OperationKind, Status};
@@ -13,12 +14,18 @@ use steadfast_trace::{Cut, WriteKind};
 use crate::happening::Happening;
 use crate::random::Chance;
 use crate::storage::Aftermath;
+use crate::words::verb_of;
 use crate::{Bytes, Plan, Random, Simulation};
 
+/// The client in the ids of requests at nodes that are down. No node hears of such a request, so it
+/// is neither in the history nor in the trace; the number in its id counts these requests.
+const TURNED_AWAY: u64 = 2;
+
 impl Simulation {
-    /// A client puts a content at a node, in the place of the version that it shows. The
-    /// [history](Simulation::history) keeps its outcome under the returned id; if the node is down,
-    /// the client asks nothing, and the next request gets this id.
+    /// A client puts a content at a node, in the place of the version that it shows.
+    /// [`status`](Simulation::status) has the outcome under the returned id. If the node is down or
+    /// not one of the cluster's, the client learns at once that nobody listens: the request is refused.
+    /// This holds for every request of a client.
     pub fn put(&mut self, node: NodeId, path: &str, bytes: impl Into<Bytes>) -> RequestId {
         self.write(node, path, WriteKind::Put, Some(bytes.into()))
     }
@@ -45,13 +52,27 @@ impl Simulation {
         kind: WriteKind,
         bytes: Option<Bytes>,
     ) -> RequestId {
-        let (request, path) = (self.network.world.next_request(), Path::new(path));
+        let path = Path::new(path);
         let content = bytes.map(|it| self.name_content(node, &path, it));
         let heads = self.replica(node).map(|it| it.files().heads(&path));
-        if let Some((intent, base)) = heads.and_then(|heads| kind.intent(heads, content)) {
-            self.network.world.count_request();
-            let write = WriteRequest { request, path, intent, base };
-            self.happen(Happening::Write { node, kind, write });
+        let Some((intent, base)) = heads.and_then(|heads| kind.intent(heads, content)) else {
+            return self.turn_away(node, format_args!("{} {path}", verb_of(kind)));
+        };
+        let request = self.network.world.count_request();
+        let write = WriteRequest { request, path, intent, base };
+        self.happen(Happening::Write { node, kind, write });
+        request
+    }
+
+    /// Refuses a request at a node that is down: the client's connection is refused.
+    fn turn_away(&mut self, node: NodeId, asked: fmt::Arguments<'_>) -> RequestId {
+        let request = RequestId { client: TURNED_AWAY, number: self.ledger.turned_away };
+        self.ledger.turned_away += 1;
+        if self.setup.narrated {
+            let is_known = self.nodes.get(node).is_some();
+            let why = if is_known { "is down" } else { "is no node of this cluster" };
+            let what = format!("{why}: the client of {asked} is refused");
+            self.narrator.say(self.agenda.now(), node, what, &self.contents);
         }
         request
     }
@@ -67,26 +88,31 @@ impl Simulation {
     }
 
     fn ask_to_read(&mut self, node: NodeId, path: &str, consistency: Consistency) -> RequestId {
-        let (request, path) = (self.network.world.next_request(), Path::new(path));
-        if self.replica(node).is_some() {
-            self.network.world.count_request();
-            let read = ReadRequest { request, path, consistency };
-            self.happen(Happening::Read { node, read });
+        if self.replica(node).is_none() {
+            return self.turn_away(node, format_args!("read {path}"));
         }
+        let (request, path) = (self.network.world.count_request(), Path::new(path));
+        let read = ReadRequest { request, path, consistency };
+        self.happen(Happening::Read { node, read });
         request
     }
 
-    /// A client sends a write again, under the same id.
+    /// A client sends a write again, under the same id. A retry at a node that is down changes
+    /// nothing, and neither does one of a request that no node has heard.
     pub fn retry(&mut self, node: NodeId, request: RequestId) {
-        let write = self.history.retry(request.number);
+        let is_heard = self.history.operation(request).is_some();
+        let write = is_heard.then(|| self.history.retry(request.number)).flatten();
         if let Some(write) = write.filter(|_| self.replica(node).is_some()) {
             self.happen(Happening::Retry { node, write });
         }
     }
 
-    /// The outcome of a request, as far as its client knows.
+    /// The outcome of a request, as far as its client knows; `None` if no client has made it.
     #[must_use]
     pub fn status(&self, request: RequestId) -> Option<Status> {
+        if request.client == TURNED_AWAY {
+            return (request.number < self.ledger.turned_away).then_some(Status::Refused);
+        }
         self.history().operation(request).map(|it| it.status)
     }
 

@@ -9,13 +9,13 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use steadfast_delta::manifest::{Depth, Kept, Manifest};
-use steadfast_delta::{OldContent, Options, apply_stream, diff};
+use steadfast_delta::{OldContent, Options, apply, apply_stream, diff};
 use steadfast_node::ContentCopy;
 use steadfast_protocol::{ContentId, Payload};
 
-/// Contents that a delta makes are kept in memory up to this length. A longer one that equals the
-/// client's bytes shares their memory, and its manifest is carried over
-/// to the versions that follow it.
+/// A content up to this length that a delta makes gets memory of its own. A longer one that equals
+/// the client's bytes shares their memory, and its manifest is carried over to the versions that
+/// follow it.
 const KEPT_BYTES_MAX: usize = 1 << 20;
 
 /// Whatever holds the bytes of a content.
@@ -198,9 +198,15 @@ impl Contents {
         if payload.base.is_none() {
             return Some(Stored { bytes: sent.clone(), is_exact: are_equal(sent, brought) });
         }
-        let mut made = Made::of(brought);
-        apply_stream(&Base(&base?.bytes), &**sent, &mut made, u64::MAX).ok()?;
-        made.finish()
+        let base = &base?.bytes;
+        if brought.len() > KEPT_BYTES_MAX {
+            let mut compared = Compared { brought, length: 0, is_equal: true };
+            apply_stream(&Base(base), &**sent, &mut compared, u64::MAX).ok()?;
+            // Nothing holds a long content that differs from the client's bytes.
+            return compared.is_whole().then(|| Stored { bytes: brought.clone(), is_exact: true });
+        }
+        let made = apply(base, sent, u64::MAX).ok()?;
+        Some(Stored { is_exact: are_equal(&made, brought), bytes: Bytes::from(&*made) })
     }
 }
 
@@ -230,41 +236,24 @@ impl OldContent for Base<'_> {
     }
 }
 
-/// The output of a delta, compared with the client's bytes while it is made.
-struct Made<'a> {
-    brought: &'a Bytes,
+/// The output of a delta, which is compared with the client's bytes and not kept.
+struct Compared<'a> {
+    brought: &'a [u8],
     length: usize,
-    is_exact: bool,
-    /// The output, if it is short.
-    bytes: Option<Vec<u8>>,
+    is_equal: bool,
 }
 
-impl<'a> Made<'a> {
-    fn of(brought: &'a Bytes) -> Made<'a> {
-        Made { brought, length: 0, is_exact: true, bytes: Some(Vec::new()) }
-    }
-
-    /// The content; `None` if it is long and differs from the client's bytes, as nothing holds it then.
-    fn finish(self) -> Option<Stored> {
-        let is_exact = self.is_exact && self.length == self.brought.len();
-        let bytes = match self.bytes {
-            Some(bytes) => Bytes::new(bytes),
-            None if is_exact => self.brought.clone(),
-            None => return None,
-        };
-        Some(Stored { bytes, is_exact })
+impl Compared<'_> {
+    fn is_whole(&self) -> bool {
+        self.is_equal && self.length == self.brought.len()
     }
 }
 
-impl Write for Made<'_> {
+impl Write for Compared<'_> {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
         let end = self.length + piece.len();
-        self.is_exact = self.is_exact && self.brought.get(self.length..end) == Some(piece);
+        self.is_equal = self.is_equal && self.brought.get(self.length..end) == Some(piece);
         self.length = end;
-        self.bytes = self.bytes.take().filter(|_| end <= KEPT_BYTES_MAX);
-        if let Some(bytes) = &mut self.bytes {
-            bytes.extend_from_slice(piece);
-        }
         Ok(piece.len())
     }
 

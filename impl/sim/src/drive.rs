@@ -24,7 +24,7 @@ impl Simulation {
             match output {
                 Output::Send { to, packet } => self.send(node, to, packet),
                 Output::ResetElectionTimer => self.reset_election_timer(node),
-                Output::Answer { request, outcome } => answers.push((node, request, outcome)),
+                Output::Answer { request, outcome } => answers.push((request, outcome)),
             }
         }
         self.outputs = outputs;

@@ -5,8 +5,8 @@ use steadfast_guarantees::{
 };
 use steadfast_node::{Cluster, ContentCopy, NodeStorage};
 use steadfast_protocol::{
-    ContentId, Decisions, Entry, Epoch, LogIndex, NodeId, NodeSet, Outcome, Record, Replica,
-    RequestId, Role, Settings,
+    ContentId, Decisions, Entry, Epoch, LogIndex, NodeId, Outcome, Record, Replica, RequestId,
+    Role, Settings,
 };
 
 use crate::network::Scene;
@@ -129,8 +129,8 @@ impl Shadow {
 /// A node of a quiet cluster: whether it is idle, and has answered its clients.
 type Rest = (Mark, bool, bool);
 
-/// An answer to a client, with the node that gave it.
-pub(crate) type Answer = (NodeId, RequestId, Outcome);
+/// An answer to a client.
+pub(crate) type Answer = (RequestId, Outcome);
 
 /// Judges every step by the guarantees.
 #[derive(Default)]
@@ -159,45 +159,36 @@ impl Judge {
         shadow.records = Some(records[..shadow.mark.length.min(records.len())].to_vec());
     }
 
-    /// Brings the history up to date, and judges and returns the nodes that changed. `answers` are
-    /// those of this step.
+    /// Brings the history up to date after a step, and judges the step if it changed its node. `node` is
+    /// the only one that the step may have changed, and `answers` are those that it gave.
     pub(crate) fn judge(
         &mut self,
         scene: Scene<'_>,
         history: &mut History,
-        answers: &[Answer],
+        (node, answers): (Option<NodeId>, Vec<Answer>),
         now: Time,
         ledger: &mut Ledger,
-    ) -> NodeSet {
-        let shadows = self.shadows.iter().zip(scene.nodes.iter());
-        let differs = |shadow: &Shadow, at| shadow.records.is_some() || shadow.mark != Mark::of(at);
-        let changed = shadows.filter(|(shadow, at)| differs(shadow, at));
-        let changed = changed.map(|(_, at)| at.node.id()).chain(answers.iter().map(|it| it.0));
-        let changed: NodeSet = changed.collect();
-        if !changed.is_empty() {
-            let before = history.clone();
-            for node in changed.iter() {
-                let after = NodeView::of(&scene.nodes[node].node);
-                let before = self.shadows[node.index()].view(after.records);
-                let given = answers.iter().filter(|it| it.0 == node);
-                let given: Vec<_> = given.map(|(_, id, outcome)| (*id, outcome.clone())).collect();
-                ledger.count_step(node, &before, &after, &given);
-                history.on_stepped(&before, &after, given);
-            }
-            for node in changed.iter() {
-                let past = Some((node, &self.shadows[node.index()]));
-                let before = View { scene, history: &before, past };
-                let broken = broken_by_step(&before, &View::of(scene, history), node);
-                broken.iter().for_each(|it| history.note_broken(it));
-            }
-            for node in changed.iter() {
-                self.shadows[node.index()] = Shadow::of(&scene.nodes[node]);
-            }
+    ) {
+        let differs = |node: &NodeId| {
+            let shadow = &self.shadows[node.index()];
+            shadow.records.is_some() || shadow.mark != Mark::of(&scene.nodes[*node])
+        };
+        let changed = node.filter(|it| !answers.is_empty() || differs(it));
+        if let Some(node) = changed {
+            let (past, at) = (&self.shadows[node.index()], &scene.nodes[node]);
+            let after = NodeView::of(&at.node);
+            let before = past.view(after.records);
+            ledger.count_step(node, &before, &after, &answers);
+            let old_history = history.clone();
+            history.on_stepped(&before, &after, answers);
+            let before = View { scene, history: &old_history, past: Some((node, past)) };
+            let broken = broken_by_step(&before, &View::of(scene, history), node);
+            broken.iter().for_each(|it| history.note_broken(it));
+            self.shadows[node.index()] = Shadow::of(at);
         }
-        if self.has_come_to_rest(scene) || !changed.is_empty() {
+        if self.has_come_to_rest(scene) || changed.is_some() {
             self.judge_state(&View::of(scene, history), now);
         }
-        changed
     }
 
     /// Whether the cluster is quiet, and not as it was when it was last judged while it was quiet.

@@ -50,6 +50,8 @@ ledger! {
     acknowledged "writes acknowledged";
     /// Requests that were refused.
     refused "requests refused";
+    /// Requests at nodes that were down, which no node heard.
+    turned_away "requests at nodes that were down";
     /// Writes with an outcome that is unknown to their client.
     unknown "outcomes unknown";
     /// Linearizable reads that were answered.

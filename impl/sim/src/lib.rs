@@ -1,6 +1,31 @@
 //! A deterministic simulator of a Steadfast cluster: virtual time, a network with latency, cuts and
 //! healing, and disks that hold real log bytes and real contents.
 //!
+//! ```
+//! use std::time::Duration;
+//! use steadfast_guarantees::Status;
+//! use steadfast_protocol::Settings;
+//! use steadfast_sim::{Setup, Simulation};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut cluster = Simulation::new(Setup::new(Settings::new(3, 2, 2)?, 7)); // N, E, W; the seed
+//! cluster.settle()?;
+//! let leader = cluster.leader().expect("a settled cluster is led");
+//! let write = cluster.put(leader, "notes.txt", b"remember the milk");
+//! cluster.run_for(Duration::from_millis(50));
+//! assert_eq!(cluster.status(write), Some(Status::Done));
+//!
+//! cluster.crash(leader);
+//! cluster.run_for(Duration::from_secs(1));
+//! let next = cluster.leader().expect("the others elect one of them");
+//! assert_eq!(cluster.shown(next, "notes.txt"), Some(&b"remember the milk"[..]));
+//! assert!(cluster.broken().is_empty(), "every guarantee was judged at every step");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! `examples/scenario.rs` has a longer one: a cut, a write on each side, and the heal.
+//!
 //! It drives the very same [`Replica`](steadfast_protocol::Replica) that the model checker searches
 //! and that a server would run. Each run is a list of steps that the model can follow, and is
 //! judged by the same guarantees at every step.

@@ -7,12 +7,12 @@ use crate::Time;
 use crate::happening::Happening;
 use crate::nodes::Nodes;
 
-/// A happening, with the nodes that it changed as they were after it.
+/// A happening, with its node as it was after it.
 #[derive(Clone, Debug)]
 pub(crate) struct Moment {
     pub time: Time,
     pub happening: Happening,
-    pub after: Vec<(NodeId, Option<Replica>)>,
+    pub after: Option<(NodeId, Option<Replica>)>,
     /// The operations that ended for their clients.
     pub ended: Vec<Operation>,
     /// The guarantees that were found broken.
@@ -20,14 +20,14 @@ pub(crate) struct Moment {
 }
 
 impl Moment {
-    /// A moment after which these nodes have changed.
+    /// A moment after which this node may have changed.
     pub(crate) fn of(
         time: Time,
         happening: Happening,
-        changed: impl Iterator<Item = NodeId>,
+        changed: Option<NodeId>,
         nodes: &Nodes,
     ) -> Moment {
         let after = changed.map(|it| (it, nodes[it].node.replica().cloned()));
-        Moment { time, happening, after: after.collect(), ended: Vec::new(), broken: Vec::new() }
+        Moment { time, happening, after, ended: Vec::new(), broken: Vec::new() }
     }
 }

@@ -1,7 +1,7 @@
 //! The narrator: a run in words, written beside the run.
 
 use steadfast_guarantees::{GuaranteeId, History, Status};
-use steadfast_protocol::Replica;
+use steadfast_protocol::{NodeId, Replica};
 
 use crate::contents::Contents;
 use crate::moment::Moment;
@@ -32,6 +32,12 @@ impl Narrator {
         self.nodes = nodes.iter().map(|it| it.node.replica().cloned()).collect();
     }
 
+    /// Adds a line about a node that is no moment of the cluster.
+    pub(crate) fn say(&mut self, time: Time, node: NodeId, what: String, contents: &Contents) {
+        self.timeline(contents);
+        self.timeline.say(time, Some(node), what);
+    }
+
     /// Adds a moment, to be narrated later.
     pub(crate) fn note(
         &mut self,
@@ -59,7 +65,7 @@ impl Narrator {
     pub(crate) fn timeline(&mut self, contents: &Contents) -> &Timeline {
         for moment in std::mem::take(&mut self.moments) {
             let mut after = self.nodes.clone();
-            for (node, replica) in &moment.after {
+            if let Some((node, replica)) = &moment.after {
                 after[node.index()].clone_from(replica);
             }
             let words = Words { before: &self.nodes, after: &after, contents };

@@ -122,10 +122,22 @@ impl Cast<'_> {
         elect: u8,
         write: u8,
     ) -> Result<Teller, ScenarioError> {
+        self.begin_with(name, title, elect, write, |setup| setup)
+    }
+
+    /// As [`Cast::begin`], with a setup that the scenario changes.
+    fn begin_with(
+        &self,
+        name: &'static str,
+        title: &str,
+        elect: u8,
+        write: u8,
+        change: impl FnOnce(Setup) -> Setup,
+    ) -> Result<Teller, ScenarioError> {
         let (elect, write) = (self.elect.unwrap_or(elect), self.write.unwrap_or(write));
         let settings = Settings::new(self.nodes, elect, write)?;
         let setup = Setup { name: name.to_owned(), ..Setup::new(settings, self.seed) };
-        let mut simulation = Simulation::new(setup);
+        let mut simulation = Simulation::new(change(setup));
         if let Some(observer) = self.observer {
             simulation.observe(observer());
         }

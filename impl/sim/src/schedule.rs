@@ -10,7 +10,7 @@ use steadfast_guarantees::GuaranteeId;
 use crate::{Ledger, Plan, Setup, Simulation, Time};
 
 /// A cluster, with its requests and faults in time.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Schedule {
     /// The cluster.
     pub setup: Setup,

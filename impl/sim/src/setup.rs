@@ -10,7 +10,7 @@ use steadfast_protocol::{Decisions, Limits, Parameters, Settings, Steadfast};
 use steadfast_trace::Network;
 
 /// The parts of a simulated cluster, and their speeds.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Setup {
     /// Its name in traces.
     pub name: String,

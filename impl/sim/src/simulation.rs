@@ -1,5 +1,6 @@
 //! The simulation: a cluster, its future and its past.
 
+use std::fmt;
 use std::time::Duration;
 
 use steadfast_guarantees::{ClusterView, GuaranteeId, History, guarantees, holds};
@@ -21,16 +22,19 @@ use crate::recorder::Recorder;
 use crate::timeline::Timeline;
 use crate::{Ledger, Plan, Random, Setup, Time};
 
-/// A function that is called after every step.
-pub type Observer = Box<dyn FnMut(&Step, &Simulation)>;
+/// A function that is called after every step. It moves to another thread with its simulation.
+pub type Observer = Box<dyn FnMut(&Step, &Simulation) + Send>;
 
 /// A simulated cluster.
 ///
 /// The same [`Setup`] and the same calls give the same run, byte for byte, on every machine.
 ///
-/// A call or a plan for a node that the cluster does not have changes nothing, as does one that the
-/// state of the node rules out: a crash of a node that is down, for example. Queries about such a node
-/// return nothing.
+/// A fault of a node that the cluster does not have changes nothing, as does one that the state of
+/// the node rules out: a crash of a node that is down, for example. A request at such a node is
+/// refused, and queries about it return nothing.
+///
+/// A simulation can move between threads and uses none itself: its [`Observer`] is `Send`, as are all
+/// its parts.
 pub struct Simulation {
     pub(crate) setup: Setup,
     pub(crate) agenda: Agenda,
@@ -66,6 +70,17 @@ pub enum Unsettled {
     /// Nothing is under way any more, and the cluster has no leader or has not finished.
     #[error("nothing is under way any more, and yet the cluster is not at rest")]
     NotAtRest,
+}
+
+impl fmt::Debug for Simulation {
+    /// The setup in short, and where the run is.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Simulation");
+        shown.field("name", &self.setup.name).field("seed", &self.setup.seed);
+        shown.field("settings", &self.setup.settings).field("now", &self.now());
+        shown.field("up", &self.up()).field("leader", &self.leader());
+        shown.field("broken", &self.broken()).finish_non_exhaustive()
+    }
 }
 
 impl Simulation {

@@ -8,7 +8,7 @@ use steadfast_protocol::{Consistency, Content, ContentId, Input, Intent, NodeId,
 use crate::Simulation;
 use crate::agenda::Event;
 use crate::contents::Stored;
-use crate::happening::{Delivery, Happening};
+use crate::happening::Happening;
 use crate::judge::Answer;
 use crate::moment::Moment;
 use crate::network::Scene;
@@ -45,41 +45,27 @@ impl Simulation {
             return self.network.channels.park(from, to, at);
         }
         if self.is_ordered() {
-            self.deliver(from, to, at);
+            let delivery = self.network.channels.take(from, to, at);
+            self.happen(Happening::Deliver(delivery));
             return self.wake(from, to);
         }
         let at = self.network.channels.swap_with_first_equal(from, to, at);
         let (loss, doubling) = (self.setup.loss_per_mille, self.setup.duplication_per_mille);
         let mut random = self.random(Chance::Loss, [from.0, to.0, kind]);
         if random.chance(loss) {
-            self.lose(from, to, at);
+            let delivery = self.network.channels.take(from, to, at);
+            self.happen(Happening::Drop(delivery));
         } else if random.chance(doubling) {
-            self.double(from, to, at);
+            self.ledger.doubled += 1;
+            let delivery = self.network.channels.look_at(from, to, at);
+            self.happen(Happening::Duplicate(delivery));
             let again = self.agenda.now() + random.duration(&self.setup.latency);
             self.agenda.add(again, Event::Arrival { from, to, flight });
         } else {
             let overtakes = self.network.channels.overtakes(from, to, at);
             self.ledger.overtakings += u64::from(overtakes);
-            self.deliver(from, to, at);
-        }
-    }
-
-    fn deliver(&mut self, from: NodeId, to: NodeId, nth: usize) {
-        if let Some(packet) = self.network.channels.take(from, to, nth) {
-            self.happen(Happening::Deliver(Delivery { from, to, nth, packet }));
-        }
-    }
-
-    fn lose(&mut self, from: NodeId, to: NodeId, nth: usize) {
-        if let Some(packet) = self.network.channels.take(from, to, nth) {
-            self.happen(Happening::Drop(Delivery { from, to, nth, packet }));
-        }
-    }
-
-    fn double(&mut self, from: NodeId, to: NodeId, nth: usize) {
-        if let Some(packet) = self.network.channels.get(from, to, nth).cloned() {
-            self.ledger.doubled += 1;
-            self.happen(Happening::Duplicate(Delivery { from, to, nth, packet }));
+            let delivery = self.network.channels.take(from, to, at);
+            self.happen(Happening::Deliver(delivery));
         }
     }
 
@@ -186,10 +172,10 @@ impl Simulation {
         }
         let scene = Scene::of(&self.setup, &self.nodes, &self.network);
         let now = self.agenda.now();
-        let changed = self.judge.judge(scene, &mut self.history, &answers, now, &mut self.ledger);
+        let did = (step.node(), answers);
+        self.judge.judge(scene, &mut self.history, did, now, &mut self.ledger);
         if self.setup.narrated {
-            let changed = changed.iter().chain(step.node());
-            let moment = Moment::of(now, happening, changed, &self.nodes);
+            let moment = Moment::of(now, happening, step.node(), &self.nodes);
             self.narrator.note(moment, &self.history, self.judge.broken(), &self.contents);
         }
         if let Some(mut observer) = self.observer.take() {

@@ -280,6 +280,15 @@ fn described(change: &Change) -> String {
     }
 }
 
+pub(crate) fn verb_of(kind: WriteKind) -> &'static str {
+    match kind {
+        WriteKind::Put => "put",
+        WriteKind::Delete => "delete",
+        WriteKind::Resolve => "resolve",
+        WriteKind::Restore(_) => "restore",
+    }
+}
+
 fn verb(intent: &Intent) -> &'static str {
     match intent {
         Intent::Put(_) => "put",

@@ -6,7 +6,7 @@ use steadfast_guarantees::{GuaranteeId, OperationKind, Status};
 use steadfast_protocol::{
     Change, Content, ContentId, Dot, Halt, NodeId, RequestId, Sequence, Settings,
 };
-use steadfast_sim::{Plan, RunFailure, Schedule, Setup, Simulation};
+use steadfast_sim::{Ledger, Plan, RunFailure, Schedule, Setup, Simulation};
 
 fn cluster(nodes: u8, elect: u8, write: u8, seed: u64) -> Simulation {
     Simulation::new(Setup::new(Settings::new(nodes, elect, write).expect("legal settings"), seed))
@@ -233,7 +233,7 @@ fn a_call_or_a_plan_for_a_node_outside_the_cluster_changes_nothing() {
         let write = cluster.put(leader, "a", b"kept");
         cluster.run_for(Duration::from_secs(1));
         assert_eq!(cluster.status(write), Some(Status::Done));
-        (cluster.digest(), *cluster.ledger())
+        (cluster.digest(), Ledger { turned_away: 0, ..*cluster.ledger() })
     };
     let expected = run(&|_| {});
     for node in [NodeId(3), NodeId(8), NodeId(255)] {
@@ -247,13 +247,18 @@ fn ask_everything_of(node: NodeId, cluster: &mut Simulation) {
     let second = Duration::from_secs(1);
     let dot = Dot { origin: NodeId(0), sequence: Sequence(1) };
     let request = cluster.put(node, "a", b"short");
-    cluster.put(node, "a", vec![1; 5_000]);
-    cluster.resolve(node, "a", b"short");
-    cluster.delete(node, "a");
-    cluster.restore(node, "a", dot);
-    cluster.read(node, "a");
-    cluster.read_stale(node, "a");
+    let requests = [
+        request,
+        cluster.put(node, "a", vec![1; 5_000]),
+        cluster.resolve(node, "a", b"short"),
+        cluster.delete(node, "a"),
+        cluster.restore(node, "a", dot),
+        cluster.read(node, "a"),
+        cluster.read_stale(node, "a"),
+    ];
     cluster.retry(node, request);
+    assert!(requests.iter().all(|it| cluster.status(*it) == Some(Status::Refused)));
+    assert_eq!(cluster.ledger().turned_away, 7);
     cluster.crash(node);
     cluster.crash_losing_tail(node);
     assert!(!cluster.crash_tearing(node));
@@ -289,6 +294,50 @@ fn ask_everything_of(node: NodeId, cluster: &mut Simulation) {
         (cluster.unsynced(node), cluster.starts(node), cluster.versions(node, "a")),
         (0, 0, 0)
     );
+}
+
+#[test]
+fn a_request_at_a_node_that_is_down_is_refused_and_no_node_hears_it() {
+    let (mut cluster, leader) = led(3, 2, 2, 19);
+    cluster.crash(leader);
+    let refused = [cluster.put(leader, "a", b"unheard"), cluster.read_stale(leader, "a")];
+    assert_eq!(refused.map(|it| cluster.status(it)), [Some(Status::Refused); 2]);
+    assert_eq!((cluster.ledger().turned_away, cluster.history().operations().len()), (2, 0));
+    let text = cluster.timeline().to_string();
+    assert!(text.contains("is down: the client of put a is refused"), "{text}");
+
+    // The ids of the requests that nodes hear are the same as without the refused ones.
+    cluster.settle().expect("a healed cluster settles");
+    let leader = cluster.leader().expect("a leader");
+    let write = cluster.put(leader, "b", b"heard");
+    assert_eq!((write.number, refused.contains(&write)), (0, false));
+    cluster.retry(leader, refused[0]);
+    cluster.run_for(Duration::from_millis(100));
+    assert_eq!((cluster.status(write), cluster.shown(leader, "a")), (Some(Status::Done), None));
+    assert_eq!(cluster.trace().scope.bounds.retries, 0, "no node hears the retry either");
+    let unasked = RequestId { number: 2, ..refused[0] };
+    assert_eq!(cluster.status(unasked), None, "nobody has made it");
+    assert!(cluster.broken().is_empty(), "{:?}", cluster.broken());
+}
+
+#[test]
+fn a_simulation_goes_on_in_another_thread_and_shows_where_it_is() {
+    let (mut cluster, leader) = led(3, 2, 2, 20);
+    cluster.observe(Box::new(|_, _| {}));
+    let mut moved = std::thread::spawn(move || {
+        cluster.put(leader, "a", b"short");
+        cluster
+    })
+    .join()
+    .expect("no panic");
+    moved.settle().expect("a cluster without faults settles");
+    assert_eq!(moved.shown(leader, "a"), Some(&b"short"[..]));
+    let shown = format!("{moved:?}");
+    for part in
+        ["Simulation { name: \"simulation\", seed: 20, ", "leader: Some(", "broken: [], .. }"]
+    {
+        assert!(shown.contains(part), "{shown}");
+    }
 }
 
 #[test]

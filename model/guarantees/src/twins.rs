@@ -1,6 +1,8 @@
 //! Variants of the protocol, and twins: variants with one decision deliberately wrong, which a guarantee
 //! must catch.
 
+use std::fmt;
+
 use steadfast_protocol::{
     Counter, Decisions, Digest, Dot, Entry, Epoch, LogIndex, NodeId, NodeSet, Record, Sequence,
     SessionId, Settings, Tag, VersionVector, Writing,
@@ -19,8 +21,14 @@ pub struct Variant {
     pub decisions: &'static dyn Decisions,
 }
 
+impl fmt::Debug for Variant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Variant").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
 /// A variant that a guarantee must catch.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Twin {
     /// The variant, with the wrong decision.
     pub variant: Variant,

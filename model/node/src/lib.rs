@@ -1,5 +1,51 @@
 //! A replica in its surroundings, written once.
 //!
+//! ```
+//! use steadfast_node::{ContentCopy, Node, NodeStorage, Output};
+//! use steadfast_protocol::{
+//!     Base, Content, ContentId, Identity, Input, Intent, LogIndex, NodeId, Outcome, Parameters, Path,
+//!     Payload, Record, RequestId, Settings, Steadfast, WriteRequest,
+//! };
+//!
+//! /// A log in memory, for a node without contents beside its log. A crash would take all of it.
+//! struct Memory(Vec<Record>);
+//!
+//! impl NodeStorage for Memory {
+//!     fn records(&self) -> &[Record] { &self.0 }
+//!     fn synced(&self) -> LogIndex { LogIndex(self.0.len() as u64) }
+//!     fn append(&mut self, records: Vec<Record>) { self.0.extend(records) }
+//!     fn copy(&self, _: ContentId) -> ContentCopy { ContentCopy::Missing }
+//!     fn contents(&self) -> impl Iterator<Item = ContentId> { std::iter::empty() }
+//!     fn store(&mut self, _: Payload, _: NodeId) {}
+//!     fn is_storing(&self) -> bool { false }
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let identity = Identity { node: NodeId(0), settings: Settings::new(1, 1, 1)? };
+//! let storage = Memory(vec![Record::Identity(identity)]);
+//! let mut node = Node::new(identity, Parameters::default(), storage);
+//! node.start(&Steadfast)?;
+//!
+//! let write = WriteRequest {
+//!     request: RequestId { client: 1, number: 1 },
+//!     path: Path::new("notes.txt"),
+//!     intent: Intent::Put(Content::Inline(b"remember the milk".as_slice().into())),
+//!     base: Base::Visible,
+//! };
+//! let mut outputs = Vec::new();
+//! for input in [Input::ElectionTimeout, Input::Write(write)] {
+//!     node.hear(input, &Steadfast, &mut outputs);
+//!     // This storage syncs at once, and the driver reports it.
+//!     node.hear(Input::Synced(node.storage().synced()), &Steadfast, &mut outputs);
+//! }
+//! assert!(matches!(
+//!     outputs.last(),
+//!     Some(Output::Answer { outcome: Outcome::Acknowledged { .. }, .. })
+//! ));
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! A [`Node`] owns a [`Replica`](steadfast_protocol::Replica) and its [`NodeStorage`]. It passes an input to
 //! the replica, performs the effects on the storage in the order in which the replica returned them,
 //! passes the inputs that follow at once to the replica as well, and returns the messages and answers

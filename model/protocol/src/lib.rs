@@ -12,7 +12,7 @@
 //!
 //! The crate `steadfast-node` drives a replica for you: you give it a storage, and it returns the
 //! messages and answers that leave the node. This section is the contract that a driver must keep. The
-//! example drives two nodes whose disks sync at once:
+//! example drives two nodes whose disks sync at once; `examples/by_hand.rs` gives each input by hand:
 //!
 //! ```
 //! use std::collections::VecDeque;

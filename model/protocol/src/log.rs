@@ -157,10 +157,11 @@ impl Log {
     /// This log with the entries of a message behind it, as far as they follow it without a gap. The
     /// message has the entries of each origin in order.
     pub(crate) fn followed_by(&self, entries: &[Entry]) -> Followed<'_> {
-        let mut followed = Followed { log: self, digests: Default::default() };
+        let mut followed = Followed { log: self, digests: Vec::new() };
         for entry in entries {
             let origin = entry.dot.origin;
             let (length, last) = (followed.length(origin), followed.last(origin));
+            followed.digests.resize_with(NODES_MAX.into(), Vec::new);
             if entry.dot.sequence == length.next()
                 && let Some(digests) = followed.digests.get_mut(origin.index())
             {
@@ -192,7 +193,8 @@ impl Log {
 /// A log and, behind it, the digests of entries that may follow.
 pub(crate) struct Followed<'a> {
     log: &'a Log,
-    digests: [Vec<Digest>; NODES_MAX as usize],
+    /// For each origin the digests of its entries; empty if no entry follows, as after most messages.
+    digests: Vec<Vec<Digest>>,
 }
 
 impl Followed<'_> {

@@ -269,7 +269,8 @@ impl Replica {
         [self.id()].into_iter().collect()
     }
 
-    fn linked_peers(&self) -> Vec<NodeId> {
+    /// The peers with which this node has a session, as a set that outlives changes of the node.
+    fn linked_set(&self) -> NodeSet {
         self.linked().collect()
     }
 

@@ -1,9 +1,10 @@
 //! The user's files that a simulation is told on: those of a directory and of the directories below it.
+//!
+//! A file is called by its path from the directory. A link to a file is read as that file; a link to a
+//! directory is left out, so that the walk ends and stays below the directory that the user named.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use steadfast_output::warn;
@@ -23,18 +24,10 @@ const NAMES_MAX: usize = 100_000;
 /// Takes in all files below a directory, in the order of their names. Files that cannot be used are named and
 /// left out.
 pub(super) fn read(directory: &Path, files: &MappedFiles) -> Result<Vec<Source>, Failure> {
-    let mut walk = Walk {
-        root: directory,
-        files,
-        sources: Vec::new(),
-        seen: BTreeSet::new(),
-        names: 0,
-        waiting: Vec::new(),
-    };
+    let mut walk =
+        Walk { root: directory, files, sources: Vec::new(), names: 0, waiting: Vec::new() };
     let failed =
         |error: io::Error| Failure::io(format!("cannot read {}", shown(directory)), &error);
-    let metadata = fs::metadata(directory).map_err(failed)?;
-    walk.seen.insert((metadata.dev(), metadata.ino()));
     walk.enter(directory).map_err(failed)?;
     while let Some(path) = walk.waiting.pop() {
         walk.visit(&path)?;
@@ -50,8 +43,6 @@ struct Walk<'a> {
     root: &'a Path,
     files: &'a MappedFiles,
     sources: Vec<Source>,
-    /// The directories that were entered, by device and inode: links may lead in circles.
-    seen: BTreeSet<(u64, u64)>,
     names: usize,
     /// The paths to come, the next one last.
     waiting: Vec<PathBuf>,
@@ -96,7 +87,7 @@ impl Walk<'_> {
     fn take_in(&mut self, path: &Path) -> Result<(), Refusal> {
         let metadata = fs::metadata(path)?;
         if metadata.is_dir() {
-            return self.take_in_directory(path, (metadata.dev(), metadata.ino()));
+            return self.take_in_directory(path);
         }
         let name = path.strip_prefix(self.root).unwrap_or(path).to_str();
         let name = name.ok_or_else(|| left_out("its name is not UTF-8"))?.to_owned();
@@ -117,9 +108,9 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn take_in_directory(&mut self, path: &Path, place: (u64, u64)) -> Result<(), Refusal> {
-        if !self.seen.insert(place) {
-            return Err(left_out("it is a directory that was already read"));
+    fn take_in_directory(&mut self, path: &Path) -> Result<(), Refusal> {
+        if path.is_symlink() {
+            return Err(left_out("it is a link to a directory, and such links are not followed"));
         }
         match self.enter(path)? {
             0 => Err(left_out("it is an empty directory")),

@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 use std::time::Duration;
 
 use steadfast_guarantees::{GuaranteeId, Status, guarantees};
-use steadfast_protocol::{NodeId, Replica, RequestId};
+use steadfast_protocol::{NodeId, Path, Replica, RequestId};
 use steadfast_trace::Trace;
 
 use crate::contents::are_equal;
@@ -159,6 +159,23 @@ impl Teller {
         let is_open = |it: &Simulation| it.status(request) == Some(Status::Pending);
         self.cluster.run_until(WAIT_MAX, |it| !is_open(it));
         self.cluster.status(request) == Some(Status::Done)
+    }
+
+    /// Puts a file and waits until every node that is up shows it and the client has its answer.
+    /// Returns whether the answer is an acknowledgement, and how long this took.
+    pub(super) fn put_everywhere(&mut self, node: NodeId, source: &Source) -> (bool, Duration) {
+        let begin = self.cluster.now();
+        let request = self.cluster.put(node, &source.name, source.bytes.clone());
+        let path = Path::new(source.name.as_str());
+        let shows =
+            |it: &Replica| it.files().visible(&path).is_some_and(|it| it.request == request);
+        let is_everywhere = |it: &Simulation| {
+            it.up().iter().all(|node| it.replica(node).is_some_and(shows))
+                && it.status(request) != Some(Status::Pending)
+        };
+        self.cluster.run_until(WAIT_MAX, is_everywhere);
+        let is_acknowledged = self.cluster.status(request) == Some(Status::Done);
+        (is_acknowledged, self.cluster.now().since(begin))
     }
 
     /// Puts a file and waits for the answer.

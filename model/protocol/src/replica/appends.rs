@@ -15,7 +15,7 @@ impl Replica {
             if retransmits && turn.decisions.rewinds() {
                 leadership.peers.iter_mut().for_each(|progress| progress.rewind(&base));
             }
-            self.linked_peers().into_iter().for_each(|peer| self.send_append(peer, turn));
+            self.linked_set().iter().for_each(|peer| self.send_append(peer, turn));
         }
         if retransmits {
             self.request_votes_again(turn);
@@ -141,7 +141,7 @@ impl Replica {
             return;
         }
         self.acknowledge_writes(turn);
-        for peer in self.linked_peers() {
+        for peer in self.linked_set().iter() {
             while let Some(entries) = self.next_entries(peer, turn) {
                 self.send_entries(peer, entries, turn);
             }

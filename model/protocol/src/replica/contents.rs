@@ -276,12 +276,12 @@ impl Replica {
         if self.contents.wants.is_empty() {
             return;
         }
-        let linked = self.linked_peers();
+        let linked = self.linked_set();
         let leader = self.promise().node;
         let mut asked = Vec::new();
         for want in self.contents.wants.iter_mut().filter(|it| !it.storing && it.asked.is_none()) {
-            let order = first.into_iter().chain([leader]).chain(linked.iter().copied());
-            let is_open = |peer: &NodeId| linked.contains(peer) && !want.lacking.contains(*peer);
+            let order = first.into_iter().chain([leader]).chain(linked.iter());
+            let is_open = |peer: &NodeId| linked.contains(*peer) && !want.lacking.contains(*peer);
             want.asked = order.into_iter().find(is_open);
             asked.extend(want.asked.map(|peer| (peer, want.content)));
         }

@@ -49,7 +49,7 @@ impl Replica {
     pub(super) fn request_votes_again(&mut self, turn: &mut Turn<'_>) {
         if let Role::Candidate(ballots) = &self.role {
             let voters: NodeSet = ballots.iter().map(|it| it.voter).collect();
-            let missing = self.linked_peers().into_iter().filter(|it| !voters.contains(*it));
+            let missing = self.linked_set().iter().filter(|it| !voters.contains(*it));
             missing.for_each(|peer| self.request_vote(peer, turn));
         }
     }
@@ -147,7 +147,7 @@ impl Replica {
         let leadership = Leadership { tag, base, peers, writes, reads, heard, checked_at };
         self.role = Role::Leader(leadership);
         turn.effects.push(Effect::ResetElectionTimer);
-        self.linked_peers().into_iter().for_each(|peer| self.send_append(peer, turn));
+        self.linked_set().iter().for_each(|peer| self.send_append(peer, turn));
     }
 
     /// Steps down if this leader's disk hangs, that is, records that were unsynced when the timer ran out

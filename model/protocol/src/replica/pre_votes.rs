@@ -15,7 +15,7 @@ impl Replica {
             _ => self.alone(),
         };
         self.role = Role::PreCandidate(granted);
-        for peer in self.linked_peers().into_iter().filter(|peer| !granted.contains(*peer)) {
+        for peer in self.linked_set().iter().filter(|peer| !granted.contains(*peer)) {
             self.send(peer, Message::PreVoteRequest(PreVote { epoch }), turn);
         }
     }

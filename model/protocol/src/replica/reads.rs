@@ -63,7 +63,7 @@ impl Replica {
             confirmed: [own].into_iter().collect(),
         });
         if !turn.decisions.confirms_read(self.settings(), self.alone()) {
-            self.linked_peers().into_iter().for_each(|peer| self.send_append(peer, turn));
+            self.linked_set().iter().for_each(|peer| self.send_append(peer, turn));
         }
         self.answer_reads(turn);
     }
@@ -93,6 +93,10 @@ impl Replica {
         let Role::Leader(leadership) = &mut self.role else {
             return;
         };
+        // For speed only: most steps find no read that waits.
+        if leadership.reads.is_empty() {
+            return;
+        }
         let (done, waiting) = std::mem::take(&mut leadership.reads).into_iter().partition(|read| {
             synced.includes(&read.vv) && turn.decisions.confirms_read(settings, read.confirmed)
         });
