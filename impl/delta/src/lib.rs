@@ -38,6 +38,8 @@
 //!
 //! Invariant: this crate does not know nodes, entries or paths.
 
+#![warn(missing_debug_implementations)]
+
 const _: () = assert!(usize::BITS == 64, "offsets in contents are kept as usize");
 
 mod anchors;
