@@ -13,7 +13,23 @@
 //!
 //! [`diff`] needs both versions in memory, mapped or read. A patch is applied into fresh memory
 //! ([`apply`]), piece by piece ([`apply_stream`]), or in place on a file so that a crash leaves the
-//! old or the new version ([`InPlacePlan`]). The crate opens no file and knows no socket.
+//! old or the new version ([`InPlacePlan`]). Old contents and files changed in place are
+//! [`std::fs::File`]s, bytes in memory, or types of your own ([`OldContent`], [`PatchedFile`]). The crate
+//! opens no file and knows no socket.
+//!
+//! # Optimisation
+//!
+//! The crate works byte by byte, in loops that the compiler has to optimise: without that, as in
+//! Cargo's `dev` profile, it takes a hundred times as long. Let Cargo optimise it also in debug builds, by
+//! these lines in the manifest of your workspace:
+//!
+//! ```toml
+//! [profile.dev.package.steadfast-delta]
+//! opt-level = 3
+//! ```
+//!
+//! The crates that hash and sum for it can be optimised in the same way: `blake3`, `twox-hash`,
+//! `zstd-sys`; `[profile.dev.package."*"]` covers all dependencies.
 //!
 //! Where only one end has the old version there is [`remote`], an exchange of messages. Both ends
 //! refer to contents by the names that [`manifest`] gives them.
