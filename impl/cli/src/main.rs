@@ -34,7 +34,7 @@ enum Command {
     Delta(delta::Command),
     /// Runs five scenarios of a simulated cluster on real bytes.
     Simulate(simulate::Options),
-    /// Shows and verifies a write-ahead log.
+    /// Shows, verifies and salvages a write-ahead log.
     #[command(subcommand)]
     Wal(wal::Command),
 }

@@ -1,6 +1,8 @@
-//! `steadfast wal`: shows a log and its damage. Nothing is changed.
+//! `steadfast wal`: shows a log and its damage, and copies its records. The log is not changed.
 
 mod cat;
+mod records;
+mod salvage;
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -8,14 +10,18 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use self::cat::Cat;
+use self::salvage::Salvage;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use steadfast_output::exit_code::{BROKEN, IO};
 use steadfast_output::{StandardOutput, warn};
 use steadfast_wal::disk::Call;
 use steadfast_wal::{
-    Batch, Damage, DamagedPart, Inspection, Location, OpenError, RealDisk, inspect,
+    Batch, Case, Damage, DamagedPart, Inspection, Location, OpenError, RealDisk, inspect,
+    try_inspect,
 };
+
+use crate::failure::Failure;
 
 /// How many bytes of a record `dump` shows.
 const SHOWN_BYTES: usize = 16;
@@ -25,8 +31,11 @@ const NO_LOG: &str =
     "DIR is the directory of a log, with a file `checkpoint` and files `segment-` and a number";
 /// Advice for a damaged log.
 const SALVAGE: &str = "`steadfast wal cat --salvage DIR` writes the records of every whole batch, also behind the damage";
+/// Advice for a damaged log whose beginning is intact.
+const SALVAGE_INTO: &str =
+    "`steadfast wal salvage DIR NEW` makes a new log of all that stands before the damage";
 
-/// Shows and verifies a write-ahead log.
+/// Shows, verifies and salvages a write-ahead log.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Prints every batch with its location, and its records.
@@ -38,7 +47,17 @@ pub(crate) enum Command {
     /// They are the records that `verify` counts; with `--salvage` also those in whole batches behind the
     /// damage. Exit code 1 says that the log is damaged or its tail uncertain; the message names the
     /// records that are lost, as far as known.
+    ///
+    /// A log that a process has open cannot be read by another: its checkpoints give segments up, and
+    /// the log writes to them again. The process itself reads its log with `Log::read_from`.
     Cat(Cat),
+    /// Makes a new log of all that `verify` calls intact.
+    ///
+    /// That is the state of the checkpoint and the records behind it, of a damaged log up to the
+    /// damage. The records keep their numbers, the log its id, and DIR is not changed. NEW appears when
+    /// it is complete, and is readable by you alone. Exit code 1 says that records are lost or the tail of
+    /// DIR is uncertain; NEW is there all the same.
+    Salvage(Salvage),
 }
 
 /// Which log, and how it is shown.
@@ -58,11 +77,37 @@ pub(crate) fn run(command: &Command) -> ExitCode {
         Command::Dump(target) => dump(target),
         Command::Verify(target) => verify(target),
         Command::Cat(cat) => cat.run(),
+        Command::Salvage(salvage) => salvage.run(),
     };
-    result.unwrap_or_else(|error| {
-        warn(format_args!("steadfast: cannot write to standard output: {error}"));
-        ExitCode::from(IO)
-    })
+    result.unwrap_or_else(|failure| failure.report())
+}
+
+/// A failure to write data to standard output.
+fn unwritten(error: impl Into<io::Error>) -> Failure {
+    Failure::io("cannot write to standard output", &error.into())
+}
+
+/// Why no more of a log is shown.
+enum Stop {
+    /// The log itself.
+    Log(OpenError),
+    /// The output.
+    Output(Failure),
+}
+
+impl From<OpenError> for Stop {
+    fn from(error: OpenError) -> Stop {
+        Stop::Log(error)
+    }
+}
+
+/// The verdict on a log, unless the output failed before there was one.
+fn verdict_of<T>(shown: Result<T, Stop>) -> Result<Result<T, OpenError>, Failure> {
+    match shown {
+        Ok(shown) => Ok(Ok(shown)),
+        Err(Stop::Log(error)) => Ok(Err(error)),
+        Err(Stop::Output(failure)) => Err(failure),
+    }
 }
 
 /// A batch as `dump` shows it.
@@ -139,31 +184,29 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-fn dump(target: &Target) -> io::Result<ExitCode> {
-    let mut out = io::BufWriter::new(StandardOutput::for_data()?);
-    let mut written = Ok(());
-    let result = inspect_directory(&target.directory, &mut |location, batch| {
-        if written.is_ok() {
-            let batch = DumpedBatch::of(location, batch);
-            written = if target.json {
-                serde_json::to_writer(&mut out, &batch)
-                    .map_err(io::Error::from)
-                    .and_then(|()| writeln!(out))
-            } else {
-                batch.show(&mut out)
-            };
-        }
+fn dump(target: &Target) -> Result<ExitCode, Failure> {
+    let mut out = io::BufWriter::new(StandardOutput::for_data().map_err(unwritten)?);
+    let shown = try_inspect(&RealDisk::new(&target.directory), &mut |location, batch| {
+        let batch = DumpedBatch::of(location, batch);
+        let written = if target.json { json_line(&mut out, &batch) } else { batch.show(&mut out) };
+        written.map_err(|it| Stop::Output(unwritten(it)))
     });
-    written?;
-    out.flush()?;
-    Ok(report(&target.directory, &result, Some(SALVAGE)))
+    let result = verdict_of(shown)?;
+    out.flush().map_err(unwritten)?;
+    Ok(report(&target.directory, &result, &[SALVAGE_INTO, SALVAGE]))
+}
+
+/// Writes a value as a line of JSON.
+fn json_line(out: &mut impl io::Write, value: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, value)?;
+    writeln!(out)
 }
 
 /// Prints the damage of a log whose records were shown, if there is any, with advice for damage.
 fn report(
     directory: &Path,
     result: &Result<Inspection, OpenError>,
-    for_damage: Option<&str>,
+    for_damage: &[&str],
 ) -> ExitCode {
     match result {
         Ok(inspection) if inspection.tail.is_uncertain() => {
@@ -179,19 +222,21 @@ fn report(
     }
 }
 
-/// Prints what to do next after an error, if there is something to do.
-fn help(error: &OpenError, for_damage: Option<&str>) {
-    let advice = match error {
-        OpenError::Disk(it) if it.call == Call::List => Some(NO_LOG),
+/// Prints the next steps after an error, if there are any.
+fn help(error: &OpenError, for_damage: &[&str]) {
+    let advice: &[&str] = match error {
+        OpenError::Disk(it) if it.call == Call::List => &[NO_LOG],
         OpenError::NoLog { .. } | OpenError::ForeignFile { .. } | OpenError::NotALog { .. } => {
-            Some(NO_LOG)
+            &[NO_LOG]
         }
         OpenError::Damaged { .. } => for_damage,
-        OpenError::InUse { .. } => Some("try again when that process has closed the log"),
-        _ => None,
+        OpenError::InUse { .. } => &["try again when that process has closed the log"],
+        _ => &[],
     };
-    if let Some(advice) = advice {
-        warn(format_args!("  help: {advice}"));
+    let has_checkpoint = damage_of(error)
+        .is_none_or(|it| !matches!(it.case, Case::LostCheckpoint | Case::DamagedCheckpoint));
+    for line in advice.iter().filter(|it| has_checkpoint || **it != SALVAGE_INTO) {
+        warn(format_args!("  help: {line}"));
     }
 }
 
@@ -216,9 +261,9 @@ struct Verdict {
     checkpoint_through: Option<u64>,
 }
 
-fn verify(target: &Target) -> io::Result<ExitCode> {
+fn verify(target: &Target) -> Result<ExitCode, Failure> {
     let (mut batches, mut records) = (0, 0);
-    let result = inspect_directory(&target.directory, &mut |_, batch| {
+    let result = inspect(&RealDisk::new(&target.directory), &mut |_, batch| {
         batches += 1;
         records += u64::from(batch.header.count);
     });
@@ -235,10 +280,10 @@ fn verify(target: &Target) -> io::Result<ExitCode> {
     match verdict.show(target.json) {
         // The reader is gone; the exit code still shows the verdict.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-        result => result?,
+        result => result.map_err(unwritten)?,
     }
     if let (Err(error), false) = (&result, target.json) {
-        help(error, Some(SALVAGE));
+        help(error, &[SALVAGE_INTO, SALVAGE]);
     }
     Ok(code)
 }
@@ -303,13 +348,6 @@ fn failed(directory: &Path, error: &OpenError) -> Verdict {
         last: None,
         checkpoint_through: None,
     }
-}
-
-fn inspect_directory(
-    directory: &Path,
-    visit: &mut dyn FnMut(Location, &Batch<'_>),
-) -> Result<Inspection, OpenError> {
-    inspect(&RealDisk::new(directory), visit)
 }
 
 fn damage_of(error: &OpenError) -> Option<&Damage> {

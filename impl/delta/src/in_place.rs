@@ -17,6 +17,7 @@
 //! that an interrupted replay leaves, and false of all other contents. A journal that belongs to another file
 //! must be kept and not replayed.
 
+mod files;
 mod journal;
 mod planner;
 
@@ -30,29 +31,9 @@ use crate::sum::{SUM_BLOCK, Sum};
 use crate::touched::TouchedBlocks;
 use crate::wire::reader::PatchReader;
 
+pub use files::PatchedFile;
 pub use journal::JournalError;
 use planner::Planner;
-
-/// A file that is changed in place.
-pub trait PatchedFile: OldContent {
-    /// Writes all of `bytes` from `offset` on.
-    ///
-    /// # Errors
-    /// The file cannot be written to.
-    fn write_all_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()>;
-
-    /// Makes the file this long.
-    ///
-    /// # Errors
-    /// The file cannot be changed.
-    fn set_length(&mut self, length: u64) -> io::Result<()>;
-
-    /// Returns when all of the above would survive a crash.
-    ///
-    /// # Errors
-    /// The file cannot be synced.
-    fn sync(&mut self) -> io::Result<()>;
-}
 
 /// The bytes that are verified before a file is changed in place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +78,7 @@ impl InPlacePlan {
     /// The patch is damaged, made for another old content, moves bytes, or changes more than
     /// 64 MiB or blocks of more than 256 MiB; [`Verify::Whole`] is asked of a patch without a sum.
     pub fn new(
-        old: &impl OldContent,
+        old: &(impl OldContent + ?Sized),
         patch: impl Read,
         verify: Verify,
     ) -> Result<InPlacePlan, PatchError> {
@@ -162,7 +143,7 @@ impl InPlacePlan {
     ///
     /// # Errors
     /// The file cannot be written to; then the journal must be kept and replayed.
-    pub fn apply(&self, file: &mut impl PatchedFile) -> io::Result<()> {
+    pub fn apply(&self, file: &mut (impl PatchedFile + ?Sized)) -> io::Result<()> {
         for write in &self.writes {
             file.write_all_at(&write.new, write.offset)?;
         }
@@ -177,7 +158,7 @@ impl InPlacePlan {
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn recognises(&self, file: &impl OldContent) -> io::Result<bool> {
+    pub fn recognises(&self, file: &(impl OldContent + ?Sized)) -> io::Result<bool> {
         let length = file.length()?;
         let is_possible = match self.new_length < self.old_length {
             // A file is cut off at once, and grows as it is written.
@@ -196,7 +177,11 @@ impl InPlacePlan {
 
     /// Whether each byte under the writes is the old or the new one. Behind the end of the old
     /// content the old one is 0, which a file reads where it has grown and nothing was written.
-    fn is_written_or_not(&self, file: &impl OldContent, length: u64) -> io::Result<bool> {
+    fn is_written_or_not(
+        &self,
+        file: &(impl OldContent + ?Sized),
+        length: u64,
+    ) -> io::Result<bool> {
         let mut found = Vec::new();
         for write in &self.writes {
             let end = write.end().min(length);
@@ -213,7 +198,7 @@ impl InPlacePlan {
 
     /// The sum of the blocks that the writes touch, with 0 in place of the bytes under the writes, as
     /// far as both contents reach.
-    fn sum_kept(&self, file: &impl OldContent) -> io::Result<Sum> {
+    fn sum_kept(&self, file: &(impl OldContent + ?Sized)) -> io::Result<Sum> {
         let (mut sum, mut touched) = (Sum::default(), TouchedBlocks::default());
         let common = self.old_length.min(self.new_length);
         let mut block = Vec::new();
@@ -234,7 +219,7 @@ impl InPlacePlan {
     }
 
     /// The sum of the bytes behind the end of the new content.
-    fn sum_cut_off(&self, file: &impl OldContent) -> io::Result<Sum> {
+    fn sum_cut_off(&self, file: &(impl OldContent + ?Sized)) -> io::Result<Sum> {
         let mut sum = Sum::default();
         let mut block = Vec::new();
         for (index, start) in (self.new_length..self.old_length).step_by(SUM_BLOCK).enumerate() {
@@ -246,7 +231,7 @@ impl InPlacePlan {
     }
 
     /// The sum of the result.
-    fn sum_result(&self, old: &impl OldContent) -> io::Result<Sum> {
+    fn sum_result(&self, old: &(impl OldContent + ?Sized)) -> io::Result<Sum> {
         let mut sum = Sum::default();
         let mut writes = &self.writes[..];
         let mut block = Vec::new();

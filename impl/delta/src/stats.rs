@@ -93,7 +93,7 @@ impl Stats {
     ///
     /// # Errors
     /// The content cannot be read.
-    pub fn is_new(&self, content: &impl OldContent) -> io::Result<bool> {
+    pub fn is_new(&self, content: &(impl OldContent + ?Sized)) -> io::Result<bool> {
         match self.sum {
             Some(expected) if content.length()? == self.new_length => {
                 Ok(Sum::of_content(content)? == expected)

@@ -35,7 +35,7 @@ impl Sum {
     }
 
     /// The sum of all of a content that is read block by block.
-    pub(crate) fn of_content(content: &impl OldContent) -> io::Result<Sum> {
+    pub(crate) fn of_content(content: &(impl OldContent + ?Sized)) -> io::Result<Sum> {
         let (length, mut sum, mut block) = (content.length()?, Sum::default(), Vec::new());
         for (index, start) in (0..length).step_by(SUM_BLOCK).enumerate() {
             block.resize((length - start).min(SUM_BLOCK as u64) as usize, 0);

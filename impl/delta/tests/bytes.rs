@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{EFFORTS, InMemory, applied, noise, patch, text};
+use common::{EFFORTS, applied, noise, patch, text};
 use proptest::prelude::*;
 use steadfast_delta::{Effort, InPlacePlan, Stats, Verify, apply_stream, stats};
 
@@ -11,7 +11,7 @@ fn lengths(name: &str, old: &[u8], new: &[u8]) -> [usize; 3] {
     let lengths = EFFORTS.map(|effort| {
         let patch = patch(old, new, effort);
         let mut streamed = Vec::new();
-        apply_stream(&InMemory(old), &patch[..], &mut streamed, u64::MAX).expect("a patch of ours");
+        apply_stream(old, &patch[..], &mut streamed, u64::MAX).expect("a patch of ours");
         assert!(streamed == new, "{name}, {effort:?}");
         assert!(applied(old, &patch, u64::MAX).expect("a patch of ours") == new, "{name}");
         patch.len()
@@ -156,7 +156,7 @@ fn a_patch_with_repeats_is_applied_in_place() {
     let patch = patch(&old, &new, Effort::Default);
     assert!(patch.len() < 5400, "{}", patch.len());
     for verify in [Verify::Touched, Verify::Whole] {
-        let plan = InPlacePlan::new(&InMemory(&old), &patch[..], verify).expect("no copy moves");
+        let plan = InPlacePlan::new(&old, &patch[..], verify).expect("no copy moves");
         assert_eq!(plan.written(), 20_000);
     }
 }

@@ -74,7 +74,7 @@ fn no_journal_panics() {
     let (old, mut new) = (noise(5, 3000), noise(5, 3000));
     new[1000..1010].fill(0);
     let patch = patch(&old, &new, Effort::Fast);
-    let plan = InPlacePlan::new(&common::InMemory(&old), &patch[..], Verify::Whole);
+    let plan = InPlacePlan::new(&old, &patch[..], Verify::Whole);
     let mut journal = Vec::new();
     plan.expect("nothing moved").write_journal(&mut journal).expect("memory");
     read_journal(&journal);

@@ -3,7 +3,7 @@
 mod common;
 
 use common::craft::{Craft, body, keeping_body, raw, stream, varint};
-use common::{EFFORTS, InMemory, applied, noise, patch, text};
+use common::{EFFORTS, applied, noise, patch, text};
 use proptest::prelude::*;
 use steadfast_delta::{Effort, InPlacePlan, PatchError, Verify, stats};
 
@@ -23,7 +23,7 @@ fn rich() -> (Vec<u8>, Vec<u8>, Vec<u8>) {
 fn complaint(patch: &[u8]) -> String {
     let old = noise(1, 1000);
     let error = applied(&old, patch, LIMIT).expect_err("it must be refused");
-    let planned = InPlacePlan::new(&InMemory(&old), patch, Verify::Touched);
+    let planned = InPlacePlan::new(&old, patch, Verify::Touched);
     planned.expect_err("it must be refused in place, too");
     error.to_string()
 }

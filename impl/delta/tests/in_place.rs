@@ -4,9 +4,10 @@ mod common;
 
 use std::io;
 
-use common::{InMemory, noise, patch};
+use common::{noise, patch};
 use steadfast_delta::{
-    Effort, InPlacePlan, JournalError, OldContent, PatchError, PatchedFile, Verify, stats,
+    Effort, InPlacePlan, JournalError, OldContent, PatchError, PatchedFile, Verify, apply_stream,
+    stats,
 };
 
 /// A disk that loses power: what was written since the last sync may be there or not, in any
@@ -83,7 +84,7 @@ impl OldContent for Disk {
     }
 
     fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
-        InMemory(&self.seen()).read_exact_at(bytes, offset)
+        self.seen().read_exact_at(bytes, offset)
     }
 }
 
@@ -123,7 +124,7 @@ fn pairs() -> Vec<(Vec<u8>, Vec<u8>)> {
 fn plan(old: &[u8], new: &[u8]) -> InPlacePlan {
     let patch = patch(old, new, Effort::Default);
     let plans = [Verify::Touched, Verify::Whole]
-        .map(|verify| InPlacePlan::new(&InMemory(old), &patch[..], verify).expect("nothing moved"));
+        .map(|verify| InPlacePlan::new(old, &patch[..], verify).expect("nothing moved"));
     let [touched, whole] = plans;
     assert!(touched.places().eq(whole.places()));
     touched
@@ -213,7 +214,7 @@ fn a_journal_that_writes_elsewhere_than_a_plan_is_damaged() {
 fn another_file_is_not_recognised() {
     for (old, new) in pairs() {
         let plan = plan(&old, &new);
-        let recognises = |file: &[u8]| plan.recognises(&InMemory(file)).expect("memory");
+        let recognises = |file: &[u8]| plan.recognises(file).expect("memory");
         assert!(recognises(&old) && recognises(&new));
         // In a block that is changed, beside the change; under a change, neither old nor new.
         for at in [499, 520, 39_999, 40_001, 510, 40_000, 70_000, 70_399] {
@@ -237,8 +238,8 @@ fn all_of_the_file_is_looked_at_where_all_of_the_result_was_verified() {
     let mut other = old.clone();
     other[30_000] ^= 1;
     for (verify, expected) in [(Verify::Touched, true), (Verify::Whole, false)] {
-        let plan = InPlacePlan::new(&InMemory(&old), &patch[..], verify).expect("nothing moved");
-        assert_eq!(plan.recognises(&InMemory(&other)).expect("memory"), expected);
+        let plan = InPlacePlan::new(&old, &patch[..], verify).expect("nothing moved");
+        assert_eq!(plan.recognises(&other).expect("memory"), expected);
     }
 }
 
@@ -248,7 +249,7 @@ fn a_file_that_went_on_growing_is_not_recognised() {
     let plan = plan(&old, &new);
     let grown = |appended: &[u8]| {
         let file = [&old[..], appended].concat();
-        plan.recognises(&InMemory(&file)).expect("memory")
+        plan.recognises(&file).expect("memory")
     };
     assert!(grown(&[0; 500]) && grown(&new[old.len()..][..500]));
     assert!(!grown(&noise(5, 500)));
@@ -260,7 +261,7 @@ fn a_file_whose_cut_off_end_is_another_is_not_recognised() {
     let plan = plan(&old, &new);
     let mut other = old.clone();
     *other.last_mut().expect("a byte") ^= 1;
-    assert!(!plan.recognises(&InMemory(&other)).expect("memory"));
+    assert!(!plan.recognises(&other).expect("memory"));
 }
 
 #[test]
@@ -272,7 +273,7 @@ fn many_scattered_changes_are_made_in_place() {
         new[at] ^= 1;
     }
     let patch = patch(&old, &new, Effort::Default);
-    let plan = InPlacePlan::new(&InMemory(&old), &patch[..], Verify::Touched);
+    let plan = InPlacePlan::new(&old, &patch[..], Verify::Touched);
     assert_eq!(plan.expect("nothing moved").written(), 4096);
 }
 
@@ -280,9 +281,9 @@ fn many_scattered_changes_are_made_in_place() {
 fn a_patch_tells_whether_a_content_is_the_new_one_already() {
     for (old, new) in pairs() {
         let stats = stats(&patch(&old, &new, Effort::Default)[..]).expect("a patch of ours");
-        assert!(stats.is_new(&InMemory(&new)).expect("memory"));
-        assert!(!stats.is_new(&InMemory(&old)).expect("memory"));
-        assert!(!stats.is_new(&InMemory(&new[1..])).expect("memory"));
+        assert!(stats.is_new(&new).expect("memory"));
+        assert!(!stats.is_new(&old).expect("memory"));
+        assert!(!stats.is_new(&new[1..]).expect("memory"));
     }
 }
 
@@ -294,8 +295,7 @@ fn another_content_where_it_would_change_is_refused() {
     {
         let mut other = old.clone();
         other[at] ^= 1;
-        let error =
-            InPlacePlan::new(&InMemory(&other), &patch[..], verify).expect_err("it differs");
+        let error = InPlacePlan::new(&other, &patch[..], verify).expect_err("it differs");
         assert!(matches!(error, PatchError::OtherOld), "{error}");
     }
 }
@@ -306,7 +306,7 @@ fn what_is_not_looked_at_is_not_noticed() {
     let patch = patch(&old, &new, Effort::Default);
     let mut other = old.clone();
     other[30_000] ^= 1;
-    InPlacePlan::new(&InMemory(&other), &patch[..], Verify::Touched).expect("as documented");
+    InPlacePlan::new(&other, &patch[..], Verify::Touched).expect("as documented");
 }
 
 #[test]
@@ -314,6 +314,60 @@ fn a_patch_that_moves_bytes_is_refused() {
     let old = noise(1, 100_000);
     let new = [b"in front", &old[..]].concat();
     let patch = patch(&old, &new, Effort::Default);
-    let error = InPlacePlan::new(&InMemory(&old), &patch[..], Verify::Touched).expect_err("moved");
+    let error = InPlacePlan::new(&old, &patch[..], Verify::Touched).expect_err("moved");
     assert!(matches!(error, PatchError::NotInPlace), "{error}");
+}
+
+/// Changes a file on the disk, a vector and a slice, and reads old contents from all three.
+#[test]
+fn files_and_bytes_in_memory_are_patched_without_an_adapter() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    for (old, new) in pairs() {
+        let patch = patch(&old, &new, Effort::Default);
+        let path = directory.path().join("content");
+        std::fs::write(&path, &old).expect("a temporary file");
+        let mut options = std::fs::OpenOptions::new();
+        let mut file = options.read(true).write(true).open(&path).expect("a temporary file");
+
+        let mut streamed = Vec::new();
+        apply_stream(&file, &patch[..], &mut streamed, u64::MAX).expect("a patch of ours");
+        assert!(streamed == new);
+        let from_vector = apply_stream(&old, &patch[..], io::sink(), u64::MAX);
+        let from_slice = apply_stream(&old[..], &patch[..], io::sink(), u64::MAX);
+        assert_eq!(from_vector.expect("ours"), from_slice.expect("ours"));
+
+        let plan = InPlacePlan::new(&file, &patch[..], Verify::Whole).expect("nothing moved");
+        plan.apply(&mut file).expect("a temporary file");
+        assert!(std::fs::read(&path).expect("a temporary file") == new);
+        assert!(stats(&patch[..]).expect("a patch of ours").is_new(&file).expect("it is read"));
+        assert!(plan.recognises(&file).expect("it is read"));
+
+        let mut vector = old.clone();
+        plan.apply(&mut vector).expect("memory");
+        assert!(vector == new);
+
+        let mut slice = old.clone();
+        let changed = plan.apply(&mut slice[..]);
+        assert_eq!(changed.is_ok(), new.len() == old.len(), "{changed:?}");
+        assert!(changed.is_err() || slice == new);
+    }
+}
+
+#[test]
+fn no_content_is_read_or_written_behind_its_end() {
+    let (mut vector, mut piece) = (vec![1; 10], [0; 4]);
+    for offset in [7, 10, 11, u64::MAX] {
+        let error = vector.read_exact_at(&mut piece, offset).expect_err("it ends before");
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof, "at {offset}");
+        let error = vector[..].write_all_at(&piece, offset).expect_err("it ends before");
+        assert!(error.to_string().contains("a slice keeps its length"), "{error}");
+    }
+    assert_eq!(vector, [1; 10]);
+    vector.write_all_at(&[2; 3], 12).expect("it grows");
+    assert_eq!(vector, [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 2, 2, 2]);
+    assert!(vector.write_all_at(&[1], u64::MAX).is_err());
+    assert!(vector.set_length(u64::MAX).is_err(), "no memory for it, and no abort");
+    assert_eq!(vector.len(), 15);
+    let device = std::fs::File::open("/dev/null").expect("every system has it");
+    assert!(device.length().expect_err("no file").to_string().contains("it is no file"));
 }

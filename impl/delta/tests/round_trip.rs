@@ -111,7 +111,7 @@ fn contents_beyond_four_gibibytes() {
         }
     }
     let mut new = Compared(&new);
-    apply_stream(&common::InMemory(&old), &patch[..], &mut new, u64::MAX).expect("a patch of ours");
+    apply_stream(&old[..], &patch[..], &mut new, u64::MAX).expect("a patch of ours");
     assert!(new.0.is_empty());
 }
 
@@ -223,7 +223,7 @@ proptest! {
         let patch = patch(&old, &new, Effort::Fast);
         if stats(&patch[..]).expect("a patch of ours").in_place {
             for verify in [Verify::Touched, Verify::Whole] {
-                InPlacePlan::new(&common::InMemory(&old), &patch[..], verify).expect("ours");
+                InPlacePlan::new(&old, &patch[..], verify).expect("ours");
             }
         }
     }

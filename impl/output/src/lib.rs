@@ -2,6 +2,8 @@
 //! they are complete, exit codes, options that are durations or sizes, names as a terminal may show
 //! them, and threads that the system may refuse.
 
+#![warn(missing_debug_implementations)]
+
 mod descriptor;
 pub mod duration;
 pub mod exit_code;

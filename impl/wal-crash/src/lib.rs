@@ -15,6 +15,8 @@
 //!
 //! [`TWINS`] are logs that decide one thing wrongly. Each must be caught.
 
+#![warn(missing_debug_implementations)]
+
 mod damage;
 mod driver;
 mod enumerate;

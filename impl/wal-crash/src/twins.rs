@@ -1,6 +1,8 @@
 //! The twins of the log: logs with one wrong decision, which must be caught. And logs
 //! that lack one of several defences that back each other up, which must not be.
 
+use std::fmt;
+
 use steadfast_wal::{Checksum, Decisions, LogId, LogIndex, SegmentNumber, Stage, WriterEpoch};
 
 /// A log whose decisions differ from the right ones.
@@ -11,6 +13,15 @@ pub struct Variant {
     pub about: &'static str,
     /// Its decisions.
     pub decisions: &'static dyn Decisions,
+}
+
+impl fmt::Debug for Variant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Variant")
+            .field("name", &self.name)
+            .field("about", &self.about)
+            .finish_non_exhaustive()
+    }
 }
 
 macro_rules! variants {

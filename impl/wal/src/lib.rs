@@ -34,13 +34,15 @@
 //!   crash states runs the log with wrong decisions, and must catch each.
 //! - [`disk`] lists the calls that a disk must offer. The real disk is here, a simulated one in the
 //!   crate `steadfast-simulated-disk`.
-//! - [`Log::read_from`] reads an open log by index; [`inspect`] and [`salvage`] read a log that is not
-//!   open, also a damaged one.
+//! - [`Log::read_from`] reads an open log by index; [`inspect`] and [`salvage`](fn@salvage) read a log
+//!   that is not open, also a damaged one, and [`salvage_into`] makes a new log of its intact part.
 //!
 //! *Not promised:* rot of the last batch before a crash. It cannot be distinguished from a tear and is
 //! reported as an uncertain tail ([`Tail::is_uncertain`]). Restoring an older copy of the directory or
 //! of its newest segment takes the log back to an earlier moment unnoticed, and so does deleting a
 //! segment that was begun only just now ([`recovery`] has the rows).
+
+#![warn(missing_debug_implementations)]
 
 mod chain;
 pub mod checksum;
@@ -69,11 +71,13 @@ pub use disk::{Disk, DiskError, RealDisk};
 pub use errors::{AppendError, CheckpointError, LogFailure};
 pub use format::batch::{Batch, Record, Records};
 pub use ids::{Location, LogId, LogIndex, SegmentNumber, WriterEpoch};
-pub use inspect::{Inspection, inspect};
+pub use inspect::{Inspection, inspect, read_checkpoint, try_inspect};
 pub use log::{Log, Reader, ReaderError, Synced};
 pub use opening::{Opening, Recovered};
 pub use recovery::{CASES, Case, Damage, DamagedPart, OpenError, Tail};
-pub use salvage::{Salvage, SalvagedRun, salvage};
+pub use salvage::{
+    Rescued, Salvage, SalvageError, SalvagedRun, salvage, salvage_into, try_salvage,
+};
 pub use serial::SerialLog;
 pub use settings::{Settings, SettingsError};
 pub use threads::SystemThreads;

@@ -134,6 +134,29 @@ impl<D: Disk, T: Threads> Log<D, T> {
     /// Reads the durable records from this index on, in order, while the log goes on. The index may be
     /// that of a record which is not appended yet.
     ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use steadfast_wal::{LogId, LogIndex, Opening, RealDisk, Settings};
+    /// # let directory = tempfile::tempdir()?;
+    /// # let disk = Arc::new(RealDisk::new(directory.path()));
+    /// # let settings = Settings { segment_bytes: 64 << 10, batch_bytes: 4_096, ..Settings::default() };
+    /// # let (log, _) = Opening::begin(disk, LogId(7), settings)?.into_log()?;
+    /// for record in ["one", "two", "three"] {
+    ///     log.write(record.as_bytes())?;
+    /// }
+    /// let mut found = Vec::new();
+    /// let mut reader = log.read_from(LogIndex(2))?;
+    /// while let Some(records) = reader.next_batch()? {
+    ///     found.extend(records.map(|it| (it.index.0, it.payload.to_vec())));
+    /// }
+    /// assert_eq!(found, [(2, b"two".to_vec()), (3, b"three".to_vec())]);
+    ///
+    /// log.append(b"four")?;
+    /// log.wait(reader.next_index())?; // A reader that has caught up waits like this.
+    /// assert!(reader.next_batch()?.is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// This works in the process that has the log open. Another process cannot read the log meanwhile:
     /// a checkpoint gives segments up, the log writes to them again, and the reader would take that for
     /// damage. [`inspect`](crate::inspect) refuses such a log with
@@ -187,6 +210,15 @@ pub struct Synced<'a, D: Disk, T: Threads = SystemThreads> {
     index: LogIndex,
     /// The number under which its waker is kept, once it waits.
     number: Option<u64>,
+}
+
+impl<D: Disk, T: Threads> fmt::Debug for Synced<'_, D, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Synced")
+            .field("index", &self.index)
+            .field("log", &self.log)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<D: Disk, T: Threads> Future for Synced<'_, D, T> {

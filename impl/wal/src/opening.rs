@@ -11,7 +11,7 @@ use crate::group_commit::Opened;
 use crate::log::Log;
 use crate::parts::Parts;
 use crate::recovery::{
-    OpenError, ReadError, Segments, Tail, Verified, Walk, create, go_on, judge, read_root,
+    OpenError, Origin, ReadError, Segments, Tail, Verified, Walk, create, go_on, judge, read_root,
     refuse_what_is_no_log,
 };
 use crate::serial::SerialLog;
@@ -91,10 +91,16 @@ impl<D: Disk> Opening<D> {
     ///
     /// # Errors
     /// There is no log that can be opened; see [`OpenError`].
-    pub fn begin(
+    pub fn begin(disk: Arc<D>, log: LogId, settings: Settings) -> Result<Opening<D>, OpenError> {
+        Opening::begin_behind(disk, log, settings, Origin::default())
+    }
+
+    /// Begins to open the log in a directory. If it is created, it begins with this state.
+    pub(crate) fn begin_behind(
         disk: Arc<D>,
         log: LogId,
         mut settings: Settings,
+        origin: Origin<'_>,
     ) -> Result<Opening<D>, OpenError> {
         settings.validate()?;
         refuse_what_is_no_log(&*disk, log, settings)?;
@@ -108,7 +114,7 @@ impl<D: Disk> Opening<D> {
         }
         let mut segments = Segments::list(&*disk)?;
         if !segments.has_checkpoint {
-            create(&disk, log, settings, &segments)?;
+            create(&disk, log, settings, &segments, origin)?;
             segments = Segments::list(&*disk)?;
         }
         let (root, state) = read_root(&*disk, settings, &segments)?;

@@ -98,6 +98,6 @@ mod walk;
 pub(crate) use damage::ReadError;
 pub use damage::{CASES, Case, Damage, DamagedPart, OpenError, Tail};
 pub(crate) use files::{Segments, read_root};
-pub(crate) use start::{create, go_on, lost_checkpoint, refuse_what_is_no_log};
+pub(crate) use start::{Origin, create, go_on, lost_checkpoint, refuse_what_is_no_log};
 pub(crate) use tail::judge;
 pub(crate) use walk::{Verified, Walk};

@@ -1,5 +1,7 @@
 //! Salvage of a damaged log: every whole batch, also behind the damage. Nothing is changed.
 
+mod intact;
+
 use crate::checksum::Checksum;
 use crate::disk::{Disk, DiskError};
 use crate::format::batch::{NoBatch, Record};
@@ -10,6 +12,7 @@ use crate::recovery::{OpenError, Segments, read_root};
 use crate::segment_reader::SegmentReader;
 use crate::settings::Settings;
 use crate::{Location, LogId, LogIndex, SegmentNumber};
+pub use intact::{Rescued, SalvageError, salvage_into};
 
 /// The smallest and the largest block, as powers of two: tried where no checkpoint names the size.
 const BLOCK_POWERS: std::ops::RangeInclusive<u32> = 9..=16;
@@ -67,6 +70,20 @@ impl Salvage {
 /// There is no log, it is in use or of another version, or the disk fails. Copy a disk that
 /// cannot be read everywhere first, with a tool that leaves out unreadable sectors.
 pub fn salvage<D: Disk>(disk: &D, visit: &mut dyn FnMut(Record<'_>)) -> Result<Salvage, OpenError> {
+    try_salvage(disk, &mut |record| {
+        visit(record);
+        Ok(())
+    })
+}
+
+/// As [`salvage`], until `visit` returns an error.
+///
+/// # Errors
+/// That of `visit`; or as [`salvage`].
+pub fn try_salvage<D: Disk, E: From<OpenError>>(
+    disk: &D,
+    visit: &mut dyn FnMut(Record<'_>) -> Result<(), E>,
+) -> Result<Salvage, E> {
     let segments = Segments::list(disk)?;
     let _lock = lock_for_reading(disk, &segments)?;
     let root = readable_root(disk, &segments)?;
@@ -80,9 +97,9 @@ pub fn salvage<D: Disk>(disk: &D, visit: &mut dyn FnMut(Record<'_>)) -> Result<S
         last_checksum: None,
         visit,
     };
-    let files = salvager.sort(disk, &segments, root)?;
+    let files = salvager.sort(disk, &segments, root).map_err(OpenError::from)?;
     if files.is_empty() && root.is_none() {
-        return Err(OpenError::NoLog { directory: disk.directory() });
+        return Err(OpenError::NoLog { directory: disk.directory() }.into());
     }
     for (own, file) in files {
         salvager.file(disk, own, file)?;
@@ -102,17 +119,17 @@ fn readable_root<D: Disk>(disk: &D, segments: &Segments) -> Result<Option<Root>,
     }
 }
 
-struct Salvager<'a> {
+struct Salvager<'a, E> {
     settings: Settings,
     salvage: Salvage,
     /// The next record that was not shown yet.
     next: LogIndex,
     /// The header checksum of the last batch that was shown.
     last_checksum: Option<Checksum>,
-    visit: &'a mut dyn FnMut(Record<'_>),
+    visit: &'a mut dyn FnMut(Record<'_>) -> Result<(), E>,
 }
 
-impl Salvager<'_> {
+impl<E: From<OpenError>> Salvager<'_, E> {
     /// The files in the order of the segments that they hold, by the number in their first batch or
     /// else by their name, so that segments under each other's names are read in the right order.
     fn sort<D: Disk>(
@@ -159,21 +176,22 @@ impl Salvager<'_> {
         disk: &D,
         segment: SegmentNumber,
         file: SegmentNumber,
-    ) -> Result<(), DiskError> {
+    ) -> Result<(), E> {
         let step = self.settings.padding().min(SECTOR_BYTES_MIN);
-        let mut reader = SegmentReader::open(disk, file, self.settings, Vec::new())?;
+        let mut reader =
+            SegmentReader::open(disk, file, self.settings, Vec::new()).map_err(OpenError::from)?;
         let mut offset = 0;
         loop {
-            offset = reader.skip_zeros(offset, step)?;
+            offset = reader.skip_zeros(offset, step).map_err(OpenError::from)?;
             if offset >= reader.length {
                 return Ok(());
             }
             let is_own = |it: &Header| Some(it.log) == self.salvage.log && it.segment == segment;
-            match reader.batch(offset)? {
+            match reader.batch(offset).map_err(OpenError::from)? {
                 Ok(batch) if is_own(&batch.header) => {
                     let location = Location { segment: file, offset };
                     self.note_durable(&batch.header);
-                    self.show(location, &batch.header, batch.checksum, batch.records());
+                    self.show(location, &batch.header, batch.checksum, batch.records())?;
                     offset += batch.header.padded_bytes(self.settings.padding());
                 }
                 Err(NoBatch::Body(header)) if is_own(&header) => {
@@ -198,7 +216,7 @@ impl Salvager<'_> {
         header: &Header,
         checksum: Checksum,
         records: impl Iterator<Item = Record<'a>>,
-    ) {
+    ) -> Result<(), E> {
         let is_linked = self.last_checksum == Some(header.previous) && header.first == self.next;
         for record in records.filter(|it| it.index >= self.next) {
             match self.salvage.runs.last_mut() {
@@ -213,10 +231,11 @@ impl Salvager<'_> {
                     self.salvage.runs.push(SalvagedRun { first, last, location });
                 }
             }
-            (self.visit)(record);
+            (self.visit)(record)?;
         }
         if let Some(end) = header.end().filter(|it| *it >= self.next) {
             (self.next, self.last_checksum) = (end, Some(checksum));
         }
+        Ok(())
     }
 }

@@ -10,6 +10,8 @@ use crate::format::header::{HEADER_BYTES, padded};
 const BLOCK_BYTES_MIN: u32 = 512;
 /// The largest block.
 const BLOCK_BYTES_MAX: u32 = 65_536;
+/// The smallest bound on the body of a batch.
+pub(crate) const BATCH_BYTES_MIN: u32 = 64;
 /// The most segments that are kept ready.
 const SEGMENTS_AHEAD_MAX: usize = 1_024;
 
@@ -62,7 +64,7 @@ pub enum SettingsError {
     #[error("blocks of {0} bytes: a block is a power of two from 512 to 65536 bytes")]
     Block(u32),
     /// The size of a batch.
-    #[error("batches of {0} bytes: a batch takes 64 to {BODY_BYTES_MAX} bytes")]
+    #[error("batches of {0} bytes: a batch takes {BATCH_BYTES_MIN} to {BODY_BYTES_MAX} bytes")]
     Batch(u32),
     /// The size of a segment.
     #[error(
@@ -91,7 +93,7 @@ impl Settings {
         if !is_block {
             return Err(SettingsError::Block(self.block_bytes));
         }
-        if !(64..=BODY_BYTES_MAX).contains(&self.batch_bytes) {
+        if !(BATCH_BYTES_MIN..=BODY_BYTES_MAX).contains(&self.batch_bytes) {
             return Err(SettingsError::Batch(self.batch_bytes));
         }
         let block_bytes = u64::from(self.block_bytes);

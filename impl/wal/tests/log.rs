@@ -197,8 +197,16 @@ fn logs_and_openings_say_where_they_are() {
     drop(log);
     let says = format!("{:?}", open(&disk, small()));
     assert!(says.contains("the simulated disk") && says.contains("through: LogIndex(0)"), "{says}");
-    let says = format!("{:?}", threaded(&disk, small()));
+    let log = threaded(&disk, small());
+    let says = format!("{log:?}");
     assert!(says.contains("durable: LogIndex(1)") && says.contains("failure: None"), "{says}");
+    let says = format!("{:?}", log.synced(LogIndex(2)));
+    assert!(says.starts_with("Synced { index: LogIndex(2)"), "{says}");
+    let says = format!("{:?}", log.read_from(LogIndex(1)).unwrap());
+    assert!(
+        says.contains("the simulated disk") && says.contains("next_index: LogIndex(1)"),
+        "{says}"
+    );
 }
 
 #[test]

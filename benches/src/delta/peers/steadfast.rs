@@ -1,14 +1,13 @@
 //! Ours. Each role of the engine is a peer of its own, so that each is measured by itself.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, sink};
-use std::os::unix::fs::FileExt;
+use std::io::{BufWriter, sink};
 use std::path::Path;
 
 use steadfast_delta::manifest::{Depth, Kept, Manifest};
 use steadfast_delta::remote::{Effect, Limits, Receiver, Sender};
 use steadfast_delta::{
-    Effort, InPlacePlan, OldContent, Options, PatchedFile, Verify, apply, apply_stream, diff,
+    Effort, InPlacePlan, Options, PatchedFile, Verify, apply, apply_stream, diff,
 };
 
 use crate::delta::meter::{measure, measure_commands, measure_prepared};
@@ -77,7 +76,7 @@ pub(super) fn streamed(files: &PairFiles, _: Setting) -> Result<Measured, PeerEr
     let (patch, result) = (folder.path().join("patch"), folder.path().join("result"));
     let (encode, ()) = measure_commands(|| super::commands::own_diff(files, &patch))?;
     let (apply, _) = measure(|| {
-        let old = OldFile(File::open(&files.old)?);
+        let old = File::open(&files.old)?;
         let result = BufWriter::new(File::create(&result)?);
         apply_stream(&old, File::open(&patch)?, result, u64::MAX).map_err(failed)
     })?;
@@ -106,7 +105,7 @@ fn patched_in_place(files: &PairFiles, verify: Verify) -> Result<Measured, PeerE
         fs::copy(&files.old, &result)?;
         // Or the sync that is measured would write the copy as well.
         File::open(&result)?.sync_all()?;
-        Ok(OldFile(File::options().read(true).write(true).open(&result)?))
+        Ok(File::options().read(true).write(true).open(&result)?)
     };
     let (apply, ()) = measure_prepared(prepare, |mut file| {
         let plan = InPlacePlan::new(&file, File::open(&patch)?, verify).map_err(failed)?;
@@ -117,32 +116,6 @@ fn patched_in_place(files: &PairFiles, verify: Verify) -> Result<Measured, PeerE
     files.check(&result)?;
     let bytes_down = fs::metadata(&patch)?.len();
     Ok(Measured { encode: Some(encode), apply: Some(apply), bytes_up: 0, bytes_down })
-}
-
-struct OldFile(File);
-
-impl PatchedFile for OldFile {
-    fn write_all_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        FileExt::write_all_at(&self.0, bytes, offset)
-    }
-
-    fn set_length(&mut self, length: u64) -> io::Result<()> {
-        self.0.set_len(length)
-    }
-
-    fn sync(&mut self) -> io::Result<()> {
-        self.0.sync_all()
-    }
-}
-
-impl OldContent for OldFile {
-    fn length(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
-    }
-
-    fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
-        self.0.read_exact_at(bytes, offset)
-    }
 }
 
 /// The manifest of the new version, made from its bytes, down to the grains.

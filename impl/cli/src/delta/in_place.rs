@@ -1,8 +1,8 @@
 //! `steadfast delta patch --in-place`: the files around a plan.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Read, Seek};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::io::{self, Read, Seek};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -11,7 +11,7 @@ use serde_json::json;
 use steadfast_delta::{InPlacePlan, OldContent, PatchError, PatchedFile, Stats, Verify, stats};
 use steadfast_output::{say, sync_file, warn};
 
-use super::input::reader;
+use super::input::{cut_off, reader};
 use super::journal::Journal;
 use super::refusal::{is_other_old, refused};
 use crate::failure::Failure;
@@ -205,7 +205,7 @@ fn tell(json: bool, written: u64, replayed: bool) {
     }
 }
 
-/// A file that is changed in place.
+/// A file that is changed in place, which may lie where syncing is refused.
 struct OldFile {
     file: File,
     path: PathBuf,
@@ -213,27 +213,21 @@ struct OldFile {
 
 impl OldContent for OldFile {
     fn length(&self) -> io::Result<u64> {
-        let metadata = self.file.metadata()?;
-        if metadata.is_file() { Ok(metadata.len()) } else { Err(io::Error::other("it is no file")) }
+        self.file.length()
     }
 
     fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
-        self.file.read_exact_at(bytes, offset).map_err(|error| match error.kind() {
-            ErrorKind::UnexpectedEof => {
-                io::Error::other("the old version was cut off while it was read")
-            }
-            _ => error,
-        })
+        OldContent::read_exact_at(&self.file, bytes, offset).map_err(cut_off)
     }
 }
 
 impl PatchedFile for OldFile {
     fn write_all_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.file.write_all_at(bytes, offset)
+        PatchedFile::write_all_at(&mut self.file, bytes, offset)
     }
 
     fn set_length(&mut self, length: u64) -> io::Result<()> {
-        self.file.set_len(length)
+        self.file.set_length(length)
     }
 
     fn sync(&mut self) -> io::Result<()> {

@@ -63,21 +63,21 @@ impl OldContent for OldVersion {
     }
 
     fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
-        let cut = || io::Error::other("the old version was cut off while it was read");
         match self {
-            OldVersion::InPlace { file, .. } => {
-                file.read_exact_at(bytes, offset).map_err(|error| match error.kind() {
-                    ErrorKind::UnexpectedEof => cut(),
-                    _ => error,
-                })
-            }
-            OldVersion::Read(old) => {
-                let start = usize::try_from(offset).ok();
-                let part = start.and_then(|it| old.get(it..)?.get(..bytes.len()));
-                bytes.copy_from_slice(part.ok_or_else(cut)?);
-                Ok(())
-            }
+            OldVersion::InPlace { file, .. } => OldContent::read_exact_at(file, bytes, offset),
+            OldVersion::Read(old) => old.read_exact_at(bytes, offset),
         }
+        .map_err(cut_off)
+    }
+}
+
+/// The error of an old version that ends before its length, in words.
+pub(super) fn cut_off(error: io::Error) -> io::Error {
+    match error.kind() {
+        ErrorKind::UnexpectedEof => {
+            io::Error::other("the old version was cut off while it was read")
+        }
+        _ => error,
     }
 }
 

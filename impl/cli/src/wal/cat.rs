@@ -1,21 +1,25 @@
 //! `steadfast wal cat`: the records of a log as bytes.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, ValueEnum, value_parser};
+use clap::{Args, value_parser};
 use steadfast_output::exit_code::{BROKEN, IO};
 use steadfast_output::{StandardOutput, warn};
-use steadfast_wal::{Inspection, LogIndex, OpenError, RealDisk, Record, Salvage, inspect, salvage};
+use steadfast_wal::{
+    Inspection, LogIndex, OpenError, RealDisk, Record, Salvage, inspect, read_checkpoint,
+    try_inspect, try_salvage,
+};
 
-use super::{SALVAGE, explain, report};
+use super::records::{Files, Form, Frame, Sink};
+use super::{SALVAGE, SALVAGE_INTO, Stop, exit_code, explain, help, report, unwritten, verdict_of};
 use crate::failure::Failure;
 
 /// The account of a salvage names this many gaps and runs.
 const RUNS_SHOWN: usize = 20;
 
-/// The records that are written, and their frames.
+/// The records that are written, and their form.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Cat {
     /// The directory of the log.
@@ -30,68 +34,76 @@ pub(crate) struct Cat {
     /// The bytes that separate records.
     #[arg(long, value_enum, default_value_t = Frame::None)]
     frame: Frame,
+    /// Print JSON: for each record a line with its `index`, its length in `bytes`, and its bytes in `hex`.
+    #[arg(long, conflicts_with = "frame")]
+    json: bool,
+    /// In JSON, the bytes of each record in `base64` instead of `hex`.
+    #[arg(long, requires = "json")]
+    base64: bool,
+    /// Write each record to a file of its own in OUT, such as `record-00000000000000000007`.
+    ///
+    /// OUT must be empty or not exist yet. Only you may read the files.
+    #[arg(long, value_name = "OUT", conflicts_with_all = ["frame", "json"])]
+    files: Option<PathBuf>,
+    /// Write the state of the checkpoint, which stands for the records before it, and no records.
+    #[arg(long, conflicts_with_all = ["from", "to", "frame", "json", "files", "salvage"])]
+    state: bool,
     /// Go on behind damage with every batch that is whole, and print which records are missing.
     ///
-    /// The log once wrote such a batch, but nothing proves that it follows the records before it. Use `--frame numbered` to see the gaps in the output.
+    /// The log once wrote such a batch, but nothing proves that it follows the records before it. Use `--frame numbered` or `--json` to see the gaps in the output.
     #[arg(long)]
     salvage: bool,
 }
 
-/// The bytes that separate records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Frame {
-    /// Nothing: the bytes of the records, one after the other.
-    None,
-    /// A newline after each record.
-    Newline,
-    /// Before each record its length in bytes, 4 bytes with the least first.
-    Length,
-    /// Before each record its number, 8 bytes, and its length, 4 bytes, each with the least first.
-    Numbered,
-}
-
-/// Standard output for the records that were asked for.
+/// The records that were asked for, on their way to the output.
 struct Records<'a> {
     cat: &'a Cat,
-    out: io::BufWriter<StandardOutput>,
-    written: io::Result<()>,
+    sink: Sink,
     /// The first and the last record of the log.
     first: Option<u64>,
     last: u64,
 }
 
 impl Records<'_> {
-    fn write(&mut self, record: &Record<'_>) {
+    fn write(&mut self, record: &Record<'_>) -> Result<(), Stop> {
         self.last = record.index.0;
         self.first = self.first.or(Some(self.last));
-        if self.written.is_ok() && self.cat.is_wanted(self.last) {
-            self.written = self.cat.frame.write(record, &mut self.out);
+        if self.cat.is_wanted(self.last) {
+            self.sink.write(record).map_err(Stop::Output)?;
         }
+        Ok(())
     }
 
-    fn finish(mut self) -> io::Result<(u64, u64)> {
-        self.written?;
-        self.out.flush()?;
+    fn finish(self) -> Result<(u64, u64), Failure> {
+        self.sink.finish()?;
         Ok((self.first.unwrap_or(1), self.last))
     }
 }
 
 impl Cat {
-    pub(super) fn run(&self) -> io::Result<ExitCode> {
+    pub(super) fn run(&self) -> Result<ExitCode, Failure> {
         if let Some(to) = self.to.filter(|it| *it < self.from) {
             let from = self.from;
             let message = format!("--from {from} comes behind --to {to}: there is no such record");
-            return Ok(Failure::usage(message)
-                .help("--to is the last record, itself included")
-                .report());
+            return Err(Failure::usage(message).help("--to is the last record, itself included"));
         }
-        if self.salvage {
-            return self.run_salvage();
+        match (self.state, self.salvage) {
+            (true, _) => self.run_state(),
+            (_, true) => self.run_salvage(),
+            _ => self.run_records(),
         }
+    }
+
+    fn run_records(&self) -> Result<ExitCode, Failure> {
         let mut records = self.records()?;
-        let result = inspect(&RealDisk::new(&self.directory), &mut |_, batch| {
-            batch.records().for_each(|it| records.write(&it));
-        });
+        let result = verdict_of(try_inspect(&RealDisk::new(&self.directory), &mut |_, batch| {
+            batch.records().try_for_each(|it| records.write(&it))
+        }))?;
+        if let Err(error) = &result
+            && !matches!(error, OpenError::Damaged { .. })
+        {
+            return Ok(report(&self.directory, &result, &[]));
+        }
         let (first, last) = records.finish()?;
         if let Ok(inspection) = &result
             && let Some(absent) = self.absent(first, last)
@@ -100,7 +112,8 @@ impl Cat {
             let held = match through {
                 LogIndex(0) => format!("the last is {last}"),
                 _ => format!(
-                    "the last is {last}, and the checkpoint stands for those up to {through}"
+                    "the last is {last}, and the checkpoint stands for those up to {through}; \
+                     --state writes its state"
                 ),
             };
             warn(format_args!("steadfast: there is no record {absent}: {held}"));
@@ -108,37 +121,57 @@ impl Cat {
                 return Ok(ExitCode::from(IO));
             }
         }
-        Ok(report(&self.directory, &result, Some(SALVAGE)))
+        Ok(report(&self.directory, &result, &[SALVAGE_INTO, SALVAGE]))
+    }
+
+    fn run_state(&self) -> Result<ExitCode, Failure> {
+        let mut out = StandardOutput::for_data().map_err(unwritten)?;
+        match read_checkpoint(&RealDisk::new(&self.directory)) {
+            Ok((_, state)) => {
+                out.write_all(&state).and_then(|()| out.flush()).map_err(unwritten)?;
+                Ok(ExitCode::SUCCESS)
+            }
+            Err(error) => {
+                warn(format_args!("steadfast: {}", explain(&self.directory, &error)));
+                help(&error, &[SALVAGE]);
+                Ok(exit_code(&error))
+            }
+        }
     }
 
     /// Writes the records, and prints the verdict of `verify` and the account of the salvage.
-    fn run_salvage(&self) -> io::Result<ExitCode> {
+    fn run_salvage(&self) -> Result<ExitCode, Failure> {
         let disk = RealDisk::new(&self.directory);
         let judged = inspect(&disk, &mut |_, _| {});
         if let Err(error) = &judged
             && !matches!(error, OpenError::Damaged { .. } | OpenError::NotALog { .. })
         {
-            return Ok(report(&self.directory, &judged, None));
+            return Ok(report(&self.directory, &judged, &[]));
         }
         let mut records = self.records()?;
-        let salvaged = salvage(&disk, &mut |it| records.write(&it));
-        records.finish()?;
-        let code = report(&self.directory, &judged, None);
-        match salvaged {
-            Ok(account) => {
-                print_account(&account, &judged);
-                Ok(code)
-            }
-            Err(error) => {
-                warn(format_args!("steadfast: {}", explain(&self.directory, &error)));
-                Ok(ExitCode::from(if judged.is_ok() { IO } else { BROKEN }))
-            }
+        let salvaged = verdict_of(try_salvage(&disk, &mut |it| records.write(&it)))?;
+        if let Err(error) = &salvaged {
+            warn(format_args!("steadfast: {}", explain(&self.directory, error)));
+            return Ok(ExitCode::from(if judged.is_ok() { IO } else { BROKEN }));
         }
+        records.finish()?;
+        let code = report(&self.directory, &judged, &[]);
+        if let Ok(account) = salvaged {
+            print_account(&account, &judged);
+        }
+        Ok(code)
     }
 
-    fn records(&self) -> io::Result<Records<'_>> {
-        let out = io::BufWriter::new(StandardOutput::for_data()?);
-        Ok(Records { cat: self, out, written: Ok(()), first: None, last: 0 })
+    fn records(&self) -> Result<Records<'_>, Failure> {
+        let form = match self.json {
+            true => Form::Json { is_base64: self.base64 },
+            false => Form::Bytes(self.frame),
+        };
+        let sink = match &self.files {
+            Some(directory) => Sink::Files(Files::begin(directory)?),
+            None => Sink::standard(form)?,
+        };
+        Ok(Records { cat: self, sink, first: None, last: 0 })
     }
 
     fn is_wanted(&self, index: u64) -> bool {
@@ -151,21 +184,6 @@ impl Cat {
         let is_named = self.from > 1 && !(first..=last).contains(&self.from);
         let to = self.to.filter(|it| *it > last);
         if is_named { Some(self.from) } else { to }
-    }
-}
-
-impl Frame {
-    fn write(self, record: &Record<'_>, out: &mut impl Write) -> io::Result<()> {
-        if self == Frame::Numbered {
-            out.write_all(&record.index.0.to_le_bytes())?;
-        }
-        if matches!(self, Frame::Length | Frame::Numbered) {
-            // A batch, and so a record, is shorter than 64 MiB.
-            let length = u32::try_from(record.payload.len()).unwrap_or(u32::MAX);
-            out.write_all(&length.to_le_bytes())?;
-        }
-        out.write_all(record.payload)?;
-        if self == Frame::Newline { out.write_all(b"\n") } else { Ok(()) }
     }
 }
 

@@ -2,8 +2,6 @@
 
 #[path = "../../tests/common/craft.rs"]
 mod craft;
-#[path = "../../tests/common/in_memory.rs"]
-mod in_memory;
 #[path = "../../tests/common/targets.rs"]
 mod targets;
 

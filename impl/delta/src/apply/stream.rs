@@ -32,7 +32,7 @@ pub struct Applied {
 /// As [`apply`](crate::apply); also if the old content, the patch or `new` cannot be read or
 /// written.
 pub fn apply_stream(
-    old: &impl OldContent,
+    old: &(impl OldContent + ?Sized),
     patch: impl Read,
     new: impl Write,
     limit: u64,
@@ -50,7 +50,7 @@ pub fn apply_stream(
     }
 }
 
-struct Stream<'a, O, W> {
+struct Stream<'a, O: ?Sized, W> {
     old: &'a O,
     new: W,
     /// Begins with the bytes that were made but not written yet, from a block's start on.
@@ -62,7 +62,7 @@ struct Stream<'a, O, W> {
     sum: Sum,
 }
 
-impl<O: OldContent, W: Write> Stream<'_, O, W> {
+impl<O: OldContent + ?Sized, W: Write> Stream<'_, O, W> {
     /// Room behind the bytes that were made, for at least one byte and at most `wanted`.
     fn room(&mut self, wanted: u64) -> io::Result<&mut [u8]> {
         if self.filled == BUFFER {
@@ -91,7 +91,7 @@ impl<O: OldContent, W: Write> Stream<'_, O, W> {
     }
 }
 
-impl<O: OldContent, W: Write> Target for Stream<'_, O, W> {
+impl<O: OldContent + ?Sized, W: Write> Target for Stream<'_, O, W> {
     fn literals(&mut self, mut bytes: &[u8]) -> Result<(), Failure> {
         while !bytes.is_empty() {
             let room = self.room(bytes.len() as u64)?;

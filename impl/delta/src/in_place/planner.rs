@@ -33,7 +33,7 @@ pub(super) struct Touched {
     last_start: u64,
 }
 
-pub(super) struct Planner<'a, O> {
+pub(super) struct Planner<'a, O: ?Sized> {
     old: &'a O,
     pub(super) plan: InPlacePlan,
     at: u64,
@@ -42,7 +42,7 @@ pub(super) struct Planner<'a, O> {
     pub(super) touched: Touched,
 }
 
-impl<'a, O: OldContent> Planner<'a, O> {
+impl<'a, O: OldContent + ?Sized> Planner<'a, O> {
     pub(super) fn new(old: &'a O, plan: InPlacePlan) -> Planner<'a, O> {
         Planner { old, plan, at: 0, planned: 0, touched: Touched::default() }
     }
@@ -82,7 +82,7 @@ impl<'a, O: OldContent> Planner<'a, O> {
     }
 }
 
-impl<O: OldContent> Target for Planner<'_, O> {
+impl<O: OldContent + ?Sized> Target for Planner<'_, O> {
     fn literals(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         let end = self.at + bytes.len() as u64;
         self.plan(bytes.len() as u64 + WRITE_COST).map_err(Failure::Patch)?;

@@ -1,6 +1,7 @@
 //! Chunks become sections, and sections a manifest.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
 use super::cut::{CHUNK_LENGTH_MAX, ends_section, first_chunk};
@@ -72,6 +73,14 @@ pub struct ManifestBuilder {
     held: Vec<u8>,
     /// The grains of chunks that may come.
     known: HashMap<Hash, Arc<[Grain]>>,
+}
+
+impl fmt::Debug for ManifestBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ManifestBuilder")
+            .field("held_bytes", &self.held.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl ManifestBuilder {

@@ -1,6 +1,7 @@
 //! The end that has the old content.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::ops::Range;
 
 use super::effect::{ATTEMPT_LAST, Effect, Limits};
@@ -44,6 +45,23 @@ enum State<'a> {
         output: Output<'a>,
     },
     Done,
+}
+
+impl fmt::Debug for Receiver<'_> {
+    /// How far it has come. Contents and manifests are too long to print.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match &self.state {
+            State::Waiting => "waiting for an offer",
+            State::Held { .. } => "has named its sections and chunks",
+            State::Chunks { .. } => "has listed the chunks that it lacks",
+            State::Literals { .. } => "has listed the grains that it lacks",
+            State::Done => "done",
+        };
+        f.debug_struct("Receiver")
+            .field("old_length", &self.old.len())
+            .field("state", &state)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'a> Receiver<'a> {

@@ -1,6 +1,7 @@
 //! The end that has the new content.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::ops::Range;
 
 use super::effect::ATTEMPT_LAST;
@@ -47,6 +48,25 @@ struct NamedStretch {
     bytes: Range<usize>,
     /// The lengths of the grains that were named; empty if none were.
     grains: Vec<usize>,
+}
+
+impl fmt::Debug for Sender<'_> {
+    /// How far it has come. Contents and manifests are too long to print.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match &self.state {
+            State::Delta => "sends a delta",
+            State::Offered => "has offered the content",
+            State::Chunks(_) => "has named chunks",
+            State::Grains(_) => "has named grains",
+            State::Literals(_) => "sends literals",
+            State::Done => "done",
+        };
+        f.debug_struct("Sender")
+            .field("length", &self.content.len())
+            .field("state", &state)
+            .field("messages_waiting", &self.outgoing.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'a> Sender<'a> {

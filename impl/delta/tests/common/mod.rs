@@ -2,12 +2,9 @@
 #![allow(dead_code, unreachable_pub)]
 
 pub mod craft;
-pub mod in_memory;
 pub mod targets;
 
 use steadfast_delta::{Effort, Options, PatchError, apply, apply_stream, diff};
-
-pub use in_memory::InMemory;
 
 pub const EFFORTS: [Effort; 3] = [Effort::Fast, Effort::Default, Effort::Small];
 
@@ -47,7 +44,7 @@ pub fn patch(old: &[u8], new: &[u8], effort: Effort) -> Vec<u8> {
 pub fn applied(old: &[u8], patch: &[u8], limit: u64) -> Result<Vec<u8>, PatchError> {
     let fresh = apply(old, patch, limit).map(|it| it.to_vec());
     let mut streamed = Vec::new();
-    let applied = apply_stream(&InMemory(old), patch, &mut streamed, limit);
+    let applied = apply_stream(old, patch, &mut streamed, limit);
     match (&fresh, applied) {
         (Ok(fresh), Ok(_)) => assert!(*fresh == streamed, "fresh and streamed differ"),
         (Err(fresh), Err(error)) => assert_eq!(fresh.to_string(), error.to_string()),

@@ -1,12 +1,9 @@
 //! What a fuzzer runs, and what the tests run on a short deterministic corpus.
 #![allow(dead_code, unreachable_pub)]
 
-use steadfast_delta::{
-    Effort, InPlacePlan, Options, PatchedFile, Verify, apply, apply_stream, diff, stats,
-};
+use steadfast_delta::{Effort, InPlacePlan, Options, Verify, apply, apply_stream, diff, stats};
 
 use super::craft::Craft;
-use super::in_memory::InMemory;
 
 /// More than any short input can make without copying the old content many times.
 const LIMIT: u64 = 1 << 20;
@@ -30,7 +27,7 @@ pub fn apply_anything(input: &[u8]) {
 fn apply_in_every_way(old: &[u8], patch: &[u8]) {
     let fresh = apply(old, patch, LIMIT);
     let mut streamed = Vec::new();
-    let applied = apply_stream(&InMemory(old), patch, &mut streamed, LIMIT);
+    let applied = apply_stream(old, patch, &mut streamed, LIMIT);
     assert_eq!(fresh.is_ok(), applied.is_ok());
     let _ = stats(patch);
     if let Ok(fresh) = &fresh {
@@ -38,10 +35,10 @@ fn apply_in_every_way(old: &[u8], patch: &[u8]) {
         stats(patch).expect("what can be applied has stats");
     }
     for verify in [Verify::Touched, Verify::Whole] {
-        if let Ok(plan) = InPlacePlan::new(&InMemory(old), patch, verify) {
-            let mut file = File(old.to_vec());
+        if let Ok(plan) = InPlacePlan::new(old, patch, verify) {
+            let mut file = old.to_vec();
             plan.apply(&mut file).expect("memory");
-            assert!(file.0 == *fresh.as_ref().map_or(&file.0[..], |it| it));
+            assert!(file == *fresh.as_ref().map_or(&file[..], |it| it));
             let mut journal = Vec::new();
             plan.write_journal(&mut journal).expect("memory");
             assert_eq!(InPlacePlan::read_journal(&journal[..]).expect("a journal of ours"), plan);
@@ -66,35 +63,5 @@ pub fn read_journal(input: &[u8]) {
         plan.write_journal(&mut journal).expect("memory");
         // A varint has several forms; only the shortest one is written.
         assert_eq!(InPlacePlan::read_journal(&journal[..]).expect("a journal of ours"), plan);
-    }
-}
-
-struct File(Vec<u8>);
-
-impl steadfast_delta::OldContent for File {
-    fn length(&self) -> std::io::Result<u64> {
-        InMemory(&self.0).length()
-    }
-
-    fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> std::io::Result<()> {
-        InMemory(&self.0).read_exact_at(bytes, offset)
-    }
-}
-
-impl PatchedFile for File {
-    fn write_all_at(&mut self, bytes: &[u8], offset: u64) -> std::io::Result<()> {
-        let start = offset as usize;
-        self.0.resize(self.0.len().max(start + bytes.len()), 0);
-        self.0[start..start + bytes.len()].copy_from_slice(bytes);
-        Ok(())
-    }
-
-    fn set_length(&mut self, length: u64) -> std::io::Result<()> {
-        self.0.resize(length as usize, 0);
-        Ok(())
-    }
-
-    fn sync(&mut self) -> std::io::Result<()> {
-        Ok(())
     }
 }

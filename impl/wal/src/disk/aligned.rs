@@ -1,5 +1,6 @@
 //! Memory that direct I/O accepts.
 
+use std::fmt;
 use std::ops::{Deref, DerefMut};
 
 use steadfast_huge_pages::{HUGE_PAGE_BYTES, HugePages};
@@ -28,6 +29,13 @@ impl AlignedBuffer {
         let memory = vec![0; length + ALIGNMENT];
         let begin = memory.as_ptr().align_offset(ALIGNMENT);
         AlignedBuffer(Memory::Heap { memory, begin, length })
+    }
+}
+
+impl fmt::Debug for AlignedBuffer {
+    /// Its length, because its bytes are no text and may be many.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AlignedBuffer").field("length", &self.len()).finish_non_exhaustive()
     }
 }
 

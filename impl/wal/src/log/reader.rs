@@ -1,5 +1,7 @@
 //! Reading an open log by index.
 
+use std::fmt;
+
 use super::faults::planted;
 use super::shared::Shared;
 use crate::chain::Chain;
@@ -26,6 +28,16 @@ pub struct Reader<'a, D: Disk, T: Threads = SystemThreads> {
     chain: Chain,
     location: Location,
     segment: Option<SegmentReader<D::File>>,
+}
+
+impl<D: Disk, T: Threads> fmt::Debug for Reader<'_, D, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader")
+            .field("directory", &self.shared.disk.directory())
+            .field("next_index", &self.next_index())
+            .field("location", &self.location)
+            .finish_non_exhaustive()
+    }
 }
 
 const FIRST_RECORD: LogIndex = LogIndex(1);

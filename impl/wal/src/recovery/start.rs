@@ -22,8 +22,6 @@ use crate::{Location, LogId, LogIndex, SegmentNumber, WriterEpoch};
 
 /// The first segment of every log.
 const FIRST_SEGMENT: SegmentNumber = SegmentNumber(1);
-/// The first record of every log.
-const FIRST_RECORD: LogIndex = LogIndex(1);
 
 /// Looks at a directory before anything in it is touched, the lock included; creates it if need be.
 pub(crate) fn refuse_what_is_no_log<D: Disk>(
@@ -50,6 +48,14 @@ pub(crate) fn refuse_what_is_no_log<D: Disk>(
     Ok(())
 }
 
+/// The state that a new log begins with.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Origin<'a> {
+    /// The state stands for every record up to this one.
+    pub(crate) through: LogIndex,
+    pub(crate) state: &'a [u8],
+}
+
 /// Creates a log: its first segment with a batch without records, then the checkpoint that makes
 /// it a log. The remains of a creation that was cut off are removed first.
 pub(crate) fn create<D: Disk>(
@@ -57,6 +63,7 @@ pub(crate) fn create<D: Disk>(
     log: LogId,
     settings: Settings,
     segments: &Segments,
+    origin: Origin<'_>,
 ) -> Result<(), OpenError> {
     if let Some(damage) = lost_checkpoint(&**disk, settings, segments)? {
         return Err(OpenError::Damaged { directory: disk.directory(), damage });
@@ -65,19 +72,13 @@ pub(crate) fn create<D: Disk>(
     for draft in &segments.drafts {
         remove_if_there(&**disk, draft)?;
     }
-    let start = Start { segment: FIRST_SEGMENT, first: FIRST_RECORD, previous: Checksum(0) };
-    let root = Root {
-        block_bytes: settings.block_bytes,
-        log,
-        through: FIRST_RECORD.previous(),
-        durable: FIRST_RECORD.previous(),
-        start,
-    };
-    let mut store =
-        Store::new(Arc::clone(disk), settings, BTreeMap::new(), FIRST_RECORD.previous(), false);
+    let Origin { through, state } = origin;
+    let start = Start { segment: FIRST_SEGMENT, first: through.next(), previous: Checksum(0) };
+    let root = Root { block_bytes: settings.block_bytes, log, through, durable: through, start };
+    let mut store = Store::new(Arc::clone(disk), settings, BTreeMap::new(), through, false);
     let begins_with_segment = settings.decisions.begins_segment_before_checkpoint();
     if !begins_with_segment {
-        store.write_checkpoint(&root, &[])?;
+        store.write_checkpoint(&root, state)?;
     }
     // Opening starts another segment; this one only has to be there.
     let segment_bytes = first_bytes(&[], settings);
@@ -86,7 +87,7 @@ pub(crate) fn create<D: Disk>(
     let first = First { log, epoch, start, segment_bytes, newest, body: &[], count: 0 };
     write_first(disk, settings, &first)?;
     if begins_with_segment {
-        store.write_checkpoint(&root, &[])?;
+        store.write_checkpoint(&root, state)?;
     }
     Ok(())
 }
