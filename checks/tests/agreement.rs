@@ -1,8 +1,7 @@
 //! The simulator and the model agree: what happens in a simulation can happen in the model, step by
 //! step, and leaves every node in the same state.
 
-use std::cell::RefCell;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 
 use steadfast_cluster::{Replay, replay};
 use steadfast_protocol::{NodeId, Replica};
@@ -11,7 +10,7 @@ use steadfast_sim::{Observer, Schedule, Simulation};
 use steadfast_trace::{Step, Trace};
 
 /// Per step of a simulation the nodes as they were after it.
-type States = Rc<RefCell<Vec<Vec<Option<Replica>>>>>;
+type States = Arc<Mutex<Vec<Vec<Option<Replica>>>>>;
 
 fn states_of(simulation: &Simulation) -> Vec<Option<Replica>> {
     let nodes = NodeId::all(simulation.setup().settings.nodes());
@@ -22,16 +21,16 @@ fn states_of(simulation: &Simulation) -> Vec<Option<Replica>> {
 fn record(schedule: &Schedule) -> (Trace, Vec<Vec<Option<Replica>>>) {
     let states = States::default();
     let mut simulation = schedule.begin();
-    let kept = Rc::clone(&states);
+    let kept = Arc::clone(&states);
     simulation.observe(Box::new(move |_: &Step, simulation| {
-        kept.borrow_mut().push(states_of(simulation));
+        kept.lock().expect("one thread").push(states_of(simulation));
     }));
     let outcome = schedule.finish(&mut simulation);
     assert_eq!(outcome.failure, None, "{}", schedule.setup.name);
     let trace = simulation.trace();
     drop(simulation);
-    let states = Rc::try_unwrap(states).expect("nobody observes any more").into_inner();
-    (trace, states)
+    let states = Arc::try_unwrap(states).expect("nobody observes any more").into_inner();
+    (trace, states.expect("one thread"))
 }
 
 /// Where the model disagrees with a simulation, and how.
@@ -76,16 +75,16 @@ fn the_five_scenarios_are_runs_of_the_model() {
     };
     for scenario in &SCENARIOS {
         let states = States::default();
-        let kept = Rc::clone(&states);
+        let kept = Arc::clone(&states);
         let observer = move || -> Observer {
-            let kept = Rc::clone(&kept);
+            let kept = Arc::clone(&kept);
             Box::new(move |_: &Step, simulation: &Simulation| {
-                kept.borrow_mut().push(states_of(simulation));
+                kept.lock().expect("one thread").push(states_of(simulation));
             })
         };
         let stories =
             scenario.tell(&Cast { observer: Some(&observer), ..cast() }).expect("a scenario");
-        let mut states = states.borrow_mut();
+        let mut states = states.lock().expect("one thread");
         for story in stories {
             let of_story: Vec<_> = states.drain(..story.trace.steps.len()).collect();
             if let Some(how) = disagreement(&story.trace, &of_story) {

@@ -2,7 +2,7 @@
 //!
 //! ```
 //! use steadfast_guarantees::linearizability::{Access, Operation, Time, judge};
-//! use steadfast_guarantees::{GUARANTEES, GuaranteeId};
+//! use steadfast_guarantees::{GuaranteeId, guarantees};
 //! use steadfast_protocol::Settings;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -10,8 +10,8 @@
 //! let linearizable = GuaranteeId::Linearizable.guarantee();
 //! let (consistent, available) = (Settings::new(3, 2, 2)?, Settings::new(3, 1, 1)?); // N, E, W
 //! assert!(linearizable.is_promised(consistent) && !linearizable.is_promised(available));
-//! let promised = GUARANTEES.iter().filter(|it| it.is_promised(consistent));
-//! assert_eq!(promised.count(), GUARANTEES.len());
+//! let promised = guarantees().iter().filter(|it| it.is_promised(consistent));
+//! assert_eq!(promised.count(), guarantees().len());
 //!
 //! // The judge of G5 alone: the second read began when the first had returned, and goes back in time.
 //! let operation = |access, invoked, returned| {
