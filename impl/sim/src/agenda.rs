@@ -128,3 +128,36 @@ impl Agenda {
         self.now = time;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_come_by_time_and_those_of_one_moment_as_they_were_added_plans_among_them() {
+        let at = |micros| Time { micros };
+        let plan = || Event::Planned(Box::new(Plan::Heal));
+        let tick = |reset| Event::Tick { node: NodeId(0), reset };
+        let mut agenda = Agenda::default();
+        for (time, event) in [(7, tick(1)), (7, plan()), (7, tick(2)), (3, plan()), (5, tick(3))] {
+            agenda.add(at(time), event);
+        }
+        let mut popped = Vec::new();
+        while let Some(time) = agenda.next_time() {
+            let event = agenda.pop().expect("an event is due");
+            assert_eq!(agenda.now(), time);
+            popped.push(match event {
+                Event::Tick { reset, .. } => (time.micros, Some(reset)),
+                _ => (time.micros, None),
+            });
+        }
+        assert_eq!(popped, [(3, None), (5, Some(3)), (7, Some(1)), (7, None), (7, Some(2))]);
+
+        agenda.add(at(u64::MAX), tick(4));
+        agenda.add(at(9), plan());
+        agenda.give_up_plans();
+        assert_eq!(agenda.next_time(), Some(at(u64::MAX)));
+        agenda.rest_timers(true);
+        assert!(agenda.pop().is_none() && agenda.now() == at(u64::MAX), "time passes all the same");
+    }
+}
