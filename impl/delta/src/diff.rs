@@ -19,6 +19,7 @@ pub(crate) mod lookups;
 pub(crate) mod near;
 pub(crate) mod outline;
 mod price;
+mod regular;
 pub(crate) mod repeats;
 pub(crate) mod sample;
 pub(crate) mod search;

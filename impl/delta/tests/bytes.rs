@@ -25,6 +25,19 @@ fn assert_at_most(most: usize, name: &str, old: &[u8], new: &[u8]) {
     assert!(lengths[1] <= most, "{name}: {lengths:?}, at most {most}");
 }
 
+/// Lines of words, the frequent ones much more often, as in prose and in descriptions.
+fn prose(seed: u64, count: usize) -> Vec<Vec<String>> {
+    let dice = noise(seed, count * 32);
+    let word = |it: &[u8]| {
+        let rank = (usize::from(it[0]) * usize::from(it[1]) * usize::from(it[2])) >> 13;
+        let letters = noise(rank as u64 + 1, 3 + rank % 7);
+        letters.iter().map(|it| char::from(b'a' + it % 26)).collect()
+    };
+    let line =
+        |it: &[u8]| it[3..].chunks_exact(3).take(2 + usize::from(it[0] % 8)).map(word).collect();
+    dice.chunks_exact(32).map(line).collect()
+}
+
 /// The records of `length` bytes in another order.
 fn shuffled(records: &[u8], length: usize) -> Vec<u8> {
     let mut records: Vec<&[u8]> = records.chunks_exact(length).collect();
@@ -66,6 +79,21 @@ fn an_insertion_in_every_line_costs_hardly_anything() {
 }
 
 #[test]
+fn small_patches_of_regular_changes_have_no_exceptions_by_chance() {
+    let old = noise(1, 1 << 20);
+    for every in [40, 57, 100] {
+        let pieces = |it: &[u8]| [it, b"!"].concat();
+        let new: Vec<u8> = old.chunks(every).flat_map(pieces).collect();
+        // One insertion in 256 equals the old byte in its place by chance. Each would take two bytes.
+        let by_chance = old.len() / every / 256;
+        for (name, old, new) in [("inserted", &old, &new), ("deleted", &new, &old)] {
+            let [_, _, small] = lengths(&format!("{name} every {every}"), old, new);
+            assert!(small < 150 + by_chance, "{name} every {every}: {small}");
+        }
+    }
+}
+
+#[test]
 fn what_is_kept_between_changes_is_found() {
     let old = noise(2, 1 << 20);
     for (kept, changed) in [(24, 24), (24, 48), (40, 24), (100, 100)] {
@@ -80,6 +108,18 @@ fn what_is_kept_between_changes_is_found() {
         let fresh = old.len() / (kept + changed) * changed;
         assert_at_most(fresh + fresh / 16, &format!("{kept} kept, {changed} not"), &old, &new);
     }
+}
+
+#[test]
+fn prose_with_indented_lines_stays_small() {
+    let lines = prose(11, 60_000);
+    let indented = |by: &str| -> Vec<u8> {
+        lines.iter().flat_map(|it| format!("{by}{}\n", it.join(" ")).into_bytes()).collect()
+    };
+    let (old, new) = (indented(""), indented("    "));
+    // With a price of an operation that is too high, short lines become literals: a byte for 32.
+    assert_at_most(old.len() / 34, "indented", &old, &new);
+    assert_at_most(old.len() / 34, "indented no more", &new, &old);
 }
 
 #[test]

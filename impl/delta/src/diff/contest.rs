@@ -9,6 +9,7 @@ use std::io::{self, ErrorKind, Write};
 
 use super::fill;
 use super::fine;
+use super::regular;
 use super::repeats;
 use super::search::Search;
 use crate::effort::Effort;
@@ -53,7 +54,12 @@ pub(crate) fn shortest(
         lists.iter_mut().flatten().for_each(|it| it.measured = None);
     }
     let [plain, refined] = lists;
-    let shortest = shorter(pair, plain, refined, packing)?;
+    let mut shortest = shorter(pair, plain, refined, packing)?;
+    if effort == Effort::Small {
+        let segments = shortest.as_ref().and_then(|it| regular::regular(pair, &it.segments));
+        let regular = segments.map(|segments| Candidate { segments, measured: None });
+        shortest = shorter(pair, shortest, regular, packing)?;
+    }
     let Candidate { segments, measured } = shortest.unwrap_or_default();
     let patch = measured.and_then(|it| it.patch);
     Ok(Shortest { segments, patch })

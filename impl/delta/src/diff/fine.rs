@@ -18,7 +18,7 @@ use std::slice;
 use super::dense::Dense;
 use super::gaps::{gaps, total};
 use super::lookups::Lookups;
-use super::price::{BYTE, Recent};
+use super::price::{BYTE, OF_SHORT_PIECES, Recent};
 use super::sample;
 use super::search::Search;
 use crate::effort::Effort;
@@ -101,13 +101,20 @@ pub(crate) fn refine(
         .clamp(1, BYTE);
     let whole = 0..old;
     let whole = slice::from_ref(&whole);
-    let saves = |places: &[Range<usize>], part: usize| {
+    let saved = |places: &[Range<usize>]| {
         let sampled = fill(pair, segments, sample.clone(), price, places, RARER_LOG2);
-        sampled.saved * limits.saved_share * part >= literals.len() * price
+        sampled.saved * limits.saved_share
     };
-    // A part of the old content, which takes less time to read, rules out most unrelated contents.
-    let is_hopeless = old > HINT_MIN && !saves(&sample::old_stripes(pair.old), HINT_PART);
-    if is_hopeless || !saves(whole, 1) {
+    let wanted = literals.len() * price;
+    // A part of the old content takes less time to read. It rules out most unrelated contents; and all of
+    // the content saves no less than the part.
+    let by_part = (old > HINT_MIN).then(|| saved(&sample::old_stripes(pair.old)));
+    let is_worth_it = match by_part {
+        Some(saved) if saved >= wanted => true,
+        Some(saved) if saved * HINT_PART < wanted => false,
+        _ => saved(whole) >= wanted,
+    };
+    if !is_worth_it {
         return Ok(None);
     }
     let found = fill(pair, segments, gaps, price, whole, 0).segments;
@@ -124,21 +131,28 @@ pub(crate) fn is_likely(pair: Pair<'_>, segments: &[Segment]) -> bool {
     total(&gaps) > pair.new.len() / 2 || resembles_text(&sample)
 }
 
-/// Pieces of the gaps, evenly spread; all of them where they are short.
+/// Pieces of the gaps, evenly spread. A piece goes on over short gaps: alone, their literals would seem to
+/// be packed badly.
 fn sampled(gaps: &[Range<usize>]) -> Vec<Range<usize>> {
     let step = (total(gaps) / PIECES).max(PIECE);
     let (mut pieces, mut before) = (Vec::new(), 0usize);
     for gap in gaps {
-        let first = gap.start + before.next_multiple_of(step) - before;
-        let starts = (first..gap.end).step_by(step);
-        pieces
-            .extend(starts.map(|it| it..gap.end.min(it + PIECE)).filter(|it| it.len() >= GAP_MIN));
+        // Of all gaps one behind the other, those bytes are sampled that lie up to a piece behind a step.
+        let mut at = gap.start;
+        while at < gap.end {
+            let within = (before + at - gap.start) % step;
+            let end = match within {
+                ..PIECE => gap.end.min(at + PIECE - within),
+                _ => gap.end.min(at + step - within),
+            };
+            if within < PIECE {
+                pieces.push(at..end);
+            }
+            at = end;
+        }
         before += gap.len();
     }
-    match pieces.is_empty() {
-        true => gaps.iter().take(PIECES).map(|it| it.start..it.end.min(it.start + PIECE)).collect(),
-        false => pieces,
-    }
+    pieces
 }
 
 /// The segments that were found in some gaps.
@@ -161,7 +175,7 @@ fn fill(
 ) -> Filled {
     let dense = Dense::new(pair, &gaps, places, Search::of_short_pieces(rarer_log2));
     let mut filled = Filled::default();
-    let mut recent = Recent::default();
+    let mut recent = Recent::with(OF_SHORT_PIECES);
     let mut around = around.iter().peekable();
     for gap in gaps {
         while let Some(segment) = around.next_if(|it| it.new_start < gap.start) {

@@ -8,7 +8,7 @@
 use std::io;
 use std::ops::Range;
 
-use super::price::{BYTE, Recent};
+use super::price::{BYTE, OF_MOVED_PIECES, Recent};
 use crate::pair::Pair;
 use crate::segment::Segment;
 use crate::wire::packing::Packer;
@@ -113,7 +113,7 @@ struct Copied {
 impl Copied {
     fn new(pair: Pair<'_>, segments: &[Segment], sample: Range<usize>) -> Copied {
         let mut copied = Copied { literals: Vec::new(), price: 0 };
-        let mut recent = Recent::default();
+        let mut recent = Recent::with(OF_MOVED_PIECES);
         let mut end = sample.start;
         for segment in &segments[segments.partition_point(|it| it.new_end() <= end)..] {
             let start = segment.new_start.max(end);
