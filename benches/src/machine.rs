@@ -17,7 +17,7 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// This machine, as far as Linux tells.
+    /// This machine, as far as Linux says.
     pub(crate) fn this() -> Machine {
         let kib = field("/proc/meminfo", "MemTotal");
         Machine {

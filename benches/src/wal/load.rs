@@ -9,9 +9,9 @@ use steadfast_output::assert_threads;
 
 use super::systems::{Result, Steadfast, System, behind};
 
-/// Old records are given up about every so many bytes.
+/// A log gives up its old records each time it has written about this number of bytes.
 const TRIM_BYTES: u64 = 128 << 20;
-/// A record counts as at least so many bytes, as one that is synced alone takes on most disks.
+/// A record counts as at least this number of bytes, which a record that is synced alone takes on most disks.
 const RECORD_BYTES_MIN: usize = 4096;
 
 /// How long to wait before looking again at what was written.
@@ -41,7 +41,7 @@ pub(super) struct Sample {
 }
 
 impl Sample {
-    /// Of so many records in this time.
+    /// Of this number of records in this time.
     #[must_use]
     pub(super) fn of(
         records: u64,
@@ -150,7 +150,7 @@ fn round(
     }
 }
 
-/// One writer of ours that has so many records outstanding.
+/// One writer of ours with this number of records outstanding.
 ///
 /// # Errors
 /// When an append fails.

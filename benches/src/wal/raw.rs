@@ -39,7 +39,7 @@ impl RawDisk {
         Ok(RawDisk { direct, buffered })
     }
 
-    /// Writes and syncs so many records at a time, of so many bytes together, in whole blocks, past
+    /// Writes and syncs this number of records at a time, of this number of bytes together, in whole blocks, past
     /// the page cache or through it.
     ///
     /// # Errors
@@ -70,7 +70,7 @@ impl RawDisk {
         Ok(Sample::of(records, payload_bytes, begin.elapsed(), latencies))
     }
 
-    /// Writes and syncs as many blocks as the records take that writers wait for, each for its own:
+    /// Writes and syncs the number of blocks that the records take for which writers wait, each for its own:
     /// what any log can do at best whose writers are threads of this machine.
     ///
     /// # Errors

@@ -60,7 +60,7 @@ impl System for Steadfast {
     }
 }
 
-/// How raft-engine is told the index of an entry: the first eight bytes of its value.
+/// How raft-engine learns the index of an entry: the first eight bytes of its value.
 #[derive(Clone)]
 pub(super) struct Indexed;
 
@@ -80,7 +80,7 @@ pub(super) struct RaftEngine {
 }
 
 impl RaftEngine {
-    /// Opens raft-engine in a directory, for so many writers.
+    /// Opens raft-engine in a directory, for this number of writers.
     ///
     /// # Errors
     /// When that fails.

@@ -39,7 +39,7 @@ const PIECE: usize = 1 << 20;
 pub(crate) struct Source {
     path: PathBuf,
     file: File,
-    /// Of regular files: others have no times that tell anything.
+    /// Of regular files: the times of others mean nothing.
     before: Option<Stamp>,
     may_be_written: bool,
 }

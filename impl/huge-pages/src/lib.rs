@@ -1,7 +1,7 @@
 //! Memory in huge pages, where the system has them.
 //!
 //! Filling new memory is bound by page faults, and huge pages have fewer. A disk that reads
-//! from it or writes to it directly is told of one piece instead of hundreds.
+//! from it or writes to it directly gets one piece instead of hundreds.
 
 use std::io;
 use std::ops::{Deref, DerefMut, Range};

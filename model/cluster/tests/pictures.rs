@@ -1,4 +1,4 @@
-//! Pictures of runs: what they tell, how large they are, and that nothing in a name means anything.
+//! Pictures of runs: their content, their size, and that no character of a name is taken for markup.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -119,19 +119,19 @@ pub struct History {
     clock: Clock,
 }
 
-/// Those deeds of a node that the history tells of.
+/// The deeds of a node that the history records.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Did {
     /// The entries of its own that it logged, each with the epoch that it led.
     made: Vec<(Entry, Epoch)>,
     /// The epoch that it began to lead, and its id.
     leads: Option<(Epoch, NodeId)>,
-    /// What it told clients.
+    /// Its answers to clients.
     answers: Vec<(RequestId, Outcome)>,
 }
 
 impl Did {
-    /// How a node came from one state to the next, with what it told clients.
+    /// How a node came from one state to the next, with its answers to clients.
     pub fn of(
         before: &NodeView<'_>,
         after: &NodeView<'_>,
@@ -150,7 +150,7 @@ impl Did {
         Did { made: own.map(|it| (it.clone(), epoch)).collect(), leads, answers }
     }
 
-    /// Whether the history tells of nothing.
+    /// Whether the history records nothing.
     #[must_use]
     pub fn is_nothing(&self) -> bool {
         *self == Did::default()

@@ -29,7 +29,7 @@
 //! ```
 //!
 //! A checker, a simulator or a supervisor of real nodes presents its cluster as a [`ClusterView`] and
-//! keeps a [`History`] of it; the same code then tells which guarantee is broken. Each guarantee is a
+//! keeps a [`History`] of it; the same code then shows which guarantee is broken. Each guarantee is a
 //! file in `guarantee/`. [`witnesses`] lists the situations that a run must reach to mean anything, and
 //! [`twins`] the protocols with one wrong decision that a guarantee must catch.
 

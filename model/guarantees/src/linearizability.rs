@@ -2,7 +2,7 @@
 //! `O(n log n)` for `n` operations.
 //!
 //! In general that question is NP-complete. It becomes easy because every written
-//! value is unique, so a read tells which write it saw: this is the problem that
+//! value is unique, so a read shows which write it saw: this is the problem that
 //! P. B. Gibbons and E. Korach call linearizability with a read-mapping ("Testing
 //! Shared Memories", SIAM Journal on Computing 26(4), 1997, pages 1208-1244).
 //!
@@ -86,7 +86,7 @@ pub enum Source {
 /// that was judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotLinearizable {
-    /// Two writes share a value, so that a read of it does not tell which one it saw.
+    /// Two writes share a value, so that a read of it does not show which one it saw.
     #[error(
         "operations {first} and {second} write the same value, so reads of it cannot be judged"
     )]

@@ -203,7 +203,7 @@ fn crash(before: &dyn ClusterView, step: &Step, is_case: fn(u64, u64, bool) -> b
     is_case(u64::from(*kept), tail, *torn)
 }
 
-/// Whether nodes with a higher promise are so many that fewer than W could acknowledge the leader's writes.
+/// Whether fewer than W nodes could acknowledge the leader's writes, because the others have a higher promise.
 fn is_deposed(leader: &Replica, cluster: &dyn ClusterView) -> bool {
     let higher = cluster.replicas().filter(|it| it.promise() > leader.promise()).count();
     let settings = cluster.settings();

@@ -52,7 +52,7 @@ pub enum Halt {
         /// The version vector that covers the difference.
         vv: VersionVector,
     },
-    /// The disk failed a write or a sync of the log. Only recovery at the next start tells which records
+    /// The disk failed a write or a sync of the log. Only recovery at the next start shows which records
     /// are on it.
     #[error("this node cannot write its log: repair the disk and start the node again")]
     LogFailed,
