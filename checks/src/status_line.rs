@@ -2,8 +2,9 @@
 //! has been printed for some seconds.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use steadfast_output::{assert_threads, say, warn};
@@ -58,6 +59,7 @@ impl StatusLine {
     /// Prints a part of the result on standard output.
     pub(crate) fn print(&self, text: &str) {
         self.bar.suspend(|| say(text.trim_end_matches('\n')));
+        note_print();
         // Without a thread nobody hears it.
         let _ = self.printed.send(());
     }
@@ -69,11 +71,27 @@ impl Drop for StatusLine {
     }
 }
 
+/// When something was last printed. One stage may end in silence and another begin so.
+static LAST_PRINT: Mutex<Option<Instant>> = Mutex::new(None);
+
+fn note_print() {
+    *LAST_PRINT.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+}
+
+/// How long it may stay silent from now on.
+fn silence_left() -> Duration {
+    let mut last = LAST_PRINT.lock().unwrap_or_else(PoisonError::into_inner);
+    SILENCE_MAX.saturating_sub(last.get_or_insert_with(Instant::now).elapsed())
+}
+
 fn print_lines(bar: &ProgressBar, prints: &Receiver<()>) {
     loop {
-        match prints.recv_timeout(SILENCE_MAX) {
+        match prints.recv_timeout(silence_left()) {
             Ok(()) => {}
-            Err(RecvTimeoutError::Timeout) => warn(line(bar)),
+            Err(RecvTimeoutError::Timeout) => {
+                warn(line(bar));
+                note_print();
+            }
             Err(RecvTimeoutError::Disconnected) => return,
         }
     }
