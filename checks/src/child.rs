@@ -85,14 +85,10 @@ pub(crate) fn search_all(
 
 /// Performs a search in a process of its own. Whatever happens to the process concerns this search alone.
 pub(crate) fn search_one(job: &Job, progress: &(dyn Fn(&Job, Progress) + Sync)) -> Run {
-    let failed = |error: io::Error| {
-        let reason = format!("it has no process of its own: {error}");
-        Run::without_result(job, Stopped::Died, Some(reason))
-    };
-    let started = start();
-    let (child, mut input, output) = match started {
+    let died = |reason: String| Run::without_result(job, Stopped::Died, Some(reason));
+    let (child, mut input, output) = match start() {
         Ok(started) => started,
-        Err(error) => return failed(error),
+        Err(error) => return died(format!("no process can be started for it: {error}")),
     };
     children().push(Arc::clone(&child));
     let report = ask(job, &mut input, output, progress);
@@ -101,10 +97,8 @@ pub(crate) fn search_one(job: &Job, progress: &(dyn Fn(&Job, Progress) + Sync)) 
     match (report, status) {
         (Ok(Some(run)), _) => run,
         (_, _) if is_interrupted() => Run::without_result(job, Stopped::Interrupted, None),
-        (Err(error), _) | (_, Err(error)) => failed(error),
-        (Ok(None), Ok(status)) => {
-            Run::without_result(job, Stopped::Died, Some(format!("its process died ({status})")))
-        }
+        (Err(error), _) | (_, Err(error)) => died(format!("its process does not answer: {error}")),
+        (Ok(None), Ok(status)) => died(format!("its process died ({status})")),
     }
 }
 

@@ -92,3 +92,20 @@ fn a_program_off_a_terminal_says_now_and_then_how_far_it_is() {
     assert!(line.starts_with("check: 0 of 1 done after 4 s; elections, level "), "{line}");
     assert!(line.ends_with(" MB") && line.contains(" states, "), "{line}");
 }
+
+#[test]
+fn a_counterexample_that_cannot_be_written_makes_its_search_incomplete() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let folder = directory.path().to_str().expect("a name");
+    let check = env!("CARGO_BIN_EXE_check");
+    let run = format!("{check} run reads cold --elect 1 --write 1 --traces {folder}");
+    // Files may not grow; pipes may.
+    let limited = format!("ulimit -f 0; exec {run}");
+    let output = Command::new("sh").args(["-c", &limited]).output().expect("a shell");
+    let text = String::from_utf8(output.stdout).expect("text");
+    let notes = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{text}{notes}");
+    let says = format!("INCOMPLETE\n  cannot write the trace {folder}/reads-e1w1-G5.json: ");
+    assert!(text.contains(&says) && text.contains("\ncold "), "{text}");
+    assert_eq!(std::fs::read_dir(&directory).expect("a directory").count(), 0);
+}
