@@ -1,6 +1,23 @@
 //! The common parts of the programs: standard output, which a reader may close, files that appear when
 //! they are complete, exit codes, options that are durations or sizes, names as a terminal may show
 //! them, and threads that the system may refuse.
+//!
+//! ```
+//! use std::io::Write;
+//! use steadfast_output::{WholeFile, shown, size};
+//!
+//! # let directory = tempfile::tempdir()?;
+//! # let path = directory.path().join("report");
+//! let mut file = WholeFile::create(&path)?;
+//! file.write_all(b"half of it")?;
+//! assert!(!path.exists(), "a file appears when it is complete");
+//! file.finish()?;
+//! assert_eq!(std::fs::read(&path)?, b"half of it");
+//!
+//! assert_eq!(size::bytes("64K"), Ok(65_536));
+//! assert!(!shown("red\u{1b}[31m".as_ref()).contains('\u{1b}'), "no name controls a terminal");
+//! # Ok::<(), std::io::Error>(())
+//! ```
 
 #![warn(missing_debug_implementations)]
 

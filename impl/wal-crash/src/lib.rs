@@ -1,5 +1,33 @@
 //! Every state that a crash may leave on the disk of the log, recovered and compared.
 //!
+//! ```
+//! use steadfast_wal::{Decisions, DefaultDecisions, Stage};
+//! use steadfast_wal_crash::{LogKind, SMALL, Scope, enumerate, workloads};
+//!
+//! /// A log that calls a record durable before it is synced.
+//! struct Hasty;
+//! impl Decisions for Hasty {
+//!     fn is_durable(&self, _: Stage) -> bool {
+//!         true
+//!     }
+//! }
+//!
+//! let scope = Scope {
+//!     geometry: SMALL,
+//!     kinds: vec![LogKind::Serial],
+//!     workloads: workloads(1),
+//!     is_every_operation: false,
+//!     has_crashes: true,
+//!     has_faults: true,
+//!     has_damages: false,
+//!     has_wrong_files: false,
+//! };
+//! let (counts, violations) = enumerate(&scope, &DefaultDecisions, false);
+//! assert!(counts.crash_states > 100 && violations.is_empty());
+//! let (_, violations) = enumerate(&scope, &Hasty, true);
+//! println!("{:#?}", violations[0]); // The workload, the fault, and the promise that was broken.
+//! ```
+//!
 //! A workload runs on a simulated disk. For each moment between two calls to the disk, the enumeration
 //! makes each disk that a crash may leave, opens the log on it, and compares its records with the
 //! promises of that moment: every record that was called durable is there, byte for byte and in order,
