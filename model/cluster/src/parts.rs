@@ -52,17 +52,28 @@ pub(crate) trait Changing: Parts {
     fn touched(&self) -> Touched;
 
     /// Judges the new state of a node. Only the node, and possibly the history, has changed.
-    fn judge(&mut self, node: NodeId, keeps_history: bool) {
-        self.then(Follow::Judge { node, keeps_history });
+    fn judge(&mut self, node: NodeId, keeps_answers: bool) {
+        self.then(Follow::Judge { node, keeps_answers });
     }
 
-    /// Judges the new state of a node as its connections change; more of the step follows.
-    fn judge_shown(&mut self, node: NodeId) {
-        let _ = node;
+    /// Judges the new state of a node as its connections change; more of the step follows. `was_told`
+    /// says whether it had an event before, in the same step.
+    fn judge_shown(&mut self, node: NodeId, was_told: bool) {
+        let _ = (node, was_told);
+    }
+
+    /// Judges the new state of a node that does not change any more in this step. Returns whether the
+    /// verdict depends on nothing that may still change; otherwise the node is judged later.
+    fn has_judged_alone(&mut self, node: NodeId, keeps_answers: bool) -> bool {
+        let _ = (node, keeps_answers);
+        false
     }
 
     /// Whether the history is that of the state before the step.
     fn has_kept_history(&self) -> bool;
+
+    /// Whether a node is in the state that it had before the step.
+    fn has_kept_node(&self, node: NodeId) -> bool;
 
     /// Whether the consequences cover every node and every direction. Otherwise the step skips the
     /// nodes and directions that it has not touched, because nothing can follow for them.
@@ -73,7 +84,7 @@ pub(crate) trait Changing: Parts {
     fn may_have_lost_its_session(&self, from: NodeId, to: NodeId) -> bool;
 
     /// The guarantees that the step breaks as far as one node is concerned.
-    fn broken(&self, node: NodeId, keeps_history: bool) -> GuaranteeSet;
+    fn broken(&self, node: NodeId, keeps_answers: bool) -> GuaranteeSet;
 
     /// Notes a witness that the step reaches.
     fn note_reached(&mut self, step: &Step);
@@ -88,8 +99,8 @@ pub(crate) struct Touched {
     pub emptied: Directions,
     /// Whether some node has begun or ceased to take part.
     pub taking_part: bool,
-    /// Whether the history changed.
-    pub history: bool,
+    /// Whether the history may say something else of answers and acknowledged entries.
+    pub answers: bool,
 }
 
 /// A consequence of a step, once its changes are made. Consequences run in the order in which they
@@ -100,18 +111,21 @@ pub(crate) enum Follow {
     Links {
         /// The nodes that had an event in the step.
         told: NodeSet,
+        /// Those of them that have not been judged yet.
+        unjudged: NodeSet,
         /// The directions that lost all messages under way.
         emptied: Directions,
     },
-    /// Both ends of every connection of a node see its changes: ends before beginnings.
-    Show { node: NodeId },
+    /// A node sees the changes of its connections: ends before beginnings. `was_told` says whether it
+    /// had an event before, in the same step.
+    Show { node: NodeId, was_told: bool },
     /// Messages that no session carries are lost.
     Lose { from: NodeId, to: NodeId },
     /// The guarantees judge the new state of a node.
-    Judge { node: NodeId, keeps_history: bool },
-    /// They have judged it on the assumption that the history does not change, and judge again if
-    /// it has.
-    Reconsider { node: NodeId },
+    Judge { node: NodeId, keeps_answers: bool },
+    /// They have judged nodes that saw their connections change on the assumption that the history
+    /// does not change, and judge again if it has.
+    Reconsider { nodes: NodeSet },
     /// The witnesses that the step reaches are noted, once everything else has followed.
     /// [`Follow::Links`] adds consequences after this one, so it is put off once.
     Reach { step: Step, has_waited: bool },
@@ -229,6 +243,18 @@ pub(crate) enum HistoryChange {
 }
 
 impl HistoryChange {
+    /// Whether the history may say something else afterwards of answers, or of the entries that were
+    /// made for requests.
+    pub(crate) fn may_answer(&self) -> bool {
+        match self {
+            HistoryChange::Did(did) => did.answers_or_makes(),
+            HistoryChange::Invoked { .. } | HistoryChange::Crashed(_) => false,
+            HistoryChange::Retried { .. }
+            | HistoryChange::RolledBack(_)
+            | HistoryChange::Broken(_) => true,
+        }
+    }
+
     /// Changes a history.
     pub(crate) fn make(&self, history: &mut History) {
         match self {

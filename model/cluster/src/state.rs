@@ -372,7 +372,7 @@ impl Changing for Taking<'_> {
     }
 
     fn change_history(&mut self, change: HistoryChange) {
-        self.touched.history = true;
+        self.touched.answers |= change.may_answer();
         change.make(&mut self.state_mut().actors.history);
     }
 
@@ -392,13 +392,17 @@ impl Changing for Taking<'_> {
         self.history() == self.before.history()
     }
 
+    fn has_kept_node(&self, node: NodeId) -> bool {
+        let at = |it: &ClusterState| Arc::as_ptr(&it.actors.actor_states[node.index()]);
+        at(self.before) == at(self.state())
+    }
+
     fn follows_up_on_all(&self) -> bool {
         true
     }
 
     fn broken(&self, node: NodeId, _: bool) -> GuaranteeSet {
-        let at = |it: &ClusterState| Arc::as_ptr(&it.actors.actor_states[node.index()]);
-        if at(self.before) == at(self.state()) {
+        if self.has_kept_node(node) {
             return GuaranteeSet::default();
         }
         broken_by_step(&View { model: self.model, state: self.before }, &self.view(), node)

@@ -14,8 +14,14 @@ impl ClusterModel {
     pub(crate) fn take<P: Changing>(&self, parts: &mut P, step: &Step) -> Option<()> {
         self.act(parts, step)?;
         let touched = parts.touched();
+        let keeps_answers = !touched.answers;
         if step.changes_connections() || touched.taking_part {
-            parts.then(Follow::Links { told: touched.told, emptied: touched.emptied });
+            let (told, emptied) = (touched.told, touched.emptied);
+            // A node that is down sees no changes of its connections.
+            let is_final =
+                |parts: &mut P, it| !parts.is_up(it) && parts.has_judged_alone(it, keeps_answers);
+            let unjudged = told.iter().filter(|it| !is_final(parts, *it)).collect();
+            parts.then(Follow::Links { told, unjudged, emptied });
         } else {
             if self.scope().link_events_apart {
                 for (from, to) in self.pairs() {
@@ -24,8 +30,7 @@ impl ClusterModel {
                     }
                 }
             }
-            let keeps_history = !touched.history;
-            touched.told.iter().for_each(|node| parts.judge(node, keeps_history));
+            touched.told.iter().for_each(|node| parts.judge(node, keeps_answers));
         }
         Some(())
     }
@@ -33,18 +38,26 @@ impl ClusterModel {
     /// Runs a consequence of a step.
     pub(crate) fn follow<P: Changing>(&self, parts: &mut P, follow: &Follow) {
         match *follow {
-            Follow::Links { told, emptied } => self.refresh_links(parts, told, emptied),
-            Follow::Show { node } => {
+            Follow::Links { told, unjudged, emptied } => {
+                self.refresh_links(parts, (told, unjudged), emptied);
+            }
+            Follow::Show { node, was_told } => {
+                // Most of the node is looked at in the end; its session alone is not worth a look.
+                let _ = parts.node(node);
                 show_links(parts, node);
                 if parts.touched().told.contains(node) {
-                    parts.judge_shown(node);
+                    parts.judge_shown(node, was_told);
                 }
             }
             Follow::Lose { from, to } => lose_what_no_session_carries(parts, from, to),
-            Follow::Judge { node, keeps_history } => judge(parts, node, keeps_history),
-            Follow::Reconsider { node } => {
+            Follow::Judge { node, keeps_answers } => judge(parts, node, keeps_answers),
+            Follow::Reconsider { nodes } => {
                 if !parts.has_kept_history() {
-                    judge(parts, node, false);
+                    let changed = nodes.iter().filter(|it| !parts.has_kept_node(*it));
+                    let changed: Vec<_> = changed.collect();
+                    for node in changed {
+                        parts.then(Follow::Judge { node, keeps_answers: false });
+                    }
                 }
             }
             Follow::Reach { step, has_waited: false } => {
@@ -61,9 +74,14 @@ impl ClusterModel {
         NodeId::all(nodes).flat_map(move |from| others(from).map(move |to| (from, to)))
     }
 
-    /// `told` are the nodes that had an event in the step itself, `emptied` the directions that
-    /// lost all messages.
-    fn refresh_links<P: Changing>(&self, parts: &mut P, told: NodeSet, emptied: Directions) {
+    /// `told` are the nodes that had an event in the step itself, `unjudged` those of them that are
+    /// still to be judged, and `emptied` the directions that lost all messages.
+    fn refresh_links<P: Changing>(
+        &self,
+        parts: &mut P,
+        (told, unjudged): (NodeSet, NodeSet),
+        emptied: Directions,
+    ) {
         let nodes = || NodeId::all(self.scope().settings.nodes());
         let taking_part = nodes().filter(|it| parts.takes_part(*it)).collect();
         let change = WorldChange::Refresh(taking_part);
@@ -72,13 +90,15 @@ impl ClusterModel {
         let is_same = |one, other| parts.world().has_link_of(&after, one, other);
         let changed: Vec<_> = self.pairs().filter(|(from, to)| !is_same(*from, *to)).collect();
         let has_changed = |node| changed.iter().any(|(from, _)| *from == node);
-        let affected: NodeSet = nodes().filter(|it| has_changed(*it)).collect();
+        // A node that is down sees nothing.
+        let affected = nodes().filter(|it| has_changed(*it) && parts.is_up(*it));
+        let affected: NodeSet = affected.collect();
         parts.change_world(change);
         // Before the step every end had seen all of its connections, unless link events are apart.
         let concerns_all = parts.follows_up_on_all();
         if !self.scope().link_events_apart {
             for node in nodes().filter(|it| concerns_all || affected.contains(*it)) {
-                parts.then(Follow::Show { node });
+                parts.then(Follow::Show { node, was_told: told.contains(node) });
             }
         }
         for (from, to) in self.pairs() {
@@ -89,9 +109,12 @@ impl ClusterModel {
         }
         for node in nodes() {
             // The nodes that see changes of their connections are judged then.
-            if concerns_all || told.contains(node) {
-                parts.then(Follow::Judge { node, keeps_history: false });
+            if concerns_all || unjudged.contains(node) {
+                parts.then(Follow::Judge { node, keeps_answers: false });
             }
+        }
+        if !concerns_all && !self.scope().link_events_apart && !affected.is_empty() {
+            parts.then(Follow::Reconsider { nodes: affected });
         }
     }
 
@@ -216,8 +239,8 @@ impl ClusterModel {
 }
 
 /// Notes the guarantees that a step breaks, as far as one node is concerned.
-fn judge<P: Changing>(parts: &mut P, node: NodeId, keeps_history: bool) {
-    let broken = parts.broken(node, keeps_history);
+fn judge<P: Changing>(parts: &mut P, node: NodeId, keeps_answers: bool) {
+    let broken = parts.broken(node, keeps_answers);
     if !broken.is_empty() {
         parts.change_history(HistoryChange::Broken(broken));
     }

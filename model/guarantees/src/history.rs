@@ -150,6 +150,13 @@ impl Did {
         Did { made: own.map(|it| (it.clone(), epoch)).collect(), leads, answers }
     }
 
+    /// Whether it made entries or answered clients. Nothing else that a node does changes
+    /// which requests have answers and which entries are acknowledged.
+    #[must_use]
+    pub fn answers_or_makes(&self) -> bool {
+        !self.answers.is_empty() || !self.made.is_empty()
+    }
+
     /// Whether the history records nothing.
     #[must_use]
     pub fn is_nothing(&self) -> bool {

@@ -59,8 +59,9 @@ pub trait ClusterView {
         self.history().rolled_back()
     }
 
-    /// Whether the history is known to be that of an earlier state.
-    fn has_history_of(&self, before: &dyn ClusterView) -> bool {
+    /// Whether the history is known to say the same of answers and of acknowledged entries as that of
+    /// an earlier state.
+    fn has_answers_of(&self, before: &dyn ClusterView) -> bool {
         let _ = before;
         false
     }

@@ -15,7 +15,7 @@ use crate::ActorNode;
 pub(super) struct Alone<'a> {
     pub(super) system: &'a ClusterComponents,
     pub(super) actor: &'a ActorNode,
-    pub(super) keeps_history: bool,
+    pub(super) keeps_answers: bool,
     pub(super) looks_elsewhere: &'a Cell<bool>,
 }
 
@@ -68,7 +68,7 @@ impl ClusterView for Alone<'_> {
         }
     }
 
-    fn has_history_of(&self, _: &dyn ClusterView) -> bool {
-        self.keeps_history
+    fn has_answers_of(&self, _: &dyn ClusterView) -> bool {
+        self.keeps_answers
     }
 }

@@ -209,8 +209,8 @@ impl ClusterView for Seen<'_> {
 pub(super) struct SeenAfter<'a> {
     pub(super) now: Seen<'a>,
     pub(super) before: Seen<'a>,
-    /// Whether the step is known to have kept the history.
-    pub(super) keeps_history: bool,
+    /// Whether the step is known to have kept answers and acknowledged entries as they were.
+    pub(super) keeps_answers: bool,
 }
 
 impl ClusterView for SeenAfter<'_> {
@@ -255,9 +255,9 @@ impl ClusterView for SeenAfter<'_> {
     }
 
     /// The earlier state is the one before the step: no other is judged against.
-    fn has_history_of(&self, _: &dyn ClusterView) -> bool {
+    fn has_answers_of(&self, _: &dyn ClusterView) -> bool {
         let place = self.now.system.history_at();
-        self.keeps_history || self.now.look.has_kept(place, self.before.look)
+        self.keeps_answers || self.now.look.has_kept(place, self.before.look)
     }
 
     fn halted(&self, node: NodeId) -> Option<&Halt> {

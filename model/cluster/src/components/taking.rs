@@ -86,15 +86,20 @@ impl<'a> Taking<'a> {
 
     /// The guarantees that the step breaks, as far as one node is concerned; `None` if they look at
     /// more than that node, whose two states are known here. Mostly they do not.
-    fn judged_alone(&self, node: NodeId, keeps_history: bool) -> Option<GuaranteeSet> {
+    fn judged_alone(
+        &self,
+        before: &ActorNode,
+        node: NodeId,
+        keeps_answers: bool,
+    ) -> Option<GuaranteeSet> {
         let looks_elsewhere = Cell::new(false);
         let alone = |actor| Alone {
             system: self.system(),
             actor,
-            keeps_history,
+            keeps_answers,
             looks_elsewhere: &looks_elsewhere,
         };
-        let (before, after) = (alone(self.before.actor(node)), alone(self.actor(node)));
+        let (before, after) = (alone(before), alone(self.actor(node)));
         let broken = broken_by_step(&before, &after, node);
         (!looks_elsewhere.get()).then_some(broken)
     }
@@ -248,7 +253,8 @@ impl Changing for Taking<'_> {
     }
 
     fn change_history(&mut self, change: HistoryChange) {
-        (self.touched.history, self.has_changed_history) = (true, true);
+        self.touched.answers |= change.may_answer();
+        self.has_changed_history = true;
         self.change(self.system().history_at(), How::History(change));
     }
 
@@ -265,20 +271,24 @@ impl Changing for Taking<'_> {
         self.pushed.contains(&(from, to)) || self.sessions.contains(to)
     }
 
-    fn judge(&mut self, node: NodeId, keeps_history: bool) {
-        match self.judged_alone(node, keeps_history) {
-            None => self.then(After::Judge { node, keeps_history }),
+    fn judge(&mut self, node: NodeId, keeps_answers: bool) {
+        match self.judged_alone(self.before.actor(node), node, keeps_answers) {
+            None => self.then(After::Judge { node, keeps_answers }),
             Some(broken) => self.note_broken(broken),
         }
     }
 
-    fn judge_shown(&mut self, node: NodeId) {
-        match self.judged_alone(node, true) {
-            None => self.then(After::Judge { node, keeps_history: false }),
-            Some(broken) => {
-                self.note_broken(broken);
-                self.then(After::Reconsider { node });
-            }
+    fn has_judged_alone(&mut self, node: NodeId, keeps_answers: bool) -> bool {
+        let broken = self.judged_alone(self.before.actor(node), node, keeps_answers);
+        broken.map(|it| self.note_broken(it)).is_some()
+    }
+
+    /// A node that had no event before has been in one state since the step began.
+    fn judge_shown(&mut self, node: NodeId, was_told: bool) {
+        let before = if was_told { self.before } else { self.now };
+        match self.judged_alone(before.actor(node), node, true) {
+            None => self.then(After::Judge { node, keeps_answers: false }),
+            Some(broken) => self.note_broken(broken),
         }
     }
 
@@ -286,17 +296,21 @@ impl Changing for Taking<'_> {
         self.now.look.has_kept(self.system().history_at(), self.before.look)
     }
 
+    fn has_kept_node(&self, node: NodeId) -> bool {
+        self.now.look.has_kept(ClusterComponents::node_at(node), self.before.look)
+    }
+
     fn follows_up_on_all(&self) -> bool {
         false
     }
 
-    fn broken(&self, node: NodeId, keeps_history: bool) -> GuaranteeSet {
-        let after = SeenAfter { now: self.now, before: self.before, keeps_history };
+    fn broken(&self, node: NodeId, keeps_answers: bool) -> GuaranteeSet {
+        let after = SeenAfter { now: self.now, before: self.before, keeps_answers };
         broken_by_step(&self.before, &after, node)
     }
 
     fn note_reached(&mut self, step: &Step) {
-        let after = SeenAfter { now: self.now, before: self.before, keeps_history: false };
+        let after = SeenAfter { now: self.now, before: self.before, keeps_answers: false };
         let reached =
             |it: &Witness| may_reach(it, step) && it.is_reached(&self.before, step, &after);
         let witnesses = (0..).zip(&self.system().by_steps).filter(|it| reached(it.1));

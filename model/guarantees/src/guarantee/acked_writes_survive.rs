@@ -20,7 +20,7 @@ impl Judge for AckedWritesSurvive {
 
     /// A synced version stays synced, so a version that was read is judged only when the read returns.
     fn step(&self, before: &dyn ClusterView, after: &dyn ClusterView, _: NodeId) -> bool {
-        if after.has_history_of(before) {
+        if after.has_answers_of(before) {
             return true;
         }
         let done = after.history().answered_since(before.history());

@@ -26,7 +26,7 @@ impl Judge for DeposedLeadersDoNotOverrule {
             return true;
         }
         let acknowledged = |cluster: &dyn ClusterView| cluster.history().acknowledged().count();
-        if !after.has_history_of(before) && acknowledged(before) != acknowledged(after) {
+        if !after.has_answers_of(before) && acknowledged(before) != acknowledged(after) {
             return after.nodes().all(|(_, node)| keeps(node, after));
         }
         let (old, new) = (before.node(node), after.node(node));

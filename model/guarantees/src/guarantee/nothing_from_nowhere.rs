@@ -31,7 +31,7 @@ impl Judge for NothingFromNowhere {
         let refusals =
             |it: &History| it.operations().iter().filter(|it| it.status == Status::Refused).count();
         let is_unchanged = old.is_some_and(|it| it.files() == new.files())
-            && (after.has_history_of(before)
+            && (after.has_answers_of(before)
                 || refusals(before.history()) == refusals(after.history()));
         is_unchanged
             || new
