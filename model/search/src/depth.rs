@@ -19,13 +19,9 @@ pub(crate) struct DepthFirst<'r, 'a, S: System, P> {
     expander: Expander,
     sampler: Sampler,
     batch: Batch<P>,
-    /// The states that wait, and the depth of each.
-    waiting: Chunk<P>,
-    depths: Vec<u32>,
-    /// The state that is expanded.
-    at: Chunk<P>,
-    /// Its new successors.
-    new: Chunk<P>,
+    /// The states that wait, each with its depth.
+    waiting: Vec<u32>,
+    prints: Vec<(P, u32)>,
     /// The depth of the deepest state.
     pub depth: u64,
 }
@@ -33,30 +29,26 @@ pub(crate) struct DepthFirst<'r, 'a, S: System, P> {
 impl<'r, 'a, S: System, P: Print> DepthFirst<'r, 'a, S, P> {
     /// A search of the states in the frontier.
     pub(crate) fn new(run: &'r Run<'a, S, P>) -> Self {
-        let chunk = || Chunk::new(run.remembered.shape());
         let mut search = DepthFirst {
             run,
             expander: run.expander(run.ways()),
             sampler: Sampler::new(run),
             batch: Batch::new(),
-            waiting: chunk(),
-            depths: Vec::new(),
-            at: chunk(),
-            new: chunk(),
+            waiting: Vec::new(),
+            prints: Vec::new(),
             depth: 0,
         };
         while let Some(chunk) = locked(&run.frontier).take() {
-            search.new = chunk;
-            search.wait(0);
+            search.wait(&chunk, 0);
         }
         search
     }
 
     /// The new states wait, the first one on top.
-    fn wait(&mut self, depth: u32) {
-        while self.new.len() > 0 {
-            self.new.pop_to(&mut self.waiting);
-            self.depths.push(depth);
+    fn wait(&mut self, chunk: &Chunk<P>, depth: u32) {
+        for nth in (0..chunk.len()).rev() {
+            self.waiting.extend_from_slice(chunk.state(nth));
+            self.prints.push((chunk.print(nth), depth));
         }
         self.depth = self.depth.max(u64::from(depth));
     }
@@ -74,10 +66,10 @@ impl<'r, 'a, S: System, P: Print> DepthFirst<'r, 'a, S, P> {
             return Some(Stop::Found);
         }
         let mut expanded: u64 = 0;
-        while let Some(depth) = self.depths.pop() {
-            self.at.clear();
-            self.waiting.pop_to(&mut self.at);
-            match self.expand(depth) {
+        while let Some((print, depth)) = self.prints.pop() {
+            let begin = self.waiting.len() - self.run.remembered.places;
+            let state = self.waiting.split_off(begin);
+            match self.expand(&state, print, depth) {
                 Ok(false) => {}
                 Ok(true) => return Some(Stop::Found),
                 Err(stop) => return Some(stop),
@@ -95,52 +87,49 @@ impl<'r, 'a, S: System, P: Print> DepthFirst<'r, 'a, S, P> {
     }
 
     fn look(&self, depth: u32) {
-        let bytes = self.waiting.bytes() + self.depths.len() as u64 * 4;
+        let bytes =
+            (self.waiting.capacity() * 4 + self.prints.capacity() * size_of::<(P, u32)>()) as u64;
         locked(&self.run.frontier).bytes = bytes;
-        *locked(&self.run.level) = (u64::from(depth), self.depths.len() as u64);
+        *locked(&self.run.level) = (u64::from(depth), self.prints.len() as u64);
         self.run.check_limits();
-        if self.run.visited().len() as u64 >= self.run.options.states_max && !self.depths.is_empty()
+        if self.run.visited().len() as u64 >= self.run.options.states_max && !self.prints.is_empty()
         {
             self.run.stop(Stop::States);
         }
         self.run.observe(false);
     }
 
-    /// Expands the state. Returns whether a finding ends the search.
-    fn expand(&mut self, depth: u32) -> Result<bool, Stop<P>> {
-        let DepthFirst { run, expander, sampler, batch, at, new, .. } = self;
-        let from = at.waiting(0);
-        let flawed = |flaw| Stop::Flaw(flaw, Some((from.state.to_vec(), from.print)));
-        if sampler.sample(run, from)? {
-            run.counts.sampled.fetch_add(1, Ordering::Relaxed);
-            run.assert_judged(from.state).map_err(flawed)?;
+    /// Expands a state. Returns whether a finding ends the search.
+    fn expand(&mut self, state: &[u32], print: P, depth: u32) -> Result<bool, Stop<P>> {
+        let is_sampled = self.sampler.sample(self.run, state, print)?;
+        if is_sampled {
+            self.run.counts.sampled.fetch_add(1, Ordering::Relaxed);
+            let judged = self.run.assert_judged(state);
+            judged.map_err(|flaw| Stop::Flaw(flaw, Some((state.to_vec(), print))))?;
         }
+        let DepthFirst { run, expander, batch, .. } = self;
         let taken = expander.taken.clone();
         let found = run.with_tables(|tables| {
+            batch.clear();
             expander.taken.clone_from(&taken);
-            expander.expand(&run.remembered, tables, &[from], &[], batch)
+            expander.expand(&run.remembered, tables, (state, print), (0, u64::MAX), batch)
         });
-        found.map_err(flawed)?;
-        let mut successors = Vec::new();
-        for (at, successor) in batch.successors.iter().enumerate() {
-            if insert(run, successor.print.key(), name(from.print))? == Inserted::New {
-                successors.push(at);
+        found.map_err(|flaw| Stop::Flaw(flaw, Some((state.to_vec(), print))))?;
+        let mut new = Chunk::new(run.remembered.places);
+        let mut written = Vec::new();
+        for successor in &batch.successors {
+            let key = successor.print.key();
+            if insert(run, key, name(print))? == Inserted::New {
+                new.push(state, batch.deltas(successor), successor.print);
+                written.push(successor.written);
             }
         }
         let generated = batch.successors.len() as u64;
         run.counts.generated.fetch_add(generated, Ordering::Relaxed);
-        let answers = batch.answers(0, run.remembered.rules);
-        for at in &successors {
-            let successor = &batch.successors[*at];
-            new.push_successor(from, answers, batch.deltas(successor), successor.print);
-        }
-        run.judge(new, 0, |tables, nth| {
-            let deltas = batch.deltas(&batch.successors[successors[nth]]);
-            run.remembered.aspects.changed(tables, from.state, deltas)
-        })?;
+        run.judge(&new, &written)?;
         let ends = run.has_news() && run.end_level();
         if new.len() > 0 {
-            self.wait(depth + 1);
+            self.wait(&new, depth + 1);
         }
         Ok(ends)
     }

@@ -2,12 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::answer::{EffectAt, Leaf};
-use crate::aspects::members;
 use crate::flaw::{FOLLOWS_MAX, Fault, Flaw};
-use crate::frontier::Waiting;
 use crate::print::Print;
-use crate::remembered::{Question, Remembered, bit};
+use crate::remembered::{EffectAt, Question, Remembered, bit};
 use crate::system::{Rule, System};
 use crate::tables::Tables;
 
@@ -32,23 +29,26 @@ pub(crate) struct Ways {
 #[derive(Debug)]
 pub(crate) struct Successor<P> {
     pub print: P,
-    /// Which of the expanded states the step begins in.
+    /// Which of the states of the batch the step begins in.
     pub parent: u32,
-    pub step: u32,
-    /// The offset in the batch of the places that differ, and their number.
+    /// The offset of the differences in the batch, and their number.
     deltas: u32,
     deltas_len: u32,
+    pub step: u32,
     pub is_dead: bool,
+    pub kind: u16,
     /// The rules that are awake in it.
     pub awake: u64,
+    looked: u64,
+    /// The places that were written, as a mask.
+    pub written: u64,
+    rule: Rule,
 }
 
 /// Successors of some states.
 pub(crate) struct Batch<P> {
     pub successors: Vec<Successor<P>>,
     deltas: Vec<(u32, u32)>,
-    /// The answers of the rules about each expanded state.
-    answers: Vec<u32>,
     /// The steps to each successor, if they are recorded: the step, and the dead ones that were
     /// taken at once.
     pub told: Vec<Told>,
@@ -56,32 +56,19 @@ pub(crate) struct Batch<P> {
 
 impl<P: Print> Batch<P> {
     pub(crate) fn new() -> Self {
-        Batch { successors: Vec::new(), deltas: Vec::new(), answers: Vec::new(), told: Vec::new() }
+        Batch { successors: Vec::new(), deltas: Vec::new(), told: Vec::new() }
     }
 
-    fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.successors.clear();
         self.deltas.clear();
-        self.answers.clear();
         self.told.clear();
-    }
-
-    /// The answers of the rules about the `nth` of the expanded states.
-    #[inline]
-    pub(crate) fn answers(&self, nth: usize, rules: usize) -> &[u32] {
-        &self.answers[nth * rules..(nth + 1) * rules]
-    }
-
-    /// Removes what was noted last, of a successor that is not added.
-    fn forget(&mut self, successor: &Successor<P>) {
-        self.deltas.truncate(successor.deltas as usize);
-        self.told.truncate(self.successors.len());
     }
 
     /// The places in which a successor differs from its parent, with the components there.
     #[inline]
     pub(crate) fn deltas(&self, of: &Successor<P>) -> &[(u32, u32)] {
-        &self.deltas[of.deltas as usize..][..of.deltas_len as usize]
+        &self.deltas[of.deltas as usize..(of.deltas + of.deltas_len) as usize]
     }
 }
 
@@ -89,38 +76,24 @@ impl<P: Print> Batch<P> {
 pub(crate) struct Expander {
     ways: Ways,
     now: Vec<u32>,
-    /// The places that may differ from the state before the step.
+    /// The places that differ from the state before the step.
     touched: Vec<u32>,
     follows: Vec<u32>,
     /// The marks that steps reached so far, by position.
     pub marks: Vec<bool>,
     /// The number of steps taken of each kind.
     pub taken: Vec<u64>,
-    /// What the step looked at and wrote.
-    trail: Trail,
-    /// If rules sleep, for each rule the places that all its steps look at and write.
+    /// Per rule, the places that all its steps look at and write.
     rules: Vec<Masks>,
-    /// If rules sleep, for each successor the rule, and what its step looked at and wrote.
-    trails: Vec<(usize, Trail)>,
     /// The number of dead steps that were taken at once.
     pub dropped: u64,
-    /// Which of the expanded states failed.
-    pub failed: usize,
 }
 
-/// The places that a rule's steps look at and write.
 #[derive(Clone, Copy, Default)]
 struct Masks {
     looked: u64,
     written: u64,
     is_enabled: bool,
-}
-
-/// The places that a step looked at and wrote, as masks.
-#[derive(Clone, Copy, Default)]
-struct Trail {
-    looked: u64,
-    written: u64,
 }
 
 impl Expander {
@@ -136,236 +109,227 @@ impl Expander {
             follows: Vec::new(),
             marks: vec![false; marks],
             taken: vec![0; kinds],
-            trail: Trail::default(),
             rules: Vec::new(),
-            trails: Vec::new(),
             dropped: 0,
-            failed: 0,
         }
     }
 
-    /// Finds the successors of some states, in the order of states, rules and steps. `awake` says of
-    /// each state which of the first 64 rules need not be left out; all, if it says nothing.
+    /// Adds the successors of a state to a batch, in the order of rules and steps. `awake` says which
+    /// of the first 64 rules need not be left out.
     pub(crate) fn expand<S: System, P: Print>(
         &mut self,
         system: &Remembered<'_, S>,
         tables: &Tables,
-        from: &[Waiting<'_, P>],
-        awake: &[u64],
-        batch: &mut Batch<P>,
-    ) -> Result<(), Fault> {
-        batch.clear();
-        for (nth, from) in from.iter().enumerate() {
-            self.failed = nth;
-            let awake = awake.get(nth).copied().unwrap_or(u64::MAX);
-            self.expand_state(system, tables, *from, (short(nth), awake), batch)?;
-        }
-        Ok(())
-    }
-
-    fn expand_state<S: System, P: Print>(
-        &mut self,
-        system: &Remembered<'_, S>,
-        tables: &Tables,
-        from: Waiting<'_, P>,
+        (state, print): (&[u32], P),
         (parent, awake): (u32, u64),
         batch: &mut Batch<P>,
     ) -> Result<(), Fault> {
         self.now.clear();
-        self.now.extend_from_slice(from.state);
-        self.rules.clear();
+        self.now.extend_from_slice(state);
         let first = batch.successors.len();
-        let answers = batch.answers.len();
-        self.ask_rules(system, tables, from, &mut batch.answers)?;
-        for rule in 0..system.rules {
-            let answer = Leaf(batch.answers[answers + rule]);
-            if self.ways.sleeps {
-                let is_enabled = answer.word(tables) > 0;
-                self.rules.push(Masks { looked: answer.looked(tables), written: 0, is_enabled });
+        self.rules.clear();
+        // All rules look at these first; prefetch them together.
+        let rules = (0..system.system.rules()).map(Rule);
+        let touched = rules.fold(0, |sum, it| sum ^ system.touch(tables, it, state));
+        std::hint::black_box(touched);
+        for rule in (0..system.system.rules()).map(Rule) {
+            let mut masks = Masks::default();
+            let question = Question::Rule(rule);
+            let (mut at, steps) =
+                system.answer(tables, question, state, state, &mut masks.looked)?;
+            let looked = masks.looked;
+            let is_asleep = rule.0 < 64 && awake & 1 << rule.0 == 0;
+            masks.is_enabled = steps > 0;
+            for _ in 0..steps {
+                let begun = (batch.deltas.len(), batch.told.len());
+                let (mut successor, end) = self.take(system, tables, (state, print), at, batch)?;
+                at = end;
+                (successor.parent, successor.rule) = (parent, rule);
+                successor.looked |= looked;
+                masks.looked |= successor.looked;
+                masks.written |= successor.written;
+                if is_asleep {
+                    batch.deltas.truncate(begun.0);
+                    batch.told.truncate(begun.1);
+                } else {
+                    if let Some(taken) = self.taken.get_mut(usize::from(successor.kind)) {
+                        *taken += 1;
+                    }
+                    batch.successors.push(successor);
+                }
             }
-            let is_asleep = rule < 64 && awake & 1 << rule == 0;
-            self.take_all(system, tables, from, (parent, is_asleep), answer, batch)?;
+            self.rules.push(masks);
         }
-        let successors = batch.successors[first..].iter_mut();
-        for (successor, (rule, trail)) in successors.zip(self.trails.drain(..)) {
-            successor.awake = awake_after(&self.rules, (rule, trail), awake);
-        }
-        Ok(())
-    }
-
-    /// Finds the answers of the rules about a state: those about the state that this one was made of,
-    /// unless they differ in an aspect that the rule looked at.
-    #[inline]
-    fn ask_rules<S: System, P>(
-        &mut self,
-        system: &Remembered<'_, S>,
-        tables: &Tables,
-        from: Waiting<'_, P>,
-        answers: &mut Vec<u32>,
-    ) -> Result<(), Fault> {
-        let begin = answers.len();
-        let known = from.rule_answers(system.rules);
-        answers.extend_from_slice(known);
-        answers.resize(begin + system.rules, 0);
-        let stale =
-            if known.is_empty() { u64::MAX } else { system.rules_by_aspect.of(from.changed) };
-        for rule in members(stale, system.rules) {
-            let answer = &mut answers[begin + rule];
-            if *answer == 0 || Leaf(*answer).aspects(tables) & from.changed != 0 {
-                let question = Question::Rule(rule_of(rule));
-                *answer = system.answer(tables, question, from.state, from.state)?.0;
-            }
+        if self.ways.sleeps {
+            let rules = &self.rules;
+            batch.successors[first..]
+                .iter_mut()
+                .for_each(|it| it.awake = awake_after(rules, it, awake));
         }
         Ok(())
     }
 
-    /// Takes all steps that a rule allows.
-    #[inline]
-    fn take_all<S: System, P: Print>(
-        &mut self,
-        system: &Remembered<'_, S>,
-        tables: &Tables,
-        from: Waiting<'_, P>,
-        (parent, is_asleep): (u32, bool),
-        answer: Leaf,
-        batch: &mut Batch<P>,
-    ) -> Result<(), Fault> {
-        let mut at = answer.body();
-        for _ in 0..answer.word(tables) {
-            let (step, (is_dead, kind)) = (tables.arena.word(at), dead_and_kind(tables, at + 1));
-            let (deltas, deltas_len, print, awake) = (0, 0, from.print, u64::MAX);
-            let mut successor =
-                Successor { print, parent, step, deltas, deltas_len, is_dead, awake };
-            at = self.take(system, tables, from, (&mut successor, at + 2), batch)?;
-            if self.ways.sleeps && self.note_trail(tables, answer, is_asleep) {
-                batch.forget(&successor);
-                continue;
-            }
-            if let Some(taken) = self.taken.get_mut(usize::from(kind)) {
-                *taken += 1;
-            }
-            batch.successors.push(successor);
-        }
-        Ok(())
-    }
-
-    /// Takes a step, whose effect is at an offset, from the state in `now`, which is restored then.
-    /// Returns the offset behind the effect.
+    /// Takes the step whose list begins at an offset; returns the offset behind it.
     #[inline]
     fn take<S: System, P: Print>(
         &mut self,
         system: &Remembered<'_, S>,
         tables: &Tables,
-        from: Waiting<'_, P>,
-        (successor, at): (&mut Successor<P>, u32),
+        (state, print): (&[u32], P),
+        at: u32,
         batch: &mut Batch<P>,
-    ) -> Result<u32, Fault> {
-        self.trail = Trail::default();
-        let step = successor.step;
-        let mut done = self.perform(system, tables, from.state, (step, at));
+    ) -> Result<(Successor<P>, u32), Fault> {
+        let (step, (is_dead, kind)) = (tables.arena.word(at), dead_and_kind(tables, at + 1));
+        let mut successor = Successor {
+            print,
+            parent: 0,
+            deltas: short(batch.deltas.len()),
+            deltas_len: 0,
+            step,
+            is_dead,
+            kind,
+            awake: u64::MAX,
+            looked: 0,
+            written: 0,
+            rule: Rule(0),
+        };
+        self.touched.clear();
+        let done = self.perform(system, tables, state, step, at + 2, &mut successor);
         let mut told = Vec::new();
         if self.ways.tells {
             told.push((step, self.now.clone()));
         }
-        if done.is_ok() && self.ways.drops_dead {
-            let dropped = self.drop_dead(system, tables, step, &mut told);
-            done = dropped.and(done);
-        }
-        successor.deltas = short(batch.deltas.len());
-        for place in self.touched.drain(..) {
-            let at = place as usize;
-            let (new, old) = (self.now[at], from.state[at]);
-            // A place may have been touched several times.
-            if new != old {
-                batch.deltas.push((place, new));
-                let part = |it| tables.hashes.part(it, place);
-                successor.print = successor.print.exchanged(part(old), part(new));
-                self.now[at] = old;
+        let done = match done {
+            Ok(end) if self.ways.drops_dead => {
+                self.drop_dead(system, tables, &mut successor, &mut told).map(|()| end)
             }
+            done => done,
+        };
+        for place in &self.touched {
+            let at = *place as usize;
+            if self.now[at] != state[at] {
+                batch.deltas.push((*place, self.now[at]));
+            }
+            self.now[at] = state[at];
         }
         successor.deltas_len = short(batch.deltas.len()) - successor.deltas;
         if self.ways.tells {
             batch.told.push(told);
         }
-        done
+        Ok((successor, done?))
     }
 
-    /// Applies the effect of a step at an offset to `now`, with everything that follows from it.
+    /// Applies the effect at an offset to `now`, with everything that follows from it. Returns the
+    /// offset behind the effect.
     #[inline]
-    fn perform<S: System>(
+    fn perform<S: System, P: Print>(
         &mut self,
         system: &Remembered<'_, S>,
         tables: &Tables,
         before: &[u32],
-        (step, at): (u32, u32),
+        step: u32,
+        at: u32,
+        successor: &mut Successor<P>,
     ) -> Result<u32, Fault> {
         self.follows.clear();
-        let end = self.apply(system, tables, at)?;
+        let end = self.apply(system, tables, at, successor)?;
         let mut next = 0;
         while let Some(follow) = self.follows.get(next).copied() {
             if next >= FOLLOWS_MAX {
-                let during = format!("the step {:?}", system.steps.get(step));
+                let during = format!("the step {:?}", system.steps.value(step));
                 return Err(Flaw::Endless { during }.into());
             }
-            let answer = system.answer(tables, Question::Follow(follow), before, &self.now)?;
-            if self.ways.sleeps {
-                self.trail.looked |= answer.looked(tables);
-            }
-            self.apply(system, tables, answer.body())?;
+            let question = Question::Follow(follow);
+            let (at, _) =
+                system.answer(tables, question, before, &self.now, &mut successor.looked)?;
+            self.apply(system, tables, at, successor)?;
             next += 1;
         }
         Ok(end)
     }
 
-    /// Makes the changes of the effect at an offset. Returns the offset behind it.
     #[inline]
-    fn apply<S: System>(
+    fn apply<S: System, P: Print>(
         &mut self,
         system: &Remembered<'_, S>,
         tables: &Tables,
         at: u32,
+        successor: &mut Successor<P>,
     ) -> Result<u32, Fault> {
-        if EffectAt::is_empty(tables, at) {
-            return Ok(at + 1);
-        }
         let effect = EffectAt::read(tables, at);
-        for (place, change) in effect.changes() {
-            let now = &mut self.now[place as usize];
-            *now = system.changed(tables, *now, change)?;
-            self.trail.written |= bit(place);
-            self.touched.push(place);
+        for nth in 0..effect.changes_len {
+            let (place, change) = effect.change(tables, nth);
+            let old = self.now[place as usize];
+            let new = system.changed(tables, old, change)?;
+            successor.written |= bit(place);
+            if new == old {
+                continue;
+            }
+            if !self.touched.contains(&place) {
+                self.touched.push(place);
+            }
+            self.now[place as usize] = new;
+            let part = |it| tables.hashes.part(it, place);
+            successor.print = successor.print.exchanged(part(old), part(new));
         }
-        self.follows.extend(effect.follows());
-        for mark in effect.marks() {
-            if let Some(mark) = self.marks.get_mut(mark as usize) {
+        for nth in 0..effect.follows_len {
+            self.follows.push(effect.follow(tables, nth));
+        }
+        for nth in 0..effect.marks_len {
+            if let Some(mark) = self.marks.get_mut(effect.mark(tables, nth) as usize) {
                 *mark = true;
             }
         }
         Ok(effect.end())
     }
 
-    /// Takes dead steps in `now` until there is none. The state before `step` had none: a rule that
-    /// looks at nothing that was written since has none now.
-    fn drop_dead<S: System>(
+    /// Takes dead steps in `now` until there is none. The state before had none: a rule that looks at
+    /// nothing that was written since has none now.
+    fn drop_dead<S: System, P: Print>(
         &mut self,
         system: &Remembered<'_, S>,
         tables: &Tables,
-        step: u32,
+        successor: &mut Successor<P>,
         told: &mut Told,
     ) -> Result<(), Fault> {
+        let mut written = successor.written;
         for _ in 0..FOLLOWS_MAX {
-            let Some(dead) = dead_step(system, tables, &self.now, self.trail.written)? else {
+            let Some((step, at)) = self.dead_step(system, tables, written)? else {
                 return Ok(());
             };
             let before = self.now.clone();
-            self.perform(system, tables, &before, dead)?;
+            self.perform(system, tables, &before, step, at, successor)?;
             self.dropped += 1;
+            written |= successor.written;
             if self.ways.tells {
-                told.push((dead.0, self.now.clone()));
+                told.push((step, self.now.clone()));
             }
         }
-        let during = format!("the dead step {:?}", system.steps.get(step));
+        let during = format!("the dead step {:?}", system.steps.value(successor.step));
         Err(Flaw::Endless { during }.into())
+    }
+
+    /// A dead step that some rule allows in `now`, and the offset of its effect.
+    fn dead_step<S: System>(
+        &self,
+        system: &Remembered<'_, S>,
+        tables: &Tables,
+        written: u64,
+    ) -> Result<Option<(u32, u32)>, Fault> {
+        for rule in (0..system.system.rules()).map(Rule) {
+            if system.seen(Question::Rule(rule)) & written == 0 {
+                continue;
+            }
+            let (mut at, steps) =
+                system.answer(tables, Question::Rule(rule), &self.now, &self.now, &mut 0)?;
+            for _ in 0..steps {
+                if dead_and_kind(tables, at + 1).0 {
+                    return Ok(Some((tables.arena.word(at), at + 2)));
+                }
+                at = EffectAt::read(tables, at + 2).end();
+            }
+        }
+        Ok(None)
     }
 
     /// A state after all its dead steps, with the steps.
@@ -377,60 +341,28 @@ impl Expander {
     ) -> Result<(Vec<u32>, P, Told), Fault> {
         self.now.clear();
         self.now.extend_from_slice(state);
-        self.trail = Trail { written: u64::MAX, ..Trail::default() };
+        self.touched.clear();
         let mut told = Vec::new();
         // Every rule is asked, so that all of them have been seen from here on.
-        for rule in (0..system.rules).map(rule_of) {
-            system.answer(tables, Question::Rule(rule), state, state)?;
+        for rule in (0..system.system.rules()).map(Rule) {
+            system.answer(tables, Question::Rule(rule), state, state, &mut 0)?;
         }
-        self.drop_dead(system, tables, 0, &mut told)?;
-        let changes = (0..).zip(state.iter().zip(&self.now));
-        let print = changes.fold(print, |print, (place, (old, new))| {
-            let part = |it: &u32| tables.hashes.part(*it, place);
-            print.exchanged(part(old), part(new))
-        });
-        Ok((self.now.clone(), print, told))
+        let mut successor = Successor {
+            print,
+            parent: 0,
+            deltas: 0,
+            deltas_len: 0,
+            step: 0,
+            is_dead: false,
+            kind: 0,
+            awake: u64::MAX,
+            looked: 0,
+            written: u64::MAX,
+            rule: Rule(0),
+        };
+        self.drop_dead(system, tables, &mut successor, &mut told)?;
+        Ok((self.now.clone(), successor.print, told))
     }
-
-    /// Notes what the step that was just taken looked at and wrote. Returns whether its rule sleeps.
-    fn note_trail(&mut self, tables: &Tables, answer: Leaf, is_asleep: bool) -> bool {
-        self.trail.looked |= answer.looked(tables);
-        if let Some(masks) = self.rules.last_mut() {
-            masks.looked |= self.trail.looked;
-            masks.written |= self.trail.written;
-        }
-        if !is_asleep {
-            self.trails.push((self.rules.len() - 1, self.trail));
-        }
-        is_asleep
-    }
-}
-
-/// A dead step that some rule allows in a state, and the offset of its effect.
-fn dead_step<S: System>(
-    system: &Remembered<'_, S>,
-    tables: &Tables,
-    state: &[u32],
-    written: u64,
-) -> Result<Option<(u32, u32)>, Fault> {
-    for rule in (0..system.rules).map(rule_of) {
-        if system.seen(rule) & written == 0 {
-            continue;
-        }
-        let answer = system.answer(tables, Question::Rule(rule), state, state)?;
-        let mut at = answer.body();
-        for _ in 0..answer.word(tables) {
-            if dead_and_kind(tables, at + 1).0 {
-                return Ok(Some((tables.arena.word(at), at + 2)));
-            }
-            at = EffectAt::end_of(tables, at + 2);
-        }
-    }
-    Ok(None)
-}
-
-fn rule_of(number: usize) -> Rule {
-    Rule(u16::try_from(number).unwrap_or(u16::MAX))
 }
 
 /// Which rules are awake in a successor.
@@ -453,12 +385,13 @@ fn rule_of(number: usize) -> Rule {
 /// before `aj`, the path that results leads to `x`, is as long, and is less than `p`, against the
 /// choice of `p`. Later, longer ways to `s` do not matter, so nothing is kept of a state once it is
 /// expanded. (In a depth-first search they do, and rules do not sleep there.)
-fn awake_after(rules: &[Masks], (rule, step): (usize, Trail), awake: u64) -> u64 {
+fn awake_after<P>(rules: &[Masks], successor: &Successor<P>, awake: u64) -> u64 {
+    let rule = usize::from(successor.rule.0);
     let mut asleep = 0;
     for (other, masks) in rules.iter().take(64).enumerate() {
         let was_tried = other < rule || awake & 1 << other == 0;
-        let touches =
-            step.written & (masks.looked | masks.written) != 0 || masks.written & step.looked != 0;
+        let touches = successor.written & (masks.looked | masks.written) != 0
+            || masks.written & successor.looked != 0;
         if was_tried && other != rule && masks.is_enabled && !touches {
             asleep |= 1 << other;
         }

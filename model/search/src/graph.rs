@@ -11,7 +11,6 @@ use std::sync::atomic::Ordering;
 
 use crate::expand::{Batch, Expander, Told, Ways, step_of};
 use crate::flaw::Flaw;
-use crate::frontier::Waiting;
 use crate::print::Print;
 use crate::report::{Ended, Path};
 use crate::run::{Run, Stop, locked};
@@ -208,13 +207,13 @@ fn build<S: System, P: Print>(
         let at = graph.ends.len();
         let (state, print) = (graph.state(at).to_vec(), graph.prints[at]);
         run.sample_from(at as u64);
-        match sampler.sample(run, Waiting::new(&state, print)) {
+        match sampler.sample(run, &state, print) {
             Ok(is_sampled) => {
                 run.counts.sampled.fetch_add(u64::from(is_sampled), Ordering::Relaxed);
             }
             Err(stop) => return Some(stop),
         }
-        if let Err(flaw) = expand(run, &mut expander, Waiting::new(&state, print), &mut batch) {
+        if let Err(flaw) = expand(run, &mut expander, (&state, print), &mut batch) {
             return Some(Stop::Flaw(flaw, Some((state, print))));
         }
         for successor in &batch.successors {
@@ -246,10 +245,13 @@ fn build<S: System, P: Print>(
 fn expand<S: System, P: Print>(
     run: &Run<'_, S, P>,
     expander: &mut Expander,
-    from: Waiting<'_, P>,
+    from: (&[u32], P),
     batch: &mut Batch<P>,
 ) -> Result<(), Box<Flaw>> {
-    run.with_tables(|tables| expander.expand(&run.remembered, tables, &[from], &[], batch))
+    run.with_tables(|tables| {
+        batch.clear();
+        expander.expand(&run.remembered, tables, from, (0, u64::MAX), batch)
+    })
 }
 
 fn settling<S: System, P: Print>(

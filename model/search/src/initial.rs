@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::flaw::{Flaw, caught};
-use crate::frontier::{Chunk, UNKNOWN};
+use crate::frontier::Chunk;
 use crate::options::DeadSteps;
 use crate::print::Print;
-use crate::run::{Run, Stop, locked};
+use crate::run::{EVERYTHING, Run, Stop, locked};
 use crate::sample::Sampler;
 use crate::system::System;
 use crate::visited::Inserted;
@@ -20,8 +20,8 @@ impl<S: System, P: Print> Run<'_, S, P> {
         let states = caught(|| "the initial states".into(), || system.initial_states());
         let states = states.map_err(flawed)?;
         let places = states.first().map_or(0, Vec::len);
-        self.remembered.set_places(places);
-        let mut chunk = Chunk::new(self.remembered.shape());
+        self.remembered.places = places;
+        let mut chunk = Chunk::new(places);
         for state in states {
             if state.len() != places {
                 let during = "an initial state".into();
@@ -36,7 +36,7 @@ impl<S: System, P: Print> Run<'_, S, P> {
                 checked.map_err(|flaw| Stop::Flaw(flaw, Some((numbers.clone(), print))))?;
             }
             let (numbers, print, _) = self.without_dead(&numbers, print).map_err(flawed)?;
-            chunk.push(&numbers, print);
+            chunk.push(&numbers, &[], print);
         }
         Ok(chunk)
     }
@@ -44,7 +44,7 @@ impl<S: System, P: Print> Run<'_, S, P> {
     /// Enters the initial states.
     pub(crate) fn begin(&mut self) -> Result<(), Stop<P>> {
         let initial = self.initial()?;
-        let mut chunk = Chunk::new(self.remembered.shape());
+        let mut chunk = Chunk::new(self.remembered.places);
         for nth in 0..initial.len() {
             let print = initial.print(nth);
             let inserted = loop {
@@ -56,12 +56,12 @@ impl<S: System, P: Print> Run<'_, S, P> {
             };
             if inserted == Inserted::New {
                 self.visited().count(1);
-                chunk.push(initial.state(nth), print);
+                chunk.push(initial.state(nth), &[], print);
                 self.visited().settle(print.key());
             }
         }
         self.counts.generated.store(initial.len() as u64, Ordering::Relaxed);
-        self.judge(&mut chunk, 0, |_, _| UNKNOWN)?;
+        self.judge(&chunk, &vec![EVERYTHING; chunk.len()])?;
         let mut frontier = locked(&self.frontier);
         frontier.add(chunk);
         frontier.current = std::mem::take(&mut frontier.next).into();

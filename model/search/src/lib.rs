@@ -99,8 +99,6 @@
 //! - The user implements [`System`]. Its methods receive a [`Look`] at the state, which notes the
 //!   components that a method looks at. The engine remembers an answer under exactly these
 //!   components, so the key of an answer cannot lack anything that the method used.
-//! - An answer about a state also holds in its successor, if they differ in nothing that the method
-//!   looked at; then it is not even looked up.
 //! - The fingerprint of a state is a sum over its places. A step changes it by differences, and it is
 //!   looked up before the state is built.
 //! - Components are compared by equality. Where unequal ones have the same hash, the engine gives them
@@ -129,8 +127,6 @@
 //! [`Search::breadth_first_resumed`] keep an interrupted search in a file. With the feature
 //! `stateright`, `Undivided` runs a model of that checker.
 
-mod answer;
-mod aspects;
 mod breadth;
 mod checkpoint;
 mod depth;

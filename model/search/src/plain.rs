@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::flaw::{FOLLOWS_MAX, Flaw};
 use crate::print::content_hash;
 use crate::remembered::{change_of, follow_up, holds, outcomes};
-use crate::system::{BEFORE, Effect, How, Noted, Place, Rule, States, System};
+use crate::system::{Effect, How, Noted, Place, Rule, System};
 
 /// A state: the components by their places.
 pub type State<S> = Vec<Arc<<S as System>::Component>>;
@@ -32,10 +32,11 @@ pub fn next_states<S: System>(
     system: &S,
     state: &[Arc<S::Component>],
 ) -> Result<Vec<Next<S>>, Flaw> {
-    let states = Whole { system, before: state, now: state };
+    let summarize = |number, component: &S::Component| system.summary(number, component);
     let mut next = Vec::new();
     for rule in (0..system.rules()).map(Rule) {
-        for outcome in outcomes(system, rule, &Noted::new(&states)).map_err(|it| *it)? {
+        let noted = Noted::new(&summarize);
+        for outcome in outcomes(system, rule, state, &noted).map_err(|it| *it)? {
             let (step, is_dead) = (outcome.step, outcome.is_dead);
             let (state, marks) = after(system, state, &step, outcome.effect)?;
             next.push(Next { step, is_dead, state, marks });
@@ -50,6 +51,7 @@ fn after<S: System>(
     step: &S::Step,
     effect: Effect<S>,
 ) -> Result<(State<S>, Vec<u16>), Flaw> {
+    let summarize = |number, component: &S::Component| system.summary(number, component);
     let mut now = before.to_vec();
     let mut marks = Vec::new();
     let mut follows: Vec<S::Follow> = Vec::new();
@@ -68,8 +70,8 @@ fn after<S: System>(
             return Err(Flaw::Endless { during: format!("the step {step:?}") });
         }
         next += 1;
-        let states = Whole { system, before, now: &now };
-        let followed = follow_up(system, follow, &Noted::new(&states));
+        let noted = Noted::new(&summarize);
+        let followed = follow_up(system, follow, [before, &now], &noted);
         effect = Some(followed.map_err(|it| *it)?);
     }
 }
@@ -104,39 +106,9 @@ fn apply<S: System>(
 /// A [`Flaw`] if the system panics.
 pub fn verdicts<S: System>(system: &S, state: &[Arc<S::Component>]) -> Result<Vec<bool>, Flaw> {
     let properties = 0..system.properties().len();
-    let states = Whole { system, before: state, now: state };
-    let judge = |it| holds(system, it, &Noted::new(&states)).map_err(|it| *it);
+    let summarize = |number, component: &S::Component| system.summary(number, component);
+    let judge = |it| holds(system, it, state, &Noted::new(&summarize)).map_err(|it| *it);
     properties.map(judge).collect()
-}
-
-/// Whole states, as a system looks at them.
-struct Whole<'a, S: System> {
-    system: &'a S,
-    before: &'a [Arc<S::Component>],
-    now: &'a [Arc<S::Component>],
-}
-
-impl<S: System> States<S::Component> for Whole<'_, S> {
-    fn places(&self) -> usize {
-        self.now.len()
-    }
-
-    fn part(&self, side: u32, place: usize) -> &S::Component {
-        if side == BEFORE { &self.before[place] } else { &self.now[place] }
-    }
-
-    fn known_summary(&self, _: u32, _: usize, _: u16) -> Option<&S::Component> {
-        None
-    }
-
-    fn summarize(&self, number: u16, component: &S::Component) -> S::Component {
-        self.system.summary(number, component)
-    }
-
-    fn is_kept(&self, place: usize) -> bool {
-        let [before, now] = [&self.before[place], &self.now[place]];
-        Arc::ptr_eq(before, now) || before == now
-    }
 }
 
 /// The remembered answers about a state.
@@ -180,10 +152,6 @@ fn compare_steps<S: System>(system: &S, claim: &Claim<S>) -> Result<(), Flaw> {
             return Err(differs(format!("{:?} now, and {step:?} then", now.step)));
         }
         for (place, (now, then)) in now.state.iter().zip(state).enumerate() {
-            // No step has changed it.
-            if Arc::ptr_eq(now, then) {
-                continue;
-            }
             if now != then {
                 let detail =
                     format!("{step:?} leads to {now:?} at place {place} now, and to {then:?} then");

@@ -124,19 +124,12 @@ pub(crate) fn mixed(mut word: u64) -> u64 {
 
 /// A content hash of 128 bits that is the same in every process of one build.
 pub(crate) fn content_hash(value: &impl Hash) -> [u64; 2] {
-    [1, 2].map(|lane| lane_hash(value, lane))
-}
-
-/// The first half of the content hash.
-pub(crate) fn short_hash(value: &impl Hash) -> u64 {
-    lane_hash(value, 1)
-}
-
-fn lane_hash(value: &impl Hash, lane: u64) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    hasher.write_u64(lane);
-    value.hash(&mut hasher);
-    hasher.finish()
+    [1_u64, 2].map(|lane| {
+        let mut hasher = DefaultHasher::new();
+        hasher.write_u64(lane);
+        value.hash(&mut hasher);
+        hasher.finish()
+    })
 }
 
 /// The chance that at least two of this many states have the same fingerprint: the birthday bound.

@@ -11,14 +11,10 @@ use std::fmt::Debug;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use crate::answer::{EffectAt, HEADER, Leaf, short};
-use crate::aspects::{Aspects, Lookers};
 use crate::flaw::{Fault, Flaw, caught};
-use crate::frontier::Shape;
 use crate::intern::{Disagree, Interner, Known};
 use crate::system::{
-    BEFORE, Effect, How, IS_KEPT, Look, Noted, Outcome, Place, Rule, States, Steps, System,
-    summary_of,
+    BEFORE, Effect, How, IS_KEPT, Look, Noted, Outcome, Place, Rule, Steps, System, summary_of,
 };
 use crate::tables::Tables;
 
@@ -62,11 +58,7 @@ fn halves(pointer: u64) -> (u32, u32) {
 pub(crate) struct Remembered<'s, S: System> {
     pub system: &'s S,
     pub places: usize,
-    pub rules: usize,
-    pub properties: usize,
-    pub aspects: Aspects,
-    pub rules_by_aspect: Lookers,
-    pub properties_by_aspect: Lookers,
+    rules: usize,
     pub components: Interner<S::Component>,
     changes: Interner<S::Change>,
     pub steps: Interner<S::Step>,
@@ -77,7 +69,7 @@ pub(crate) struct Remembered<'s, S: System> {
     roots: Vec<AtomicU64>,
     /// Held while an answer is added.
     adding: Mutex<()>,
-    /// For each rule, a mask of the places that it has ever looked at.
+    /// For each rule, and then for each property, a mask of the places that it has ever looked at.
     seen: Vec<AtomicU64>,
 }
 
@@ -88,38 +80,65 @@ pub(crate) fn bit(place: u32) -> u64 {
     1 << (place & 63)
 }
 
+/// The parts of an effect in the arena.
+#[derive(Clone, Copy)]
+pub(crate) struct EffectAt {
+    changes: u32,
+    pub changes_len: u32,
+    pub follows_len: u32,
+    pub marks_len: u32,
+}
+
+impl EffectAt {
+    /// The effect whose list begins at an offset.
+    #[inline]
+    pub(crate) fn read(tables: &Tables, at: u32) -> EffectAt {
+        let sizes = tables.arena.word(at);
+        EffectAt {
+            changes: at + 1,
+            changes_len: sizes & 0xffff,
+            follows_len: sizes >> 16 & 0xff,
+            marks_len: sizes >> 24,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn change(self, tables: &Tables, nth: u32) -> (u32, u32) {
+        let at = self.changes + 2 * nth;
+        (tables.arena.word(at), tables.arena.word(at + 1))
+    }
+
+    #[inline]
+    pub(crate) fn follow(self, tables: &Tables, nth: u32) -> u32 {
+        tables.arena.word(self.changes + 2 * self.changes_len + nth)
+    }
+
+    #[inline]
+    pub(crate) fn mark(self, tables: &Tables, nth: u32) -> u32 {
+        tables.arena.word(self.changes + 2 * self.changes_len + self.follows_len + nth)
+    }
+
+    #[inline]
+    pub(crate) fn end(self) -> u32 {
+        self.changes + 2 * self.changes_len + self.follows_len + self.marks_len
+    }
+}
+
 impl<'s, S: System> Remembered<'s, S> {
-    /// Before it is used, [`Remembered::set_places`] must be called.
-    pub(crate) fn new(system: &'s S) -> Self {
-        let (rules, properties) = (usize::from(system.rules()), system.properties().len());
+    pub(crate) fn new(system: &'s S, places: usize) -> Self {
         Remembered {
             system,
-            places: 0,
-            rules,
-            properties,
-            aspects: Aspects::new(0, system.summaries()),
-            rules_by_aspect: Lookers::new(),
-            properties_by_aspect: Lookers::new(),
+            places,
+            rules: system.rules().into(),
             components: Interner::new(),
             changes: Interner::new(),
             steps: Interner::new(),
             follows: Interner::new(),
             tables: RwLock::new(Tables::new(RESERVED, system.summaries())),
-            roots: zeros(rules + properties),
+            roots: zeros(system),
             adding: Mutex::new(()),
-            seen: zeros(rules),
+            seen: zeros(system),
         }
-    }
-
-    /// Sets the number of places of every state.
-    pub(crate) fn set_places(&mut self, places: usize) {
-        self.places = places;
-        self.aspects = Aspects::new(places, self.system.summaries());
-    }
-
-    /// The sizes of states and of the answers about them.
-    pub(crate) fn shape(&self) -> Shape {
-        Shape { places: self.places, rules: self.rules, properties: self.properties }
     }
 
     /// Makes room in full tables. No other thread may use them.
@@ -134,19 +153,22 @@ impl<'s, S: System> Remembered<'s, S> {
         component: Arc<S::Component>,
     ) -> Result<u32, Fault> {
         let known = agreed(self.components.number_of(component))?;
-        if !tables.hashes.has(known.number) {
-            tables.hashes.set(known.number, self.components.hash(&known))?;
-        }
+        tables.hashes.set(known.number, known.hash)?;
         Ok(known.number)
     }
 
-    /// The places that a rule has ever looked at.
+    /// The places that a rule or a property has ever looked at.
     #[inline]
-    pub(crate) fn seen(&self, rule: Rule) -> u64 {
-        self.seen[usize::from(rule.0)].load(Ordering::Relaxed)
+    pub(crate) fn seen(&self, question: Question) -> u64 {
+        match self.root(question) {
+            Link::Root(root) => self.seen[root].load(Ordering::Relaxed),
+            Link::Follow(_) | Link::Behind(..) => u64::MAX,
+        }
     }
 
-    /// The answer to a question about a state; `before` is the one before the step, if there is a step.
+    /// The remembered answer to a question: the offset behind the leaf's first word, and that word.
+    /// Adds the places that were looked at, including those of the state before the step, to
+    /// `looked`.
     #[inline]
     pub(crate) fn answer(
         &self,
@@ -154,21 +176,30 @@ impl<'s, S: System> Remembered<'s, S> {
         question: Question,
         before: &[u32],
         now: &[u32],
-    ) -> Result<Leaf, Fault> {
+        looked: &mut u64,
+    ) -> Result<(u32, u32), Fault> {
         let mut held = self.linked(tables, self.root(question));
         while held != 0 {
             let (at, word) = halves(held);
             if word & LOOKS == 0 {
-                return Ok(Leaf(at));
+                return Ok((at + 1, word));
             }
-            let seen = match now.get((word ^ LOOKS) as usize) {
-                // A look at a whole component as it is now is its place and nothing else.
-                Some(component) => *component,
-                None => self.seen_by(tables, word, before, now)?,
-            };
+            let place = word & 0xffff;
+            *looked |= bit(place);
+            let seen = self.seen_by(tables, word, before, now)?;
             held = tables.answers.value(at, seen);
         }
-        self.compute(tables, question, before, now)
+        self.compute(tables, question, before, now, looked)
+    }
+
+    /// Prefetches the words that a question about a rule looks up first; the result means nothing.
+    #[inline]
+    pub(crate) fn touch(&self, tables: &Tables, rule: Rule, state: &[u32]) -> u64 {
+        let (at, word) = halves(self.roots[usize::from(rule.0)].load(Ordering::Relaxed));
+        match (word & LOOKS != 0, summary_of(word)) {
+            (true, None) => tables.answers.touch(at, state[(word & 0xffff) as usize]),
+            _ => 0,
+        }
     }
 
     #[cold]
@@ -178,35 +209,24 @@ impl<'s, S: System> Remembered<'s, S> {
         question: Question,
         before: &[u32],
         now: &[u32],
-    ) -> Result<Leaf, Fault> {
-        let states = Numbered { remembered: self, tables, before, now };
-        let noted = Noted::new(&states);
-        let mut leaf = self.leaf(tables, question, &noted)?;
+        looked: &mut u64,
+    ) -> Result<(u32, u32), Fault> {
+        let parts = [self.components.values(before), self.components.values(now)];
+        let summarize = |number, component: &S::Component| self.system.summary(number, component);
+        let noted = Noted::new(&summarize);
+        let leaf = self.leaf(tables, question, [&parts[0], &parts[1]], &noted)?;
         let noted = noted.into_words();
+        let mask = noted.iter().fold(0, |mask, word| mask | bit(word & 0xffff));
+        *looked |= mask;
+        if let Link::Root(root) = self.root(question) {
+            self.seen[root].fetch_or(mask, Ordering::Relaxed);
+        }
         let mut seen = Vec::with_capacity(noted.len());
-        let (mut aspects, mut looked) = (0, 0);
         for word in noted {
-            let place = word & 0xffff;
-            looked |= bit(place);
-            // Answers that depend on two states are not passed on from state to state.
-            if !matches!(question, Question::Follow(_)) {
-                let summary = summary_of(word).filter(|it| *it != IS_KEPT);
-                aspects |= self.aspects.bit(place as usize, summary);
-            }
             seen.push((word, self.seen_by(tables, word, before, now)?));
         }
-        leaf[1..3].copy_from_slice(&words_of(aspects));
-        leaf[3..HEADER as usize].copy_from_slice(&words_of(looked));
-        match question {
-            Question::Rule(rule) => {
-                let rule = usize::from(rule.0);
-                self.seen[rule].fetch_or(looked, Ordering::Relaxed);
-                self.rules_by_aspect.add(aspects, rule);
-            }
-            Question::Property(property) => self.properties_by_aspect.add(aspects, property),
-            Question::Follow(_) => {}
-        }
-        Ok(Leaf(self.add(tables, question, seen.into_iter(), &leaf)?))
+        let at = self.add(tables, question, seen.into_iter(), &leaf)?;
+        Ok((at + 1, leaf[0]))
     }
 
     /// The number under which an answer is remembered: that of a component, of its summary, or of
@@ -227,19 +247,19 @@ impl<'s, S: System> Remembered<'s, S> {
         if number == IS_KEPT {
             return Ok(u32::from(before[place] == now[place]));
         }
-        match tables.summaries.value(component, number) {
+        match tables.summaries[usize::from(number)].value(component as usize) {
             0 => self.summarize(tables, number, component),
-            known => Ok(known - 1),
+            known => Ok(halves(known).0 - 1),
         }
     }
 
     #[cold]
     fn summarize(&self, tables: &Tables, number: u16, component: u32) -> Result<u32, Fault> {
-        let value = self.components.get(component);
+        let value = self.components.value(component);
         let during = || format!("the summary {number} of {value:?}");
-        let summary = caught(during, || self.system.summary(number, value))?;
+        let summary = caught(during, || self.system.summary(number, &value))?;
         let summary = self.component(tables, Arc::new(summary))?;
-        tables.summaries.set(component, number, summary + 1)?;
+        tables.summaries[usize::from(number)].set(component as usize, u64::from(summary) + 1)?;
         Ok(summary)
     }
 
@@ -311,13 +331,14 @@ impl<'s, S: System> Remembered<'s, S> {
         &self,
         tables: &Tables,
         question: Question,
+        [before, now]: [&[Arc<S::Component>]; 2],
         noted: &Noted<'_, S::Component>,
     ) -> Result<Vec<u32>, Fault> {
-        let mut leaf = vec![0; HEADER as usize];
+        let mut leaf = Vec::new();
         match question {
             Question::Rule(rule) => {
-                let outcomes = outcomes(self.system, rule, noted)?;
-                leaf[0] = short(outcomes.len());
+                let outcomes = outcomes(self.system, rule, now, noted)?;
+                leaf.push(short(outcomes.len()));
                 for outcome in outcomes {
                     let during = || format!("the kind of {:?}", outcome.step);
                     let kind = caught(during, || self.system.kind(&outcome.step))?;
@@ -327,10 +348,13 @@ impl<'s, S: System> Remembered<'s, S> {
                 }
             }
             Question::Property(property) => {
-                leaf[0] = u32::from(holds(self.system, property, noted)?);
+                let holds = holds(self.system, property, now, noted)?;
+                leaf.push(u32::from(holds));
             }
             Question::Follow(follow) => {
-                let effect = follow_up(self.system, self.follows.get(follow), noted)?;
+                let follow = self.follows.value(follow);
+                let effect = follow_up(self.system, &follow, [before, now], noted)?;
+                leaf.push(0);
                 self.write_effect(tables, question, effect, &mut leaf)?;
             }
         }
@@ -345,7 +369,12 @@ impl<'s, S: System> Remembered<'s, S> {
         leaf: &mut Vec<u32>,
     ) -> Result<(), Fault> {
         let Effect { changes, follows, marks } = effect;
-        leaf.push(EffectAt::header(changes.len(), follows.len(), marks.len()));
+        assert!(changes.len() < 1 << 16, "a step changes fewer than 2^16 components");
+        assert!(
+            follows.len() < 1 << 8 && marks.len() < 1 << 8,
+            "a step has fewer than 2^8 of each"
+        );
+        leaf.push(short(changes.len()) | short(follows.len()) << 16 | short(marks.len()) << 24);
         for (Place(place), change) in changes {
             self.check_place(usize::from(place), || self.text(question))?;
             let how = match change {
@@ -392,8 +421,8 @@ impl<'s, S: System> Remembered<'s, S> {
 
     #[cold]
     fn compute_changed(&self, tables: &Tables, component: u32, change: u32) -> Result<u32, Fault> {
-        let (value, how) = (self.components.get(component), self.changes.get(change));
-        let changed = change_of(self.system, value, how)?;
+        let (value, how) = (self.components.value(component), self.changes.value(change));
+        let changed = change_of(self.system, &value, &how)?;
         let number = self.component(tables, Arc::new(changed))?;
         tables.changed.remember(change, component, u64::from(number) + 1)?;
         Ok(number)
@@ -404,56 +433,19 @@ impl<'s, S: System> Remembered<'s, S> {
         match question {
             Question::Rule(rule) => rule_text(rule),
             Question::Property(property) => property_text(self.system, property),
-            Question::Follow(follow) => follow_text(self.follows.get(follow)),
+            Question::Follow(follow) => follow_text(&*self.follows.value(follow)),
         }
     }
 }
 
-/// States in numbers, as a system looks at them.
-struct Numbered<'a, 's, S: System> {
-    remembered: &'a Remembered<'s, S>,
-    tables: &'a Tables,
-    before: &'a [u32],
-    now: &'a [u32],
+/// For each rule and each property, nothing.
+fn zeros(system: &impl System) -> Vec<AtomicU64> {
+    let questions = usize::from(system.rules()) + system.properties().len();
+    (0..questions).map(|_| AtomicU64::new(0)).collect()
 }
 
-impl<S: System> Numbered<'_, '_, S> {
-    fn number(&self, side: u32, place: usize) -> u32 {
-        if side == BEFORE { self.before[place] } else { self.now[place] }
-    }
-}
-
-impl<S: System> States<S::Component> for Numbered<'_, '_, S> {
-    fn places(&self) -> usize {
-        self.now.len()
-    }
-
-    fn part(&self, side: u32, place: usize) -> &S::Component {
-        self.remembered.components.get(self.number(side, place))
-    }
-
-    fn known_summary(&self, side: u32, place: usize, number: u16) -> Option<&S::Component> {
-        let known = self.tables.summaries.value(self.number(side, place), number).checked_sub(1)?;
-        Some(self.remembered.components.get(known))
-    }
-
-    fn summarize(&self, number: u16, component: &S::Component) -> S::Component {
-        self.remembered.system.summary(number, component)
-    }
-
-    fn is_kept(&self, place: usize) -> bool {
-        self.before[place] == self.now[place]
-    }
-}
-
-fn zeros(len: usize) -> Vec<AtomicU64> {
-    (0..len).map(|_| AtomicU64::new(0)).collect()
-}
-
-/// A number as two words, the lower one first.
-#[expect(clippy::cast_possible_truncation, reason = "the two halves")]
-fn words_of(number: u64) -> [u32; 2] {
-    [number as u32, (number >> 32) as u32]
+fn short(len: usize) -> u32 {
+    u32::try_from(len).expect("fewer than 2^32 steps of one rule")
 }
 
 fn agreed(known: Result<Known, Disagree>) -> Result<Known, Flaw> {
@@ -477,10 +469,11 @@ fn follow_text(follow: &impl Debug) -> String {
 pub(crate) fn outcomes<S: System>(
     system: &S,
     rule: Rule,
+    now: &[Arc<S::Component>],
     noted: &Noted<'_, S::Component>,
 ) -> Result<Vec<Outcome<S>>, Box<Flaw>> {
     let mut steps = Steps(Vec::new());
-    caught(|| rule_text(rule), || system.steps(rule, &Look::new(0, noted), &mut steps))?;
+    caught(|| rule_text(rule), || system.steps(rule, &Look::new(now, 0, noted), &mut steps))?;
     Ok(steps.0)
 }
 
@@ -488,20 +481,22 @@ pub(crate) fn outcomes<S: System>(
 pub(crate) fn holds<S: System>(
     system: &S,
     property: usize,
+    now: &[Arc<S::Component>],
     noted: &Noted<'_, S::Component>,
 ) -> Result<bool, Box<Flaw>> {
     let during = || property_text(system, property);
-    caught(during, || system.holds(property, &Look::new(0, noted)))
+    caught(during, || system.holds(property, &Look::new(now, 0, noted)))
 }
 
 /// The effect of something that follows.
 pub(crate) fn follow_up<S: System>(
     system: &S,
     follow: &S::Follow,
+    [before, now]: [&[Arc<S::Component>]; 2],
     noted: &Noted<'_, S::Component>,
 ) -> Result<Effect<S>, Box<Flaw>> {
     let mut effect = Effect::new();
-    let (before, now) = (Look::new(BEFORE, noted), Look::new(0, noted));
+    let (before, now) = (Look::new(before, BEFORE, noted), Look::new(now, 0, noted));
     caught(|| follow_text(follow), || system.follow(follow, &before, &now, &mut effect))?;
     Ok(effect)
 }

@@ -1,7 +1,6 @@
 //! From a state back to an initial one, and forward again.
 
 use crate::expand::{Batch, Numbered, Told, Ways, step_of};
-use crate::frontier::Waiting;
 use crate::print::{Print, name};
 use crate::report::Path;
 use crate::run::Run;
@@ -58,8 +57,9 @@ impl<S: System, P: Print> Run<'_, S, P> {
         let mut expander = self.expander(Ways { sleeps: false, tells: true, ..self.ways() });
         let mut batch = Batch::new();
         let expanded = self.with_tables(|tables| {
-            let from = [Waiting::new(state, *print)];
-            expander.expand(&self.remembered, tables, &from, &[], &mut batch)
+            batch.clear();
+            let from = (&**state, *print);
+            expander.expand(&self.remembered, tables, from, (0, u64::MAX), &mut batch)
         });
         expanded.ok()?;
         let at = batch.successors.iter().position(|it| name(it.print) == wanted)?;

@@ -5,11 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
-use crate::answer::Leaf;
-use crate::aspects::members;
 use crate::expand::{Expander, Told, Ways};
 use crate::flaw::{Fault, Flaw};
-use crate::frontier::{Chunk, Frontier, UNKNOWN};
+use crate::frontier::{Chunk, Frontier};
 use crate::options::{DeadSteps, Observer, Options, Until};
 use crate::print::{Print, name};
 use crate::remembered::{Question, Remembered};
@@ -22,6 +20,8 @@ use crate::visited::Visited;
 const HOMES: usize = 1 << 14;
 /// About this many of the first states are all sampled, because most wrong systems show it at once.
 const SAMPLED_FIRST: u64 = 256;
+/// The places written on the way to a state whose parent was not judged.
+pub(crate) const EVERYTHING: u64 = u64::MAX;
 /// How often the observer is asked.
 const OBSERVED_EVERY: Duration = Duration::from_millis(100);
 
@@ -42,21 +42,9 @@ pub(crate) enum Stop<P> {
 struct Found<P> {
     /// Whether its level has ended: then the property need not be judged any more.
     is_over: AtomicBool,
-    /// The verdict on a state that does not show it.
-    usual: u32,
     /// Of the states of the level that show it, the one with the least fingerprint.
     print: Mutex<Option<P>>,
 }
-
-impl<P> Found<P> {
-    #[inline]
-    fn is_over(&self) -> bool {
-        self.is_over.load(Ordering::Relaxed)
-    }
-}
-
-/// The bits of properties that share theirs with no other.
-const OWN: u64 = u64::MAX >> 1;
 
 /// Counts that all threads add to.
 #[derive(Default)]
@@ -78,9 +66,6 @@ pub(crate) struct Run<'a, S: System, P> {
     observer: Option<&'a dyn Observer>,
     pub properties: Vec<Property>,
     found: Vec<Found<P>>,
-    /// The properties whose finding is over, as a mask like those of
-    /// [`Lookers`](crate::aspects::Lookers).
-    over: AtomicU64,
     pub marks: Mutex<Vec<bool>>,
     /// The number of steps taken of each kind.
     pub taken: Mutex<Vec<u64>>,
@@ -108,18 +93,13 @@ impl<'a, S: System, P: Print> Run<'a, S, P> {
         sleeps: bool,
     ) -> Self {
         let properties = system.properties();
-        let found = |it: &Property| Found {
-            is_over: AtomicBool::new(false),
-            usual: u32::from(it.expected == Expected::Always),
-            print: Mutex::new(None),
-        };
+        let found = || Found { is_over: AtomicBool::new(false), print: Mutex::new(None) };
         Run {
-            found: properties.iter().map(found).collect(),
-            over: AtomicU64::new(0),
+            found: properties.iter().map(|_| found()).collect(),
             properties,
             marks: Mutex::new(vec![false; system.marks().len()]),
             taken: Mutex::new(vec![0; system.kinds().len()]),
-            remembered: Remembered::new(system),
+            remembered: Remembered::new(system, 0),
             visited: RwLock::new(Visited::new(P::WORDS, sleeps, HOMES)),
             frontier: Mutex::new(Frontier::new()),
             options,
@@ -227,22 +207,20 @@ impl<'a, S: System, P: Print> Run<'a, S, P> {
         Ok(())
     }
 
-    /// Judges the states of a chunk from a position on. `changed` gives the aspects in which a state
-    /// differs from the one that it was made of.
+    /// Judges the last states of a chunk. Each comes with the places that were written on the way
+    /// to it from a state that was judged before.
     ///
-    /// A verdict about that one, which the chunk holds, is also the verdict about the state unless they
-    /// differ in an aspect that the property looked at. It was no finding: a property with a finding
-    /// in an earlier level is over.
-    pub(crate) fn judge(
-        &self,
-        chunk: &mut Chunk<P>,
-        from: usize,
-        changed: impl Fn(&Tables, usize) -> u64,
-    ) -> Result<(), Stop<P>> {
+    /// A property without a finding in an earlier level need not be judged again in a state that
+    /// differs from its parent only in places that the property has never looked at. The property
+    /// had the expected value in the parent, or in the last ancestor for which it was evaluated,
+    /// and all places that it looked at then still hold the same components.
+    pub(crate) fn judge(&self, chunk: &Chunk<P>, written: &[u64]) -> Result<(), Stop<P>> {
+        let from = chunk.len() - written.len();
         let mut nth = from;
         let judged = self.with_tables(|tables| {
             while nth < chunk.len() {
-                self.judge_state(tables, chunk, nth, changed(tables, nth))?;
+                let state = (chunk.state(nth), chunk.print(nth));
+                self.judge_state(tables, state, written[nth - from])?;
                 nth += 1;
             }
             Ok(())
@@ -254,31 +232,15 @@ impl<'a, S: System, P: Print> Run<'a, S, P> {
     fn judge_state(
         &self,
         tables: &Tables,
-        chunk: &mut Chunk<P>,
-        nth: usize,
-        changed: u64,
+        (state, print): (&[u32], P),
+        written: u64,
     ) -> Result<(), Fault> {
-        let print = chunk.print(nth);
-        let (state, held, verdicts) = chunk.unjudged(nth);
-        *held = changed;
-        // Where nothing is known, every property is asked.
-        let stale = match changed {
-            UNKNOWN => u64::MAX,
-            _ => self.remembered.properties_by_aspect.of(changed),
-        };
-        let over = self.over.load(Ordering::Relaxed);
-        for at in members(over, verdicts.len()).filter(|it| self.found[*it].is_over()) {
-            verdicts[at] = 0;
-        }
-        for at in members(stale & !(over & OWN), verdicts.len()) {
-            let (found, known) = (&self.found[at], Leaf(verdicts[at]));
-            let is_known = known.0 != 0 && known.aspects(tables) & changed == 0;
-            if is_known || found.is_over() {
+        for (at, found) in self.found.iter().enumerate() {
+            let is_same = self.remembered.seen(Question::Property(at)) & written == 0;
+            if found.is_over.load(Ordering::Relaxed) || (is_same && written != EVERYTHING) {
                 continue;
             }
-            let answer = self.verdict(tables, at, state)?;
-            verdicts[at] = answer.0;
-            if answer.word(tables) != found.usual {
+            if self.is_finding(tables, at, state)? {
                 let mut held = locked(&found.print);
                 *held = Some(held.map_or(print, |it| it.min(print)));
                 self.has_news.store(true, Ordering::Relaxed);
@@ -287,18 +249,25 @@ impl<'a, S: System, P: Print> Run<'a, S, P> {
         Ok(())
     }
 
-    /// The verdict of a property on a state, as an answer.
-    fn verdict(&self, tables: &Tables, at: usize, state: &[u32]) -> Result<Leaf, Fault> {
-        self.remembered.answer(tables, Question::Property(at), state, state)
+    /// Whether a property is violated in a state, or is a "sometimes" property that holds in it.
+    fn is_finding(&self, tables: &Tables, at: usize, state: &[u32]) -> Result<bool, Fault> {
+        let holds = self.holds(tables, at, state)?;
+        Ok(holds == (self.properties[at].expected == Expected::Sometimes))
+    }
+
+    /// Evaluates every property in a state whose verdicts are known.
+    pub(crate) fn ask_properties(&self, state: &[u32]) -> Result<(), Box<Flaw>> {
+        self.with_tables(|tables| {
+            (0..self.found.len()).try_for_each(|at| self.holds(tables, at, state).map(|_| ()))
+        })
     }
 
     /// Asserts that a state of a level that has ended is no missed finding.
     pub(crate) fn assert_judged(&self, state: &[u32]) -> Result<(), Box<Flaw>> {
         self.with_tables(|tables| {
             for (at, found) in self.found.iter().enumerate() {
-                let is_over = found.is_over();
                 let is_missed =
-                    !is_over && self.verdict(tables, at, state)?.word(tables) != found.usual;
+                    !found.is_over.load(Ordering::Relaxed) && self.is_finding(tables, at, state)?;
                 assert!(!is_missed, "invariant: every state is judged by every property");
             }
             Ok(())
@@ -307,16 +276,17 @@ impl<'a, S: System, P: Print> Run<'a, S, P> {
 
     /// Whether a property holds in a state.
     pub(crate) fn holds(&self, tables: &Tables, at: usize, state: &[u32]) -> Result<bool, Fault> {
-        Ok(self.verdict(tables, at, state)?.word(tables) != 0)
+        let question = Question::Property(at);
+        Ok(self.remembered.answer(tables, question, state, state, &mut 0)?.1 != 0)
     }
 
     /// Ends a level: properties found in it need no more judging. Returns whether that ends the
     /// search.
     pub(crate) fn end_level(&self) -> bool {
-        for (at, found) in self.found.iter().enumerate() {
-            self.set_over(at, locked(&found.print).is_some());
+        for found in &self.found {
+            found.is_over.store(locked(&found.print).is_some(), Ordering::Relaxed);
         }
-        let is_found = |at: usize| self.found[at].is_over();
+        let is_found = |at: usize| self.found[at].is_over.load(Ordering::Relaxed);
         let mut all = (0..self.found.len()).filter(|at| is_found(*at));
         match self.options.until {
             Until::Everything => false,
@@ -335,19 +305,12 @@ impl<'a, S: System, P: Print> Run<'a, S, P> {
     /// For each property, whether the level of its finding has ended, and the state of the finding.
     pub(crate) fn all_found(&self) -> Vec<(bool, Option<P>)> {
         let found = self.found.iter();
-        found.map(|it| (it.is_over(), *locked(&it.print))).collect()
-    }
-
-    fn set_over(&self, at: usize, is_over: bool) {
-        self.found[at].is_over.store(is_over, Ordering::Relaxed);
-        if is_over {
-            self.over.fetch_or(1 << at.min(63), Ordering::Relaxed);
-        }
+        found.map(|it| (it.is_over.load(Ordering::Relaxed), *locked(&it.print))).collect()
     }
 
     /// Takes over the findings of a checkpoint.
     pub(crate) fn set_found(&self, at: usize, is_over: bool, print: Option<P>) {
-        self.set_over(at, is_over);
+        self.found[at].is_over.store(is_over, Ordering::Relaxed);
         *locked(&self.found[at].print) = print;
     }
 

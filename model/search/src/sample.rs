@@ -2,10 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
-use crate::answer::Leaf;
 use crate::expand::{Batch, Expander, Ways, step_of};
 use crate::flaw::{FOLLOWS_MAX, Fault, Flaw};
-use crate::frontier::Waiting;
 use crate::options::DeadSteps;
 use crate::plain::{Claim, compare};
 use crate::print::{Print, mixed, name};
@@ -33,15 +31,15 @@ impl Sampler {
     pub(crate) fn sample<S: System, P: Print>(
         &mut self,
         run: &Run<'_, S, P>,
-        waiting: Waiting<'_, P>,
+        state: &[u32],
+        print: P,
     ) -> Result<bool, Stop<P>> {
-        let Waiting { state, print, .. } = waiting;
         let is_chosen = mixed(name(print)).is_multiple_of(run.options.sample_every.get());
         let is_sampled = is_chosen || run.samples_all.load(Ordering::Relaxed);
         let checks_dead = is_sampled || run.options.dead_steps == DeadSteps::Check;
         let flawed = |flaw| Stop::Flaw(flaw, Some((state.to_vec(), print)));
         if is_sampled {
-            let claim = self.claim(run, waiting).map_err(flawed)?;
+            let claim = self.claim(run, state, print).map_err(flawed)?;
             compare(run.remembered.system, &claim).map_err(|it| flawed(Box::new(it)))?;
         }
         if checks_dead {
@@ -50,18 +48,17 @@ impl Sampler {
         Ok(is_sampled)
     }
 
-    /// The remembered answers about a state, with those that it has from the state that it was made
-    /// of.
+    /// The remembered answers about a state.
     fn claim<S: System, P: Print>(
         &mut self,
         run: &Run<'_, S, P>,
-        waiting: Waiting<'_, P>,
+        state: &[u32],
+        print: P,
     ) -> Result<Claim<S>, Box<Flaw>> {
-        let state = waiting.state;
         let (next, hashes, verdicts) = run.with_tables(|tables| {
-            let next = self.raw_of(run, tables, waiting)?;
+            let next = self.raw(run, tables, state, print)?;
             let hashes: Vec<_> = state.iter().map(|it| tables.hashes.of(*it)).collect();
-            Ok((next, hashes, verdicts(run, tables, waiting)?))
+            Ok((next, hashes, verdicts(run, tables, state)?))
         })?;
         let components = &run.remembered.components;
         let next = next.iter().map(|it| (step_of(&run.remembered, it.0), components.values(&it.2)));
@@ -81,19 +78,11 @@ impl Sampler {
         state: &[u32],
         print: P,
     ) -> Result<Raw<P>, Fault> {
-        self.raw_of(run, tables, Waiting::new(state, print))
-    }
-
-    fn raw_of<S: System, P: Print>(
-        &mut self,
-        run: &Run<'_, S, P>,
-        tables: &Tables,
-        from: Waiting<'_, P>,
-    ) -> Result<Raw<P>, Fault> {
         let mut batch = Batch::new();
-        self.expander.expand(&run.remembered, tables, &[from], &[], &mut batch)?;
+        let from = (state, print);
+        self.expander.expand(&run.remembered, tables, from, (0, u64::MAX), &mut batch)?;
         let successors = batch.successors.iter().map(|it| {
-            let mut next = from.state.to_vec();
+            let mut next = state.to_vec();
             batch.deltas(it).iter().for_each(|(place, new)| next[*place as usize] = *new);
             (it.step, it.is_dead, next, it.print)
         });
@@ -204,12 +193,7 @@ fn matters<S: System, P: Print>(
 fn verdicts<S: System, P: Print>(
     run: &Run<'_, S, P>,
     tables: &Tables,
-    waiting: Waiting<'_, P>,
+    state: &[u32],
 ) -> Result<Vec<bool>, Fault> {
-    let known = |at| waiting.answers.get(run.remembered.rules + at).copied();
-    let verdict = |at| match known(at) {
-        Some(answer) if answer != 0 => Ok(Leaf(answer).word(tables) != 0),
-        _ => run.holds(tables, at, waiting.state),
-    };
-    (0..run.properties.len()).map(verdict).collect()
+    (0..run.properties.len()).map(|at| run.holds(tables, at, state)).collect()
 }

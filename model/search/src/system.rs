@@ -22,6 +22,7 @@ impl<T: Eq + Hash + Debug + Send + Sync + 'static> Part for T {}
 /// A system whose states consist of a fixed number of components.
 ///
 /// Every method must depend on its arguments alone: the engine calls it once and remembers the
+/// Every method must depend on its arguments alone: the engine calls it once and remembers the
 /// answer, for the components that it looked at. Components are compared by their equality, and
 /// hashed with their `Hash`, which must agree. Every search computes a sample of states in full and
 /// compares it with the remembered answers; see [`Flaw`](crate::Flaw).
@@ -145,22 +146,9 @@ impl Property {
 /// A state as a system sees it. The engine notes the places that are looked at: it remembers an
 /// answer for the components that stood there, so that no input can be left out.
 pub struct Look<'a, C> {
+    parts: &'a [Arc<C>],
     side: u32,
     noted: &'a Noted<'a, C>,
-}
-
-/// The states that a system looks at: the one before a step, and the one now.
-pub(crate) trait States<C> {
-    /// The number of places.
-    fn places(&self) -> usize;
-    /// The component at a place, before the step if `side` is [`BEFORE`].
-    fn part(&self, side: u32, place: usize) -> &C;
-    /// Its summary of a number, if it is known.
-    fn known_summary(&self, side: u32, place: usize, number: u16) -> Option<&C>;
-    /// A summary of a component.
-    fn summarize(&self, number: u16, component: &C) -> C;
-    /// Whether a place has the component that it had before the step.
-    fn is_kept(&self, place: usize) -> bool;
 }
 
 /// Marks a noted place as one of the state before the step.
@@ -184,8 +172,8 @@ pub(crate) fn summary_of(word: u32) -> Option<u16> {
 /// What an answer depends on, in the order in which it was looked at.
 pub(crate) struct Noted<'a, C> {
     words: RefCell<Vec<u32>>,
-    states: &'a dyn States<C>,
-    /// The summaries that were computed and handed out, by their words.
+    summarize: &'a dyn Fn(u16, &C) -> C,
+    /// The summaries that were handed out, by their words.
     summaries: OnceCell<Box<Kept<C>>>,
 }
 
@@ -196,8 +184,8 @@ struct Kept<C> {
 }
 
 impl<'a, C> Noted<'a, C> {
-    pub(crate) fn new(states: &'a dyn States<C>) -> Self {
-        Noted { words: RefCell::default(), states, summaries: OnceCell::new() }
+    pub(crate) fn new(summarize: &'a dyn Fn(u16, &C) -> C) -> Self {
+        Noted { words: RefCell::default(), summarize, summaries: OnceCell::new() }
     }
 
     pub(crate) fn into_words(self) -> Vec<u32> {
@@ -219,18 +207,14 @@ impl<'a, C> Noted<'a, C> {
             }
             place = &kept.next;
         }
-        let summary = self.states.summarize(number, component);
+        let summary = (self.summarize)(number, component);
         &place.get_or_init(|| Box::new(Kept { word, summary, next: OnceCell::new() })).summary
     }
 }
 
 impl<'a, C> Look<'a, C> {
-    pub(crate) fn new(side: u32, noted: &'a Noted<'a, C>) -> Self {
-        Look { side, noted }
-    }
-
-    fn part(&self, place: u16) -> &'a C {
-        self.noted.states.part(self.side, usize::from(place))
+    pub(crate) fn new(parts: &'a [Arc<C>], side: u32, noted: &'a Noted<'a, C>) -> Self {
+        Look { parts, side, noted }
     }
 
     /// The details of the component at a place that [`System::summary`] computes for a number. The
@@ -249,8 +233,7 @@ impl<'a, C> Look<'a, C> {
         if !self.noted.words.borrow().contains(&whole) {
             self.noted.note(word);
         }
-        let known = self.noted.states.known_summary(self.side, usize::from(place), number);
-        known.unwrap_or_else(|| self.noted.summary(word, number, self.part(place)))
+        self.noted.summary(word, number, &self.parts[usize::from(place)])
     }
 
     /// Whether the component at a place is now equal to the one before the step. Only this fact is
@@ -259,20 +242,21 @@ impl<'a, C> Look<'a, C> {
     ///
     /// # Panics
     ///
-    /// If there is no such place, or the looks are not those of one call.
+    /// If there is no such place.
     #[must_use]
-    pub fn has_kept(&self, Place(place): Place, before: &Look<'_, C>) -> bool {
-        let [one, other] =
-            [std::ptr::from_ref(self.noted).cast::<()>(), std::ptr::from_ref(before.noted).cast()];
-        assert!(std::ptr::eq(one, other), "both looks are those of one call");
+    pub fn has_kept(&self, Place(place): Place, before: &Look<'_, C>) -> bool
+    where
+        C: PartialEq,
+    {
         self.noted.note(u32::from(place) | u32::from(IS_KEPT + 1) << SUMMARY_SHIFT);
-        self.noted.states.is_kept(usize::from(place))
+        let [now, before] = [self, before].map(|it| &it.parts[usize::from(place)]);
+        Arc::ptr_eq(now, before) || now == before
     }
 
     /// The number of places. Nothing is noted, as this is the same in every state.
     #[must_use]
     pub fn places(&self) -> usize {
-        self.noted.states.places()
+        self.parts.len()
     }
 }
 
@@ -286,7 +270,7 @@ impl<C> Index<Place> for Look<'_, C> {
     /// If there is no such place.
     fn index(&self, place: Place) -> &C {
         self.noted.note(u32::from(place.0) | self.side);
-        self.part(place.0)
+        &self.parts[usize::from(place.0)]
     }
 }
 

@@ -39,6 +39,12 @@ impl Memo {
         }
     }
 
+    /// Prefetches the slot where a pair is looked for first; the result means nothing.
+    #[inline]
+    pub(crate) fn touch(&self, first: u32, second: u32) -> u64 {
+        self.slots[self.home(key(first, second))][0].load(Ordering::Relaxed)
+    }
+
     /// Remembers a value. A pair has one right value, so the first one stays.
     pub(crate) fn remember(&self, first: u32, second: u32, value: u64) -> Result<(), Full> {
         if self.len.load(Ordering::Relaxed) >= self.limit() {
@@ -107,7 +113,7 @@ fn free(len: usize) -> Vec<[AtomicU64; 2]> {
 
 #[inline]
 fn key(first: u32, second: u32) -> u64 {
-    (u64::from(first) << 32 | u64::from(second)).wrapping_add(1)
+    (u64::from(first) << 32 | u64::from(second)) + 1
 }
 
 /// Lists of words, one after the other, known by their offset.
@@ -120,27 +126,13 @@ impl Arena {
     /// Offsets below `reserved` are never given.
     fn new(reserved: u32) -> Self {
         let mut words = Vec::new();
-        words.resize_with(1 << 16, Default::default);
+        words.resize_with(1 << 12, Default::default);
         Arena { words, len: AtomicUsize::new(reserved as usize) }
     }
 
     #[inline]
     pub(crate) fn word(&self, at: u32) -> u32 {
         self.words[at as usize].load(Ordering::Relaxed)
-    }
-
-    /// The words of a list.
-    #[inline]
-    pub(crate) fn list(&self, at: u32, len: u32) -> &[AtomicU32] {
-        &self.words[at as usize..][..len as usize]
-    }
-
-    /// Two words as one number.
-    #[inline]
-    pub(crate) fn long(&self, at: u32) -> u64 {
-        let list = self.list(at, 2);
-        let [low, high] = [0, 1].map(|it: usize| u64::from(list[it].load(Ordering::Relaxed)));
-        low | high << 32
     }
 
     /// Keeps a list. No other thread knows its offset until the caller publishes it.
@@ -174,7 +166,7 @@ impl Arena {
     }
 }
 
-/// The hashes of the components, by their numbers; zeros where none is set.
+/// The hashes of the components, by their numbers.
 pub(crate) struct Hashes(Vec<[AtomicU64; 2]>, AtomicUsize);
 
 impl Hashes {
@@ -190,18 +182,11 @@ impl Hashes {
         P::part(|lane| hash[lane].load(Ordering::Relaxed), place as usize)
     }
 
-    /// Whether the hash of a component is set.
-    #[inline]
-    pub(crate) fn has(&self, component: u32) -> bool {
-        self.0.get(component as usize).is_some_and(|it| it[0].load(Ordering::Acquire) != 0)
-    }
-
-    /// Sets the hash of a component.
+    /// Sets the hash of a component whose number no other thread knows yet.
     pub(crate) fn set(&self, component: u32, hash: [u64; 2]) -> Result<(), Full> {
         self.1.fetch_max(component as usize, Ordering::Relaxed);
         let room = self.0.get(component as usize).ok_or(Full)?;
-        // The first lane says that both are set.
-        room.iter().zip(hash).rev().for_each(|it| it.0.store(it.1, Ordering::Release));
+        room.iter().zip(hash).for_each(|it| it.0.store(it.1, Ordering::Relaxed));
         Ok(())
     }
 
@@ -246,62 +231,14 @@ impl Row {
     }
 }
 
-/// The summaries of components: for each component a row with one number for each summary, 0 where
-/// none is set, and else with 1 added.
-pub(crate) struct Summaries {
-    numbers: Vec<AtomicU32>,
-    each: usize,
-    highest: AtomicUsize,
-}
-
-impl Summaries {
-    fn new(each: u16) -> Self {
-        let mut summaries =
-            Summaries { numbers: Vec::new(), each: each.into(), highest: AtomicUsize::new(0) };
-        summaries.numbers.resize_with(summaries.each << 10, Default::default);
-        summaries
-    }
-
-    /// The summaries of a component; none if it has no row yet.
-    #[inline]
-    pub(crate) fn row(&self, component: u32) -> &[AtomicU32] {
-        let begin = component as usize * self.each;
-        self.numbers.get(begin..begin + self.each).unwrap_or_default()
-    }
-
-    #[inline]
-    pub(crate) fn value(&self, component: u32, summary: u16) -> u32 {
-        let row = self.row(component);
-        row.get(usize::from(summary)).map_or(0, |it| it.load(Ordering::Acquire))
-    }
-
-    pub(crate) fn set(&self, component: u32, summary: u16, value: u32) -> Result<(), Full> {
-        self.highest.fetch_max(component as usize, Ordering::Relaxed);
-        let row = self.row(component);
-        row.get(usize::from(summary)).ok_or(Full)?.store(value, Ordering::Release);
-        Ok(())
-    }
-
-    fn grow(&mut self) {
-        let rows = self.numbers.len() / self.each.max(1);
-        let highest = *self.highest.get_mut();
-        if highest >= rows / 4 * 3 {
-            self.numbers.resize_with((highest + 1).max(rows) * 2 * self.each, Default::default);
-        }
-    }
-
-    fn bytes(&self) -> u64 {
-        self.numbers.len() as u64 * 4
-    }
-}
-
 /// All remembered answers about a system.
 pub(crate) struct Tables {
     /// From a question and a component to the next node or leaf. See `remembered`.
     pub answers: Memo,
     /// From a change and a component to the changed component, with 1 added.
     pub changed: Memo,
-    pub summaries: Summaries,
+    /// By the number of a summary, from a component to the summary, with 1 added.
+    pub summaries: Vec<Row>,
     /// The roots of the answers about what follows, by the number of the follow-up.
     pub follows: Row,
     pub arena: Arena,
@@ -315,7 +252,7 @@ impl Tables {
         Tables {
             answers: Memo::new(),
             changed: Memo::new(),
-            summaries: Summaries::new(summaries),
+            summaries: (0..summaries).map(|_| Row::new()).collect(),
             follows: Row::new(),
             arena: Arena::new(reserved),
             hashes: Hashes(hashes, AtomicUsize::new(0)),
@@ -326,7 +263,7 @@ impl Tables {
     pub(crate) fn grow(&mut self) {
         self.answers.grow();
         self.changed.grow();
-        self.summaries.grow();
+        self.summaries.iter_mut().for_each(Row::grow);
         self.follows.grow();
         self.arena.grow();
         self.hashes.grow();
@@ -334,8 +271,9 @@ impl Tables {
 
     pub(crate) fn bytes(&self) -> u64 {
         let hashes = self.hashes.0.len() as u64 * 16;
-        let memos = self.answers.bytes() + self.changed.bytes() + self.summaries.bytes();
-        memos + self.follows.bytes() + self.arena.bytes() + hashes
+        let rows: u64 = self.summaries.iter().map(Row::bytes).sum();
+        let memos = self.answers.bytes() + self.changed.bytes();
+        memos + rows + self.follows.bytes() + self.arena.bytes() + hashes
     }
 }
 
@@ -361,7 +299,7 @@ mod tests {
     fn an_arena_keeps_its_lists_while_it_grows() {
         let mut arena = Arena::new(4);
         let mut kept = Vec::new();
-        for word in 0..50_000_u32 {
+        for word in 0..5_000_u32 {
             let list = [word, word + 1, word + 2];
             let at = loop {
                 match arena.keep(&list) {

@@ -79,7 +79,7 @@ impl Visited {
 
     /// Whether this many threads may continue to insert.
     pub(crate) fn has_room(&self, threads: usize) -> bool {
-        self.len() + threads * UNCOUNTED_MAX <= self.homes / 4 * 3
+        self.len() + threads * UNCOUNTED_MAX <= self.homes / 8 * 7
     }
 
     /// Counts states that were inserted.

@@ -3,10 +3,10 @@
 use std::sync::atomic::Ordering;
 
 use crate::expand::{Batch, Numbered, Told, Ways};
-use crate::frontier::{Chunk, UNKNOWN, Waiting};
+use crate::frontier::Chunk;
 use crate::print::{Print, mixed};
 use crate::report::Path;
-use crate::run::{Run, Stop};
+use crate::run::{EVERYTHING, Run, Stop};
 use crate::sample::Sampler;
 use crate::system::System;
 
@@ -75,7 +75,7 @@ impl<'r, 'a, S: System, P: Print> Walker<'r, 'a, S, P> {
             self.visited += 1;
             self.run.sample_from(self.visited);
             self.look(&initial, &told, (&state, print))?;
-            let is_sampled = self.sampler.sample(self.run, Waiting::new(&state, print))?;
+            let is_sampled = self.sampler.sample(self.run, &state, print)?;
             self.run.counts.sampled.fetch_add(u64::from(is_sampled), Ordering::Relaxed);
             let Some((steps, next)) = self.choose(&state, print)? else {
                 return Ok(());
@@ -93,9 +93,9 @@ impl<'r, 'a, S: System, P: Print> Walker<'r, 'a, S, P> {
         told: &Told,
         (state, print): (&[u32], P),
     ) -> Result<(), Stop<P>> {
-        let mut chunk = Chunk::new(self.run.remembered.shape());
-        chunk.push(state, print);
-        self.run.judge(&mut chunk, 0, |_, _| UNKNOWN)?;
+        let mut chunk = Chunk::new(state.len());
+        chunk.push(state, &[], print);
+        self.run.judge(&chunk, &[EVERYTHING])?;
         if self.run.has_news() {
             for (at, _) in self.run.found() {
                 let path = || self.run.path_of(initial, told);
@@ -121,8 +121,8 @@ impl<'r, 'a, S: System, P: Print> Walker<'r, 'a, S, P> {
         let mut expander = run.expander(Ways { tells: true, sleeps: false, ..run.ways() });
         let mut batch = Batch::new();
         let found = run.with_tables(|tables| {
-            let from = [Waiting::new(state, print)];
-            expander.expand(&run.remembered, tables, &from, &[], &mut batch)
+            batch.clear();
+            expander.expand(&run.remembered, tables, (state, print), (0, u64::MAX), &mut batch)
         });
         found.map_err(|flaw| Stop::Flaw(flaw, Some((state.to_vec(), print))))?;
         run.counts.generated.fetch_add(1, Ordering::Relaxed);

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use crate::expand::{Batch, Expander};
-use crate::flaw::Flaw;
+use crate::flaw::{Fault, Flaw};
 use crate::frontier::Chunk;
 use crate::print::{Print, name};
 use crate::run::{Run, Stop, locked};
@@ -22,8 +22,8 @@ pub(crate) struct Worker<'r, 'a, S: System, P> {
     sampler: Sampler,
     batch: Batch<P>,
     next: Chunk<P>,
-    /// Which successors of the batch are new states.
-    new: Vec<usize>,
+    /// The places that were written on the way to each new state of the batch.
+    written: Vec<u64>,
     /// Whether this is the thread that started the search, which asks the observer.
     is_first: bool,
 }
@@ -35,8 +35,8 @@ impl<'r, 'a, S: System, P: Print> Worker<'r, 'a, S, P> {
             expander: run.expander(run.ways()),
             sampler: Sampler::new(run),
             batch: Batch::new(),
-            next: Chunk::new(run.remembered.shape()),
-            new: Vec::new(),
+            next: Chunk::new(run.remembered.places),
+            written: Vec::new(),
             is_first,
         }
     }
@@ -72,7 +72,7 @@ impl<'r, 'a, S: System, P: Print> Worker<'r, 'a, S, P> {
     }
 
     fn hand_over(&mut self) {
-        let next = std::mem::replace(&mut self.next, Chunk::new(self.run.remembered.shape()));
+        let next = std::mem::replace(&mut self.next, Chunk::new(self.run.remembered.places));
         if next.len() > 0 {
             locked(&self.run.frontier).add(next);
         }
@@ -84,7 +84,7 @@ impl<'r, 'a, S: System, P: Print> Worker<'r, 'a, S, P> {
         let end = chunk.len().min(chunk.expanded + BATCH);
         let mut sampled = 0;
         for nth in chunk.expanded..end {
-            let is_sampled = self.sampler.sample(self.run, chunk.waiting(nth))?;
+            let is_sampled = self.sampler.sample(self.run, chunk.state(nth), chunk.print(nth))?;
             if is_sampled {
                 let judged = self.run.assert_judged(chunk.state(nth));
                 judged.map_err(|flaw| flawed(flaw, chunk, nth))?;
@@ -92,9 +92,9 @@ impl<'r, 'a, S: System, P: Print> Worker<'r, 'a, S, P> {
             }
         }
         self.find_successors(chunk, end)?;
-        self.new.clear();
+        self.written.clear();
         let inserted = self.insert_successors(chunk);
-        self.add_new(chunk)?;
+        self.run.judge(&self.next, &self.written)?;
         inserted?;
         let counts = &self.run.counts;
         counts.generated.fetch_add(self.batch.successors.len() as u64, Ordering::Relaxed);
@@ -108,22 +108,25 @@ impl<'r, 'a, S: System, P: Print> Worker<'r, 'a, S, P> {
         let Worker { run, expander, batch, .. } = self;
         let (marks, dropped) = (expander.marks.clone(), expander.dropped);
         let taken = expander.taken.clone();
-        let from: Vec<_> = (chunk.expanded..end).map(|it| chunk.waiting(it)).collect();
-        let awake: Vec<_> = (chunk.expanded..end).map(|it| chunk.awake(it)).collect();
+        let mut at = chunk.expanded;
         let found = run.with_tables(|tables| {
+            batch.clear();
             expander.marks.clone_from(&marks);
             expander.taken.clone_from(&taken);
             expander.dropped = dropped;
-            expander.expand(&run.remembered, tables, &from, &awake, batch)
+            for nth in chunk.expanded..end {
+                at = nth;
+                let parent = u32::try_from(nth).map_err(|_| Fault::Full)?;
+                let (state, from) = ((chunk.state(nth), chunk.print(nth)), chunk.awake(nth));
+                expander.expand(&run.remembered, tables, state, (parent, from), batch)?;
+            }
+            Ok(())
         });
-        let failed = chunk.expanded + expander.failed;
-        found.map_err(|flaw| flawed(flaw, chunk, failed))
+        found.map_err(|flaw| flawed(flaw, chunk, at))
     }
 
     fn insert_successors(&mut self, chunk: &Chunk<P>) -> Result<(), Stop<P>> {
-        for (group, begin) in
-            self.batch.successors.chunks(UNCOUNTED_MAX).zip((0..).step_by(UNCOUNTED_MAX))
-        {
+        for group in self.batch.successors.chunks(UNCOUNTED_MAX) {
             let mut visited = self.run.visited();
             while !visited.has_room(self.run.options.threads.get()) {
                 drop(visited);
@@ -134,8 +137,8 @@ impl<'r, 'a, S: System, P: Print> Worker<'r, 'a, S, P> {
             let touched = group.iter().fold(0, |sum, it| sum ^ visited.touch(it.print.key()));
             std::hint::black_box(touched);
             let mut new = 0;
-            for (at, successor) in (begin..).zip(group) {
-                let parent = name(chunk.print(chunk.expanded + successor.parent as usize));
+            for successor in group {
+                let parent = name(chunk.print(successor.parent as usize));
                 let key = successor.print.key();
                 let inserted = loop {
                     match visited.insert(key, parent, successor.awake) {
@@ -150,30 +153,14 @@ impl<'r, 'a, S: System, P: Print> Worker<'r, 'a, S, P> {
                 };
                 if inserted == Inserted::New {
                     new += 1;
-                    self.new.push(at);
+                    let from = chunk.state(successor.parent as usize);
+                    self.next.push(from, self.batch.deltas(successor), successor.print);
+                    self.written.push(successor.written);
                 }
             }
             visited.count(new);
         }
         Ok(())
-    }
-
-    /// Adds the new states to the next level, and judges them.
-    fn add_new(&mut self, chunk: &Chunk<P>) -> Result<(), Stop<P>> {
-        let Worker { run, batch, next, new, .. } = self;
-        let (from, rules) = (next.len(), run.remembered.rules);
-        let parent_of = |at: usize| chunk.expanded + batch.successors[at].parent as usize;
-        for at in new.iter() {
-            let successor = &batch.successors[*at];
-            let answers = batch.answers(successor.parent as usize, rules);
-            let parent = chunk.waiting(parent_of(*at));
-            next.push_successor(parent, answers, batch.deltas(successor), successor.print);
-        }
-        run.judge(next, from, |tables, nth| {
-            let at = new[nth - from];
-            let parent = chunk.state(parent_of(at));
-            run.remembered.aspects.changed(tables, parent, batch.deltas(&batch.successors[at]))
-        })
     }
 }
 

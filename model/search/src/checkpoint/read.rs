@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 use super::{Checkpoint, CheckpointError, In, MAGIC, Wrong, belongs_to, io_error};
 use crate::breadth::Begun;
 use crate::flaw::Flaw;
-use crate::frontier::{Chunk, UNKNOWN};
+use crate::frontier::Chunk;
 use crate::print::Print;
 use crate::report::Level;
-use crate::run::{Run, Stop, locked};
+use crate::run::{Run, locked};
 use crate::system::Portable;
 
 /// Takes a saved search over into one that has not begun.
@@ -115,7 +115,7 @@ fn visited<S: Portable, P: Print>(run: &Run<'_, S, P>, from: &mut In) -> Result<
 
 fn states<S: Portable, P: Print>(run: &mut Run<'_, S, P>, from: &mut In) -> Result<(), Wrong> {
     let places = usize::try_from(from.word()?).ok().filter(|it| *it <= usize::from(u16::MAX) + 1);
-    run.remembered.set_places(places.ok_or("too many places")?);
+    run.remembered.places = places.ok_or("too many places")?;
     let mut components = Vec::new();
     for _ in 0..from.len(8)? {
         let bytes = from.bytes()?;
@@ -138,8 +138,7 @@ fn chunks<S: Portable, P: Print>(
     components: &[Arc<S::Component>],
 ) -> Result<Vec<Chunk<P>>, Wrong> {
     let places = run.remembered.places;
-    let (mut chunks, mut chunk, mut awake) =
-        (Vec::new(), Chunk::new(run.remembered.shape()), Vec::new());
+    let (mut chunks, mut chunk, mut awake) = (Vec::new(), Chunk::new(places), Vec::new());
     for _ in 0..from.len(24 + 8 * places as u64)? {
         let print = P::from_words([from.word()?, from.word()?]);
         awake.push(from.word()?);
@@ -155,18 +154,14 @@ fn chunks<S: Portable, P: Print>(
                 "a decoded state has another fingerprint than the state that was saved".into()
             );
         }
-        // As in every state that waits, each rule was asked here or before, and the verdicts are known.
+        // As in every state that waits, each rule and each property was asked here or before.
         let flawed = |flaw: Box<Flaw>| Wrong::Damaged(flaw.to_string());
         run.without_dead(&numbers, now).map_err(flawed)?;
-        chunk.push(&numbers, print);
-        let last = chunk.len() - 1;
-        run.judge(&mut chunk, last, |_, _| UNKNOWN).map_err(|stop| match stop {
-            Stop::Flaw(flaw, _) => flawed(flaw),
-            _ => Wrong::Damaged("a state cannot be judged".into()),
-        })?;
+        run.ask_properties(&numbers).map_err(flawed)?;
+        chunk.push(&numbers, &[], print);
         if chunk.is_full() {
             chunk.set_awake(std::mem::take(&mut awake));
-            chunks.push(std::mem::replace(&mut chunk, Chunk::new(run.remembered.shape())));
+            chunks.push(std::mem::replace(&mut chunk, Chunk::new(places)));
         }
     }
     chunk.set_awake(awake);
