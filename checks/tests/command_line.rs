@@ -75,6 +75,17 @@ fn a_number_that_an_option_cannot_take_is_answered_with_those_that_it_can() {
 }
 
 #[test]
+fn seeds_that_were_not_all_run_are_said_to_be_incomplete() {
+    let output = check(&["seeds", "--count", "1000", "--minutes", "0"]);
+    let (text, _) = text_of(&output);
+    assert_eq!(output.status.code(), Some(3), "{text}");
+    assert!(
+        text.contains("\nINCOMPLETE: ") && text.contains(" seeds sampled, none broke"),
+        "{text}"
+    );
+}
+
+#[test]
 fn options_that_have_no_effect_are_refused() {
     let walk = ["run", "cold", "--search", "walk", "--engine", "steadfast"];
     fails_with(&walk, 2, "only the engine stateright walks: leave --engine steadfast out");
