@@ -87,23 +87,32 @@ impl Own {
     /// Refuses names that could not be part of the name of a trace's file, and the one that
     /// `show --against` gives to the protocol as it is.
     fn are_names_fit(&self) -> Result<(), String> {
-        let is_fit = |it: char| it.is_ascii_alphanumeric() || it == '-' || it == '_';
         let twins = self.twins.iter().map(|it| ("twin", it.variant.name));
         let variants = self.variants.iter().map(|it| ("variant", it.name));
         let scopes = self.scopes.iter().map(|it| ("scope", &*it.scope.name));
         for (kind, name) in twins.chain(variants).chain(scopes) {
-            if name.is_empty() || !name.chars().all(is_fit) {
-                return Err(format!(
-                    "{kind} {name:?}: a name consists of letters, digits, '-' and '_', because files \
-                     are named after it"
-                ));
-            }
+            assert_fit(kind, name)?;
             if kind != "scope" && name == PROTOCOL {
                 return Err(format!("{kind} {name:?}: this is the name of the protocol as it is"));
             }
         }
         Ok(())
     }
+}
+
+/// The longest name, in characters: a file named after it has a few more.
+const NAME_MAX: usize = 64;
+
+/// Refuses a name that could not be part of the name of a trace's file.
+pub(crate) fn assert_fit(kind: &str, name: &str) -> Result<(), String> {
+    let is_fit = |it: char| it.is_ascii_alphanumeric() || it == '-' || it == '_';
+    if (1..=NAME_MAX).contains(&name.len()) && name.chars().all(is_fit) {
+        return Ok(());
+    }
+    Err(format!(
+        "{kind} {name:?}: a name consists of letters, digits, '-' and '_', {NAME_MAX} at most, because \
+         files are named after it"
+    ))
 }
 
 fn own() -> &'static Own {
@@ -214,7 +223,7 @@ mod tests {
         let own = Own { twins: vec![Box::leak(Box::new(other))], ..Own::default() };
         assert_eq!(own.register(), Err("twin mine: no scope is called \"nowhere\"".to_owned()));
         for (name, says) in [
-            ("a/b", "variant \"a/b\": a name consists of letters, digits, '-' and '_', "),
+            ("a/b", "variant \"a/b\": a name consists of letters, digits, '-' and '_', 64 "),
             ("", "variant \"\": a name consists of "),
             ("right", "variant \"right\": this is the name of the protocol as it is"),
         ] {

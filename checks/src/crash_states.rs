@@ -58,13 +58,13 @@ pub(crate) fn judge(extent: Extent) -> Report {
 /// Prints the tables and the verdict.
 pub(crate) fn show(report: &Report) {
     say(format_args!(
-        "{:<39} {:>8} {:>10} {:>8} {:>6} {:>5}",
+        "{:<38} {:>8} {:>10} {:>8} {:>6} {:>5}",
         "crash states of the log", "disks", "recoveries", "damages", "faults", "s"
     ));
     for row in &report.rows {
         let counts = &row.counts;
         say(format_args!(
-            "{:<39} {:>8} {:>10} {:>8} {:>6} {:>5.1}",
+            "{:<38} {:>8} {:>10} {:>8} {:>6} {:>5.1}",
             row.scope,
             counts.crash_states,
             counts.recoveries,

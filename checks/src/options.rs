@@ -3,13 +3,13 @@
 mod bounds;
 
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, value_parser};
+use clap::{Args, Parser, Subcommand};
 use steadfast_guarantees::twins::Variant;
+use steadfast_output::number::whole;
 use steadfast_output::{duration, size};
 use steadfast_protocol::NODES_MAX;
 
@@ -27,7 +27,7 @@ use crate::trace_to_test::TestOptions;
 pub(crate) use self::bounds::ChangedBounds;
 
 /// How many nodes there may be, and E and W at most.
-const NODES: RangeInclusive<i64> = 1..=NODES_MAX as i64;
+const NODES: RangeInclusive<u8> = 1..=NODES_MAX;
 
 /// Searches every reachable state of the Steadfast protocol within named bounds, and says what
 /// holds, within which bounds, and what does not.
@@ -87,8 +87,11 @@ pub(crate) enum Command {
         bounds: Box<ChangedBounds>,
         #[command(flatten)]
         protocol: Protocol,
+        /// Print one JSON object instead of tables.
+        #[arg(long)]
+        json: bool,
         #[command(flatten)]
-        output: Output,
+        limits: LimitOptions,
     },
     /// Recovers the log from every disk that a crash may leave.
     CrashStates(CrashStates),
@@ -202,6 +205,11 @@ pub(crate) struct LimitOptions {
 }
 
 impl Output {
+    /// Without a directory for counterexamples.
+    pub(crate) fn without_traces(json: bool, limits: LimitOptions) -> Output {
+        Output { json, traces: None, limits }
+    }
+
     /// What a search may use up.
     pub(crate) fn limits(&self) -> Limits {
         self.limits.limits()
@@ -221,10 +229,10 @@ pub(crate) struct RunOptions {
     pub scopes: Scopes,
     #[command(flatten)]
     pub bounds: ChangedBounds,
-    /// Which engine searches: steadfast or stateright.
-    #[arg(long, default_value_t = Engine::Steadfast)]
-    pub engine: Engine,
-    /// How to search: bfs, dfs or walk, which is always stateright's [default: bfs with the engine
+    /// Which engine searches: steadfast or stateright [default: steadfast, for walks stateright].
+    #[arg(long)]
+    pub engine: Option<Engine>,
+    /// How to search: bfs, dfs or walk, which only stateright does [default: bfs with the engine
     /// steadfast, dfs with stateright].
     #[arg(long)]
     pub search: Option<Search>,
@@ -236,14 +244,14 @@ pub(crate) struct RunOptions {
     #[arg(long)]
     pub sleep_sets: bool,
     /// With how many threads.
-    #[arg(long, default_value_t = 1, value_parser = value_parser!(u8).range(1..=64))]
+    #[arg(long, default_value_t = 1, value_parser = whole::<u8>(1..=64))]
     pub threads: u8,
     /// Where random walks begin [default: 1].
-    #[arg(long)]
+    #[arg(long, value_parser = whole::<u64>(0..=u64::MAX))]
     pub seed: Option<u64>,
     /// How many states random walks visit [default: 1000000].
-    #[arg(long, value_name = "COUNT")]
-    pub states: Option<NonZeroUsize>,
+    #[arg(long, value_name = "COUNT", value_parser = whole::<usize>(1..=usize::MAX))]
+    pub states: Option<usize>,
     #[command(flatten)]
     pub protocol: Protocol,
     #[command(flatten)]
@@ -253,10 +261,10 @@ pub(crate) struct RunOptions {
 #[derive(Args, Clone, Debug)]
 pub(crate) struct SeedOptions {
     /// Number of seeds [default: 1000, or with --minutes no limit].
-    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>(1..=u64::MAX))]
     pub count: Option<u64>,
     /// The first seed.
-    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    #[arg(long, value_name = "SEED", default_value_t = 0, value_parser = whole::<u64>(0..=u64::MAX))]
     pub from: u64,
     /// Stop after this many minutes.
     #[arg(long, value_name = "M", value_parser = duration::minutes)]
@@ -273,7 +281,7 @@ pub(crate) struct SeedOptions {
     #[arg(long)]
     pub json: bool,
     /// Write the traces of seeds that fail into this directory.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["twins", "speed"])]
     pub traces: Option<PathBuf>,
 }
 
@@ -300,7 +308,11 @@ impl RunOptions {
         let scope = self.bounds.changed(&named.scope)?;
         // The witnesses of a scope are known to be reached within its own bounds, by the protocol as it is.
         let must_reach = scope == named.scope && variant.is_none();
-        let search = self.search.unwrap_or(self.engine.full_search());
+        let engine = self.engine.unwrap_or(Engine::Steadfast);
+        let search = self.search.unwrap_or(engine.full_search());
+        if search == Search::Walk && self.engine == Some(Engine::Steadfast) {
+            return Err("only the engine stateright walks: leave --engine steadfast out".to_owned());
+        }
         if search != Search::Walk && (self.seed.is_some() || self.states.is_some()) {
             return Err("only --search walk takes --seed and --states: leave them out".to_owned());
         }
@@ -308,12 +320,12 @@ impl RunOptions {
         job.must_reach = must_reach;
         job.silences_clients =
             named.scope.bounds.lets_clients_ask() && !job.scope.bounds.lets_clients_ask();
-        job.engine = self.engine;
+        job.engine = engine;
         job.reductions = self.reductions()?;
         job.search = search;
         job.threads = usize::from(self.threads);
         job.seed = self.seed.unwrap_or(1);
-        job.states_max = self.states.map_or(1_000_000, NonZeroUsize::get);
+        job.states_max = self.states.unwrap_or(1_000_000);
         job.limits = self.output.limits();
         Ok(job)
     }
@@ -322,8 +334,9 @@ impl RunOptions {
     fn reductions(&self) -> Result<Reductions, String> {
         let reductions =
             Reductions { dead_messages: self.dead_messages, sleep_sets: self.sleep_sets };
-        let search = self.search.unwrap_or(self.engine.full_search());
-        let is_ours = self.engine == Engine::Steadfast && search != Search::Walk;
+        let engine = self.engine.unwrap_or(Engine::Steadfast);
+        let search = self.search.unwrap_or(engine.full_search());
+        let is_ours = engine == Engine::Steadfast && search != Search::Walk;
         if !reductions.is_none() && !is_ours {
             return Err(
                 "only the engine steadfast has --dead-messages and --sleep-sets, and it does \

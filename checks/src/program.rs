@@ -9,7 +9,7 @@ use steadfast_trace::Scope;
 
 use crate::catalog::{NamedScope, Own};
 use crate::failure::Failure;
-use crate::options::{Command, Options};
+use crate::options::{Command, Options, Output};
 use crate::program_name::{note_program_name, program_name};
 use crate::{
     child, crash_states, explore, list, replay, seeds, show, shrink, suite, trace_to_test,
@@ -86,11 +86,12 @@ fn perform(options: Options) -> Result<ExitCode, Failure> {
             let scope = bounds.changed(&scope.named()?.scope).map_err(Failure::usage)?;
             explore::explore(scope, protocol.variant()?, address, limits.limits())
         }
-        Some(Command::Settle { scopes, bounds, protocol, output }) => {
+        Some(Command::Settle { scopes, bounds, protocol, json, limits }) => {
             let named = scopes.named()?.into_iter().map(|it| it.scope);
             let named = if named.len() == 0 { suite::settling() } else { named.collect() };
             let changed = named.iter().map(|it| bounds.changed(it)).collect::<Result<_, _>>();
             let changed: Vec<_> = changed.map_err(Failure::usage)?;
+            let output = Output::without_traces(json, limits);
             suite::run_settle(&changed, protocol.variant()?, &output)
         }
         Some(Command::CrashStates(options)) => crash_states::run_alone(&options),

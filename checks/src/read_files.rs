@@ -1,6 +1,7 @@
 //! Traces and scopes from files, as every subcommand that takes one reads it.
 
 use std::error::Error;
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 use steadfast_guarantees::twins::Variant;
@@ -9,9 +10,10 @@ use steadfast_output::exit_code::IO;
 use steadfast_output::shown;
 use steadfast_trace::{ReadError, ScopeFile, Trace};
 
-use crate::catalog::{NamedScope, find_variant};
+use crate::catalog::{NamedScope, assert_fit, find_variant};
 use crate::failure::Failure;
 use crate::program_name::program_name;
+use crate::shrink::guarantee;
 
 /// A trace with the objects that it names.
 pub(crate) struct TraceFile {
@@ -25,7 +27,10 @@ pub(crate) struct TraceFile {
 /// Reads a trace, and checks its scope and that its variant exists.
 pub(crate) fn read_trace(file: &Path) -> Result<TraceFile, Failure> {
     let bad = |message: String| bad(file, &message);
+    refuse_named_pipe(file).map_err(bad)?;
     let trace = Trace::read(file).map_err(|it| bad(text_of(&it)))?;
+    let unknown = trace.breaks.iter().find_map(|it| guarantee(it).err());
+    unknown.map_or(Ok(()), |it| Err(bad(it)))?;
     trace.scope.validate().map_err(|it| bad(it.to_string()))?;
     let variant = trace.variant.as_deref().map(find_variant).transpose().map_err(bad)?;
     Ok(TraceFile { name: shown(file), trace, variant })
@@ -34,6 +39,7 @@ pub(crate) fn read_trace(file: &Path) -> Result<TraceFile, Failure> {
 /// Reads a scope, and checks that it allows something and that its witnesses exist.
 pub(crate) fn read_scope(file: &Path) -> Result<NamedScope, Failure> {
     let bad = |message: String| bad(file, &message);
+    refuse_named_pipe(file).map_err(bad)?;
     let read = ScopeFile::read(file).map_err(|error| match error {
         ReadError::Io(_) => bad(text_of(&error)),
         _ => {
@@ -45,11 +51,26 @@ pub(crate) fn read_scope(file: &Path) -> Result<NamedScope, Failure> {
 }
 
 fn named(ScopeFile { scope, witnesses, .. }: ScopeFile) -> Result<NamedScope, String> {
+    assert_fit("scope", &scope.name)?;
     scope.validate().map_err(|it| it.to_string())?;
     scope.check_effects().map_err(|it| it.to_string())?;
     let witnesses = witnesses.iter().map(|it| witness(it).map(|it| it.id));
     let witnesses = witnesses.collect::<Result<_, _>>().map_err(|it| it.to_string())?;
     Ok(NamedScope { scope, witnesses })
+}
+
+/// Refuses a named pipe: without a writer it would be waited for without an end. The pipes of a shell,
+/// such as `/dev/stdin`, are not named.
+fn refuse_named_pipe(file: &Path) -> Result<(), String> {
+    let is_pipe = file.metadata().is_ok_and(|it| it.file_type().is_fifo());
+    match is_pipe && !file.starts_with("/dev") && !file.starts_with("/proc") {
+        true => {
+            Err("it is a named pipe, which nobody may write to: redirect it to standard input, \
+                     and name /dev/stdin"
+                .to_owned())
+        }
+        false => Ok(()),
+    }
 }
 
 fn bad(file: &Path, message: &str) -> Failure {

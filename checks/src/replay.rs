@@ -8,6 +8,7 @@ use serde::Serialize;
 use steadfast_cluster::{Action, Replay, replay as begin, tell};
 use steadfast_guarantees::GuaranteeId;
 use steadfast_output::exit_code::INCOMPLETE;
+use steadfast_output::number::whole;
 use steadfast_output::{escaped, say, warn};
 use steadfast_picture::Story;
 use steadfast_protocol::NodeId;
@@ -25,13 +26,13 @@ pub(crate) struct ReplayOptions {
     /// The trace.
     pub trace: PathBuf,
     /// Print from this step on; the steps before it are taken and not printed.
-    #[arg(long, value_name = "STEP", conflicts_with = "last")]
+    #[arg(long, value_name = "STEP", value_parser = whole::<usize>(1..=usize::MAX), conflicts_with = "last")]
     pub from: Option<usize>,
     /// Print this many steps at the end.
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", value_parser = whole::<usize>(1..=usize::MAX))]
     pub last: Option<usize>,
     /// Stop after this step, and show the whole state there.
-    #[arg(long, value_name = "STEP")]
+    #[arg(long, value_name = "STEP", value_parser = whole::<usize>(1..=usize::MAX))]
     pub until: Option<usize>,
     /// Print only the steps that this node takes part in, such as n0.
     #[arg(long, value_name = "NODE", value_parser = node)]

@@ -78,7 +78,7 @@ pub(crate) fn run(options: &SeedOptions) -> Result<ExitCode, Failure> {
         json::print(verdict, &report)?;
     } else {
         variant.iter().for_each(|it| say(format_args!("As {}: {}.\n", it.name, it.about)));
-        print(&report);
+        print(&report, verdict);
     }
     Ok(verdict.exit_code())
 }
@@ -119,14 +119,18 @@ fn find_twins(seeds: Seeds) -> Vec<FoundTwin> {
     })
 }
 
-fn print(report: &Report) {
+fn print(report: &Report, verdict: Verdict) {
+    let says = |sentence: &str| match verdict {
+        Verdict::Incomplete => say(format_args!("INCOMPLETE: {sentence}.")),
+        _ => say(format_args!("{}.", capitalised(sentence))),
+    };
     if let Some(swarm) = &report.seeds {
         say(swarm.text());
-        say(format_args!("{}.", capitalised(&swarm.sentence())));
+        says(&swarm.sentence());
     }
     if !report.seed_twins.is_empty() {
         say(twins::table(&report.seed_twins));
-        say(format_args!("{}.", capitalised(&twins::sentence(&report.seed_twins))));
+        says(&twins::sentence(&report.seed_twins));
     }
     if let Some(speed) = &report.speed {
         say(speed.text());

@@ -17,7 +17,7 @@ use stateright::Model;
 use steadfast_cluster::{ClusterModel, ClusterState, View};
 use steadfast_guarantees::twins::Variant;
 use steadfast_guarantees::{SupportedLeader, cyclic, timeouts_needed};
-use steadfast_output::is_interrupted;
+use steadfast_output::{escaped, is_interrupted};
 use steadfast_protocol::{NodeId, Replica};
 use steadfast_trace::Scope;
 
@@ -226,7 +226,7 @@ pub(crate) fn row(it: &Settling) -> String {
     let [states, edges, cyclic, leaderless, stuck, timeouts, led, unserved, deposed] =
         counts.map(|it| it.to_string());
     let row = columns(&[
-        it.scope.clone(),
+        escaped(&it.scope).to_string(),
         states,
         edges,
         cyclic,

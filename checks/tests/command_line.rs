@@ -27,8 +27,12 @@ fn bad_input_is_named_and_the_accepted_ones_are_listed() {
     );
     fails_with(&["run", "cold", "--elect", "4"], 2, "E = 4: the votes needed to lead are 1 to 3");
     for option in ["--elect", "--write", "--nodes"] {
-        fails_with(&["run", "cold", option, "0"], 2, "0 is not in 1..=7");
-        fails_with(&["run", "cold", option, "300"], 2, "300 is not in 1..=7");
+        for number in ["0", "300", "-1", "1.5", "two"] {
+            let says = format!("invalid value '{number}' for '{option} <");
+            fails_with(&["run", "cold", option, number], 2, &says);
+            let says = "expected a whole number from 1 to 7";
+            fails_with(&["run", "cold", option, number], 2, says);
+        }
     }
     fails_with(&["run", "cold", "--paths", "0"], 2, "0 paths: there must be 1 to 1000");
     fails_with(
@@ -52,6 +56,82 @@ fn bad_input_is_named_and_the_accepted_ones_are_listed() {
     fails_with(&["seeds", "--minutes", "-"], 2, "expected a number of minutes, such as 30 or 0.5");
     fails_with(&["explore", "cold", "--address", "nowhere"], 2, "port, as 127.0.0.1:3000");
     fails_with(&["replay", "no-such-file.json"], 4, "no-such-file.json: cannot read it");
+}
+
+#[test]
+fn a_number_that_an_option_cannot_take_is_answered_with_those_that_it_can() {
+    let counts = "expected a whole number from 0 to 4294967295";
+    for number in ["-1", "1.5", "", "many", "4294967296"] {
+        fails_with(&["run", "cold", &format!("--writes={number}")], 2, counts);
+    }
+    fails_with(&["run", "cold", "--writes", "-1"], 2, counts);
+    fails_with(&["run", "cold", "--entries", "0"], 2, "a whole number from 1 to 4294967295");
+    fails_with(&["run", "cold", "--threads", "65"], 2, "a whole number from 1 to 64");
+    fails_with(&["seeds", "--count", "0"], 2, "a whole number from 1 to 18446744073709551615");
+    fails_with(&["seeds", "--from", "-1"], 2, "a whole number from 0 to 18446744073709551615");
+    fails_with(&["replay", "x", "--last", "0"], 2, "a whole number from 1 to ");
+    fails_with(&["run", "cold", "--timeout", "-1"], 2, "expected a number of seconds");
+    fails_with(&["run", "cold", "--memory", "-1"], 2, "expected a whole number of MiB");
+}
+
+#[test]
+fn seeds_that_were_not_all_run_are_said_to_be_incomplete() {
+    let output = check(&["seeds", "--count", "1000", "--minutes", "0"]);
+    let (text, _) = text_of(&output);
+    assert_eq!(output.status.code(), Some(3), "{text}");
+    assert!(
+        text.contains("\nINCOMPLETE: ") && text.contains(" seeds sampled, none broke"),
+        "{text}"
+    );
+}
+
+#[test]
+fn options_that_have_no_effect_are_refused() {
+    let walk = ["run", "cold", "--search", "walk", "--engine", "steadfast"];
+    fails_with(&walk, 2, "only the engine stateright walks: leave --engine steadfast out");
+    fails_with(&["settle", "cold", "--traces", "x"], 2, "unexpected argument '--traces'");
+    for mode in ["--twins", "--speed"] {
+        let says = "cannot be used with";
+        fails_with(&["seeds", mode, "--count", "1", "--traces", "x"], 2, says);
+    }
+}
+
+#[test]
+fn a_named_pipe_without_a_writer_is_refused_and_not_waited_for() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let pipe = directory.path().join("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
+    let name = pipe.to_str().expect("a name");
+    for arguments in [["replay", name].as_slice(), &["run", "--scope", name]] {
+        fails_with(arguments, 4, "pipe: it is a named pipe");
+    }
+}
+
+#[test]
+fn a_scope_whose_name_no_file_can_have_is_refused() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let name = file.path().to_str().expect("a name");
+    let (scope, _) = text_of(&check(&["list", "cold", "--json"]));
+    let long = "x".repeat(65);
+    for bad in ["../../cold", "", "\\u001b[31m", &long] {
+        let scope = scope.replace("\"name\": \"cold\"", &format!("\"name\": \"{bad}\""));
+        std::fs::write(file.path(), scope).expect("a file");
+        for command in ["run", "settle", "explore"] {
+            let says = "a name consists of letters, digits, '-' and '_', 64 at most";
+            fails_with(&[command, "--scope", name], 4, says);
+        }
+    }
+}
+
+#[test]
+fn a_guarantee_that_a_trace_names_and_that_does_not_exist_is_an_error() {
+    let text = include_str!("../../snapshots/traces/ack-without-epoch.json");
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), text.replace("\"G5\"", "\"G99\"")).expect("a file");
+    let name = file.path().to_str().expect("a name");
+    for command in ["replay", "show", "shrink", "trace-to-test"] {
+        fails_with(&[command, name], 4, "no guarantee is called \"G99\": valid ids: G1, G2, ");
+    }
 }
 
 #[test]

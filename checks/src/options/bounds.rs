@@ -2,7 +2,8 @@
 
 use std::num::NonZeroU32;
 
-use clap::{Args, value_parser};
+use clap::Args;
+use steadfast_output::number::whole;
 use steadfast_protocol::Settings;
 use steadfast_trace::{Network, Scope, Start};
 
@@ -13,76 +14,76 @@ use super::NODES;
 #[command(next_help_heading = "Changes of the scope")]
 pub(crate) struct ChangedBounds {
     /// E: votes needed to lead, 1 to N.
-    #[arg(long, value_parser = value_parser!(u8).range(NODES))]
+    #[arg(long, value_parser = whole::<u8>(NODES))]
     elect: Option<u8>,
     /// W: synced copies needed to acknowledge, 1 to N.
-    #[arg(long, value_parser = value_parser!(u8).range(NODES))]
+    #[arg(long, value_parser = whole::<u8>(NODES))]
     write: Option<u8>,
     /// N: nodes, 1 to 7.
-    #[arg(long, value_parser = value_parser!(u8).range(NODES))]
+    #[arg(long, value_parser = whole::<u8>(NODES))]
     nodes: Option<u8>,
     /// Client writes, from 0, as all counts below without another range.
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", value_parser = whole::<u32>(0..=u32::MAX))]
     writes: Option<u32>,
     /// How many of the writes may delete.
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", value_parser = whole::<u32>(0..=u32::MAX))]
     deletes: Option<u32>,
     /// How many of the writes may resolve a conflict, or restore its loser.
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", value_parser = whole::<u32>(0..=u32::MAX))]
     resolves: Option<u32>,
     /// Requests that are sent again with the same id.
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", value_parser = whole::<u32>(0..=u32::MAX))]
     retries: Option<u32>,
     /// Linearizable reads.
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", value_parser = whole::<u32>(0..=u32::MAX))]
     reads: Option<u32>,
     /// Stale reads.
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", value_parser = whole::<u32>(0..=u32::MAX))]
     stale_reads: Option<u32>,
     /// Crashes.
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", value_parser = whole::<u32>(0..=u32::MAX))]
     crashes: Option<u32>,
     /// Logs that lose synced records; they need crashes.
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", value_parser = whole::<u32>(0..=u32::MAX))]
     rollbacks: Option<u32>,
     /// Cuts.
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", value_parser = whole::<u32>(0..=u32::MAX))]
     partitions: Option<u32>,
     /// Links between two nodes that a cut may lose without splitting the cluster.
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", value_parser = whole::<u32>(0..=u32::MAX))]
     lost_links: Option<u32>,
     /// Election timeouts.
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", value_parser = whole::<u32>(0..=u32::MAX))]
     elections: Option<u32>,
     /// Heartbeats.
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", value_parser = whole::<u32>(0..=u32::MAX))]
     ticks: Option<u32>,
     /// Files, 1 to 1000.
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", value_parser = whole::<u32>(0..=u32::MAX))]
     paths: Option<u32>,
     /// Copies that go bad; they need named contents.
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", value_parser = whole::<u32>(0..=u32::MAX))]
     rot: Option<u32>,
     /// Copies that are gone when their node starts again; they need named contents and crashes.
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", value_parser = whole::<u32>(0..=u32::MAX))]
     lost_contents: Option<u32>,
     /// Messages that are lost one by one; they need the lossy network.
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", value_parser = whole::<u32>(0..=u32::MAX))]
     drops: Option<u32>,
     /// Messages that arrive twice; they need the lossy network.
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", value_parser = whole::<u32>(0..=u32::MAX))]
     duplicates: Option<u32>,
     /// Entries in one message, from 1.
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", value_parser = limit)]
     entries: Option<NonZeroU32>,
     /// Bytes of paths and inline contents in one message, from 1.
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", value_parser = limit)]
     bytes: Option<NonZeroU32>,
     /// Entries in one message whose contents travel beside them, from 1.
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", value_parser = limit)]
     payloads: Option<NonZeroU32>,
     /// Entries under way to one peer, from 1.
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", value_parser = limit)]
     window: Option<NonZeroU32>,
     /// How messages travel: fifo, unordered or lossy.
     #[arg(long)]
@@ -105,6 +106,12 @@ pub(crate) struct ChangedBounds {
     /// Nodes ask for pre-votes, and leaders without a quorum step down.
     #[arg(long)]
     guards_elections: bool,
+}
+
+/// A limit on replication.
+fn limit(text: &str) -> Result<NonZeroU32, String> {
+    let number = whole::<u32>(1..=u32::MAX)(text)?;
+    NonZeroU32::new(number).ok_or_else(|| "0 is too little".to_owned())
 }
 
 impl ChangedBounds {

@@ -6,8 +6,9 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, value_parser};
+use clap::Args;
 use serde_json::{Value, json};
+use steadfast_output::number::whole;
 use steadfast_output::{WholeFile, names_standard_output, say, shown, warn};
 use steadfast_protocol::NODES_MAX;
 use steadfast_sim::scenario::{Cast, SCENARIOS, Scenario, ScenarioError, Story, default_sources};
@@ -17,7 +18,7 @@ use crate::names::is_standard;
 use crate::scratch::MappedFiles;
 
 /// How many nodes there may be, and E and W at most.
-const NODES: RangeInclusive<i64> = 1..=NODES_MAX as i64;
+const NODES: RangeInclusive<u8> = 1..=NODES_MAX;
 
 /// The options of `steadfast simulate`.
 #[derive(Args, Debug)]
@@ -26,20 +27,20 @@ pub(crate) struct Options {
     #[arg(default_value = "all", value_name = "all|SCENARIO")]
     scenario: String,
     /// Where all random numbers come from: the same seed gives the same story.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = whole::<u64>(0..=u64::MAX))]
     seed: u64,
     /// Tell it on the files in this directory and the directories below it; links to directories are
     /// not followed.
     #[arg(long, value_name = "DIR")]
     files: Option<PathBuf>,
     /// N: nodes.
-    #[arg(long, default_value_t = 3, value_parser = value_parser!(u8).range(NODES))]
+    #[arg(long, default_value_t = 3, value_parser = whole::<u8>(NODES))]
     nodes: u8,
     /// E: votes needed to lead.
-    #[arg(long, value_parser = value_parser!(u8).range(NODES))]
+    #[arg(long, value_parser = whole::<u8>(NODES))]
     elect: Option<u8>,
     /// W: synced copies needed to acknowledge.
-    #[arg(long, value_parser = value_parser!(u8).range(NODES))]
+    #[arg(long, value_parser = whole::<u8>(NODES))]
     write: Option<u8>,
     /// Print one JSON object instead of the stories.
     #[arg(long)]

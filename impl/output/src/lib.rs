@@ -1,5 +1,5 @@
 //! The common parts of the programs: standard output, which a reader may close, files that appear when
-//! they are complete, exit codes, options that are durations or sizes, names as a terminal may show
+//! they are complete, exit codes, options that are numbers, durations or sizes, names as a terminal may show
 //! them, and threads that the system may refuse.
 //!
 //! ```
@@ -25,6 +25,7 @@ mod descriptor;
 pub mod duration;
 pub mod exit_code;
 mod file;
+pub mod number;
 mod options;
 mod paths;
 #[cfg(all(test, target_os = "linux"))]

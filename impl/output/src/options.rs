@@ -2,7 +2,7 @@
 
 use std::process::exit;
 
-use clap::Parser;
+use clap::{Command, Parser};
 
 use crate::exit_code::USAGE;
 use crate::file::survive_size_limit;
@@ -15,11 +15,25 @@ use crate::standard::warn;
 #[must_use]
 pub fn parse<T: Parser>() -> T {
     survive_size_limit();
-    T::try_parse().unwrap_or_else(|error| {
+    let matched = with_negative_numbers(T::command()).try_get_matches();
+    let parsed = matched.and_then(|mut it| {
+        T::from_arg_matches_mut(&mut it).map_err(|error| error.format(&mut T::command()))
+    });
+    parsed.unwrap_or_else(|error| {
         if !error.use_stderr() {
             error.exit()
         }
         error.render().to_string().lines().for_each(warn);
         exit(USAGE.into())
     })
+}
+
+/// Takes a number below zero for the value of the option before it, so that the message about it names
+/// the accepted values.
+fn with_negative_numbers(command: Command) -> Command {
+    let command = command.mut_args(|it| match it.get_action().takes_values() {
+        true => it.allow_negative_numbers(true),
+        false => it,
+    });
+    command.mut_subcommands(with_negative_numbers)
 }

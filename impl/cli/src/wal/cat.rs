@@ -4,8 +4,9 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, value_parser};
+use clap::Args;
 use steadfast_output::exit_code::{BROKEN, IO};
+use steadfast_output::number::whole;
 use steadfast_output::{StandardOutput, warn};
 use steadfast_wal::{
     Inspection, LogIndex, OpenError, RealDisk, Record, Salvage, inspect, read_checkpoint,
@@ -26,10 +27,10 @@ pub(crate) struct Cat {
     #[arg(value_name = "DIR")]
     directory: PathBuf,
     /// The number of the first record, from 1 on.
-    #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = whole::<u64>(1..=u64::MAX))]
     from: u64,
     /// The number of the last record; without it, all up to the end.
-    #[arg(long, value_name = "NUMBER", value_parser = value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "NUMBER", value_parser = whole::<u64>(1..=u64::MAX))]
     to: Option<u64>,
     /// The bytes that separate records.
     #[arg(long, value_enum, default_value_t = Frame::None)]
