@@ -22,6 +22,10 @@ impl Traces {
     /// without it.
     pub(crate) fn into(directory: Option<&Path>) -> Result<Traces, Failure> {
         if let Some(directory) = directory {
+            if directory.exists() && !directory.is_dir() {
+                let error = io::ErrorKind::NotADirectory.into();
+                return Err(cannot_write("traces into", directory, &error));
+            }
             let made = fs::create_dir_all(directory);
             let probed = made.and_then(|()| WholeFile::create(&directory.join("trace.json")));
             probed.map_err(|error| cannot_write("traces into", directory, &error))?;

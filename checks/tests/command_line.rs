@@ -157,6 +157,7 @@ fn a_directory_for_traces_that_cannot_be_is_named_before_anything_is_searched() 
     let file = tempfile::NamedTempFile::new().expect("a file");
     let name = file.path().to_str().expect("a name");
     fails_with(&["deep", "--traces", name], 4, "cannot write traces into");
+    fails_with(&["deep", "--traces", name], 4, "not a directory");
     fails_with(&["seeds", "--minutes", "9", "--traces", name], 4, name);
 }
 
@@ -165,6 +166,13 @@ fn an_address_in_use_is_an_error_and_no_panic() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address").to_string();
     fails_with(&["explore", "cold", "--address", &address], 4, "choose another with --address");
+}
+
+/// A shipped trace with a key before this one that no reader knows.
+fn with_extra_key(key: &str) -> String {
+    let text = std::fs::read_to_string(SHIPPED).expect("a shipped trace");
+    assert!(text.contains(key), "{key}");
+    text.replacen(key, &format!("\"extra\": 1, {key}"), 1)
 }
 
 #[test]
@@ -176,6 +184,8 @@ fn a_damaged_or_foreign_trace_is_named() {
         ("{\"format\": \"steadfast-trace\", \"versi", "damaged or not a trace"),
         ("{\"format\": \"recipe\", \"version\": 1}", "its format is \"recipe\""),
         ("{\"format\": \"steadfast-trace\", \"version\": 9}", "version 9"),
+        (&with_extra_key("\"breaks\":"), "unknown field `extra`"),
+        (&with_extra_key("\"node\":"), "unknown field `extra`"),
     ] {
         std::fs::write(&file, text).expect("a file");
         fails_with(&["replay", name], 4, says);
@@ -434,6 +444,13 @@ fn what_has_no_effect_is_refused_by_name() {
         (&["run", "cold", "--elections", "0"][..], "cold: a cold start has no effect here"),
         (&["run", "cold", "--rot", "1"], "cold: rot has no effect here: it needs named_contents"),
         (&["run", "cold", "--deletes", "1", "--writes", "0"], "deletes has no effect here"),
+        (&["run", "cold", "--deletes", "2"], "a delete beyond the writes has no effect here"),
+        (&["run", "cold", "--resolves", "1"], "resolves has no effect here: it needs three writes"),
+        (&["run", "reads", "--payloads", "3"], "a limit of payloads has no effect here"),
+        (
+            &["run", "reads", "--nodes", "2", "--partitions", "1", "--lost-links", "1"],
+            "lost_links has no effect here: it needs three nodes",
+        ),
         (
             &["run", "reads", "--one-way-cuts"],
             "one_way_cuts has no effect here: it needs partitions",

@@ -52,15 +52,16 @@ fn find(twin: &'static Twin, seeds: Seeds) -> FoundTwin {
         FoundTwin { name: twin.variant.name.to_owned(), seed: None, caught_by: None, seeds: 0 };
     // The options were checked for the end of this range.
     for seed in seeds.first..seeds.first + seeds.count {
-        if seeds.is_late() {
-            break;
-        }
         found.seeds += 1;
         if let Some(guarantee) =
             Schedule::of(seed, Some(&twin.variant)).run().failure.and_then(|it| it.guarantee())
         {
             found.seed = Some(seed);
             found.caught_by = Some(guarantee.to_string());
+            break;
+        }
+        // Not before, because no seeds would say nothing about the twin.
+        if seeds.is_late() {
             break;
         }
     }

@@ -156,6 +156,7 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 
 /// The names of the files and contents of a run, where they are not made up from numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Names {
     /// The files, by number.
     pub paths: Vec<Path>,
@@ -285,7 +286,10 @@ impl Scope {
         let rules = [
             ("a cold start", self.start == Start::Cold, elections > 0, "elections"),
             ("deletes", bounds.deletes > 0, writes > 0, "writes"),
-            ("resolves", bounds.resolves > 0, writes > 0, "writes"),
+            ("a delete beyond the writes", bounds.deletes > writes, false, "more writes"),
+            // Two writes make the conflict.
+            ("resolves", bounds.resolves > 0, writes > 2, "three writes"),
+            ("resolves beyond the writes", bounds.resolves > writes, false, "more writes"),
             ("retries", bounds.retries > 0, writes > 0, "writes"),
             ("paths above 1", bounds.paths > 1, asks, "writes or reads"),
             ("named_contents", self.named_contents, writes > 0, "writes"),
@@ -295,6 +299,13 @@ impl Scope {
             ("rollbacks", bounds.rollbacks > 0, crashes > 0, "crashes"),
             ("one_way_cuts", self.one_way_cuts, partitions > 0, "partitions"),
             ("lost_links", self.lost_links > 0, partitions > 0, "partitions"),
+            ("lost_links", self.lost_links > 0, self.settings.nodes() > 2, "three nodes"),
+            (
+                "a limit of payloads",
+                self.limits.payloads != Limits::default().payloads,
+                self.named_contents,
+                "named_contents",
+            ),
             (
                 "link_events_apart",
                 self.link_events_apart,

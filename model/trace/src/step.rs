@@ -48,6 +48,7 @@ macro_rules! steps {
     )*) => {
         /// One thing that happens.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields)]
         pub enum Step {
             $(
                 $(#[$doc])*

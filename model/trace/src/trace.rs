@@ -10,6 +10,7 @@ use crate::{ReadError, Scope, Step};
 
 /// A run as a list of inputs, which any driver can replay.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Trace {
     format: String,
     version: u32,
@@ -26,6 +27,7 @@ pub struct Trace {
 
 /// A step, with a note for people that no program parses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TraceStep {
     /// The step.
     pub step: Step,
