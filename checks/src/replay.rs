@@ -16,6 +16,7 @@ use steadfast_trace::TraceStep;
 
 use crate::colour::{green, red};
 use crate::failure::Failure;
+use crate::fold::fold;
 use crate::json;
 use crate::read_files::{TraceFile, read_trace};
 use crate::verdict::Verdict;
@@ -54,6 +55,9 @@ const LEGEND: &str = "  n0           a node                       e2.n1  the epo
   a | b || c   the log: a and b are synced, c is not yet
   tick, times out    the heartbeat timer, and the election timer of a node run out
   - and +      a line of the state that a step removes or adds";
+
+/// The beginning of the lines that a broken guarantee takes besides its first.
+const BELOW: &str = "         ";
 
 /// What a replay shows; `--json` prints it.
 #[derive(Serialize)]
@@ -252,10 +256,11 @@ impl<'a> Following<'a> {
             let promised = if it.is_promised { "" } else { " (not promised here)" };
             let (number, id, name) = (shown.number, it.id, it.name);
             let text = format!(">>> step {number} breaks {id} {name}{promised}: {}", it.promise);
-            say(format_args!("     {}", red(text)));
+            say(red(fold(&format!("     {text}"), BELOW)));
             // Where no facts are known, the reason repeats the promise.
             if !it.why.is_empty() && !it.why.ends_with(it.promise) {
-                say(format_args!("     {}", red(format_args!(">>> because {}", escaped(&it.why)))));
+                let text = format!("     >>> because {}", escaped(&it.why));
+                say(red(fold(&text, BELOW)));
             }
         }
     }

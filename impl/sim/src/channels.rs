@@ -107,7 +107,8 @@ impl Channels {
     /// Takes the message at a place of a channel, which must hold one, off its way.
     pub(crate) fn take(&mut self, from: NodeId, to: NodeId, nth: usize) -> Delivery {
         let flight = self.channels[from.index()][to.index()].flights.remove(nth);
-        let packet = flight.unwrap_or_else(|| panic!("places-of-messages-are-found-first")).packet;
+        let packet =
+            flight.unwrap_or_else(|| unreachable!("the channel has no place {nth}")).packet;
         self.length -= 1;
         Delivery { from, to, nth, packet }
     }
