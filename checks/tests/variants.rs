@@ -119,8 +119,7 @@ fn a_guarantee_of_ones_own_is_judged_everywhere() {
     let twins = ["twins", "skipped-rounds", "--traces", folder];
     prints(&twins, 0, &["skipped-rounds", " R1 ", "1 of 1 twins were caught"]);
     let trace = format!("{folder}/skipped-rounds-replicate-e2w2-R1.json");
-    let says =
-        "breaks R1 rounds-without-gaps: the rounds that nodes have promised follow each other";
+    let says = "breaks R1 rounds-without-gaps: the rounds that nodes have";
     prints(&["replay", &trace], 1, &[says]);
     prints(&["shrink", &trace, "--time", "1", "--guarantee", "r1"], 0, &["\"R1\""]);
     prints(&["show", &trace, "--text"], 0, &["R1 rounds-without-gaps"]);
