@@ -7,11 +7,11 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
-/// Starts `check run cold elections`, whose first search takes a moment and whose second takes long, and
+/// Starts `check run cold lossy-reads-election`, whose first search takes a moment and whose second takes minutes, and
 /// waits for the row of the first.
 fn started() -> (Child, BufReader<ChildStdout>) {
     let mut check = Command::new(env!("CARGO_BIN_EXE_check"))
-        .args(["run", "cold", "elections"])
+        .args(["run", "cold", "lossy-reads-election"])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
