@@ -212,7 +212,8 @@ impl<'a> Following<'a> {
     }
 
     fn is_shown(&self, number: usize) -> bool {
-        let moment = self.story.moments.iter().find(|it| it.number == number);
+        // The story begins with step 1.
+        let moment = self.story.moments.get(number - 1);
         let takes_part =
             |node| moment.is_none_or(|it| it.nodes.is_empty() || it.nodes.contains(&node));
         number >= self.window.from && self.window.node.is_none_or(takes_part)

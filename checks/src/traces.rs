@@ -57,6 +57,8 @@ fn free_name(directory: &Path, name: &str, text: &[u8]) -> PathBuf {
     let suffixes = first.chain((2_u64..).map(|it| format!("-{it}")));
     let mut names = suffixes.map(|it| directory.join(format!("{name}{it}.json")));
     let is_free = |it: &PathBuf| match fs::symlink_metadata(it) {
+        // A pipe would be waited for, and a long file read in vain.
+        Ok(found) if !found.is_file() || found.len() != text.len() as u64 => false,
         Ok(_) => fs::read(it).is_ok_and(|it| it == text),
         // Whether the name can be had shows when the file is written.
         Err(_) => true,

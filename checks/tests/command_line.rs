@@ -1,5 +1,6 @@
 //! The command line, as a user meets it.
 
+use std::io::{BufRead, BufReader};
 use std::process::{Command, Output};
 
 fn check(arguments: &[&str]) -> Output {
@@ -444,6 +445,14 @@ fn what_has_no_effect_is_refused_by_name() {
         (&["run", "cold", "--elections", "0"][..], "cold: a cold start has no effect here"),
         (&["run", "cold", "--rot", "1"], "cold: rot has no effect here: it needs named_contents"),
         (&["run", "cold", "--deletes", "1", "--writes", "0"], "deletes has no effect here"),
+        (
+            &["run", "cold", "--nodes", "1", "--elect", "1", "--write", "1"],
+            "partitions has no effect",
+        ),
+        (
+            &["twins", "ack-before-sync", "--rot", "1"],
+            "ack-before-sync: replicate: rot has no effect",
+        ),
         (&["run", "cold", "--deletes", "2"], "a delete beyond the writes has no effect here"),
         (&["run", "cold", "--resolves", "1"], "resolves has no effect here: it needs three writes"),
         (&["run", "reads", "--payloads", "3"], "a limit of payloads has no effect here"),
@@ -512,4 +521,33 @@ fn a_name_in_a_trace_does_not_command_a_terminal() {
             assert!(!it.contains(is_obeyed), "{arguments:?}: {it:?}");
         }
     }
+}
+
+#[test]
+fn colours_stand_where_they_are_wanted() {
+    let run = |name: &str| {
+        let mut check = Command::new(env!("CARGO_BIN_EXE_check"));
+        let output = check.args(["run", "reads"]).env(name, "1").output().expect("check runs");
+        text_of(&output).0
+    };
+    assert!(run("CLICOLOR_FORCE").contains("\u{1b}[32mkept\u{1b}[0m"));
+    assert!(!run("NO_COLOR").contains('\u{1b}'));
+}
+
+#[test]
+fn the_explorer_says_where_it_is_and_that_its_search_stopped_early() {
+    let mut explorer = Command::new(env!("CARGO_BIN_EXE_check"))
+        .args(["explore", "elections", "--address", "127.0.0.1:0", "--timeout", "0.2"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("check runs");
+    let lines = BufReader::new(explorer.stdout.take().expect("its output")).lines();
+    let lines: Vec<String> = lines.map_while(Result::ok).take(2).collect();
+    explorer.kill().expect("it runs");
+    explorer.wait().expect("an end");
+    let address: &str = lines[0].strip_prefix("http://127.0.0.1:").expect("an address");
+    assert!(address.trim_end_matches('/').parse::<u16>().is_ok_and(|it| it > 0), "{address}");
+    let says = "no counterexample was found, but the search stopped early: out of time (--timeout)";
+    assert_eq!(lines[1], says);
 }

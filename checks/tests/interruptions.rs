@@ -39,30 +39,27 @@ fn signal(name: &str, process: &str) {
     assert!(status.expect("a shell").success());
 }
 
-fn end_of(mut check: Child, mut output: impl Read) -> (Option<i32>, String) {
+/// Checks that the program ends as incomplete, with this reason below the row of the second search.
+fn ends_incomplete(mut check: Child, mut output: impl Read, reason: &str) {
     let mut text = String::new();
     output.read_to_string(&mut text).expect("text");
-    (check.wait().expect("an end").code(), text)
+    assert_eq!(check.wait().expect("an end").code(), Some(3), "{text}");
+    assert!(text.contains(&format!("INCOMPLETE\n  {reason}")), "{text}");
+    assert!(text.contains("this proves nothing: 1 of 2 searches visited every"), "{text}");
 }
 
 #[test]
 fn a_search_whose_process_is_killed_is_incomplete_and_the_others_stand() {
     let (check, output) = started();
     signal("KILL", &searches_of(&check).join(" "));
-    let (code, text) = end_of(check, output);
-    assert_eq!(code, Some(3), "{text}");
-    assert!(text.contains("INCOMPLETE\n  no result: its process died (signal: 9 "), "{text}");
-    assert!(text.contains("this proves nothing: 1 of 2 searches visited every"), "{text}");
+    ends_incomplete(check, output, "no result: its process died (signal: 9 ");
 }
 
 #[test]
 fn an_interrupted_program_reports_what_is_finished_and_says_that_the_rest_is_not() {
     let (check, output) = started();
     signal("INT", &check.id().to_string());
-    let (code, text) = end_of(check, output);
-    assert_eq!(code, Some(3), "{text}");
-    assert!(text.contains("INCOMPLETE\n  interrupted: no proof\n"), "{text}");
-    assert!(text.contains("this proves nothing: 1 of 2 searches visited every"), "{text}");
+    ends_incomplete(check, output, "interrupted: no proof\n");
 }
 
 #[test]

@@ -297,6 +297,8 @@ impl Scope {
             ("lost_contents", bounds.lost_contents > 0, self.named_contents, "named_contents"),
             ("lost_contents", bounds.lost_contents > 0, crashes > 0, "crashes"),
             ("rollbacks", bounds.rollbacks > 0, crashes > 0, "crashes"),
+            ("partitions", partitions > 0, self.settings.nodes() > 1, "two nodes"),
+            ("link_events_apart", self.link_events_apart, self.settings.nodes() > 1, "two nodes"),
             ("one_way_cuts", self.one_way_cuts, partitions > 0, "partitions"),
             ("lost_links", self.lost_links > 0, partitions > 0, "partitions"),
             ("lost_links", self.lost_links > 0, self.settings.nodes() > 2, "three nodes"),
