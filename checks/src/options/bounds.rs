@@ -67,6 +67,9 @@ pub(crate) struct ChangedBounds {
     /// Copies that are gone when their node starts again; they need named contents and crashes.
     #[arg(long, value_name = "COUNT", value_parser = whole::<u32>(0..=u32::MAX))]
     lost_contents: Option<u32>,
+    /// Logs that are trimmed.
+    #[arg(long, value_name = "COUNT", value_parser = whole::<u32>(0..=u32::MAX))]
+    trims: Option<u32>,
     /// Messages that are lost one by one; they need the lossy network.
     #[arg(long, value_name = "COUNT", value_parser = whole::<u32>(0..=u32::MAX))]
     drops: Option<u32>,
@@ -142,6 +145,7 @@ impl ChangedBounds {
             (&mut bounds.paths, self.paths),
             (&mut bounds.rot, self.rot),
             (&mut bounds.lost_contents, self.lost_contents),
+            (&mut bounds.trims, self.trims),
             (&mut bounds.drops, self.drops),
             (&mut bounds.duplicates, self.duplicates),
             (&mut changed.lost_links, self.lost_links),

@@ -165,6 +165,7 @@ impl Candidate {
             elections: count(|it| matches!(it, Step::Timeout { .. })),
             rollbacks: count(|it| matches!(it, Step::Rollback { .. })),
             lost_contents: count(|it| matches!(it, Step::LoseContent { .. })),
+            trims: count(|it| matches!(it, Step::Trim { .. })),
             rot: count(|it| matches!(it, Step::Rot { .. })),
             ticks: count(|it| matches!(it, Step::Tick { .. })),
             drops: count(|it| matches!(it, Step::Drop { .. })),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use steadfast_guarantees::{Operation, OperationKind, Status};
 use steadfast_node::{Cluster, ContentCopy, NodeStorage};
 use steadfast_protocol::{
-    Change, Consistency, Content, ContentId, Dot, NodeId, Path, ReadRequest, RequestId,
+    Change, Consistency, Content, ContentId, Dot, NodeId, Path, ReadRequest, Replica, RequestId,
     WriteRequest,
 };
 use steadfast_trace::{Cut, WriteKind};
@@ -186,6 +186,15 @@ impl Simulation {
         }
     }
 
+    /// A node trims its log: a checkpoint takes the place of the synced records.
+    pub fn trim(&mut self, node: NodeId) {
+        let drops = |it: &Replica| !it.log().floor().includes(it.synced_vv());
+        if self.replica(node).is_some_and(|it| it.takes_part() && drops(it)) {
+            self.judge.keep_records(node, self.nodes[node].node.storage().records());
+            self.happen(Happening::Trim { node });
+        }
+    }
+
     /// A node crashes, and the last copy of its log takes the log's place: records synced since then are
     /// gone. Without a copy the disk is wiped but for its identity. Contents beside the log stay.
     pub fn roll_back(&mut self, node: NodeId) {
@@ -284,6 +293,7 @@ impl Simulation {
         match *plan {
             Plan::Crash { node } => return self.crash(node),
             Plan::CrashInSync { node } => return self.doom(node),
+            Plan::Trim { node } => return self.trim(node),
             Plan::BackUp { node } => return self.back_up(node),
             Plan::RollBack { node } => return self.roll_back(node),
             Plan::Recover { node } => return self.recover(node),

@@ -5,7 +5,8 @@
 //! that a crash left of a real log.
 
 use steadfast_protocol::{
-    Consistency, ContentId, Input, NodeId, Packet, Path, ReadRequest, SessionId, WriteRequest,
+    Consistency, ContentId, Input, LogIndex, NodeId, Packet, Path, ReadRequest, SessionId,
+    WriteRequest,
 };
 use steadfast_trace::{Cut, Step, WriteKind};
 
@@ -78,8 +79,12 @@ pub(crate) enum Happening {
     },
     Rollback {
         node: NodeId,
-        /// The number of records that remain.
-        kept: usize,
+        /// The index of the last record that remains.
+        kept: LogIndex,
+    },
+    /// A node trims its log.
+    Trim {
+        node: NodeId,
     },
     Recover {
         node: NodeId,
@@ -137,7 +142,8 @@ impl Happening {
             Happening::Crash { node, aftermath, torn } => {
                 Step::Crash { node, kept: count(aftermath.kept), torn }
             }
-            Happening::Rollback { node, kept } => Step::Rollback { node, kept: count(kept) },
+            Happening::Trim { node } => Step::Trim { node },
+            Happening::Rollback { node, kept } => Step::Rollback { node, kept: count(kept.0) },
             Happening::Recover { node } => Step::Recover { node },
             Happening::Cut(cut) => Step::Cut(cut),
             Happening::Heal => Step::Heal,
@@ -152,7 +158,8 @@ impl Happening {
 ///
 /// # Panics
 /// When a run has more than `u32::MAX` of them: a trace with a smaller number would be another run.
-pub(crate) fn count(number: usize) -> u32 {
-    u32::try_from(number)
+pub(crate) fn count<N: TryInto<u32> + Copy + std::fmt::Display>(number: N) -> u32 {
+    number
+        .try_into()
         .unwrap_or_else(|_| panic!("traces-count-to-u32: a run has {number} of one thing"))
 }

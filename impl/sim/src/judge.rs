@@ -6,7 +6,7 @@ use steadfast_guarantees::{
 use steadfast_node::{Cluster, ContentCopy, NodeStorage};
 use steadfast_protocol::{
     ContentId, Decisions, Entry, Epoch, LogIndex, NodeId, Outcome, Record, Replica, RequestId,
-    Role, Settings,
+    Role, Settings, first_index, last_index,
 };
 
 use crate::network::Scene;
@@ -66,9 +66,12 @@ impl ClusterView for View<'_> {
         match view.replica {
             Some(replica) if replica.synced() == view.synced => {
                 replica.synced_vv().covers(entry.dot)
-                    && replica.log().entry(entry.dot) == Some(entry)
+                    && replica.log().entry(entry.dot).map_or_else(
+                        || replica.log().floor().covers(entry.dot),
+                        |held| held == entry,
+                    )
             }
-            _ => view.synced_entries().any(|it| it == entry),
+            _ => view.has_synced(entry),
         }
     }
 }
@@ -79,7 +82,8 @@ impl ClusterView for View<'_> {
 struct Mark {
     life: u64,
     is_up: bool,
-    length: usize,
+    first: LogIndex,
+    length: LogIndex,
     synced: LogIndex,
     promise: Epoch,
     leads: bool,
@@ -94,7 +98,8 @@ impl Mark {
         Mark {
             life: node.life,
             is_up: replica.is_some(),
-            length: storage.records().len(),
+            first: first_index(storage.records()),
+            length: last_index(storage.records()),
             synced: storage.synced(),
             promise: replica.map(Replica::promise).unwrap_or_default(),
             leads: replica.is_some_and(Replica::leads),
@@ -104,12 +109,20 @@ impl Mark {
     }
 }
 
+impl Mark {
+    /// The records of that time, given those that have been appended to since.
+    fn records(self, now: &[Record]) -> &[Record] {
+        let count = (self.length.0 + 1).saturating_sub(self.first.0);
+        now.get(..usize::try_from(count).unwrap_or(usize::MAX)).unwrap_or(now)
+    }
+}
+
 /// A node as it was when it was last judged.
 #[derive(Clone, Debug, Default)]
 struct Shadow {
     mark: Mark,
     replica: Option<Replica>,
-    /// The records on its disk, if a crash has taken some of them since.
+    /// The records on its disk, if a crash or a trim has taken some of them since.
     records: Option<Vec<Record>>,
 }
 
@@ -120,8 +133,7 @@ impl Shadow {
 
     /// The node as it was, given the records that it has now.
     fn view<'a>(&'a self, now: &'a [Record]) -> NodeView<'a> {
-        let records =
-            self.records.as_deref().unwrap_or_else(|| now.get(..self.mark.length).unwrap_or(now));
+        let records = self.records.as_deref().unwrap_or_else(|| self.mark.records(now));
         NodeView { replica: self.replica.as_ref(), records, synced: self.mark.synced }
     }
 }
@@ -153,10 +165,10 @@ impl Judge {
         &self.broken
     }
 
-    /// Keeps the records of a node from which a crash or a rollback is about to take some.
+    /// Keeps the records of a node from which a crash, a rollback or a trim is about to take some.
     pub(crate) fn keep_records(&mut self, node: NodeId, records: &[Record]) {
         let shadow = &mut self.shadows[node.index()];
-        shadow.records = Some(records[..shadow.mark.length.min(records.len())].to_vec());
+        shadow.records = Some(shadow.mark.records(records).to_vec());
     }
 
     /// Brings the history up to date after a step, and judges the step if it changed its node. `node` is

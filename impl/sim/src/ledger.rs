@@ -62,6 +62,10 @@ ledger! {
     tails_lost "crashes that lost a tail";
     /// Crashes that left a torn batch.
     torn "crashes that tore a batch";
+    /// Logs that were trimmed.
+    trims "logs trimmed";
+    /// Parts of logs that nodes got as state.
+    states "states received";
     /// Logs that lost synced records.
     rollbacks "logs rolled back";
     /// Nodes that halted because of one.
@@ -138,8 +142,10 @@ impl Ledger {
                 self.conflicts += losers(after, &path).saturating_sub(losers(before, &path)) as u64;
             }
         }
-        let fresh = after.records.get(before.records.len()..).unwrap_or_default();
-        let received = fresh.iter().filter_map(Record::entry).filter(|it| it.dot.origin != node);
+        let fresh = after.fresh_since(before);
+        self.states += fresh.iter().filter(|it| matches!(it, Record::State(_))).count() as u64;
+        let received = fresh.iter().flat_map(Record::entries);
+        let received = received.filter(|it| it.dot.origin != node);
         self.useful_bytes += received.map(entry_bytes).sum::<u64>();
     }
 }

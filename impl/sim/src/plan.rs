@@ -66,6 +66,11 @@ pub enum Plan {
         /// The node.
         node: NodeId,
     },
+    /// A node trims its log.
+    Trim {
+        /// The node.
+        node: NodeId,
+    },
     /// A node starts again.
     Recover {
         /// The node.
@@ -121,6 +126,7 @@ impl fmt::Display for Plan {
             Plan::Retry => write!(f, "retry"),
             Plan::Crash { node } => write!(f, "{node} crashes"),
             Plan::CrashInSync { node } => write!(f, "{node} crashes in its next sync"),
+            Plan::Trim { node } => write!(f, "{node} trims its log"),
             Plan::BackUp { node } => write!(f, "the disk of {node} is copied"),
             Plan::RollBack { node } => write!(f, "{node} crashes and gets the copy of its disk"),
             Plan::Recover { node } => write!(f, "{node} recovers"),

@@ -111,6 +111,8 @@ pub(crate) enum Chance {
     LoseContent,
     /// Whether, when and where clients read stale versions.
     StaleReads,
+    /// Whether, when and where logs are trimmed.
+    Trims,
 }
 
 #[cfg(test)]

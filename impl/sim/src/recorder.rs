@@ -91,6 +91,7 @@ impl Recorder {
             duplicates: of(|it| matches!(it, Step::Duplicate { .. })),
             rollbacks: of(|it| matches!(it, Step::Rollback { .. })),
             lost_contents: of(|it| matches!(it, Step::LoseContent { .. })),
+            trims: of(|it| matches!(it, Step::Trim { .. })),
         }
     }
 }

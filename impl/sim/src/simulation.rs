@@ -92,7 +92,7 @@ impl Simulation {
             agenda: Agenda::default(),
             network: Network::new(&setup),
             contents: Contents::default(),
-            history: History::new(true),
+            history: History::new(true, true),
             judge: Judge::default(),
             recorder: Recorder::default(),
             narrator: Narrator::default(),

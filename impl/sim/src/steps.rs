@@ -227,6 +227,11 @@ impl Simulation {
                 self.hear(node, Input::ElectionTimeout)
             }
             Happening::Tick { node } => self.hear(node, Input::Tick),
+            Happening::Trim { node } => {
+                self.ledger.trims += 1;
+                self.hear(node, Input::Trim);
+                self.hear(node, Input::Checkpointed)
+            }
             Happening::Scrub { node, content } => {
                 self.ledger.scrubbed += 1;
                 self.hear(node, Input::Bad { content })

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use steadfast_node::{ContentCopy, NodeStorage, garbled};
 use steadfast_protocol::{
-    ContentId, Decisions, Identity, LogIndex, NodeId, Payload, Record, Steadfast,
+    Checkpoint, ContentId, Decisions, Identity, LogIndex, NodeId, Payload, Record, Sealed,
+    Steadfast, first_index, last_index,
 };
 use steadfast_simulated_disk::{CrashModel, DiskModel, SimulatedDisk};
 use steadfast_wal::{LogId, Opening, SerialLog, Settings, Tail};
@@ -39,7 +40,7 @@ pub(crate) struct Aftermath {
 /// A copy of a disk with its log, and how many records the log holds.
 struct Backup {
     disk: DiskModel,
-    length: usize,
+    length: LogIndex,
 }
 
 /// The disk of a node, with the log that runs on it while the node is up.
@@ -49,9 +50,10 @@ pub(crate) struct Storage {
     backup: Option<Backup>,
     id: LogId,
     log: Option<SerialLog<SimulatedDisk>>,
-    /// The records of the log, decoded; the log's bytes are compared with them at each recovery.
+    /// The records of the log, decoded; the log's bytes are compared with them at each recovery. The first
+    /// is the checkpoint, if there is one.
     records: Vec<Record>,
-    /// The number of synced records that the replica knows of.
+    /// How many of them are synced, as far as the replica knows.
     synced: usize,
     /// How many records are synced or being synced.
     handed: usize,
@@ -121,6 +123,15 @@ impl Storage {
         let mut count = 0;
         let opening = Opening::begin(Arc::clone(&self.disk), self.id, settings());
         let opened = opening.and_then(|mut opening| {
+            if !opening.state.is_empty() {
+                let found: Option<Checkpoint> = postcard::from_bytes(&opening.state).ok();
+                let written = match self.records.first() {
+                    Some(Record::Checkpoint(checkpoint)) => Some(&**checkpoint),
+                    _ => None,
+                };
+                assert_eq!(found.as_ref(), written, "log-returns-the-last-checkpoint");
+                count += 1;
+            }
             opening.for_each(|record| {
                 let found = postcard::from_bytes(record.payload).ok();
                 let appended = self.records.get(count);
@@ -252,19 +263,21 @@ impl Storage {
 
     /// Copies the disk as it is.
     pub(crate) fn back_up(&mut self) {
-        self.backup = Some(Backup { disk: self.disk.model(), length: self.written });
+        let before = first_index(&self.records).0 - 1;
+        let length = LogIndex(before + self.written as u64);
+        self.backup = Some(Backup { disk: self.disk.model(), length });
     }
 
     /// Restores the copy of the disk of a node that is down, if records were synced since it was
     /// made, and returns the number of records that remain. A copy of a disk in use holds the
     /// remains of a crash at that moment.
-    pub(crate) fn roll_back(&mut self, random: &mut Random) -> Option<usize> {
-        let backup = self.backup.as_ref().filter(|it| it.length < self.records.len())?;
+    pub(crate) fn roll_back(&mut self, random: &mut Random) -> Option<LogIndex> {
+        let backup = self.backup.as_ref().filter(|it| it.length < last_index(&self.records))?;
         let copy = CRASHES.crash(&backup.disk, &mut |count| random.below(count));
         self.disk = Arc::new(SimulatedDisk::new(copy));
         let (survivors, _) = self.open();
         self.forget_after(survivors, &Steadfast);
-        Some(survivors)
+        Some(last_index(&self.records))
     }
 
     /// The node starts again.
@@ -320,12 +333,33 @@ impl NodeStorage for Storage {
     }
 
     fn synced(&self) -> LogIndex {
-        LogIndex(self.synced as u64)
+        LogIndex(first_index(&self.records).0 - 1 + self.synced as u64)
     }
 
     fn append(&mut self, records: Vec<Record>) {
         self.records.extend(records);
         self.batches.push_back(self.records.len());
+    }
+
+    /// The checkpoint is on the disk when this returns, and the backup is one of this disk: a log that is
+    /// rolled back keeps its checkpoint.
+    fn checkpoint(&mut self, checkpoint: Sealed<Checkpoint>) {
+        let before = first_index(&self.records).0 - 1;
+        let replaced = usize::try_from(checkpoint.length.0 - before)
+            .unwrap_or_else(|error| panic!("logs-fit-into-memory: {error}"));
+        if let Some(log) = &mut self.log {
+            let state = postcard::to_allocvec(&*checkpoint)
+                .unwrap_or_else(|error| panic!("checkpoints-are-encodable: {error}"));
+            let written = log.checkpoint(steadfast_wal::LogIndex(checkpoint.length.0), &state);
+            written.unwrap_or_else(|error| panic!("log-takes-checkpoints: {error}"));
+        }
+        self.records.splice(..replaced, [Record::Checkpoint(checkpoint)]);
+        // The checkpoint takes the place of one record.
+        let moved = |count: usize| count - replaced + 1;
+        (self.synced, self.handed, self.written) =
+            (moved(self.synced), moved(self.handed), moved(self.written));
+        self.batches.iter_mut().for_each(|end| *end = moved(*end));
+        self.back_up();
     }
 
     fn copy(&self, content: ContentId) -> ContentCopy {

@@ -32,6 +32,8 @@ const LOST_CONTENTS_PER_MILLE: u16 = 100;
 const PATHS_MAX: u8 = 3;
 /// In how many runs of a thousand clients read stale versions.
 const STALE_READS_PER_MILLE: u16 = 300;
+/// In how many runs of a thousand logs are trimmed.
+const TRIMS_PER_MILLE: u16 = 500;
 
 impl Schedule {
     /// The schedule of a seed.
@@ -56,6 +58,7 @@ impl Schedule {
         draft.maybe_add_lasting_faults(seed);
         draft.maybe_add_lost_contents(seed);
         draft.maybe_add_stale_reads(seed);
+        draft.maybe_add_trims(seed);
         draft.schedule.plans.sort();
         draft.schedule
     }
@@ -303,6 +306,20 @@ impl Draft {
             let (at, node) = (self.moment(), self.node());
             let path = self.random.below_u8(PATHS_MAX).into();
             self.add(at, Plan::StaleRead { node, path });
+        }
+        std::mem::swap(&mut self.random, &mut random);
+    }
+
+    /// In half of the runs logs are trimmed. This is left to chance of its own, too.
+    fn maybe_add_trims(&mut self, seed: u64) {
+        let mut random = Random::of(seed, [Chance::Trims as u64]);
+        if !random.chance(TRIMS_PER_MILLE) {
+            return;
+        }
+        std::mem::swap(&mut self.random, &mut random);
+        for _ in 0..self.random.within(1..=10) {
+            let (at, node) = (self.moment(), self.node());
+            self.add(at, Plan::Trim { node });
         }
         std::mem::swap(&mut self.random, &mut random);
     }

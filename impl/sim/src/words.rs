@@ -87,6 +87,7 @@ impl Words<'_> {
                 let tail = format!("{} of {} unsynced records survive", after.kept, after.of);
                 (Some(node), format!("CRASHES: {tail}{torn}"))
             }
+            Happening::Trim { node } => (Some(node), self.trimmed(node)?),
             Happening::Rollback { node, kept } => (
                 Some(node),
                 format!("an older copy of its disk is restored: {kept} records remain"),
@@ -183,6 +184,12 @@ impl Words<'_> {
             return Some(format!("has synced its promise to follow {}", replica.promise()));
         }
         Some(format!("has synced {}", named.join(", ")))
+    }
+
+    fn trimmed(&self, node: NodeId) -> Option<String> {
+        let held = |it: &Replica| it.log().entries().count();
+        let (old, new) = (held(self.before(node)?), held(self.after(node)?));
+        Some(format!("trims its log: {} of {old} entries are dropped", old - new))
     }
 
     /// The changes of a node's role and of the conflicts that it lists.

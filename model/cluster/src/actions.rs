@@ -4,7 +4,7 @@ use std::fmt;
 
 use steadfast_guarantees::{OperationKind, Status};
 use steadfast_node::{Cluster, ContentCopy, NodeStorage};
-use steadfast_protocol::{Change, NodeId, Packet, Replica};
+use steadfast_protocol::{Change, LogIndex, NodeId, Packet, Replica, first_index, last_index};
 use steadfast_trace::{Cut, Network, Step, WriteKind};
 
 use crate::parts::Parts;
@@ -68,6 +68,8 @@ pub(crate) enum Source {
     Losses { from: NodeId, to: NodeId },
     /// Copies of contents go bad.
     Rot(NodeId),
+    /// A node trims its log.
+    Trims(NodeId),
 }
 
 impl Source {
@@ -86,6 +88,7 @@ impl Source {
             Source::Cuts => bounds.partitions > 0,
             Source::Losses { .. } => bounds.drops > 0 || bounds.duplicates > 0,
             Source::Rot(_) => bounds.rot > 0,
+            Source::Trims(_) => bounds.trims > 0,
         }
     }
 }
@@ -101,6 +104,7 @@ impl ClusterModel {
         sources.push(Source::Cuts);
         sources.extend(self.pairs().map(|(from, to)| Source::Losses { from, to }));
         sources.extend(nodes().map(Source::Rot));
+        sources.extend(nodes().map(Source::Trims));
         sources
     }
 
@@ -184,6 +188,7 @@ impl ClusterModel {
             Source::Cuts => self.cuts(parts, steps),
             Source::Losses { from, to } => losses(parts, from, to, steps),
             Source::Rot(node) => rot(parts, node, steps),
+            Source::Trims(node) => trims(parts, node, steps),
         }
     }
 
@@ -324,8 +329,9 @@ fn recoveries<P: Parts>(parts: &P, node: NodeId, steps: &mut Vec<Step>) {
     }
     steps.push(Step::Recover { node });
     if parts.left().rollbacks > 0 {
-        let records = parts.node(node).storage().records().len();
-        let kept = 1..u32::try_from(records).unwrap_or(u32::MAX);
+        let records = parts.node(node).storage().records();
+        let index = |it: LogIndex| u32::try_from(it.0).unwrap_or(u32::MAX);
+        let kept = index(first_index(records))..index(last_index(records));
         steps.extend(kept.map(|kept| Step::Rollback { node, kept }));
     }
     if parts.left().lost_contents > 0 {
@@ -347,6 +353,17 @@ fn losses<P: Parts>(parts: &P, from: NodeId, to: NodeId, steps: &mut Vec<Step>) 
         if left.duplicates > 0 {
             steps.push(Step::Duplicate { from, to, nth });
         }
+    }
+}
+
+/// A node may trim its log if that drops an entry: it has synced one since the log was trimmed last.
+fn trims<P: Parts>(parts: &P, node: NodeId, steps: &mut Vec<Step>) {
+    if parts.left().trims == 0 {
+        return;
+    }
+    let replica = parts.node(node).replica().filter(|it| it.takes_part());
+    if replica.is_some_and(|it| !it.log().floor().includes(it.synced_vv())) {
+        steps.push(Step::Trim { node });
     }
 }
 

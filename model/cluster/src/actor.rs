@@ -32,7 +32,7 @@ pub enum Event {
     },
     /// The log loses synced records.
     Rollback {
-        /// The number of records that remain.
+        /// The index of the last record that remains.
         kept: u32,
     },
     /// The copy of a content is gone.
@@ -41,6 +41,8 @@ pub enum Event {
     Recover,
     /// A copy goes bad unnoticed.
     Rot(ContentId),
+    /// The node trims its log.
+    Trim,
 }
 
 /// A node as stateright keeps it: with a hash of its whole state, and with its answers to clients.
@@ -130,6 +132,10 @@ impl ReplicaActor {
             Event::Rot(content) => {
                 disk.put(*content, ContentCopy::Wrong);
                 None
+            }
+            Event::Trim => {
+                node.hear(Input::Trim, self.decisions, &mut outputs);
+                Some(Input::Checkpointed)
             }
         };
         if let Some(input) = input {

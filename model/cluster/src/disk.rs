@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use steadfast_node::{ContentCopy, NodeStorage, garbled, stored_or_unusable};
-use steadfast_protocol::{ContentId, Decisions, Input, LogIndex, NodeId, Payload, Record};
+use steadfast_protocol::{
+    Checkpoint, ContentId, Decisions, Input, LogIndex, NodeId, Payload, Record, Sealed, first_index,
+};
 
 /// A log with its unsynced tail, which a crash may shorten, and the contents beside it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Disk {
     records: Arc<Vec<Record>>,
+    /// How many of `records` are synced.
     synced: usize,
     /// Whether syncs end one by one.
     is_pipelined: bool,
@@ -68,10 +71,12 @@ impl Disk {
         self.storing.clear();
     }
 
-    /// Loses records at its end, although they were synced.
+    /// Loses records at its end, although they were synced: those after index `kept`.
     pub(crate) fn roll_back(&mut self, kept: u32) {
+        let before = first_index(&self.records).0 - 1;
+        let left = u64::from(kept).saturating_sub(before).max(1);
         let records = Arc::make_mut(&mut self.records);
-        records.truncate(kept as usize);
+        records.truncate(usize::try_from(left).unwrap_or(usize::MAX));
         self.synced = records.len();
     }
 
@@ -119,7 +124,7 @@ impl NodeStorage for Disk {
     }
 
     fn synced(&self) -> LogIndex {
-        LogIndex(self.synced as u64)
+        LogIndex(first_index(&self.records).0 - 1 + self.synced as u64)
     }
 
     fn append(&mut self, records: Vec<Record>) {
@@ -127,6 +132,19 @@ impl NodeStorage for Disk {
         if self.is_pipelined {
             self.batches.push(self.records.len());
         }
+    }
+
+    /// A checkpoint is durable at once, and the node hears of it in the same step. One that is written in
+    /// the background comes to the same: until it is durable, nothing has changed but the log.
+    fn checkpoint(&mut self, checkpoint: Sealed<Checkpoint>) {
+        let before = first_index(&self.records).0 - 1;
+        let replaced = checkpoint.length.0.saturating_sub(before);
+        let replaced = usize::try_from(replaced).unwrap_or(usize::MAX).min(self.records.len());
+        let records = Arc::make_mut(&mut self.records);
+        records.splice(..replaced, [Record::Checkpoint(checkpoint)]);
+        // The checkpoint takes the place of one record.
+        self.synced = self.synced - replaced + 1;
+        self.batches.iter_mut().for_each(|end| *end = *end - replaced + 1);
     }
 
     fn copy(&self, content: ContentId) -> ContentCopy {

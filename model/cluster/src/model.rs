@@ -28,7 +28,8 @@ impl ClusterModel {
     #[must_use]
     pub fn new(scope: Scope, variant: Option<&'static Variant>) -> Self {
         let decisions = variant.map_or(&Steadfast as &dyn Decisions, |variant| variant.decisions);
-        let mut actors = ActorModel::new((), History::new(scope.judges_order()));
+        let mut actors =
+            ActorModel::new((), History::new(scope.judges_order(), scope.bounds.trims > 0));
         actors = actors.init_network(Network::new_ordered([]));
         for node in NodeId::all(scope.settings.nodes()) {
             let identity = Identity { node, settings: scope.settings };

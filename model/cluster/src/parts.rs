@@ -162,6 +162,7 @@ pub(crate) enum Cost {
     Duplicate,
     Rollback,
     LostContent,
+    Trim,
 }
 
 impl Cost {
@@ -185,6 +186,7 @@ impl Cost {
             Cost::Duplicate => &mut left.duplicates,
             Cost::Rollback => &mut left.rollbacks,
             Cost::LostContent => &mut left.lost_contents,
+            Cost::Trim => &mut left.trims,
         })?;
         match self {
             Cost::Write(WriteKind::Delete) => world.spend(|left| &mut left.deletes),

@@ -60,6 +60,7 @@ const NOTHING: Bounds = Bounds {
     duplicates: 0,
     rollbacks: 0,
     lost_contents: 0,
+    trims: 0,
 };
 
 /// Limits of this many entries per message, and this many under way to one peer.
@@ -233,6 +234,39 @@ scopes! {
             let settings = Settings::new(2, 1, 1).unwrap_or_else(|error| unreachable!("{error}"));
             Scope::new(name, settings, Bounds { writes: 3, resolves: 1, elections: 1, ..NOTHING })
         };
+    "trims" Default "two nodes, E1W1: two writes on two sides of a cut, with two trims"
+        ["log-trimmed", "state-joined", "conflict-converged", "split-brain"]
+        |name| {
+            let settings = Settings::new(2, 1, 1).unwrap_or_else(|error| unreachable!("{error}"));
+            Scope::new(name, settings, Bounds { writes: 2, partitions: 1, elections: 1, trims: 2, ..NOTHING })
+        };
+    "trims-crash" Default "two nodes, E1W1: a write through a crash, a cut and a trim"
+        ["log-trimmed", "state-joined", "crash-keeps-part", "converged"]
+        |name| {
+            let settings = Settings::new(2, 1, 1).unwrap_or_else(|error| unreachable!("{error}"));
+            Scope::new(name, settings, Bounds { writes: 2, crashes: 1, partitions: 1, elections: 1, trims: 1, ..NOTHING })
+        };
+    "trims-promise" Default "two nodes, E1W2: two writes through a crash, a cut and a trim"
+        ["log-trimmed", "state-joined", "crash-keeps-part", "leader-change"]
+        |name| {
+            let settings = Settings::new(2, 1, 2).unwrap_or_else(|error| unreachable!("{error}"));
+            Scope::new(name, settings, Bounds { writes: 2, crashes: 1, partitions: 1, elections: 1, trims: 1, ..NOTHING })
+        };
+    "trims-retries" Default "two nodes, E1W1: a retry through a cut, an election and a trim"
+        ["log-trimmed", "state-joined", "retry-recognised"]
+        |name| {
+            let settings = Settings::new(2, 1, 1).unwrap_or_else(|error| unreachable!("{error}"));
+            Scope::new(name, settings, Bounds { writes: 2, retries: 1, partitions: 1, elections: 1, trims: 1, ..NOTHING })
+        };
+    "trims-3" Deep "E1W1: two writes on two sides of a cut, with a trim"
+        ["log-trimmed", "state-joined", "conflict-converged", "split-brain"]
+        |name| scope(name, 1, 1, Bounds { writes: 2, partitions: 1, elections: 1, trims: 1, ..NOTHING });
+    "trims-consistent" Deep "E2W2: two writes through a cut, an election and a trim"
+        ["log-trimmed", "state-joined", "leader-change", "entry-learned"]
+        |name| scope(name, 2, 2, Bounds { writes: 2, partitions: 1, elections: 1, trims: 1, ..NOTHING });
+    "trims-crash-3" Deep "E2W2: a write through a crash, a cut, an election and a trim"
+        ["state-joined", "crash-keeps-part", "leader-change"]
+        |name| scope(name, 2, 2, Bounds { writes: 1, crashes: 1, partitions: 1, elections: 1, trims: 1, ..NOTHING });
     "link-events-2" Deep "E2W2: link events apart and one-way cuts with a crash and an election"
         ["torn-in-one-direction", "leader-change"]
         |name| Scope { link_events_apart: true, one_way_cuts: true, ..scope(name, 2, 2, Bounds { writes: 1, partitions: 1, crashes: 1, elections: 1, ..NOTHING }) };

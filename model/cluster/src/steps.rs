@@ -168,6 +168,10 @@ impl ClusterModel {
                 spend(parts, Cost::Rot)?;
                 tell(parts, node, Event::Rot(content))
             }
+            Step::Trim { node } => {
+                spend(parts, Cost::Trim)?;
+                tell(parts, node, Event::Trim)
+            }
             Step::Scrub { node, content } => hear(parts, node, Input::Bad { content }),
             Step::Drop { from, to, nth } => {
                 spend(parts, Cost::Drop)?;

@@ -6,7 +6,7 @@ use steadfast_guarantees::{GuaranteeId, Operation, OperationKind, Status, guaran
 use steadfast_node::{ContentCopy, Node, NodeStorage};
 use steadfast_protocol::{
     ContentId, Entry, Epoch, Held, Intent, Leadership, LogIndex, NodeId, Packet, Progress, Record,
-    Replica, Role, Waiting, Want,
+    Replica, Role, Waiting, Want, first_index,
 };
 use steadfast_trace::Bounds;
 
@@ -185,7 +185,7 @@ fn role(replica: &Replica) -> String {
 /// The records besides the identity; the records after `||` are not synced.
 fn log(disk: &Disk) -> String {
     let mut text = String::new();
-    for (index, record) in (0..).map(LogIndex).zip(disk.records()) {
+    for (index, record) in (first_index(disk.records()).0 - 1..).map(LogIndex).zip(disk.records()) {
         if matches!(record, Record::Identity(_)) {
             continue;
         }
@@ -196,7 +196,7 @@ fn log(disk: &Disk) -> String {
         }
         text.push_str(&match record {
             Record::Entry(entry) => format!("{entry} "),
-            Record::Identity(_) | Record::Promise(_) => format!("{record} "),
+            _ => format!("{record} "),
         });
     }
     text.truncate(text.trim_end().len());
@@ -314,6 +314,7 @@ fn left(left: Bounds) -> String {
         ("duplicates", left.duplicates),
         ("rollbacks", left.rollbacks),
         ("lost contents", left.lost_contents),
+        ("trims", left.trims),
     ];
     let some = budgets.iter().filter(|(_, count)| *count > 0);
     some.map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ")

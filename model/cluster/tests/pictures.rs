@@ -144,7 +144,7 @@ fn the_reason_names_the_facts_whichever_guarantee_it_is() {
         ("requests-forgotten", "for a request that"),
         (
             "refusal-without-quorum",
-            "that a does not exist, which no order of the operations explains: n2#1",
+            "that a does not exist, which no order of the operations explains: n",
         ),
         ("late-copy-written", "which request 1 of the same client had written"),
     ] {

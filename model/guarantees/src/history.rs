@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
+use im::OrdMap;
 use steadfast_protocol::{
-    Base, Dot, Entry, Epoch, Intent, NodeId, NodeSet, Outcome, Path, Record, RequestId,
-    WriteRequest,
+    Base, Decisions, Dot, Entry, Epoch, Files, Intent, NodeId, NodeSet, Outcome, Path, Record,
+    RequestId, VersionVector, WriteRequest,
 };
 
 use crate::linearizability::{self, NotLinearizable, Time};
@@ -117,6 +118,9 @@ pub struct History {
     /// The nodes whose logs lost synced records.
     rolled_back: NodeSet,
     clock: Clock,
+    /// For each dot the entry that was made last; kept only where logs may drop entries. After a crash a
+    /// node may use a dot again, of an entry that never left it.
+    entries: Option<OrdMap<Dot, Entry>>,
 }
 
 /// The deeds of a node that the history records.
@@ -142,8 +146,7 @@ impl Did {
             return Did { answers, ..Did::default() };
         };
         let epoch = replica.promise();
-        let fresh = after.records.get(before.records.len()..).unwrap_or_default();
-        let own = fresh.iter().filter_map(Record::entry);
+        let own = after.fresh_since(before).iter().filter_map(Record::entry);
         let own = own.filter(|entry| entry.dot.origin == replica.id());
         let led = before.replica.is_some_and(|it| it.leads() && it.promise() == epoch);
         let leads = (replica.leads() && !led).then_some((epoch, replica.id()));
@@ -200,11 +203,30 @@ impl Clock {
 }
 
 impl History {
-    /// An empty history; `judges_order` says whether linearizability will be judged.
+    /// An empty history; `judges_order` says whether linearizability will be judged, `keeps_entries`
+    /// whether logs may drop entries.
     #[must_use]
-    pub fn new(judges_order: bool) -> Self {
+    pub fn new(judges_order: bool, keeps_entries: bool) -> Self {
         let clock = Clock(judges_order.then(Phase::default));
-        History { clock, ..History::default() }
+        let entries = keeps_entries.then(OrdMap::new);
+        History { clock, entries, ..History::default() }
+    }
+
+    /// The entry that was made last under each dot; none where no log may drop entries.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().flat_map(|it| it.values())
+    }
+
+    /// The heads of each path, computed from all entries that `vv` covers, dropped or not; `None` where no
+    /// log may drop entries.
+    #[must_use]
+    pub(crate) fn fold_of(&self, vv: &VersionVector, decisions: &dyn Decisions) -> Option<Files> {
+        let entries = self.entries.as_ref()?;
+        let mut covered: Vec<_> = entries.values().filter(|it| vv.covers(it.dot)).collect();
+        covered.sort_by_key(|it| it.stamp);
+        let mut files = Files::default();
+        covered.into_iter().for_each(|entry| files.apply(entry, decisions));
+        Some(files)
     }
 
     /// The operations so far.
@@ -414,6 +436,9 @@ impl History {
     }
 
     pub(crate) fn note_made(&mut self, entry: &Entry, epoch: Epoch) {
+        if let Some(entries) = &mut self.entries {
+            entries.insert(entry.dot, entry.clone());
+        }
         if let Some(OperationKind::Write { made, .. }) =
             self.find(entry.request).map(|it| &mut it.kind)
         {
@@ -570,7 +595,7 @@ mod tests {
         let node = NodeView { replica: None, records: &[], synced: LogIndex(0) };
         for (stale, action) in [(true, OperationKind::stale_read()), (false, OperationKind::read())]
         {
-            let mut history = History::new(true);
+            let mut history = History::new(true, false);
             let request = RequestId { client: 1, number: 0 };
             history.on_invoked(request, Path::new("a"), NodeId(0), OperationKind::stale_read());
             let answers = [(request, Outcome::Value { version: None, stale })];

@@ -121,7 +121,7 @@ mod tests {
 
     impl Recorded {
         fn nothing() -> Recorded {
-            Recorded { history: History::new(true), path: Path::new("a") }
+            Recorded { history: History::new(true, false), path: Path::new("a") }
         }
 
         fn ask(&mut self, number: u64, intent: Intent) -> RequestId {

@@ -4,8 +4,8 @@
 use std::fmt;
 
 use steadfast_protocol::{
-    Counter, Decisions, Digest, Dot, Entry, Epoch, LogIndex, NodeId, NodeSet, Record, Sequence,
-    SessionId, Settings, Tag, VersionVector, Writing,
+    Counter, Decisions, Digest, Dot, Entry, Epoch, Files, Fold, LogIndex, NodeId, NodeSet, Record,
+    Sequence, SessionId, Settings, Tag, VersionVector, Writing,
 };
 
 use crate::GuaranteeId;
@@ -92,7 +92,7 @@ twins! {
     ApplyBeforeLog "apply-before-log"
     "a node applies entries before they are on disk",
     LogBeforeApply in "replicate" {
-        fn applied(&self, _: LogIndex, logged: LogIndex) -> LogIndex {
+        fn shown<'a>(&self, _: &'a Files, logged: &'a Files) -> &'a Files {
             logged
         }
     }
@@ -157,9 +157,8 @@ twins! {
     EntriesBeforePromise "entries-before-promise"
     "a follower logs the entries of an Append before the promise that came with them",
     DeposedLeadersDoNotOverrule in "replicate" {
-        fn batch(&self, promise: Option<Epoch>, entries: Vec<Entry>) -> Vec<Record> {
-            let promise = promise.map(Record::Promise);
-            entries.into_iter().map(Record::Entry).chain(promise).collect()
+        fn batch(&self, promise: Option<Epoch>, brought: Vec<Record>) -> Vec<Record> {
+            brought.into_iter().chain(promise.map(Record::Promise)).collect()
         }
     }
 
@@ -478,6 +477,111 @@ twins! {
     "a recovered node does not know which requests its log has entries for",
     NothingFromNowhere in "retries-crash" {
         fn recovers_requests(&self) -> bool {
+            false
+        }
+    }
+
+    CheckpointOfUnsynced "checkpoint-of-unsynced"
+    "a checkpoint holds entries that are not on disk yet, beside the same records",
+    NoGaps in "trims-crash" {
+        fn checkpointed(&self, _: &Fold, logged: &Fold) -> Fold {
+            logged.clone()
+        }
+    }
+
+    ConflictsTrimmed "conflicts-trimmed"
+    "a checkpoint holds only the visible version of each path",
+    LogBeforeApply in "trims" {
+        fn checkpointed(&self, synced: &Fold, _: &Fold) -> Fold {
+            synced.clone().without_conflicts()
+        }
+    }
+
+    CheckpointWithoutRequests "checkpoint-without-requests"
+    "a checkpoint does not say which requests have entries",
+    LogBeforeApply in "trims" {
+        fn checkpointed(&self, synced: &Fold, _: &Fold) -> Fold {
+            synced.clone().without_requests()
+        }
+    }
+
+    CheckpointWithoutPromise "checkpoint-without-promise"
+    "a checkpoint does not hold the promise of its node",
+    LogBeforeApply in "trims" {
+        fn checkpointed(&self, synced: &Fold, _: &Fold) -> Fold {
+            synced.clone().without_promise()
+        }
+    }
+
+    VisibleSent "only-visible-heads-sent"
+    "state holds only the visible version of each path",
+    LogBeforeApply in "trims" {
+        fn sent_heads<'a>(&self, heads: &'a [Entry]) -> &'a [Entry] {
+            &heads[..heads.len().min(1)]
+        }
+    }
+
+    StateReplaces "state-replaces-files"
+    "a node takes the heads of a state in the place of its own",
+    LogBeforeApply in "trims" {
+        fn join_heads(
+            &self,
+            _: (&[Entry], &VersionVector),
+            theirs: (&[Entry], &VersionVector),
+        ) -> Vec<Entry> {
+            theirs.0.to_vec()
+        }
+    }
+
+    StateWithoutHeads "state-without-heads"
+    "a node takes the vector of a state and not its heads",
+    LogBeforeApply in "trims" {
+        fn join_heads(
+            &self,
+            mine: (&[Entry], &VersionVector),
+            _: (&[Entry], &VersionVector),
+        ) -> Vec<Entry> {
+            mine.0.to_vec()
+        }
+    }
+
+    StateGapAccepted "state-gap-accepted"
+    "a node logs a state that builds on entries which the node lacks",
+    NoGaps in "trims-3" {
+        fn can_join(&self, _: &VersionVector, _: &VersionVector) -> bool {
+            true
+        }
+    }
+
+    FloorNotRaised "floor-not-raised"
+    "a node that got state sends entries to a peer that lacks those for which the state stood",
+    ReplicasConverge in "trims-3" {
+        fn raised_floor(
+            &self,
+            floor: &VersionVector,
+            _: &VersionVector,
+            _: &VersionVector,
+        ) -> VersionVector {
+            *floor
+        }
+    }
+
+    StateBeforePromise "state-before-promise"
+    "a follower logs a state before the promise that came with it",
+    DeposedLeadersDoNotOverrule in "trims-promise" {
+        fn batch(&self, promise: Option<Epoch>, brought: Vec<Record>) -> Vec<Record> {
+            let promise = promise.map(Record::Promise);
+            match brought.first() {
+                Some(Record::State(_)) => brought.into_iter().chain(promise).collect(),
+                _ => promise.into_iter().chain(brought).collect(),
+            }
+        }
+    }
+
+    StateWithoutRequests "state-without-requests"
+    "state does not carry the requests of the entries that it stands for",
+    NothingFromNowhere in "trims-retries" {
+        fn carries_requests(&self) -> bool {
             false
         }
     }

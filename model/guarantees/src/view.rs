@@ -1,8 +1,11 @@
 //! The view of a cluster that the guarantees judge.
 
+use std::collections::BTreeSet;
+
 use steadfast_node::{ContentCopy, Node, NodeStorage};
 use steadfast_protocol::{
-    ContentId, Decisions, Entry, Files, Halt, LogIndex, NodeId, NodeSet, Record, Replica, Settings,
+    ContentId, Decisions, Dot, Entry, Files, Fold, Halt, LogIndex, NodeId, NodeSet, Record,
+    Replica, Settings, VersionVector, last_index,
 };
 
 use crate::History;
@@ -12,7 +15,8 @@ use crate::History;
 pub struct NodeView<'a> {
     /// The state machine; `None` while the node is down.
     pub replica: Option<&'a Replica>,
-    /// The records on its disk, synced or not, in order.
+    /// The records on its disk, synced or not, in order. The first may be a checkpoint, which stands for
+    /// those before it.
     pub records: &'a [Record],
     /// The index of the last synced record; of a node that is down, all records are synced.
     pub synced: LogIndex,
@@ -42,9 +46,9 @@ pub trait ClusterView {
     /// there is no delivery, sync or link event left, and no bad copy to be found.
     fn is_quiet(&self) -> bool;
 
-    /// Whether a node has synced this entry.
+    /// Whether a node has synced this entry, or knows of it by state or by a checkpoint.
     fn has_synced(&self, node: NodeId, entry: &Entry) -> bool {
-        self.disk(node).synced_entries().any(|it| it == entry)
+        self.disk(node).has_synced(entry)
     }
 
     // A driver that looks at as little as it can answers the rest from less than everything.
@@ -94,14 +98,47 @@ impl<'a> NodeView<'a> {
         NodeView { replica: node.replica(), records: storage.records(), synced: storage.synced() }
     }
 
+    /// The index of the last record.
+    #[must_use]
+    pub fn length(&self) -> LogIndex {
+        last_index(self.records)
+    }
+
     /// The synced records, which a crash cannot take back.
     #[must_use]
     pub fn synced_records(&self) -> &'a [Record] {
-        let synced = usize::try_from(self.synced.0).unwrap_or(usize::MAX);
-        self.records.get(..synced).unwrap_or(self.records)
+        let unsynced = self.length().0.saturating_sub(self.synced.0);
+        let unsynced = usize::try_from(unsynced).unwrap_or(usize::MAX);
+        &self.records[..self.records.len().saturating_sub(unsynced)]
     }
 
-    /// The synced entries, which a crash cannot take back.
+    /// The records that were not there before.
+    #[must_use]
+    pub fn fresh_since(&self, before: &NodeView<'_>) -> &'a [Record] {
+        let fresh = self.length().0.saturating_sub(before.length().0);
+        let fresh = usize::try_from(fresh).unwrap_or(usize::MAX).min(self.records.len());
+        let fresh = &self.records[self.records.len() - fresh..];
+        // A checkpoint is no news: it stands for records that were there.
+        fresh.get(usize::from(matches!(fresh, [Record::Checkpoint(_), ..]))..).unwrap_or_default()
+    }
+
+    /// Whether the records stand for entries that they do not hold.
+    #[must_use]
+    pub fn has_dropped_entries(&self) -> bool {
+        self.records.iter().any(|it| matches!(it, Record::State(_) | Record::Checkpoint(_)))
+    }
+
+    /// Whether the node has synced this entry, or knows of it by state or by a checkpoint.
+    #[must_use]
+    pub fn has_synced(&self, entry: &Entry) -> bool {
+        let mut held = self.synced_entries().filter(|it| it.dot == entry.dot).peekable();
+        match held.peek() {
+            Some(_) => held.any(|it| it == entry),
+            None => self.has_dropped_entries() && self.synced_vv().covers(entry.dot),
+        }
+    }
+
+    /// The synced entries that the node holds, which a crash cannot take back.
     pub fn synced_entries(&self) -> impl Iterator<Item = &'a Entry> + use<'a> {
         entries(self.synced_records())
     }
@@ -111,26 +148,79 @@ impl<'a> NodeView<'a> {
         entries(self.records)
     }
 
+    /// Whether each entry and each state may follow the records before it, so that every prefix that a crash
+    /// may leave is closed as well.
+    #[must_use]
+    pub fn is_prefix_closed(&self) -> bool {
+        let mut held = VersionVector::default();
+        self.records.iter().all(|record| match record {
+            Record::Identity(_) | Record::Promise(_) => true,
+            Record::Entry(entry) => {
+                let follows = entry.dot.sequence == held.sequence(entry.dot.origin).next();
+                let is_closed = follows && held.includes(&entry.context);
+                held.insert(entry.dot);
+                is_closed
+            }
+            Record::State(state) => {
+                let is_closed = held.includes(&state.since);
+                held.merge(&state.vv);
+                is_closed && state.heads.iter().all(|head| is_within(head, &state.vv))
+            }
+            Record::Checkpoint(checkpoint) => {
+                held = *checkpoint.fold.vv();
+                checkpoint.fold.heads().all(|head| is_within(head, &held))
+            }
+        })
+    }
+
+    /// The synced entries, as a version vector.
+    #[must_use]
+    pub fn synced_vv(&self) -> VersionVector {
+        match self.replica {
+            Some(replica) if replica.synced() == self.synced => *replica.synced_vv(),
+            _ => vv_of(self.synced_records()),
+        }
+    }
+
     /// The files that the node shows; of a node that is down, those that it will show after recovery.
     #[must_use]
     pub fn shown(&self, decisions: &dyn Decisions) -> Files {
         match self.replica {
             Some(replica) => replica.files().clone(),
-            None => self.replayed(decisions),
+            None => self.replayed(decisions).files().clone(),
         }
     }
 
     /// The fold of the synced records.
     #[must_use]
-    pub fn replayed(&self, decisions: &dyn Decisions) -> Files {
-        let mut files = Files::default();
-        self.synced_entries().for_each(|entry| files.apply(entry, decisions));
-        files
+    pub fn replayed(&self, decisions: &dyn Decisions) -> Fold {
+        let mut fold = Fold::default();
+        self.synced_records().iter().for_each(|record| fold.apply(record, decisions));
+        fold
     }
 }
 
+/// Whether a vector covers an entry and its context.
+fn is_within(entry: &Entry, vv: &VersionVector) -> bool {
+    vv.covers(entry.dot) && vv.includes(&entry.context)
+}
+
+/// The entries that records stand for, as a version vector.
+fn vv_of(records: &[Record]) -> VersionVector {
+    let mut vv = VersionVector::default();
+    for record in records {
+        match record {
+            Record::Identity(_) | Record::Promise(_) => {}
+            Record::Entry(entry) => vv.insert(entry.dot),
+            Record::State(state) => vv.merge(&state.vv),
+            Record::Checkpoint(checkpoint) => vv.merge(checkpoint.fold.vv()),
+        }
+    }
+    vv
+}
+
 fn entries(records: &[Record]) -> impl Iterator<Item = &Entry> {
-    records.iter().filter_map(Record::entry)
+    records.iter().flat_map(Record::entries)
 }
 
 /// Queries that follow from those of the driver.
@@ -184,6 +274,21 @@ impl dyn ClusterView + '_ {
             holders.peek().is_some() && holders.all(|it| !it.takes_part())
         };
         self.taking_part().flat_map(Replica::wants).any(|it| is_lost(it.content))
+    }
+
+    /// All entries that a node knows of, synced or not, dropped ones included. Looks at the history only if
+    /// there are any of these.
+    pub(crate) fn known_entries<'a>(
+        &'a self,
+        node: NodeView<'a>,
+    ) -> impl Iterator<Item = &'a Entry> + use<'a> {
+        let dropped = node.has_dropped_entries().then(|| {
+            let vv = vv_of(node.records);
+            let held: BTreeSet<Dot> = node.entries().map(|it| it.dot).collect();
+            let is_dropped = move |it: &&Entry| vv.covers(it.dot) && !held.contains(&it.dot);
+            self.history().entries().filter(is_dropped)
+        });
+        node.entries().chain(dropped.into_iter().flatten())
     }
 
     /// Whether the cluster has settled: it is quiet, every node is idle, and every node that takes part has

@@ -1,7 +1,7 @@
 //! Witnesses: situations that a run must reach. If it does not, a pass proves nothing.
 
 use steadfast_node::ContentCopy;
-use steadfast_protocol::{Change, Entry, Halt, NodeId, Outcome, Replica, Role};
+use steadfast_protocol::{Change, Entry, Halt, NodeId, Outcome, Record, Replica, Role};
 use steadfast_trace::{Step, StepKind};
 
 use self::Reached::{By, In};
@@ -135,6 +135,10 @@ witnesses! {
         In(|after| after.is_settled() && after.has_leader() && after.replicas().any(|it| !it.takes_part()));
     "window-full", "a leader holds entries back until a peer has acknowledged others",
         In(|after| after.replicas().any(holds_back));
+    "log-trimmed", "a node dropped an entry from its log",
+        By(&[StepKind::Trim], |before, step, after| drops_an_entry(before, step, after));
+    "state-joined", "a node logged a state that brought entries which it does not hold",
+        By(&[StepKind::Deliver], |before, step, after| joins_state(before, step, after));
     "pre-vote-refused", "a node that had heard its leader refused a pre-vote",
         By(&[StepKind::Deliver], |before, step, after| pre_vote_is_refused(before, step, after));
     "leader-resigned", "a leader stepped down because it could not reach enough nodes, or its disk hung",
@@ -164,6 +168,25 @@ pub struct UnknownWitness {
 fn valid_ids() -> String {
     let ids: Vec<&str> = WITNESSES.iter().map(|it| it.id).collect();
     ids.join(", ")
+}
+
+fn held_entries(cluster: &dyn ClusterView, node: NodeId) -> usize {
+    cluster.node(node).entries().count()
+}
+
+fn drops_an_entry(before: &dyn ClusterView, step: &Step, after: &dyn ClusterView) -> bool {
+    let Step::Trim { node } = step else {
+        return false;
+    };
+    held_entries(after, *node) < held_entries(before, *node)
+}
+
+fn joins_state(before: &dyn ClusterView, step: &Step, after: &dyn ClusterView) -> bool {
+    let Step::Deliver { to, .. } = step else {
+        return false;
+    };
+    let (was, is) = (before.node(*to), after.node(*to));
+    is.fresh_since(&was).iter().any(|it| matches!(it, Record::State(_)))
 }
 
 fn split_brain(cluster: &dyn ClusterView) -> bool {
@@ -199,7 +222,7 @@ fn crash(before: &dyn ClusterView, step: &Step, is_case: fn(u64, u64, bool) -> b
         return false;
     };
     let view = before.node(*node);
-    let tail = (view.records.len() as u64).saturating_sub(view.synced.0);
+    let tail = view.length().0.saturating_sub(view.synced.0);
     is_case(u64::from(*kept), tail, *torn)
 }
 

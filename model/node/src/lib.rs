@@ -3,8 +3,8 @@
 //! ```
 //! use steadfast_node::{ContentCopy, Node, NodeStorage, Output};
 //! use steadfast_protocol::{
-//!     Base, Content, ContentId, Identity, Input, Intent, LogIndex, NodeId, Outcome, Parameters, Path,
-//!     Payload, Record, RequestId, Settings, Steadfast, WriteRequest,
+//!     Base, Checkpoint, Content, ContentId, Identity, Input, Intent, LogIndex, NodeId, Outcome,
+//!     Parameters, Path, Payload, Record, RequestId, Sealed, Settings, Steadfast, WriteRequest,
 //! };
 //!
 //! /// A log in memory, for a node without contents beside its log. A crash would take all of it.
@@ -14,6 +14,7 @@
 //!     fn records(&self) -> &[Record] { &self.0 }
 //!     fn synced(&self) -> LogIndex { LogIndex(self.0.len() as u64) }
 //!     fn append(&mut self, records: Vec<Record>) { self.0.extend(records) }
+//!     fn checkpoint(&mut self, _: Sealed<Checkpoint>) {}
 //!     fn copy(&self, _: ContentId) -> ContentCopy { ContentCopy::Missing }
 //!     fn contents(&self) -> impl Iterator<Item = ContentId> { std::iter::empty() }
 //!     fn store(&mut self, _: Payload, _: NodeId) {}

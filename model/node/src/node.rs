@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use steadfast_protocol::{
-    ContentId, Decisions, Effect, Identity, Input, NodeId, Outcome, Packet, Parameters,
-    RecoverError, Replica, RequestId, Sealed,
+    ContentId, Decisions, Effect, Identity, Input, NodeId, Outcome, Packet, Parameters, Record,
+    RecoverError, Replica, RequestId, Sealed, last_index,
 };
 
 use crate::{ContentCopy, NodeStorage};
@@ -138,12 +138,18 @@ impl<S: NodeStorage> Node<S> {
     /// Whether the node has a good copy of a content and has synced an entry that names it.
     #[must_use]
     pub fn vouches_for(&self, content: ContentId) -> bool {
-        let synced = usize::try_from(self.storage.synced().0).unwrap_or(usize::MAX);
-        let records = self.storage.records();
-        let mut records = records.get(..synced).unwrap_or(records).iter();
+        let mut entries = synced_records(&self.storage).iter().flat_map(Record::entries);
         self.storage.copy(content) == ContentCopy::Exact
-            && records.any(|it| it.entry().is_some_and(|it| it.change.named() == Some(content)))
+            && entries.any(|it| it.change.named() == Some(content))
     }
+}
+
+/// The records that a crash cannot take back.
+fn synced_records(storage: &impl NodeStorage) -> &[Record] {
+    let records = storage.records();
+    let unsynced = last_index(records).0.saturating_sub(storage.synced().0);
+    let unsynced = usize::try_from(unsynced).unwrap_or(usize::MAX);
+    &records[..records.len().saturating_sub(unsynced)]
 }
 
 fn perform(
@@ -155,6 +161,7 @@ fn perform(
 ) {
     match effect {
         Effect::Append { records } => storage.append(records),
+        Effect::Checkpoint { checkpoint } => storage.checkpoint(checkpoint),
         Effect::Send { to, packet } => {
             let packet = with_readable_payloads(packet, storage, decisions, inputs);
             outputs.push(Output::Send { to, packet });

@@ -1,8 +1,8 @@
 //! The storage of a node, which its surroundings provide.
 
 use steadfast_protocol::{
-    Change, Content, ContentId, Decisions, EntryBody, Input, LogIndex, NodeId, Payload, Record,
-    Sealed,
+    Change, Checkpoint, Content, ContentId, Decisions, EntryBody, Input, LogIndex, NodeId, Payload,
+    Record, Sealed, last_index,
 };
 
 /// The state of a node's copy of a content.
@@ -22,7 +22,8 @@ pub enum ContentCopy {
 /// its index, and the surroundings report the end of a sync to the node with
 /// [`Input::Synced`](steadfast_protocol::Input::Synced).
 pub trait NodeStorage {
-    /// All records, synced or not, oldest first.
+    /// All records, synced or not, oldest first. If the first is a checkpoint, it stands for those before
+    /// it.
     fn records(&self) -> &[Record];
 
     /// The index of the last synced record.
@@ -30,6 +31,10 @@ pub trait NodeStorage {
 
     /// Appends records. A crash may take them back until they are synced.
     fn append(&mut self, records: Vec<Record>);
+
+    /// Begins to replace the synced records by a checkpoint. At the end the surroundings give the node
+    /// [`Input::Checkpointed`](steadfast_protocol::Input::Checkpointed).
+    fn checkpoint(&mut self, checkpoint: Sealed<Checkpoint>);
 
     /// The state of the copy of a content.
     fn copy(&self, content: ContentId) -> ContentCopy;
@@ -52,7 +57,7 @@ pub trait NodeStorage {
 
     /// Whether all records are synced and all stores have ended.
     fn is_at_rest(&self) -> bool {
-        self.synced().0 == self.records().len() as u64 && !self.is_storing()
+        self.synced() == last_index(self.records()) && !self.is_storing()
     }
 }
 
@@ -79,6 +84,6 @@ pub fn garbled(record: &Record) -> Record {
             let change = Change::Put(Content::Inline(b"half".as_slice().into()));
             Record::Entry(Sealed::new(EntryBody { change, ..(**entry).clone() }))
         }
-        Record::Identity(_) | Record::Promise(_) => record.clone(),
+        _ => record.clone(),
     }
 }

@@ -48,6 +48,7 @@ fn apply(nodes: &mut [NodeFacts], change: &Change) {
         Change::Appended { node, .. }
         | Change::Synced { node, .. }
         | Change::Truncated { node, .. }
+        | Change::Trimmed { node, .. }
         | Change::Became { node, .. }
         | Change::Shows { node, .. }
         | Change::Copy { node, .. }
@@ -61,6 +62,7 @@ fn apply(nodes: &mut [NodeFacts], change: &Change) {
         Change::Appended { records, .. } => facts.log.extend(records.iter().cloned()),
         Change::Synced { synced, .. } => facts.synced = *synced,
         Change::Truncated { left, .. } => facts.log.truncate(*left),
+        Change::Trimmed { records, .. } => facts.log.clone_from(records),
         Change::Became { role, epoch, .. } => {
             facts.role = *role;
             facts.epoch.clone_from(epoch);

@@ -125,6 +125,7 @@ fn of_step(step: &Step, changes: &[Change]) -> Option<Mark> {
         Step::Rollback { node, kept } => {
             on(node, Glyph::Crash, Tone::Bad, format!("LOG ROLLED BACK to {kept} records"))
         }
+        Step::Trim { node } => on(node, Glyph::Sync, Tone::Plain, "trims its log".to_owned()),
         Step::Recover { node } => on(node, Glyph::Recover, Tone::Good, "recovers".to_owned()),
         Step::Timeout { node } => on(node, Glyph::Timeout, Tone::Warn, "timeout".to_owned()),
         Step::Tick { node } => on(node, Glyph::Tick, Tone::Plain, "tick".to_owned()),
@@ -206,6 +207,7 @@ fn of_change(change: &Change, story: &Story) -> Option<Mark> {
         Change::Copy { .. }
         | Change::Synced { .. }
         | Change::Truncated { .. }
+        | Change::Trimmed { .. }
         | Change::Link { .. }
         | Change::Sent(_)
         | Change::Arrived(_)

@@ -162,6 +162,13 @@ pub enum Change {
         /// The number of records that are gone.
         gone: usize,
     },
+    /// A log was trimmed: a checkpoint stands for its first records.
+    Trimmed {
+        /// The node.
+        node: NodeId,
+        /// All records of the log now.
+        records: Vec<LogRecord>,
+    },
     /// A node changes its role, or follows another epoch.
     Became {
         /// The node.

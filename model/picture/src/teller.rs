@@ -236,6 +236,7 @@ impl Teller {
                 Change::Appended { node, .. }
                 | Change::Synced { node, .. }
                 | Change::Truncated { node, .. }
+                | Change::Trimmed { node, .. }
                 | Change::Became { node, .. }
                 | Change::Shows { node, .. }
                 | Change::Copy { node, .. }

@@ -165,6 +165,7 @@ impl<'a> Drawing<'a> {
             Change::Appended { .. }
             | Change::Synced { .. }
             | Change::Truncated { .. }
+            | Change::Trimmed { .. }
             | Change::Became { .. }
             | Change::Shows { .. }
             | Change::Copy { .. }
@@ -279,6 +280,7 @@ fn sign_of(step: &Step) -> Option<(NodeId, char)> {
         | Step::LinkDown { node, .. }
         | Step::Rot { node, .. }
         | Step::LoseContent { node, .. }
+        | Step::Trim { node }
         | Step::Scrub { node, .. } => Some((*node, '*')),
         Step::Deliver { .. }
         | Step::Write { .. }

@@ -178,6 +178,10 @@ pub(crate) fn change(change: &Change, story: &Story) -> String {
         Change::Truncated { node, left, gone } => {
             format!("{node} loses the last {gone} records of its log, {left} are left")
         }
+        Change::Trimmed { node, records } => {
+            let first = records.first().map_or("", |it| it.words.as_str());
+            format!("the log of {node} begins with a {first}")
+        }
         Change::Became { node, role: it, epoch } => format!("{node} {}", role(*it, epoch)),
         Change::Shows { node, path, versions: it } => {
             format!("{node} shows {path}={}", versions(it))

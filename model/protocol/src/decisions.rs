@@ -3,11 +3,9 @@
 //! This file is the shortest explanation of the protocol. A *twin* overrides a method with a
 //! deliberately wrong answer, and one of the guarantees must catch it.
 
-use std::cmp::Reverse;
-
 use crate::{
-    Append, Counter, Digest, Dot, Entry, Epoch, LogIndex, NodeId, NodeSet, Record, Sequence,
-    SessionId, Settings, Tag, VersionVector,
+    Append, Counter, Digest, Dot, Entry, Epoch, Files, Fold, LogIndex, NODES_MAX, NodeId, NodeSet,
+    Record, Sequence, SessionId, Settings, Tag, VersionVector,
 };
 
 /// The state of a leader that is about to make an entry.
@@ -46,8 +44,8 @@ pub trait Decisions: Send + Sync {
         synced
     }
 
-    /// The index up to which a node applies its log to its files.
-    fn applied(&self, synced: LogIndex, logged: LogIndex) -> LogIndex {
+    /// The files that a node shows.
+    fn shown<'a>(&self, synced: &'a Files, logged: &'a Files) -> &'a Files {
         let _ = logged;
         synced
     }
@@ -111,13 +109,12 @@ pub trait Decisions: Send + Sync {
         true
     }
 
-    /// The records for a new promise and the entries that came with it, in the order in which a
-    /// follower logs them. The promise is first, so that a crash cannot leave entries of an epoch that
+    /// The records for a new promise and the entries or the state that came with it, in the order in which
+    /// a follower logs them. The promise is first, so that a crash cannot leave entries of an epoch that
     /// the node never promised.
     // Ensures: G9, because a promise is on disk before any entry of its epoch.
-    fn batch(&self, promise: Option<Epoch>, entries: Vec<Entry>) -> Vec<Record> {
-        let promise = promise.map(Record::Promise).into_iter();
-        promise.chain(entries.into_iter().map(Record::Entry)).collect()
+    fn batch(&self, promise: Option<Epoch>, brought: Vec<Record>) -> Vec<Record> {
+        promise.map(Record::Promise).into_iter().chain(brought).collect()
     }
 
     /// Whether an Ack for epoch `acked` counts for the leader of epoch `leading`.
@@ -271,6 +268,72 @@ pub trait Decisions: Send + Sync {
         current == Some(session)
     }
 
+    // Trimmed logs: what a checkpoint holds, and the state that stands for dropped entries.
+
+    /// The fold that a checkpoint holds.
+    fn checkpointed(&self, synced: &Fold, logged: &Fold) -> Fold {
+        let _ = logged;
+        synced.clone()
+    }
+
+    /// The heads of a path that a node sends as state. It sends all, conflict versions included.
+    fn sent_heads<'a>(&self, heads: &'a [Entry]) -> &'a [Entry] {
+        heads
+    }
+
+    /// Whether state carries the requests of the entries that it stands for.
+    // Ensures: G11, because a retry finds its entry also at a node that got state instead of it.
+    fn carries_requests(&self) -> bool {
+        true
+    }
+
+    /// Whether a node that has `logged` can log a state that builds on `since`. A leader may send state to a
+    /// peer that has less than the leader assumes.
+    // Ensures: G8, because state stands for the entries beyond `since` only.
+    fn can_join(&self, since: &VersionVector, logged: &VersionVector) -> bool {
+        logged.includes(since)
+    }
+
+    /// The heads of a path once a node has logged a state, given those of the node and of the state, each
+    /// with the vector of its side. A head that one side lacks although its vector covers it was replaced
+    /// there. The order is that of [`Decisions::rank`].
+    fn join_heads(
+        &self,
+        mine: (&[Entry], &VersionVector),
+        theirs: (&[Entry], &VersionVector),
+    ) -> Vec<Entry> {
+        let (mine, my_vv) = mine;
+        let (theirs, their_vv) = theirs;
+        let survives = |it: &&Entry, others: &[Entry], seen: &VersionVector| {
+            !seen.covers(it.dot) || others.iter().any(|other| other.dot == it.dot)
+        };
+        let kept = mine.iter().filter(|it| survives(it, theirs, their_vv));
+        let mut joined: Vec<Entry> = kept.cloned().collect();
+        for head in theirs.iter().filter(|it| !my_vv.covers(it.dot)) {
+            let rank = self.rank(head, &joined);
+            joined.insert(rank, head.clone());
+        }
+        joined
+    }
+
+    /// The floor of a node that has logged a state: `before` is the vector that it had logged. The node
+    /// lacks entries only of the origins of which it had fewer than the sender.
+    fn raised_floor(
+        &self,
+        floor: &VersionVector,
+        before: &VersionVector,
+        vv: &VersionVector,
+    ) -> VersionVector {
+        let mut raised = *floor;
+        for origin in NodeId::all(NODES_MAX) {
+            let sequence = vv.sequence(origin);
+            if sequence > before.sequence(origin) {
+                raised.insert(Dot { origin, sequence });
+            }
+        }
+        raised
+    }
+
     // Clients: which answers they get, and when.
 
     /// Whether a leader answers a linearizable read that these nodes have confirmed.
@@ -391,8 +454,3 @@ pub trait Decisions: Send + Sync {
 pub struct Steadfast;
 
 impl Decisions for Steadfast {}
-
-/// Sorts heads in the order of [`Decisions::rank`].
-pub(crate) fn sort_heads(heads: &mut [Entry]) {
-    heads.sort_by_key(|head| Reverse(head.stamp));
-}

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_64;
 
-use crate::{Change, Content, Dot, EntryBody, NODES_MAX, NodeId};
+use crate::{Change, Content, Dot, EntryBody, NODES_MAX, NodeId, Path};
 
 /// A 64-bit hash of a set of entries. A message carries it beside a version vector: it is the digest
 /// of the entries that the sender holds up to that vector.
@@ -33,6 +33,25 @@ impl Digest {
     }
 }
 
+/// A 64-bit hash of the path and the change of a write, by which a leader notices that a client has used
+/// one request id for two writes, also when it has dropped the entry.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct WriteDigest(pub u64);
+
+impl WriteDigest {
+    /// The hash of this change of this path.
+    #[must_use]
+    pub fn of(path: &Path, change: &Change) -> WriteDigest {
+        let mut bytes = Vec::with_capacity(128);
+        put_bytes(&mut bytes, path.as_str().as_bytes());
+        put_change(&mut bytes, change);
+        WriteDigest(XxHash3_64::oneshot(&bytes))
+    }
+}
+
 /// An entry as bytes: integers in eight bytes, lowest first; parts of variable length begin with their
 /// length, and enums with the number of the variant.
 fn bytes_of(entry: &EntryBody) -> Vec<u8> {
@@ -56,18 +75,22 @@ fn bytes_of(entry: &EntryBody) -> Vec<u8> {
     put(entry.request.client);
     put(entry.request.number);
     put_bytes(&mut bytes, entry.path.as_str().as_bytes());
-    match &entry.change {
+    put_change(&mut bytes, &entry.change);
+    bytes
+}
+
+fn put_change(bytes: &mut Vec<u8>, change: &Change) {
+    match change {
         Change::Delete => bytes.push(0),
         Change::Put(Content::Inline(content)) => {
             bytes.push(1);
-            put_bytes(&mut bytes, content);
+            put_bytes(bytes, content);
         }
         Change::Put(Content::Named(content)) => {
             bytes.push(2);
-            put_bytes(&mut bytes, &content.0);
+            put_bytes(bytes, &content.0);
         }
     }
-    bytes
 }
 
 fn put_bytes(bytes: &mut Vec<u8>, more: &[u8]) {

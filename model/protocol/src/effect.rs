@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{ContentId, Dot, Entry, Halt, NodeId, Packet, Path, Payload, Record, RequestId};
+use crate::{
+    Checkpoint, ContentId, Dot, Entry, Halt, NodeId, Packet, Path, Payload, Record, RequestId,
+    Sealed,
+};
 
 /// An action for the driver, which performs effects in the order in which `step` returned them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -13,6 +16,13 @@ pub enum Effect {
     Append {
         /// The records, in the order of the log.
         records: Vec<Record>,
+    },
+    /// Replace the synced records of the log by this checkpoint, in one step, then report
+    /// [`Input::Checkpointed`](crate::Input::Checkpointed). The log goes on behind it: the indexes of
+    /// records do not change. The node goes on meanwhile.
+    Checkpoint {
+        /// The checkpoint.
+        checkpoint: Sealed<Checkpoint>,
     },
     /// Send a message, with the bytes of its payloads. If the driver cannot read a payload, it leaves it
     /// out ([`Message::without_payload`](crate::Message::without_payload)) and reports

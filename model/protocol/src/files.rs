@@ -66,6 +66,14 @@ impl Files {
         let rank = decisions.rank(entry, &heads);
         heads.insert(rank, entry.clone());
         decisions.keep_heads(&mut heads);
-        self.0.insert(entry.path.clone(), heads);
+        self.put(&entry.path, heads);
+    }
+
+    /// Replaces the heads of a path; without heads the path is gone.
+    pub(crate) fn put(&mut self, path: &Path, heads: Vec<Entry>) {
+        match heads.is_empty() {
+            true => self.0.remove(path),
+            false => self.0.insert(path.clone(), heads),
+        };
     }
 }

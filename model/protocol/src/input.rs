@@ -112,6 +112,12 @@ pub enum Input {
         /// The content.
         content: ContentId,
     },
+    /// The log is longer than the driver likes, so the node drops entries that it need not hold: it returns
+    /// [`Effect::Checkpoint`](crate::Effect::Checkpoint).
+    Trim,
+    /// The log on disk begins with the checkpoint that the node asked for last, instead of the records that
+    /// it stands for. A crash leaves either.
+    Checkpointed,
     /// The driver could not write or sync the log. The node halts until it is started again.
     LogFailed,
     /// The driver found the copy of a content to be bad or missing.

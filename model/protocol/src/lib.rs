@@ -62,6 +62,7 @@
 //!                 }
 //!                 Effect::Answer { request, outcome } => answers.push((request.number, outcome)),
 //!                 Effect::ResetElectionTimer => {} // this driver has no clock
+//!                 Effect::Checkpoint { .. } => unreachable!("this driver trims no log"),
 //!                 Effect::Store { .. } | Effect::Fetch { .. } => unreachable!("contents are inline"),
 //!             }
 //!         }
@@ -92,6 +93,7 @@
 //! | effect | the driver | then reports |
 //! |---|---|---|
 //! | [`Effect::Append`] | appends the records and syncs when convenient; one sync may cover many Appends | [`Input::Synced`] |
+//! | [`Effect::Checkpoint`] | replaces the synced records by the checkpoint, in one step that a crash cannot split | [`Input::Checkpointed`] |
 //! | [`Effect::Send`] | sends the message in its session, with the bytes of its payloads; drops the message if that session has ended | nothing |
 //! | [`Effect::Answer`] | sends the outcome to the client | nothing |
 //! | [`Effect::Store`] | turns the payload into a durable content and verifies its hash | [`Input::Stored`] or [`Input::Unusable`] |
@@ -108,6 +110,10 @@
 //! runs an election timer of random length, several times that interval, gives
 //! [`Input::ElectionTimeout`] when the timer runs out, and starts it again.
 //!
+//! **Trimming.** When the log is longer than the driver likes, it gives [`Input::Trim`]. The replica goes
+//! on while the driver writes the checkpoint, and drops entries once it is durable. The driver gives no
+//! second `Trim` before that. A peer that lacks dropped entries gets [`State`] instead of them.
+//!
 //! **Failures.** If the driver cannot write or sync the log, it gives [`Input::LogFailed`]. The replica
 //! then halts: it takes no further part in the cluster, and [`Replica::halted`] returns the reason.
 
@@ -117,6 +123,7 @@ mod digest;
 mod effect;
 mod entry;
 mod files;
+mod fold;
 mod halt;
 mod ids;
 mod input;
@@ -125,16 +132,19 @@ mod message;
 mod parameters;
 mod record;
 mod replica;
+mod requests;
 mod sealed;
 mod settings;
+mod state;
 mod version_vector;
 
 pub use content_id::ContentId;
 pub use decisions::{Decisions, Steadfast, Writing};
-pub use digest::Digest;
+pub use digest::{Digest, WriteDigest};
 pub use effect::{Effect, Outcome, Refusal};
 pub use entry::{Change, Content, Entry, EntryBody, Stamp};
 pub use files::Files;
+pub use fold::{Digests, Fold};
 pub use halt::Halt;
 pub use ids::{
     Counter, Dot, Epoch, LogIndex, NodeId, NodeSet, Path, RequestId, Round, Sequence, SessionId,
@@ -147,11 +157,13 @@ pub use message::{
     Vote, VoteRequest,
 };
 pub use parameters::{Limits, Parameters};
-pub use record::{Identity, Record, RecoverError};
+pub use record::{Checkpoint, Identity, Record, RecoverError, first_index, last_index};
 pub use replica::{
     Ballot, Flow, Following, Held, Leadership, PendingRead, PendingWrite, Progress, Replica, Role,
     Waiting, Want,
 };
+pub use requests::{REQUESTS_PER_CLIENT, Requests, Written};
 pub use sealed::Sealed;
 pub use settings::{NODES_MAX, Settings, SettingsError};
+pub use state::{State, StateError};
 pub use version_vector::VersionVector;

@@ -1,130 +1,251 @@
 //! The logged records of a node, synced or not.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};
 
-use crate::decisions::sort_heads;
 use crate::{
-    ContentId, Counter, Digest, Dot, Entry, Epoch, LogIndex, NODES_MAX, NodeId, Record, RequestId,
-    Sequence, VersionVector,
+    ContentId, Counter, Decisions, Digest, Digests, Dot, Entry, Epoch, Files, Fold, LogIndex,
+    NODES_MAX, NodeId, Record, RequestId, Sequence, State, VersionVector, Written,
 };
 
-/// An index of the logged records: the promise, and the entries by origin.
+/// An index of the logged records: their fold, and the entries by origin.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Log {
     length: LogIndex,
-    promise: Epoch,
-    /// Invariant (G8, no-gaps): an origin's entries are a prefix of those it made, in order.
-    origins: Vec<Vec<Entry>>,
-    /// For each entry in `origins`, the digest of the origin's entries up to it.
-    digests: Vec<Vec<Digest>>,
-    vv: VersionVector,
-    counter: Counter,
-    /// The contents that logged entries name.
+    /// The fold of all records.
+    fold: Fold,
+    /// For each origin, the entries up to which the log may hold heads only.
+    floor: VersionVector,
+    origins: Vec<Origin>,
     contents: BTreeSet<ContentId>,
-    /// For each request, the entry with the highest stamp that was made for it.
-    requests: BTreeMap<RequestId, Dot>,
+}
+
+/// The held entries of one origin.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Origin {
+    /// In order. Invariant (G8, no-gaps): after `from` there is no gap.
+    entries: Vec<Entry>,
+    /// The entry after which `digests` begin.
+    from: Sequence,
+    /// The digest of the entries up to `from`.
+    base: Digest,
+    /// For each entry after `from`, the digest of the origin's entries up to it.
+    digests: Vec<Digest>,
 }
 
 impl Hash for Log {
-    /// Leaves out fields that are large and follow from the entries.
+    /// Leaves out fields that are large and follow from the others, or from the synced fold and the
+    /// unsynced records, which the replica has beside the log.
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let Log { length, promise, origins, digests: _, vv, counter, contents: _, requests } = self;
-        (length, promise, origins, vv, counter, requests).hash(state);
+        let Log { length, fold: _, floor, origins, contents: _ } = self;
+        (length, floor).hash(state);
+        origins.iter().for_each(|it| it.entries.hash(state));
+    }
+}
+
+impl Origin {
+    fn place(&self, sequence: Sequence) -> Result<usize, usize> {
+        self.entries.binary_search_by_key(&sequence, |it| it.dot.sequence)
+    }
+
+    /// Goes on after entries that the log does not hold.
+    fn skip(&mut self, to: Sequence, digest: Digest) {
+        (self.from, self.base) = (to, digest);
+        self.digests.clear();
+    }
+
+    /// Forgets the digests before the one of the entries up to `to`.
+    fn forget_digests(&mut self, to: Sequence) {
+        let count = to.0.saturating_sub(self.from.0);
+        let count = usize::try_from(count).unwrap_or(usize::MAX).min(self.digests.len());
+        if let Some(last) = self.digests.drain(..count).last() {
+            (self.from, self.base) = (to, last);
+        }
+    }
+
+    /// The digest of the entries up to `to`; `None` if the log no longer knows it, or does not yet.
+    fn digest(&self, to: Sequence) -> Option<Digest> {
+        match to.0.checked_sub(self.from.0)? {
+            0 => Some(self.base),
+            count => self.digests.get(usize::try_from(count - 1).ok()?).copied(),
+        }
+    }
+
+    fn length(&self) -> Sequence {
+        Sequence(self.from.0 + self.digests.len() as u64)
+    }
+
+    fn last(&self) -> Digest {
+        self.digests.last().copied().unwrap_or(self.base)
     }
 }
 
 impl Log {
-    /// The number of logged records, which is the index of the last one.
+    /// The number of logged records, which is the index of the last one. Records that a checkpoint stands
+    /// for count.
     #[must_use]
     pub fn length(&self) -> LogIndex {
         self.length
     }
 
+    /// The fold of all logged records.
+    #[must_use]
+    pub fn fold(&self) -> &Fold {
+        &self.fold
+    }
+
+    /// For each origin, the entries up to which the log may hold heads only.
+    #[must_use]
+    pub fn floor(&self) -> &VersionVector {
+        &self.floor
+    }
+
     /// The highest epoch this node has vowed to follow.
     #[must_use]
     pub(crate) fn promise(&self) -> Epoch {
-        self.promise
+        self.fold.promise
     }
 
     /// The logged version vector.
     #[must_use]
     pub fn vv(&self) -> &VersionVector {
-        &self.vv
+        &self.fold.vv
     }
 
     /// The highest Lamport counter logged.
     #[must_use]
     pub(crate) fn counter(&self) -> Counter {
-        self.counter
+        self.fold.counter
+    }
+
+    /// The files that follow from all logged records, which is the state that the next write sees.
+    #[must_use]
+    pub(crate) fn files(&self) -> &Files {
+        &self.fold.files
     }
 
     /// Adds a record at the end.
-    pub(crate) fn push(&mut self, record: &Record) {
+    pub(crate) fn push(&mut self, record: &Record, decisions: &dyn Decisions) {
+        let before = self.fold.vv;
+        self.fold.apply(record, decisions);
         self.length = self.length.next();
         match record {
-            Record::Identity(_) => {}
-            Record::Promise(epoch) => self.promise = *epoch,
+            Record::Identity(_) | Record::Promise(_) => {}
             Record::Entry(entry) => self.push_entry(entry),
+            Record::State(state) => self.push_state(state, &before, decisions),
+            Record::Checkpoint(checkpoint) => {
+                self.length = checkpoint.length;
+                self.floor = self.fold.vv;
+                let digests = self.fold.digests;
+                self.skip(&VersionVector::default(), &digests);
+                let heads: Vec<Entry> = self.fold.heads().cloned().collect();
+                heads.iter().for_each(|it| self.hold(it));
+            }
         }
+    }
+
+    fn origin(&mut self, node: NodeId) -> &mut Origin {
+        if self.origins.len() <= node.index() {
+            self.origins.resize_with(node.index() + 1, Origin::default);
+        }
+        &mut self.origins[node.index()]
     }
 
     fn push_entry(&mut self, entry: &Entry) {
-        let origin = entry.dot.origin.index();
-        if self.origins.len() <= origin {
-            self.origins.resize_with(origin + 1, Vec::new);
-            self.digests.resize_with(origin + 1, Vec::new);
-        }
-        let before = self.digests[origin].last().copied().unwrap_or_default();
-        self.digests[origin].push(before.then(entry));
-        self.origins[origin].push(entry.clone());
-        self.vv.insert(entry.dot);
-        self.contents.extend(entry.change.named());
-        self.counter = self.counter.max(entry.stamp.counter);
-        if self.written_by(entry.request).is_none_or(|known| known.stamp < entry.stamp) {
-            self.requests.insert(entry.request, entry.dot);
+        let origin = self.origin(entry.dot.origin);
+        let digest = origin.last().then(entry);
+        origin.digests.push(digest);
+        self.hold(entry);
+    }
+
+    /// Holds an entry, if it does not yet.
+    fn hold(&mut self, entry: &Entry) {
+        let origin = self.origin(entry.dot.origin);
+        let sequence = entry.dot.sequence;
+        // Nearly every entry is the newest of its origin.
+        let at = match origin.entries.last() {
+            Some(last) if last.dot.sequence >= sequence => origin.place(sequence),
+            _ => Err(origin.entries.len()),
+        };
+        if let Err(at) = at {
+            origin.entries.insert(at, entry.clone());
+            self.contents.extend(entry.change.named());
         }
     }
 
-    /// The entry with this dot, if it is logged.
+    /// Goes on, for each origin, after the entries of the fold that `before` does not cover.
+    fn skip(&mut self, before: &VersionVector, digests: &Digests) {
+        for node in NodeId::all(NODES_MAX) {
+            let to = self.fold.vv.sequence(node);
+            if to > before.sequence(node) {
+                self.origin(node).skip(to, digests.of(node));
+            }
+        }
+    }
+
+    fn push_state(&mut self, state: &State, before: &VersionVector, decisions: &dyn Decisions) {
+        self.skip(before, &state.digests);
+        self.floor = decisions.raised_floor(&self.floor, before, &state.vv);
+        for head in &state.heads {
+            if self.fold.is_head(head) {
+                self.hold(head);
+            }
+        }
+    }
+
+    /// Forgets which requests have entries.
+    pub(crate) fn forget_requests(&mut self) {
+        self.fold.requests = crate::Requests::default();
+    }
+
+    /// Forgets the files.
+    pub(crate) fn forget_files(&mut self) {
+        self.fold.files = Files::default();
+    }
+
+    /// Drops the entries that `floor` covers, except those that are heads of `synced`, the fold of the
+    /// synced records.
+    pub(crate) fn trim(&mut self, floor: &VersionVector, synced: &Fold) {
+        self.floor.merge(floor);
+        for (node, origin) in (0..).map(NodeId).zip(&mut self.origins) {
+            origin.entries.retain(|it| !floor.covers(it.dot) || synced.is_head(it));
+            origin.forget_digests(floor.sequence(node));
+        }
+        self.contents = self.entries().filter_map(|it| it.change.named()).collect();
+    }
+
+    /// The entry with this dot, if the log holds it.
     #[must_use]
     pub fn entry(&self, dot: Dot) -> Option<&Entry> {
-        let entries = self.origins.get(dot.origin.index())?;
-        let at = entries.partition_point(|entry| entry.dot.sequence < dot.sequence);
-        entries.get(at).filter(|entry| entry.dot == dot)
+        let origin = self.origins.get(dot.origin.index())?;
+        origin.place(dot.sequence).ok().map(|at| &origin.entries[at])
     }
 
-    /// The logged entry of a request; the one with the highest stamp if retries left several.
+    /// The entry that was made for a request; the one with the highest stamp if retries left several.
     #[must_use]
-    pub fn written_by(&self, request: RequestId) -> Option<&Entry> {
-        self.entry(*self.requests.get(&request)?)
+    pub fn written_by(&self, request: RequestId) -> Option<&Written> {
+        self.fold.requests.get(request)
     }
 
     /// The highest number among a client's requests that have a logged entry.
     #[must_use]
     pub(crate) fn newest_of(&self, client: u64) -> Option<u64> {
-        let all = RequestId { client, number: 0 }..=RequestId { client, number: u64::MAX };
-        self.requests.range(all).next_back().map(|(request, _)| request.number)
+        self.fold.requests.newest_of(client)
     }
 
-    /// Forgets which requests have entries.
-    pub(crate) fn forget_requests(&mut self) {
-        self.requests.clear();
-    }
-
-    /// All logged entries, by origin and sequence.
+    /// All entries that the log holds, by origin and sequence.
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.origins.iter().flatten()
+        self.origins.iter().flat_map(|it| &it.entries)
     }
 
-    /// Whether a logged entry names this content.
+    /// Whether a held entry names this content.
     #[must_use]
     pub(crate) fn names(&self, content: ContentId) -> bool {
         self.contents.contains(&content)
     }
 
-    /// The logged entries that `limit` covers and `known` does not. The entries of each origin stay in
-    /// order; `goes_first` decides from which origin the next entry comes. The cost per entry does not
+    /// The logged entries that `limit` covers and `known` does not; all of them only if `known` includes the
+    /// [`floor`](Log::floor). The entries of each origin stay in order; `goes_first` decides from which origin the next entry comes. The cost per entry does not
     /// depend on the length of the log.
     pub fn between<'a>(
         &'a self,
@@ -133,7 +254,8 @@ impl Log {
         goes_first: impl Fn(&Entry, &Entry) -> bool + 'a,
     ) -> impl Iterator<Item = &'a Entry> {
         let mut runs = [&[][..]; NODES_MAX as usize];
-        for (run, (origin, entries)) in runs.iter_mut().zip((0..).map(NodeId).zip(&self.origins)) {
+        let origins = self.origins.iter().map(|it| &it.entries);
+        for (run, (origin, entries)) in runs.iter_mut().zip((0..).map(NodeId).zip(origins)) {
             let from = entries.partition_point(|it| it.dot.sequence <= known.sequence(origin));
             let to = entries.partition_point(|it| it.dot.sequence <= limit.sequence(origin));
             *run = entries.get(from..to).unwrap_or_default();
@@ -148,7 +270,8 @@ impl Log {
         })
     }
 
-    /// The digest of the entries that `vv` covers; `None` if not all of them are logged.
+    /// The digest of the entries that `vv` covers; `None` if not all of them are logged, or the log no longer
+    /// knows it, because `vv` is below the floor.
     #[must_use]
     pub fn digest(&self, vv: &VersionVector) -> Option<Digest> {
         self.followed_by(&[]).digest(vv)
@@ -174,19 +297,7 @@ impl Log {
     /// The highest sequence number logged of an origin.
     #[must_use]
     pub fn sequence(&self, origin: NodeId) -> Sequence {
-        self.vv.sequence(origin)
-    }
-
-    /// The heads of one path, highest stamp first, computed from the whole log. [`Files`](crate::Files)
-    /// computes the same entry by entry.
-    #[must_use]
-    pub fn heads_of(&self, path: &crate::Path) -> Vec<Entry> {
-        let of_path: Vec<&Entry> = self.entries().filter(|it| it.path == *path).collect();
-        let is_head = |entry: &Entry| !of_path.iter().any(|it| it.replaces.contains(&entry.dot));
-        let mut heads: Vec<Entry> =
-            of_path.iter().filter(|it| is_head(it)).map(|it| (*it).clone()).collect();
-        sort_heads(&mut heads);
-        heads
+        self.fold.vv.sequence(origin)
     }
 }
 
@@ -207,24 +318,28 @@ impl Followed<'_> {
 
     /// The digest of an origin's entries up to a sequence number above zero.
     fn digest_of(&self, origin: NodeId, to: Sequence) -> Option<Digest> {
-        let at = usize::try_from(to.0).ok()?.checked_sub(1)?;
-        let logged = self.logged(origin);
-        let behind = || self.digests.get(origin.index())?.get(at.checked_sub(logged.len())?);
-        logged.get(at).or_else(behind).copied()
+        let Some(logged) = self.log.origins.get(origin.index()) else {
+            return self.behind(origin, to, Sequence(0));
+        };
+        logged.digest(to).or_else(|| self.behind(origin, to, logged.length()))
     }
 
-    fn logged(&self, origin: NodeId) -> &[Digest] {
-        self.log.digests.get(origin.index()).map_or(&[], Vec::as_slice)
+    /// The digest up to an entry that follows `logged`.
+    fn behind(&self, origin: NodeId, to: Sequence, logged: Sequence) -> Option<Digest> {
+        let at = to.0.checked_sub(logged.0)?.checked_sub(1)?;
+        self.digests.get(origin.index())?.get(usize::try_from(at).ok()?).copied()
     }
 
     fn length(&self, origin: NodeId) -> Sequence {
         let behind = self.digests.get(origin.index()).map_or(0, Vec::len);
-        Sequence((self.logged(origin).len() + behind) as u64)
+        let logged = self.log.origins.get(origin.index()).map_or(Sequence(0), Origin::length);
+        Sequence(logged.0 + behind as u64)
     }
 
     fn last(&self, origin: NodeId) -> Digest {
-        let behind = self.digests.get(origin.index()).and_then(|it| it.last());
-        behind.or_else(|| self.logged(origin).last()).copied().unwrap_or_default()
+        let behind = self.digests.get(origin.index()).and_then(|it| it.last()).copied();
+        let logged = || self.log.origins.get(origin.index()).map(Origin::last);
+        behind.or_else(logged).unwrap_or_default()
     }
 }
 
@@ -253,8 +368,10 @@ mod tests {
         let [low, high, higher_origin] = [retried(2, 1), retried(0, 2), retried(1, 2)];
         for order in [[&low, &high, &higher_origin], [&higher_origin, &high, &low]] {
             let mut log = Log::default();
-            order.into_iter().for_each(|it| log.push(&Record::Entry(it.clone())));
-            assert_eq!(log.written_by(low.request), Some(&higher_origin));
+            for it in order {
+                log.push(&Record::Entry(it.clone()), &crate::Steadfast);
+            }
+            assert_eq!(log.written_by(low.request), Some(&Written::of(&higher_origin)));
             assert_eq!(log.written_by(RequestId { client: 2, number: 1 }), None);
         }
     }

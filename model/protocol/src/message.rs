@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ContentId, Digest, Entry, Epoch, Sealed, SessionId, Tag, VersionVector};
+use crate::{ContentId, Digest, Entry, Epoch, Sealed, SessionId, State, Tag, VersionVector};
 
 /// A content that travels with a message. The driver handles the bytes; the protocol knows only which
 /// content they make.
@@ -26,6 +26,8 @@ pub struct Append {
     pub tag: Tag,
     /// Entries that the peer lacks.
     pub entries: Vec<Entry>,
+    /// Instead of entries, if the sender has dropped some of them.
+    pub state: Option<Sealed<State>>,
     /// The entries that the leader has synced.
     pub vv: VersionVector,
     /// The digest of the entries that `vv` covers, so that a peer that holds different ones notices.
@@ -47,6 +49,8 @@ pub struct Ack {
     pub digest: Digest,
     /// Entries that the sender has and the leader lacks, in stamp order.
     pub entries: Vec<Entry>,
+    /// Instead of entries, if the sender has dropped some of them.
+    pub state: Option<Sealed<State>>,
     /// The contents that the entries name.
     pub payloads: Vec<Payload>,
 }
@@ -89,6 +93,8 @@ pub struct Vote {
     pub digest: Digest,
     /// Entries that the voter has and the candidate lacks, in stamp order.
     pub entries: Vec<Entry>,
+    /// Instead of entries, if the sender has dropped some of them.
+    pub state: Option<Sealed<State>>,
     /// The contents that the entries name.
     pub payloads: Vec<Payload>,
 }
@@ -182,10 +188,12 @@ impl Message {
             (Message::Append(new), Message::Append(old)) => {
                 (new.epoch == old.epoch && new.tag >= old.tag)
                     && (new.vv.includes(&old.vv) && are_among(&old.entries, &new.entries))
+                    && (old.state.is_none() || old.state == new.state)
             }
             (Message::Ack(new), Message::Ack(old)) => {
                 (new.epoch == old.epoch && new.tag >= old.tag)
                     && (new.vv.includes(&old.vv) && are_among(&old.entries, &new.entries))
+                    && (old.state.is_none() || old.state == new.state)
             }
             _ => self == older,
         }
@@ -203,15 +211,33 @@ impl Message {
         }
     }
 
-    /// The entries that the message carries.
+    /// The entries that the message carries; if it carries state, its heads.
     #[must_use]
     pub fn entries(&self) -> &[Entry] {
+        let (entries, state) = match self {
+            Message::Append(it) => (&it.entries, &it.state),
+            Message::Ack(it) => (&it.entries, &it.state),
+            Message::Vote(it) => (&it.entries, &it.state),
+            _ => return &[],
+        };
+        state.as_ref().map_or(entries, |it| &it.heads)
+    }
+
+    /// The state that the message carries.
+    #[must_use]
+    pub fn state(&self) -> Option<&Sealed<State>> {
         match self {
-            Message::Append(it) => &it.entries,
-            Message::Ack(it) => &it.entries,
-            Message::Vote(it) => &it.entries,
-            _ => &[],
+            Message::Append(it) => it.state.as_ref(),
+            Message::Ack(it) => it.state.as_ref(),
+            Message::Vote(it) => it.state.as_ref(),
+            _ => None,
         }
+    }
+
+    /// Whether the message brings entries or state.
+    #[must_use]
+    pub(crate) fn brings_news(&self) -> bool {
+        self.state().is_some() || !self.entries().is_empty()
     }
 }
 
@@ -233,7 +259,12 @@ pub struct Packet {
     pub message: SealedMessage,
 }
 
-fn list(f: &mut fmt::Formatter<'_>, entries: &[Entry], payloads: &[Payload]) -> fmt::Result {
+fn list(
+    f: &mut fmt::Formatter<'_>,
+    (entries, state): (&[Entry], Option<&Sealed<State>>),
+    payloads: &[Payload],
+) -> fmt::Result {
+    state.map_or(Ok(()), |it| write!(f, " {it}"))?;
     entries.iter().try_for_each(|entry| write!(f, " +{entry}"))?;
     payloads.iter().try_for_each(|it| match it.base {
         Some(base) => write!(f, " with delta {base}->{}", it.content),
@@ -246,17 +277,17 @@ impl fmt::Display for Message {
         match self {
             Message::Append(it) => {
                 write!(f, "Append {} t{} vv{}", it.epoch, it.tag, it.vv)?;
-                list(f, &it.entries, &it.payloads)
+                list(f, (&it.entries, it.state.as_ref()), &it.payloads)
             }
             Message::Ack(it) => {
                 write!(f, "Ack {} t{} vv{}", it.epoch, it.tag, it.vv)?;
-                list(f, &it.entries, &it.payloads)
+                list(f, (&it.entries, it.state.as_ref()), &it.payloads)
             }
             Message::Reject(it) => write!(f, "Reject, promised {}", it.promise),
             Message::VoteRequest(it) => write!(f, "VoteRequest {} vv{}", it.epoch, it.vv),
             Message::Vote(it) => {
                 write!(f, "Vote {} vv{}", it.epoch, it.vv)?;
-                list(f, &it.entries, &it.payloads)
+                list(f, (&it.entries, it.state.as_ref()), &it.payloads)
             }
             Message::PreVoteRequest(it) => write!(f, "PreVoteRequest {}", it.epoch),
             Message::PreVote(it) => write!(f, "PreVote {}", it.epoch),

@@ -11,14 +11,15 @@ mod reads;
 mod recovery;
 mod role;
 mod sessions;
+mod trims;
 
 use std::hash::{Hash, Hasher};
-use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::{
-    Decisions, Effect, Entry, Epoch, Files, Halt, Identity, Input, Log, LogIndex, Message, NodeId,
-    NodeSet, Packet, Parameters, Record, Sequence, SessionId, Settings, VersionVector,
+    Decisions, Effect, Entry, Epoch, Files, Fold, Halt, Identity, Input, Log, LogIndex, Message,
+    NodeId, NodeSet, Packet, Parameters, Record, Sealed, Sequence, SessionId, Settings, State,
+    VersionVector,
 };
 
 use contents::Contents;
@@ -37,15 +38,13 @@ pub struct Replica {
     log: Arc<Log>,
     /// The index up to which the log is on disk.
     synced: LogIndex,
-    /// The synced entries, as a version vector.
-    synced_vv: VersionVector,
+    /// Invariant (G3, log-before-apply): the fold of exactly the synced records.
+    fold: Fold,
+    shown: Shown,
     /// The logged records that are not on disk yet, oldest first.
     tail: Vec<Record>,
-    /// Invariant (G3, log-before-apply): the fold of exactly the synced entries.
-    files: Files,
-    logged_files: LoggedFiles,
-    /// The index up to which `files` is the fold of the log.
-    applied: LogIndex,
+    /// The floor of the checkpoint that is being written.
+    trimming: Option<VersionVector>,
     /// The newest sequence number of this node's own entries.
     sequence: Sequence,
     role: Role,
@@ -58,21 +57,12 @@ pub struct Replica {
     halted: Option<Halt>,
 }
 
-/// The fold of all logged entries, synced or not, which is the state that the next write sees. It
-/// follows from the log; the replica stores it so that a write need not search the unsynced records.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct LoggedFiles(Files);
+/// The files that the node shows. They follow from the folds of the synced and of the logged records.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Shown(Files);
 
-impl Hash for LoggedFiles {
+impl Hash for Shown {
     fn hash<H: Hasher>(&self, _: &mut H) {}
-}
-
-impl Deref for LoggedFiles {
-    type Target = Files;
-
-    fn deref(&self) -> &Files {
-        &self.0
-    }
 }
 
 /// The handling of one input: the decisions to ask, and the list for the effects.
@@ -104,6 +94,8 @@ impl Replica {
             Input::Fetched { content } => self.on_fetched(content, turn),
             Input::Bad { content } => self.on_bad(content, turn),
             Input::LogFailed => self.halt(Halt::LogFailed, turn),
+            Input::Trim => self.on_trim(turn),
+            Input::Checkpointed => self.on_checkpointed(turn),
         }
     }
 
@@ -145,14 +137,21 @@ impl Replica {
     #[must_use]
     #[inline]
     pub fn synced_vv(&self) -> &VersionVector {
-        &self.synced_vv
+        &self.fold.vv
+    }
+
+    /// The fold of the synced records.
+    #[must_use]
+    #[inline]
+    pub fn fold(&self) -> &Fold {
+        &self.fold
     }
 
     /// The files this node shows.
     #[must_use]
     #[inline]
     pub fn files(&self) -> &Files {
-        &self.files
+        &self.shown.0
     }
 
     /// The role of this node.
@@ -314,21 +313,24 @@ impl Replica {
             return;
         }
         let log = Arc::make_mut(&mut self.log);
-        for record in &records {
-            log.push(record);
-            if let Record::Entry(entry) = record {
-                self.logged_files.0.apply(entry, turn.decisions);
-            }
-        }
+        records.iter().for_each(|record| log.push(record, turn.decisions));
         self.tail.extend(records.iter().cloned());
         turn.effects.push(Effect::Append { records });
-        self.apply(turn.decisions);
+        self.show(turn.decisions);
     }
 
-    /// Logs the new ones of `entries` up to the first that would leave a gap, and `promise` with them.
-    /// Returns whether any entry was new.
+    /// Logs the new ones of `entries` up to the first that would leave a gap, or the state that came instead
+    /// of them, and `promise` with them. Returns whether anything was new.
     // Ensures: G8, because a node logs an entry only after the entries before it and its context.
-    fn learn(&mut self, promise: Option<Epoch>, entries: &[Entry], turn: &mut Turn<'_>) -> bool {
+    fn learn(
+        &mut self,
+        promise: Option<Epoch>,
+        (entries, state): (&[Entry], Option<&Sealed<State>>),
+        turn: &mut Turn<'_>,
+    ) -> bool {
+        if let Some(state) = state {
+            return self.learn_state(promise, state, turn);
+        }
         let (mut logged, nodes) = (*self.log.vv(), self.nodes());
         let mut fresh = Vec::new();
         for entry in entries.iter().filter(|it| it.dot.origin.0 < nodes) {
@@ -344,6 +346,7 @@ impl Replica {
             fresh.push(entry.clone());
         }
         let is_new = !fresh.is_empty();
+        let fresh = fresh.into_iter().map(Record::Entry).collect();
         self.append(turn.decisions.batch(promise, fresh), turn);
         is_new
     }
@@ -366,33 +369,22 @@ impl Replica {
         let index = index.min(self.log.length());
         let count = index.0.checked_sub(self.synced.0)?;
         self.synced = index;
-        self.apply(turn.decisions);
         let count = usize::try_from(count).unwrap_or(usize::MAX).min(self.tail.len());
+        let is_all = count == self.tail.len();
         for record in self.tail.drain(..count) {
-            if let Record::Entry(entry) = record {
-                self.synced_vv.insert(entry.dot);
+            if !is_all {
+                self.fold.apply(&record, turn.decisions);
             }
         }
+        if is_all {
+            self.fold = self.log.fold().clone();
+        }
+        self.show(turn.decisions);
         Some(())
     }
 
-    /// Applies the log up to the index that the decision allows. `tail` still holds every record that is
-    /// not applied.
-    fn apply(&mut self, decisions: &dyn Decisions) {
-        let target = decisions.applied(self.synced, self.log.length());
-        if target == self.log.length() {
-            (self.files, self.applied) = (self.logged_files.0.clone(), target);
-            return;
-        }
-        let tail_start = self.log.length().0 - self.tail.len() as u64;
-        let from = usize::try_from(self.applied.0.saturating_sub(tail_start)).unwrap_or(usize::MAX);
-        let to = usize::try_from(target.0.saturating_sub(tail_start)).unwrap_or(usize::MAX);
-        for record in self.tail.get(from..to).unwrap_or_default() {
-            if let Record::Entry(entry) = record {
-                self.files.apply(entry, decisions);
-            }
-        }
-        // Only a wrong decision gives a lower target than before: `synced` never decreases.
-        self.applied = self.applied.max(target);
+    /// Shows the files of the fold that the decision names.
+    fn show(&mut self, decisions: &dyn Decisions) {
+        self.shown = Shown(decisions.shown(self.fold.files(), self.log.files()).clone());
     }
 }

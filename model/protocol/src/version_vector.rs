@@ -42,7 +42,7 @@ impl VersionVector {
     }
 
     /// Includes all entries that `other` includes.
-    pub(crate) fn merge(&mut self, other: &VersionVector) {
+    pub fn merge(&mut self, other: &VersionVector) {
         for (mine, its) in self.0.iter_mut().zip(&other.0) {
             *mine = (*its).max(*mine);
         }
@@ -52,6 +52,21 @@ impl VersionVector {
     #[must_use]
     pub fn beyond(&self, other: &VersionVector) -> u64 {
         self.0.iter().zip(&other.0).map(|(mine, its)| mine.0.saturating_sub(its.0)).sum()
+    }
+
+    /// Whether it covers no entry of a node outside a cluster of this many nodes.
+    pub(crate) fn is_within(&self, nodes: u8) -> bool {
+        self.significant().len() <= usize::from(nodes)
+    }
+
+    /// The entries that both vectors include.
+    #[must_use]
+    pub fn meet(&self, other: &VersionVector) -> VersionVector {
+        let mut meet = *self;
+        for (mine, its) in meet.0.iter_mut().zip(&other.0) {
+            *mine = (*its).min(*mine);
+        }
+        meet
     }
 
     fn significant(&self) -> &[Sequence] {

@@ -3,11 +3,12 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use steadfast_protocol::{
-    Ack, Append, Base, Change, Consistency, Content, ContentId, ContentReply, Counter, Decisions,
-    Digest, Dot, Effect, Entry, EntryBody, Epoch, Identity, Input, Intent, LogIndex, Message, Need,
-    NodeId, Outcome, Packet, Parameters, Path, Payload, ReadRequest, Record, Refusal, Reject,
-    Replica, RequestId, Round, Sealed, Sequence, SessionId, Settings, Stamp, Steadfast, Tag,
-    VersionVector, Vote, VoteRequest, WriteRequest,
+    Ack, Append, Base, Change, Checkpoint, Consistency, Content, ContentId, ContentReply, Counter,
+    Decisions, Digest, Digests, Dot, Effect, Entry, EntryBody, Epoch, Identity, Input, Intent,
+    LogIndex, Message, Need, NodeId, Outcome, Packet, Parameters, Path, Payload, ReadRequest,
+    Record, Refusal, Reject, Replica, RequestId, Round, Sealed, Sequence, SessionId, Settings,
+    Stamp, State, Steadfast, Tag, VersionVector, Vote, VoteRequest, WriteRequest, Written,
+    first_index, last_index,
 };
 
 const NODES: u8 = 3;
@@ -117,24 +118,57 @@ impl Decisions for TrustsDigests {
     }
 }
 
+prop_compose! {
+    /// Mostly a state that fits: from nothing, with a vector that covers its heads.
+    fn whole_state()(
+        heads in vec(entry(), 0..3), seen in vv(), counter in number(),
+        since in prop_oneof![3 => Just(VersionVector::default()), 1 => vv()],
+        covers in proptest::bool::weighted(0.9),
+    ) -> State {
+        let mut vv = seen;
+        if covers {
+            heads.iter().for_each(|head| vv.insert(head.dot));
+        }
+        let mut heads = heads;
+        heads.sort_by(|one, other| one.path.cmp(&other.path));
+        let requests = heads.iter().map(|head| (head.request, Written::of(head))).collect();
+        State { since, vv, digests: Digests::default(), counter: Counter(counter), heads, requests }
+    }
+}
+
+/// Mostly none.
+fn state() -> impl Strategy<Value = Option<Sealed<State>>> {
+    prop_oneof![4 => Just(None), 1 => whole_state().prop_map(|it| Some(Sealed::new(it)))]
+}
+
 fn message() -> impl Strategy<Value = Message> {
-    let carried = || (vec(entry(), 0..4), vec(payload(), 0..3));
+    let carried = || (vec(entry(), 0..4), vec(payload(), 0..3), state());
     prop_oneof![
         (epoch(), number(), held(), carried()).prop_map(
-            |(epoch, tag, held, (entries, payloads))| {
+            |(epoch, tag, held, (entries, payloads, state))| {
                 let (vv, digest) = held;
-                Message::Append(Append { epoch, tag: Tag(tag), entries, vv, digest, payloads })
+                Message::Append(Append {
+                    epoch,
+                    tag: Tag(tag),
+                    entries,
+                    state,
+                    vv,
+                    digest,
+                    payloads,
+                })
             }
         ),
         (epoch(), number(), held(), carried()).prop_map(
-            |(epoch, tag, held, (entries, payloads))| {
+            |(epoch, tag, held, (entries, payloads, state))| {
                 let (vv, digest) = held;
-                Message::Ack(Ack { epoch, tag: Tag(tag), vv, digest, entries, payloads })
+                Message::Ack(Ack { epoch, tag: Tag(tag), vv, digest, entries, state, payloads })
             }
         ),
-        (epoch(), held(), carried()).prop_map(|(epoch, (vv, digest), (entries, payloads))| {
-            Message::Vote(Vote { epoch, vv, digest, entries, payloads })
-        }),
+        (epoch(), held(), carried()).prop_map(
+            |(epoch, (vv, digest), (entries, payloads, state))| {
+                Message::Vote(Vote { epoch, vv, digest, entries, state, payloads })
+            }
+        ),
         (epoch(), held()).prop_map(|(epoch, (vv, digest))| {
             Message::VoteRequest(VoteRequest { epoch, vv, digest })
         }),
@@ -188,6 +222,8 @@ fn input() -> impl Strategy<Value = Input> {
         1 => content().prop_map(|content| Input::Unusable { content }),
         1 => content().prop_map(|content| Input::Fetched { content }),
         1 => content().prop_map(|content| Input::Bad { content }),
+        1 => Just(Input::Trim),
+        1 => Just(Input::Checkpointed),
     ]
 }
 
@@ -220,9 +256,13 @@ impl Driven {
         let has_halted = before.halted().is_some();
         prop_assert!(!has_halted || effects.iter().all(is_refusal), "a halted node goes on");
         for effect in effects {
-            if let Effect::Append { records } = effect {
-                prop_assert!(!records.is_empty(), "an Append without records");
-                self.log.extend(records);
+            match effect {
+                Effect::Append { records } => {
+                    prop_assert!(!records.is_empty(), "an Append without records");
+                    self.log.extend(records);
+                }
+                Effect::Checkpoint { checkpoint } => self.trim(checkpoint),
+                _ => {}
             }
         }
         let now = &self.replica;
@@ -230,13 +270,24 @@ impl Driven {
         prop_assert!(now.synced() >= before.synced(), "the synced index has decreased");
         prop_assert!(now.synced() <= now.log().length(), "the synced index is beyond the log");
         prop_assert_eq!(
-            now.log().length().0,
-            self.log.len() as u64,
+            now.log().length(),
+            last_index(&self.log),
             "the log is not the appended records"
         );
         prop_assert!(now.log().vv().includes(now.synced_vv()));
-        prop_assert!(now.log().entries().all(|it| now.log().vv().includes(&it.context)), "a gap");
+        let is_closed = |it: &Entry| now.log().vv().includes(&it.context);
+        // A random head of a state may have any context.
+        let is_whole = now.log().floor() == &VersionVector::default();
+        prop_assert!(!is_whole || now.log().entries().all(is_closed), "a gap");
         Ok(())
+    }
+
+    /// Replaces the synced records by a checkpoint.
+    fn trim(&mut self, checkpoint: Sealed<Checkpoint>) {
+        let unsynced = last_index(&self.log).0 - checkpoint.length.0;
+        let unsynced = usize::try_from(unsynced).expect("a short log");
+        self.log.drain(..self.log.len() - unsynced);
+        self.log.insert(0, Record::Checkpoint(checkpoint));
     }
 
     /// The node after a crash that keeps this much of its log.
@@ -266,14 +317,15 @@ proptest! {
         for input in inputs {
             node.hear(input)?;
         }
-        let synced = usize::try_from(node.replica.synced().0).expect("a short log");
+        let before = first_index(&node.log).0 - 1;
+        let synced = usize::try_from(node.replica.synced().0 - before).expect("a short log");
         let replayed = node.recovered(synced);
         prop_assert_eq!(
-            replayed.files(), node.replica.files(),
-            "the files are the replay of the synced log"
+            replayed.fold(), node.replica.fold(),
+            "the fold is the replay of the synced log"
         );
         prop_assert!((synced..=node.log.len()).all(|kept| {
-            node.recovered(kept).log().length().0 == kept as u64
+            node.recovered(kept).log().length().0 == before + kept as u64
         }), "every prefix that a crash may leave can be recovered");
     }
 }

@@ -94,12 +94,12 @@ impl Node {
 
 fn append(epoch: Epoch, (vv, digest): (VersionVector, Digest), entries: &[Entry]) -> Message {
     let (tag, entries, payloads) = (Tag(0), entries.to_vec(), Vec::new());
-    Message::Append(Append { epoch, tag, entries, vv, digest, payloads })
+    Message::Append(Append { epoch, tag, entries, state: None, vv, digest, payloads })
 }
 
 fn ack(epoch: Epoch, (vv, digest): (VersionVector, Digest), entries: &[Entry]) -> Message {
     let (tag, entries, payloads) = (Tag(0), entries.to_vec(), Vec::new());
-    Message::Ack(Ack { epoch, tag, vv, digest, entries, payloads })
+    Message::Ack(Ack { epoch, tag, vv, digest, entries, state: None, payloads })
 }
 
 fn sends(effects: &[Effect]) -> usize {
@@ -115,9 +115,17 @@ fn a_node_halts_when_a_peer_holds_more_of_its_own_entries_than_its_log() {
     let messages = [
         append(FIRST, (vv, digest), &own[1..]),
         append(Epoch::ZERO, (vv, digest), &[]),
-        Message::Ack(Ack { epoch, tag, vv, digest, entries: Vec::new(), payloads: Vec::new() }),
+        Message::Ack(Ack {
+            epoch,
+            tag,
+            vv,
+            digest,
+            entries: Vec::new(),
+            state: None,
+            payloads: Vec::new(),
+        }),
         Message::VoteRequest(VoteRequest { epoch, vv, digest }),
-        Message::Vote(Vote { epoch, vv, digest, entries, payloads }),
+        Message::Vote(Vote { epoch, vv, digest, entries, state: None, payloads }),
     ];
     for message in messages {
         let mut node = Node::new(1, 1, &own[..1]);

@@ -3,7 +3,7 @@
 use steadfast_protocol::{
     Change, ContentId, Counter, Digest, Dot, Entry, EntryBody, Epoch, Identity, LogIndex, NodeId,
     Parameters, Path, Record, RecoverError, Replica, RequestId, Round, Sealed, Sequence, Settings,
-    Stamp, Steadfast, VersionVector,
+    Stamp, Steadfast, VersionVector, Written,
 };
 
 const OWN: NodeId = NodeId(0);
@@ -117,5 +117,5 @@ fn a_recovered_node_knows_the_entries_of_the_requests_in_its_log() {
     let logged = entry(1, 1, &[]);
     let request = RequestId { client: 1, number: 1 };
     let replica = recover(&[Record::Identity(identity()), logged.clone()]).expect("a whole log");
-    assert_eq!(replica.log().written_by(request), logged.entry());
+    assert_eq!(replica.log().written_by(request).copied(), logged.entry().map(Written::of));
 }

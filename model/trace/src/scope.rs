@@ -48,6 +48,9 @@ pub struct Bounds {
     pub rollbacks: u32,
     /// Copies of a content that are gone when their node starts again.
     pub lost_contents: u32,
+    /// Logs that are trimmed.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub trims: u32,
 }
 
 impl Bounds {
@@ -297,6 +300,7 @@ impl Scope {
             ("lost_contents", bounds.lost_contents > 0, self.named_contents, "named_contents"),
             ("lost_contents", bounds.lost_contents > 0, crashes > 0, "crashes"),
             ("rollbacks", bounds.rollbacks > 0, crashes > 0, "crashes"),
+            ("trims", bounds.trims > 0, writes > 0, "writes"),
             ("partitions", partitions > 0, self.settings.nodes() > 1, "two nodes"),
             ("link_events_apart", self.link_events_apart, self.settings.nodes() > 1, "two nodes"),
             ("one_way_cuts", self.one_way_cuts, partitions > 0, "partitions"),

@@ -209,7 +209,7 @@ steps! {
     "rollback" Rollback {
         /// The node.
         node: NodeId,
-        /// The number of records that remain; on a wiped disk one, which names the node of the log.
+        /// The index of the last record that remains; on a wiped disk 1, the one that names the node.
         kept: u32,
     }
     /// The copy of a content is gone from the disk of a node that is down.
@@ -218,6 +218,11 @@ steps! {
         node: NodeId,
         /// The content.
         content: ContentId,
+    }
+    /// A node replaces the synced records of its log by a checkpoint.
+    "trim" Trim {
+        /// The node.
+        node: NodeId,
     }
     /// A client reads the version that a node shows, whether the node leads or not.
     "stale-read" StaleRead {
@@ -249,6 +254,7 @@ impl Step {
             | Step::Crash { node, .. }
             | Step::Rollback { node, .. }
             | Step::Recover { node }
+            | Step::Trim { node }
             | Step::Rot { node, .. }
             | Step::LoseContent { node, .. }
             | Step::Scrub { node, .. } => Some(node),
@@ -286,6 +292,7 @@ impl Step {
             | Step::Crash { node, .. }
             | Step::Rollback { node, .. }
             | Step::Recover { node }
+            | Step::Trim { node }
             | Step::Rot { node, .. }
             | Step::LoseContent { node, .. }
             | Step::Scrub { node, .. } => *node = moved(*node)?,
@@ -359,6 +366,7 @@ impl fmt::Display for Step {
                 write!(f, "{node} CRASHES, {kept} unsynced records{torn} survive")
             }
             Step::Recover { node } => write!(f, "{node} recovers"),
+            Step::Trim { node } => write!(f, "{node} trims its log"),
             Step::Cut(cut @ Cut::Around { one_way: true, .. }) => write!(f, "ONE-WAY CUT, {cut}"),
             Step::Cut(cut) => write!(f, "CUT {cut}"),
             Step::Heal => write!(f, "HEAL"),

@@ -2,10 +2,10 @@
 
 use std::cell::LazyCell;
 
-use steadfast_protocol::{Entry, NodeId, Replica, Settings};
+use steadfast_protocol::{Entry, NodeId};
 
 use super::Judge;
-use crate::{ClusterView, History, OperationKind};
+use crate::{ClusterView, NodeView, OperationKind};
 
 /// G1: an acknowledged write is never lost, nor a version that a linearizable read has returned.
 pub(super) struct AckedWritesSurvive;
@@ -39,9 +39,9 @@ impl Judge for AckedWritesSurvive {
         }
         let is_settled = LazyCell::new(|| cluster.is_settled() && cluster.has_leader());
         acknowledged.all(|entry| {
-            let survives = |replica| is_accounted_for(entry, replica, cluster.history(), settings);
+            let survives = |(_, node)| is_accounted_for(entry, node, cluster);
             copies(cluster, entry) >= settings.write()
-                && (!*is_settled || cluster.replicas().all(survives))
+                && (!*is_settled || cluster.nodes().all(survives))
         })
     }
 }
@@ -52,27 +52,27 @@ fn copies(cluster: &dyn ClusterView, entry: &Entry) -> usize {
 }
 
 /// Whether an entry is visible, replaced by a write that named it, or listed where that is allowed.
-fn is_accounted_for(
-    entry: &Entry,
-    replica: &Replica,
-    history: &History,
-    settings: Settings,
-) -> bool {
+fn is_accounted_for(entry: &Entry, node: NodeView<'_>, cluster: &dyn ClusterView) -> bool {
+    let Some(replica) = node.replica else {
+        return true;
+    };
     let heads = replica.files().heads(&entry.path);
     let rank = heads.iter().position(|head| head.dot == entry.dot);
-    let is_replaced = || replica.log().entries().any(|it| history.names(it, entry.dot));
+    let history = cluster.history();
+    let is_replaced = || cluster.known_entries(node).any(|it| history.names(it, entry.dot));
     match rank {
         Some(0) => true,
-        Some(_) => !settings.is_consistent() || is_listed_rightly(entry, replica, history),
+        Some(_) => !cluster.settings().is_consistent() || is_listed_rightly(entry, node, cluster),
         None => is_replaced(),
     }
 }
 
 /// Whether a consistent store may list an acknowledged write as a conflict: a later write had seen it
 /// and named other heads to replace.
-fn is_listed_rightly(entry: &Entry, replica: &Replica, history: &History) -> bool {
+fn is_listed_rightly(entry: &Entry, node: NodeView<'_>, cluster: &dyn ClusterView) -> bool {
     let leaves = |it: &&Entry| {
         it.path == entry.path && it.context.covers(entry.dot) && !it.replaces.contains(&entry.dot)
     };
-    replica.log().entries().filter(leaves).any(|it| history.has_named_base(it))
+    let history = cluster.history();
+    cluster.known_entries(node).filter(leaves).any(|it| history.has_named_base(it))
 }

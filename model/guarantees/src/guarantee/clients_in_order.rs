@@ -20,18 +20,18 @@ impl Judge for ClientsInOrder {
     }
 
     fn step(&self, before: &dyn ClusterView, after: &dyn ClusterView, node: NodeId) -> bool {
-        let (held, now) = (before.node(node).records.len(), after.node(node));
-        let fresh = now.records.get(held..).unwrap_or_default();
+        let now = after.node(node);
+        let fresh = now.fresh_since(&before.node(node));
         let made = fresh.iter().filter_map(|it| it.entry()).filter(|it| it.dot.origin == node);
-        made.into_iter().all(|entry| is_newest(entry, now))
+        made.into_iter().all(|entry| is_newest(entry, now, after))
     }
 }
 
 /// Whether the author of an entry had seen no entry of a later request of the same client. An entry is
 /// also in order if the author had seen one of the same request, which it re-issues.
-fn is_newest(entry: &Entry, author: NodeView<'_>) -> bool {
+fn is_newest(entry: &Entry, author: NodeView<'_>, cluster: &dyn ClusterView) -> bool {
     let (request, seen) = (entry.request, &entry.context);
-    let mut earlier = author.entries().filter(|it| it.request.client == request.client);
-    !earlier.any(|it| seen.covers(it.dot) && it.request.number > request.number)
-        || author.entries().any(|it| it.request == request && seen.covers(it.dot))
+    let known = || cluster.known_entries(author).filter(|it| seen.covers(it.dot));
+    let mut earlier = known().filter(|it| it.request.client == request.client);
+    !earlier.any(|it| it.request.number > request.number) || known().any(|it| it.request == request)
 }

@@ -30,7 +30,7 @@ impl Judge for DeposedLeadersDoNotOverrule {
             return after.nodes().all(|(_, node)| keeps(node, after));
         }
         let (old, new) = (before.node(node), after.node(node));
-        let is_unchanged = old.records.len() == new.records.len() && old.synced == new.synced;
+        let is_unchanged = old.length() == new.length() && old.synced == new.synced;
         is_unchanged || keeps(new, after)
     }
 }
@@ -38,7 +38,10 @@ impl Judge for DeposedLeadersDoNotOverrule {
 fn keeps(node: NodeView<'_>, cluster: &dyn ClusterView) -> bool {
     let history = cluster.history();
     let promise = promise_of(node.records);
-    if node.entries().any(|it| history.epoch_of(it).is_some_and(|epoch| epoch > promise)) {
+    if cluster
+        .known_entries(node)
+        .any(|it| history.epoch_of(it).is_some_and(|epoch| epoch > promise))
+    {
         return false;
     }
     let shown = node.shown(cluster.decisions());
@@ -48,7 +51,8 @@ fn keeps(node: NodeView<'_>, cluster: &dyn ClusterView) -> bool {
 fn promise_of(records: &[Record]) -> Epoch {
     let promises = records.iter().filter_map(|record| match record {
         Record::Promise(epoch) => Some(*epoch),
-        Record::Identity(_) | Record::Entry(_) => None,
+        Record::Checkpoint(checkpoint) => Some(checkpoint.fold.promise()),
+        Record::Identity(_) | Record::Entry(_) | Record::State(_) => None,
     });
     promises.max().unwrap_or_default()
 }
@@ -60,8 +64,6 @@ fn overrules(visible: &Entry, node: NodeView<'_>, history: &History) -> bool {
     };
     !history.is_acknowledged(visible)
         && history.acknowledged().any(|(acked, newer)| {
-            acked.path == visible.path
-                && *newer > epoch
-                && node.synced_entries().any(|it| it.dot == acked.dot)
+            acked.path == visible.path && *newer > epoch && node.synced_vv().covers(acked.dot)
         })
 }

@@ -20,7 +20,8 @@ impl Judge for EffectBeatsCause {
     fn step(&self, before: &dyn ClusterView, after: &dyn ClusterView, node: NodeId) -> bool {
         let new = after.node(node);
         fresh_entries(&before.node(node), &new).all(|effect| {
-            let mut causes = new.entries().filter(|it| effect.context.covers(it.dot));
+            let known = after.known_entries(new);
+            let mut causes = known.filter(|it| effect.context.covers(it.dot));
             causes.all(|cause| effect.stamp > cause.stamp)
         })
     }

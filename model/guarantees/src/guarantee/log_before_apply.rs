@@ -1,6 +1,6 @@
 //! G3 log-before-apply.
 
-use steadfast_protocol::NodeId;
+use steadfast_protocol::{NodeId, Replica, first_index};
 
 use super::Judge;
 use crate::ClusterView;
@@ -10,7 +10,8 @@ pub(super) struct LogBeforeApply;
 
 impl Judge for LogBeforeApply {
     fn promise(&self) -> &'static str {
-        "a node's applied state is exactly the replay of its synced log, at every moment"
+        "a node's applied state is exactly the replay of its synced log, at every moment, and the \
+         heads are those of all entries that the log ever stood for, whether it still holds them or not"
     }
 
     fn outlives_rollback(&self) -> bool {
@@ -22,8 +23,22 @@ impl Judge for LogBeforeApply {
         let Some(replica) = new.replica else {
             return true;
         };
-        let is_unchanged =
-            old.synced == new.synced && old.replica.is_some_and(|it| it.files() == replica.files());
-        is_unchanged || *replica.files() == new.replayed(after.decisions())
+        let is_same = |it: &Replica| it.files() == replica.files() && it.fold() == replica.fold();
+        let is_unchanged = old.synced == new.synced
+            && first_index(old.records) == first_index(new.records)
+            && old.replica.is_some_and(is_same);
+        let is_replayed = || {
+            let replayed = new.replayed(after.decisions());
+            *replica.fold() == replayed && replica.files() == replayed.files()
+        };
+        // Heads do not depend on the entries that the log has dropped. After a rollback a dot names two
+        // entries, of which the history has only one.
+        let folded = || after.history().fold_of(replica.synced_vv(), after.decisions());
+        let is_folded = || {
+            !new.has_dropped_entries()
+                || !after.rolled_back().is_empty()
+                || folded().is_none_or(|it| it == *replica.files())
+        };
+        is_unchanged || (is_replayed() && is_folded())
     }
 }

@@ -1,6 +1,6 @@
 //! G8 no-gaps.
 
-use steadfast_protocol::{Entry, NodeId, Record, VersionVector};
+use steadfast_protocol::{Entry, NodeId, Record};
 
 use super::Judge;
 use crate::{ClusterView, NodeView};
@@ -26,20 +26,9 @@ impl Judge for NoGaps {
         let are_unique = |it: &[&Entry]| {
             it.iter().all(|it| reused.contains(it.dot.origin) || is_unique(it, after))
         };
-        fresh.is_empty() || (is_prefix_closed(new) && are_unique(&fresh))
+        let is_unchanged = fresh.is_empty() && !new.has_dropped_entries();
+        is_unchanged || (new.is_prefix_closed() && are_unique(&fresh))
     }
-}
-
-/// Whether each entry may follow those before it, so that every prefix that a crash may leave is closed
-/// as well.
-fn is_prefix_closed(node: NodeView<'_>) -> bool {
-    let mut held = VersionVector::default();
-    node.entries().all(|entry| {
-        let follows = entry.dot.sequence == held.sequence(entry.dot.origin).next();
-        let is_closed = follows && held.includes(&entry.context);
-        held.insert(entry.dot);
-        is_closed
-    })
 }
 
 /// Whether no node holds a different entry with the same dot.
@@ -54,9 +43,5 @@ pub(super) fn fresh_entries<'a>(
     before: &NodeView<'a>,
     after: &NodeView<'a>,
 ) -> impl Iterator<Item = &'a Entry> + use<'a> {
-    let fresh = after.records.get(before.records.len()..).unwrap_or_default();
-    fresh.iter().filter_map(|record| match record {
-        Record::Entry(entry) => Some(entry),
-        Record::Identity(_) | Record::Promise(_) => None,
-    })
+    after.fresh_since(before).iter().filter_map(Record::entry)
 }

@@ -49,7 +49,7 @@ fn is_again(fresh: &Entry, node: NodeId, cluster: &dyn ClusterView) -> bool {
     let is_same = |it: &&Entry| it.request == fresh.request && fresh.context.covers(it.dot);
     let is_renewed =
         |it: &Entry| fresh.replaces == [it.dot] && history.epoch_of(it) < history.epoch_of(fresh);
-    let mut known = cluster.node(node).entries().filter(is_same).peekable();
+    let mut known = cluster.known_entries(cluster.node(node)).filter(is_same).peekable();
     fresh.dot.origin == node && known.peek().is_some() && !known.any(is_renewed)
 }
 

@@ -29,8 +29,13 @@ impl Judge for OneLeaderPerEpoch {
     }
 }
 
-/// The nodes that have synced their promise of an epoch.
+/// The nodes that have synced their promise of an epoch. A checkpoint shows only the newest promise.
 fn promises(cluster: &dyn ClusterView, epoch: Epoch) -> impl Iterator<Item = NodeId> {
-    let has_promised = move |records: &[Record]| records.contains(&Record::Promise(epoch));
+    let is_promise = move |record: &Record| match record {
+        Record::Promise(promise) => *promise == epoch,
+        Record::Checkpoint(checkpoint) => checkpoint.fold.promise() >= epoch,
+        Record::Identity(_) | Record::Entry(_) | Record::State(_) => false,
+    };
+    let has_promised = move |records: &[Record]| records.iter().any(is_promise);
     cluster.ids().filter(move |it| has_promised(cluster.disk(*it).synced_records()))
 }

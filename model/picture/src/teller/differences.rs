@@ -2,7 +2,7 @@
 
 use steadfast_guarantees::NodeView;
 use steadfast_node::ContentCopy;
-use steadfast_protocol::{NodeId, Record, Role as Doing};
+use steadfast_protocol::{NodeId, Record, Role as Doing, first_index};
 
 use super::{Teller, dot_of};
 use crate::story::{Change, NodeFacts, Role};
@@ -129,6 +129,11 @@ impl Teller {
         is: &NodeView<'_>,
         changes: &mut Vec<Change>,
     ) {
+        if first_index(was.records) < first_index(is.records) {
+            let records = is.records.iter().map(words::record).collect();
+            changes.push(Change::Trimmed { node, records });
+            return;
+        }
         let is_restarted = was.replica.is_some() != is.replica.is_some();
         let common = match is_restarted || is.records.len() < was.records.len() {
             true => was.records.iter().zip(is.records).take_while(|(old, new)| old == new).count(),

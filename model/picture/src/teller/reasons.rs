@@ -98,12 +98,7 @@ impl Teller {
 
 /// The entries that a node logged in a step.
 fn fresh<'a>(before: &NodeView<'a>, after: &NodeView<'a>) -> Vec<&'a Entry> {
-    let fresh = after.records.get(before.records.len()..).unwrap_or_default();
-    let entries = fresh.iter().filter_map(|it| match it {
-        Record::Entry(entry) => Some(entry),
-        _ => None,
-    });
-    entries.collect()
+    after.fresh_since(before).iter().filter_map(Record::entry).collect()
 }
 
 fn listed(nodes: &[NodeId]) -> String {

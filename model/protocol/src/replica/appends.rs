@@ -1,9 +1,10 @@
 //! Replication: Appends, Acks and heartbeats.
 
 use super::role::Flow;
+use super::trims::News;
 use super::{Leadership, Progress, Replica, Role, Turn};
 use crate::parameters::Room;
-use crate::{Ack, Append, Digest, Entry, Message, NodeId, Payload, VersionVector};
+use crate::{Ack, Append, Entry, Fold, Message, NodeId, Payload, VersionVector};
 
 impl Replica {
     /// A tick: a leader sends heartbeats. Where messages can be lost, it sends unacknowledged entries again,
@@ -42,21 +43,17 @@ impl Replica {
         if turn.decisions.is_heard(append) {
             self.hear_leader(from, turn);
         }
-        self.learn(promise, &append.entries, turn);
-        let (entries, payloads) = self.offer(&append.vv, turn);
+        self.learn(promise, (&append.entries, append.state.as_ref()), turn);
+        let (News { entries, state }, payloads) = self.offer(&append.vv, turn);
         let vv = *self.log.vv();
-        let (epoch, tag, digest) = (append.epoch, append.tag, self.digest(&vv));
-        let ack = Ack { epoch, tag, vv, digest, entries, payloads };
+        let (epoch, tag, digest) = (append.epoch, append.tag, self.log.fold().digest());
+        let ack = Ack { epoch, tag, vv, digest, entries, state, payloads };
         self.hold_message(from, Message::Ack(ack), turn);
     }
 
     /// The next entries for a leader or candidate that has `known`. Where a session loses no message, a
     /// follower offers no entry twice, and at most a window of them is under way.
-    pub(super) fn offer(
-        &mut self,
-        known: &VersionVector,
-        turn: &Turn<'_>,
-    ) -> (Vec<Entry>, Vec<Payload>) {
+    pub(super) fn offer(&mut self, known: &VersionVector, turn: &Turn<'_>) -> (News, Vec<Payload>) {
         let limits = self.parameters.limits;
         let mut offered = *known;
         if let Role::Follower(following) = &self.role
@@ -65,15 +62,16 @@ impl Replica {
             offered.merge(&following.offered);
         }
         if turn.decisions.under_way(&offered, known) >= limits.window.get().into() {
-            return (Vec::new(), Vec::new());
+            return (News::default(), Vec::new());
         }
-        let entries = self.batch(&offered, self.log.vv(), turn, |_| true);
-        let payloads = self.payloads_of(&entries, &offered);
+        // The message is held until everything logged is synced.
+        let news = self.news(&offered, self.log.fold(), turn, |_| true);
+        let payloads = self.payloads_of(news.all(), &offered);
         if let Role::Follower(following) = &mut self.role {
-            entries.iter().for_each(|entry| offered.insert(entry.dot));
+            news.add_to(&mut offered);
             following.offered = offered;
         }
-        (entries, payloads)
+        (news, payloads)
     }
 
     /// Counts the copies of a follower, and logs its entries that the leader lacks.
@@ -88,8 +86,8 @@ impl Replica {
         {
             leadership.heard.insert(from);
         }
-        let is_new = self.learn(None, &ack.entries, turn);
-        if self.asks_for_more(&ack.entries, is_new) {
+        let is_new = self.learn(None, (&ack.entries, ack.state.as_ref()), turn);
+        if self.asks_for_more(ack.state.is_some() || !ack.entries.is_empty(), is_new) {
             self.ask_for_more(from, &ack.vv, turn);
         }
         self.confirm_reads(from, ack, turn);
@@ -113,8 +111,8 @@ impl Replica {
     /// Whether this node asks for further entries after a message that brought some. Where a message can
     /// arrive twice, it asks only if an entry was new: otherwise it would ask once for each copy, and the
     /// answers would multiply.
-    pub(super) fn asks_for_more(&self, entries: &[Entry], is_new: bool) -> bool {
-        is_new || (!entries.is_empty() && !self.parameters.retransmits)
+    pub(super) fn asks_for_more(&self, brings_news: bool, is_new: bool) -> bool {
+        is_new || (brings_news && !self.parameters.retransmits)
     }
 
     /// Notes that a peer has synced `vv` in this epoch.
@@ -142,8 +140,8 @@ impl Replica {
         }
         self.acknowledge_writes(turn);
         for peer in self.linked_set().iter() {
-            while let Some(entries) = self.next_entries(peer, turn) {
-                self.send_entries(peer, entries, turn);
+            while let Some(news) = self.next_news(peer, turn) {
+                self.send_news(peer, news, turn);
             }
             let synced = self.synced;
             let prompts = self.progress(peer).and_then(|it| it.prompts_at);
@@ -153,42 +151,42 @@ impl Replica {
         }
     }
 
-    /// The synced entries to send to a peer next; `None` if it lacks none or must acknowledge others
-    /// first.
-    fn next_entries(&self, peer: NodeId, turn: &Turn<'_>) -> Option<Vec<Entry>> {
+    /// The synced entries to send to a peer next, or state; `None` if it lacks none or must acknowledge
+    /// others first.
+    fn next_news(&self, peer: NodeId, turn: &Turn<'_>) -> Option<News> {
         let Role::Leader(Leadership { peers, .. }) = &self.role else {
             return None;
         };
         let progress = &peers[peer.index()];
         // The first condition is for speed only: the batch would be empty.
-        if progress.sent.includes(&self.synced_vv)
+        if progress.sent.includes(self.synced_vv())
             || !progress.is_open(self.parameters.limits, turn.decisions)
         {
             return None;
         }
         let is_sent = |entry: &Entry| turn.decisions.forwards(entry, self.id());
-        let entries = self.batch(&progress.sent, &self.synced_vv, turn, is_sent);
+        let news = self.news(&progress.sent, &self.fold, turn, is_sent);
         // Only a twin whose `forwards` leaves all entries out gets none here.
-        (!entries.is_empty()).then_some(entries)
+        (!news.is_empty()).then_some(news)
     }
 
     /// Sends a peer an Append with the next entries, or with none if there are none to send.
     pub(super) fn send_append(&mut self, peer: NodeId, turn: &mut Turn<'_>) {
-        let entries = self.next_entries(peer, turn).unwrap_or_default();
-        self.send_entries(peer, entries, turn);
+        let news = self.next_news(peer, turn).unwrap_or_default();
+        self.send_news(peer, news, turn);
     }
 
-    fn send_entries(&mut self, peer: NodeId, entries: Vec<Entry>, turn: &mut Turn<'_>) {
+    fn send_news(&mut self, peer: NodeId, news: News, turn: &mut Turn<'_>) {
         let Role::Leader(leadership) = &self.role else {
             return;
         };
         let tag = leadership.tag;
         let mut sent = leadership.peers[peer.index()].sent;
-        let payloads = self.payloads_of(&entries, &sent);
-        entries.iter().for_each(|entry| sent.insert(entry.dot));
-        let (epoch, vv, synced) = (self.promise(), self.synced_vv, self.synced);
-        let digest = self.digest(&vv);
-        let append = Append { epoch, tag, entries, vv, digest, payloads };
+        let payloads = self.payloads_of(news.all(), &sent);
+        news.add_to(&mut sent);
+        let (epoch, vv, synced) = (self.promise(), *self.synced_vv(), self.synced);
+        let (digest, News { entries, state }) = (self.fold.digest(), news);
+        let append = Append { epoch, tag, entries, state, vv, digest, payloads };
         self.send(peer, Message::Append(append), turn);
         if let Some(progress) = self.progress(peer) {
             progress.sent = sent;
@@ -199,23 +197,23 @@ impl Replica {
         }
     }
 
-    /// The digest of the logged entries that `vv` covers. This node has logged all of them.
-    pub(super) fn digest(&self, vv: &VersionVector) -> Digest {
-        self.log.digest(vv).unwrap_or_default()
-    }
-
-    /// The first of the logged entries that `limit` covers and `known` does not, in sending order, as
-    /// many as fit into one message.
-    fn batch(
+    /// The first of the entries of `fold` that `known` does not cover, in sending order, so many as fit into
+    /// one message; state, if this node has dropped some of them. `fold` is that of the synced records, or
+    /// of all.
+    fn news(
         &self,
         known: &VersionVector,
-        limit: &VersionVector,
+        fold: &Fold,
         turn: &Turn<'_>,
         is_sent: impl Fn(&Entry) -> bool,
-    ) -> Vec<Entry> {
+    ) -> News {
+        if self.has_dropped(known) {
+            return Self::state_since(fold, known, turn);
+        }
         let mut room = Room::new(self.parameters.limits);
         let goes_first = |one: &Entry, other: &Entry| turn.decisions.goes_first(one, other);
-        let lacking = self.log.between(known, limit, goes_first).filter(|it| is_sent(it));
-        lacking.take_while(|it| room.reserve(it)).cloned().collect()
+        let lacking = self.log.between(known, fold.vv(), goes_first).filter(|it| is_sent(it));
+        let entries = lacking.take_while(|it| room.reserve(it)).cloned().collect();
+        News { entries, state: None }
     }
 }

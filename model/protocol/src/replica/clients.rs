@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{PendingWrite, Replica, Role, Turn};
 use crate::{
     Base, Change, Dot, Effect, Entry, EntryBody, Intent, NodeId, Outcome, Path, Record, Refusal,
-    RequestId, Sealed, Stamp, VersionVector, WriteRequest, Writing,
+    RequestId, Sealed, Sequence, Stamp, VersionVector, WriteDigest, WriteRequest, Writing, Written,
 };
 
 impl Replica {
@@ -15,8 +15,8 @@ impl Replica {
             return self.answer(write.request, Outcome::Refused(refusal), turn);
         }
         let known = self.log.written_by(write.request);
-        match known.filter(|_| turn.decisions.recognises_retries()).cloned() {
-            Some(entry) => self.on_retry(&write, &entry, turn),
+        match known.filter(|_| turn.decisions.recognises_retries()).copied() {
+            Some(written) => self.on_retry(&write, &written, turn),
             None => self.on_first_try(&write, turn),
         }
     }
@@ -40,28 +40,38 @@ impl Replica {
     /// Handles a request whose id belongs to a logged entry. If that entry is a different write, the client
     /// has used the id twice, and the leader refuses. It does not compare the base, because an entry does
     /// not record whether its author named one.
-    fn on_retry(&mut self, write: &WriteRequest, entry: &Entry, turn: &mut Turn<'_>) {
-        let (request, dot) = (write.request, entry.dot);
-        if !self.is_made_by(write, entry) && turn.decisions.compares_retries() {
+    fn on_retry(&mut self, write: &WriteRequest, written: &Written, turn: &mut Turn<'_>) {
+        let (request, dot) = (write.request, written.dot);
+        if !self.is_made_by(write, written) && turn.decisions.compares_retries() {
             let refusal = Refusal::RequestReused { dot };
             return self.answer(request, Outcome::Refused(refusal), turn);
         }
-        if !turn.decisions.renews(entry.stamp.fence, self.promise()) {
+        if !turn.decisions.renews(written.stamp.fence, self.promise()) {
             return self.await_copies(request, dot, turn);
         }
-        match self.renew(entry, turn) {
+        match self.renew(write, dot, turn) {
             Ok(entry) => self.accept(entry, turn),
             Err(refusal) => self.refuse(write, refusal, turn),
         }
     }
 
-    fn is_made_by(&self, write: &WriteRequest, entry: &Entry) -> bool {
+    fn is_made_by(&self, write: &WriteRequest, written: &Written) -> bool {
         let change = match &write.intent {
-            Intent::Put(content) => Some(Change::Put(content.clone())),
-            Intent::Delete => Some(Change::Delete),
-            Intent::Restore(dot) => self.log.entry(*dot).map(|it| it.change.clone()),
+            Intent::Put(content) => Change::Put(content.clone()),
+            Intent::Delete => Change::Delete,
+            // The version that the write restored may be gone from the log.
+            Intent::Restore(dot) => match self.log.entry(*dot) {
+                Some(restored) => restored.change.clone(),
+                None => return self.has_lost_sight_of(*dot),
+            },
         };
-        entry.path == write.path && change.as_ref() == Some(&entry.change)
+        WriteDigest::of(&write.path, &change) == written.write
+    }
+
+    /// Whether the log has dropped an entry, or never held it because state stood for it. Such a version
+    /// was replaced, and its path is not known any more.
+    fn has_lost_sight_of(&self, dot: Dot) -> bool {
+        dot.sequence > Sequence(0) && self.log.floor().covers(dot) && self.log.entry(dot).is_none()
     }
 
     /// Refuses a write. A refusal that reveals the state of a file is an observation like a read, and waits
@@ -93,7 +103,7 @@ impl Replica {
     }
 
     fn make_entry(&self, write: &WriteRequest, turn: &Turn<'_>) -> Result<Entry, Refusal> {
-        let writing = self.writing(self.logged_files.heads(&write.path));
+        let writing = self.writing(self.log.files().heads(&write.path));
         let mut replaces = self.base_of(write, &writing, turn)?;
         let change = self.change_of(write, &writing, &mut replaces)?;
         replaces.sort_unstable();
@@ -103,13 +113,14 @@ impl Replica {
 
     /// Re-issues an entry of an older leader under this leader's epoch: a new entry that replaces it, with
     /// the same change. Refuses if the old entry is no longer visible.
-    fn renew(&self, entry: &Entry, turn: &Turn<'_>) -> Result<Entry, Refusal> {
-        let heads = self.logged_files.heads(&entry.path);
-        if heads.first() != Some(entry) {
-            return Err(Refusal::Overtaken { dot: entry.dot, path: entry.path.clone() });
-        }
-        let (request, replaces, change) = (entry.request, vec![entry.dot], entry.change.clone());
-        self.entry_of(request, &entry.path, replaces, change, &self.writing(heads), turn)
+    fn renew(&self, write: &WriteRequest, dot: Dot, turn: &Turn<'_>) -> Result<Entry, Refusal> {
+        let (request, path) = (write.request, &write.path);
+        let heads = self.log.files().heads(path);
+        let Some(entry) = heads.first().filter(|head| head.dot == dot) else {
+            return Err(Refusal::Overtaken { dot, path: path.clone() });
+        };
+        let change = entry.change.clone();
+        self.entry_of(request, path, vec![dot], change, &self.writing(heads), turn)
     }
 
     fn writing<'a>(&self, heads: &'a [Entry]) -> Writing<'a> {
@@ -145,7 +156,7 @@ impl Replica {
                 origin,
             },
             context: *self.log.vv(),
-            context_digest: self.digest(self.log.vv()),
+            context_digest: self.log.fold().digest(),
             replaces,
             path: path.clone(),
             change,
@@ -164,7 +175,8 @@ impl Replica {
             Base::Visible => return Ok(turn.decisions.overwritten(writing)),
             Base::Named(named) => named,
         };
-        let is_known = |dot: Dot| self.log.entry(dot).is_some_and(|it| it.path == write.path);
+        let is_of_path = |dot| self.log.entry(dot).is_some_and(|it| it.path == write.path);
+        let is_known = |dot| is_of_path(dot) || self.has_lost_sight_of(dot);
         match named.iter().find(|dot| !is_known(**dot)) {
             Some(dot) => Err(Refusal::UnknownVersion { dot: *dot, path: write.path.clone() }),
             None => Ok(named.clone()),
@@ -201,7 +213,7 @@ impl Replica {
     // Ensures: G1, because the leader counts only synced copies, and requires W of them.
     pub(super) fn acknowledge_writes(&mut self, turn: &mut Turn<'_>) {
         let (settings, id) = (self.settings(), self.id());
-        let own = *turn.decisions.own_copy(&self.synced_vv, self.log.vv());
+        let own = *turn.decisions.own_copy(self.synced_vv(), self.log.vv());
         let Role::Leader(leadership) = &mut self.role else {
             return;
         };

@@ -119,7 +119,7 @@ impl Replica {
     /// answers arrive while followers store large contents.
     // Ensures: G10, because a node logs no entry whose content it has not stored.
     pub(super) fn must_wait(&self, from: NodeId, message: &SealedMessage, turn: &Turn<'_>) -> bool {
-        !message.entries().is_empty()
+        message.brings_news()
             && turn.decisions.waits_for_content()
             && (self.contents.waiting.iter().any(|waiting| waiting.from == from)
                 || !self.contents.missing(message.entries(), &self.log).is_empty())

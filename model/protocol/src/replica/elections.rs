@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::trims::News;
 use super::{Ballot, Leadership, Progress, Replica, Role, Turn};
 use crate::{
     Effect, Epoch, LogIndex, Message, NodeId, NodeSet, Outcome, Record, Refusal, Reject, Tag, Vote,
@@ -61,7 +62,7 @@ impl Replica {
             return;
         }
         let vv = *self.log.vv();
-        let request = VoteRequest { epoch: self.promise(), vv, digest: self.digest(&vv) };
+        let request = VoteRequest { epoch: self.promise(), vv, digest: self.log.fold().digest() };
         self.hold_message(peer, Message::VoteRequest(request), turn);
     }
 
@@ -82,10 +83,10 @@ impl Replica {
                 self.append(vec![Record::Promise(request.epoch)], turn);
             }
         }
-        let (entries, payloads) = self.offer(&request.vv, turn);
+        let (News { entries, state }, payloads) = self.offer(&request.vv, turn);
         let vv = *self.log.vv();
-        let digest = self.digest(&vv);
-        let vote = Vote { epoch: request.epoch, vv, digest, entries, payloads };
+        let digest = self.log.fold().digest();
+        let vote = Vote { epoch: request.epoch, vv, digest, entries, state, payloads };
         self.hold_message(from, Message::Vote(vote), turn);
     }
 
@@ -95,7 +96,8 @@ impl Replica {
         if !counts || matches!(self.role, Role::Follower(_) | Role::PreCandidate(_)) {
             return;
         }
-        let is_new = turn.decisions.learns_from_votes() && self.learn(None, &vote.entries, turn);
+        let is_new = turn.decisions.learns_from_votes()
+            && self.learn(None, (&vote.entries, vote.state.as_ref()), turn);
         let counts_at = self.log.length();
         match &mut self.role {
             Role::Candidate(ballots) => {
@@ -105,7 +107,7 @@ impl Replica {
             }
             _ => self.note_progress(from, &vote.vv, turn),
         }
-        if self.asks_for_more(&vote.entries, is_new) {
+        if self.asks_for_more(vote.state.is_some() || !vote.entries.is_empty(), is_new) {
             self.ask_for_more(from, &vote.vv, turn);
         }
         self.maybe_lead(turn);
@@ -121,7 +123,7 @@ impl Replica {
         };
         let counts = |it: &&Ballot| {
             turn.decisions.may_leave(it.counts_at, self.synced)
-                && turn.decisions.has_learned(&self.synced_vv, self.log.vv(), &it.vv)
+                && turn.decisions.has_learned(self.synced_vv(), self.log.vv(), &it.vv)
         };
         let voters = ballots.iter().filter(counts).map(|ballot| ballot.voter).collect();
         if self.settings().elects(voters) {
@@ -130,7 +132,7 @@ impl Replica {
     }
 
     fn become_leader(&mut self, turn: &mut Turn<'_>) {
-        let base = self.synced_vv;
+        let base = *self.synced_vv();
         let mut peers = vec![Progress::taken_to_hold(&base); usize::from(self.nodes())];
         let mut heard = NodeSet::default();
         if let Role::Candidate(ballots) = &self.role {

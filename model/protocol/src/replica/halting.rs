@@ -5,7 +5,9 @@
 //! the reason, so that no two nodes go on with different versions under equal vectors.
 
 use super::{Replica, Turn};
-use crate::{Entry, Halt, Input, Message, NodeId, Outcome, Refusal, RequestId};
+use crate::{
+    Dot, Entry, Halt, Input, Message, NodeId, Outcome, Refusal, RequestId, State, VersionVector,
+};
 
 impl Replica {
     /// The reason to halt that a message proves, if it proves one.
@@ -45,8 +47,29 @@ impl Replica {
         if let Some(entry) = message.entries().iter().find(has_other_context) {
             return Some(Halt::EntriesDiffer { peer, vv: entry.context });
         }
+        if let Some(state) = message.state()
+            && let Some(halt) = self.contradicting_state(peer, state, turn)
+        {
+            return Some(halt);
+        }
         let expected = held.digest(&vv)?;
         turn.decisions.digests_differ(digest, expected).then_some(Halt::EntriesDiffer { peer, vv })
+    }
+
+    /// A state tells the digest of the entries of each origin by itself.
+    fn contradicting_state(&self, peer: NodeId, state: &State, turn: &Turn<'_>) -> Option<Halt> {
+        let alone = |origin| {
+            let mut vv = VersionVector::default();
+            vv.insert(Dot { origin, sequence: state.vv.sequence(origin) });
+            vv
+        };
+        let differs = |origin: &NodeId| {
+            let expected = self.log.digest(&alone(*origin));
+            let received = state.digests.of(*origin);
+            expected.is_some_and(|it| turn.decisions.digests_differ(received, it))
+        };
+        let other = NodeId::all(self.nodes()).find(differs)?;
+        Some(Halt::EntriesDiffer { peer, vv: alone(other) })
     }
 
     /// Halts: drops all held output, and from now on only refuses clients.

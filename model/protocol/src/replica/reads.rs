@@ -13,8 +13,8 @@ impl Replica {
             // Ensures: G6, because the files are the fold of synced entries.
             Consistency::Stale => {
                 let version = match turn.decisions.reads_unsynced() {
-                    true => self.log.heads_of(&read.path).into_iter().next(),
-                    false => self.files.visible(&read.path).cloned(),
+                    true => self.log.files().visible(&read.path).cloned(),
+                    false => self.files().visible(&read.path).cloned(),
                 };
                 self.answer(read.request, Outcome::Value { version, stale: true }, turn);
             }
@@ -30,9 +30,9 @@ impl Replica {
             let refusal = Refusal::NotLeader { leader: self.leader_hint() };
             return self.answer(read.request, Outcome::Refused(refusal), turn);
         }
-        let version = self.files.visible(&read.path).cloned();
+        let version = self.files().visible(&read.path).cloned();
         let outcome = Outcome::Value { version, stale: false };
-        self.answer_once_confirmed(read.request, read.path, outcome, self.synced_vv, turn);
+        self.answer_once_confirmed(read.request, read.path, outcome, *self.synced_vv(), turn);
     }
 
     /// Answers a request with `outcome`, which is true at this moment, once W nodes have confirmed that
@@ -89,7 +89,7 @@ impl Replica {
     }
 
     pub(super) fn answer_reads(&mut self, turn: &mut Turn<'_>) {
-        let (settings, synced) = (self.settings(), self.synced_vv);
+        let (settings, synced) = (self.settings(), *self.synced_vv());
         let Role::Leader(leadership) = &mut self.role else {
             return;
         };
@@ -103,7 +103,7 @@ impl Replica {
         leadership.reads = waiting;
         let done: Vec<PendingRead> = done;
         for read in done {
-            let now = self.files.visible(&read.path);
+            let now = self.files().visible(&read.path);
             let outcome = match read.outcome {
                 Outcome::Value { version, stale } => {
                     let version = turn.decisions.read_value(version.as_ref(), now).cloned();

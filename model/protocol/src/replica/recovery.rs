@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Contents, LoggedFiles, Replica, Role};
+use super::{Contents, Replica, Role, Shown};
+use crate::state::check_heads;
 use crate::{
-    ContentId, Decisions, Files, Identity, Log, LogIndex, Parameters, Record, RecoverError,
-    VersionVector,
+    ContentId, Decisions, Entry, Identity, Log, LogIndex, Parameters, Record, RecoverError,
+    first_index,
 };
 
 impl Replica {
@@ -13,7 +14,8 @@ impl Replica {
     /// follower without sessions.
     ///
     /// The replica takes all `records` as synced, so the driver syncs the log before it calls this. The
-    /// log of a new node holds its identity and nothing else.
+    /// log of a new node holds its identity and nothing else; that of a node that has trimmed it begins with
+    /// its newest checkpoint.
     ///
     /// # Errors
     /// The log belongs to another node or to a cluster with other settings, or no node could have written
@@ -28,30 +30,25 @@ impl Replica {
     ) -> Result<Replica, RecoverError> {
         check_identity(identity, records)?;
         let mut log = Log::default();
-        let mut files = Files::default();
-        let mut synced_vv = VersionVector::default();
-        for (index, record) in (1..).map(LogIndex).zip(records) {
+        for (index, record) in (first_index(records).0..).map(LogIndex).zip(records) {
             check_record(index, record, &log, identity, decisions)?;
-            log.push(record);
-            if let Record::Entry(entry) = record {
-                synced_vv.insert(entry.dot);
-                if decisions.replays() {
-                    files.apply(entry, decisions);
-                }
-            }
+            log.push(record, decisions);
         }
         if !decisions.recovers_requests() {
             log.forget_requests();
         }
+        if !decisions.replays() {
+            log.forget_files();
+        }
+        let fold = log.fold().clone();
         Ok(Replica {
             identity,
             parameters,
             synced: log.length(),
-            applied: log.length(),
-            synced_vv,
+            shown: Shown(fold.files().clone()),
+            fold,
             tail: Vec::new(),
-            logged_files: LoggedFiles(files.clone()),
-            files,
+            trimming: None,
             sequence: decisions.recovered_sequence(log.sequence(identity.node)),
             role: Role::default(),
             sessions: vec![None; usize::from(identity.settings.nodes())],
@@ -64,12 +61,10 @@ impl Replica {
 }
 
 fn check_identity(expected: Identity, records: &[Record]) -> Result<(), RecoverError> {
-    match records.first() {
-        Some(Record::Identity(found)) if *found == expected => Ok(()),
-        Some(Record::Identity(found)) => {
-            Err(RecoverError::OtherIdentity { found: *found, expected })
-        }
-        _ => Err(RecoverError::NoIdentity),
+    let found = records.first().and_then(Record::identity).ok_or(RecoverError::NoIdentity)?;
+    match found == expected {
+        true => Ok(()),
+        false => Err(RecoverError::OtherIdentity { found, expected }),
     }
 }
 
@@ -80,11 +75,21 @@ fn check_record(
     identity: Identity,
     decisions: &dyn Decisions,
 ) -> Result<(), RecoverError> {
+    let nodes = identity.settings.nodes();
     let follows = match record {
         Record::Identity(_) => index == LogIndex(1),
+        Record::Checkpoint(checkpoint) if log.length() == LogIndex(0) => {
+            let heads: Vec<Entry> = checkpoint.fold.heads().cloned().collect();
+            let checked = check_heads(&heads, checkpoint.fold.vv(), nodes);
+            return checked.map_err(|why| RecoverError::Checkpoint { why });
+        }
+        Record::Checkpoint(_) => false,
+        Record::State(state) => {
+            state.check(nodes).is_ok() && decisions.can_join(&state.since, log.vv())
+        }
         Record::Promise(_) => true,
         Record::Entry(entry) => {
-            let is_member = entry.dot.origin.0 < identity.settings.nodes();
+            let is_member = entry.dot.origin.0 < nodes;
             let is_other = |held| decisions.context_differs(entry.context_digest, held);
             is_member
                 && decisions.closes_no_gap(entry, log.vv())

@@ -4,9 +4,9 @@ use std::collections::{BTreeSet, VecDeque};
 
 use steadfast_node::{ContentCopy, Node, NodeStorage, Output};
 use steadfast_protocol::{
-    Base, Consistency, Content, ContentId, Entry, Identity, Input, Intent, LogIndex, Message,
-    NodeId, Outcome, Parameters, Path, Payload, ReadRequest, Record, Replica, RequestId, SessionId,
-    Settings, Steadfast, WriteRequest,
+    Base, Checkpoint, Consistency, Content, ContentId, Entry, Identity, Input, Intent, LogIndex,
+    Message, NodeId, Outcome, Parameters, Path, Payload, ReadRequest, Record, Replica, RequestId,
+    Sealed, SessionId, Settings, Steadfast, WriteRequest, last_index,
 };
 
 /// Storage in memory. Every received payload becomes a good content.
@@ -14,6 +14,8 @@ use steadfast_protocol::{
 pub(crate) struct Memory {
     pub(crate) records: Vec<Record>,
     pub(crate) synced: usize,
+    /// Whether a checkpoint was written of which the node has not heard.
+    has_checkpoint: bool,
     received: VecDeque<ContentId>,
     pub(crate) contents: BTreeSet<ContentId>,
 }
@@ -29,6 +31,14 @@ impl NodeStorage for Memory {
 
     fn append(&mut self, records: Vec<Record>) {
         self.records.extend(records);
+    }
+
+    fn checkpoint(&mut self, checkpoint: Sealed<Checkpoint>) {
+        let unsynced = last_index(&self.records).0 - checkpoint.length.0;
+        let unsynced = usize::try_from(unsynced).expect("a short log");
+        self.records.drain(..self.records.len() - unsynced);
+        self.records.insert(0, Record::Checkpoint(checkpoint));
+        self.has_checkpoint = true;
     }
 
     fn copy(&self, content: ContentId) -> ContentCopy {
@@ -124,9 +134,13 @@ impl Cluster {
         let syncs = self.syncs;
         let storage = self.nodes[node.index()].storage_mut();
         let mut news = Vec::new();
-        if syncs && storage.synced < storage.records.len() {
-            storage.synced = storage.records.len();
+        let last = last_index(&storage.records);
+        if syncs && storage.synced() < last {
+            storage.synced = usize::try_from(last.0).expect("a short log");
             news.push(Input::Synced(storage.synced()));
+        }
+        if std::mem::take(&mut storage.has_checkpoint) {
+            news.push(Input::Checkpointed);
         }
         while let Some(content) = storage.received.pop_front() {
             storage.contents.insert(content);
@@ -145,6 +159,12 @@ impl Cluster {
 
     pub(crate) fn elect(&mut self, node: u8) {
         self.queue_input(NodeId(node), Input::ElectionTimeout);
+        self.run();
+    }
+
+    /// Trims the log of a node.
+    pub(crate) fn trim(&mut self, node: u8) {
+        self.queue_input(NodeId(node), Input::Trim);
         self.run();
     }
 

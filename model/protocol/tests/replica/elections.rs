@@ -183,8 +183,15 @@ fn a_follower_that_waits_for_a_content_hears_its_leader() {
     let epoch = Epoch { round: Round(1), node: origin };
     let digest = Digest::default().then(&entry);
     let (tag, entries, payloads) = (Tag(0), vec![entry], Vec::new());
-    let message =
-        Sealed::new(Message::Append(Append { epoch, tag, entries, vv, digest, payloads }));
+    let message = Sealed::new(Message::Append(Append {
+        epoch,
+        tag,
+        entries,
+        state: None,
+        vv,
+        digest,
+        payloads,
+    }));
     let session = cluster.replica(1).session(origin).expect("linked");
     let packet = steadfast_protocol::Packet { session, message };
     cluster.queue_input(NodeId(1), Input::Receive { from: origin, packet });
@@ -478,7 +485,7 @@ fn a_candidate_keeps_one_ballot_of_each_voter_in_the_order_of_their_ids() {
     for voter in [3, 3, 1] {
         let (vv, digest) = (VersionVector::default(), Digest::default());
         let (entries, payloads) = (Vec::new(), Vec::new());
-        let vote = Message::Vote(Vote { epoch, vv, digest, entries, payloads });
+        let vote = Message::Vote(Vote { epoch, vv, digest, entries, state: None, payloads });
         let packet = Packet { session: SessionId(1), message: Sealed::new(vote) };
         hear(&mut cluster, 0, Input::Receive { from: NodeId(voter), packet });
     }
@@ -496,7 +503,7 @@ fn a_vote_shows_the_leader_which_entries_the_voter_has() {
     let late = Input::Receive { from: NodeId(2), packet };
     let (epoch, vv) = (cluster.replica(0).promise(), VersionVector::default());
     let (digest, entries, payloads) = (Digest::default(), Vec::new(), Vec::new());
-    let vote = Message::Vote(Vote { epoch, vv, digest, entries, payloads });
+    let vote = Message::Vote(Vote { epoch, vv, digest, entries, state: None, payloads });
     hear(&mut cluster, 0, from_node_1(vote));
     let acked = |cluster: &Cluster, node: usize| match cluster.replica(0).role() {
         Role::Leader(leadership) => leadership.peers[node].acked,

@@ -179,7 +179,7 @@ fn heartbeats(cluster: &mut Cluster, count: usize) {
         let session = cluster.replica(1).session(LEADER).expect("they are linked");
         let digest = Digest::default();
         let (tag, entries, payloads) = (Tag::default(), Vec::new(), Vec::new());
-        let append = Append { epoch, tag, entries, vv, digest, payloads };
+        let append = Append { epoch, tag, entries, state: None, vv, digest, payloads };
         let packet = Packet { session, message: Sealed::new(Message::Append(append)) };
         cluster.queue_input(NodeId(1), Input::Receive { from: LEADER, packet });
         cluster.run();
@@ -249,7 +249,7 @@ fn acked(
 ) -> Input {
     let digest = held.digest(&vv).expect("the peer holds what it acknowledges");
     let (tag, payloads) = (Tag::default(), Vec::new());
-    let ack = Ack { epoch, tag, vv, digest, entries, payloads };
+    let ack = Ack { epoch, tag, vv, digest, entries, state: None, payloads };
     let packet = Packet { session, message: Sealed::new(Message::Ack(ack)) };
     Input::Receive { from: NodeId(1), packet }
 }
@@ -501,7 +501,8 @@ fn a_new_leader_sends_no_entries_that_all_nodes_hold() {
 /// A Vote of node 1, which holds this log, that reaches the candidate in the first session.
 fn voted(held: &Log, epoch: Epoch, vv: VersionVector, entries: Vec<Entry>) -> Input {
     let digest = held.digest(&vv).expect("the peer holds what it votes with");
-    let vote = Message::Vote(Vote { epoch, vv, digest, entries, payloads: Vec::new() });
+    let vote =
+        Message::Vote(Vote { epoch, vv, digest, entries, state: None, payloads: Vec::new() });
     let packet = Packet { session: SessionId(1), message: Sealed::new(vote) };
     Input::Receive { from: NodeId(1), packet }
 }

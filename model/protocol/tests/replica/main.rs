@@ -5,3 +5,4 @@ mod elections;
 mod flow;
 mod requests;
 mod stories;
+mod trims;

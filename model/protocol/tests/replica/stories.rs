@@ -3,9 +3,9 @@
 use steadfast_node::NodeStorage;
 use steadfast_protocol::{
     Append, Base, Change, Consistency, Content, ContentId, ContentReply, Counter, Digest, Dot,
-    Effect, Entry, EntryBody, Epoch, Identity, Input, Intent, Message, NodeId, Outcome, Packet,
-    Parameters, Path, Payload, Record, RecoverError, Refusal, Replica, RequestId, Round, Sealed,
-    Sequence, SessionId, Settings, Stamp, Steadfast, Tag, VersionVector,
+    Effect, Entry, EntryBody, Epoch, Identity, Input, Intent, Log, Message, NodeId, Outcome,
+    Packet, Parameters, Path, Payload, Record, RecoverError, Refusal, Replica, RequestId, Round,
+    Sealed, Sequence, SessionId, Settings, Stamp, Steadfast, Tag, VersionVector,
 };
 
 use crate::cluster::{Cluster, text};
@@ -214,8 +214,17 @@ fn heads_computed_entry_by_entry_equal_those_computed_from_the_whole_log() {
     cluster.put(1, 3, "a");
     for replica in cluster.replicas() {
         let path = Path::new("a");
-        assert_eq!(replica.log().heads_of(&path), replica.files().heads(&path));
+        assert_eq!(heads_of(replica.log(), &path), replica.files().heads(&path));
     }
+}
+
+/// The heads of a path, highest stamp first, computed from a whole log.
+fn heads_of(log: &Log, path: &Path) -> Vec<Entry> {
+    let of_path: Vec<&Entry> = log.entries().filter(|it| it.path == *path).collect();
+    let is_head = |it: &&&Entry| !of_path.iter().any(|other| other.replaces.contains(&it.dot));
+    let mut heads: Vec<Entry> = of_path.iter().filter(is_head).map(|it| (**it).clone()).collect();
+    heads.sort_by_key(|head| std::cmp::Reverse(head.stamp));
+    heads
 }
 
 /// The last of the first entries of node 0 if these are the contents that they name.
@@ -268,7 +277,7 @@ fn a_peer_whose_answer_came_while_a_delta_was_stored_is_asked_again() {
     let delta = Payload { content, base: Some(ContentId([8; 32])) };
     let (entries, payloads) = (vec![naming(&[content; 2])], vec![delta]);
     let (vv, digest) = (VersionVector::default(), Digest::default());
-    let append = Append { epoch, tag: Tag(1), entries, vv, digest, payloads };
+    let append = Append { epoch, tag: Tag(1), entries, state: None, vv, digest, payloads };
     assert!(!hear(receive(Message::Append(append))));
     // 2. The answer arrives while the node stores the delta, and the node ignores it.
     let whole = Some(Payload { content, base: None });
@@ -295,7 +304,8 @@ fn follower_that_heard(appends: impl IntoIterator<Item = (u64, u8)>) -> Replica 
         let mut vv = VersionVector::default();
         entries.iter().for_each(|it| vv.insert(it.dot));
         let digest = entries.iter().fold(Digest::default(), |digest, it| digest.then(it));
-        let append = Append { epoch, tag: Tag(tag), entries, vv, digest, payloads: Vec::new() };
+        let append =
+            Append { epoch, tag: Tag(tag), entries, state: None, vv, digest, payloads: Vec::new() };
         let packet = Packet { session, message: Sealed::new(Message::Append(append)) };
         replica.step(&Steadfast, Input::Receive { from: leader, packet }, effects);
     }

@@ -1,7 +1,6 @@
 //! Reasons about logs and the files that they explain.
 
-use steadfast_guarantees::NodeView;
-use steadfast_protocol::{Entry, VersionVector};
+use steadfast_protocol::Entry;
 
 use super::{Around, Reason, fresh};
 use crate::teller::Teller;
@@ -10,9 +9,9 @@ use crate::words;
 impl Teller {
     pub(super) fn unlogged(&self, around: Around<'_>) -> Option<Reason> {
         around.after.nodes().find_map(|(id, node)| {
-            let (shown, replayed) =
-                (node.replica?.files(), node.replayed(around.after.decisions()));
-            let path = shown.changed_since(&replayed).into_iter().next()?;
+            let replayed = node.replayed(around.after.decisions());
+            let (shown, replayed) = (node.replica?.files(), replayed.files());
+            let path = shown.changed_since(replayed).into_iter().next()?;
             let (shows, holds) = (shown.visible(&path), replayed.visible(&path));
             let version = |it: Option<&Entry>| it.map_or("nothing".to_owned(), words::version);
             let words = format!(
@@ -73,21 +72,10 @@ impl Teller {
                         None,
                     ),
                 };
-                let is_gap = namesake.is_some() || !is_closed(&new);
+                let is_gap = namesake.is_some() || !new.is_prefix_closed();
                 let steps = [with, self.logged(entry.dot.origin, entry), Some(around.number)];
                 is_gap.then(|| Reason::new(words, steps))
             })
         })
     }
-}
-
-/// Whether a log holds a prefix per origin, and the context of each entry before it.
-fn is_closed(node: &NodeView<'_>) -> bool {
-    let mut held = VersionVector::default();
-    node.entries().all(|entry| {
-        let follows = entry.dot.sequence == held.sequence(entry.dot.origin).next();
-        let is_closed = follows && held.includes(&entry.context);
-        held.insert(entry.dot);
-        is_closed
-    })
 }

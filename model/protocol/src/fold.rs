@@ -1,0 +1,235 @@
+//! The fold of a log: all that its records amount to.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Counter, Decisions, Digest, Dot, Entry, Epoch, Files, NODES_MAX, NodeId, Record, Requests,
+    Sequence, State, VersionVector, Written,
+};
+
+/// For each origin, the digest of its entries up to the one that a version vector names.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Digests([Digest; NODES_MAX as usize]);
+
+impl Digests {
+    /// The digest of an origin's entries; that of no entries for an origin that no cluster has.
+    #[must_use]
+    pub fn of(&self, origin: NodeId) -> Digest {
+        self.0.get(origin.index()).copied().unwrap_or_default()
+    }
+
+    fn put(&mut self, origin: NodeId, digest: Digest) {
+        if let Some(it) = self.0.get_mut(origin.index()) {
+            *it = digest;
+        }
+    }
+}
+
+/// All that a sequence of log records amounts to. A node whose log begins with a checkpoint knows the
+/// records before it by their fold alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Fold {
+    pub(crate) promise: Epoch,
+    pub(crate) vv: VersionVector,
+    pub(crate) digests: Digests,
+    /// Not the highest counter of the heads: the entry that had it may have been replaced.
+    pub(crate) counter: Counter,
+    pub(crate) files: Files,
+    pub(crate) requests: Requests,
+}
+
+impl Fold {
+    /// The highest epoch promised.
+    #[must_use]
+    pub fn promise(&self) -> Epoch {
+        self.promise
+    }
+
+    /// The entries, as a version vector.
+    #[must_use]
+    pub fn vv(&self) -> &VersionVector {
+        &self.vv
+    }
+
+    /// The digests of the entries.
+    #[must_use]
+    pub fn digests(&self) -> &Digests {
+        &self.digests
+    }
+
+    /// The digest of all entries together.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        let origins = NodeId::all(NODES_MAX).filter(|it| self.vv.sequence(*it) > Sequence(0));
+        origins.fold(Digest::default(), |sum, it| sum.with(self.digests.of(it)))
+    }
+
+    /// The highest Lamport counter of any entry.
+    #[must_use]
+    pub fn counter(&self) -> Counter {
+        self.counter
+    }
+
+    /// The heads of each path.
+    #[must_use]
+    pub fn files(&self) -> &Files {
+        &self.files
+    }
+
+    /// The requests that have an entry.
+    #[must_use]
+    pub fn requests(&self) -> &Requests {
+        &self.requests
+    }
+
+    /// Adds a record.
+    pub fn apply(&mut self, record: &Record, decisions: &dyn Decisions) {
+        match record {
+            Record::Identity(_) => {}
+            Record::Promise(epoch) => self.promise = *epoch,
+            Record::Entry(entry) => self.apply_entry(entry, decisions),
+            Record::State(state) => self.join(state, decisions),
+            Record::Checkpoint(checkpoint) => *self = checkpoint.fold.clone(),
+        }
+    }
+
+    fn apply_entry(&mut self, entry: &Entry, decisions: &dyn Decisions) {
+        let Dot { origin, .. } = entry.dot;
+        self.digests.put(origin, self.digests.of(origin).then(entry));
+        self.vv.insert(entry.dot);
+        self.counter = self.counter.max(entry.stamp.counter);
+        self.requests.insert(entry.request, Written::of(entry));
+        self.files.apply(entry, decisions);
+    }
+
+    /// Joins the state of a peer: everything that either of the two has seen. A head that one side lacks
+    /// although it has seen the entry is replaced there, so it is a head no longer.
+    fn join(&mut self, state: &State, decisions: &dyn Decisions) {
+        for (path, theirs) in state.by_path() {
+            let mine = self.files.heads(path);
+            let joined = decisions.join_heads((mine, &self.vv), (theirs, &state.vv));
+            self.files.put(path, joined);
+        }
+        for origin in NodeId::all(NODES_MAX) {
+            if state.vv.sequence(origin) > self.vv.sequence(origin) {
+                self.digests.put(origin, state.digests.of(origin));
+            }
+        }
+        self.vv.merge(&state.vv);
+        self.counter = self.counter.max(state.counter);
+        for (request, written) in &state.requests {
+            self.requests.insert(*request, *written);
+        }
+    }
+
+    /// All heads, by path.
+    pub fn heads(&self) -> impl Iterator<Item = &Entry> {
+        self.files.iter().flat_map(|(_, heads)| heads)
+    }
+
+    /// Whether an entry is a head of its path.
+    pub(crate) fn is_head(&self, entry: &Entry) -> bool {
+        self.files.heads(&entry.path).iter().any(|head| head.dot == entry.dot)
+    }
+
+    /// This fold as the state that a peer needs which has all entries that `known` covers. The peer may have
+    /// entries that the fold lacks: a leader has logged them and not synced them yet.
+    pub(crate) fn state_since(&self, known: &VersionVector, decisions: &dyn Decisions) -> State {
+        let since = &known.meet(&self.vv);
+        let is_fresh = |heads: &[Entry]| heads.iter().any(|head| !since.covers(head.dot));
+        let fresh = self.files.iter().filter(|(_, heads)| is_fresh(heads));
+        let heads = fresh.flat_map(|(_, heads)| decisions.sent_heads(heads)).cloned().collect();
+        let carried = decisions.carries_requests();
+        State {
+            since: *since,
+            vv: self.vv,
+            digests: self.digests,
+            counter: self.counter,
+            heads,
+            requests: if carried { self.requests.beyond(since) } else { Vec::new() },
+        }
+    }
+
+    /// Forgets which requests have entries.
+    #[must_use]
+    pub fn without_requests(mut self) -> Fold {
+        self.requests = Requests::default();
+        self
+    }
+
+    /// Forgets the counter: what is left is the highest one of the heads.
+    #[must_use]
+    pub fn with_counter_of_heads(mut self) -> Fold {
+        let counters = self.heads().map(|head| head.stamp.counter);
+        self.counter = counters.max().unwrap_or_default();
+        self
+    }
+
+    /// Forgets the promise.
+    #[must_use]
+    pub fn without_promise(mut self) -> Fold {
+        self.promise = Epoch::ZERO;
+        self
+    }
+
+    /// Keeps only the visible head of each path.
+    #[must_use]
+    pub fn without_conflicts(mut self) -> Fold {
+        let visible: Vec<Entry> =
+            self.files.iter().filter_map(|(_, heads)| heads.first().cloned()).collect();
+        self.files = Files::default();
+        visible.into_iter().for_each(|head| self.files.put(&head.path.clone(), vec![head]));
+        self
+    }
+}
+
+impl fmt::Display for Fold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.vv)?;
+        self.heads().try_for_each(|head| write!(f, " +{head}"))
+    }
+}
+
+/// The form in which a fold is written.
+#[derive(Serialize, Deserialize)]
+struct Flat {
+    promise: Epoch,
+    vv: VersionVector,
+    digests: Digests,
+    counter: Counter,
+    /// The heads of each path, path by path, the visible one first.
+    heads: Vec<Entry>,
+    requests: Vec<(crate::RequestId, Written)>,
+}
+
+impl Serialize for Fold {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Flat {
+            promise: self.promise,
+            vv: self.vv,
+            digests: self.digests,
+            counter: self.counter,
+            heads: self.heads().cloned().collect(),
+            requests: self.requests.iter().collect(),
+        }
+        .serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Fold {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Fold, D::Error> {
+        let Flat { promise, vv, digests, counter, heads, requests } =
+            Flat::deserialize(deserializer)?;
+        let mut files = Files::default();
+        for heads in heads.chunk_by(|one, next| one.path == next.path) {
+            files.put(&heads[0].path, heads.to_vec());
+        }
+        let requests = requests.into_iter().collect();
+        Ok(Fold { promise, vv, digests, counter, files, requests })
+    }
+}

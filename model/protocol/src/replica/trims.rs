@@ -1,0 +1,79 @@
+//! Trims: the log drops the entries that no head needs, and a peer that lacks them gets state.
+
+use std::sync::Arc;
+
+use super::{Replica, Turn};
+use crate::{Checkpoint, Effect, Entry, Epoch, Fold, Record, Sealed, State, VersionVector};
+
+/// The entries that a peer lacks, or the state that stands for them.
+#[derive(Default)]
+pub(super) struct News {
+    pub(super) entries: Vec<Entry>,
+    pub(super) state: Option<Sealed<State>>,
+}
+
+impl News {
+    /// The entries that a receiver has afterwards which had those of `known`.
+    pub(super) fn add_to(&self, known: &mut VersionVector) {
+        self.entries.iter().for_each(|entry| known.insert(entry.dot));
+        if let Some(state) = &self.state {
+            known.merge(&state.vv);
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.state.is_none()
+    }
+
+    /// The entries, or the heads of the state.
+    pub(super) fn all(&self) -> &[Entry] {
+        self.state.as_ref().map_or(&self.entries, |it| &it.heads)
+    }
+}
+
+impl Replica {
+    /// Begins to replace the synced records by a checkpoint. Nothing unsynced goes into it: a crash may
+    /// still take that back.
+    pub(super) fn on_trim(&mut self, turn: &mut Turn<'_>) {
+        let fold = turn.decisions.checkpointed(&self.fold, self.log.fold());
+        self.trimming = Some(fold.vv);
+        let checkpoint = Checkpoint { identity: self.identity, length: self.synced, fold };
+        turn.effects.push(Effect::Checkpoint { checkpoint: Sealed::new(checkpoint) });
+    }
+
+    /// The disk holds the checkpoint: this node drops the entries for which it stands, except the heads.
+    /// Nothing that leaves the node depends on this, but the choice between entries and state.
+    pub(super) fn on_checkpointed(&mut self, _: &mut Turn<'_>) {
+        if let Some(floor) = self.trimming.take() {
+            Arc::make_mut(&mut self.log).trim(&floor, &self.fold);
+        }
+    }
+
+    /// Logs a state, and `promise` before it. Returns whether it brought anything.
+    // Ensures: G3, because state is one record: a crash leaves all of it or nothing.
+    pub(super) fn learn_state(
+        &mut self,
+        promise: Option<Epoch>,
+        state: &Sealed<State>,
+        turn: &mut Turn<'_>,
+    ) -> bool {
+        let is_new = !self.log.vv().includes(&state.vv);
+        let fits = is_new
+            && state.check(self.nodes()).is_ok()
+            && turn.decisions.can_join(&state.since, self.log.vv());
+        let brought = fits.then(|| Record::State(state.clone())).into_iter().collect();
+        self.append(turn.decisions.batch(promise, brought), turn);
+        fits
+    }
+
+    /// Whether a peer that has `known` needs entries that this log has dropped.
+    pub(super) fn has_dropped(&self, known: &VersionVector) -> bool {
+        !known.includes(self.log.floor())
+    }
+
+    /// What `fold` amounts to beyond `known`.
+    pub(super) fn state_since(fold: &Fold, known: &VersionVector, turn: &Turn<'_>) -> News {
+        let state = fold.state_since(known, turn.decisions);
+        News { state: Some(Sealed::new(state)), ..News::default() }
+    }
+}

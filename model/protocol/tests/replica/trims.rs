@@ -1,0 +1,260 @@
+//! Logs that drop entries, and peers that get state instead of them.
+
+use steadfast_node::NodeStorage;
+use steadfast_protocol::{
+    Append, Base, Dot, Input, Intent, LogIndex, Message, NodeId, Outcome, Packet, Parameters, Path,
+    Record, RecoverError, Replica, Sealed, Sequence, SessionId, State, Steadfast, Tag,
+    VersionVector, last_index,
+};
+
+use crate::cluster::{Cluster, text};
+
+fn dot(origin: u8, sequence: u64) -> Dot {
+    Dot { origin: NodeId(origin), sequence: Sequence(sequence) }
+}
+
+/// The dots of the entries that a node holds.
+fn held(cluster: &Cluster, node: usize) -> Vec<Dot> {
+    cluster.replica(node).log().entries().map(|it| it.dot).collect()
+}
+
+/// The node as it recovers from its records.
+fn recovered(cluster: &Cluster, node: usize) -> Replica {
+    let node = &cluster.nodes[node];
+    let records = node.storage().records();
+    Replica::recover(node.identity(), Parameters::default(), records, [], &Steadfast)
+        .expect("its own log")
+}
+
+/// The states that nodes have sent.
+fn states(cluster: &Cluster) -> Vec<State> {
+    let states = cluster.sent.iter().filter_map(|(_, _, message)| message.state());
+    states.map(|it| (**it).clone()).collect()
+}
+
+/// Node 2 of three misses two of three writes, and the leader then trims its log.
+fn with_a_node_away() -> Cluster {
+    let mut cluster = Cluster::new(3, 2, 2);
+    cluster.elect(0);
+    cluster.put(0, 1, "a");
+    cluster.cut(0, 2);
+    cluster.put(0, 2, "a");
+    cluster.put(0, 3, "b");
+    cluster.trim(0);
+    cluster
+}
+
+#[test]
+fn a_trim_drops_the_entries_that_are_no_heads_and_changes_nothing_else() {
+    let mut cluster = Cluster::new(3, 2, 2);
+    cluster.elect(0);
+    (1..=3).for_each(|number| drop(cluster.put(0, number, "a")));
+    let before = cluster.replica(0).clone();
+    cluster.trim(0);
+    let after = cluster.replica(0);
+    assert_eq!(held(&cluster, 0), [dot(0, 3)]);
+    assert_eq!(after.log().length(), before.log().length(), "indexes do not change");
+    assert_eq!(after.log().floor(), before.synced_vv());
+    assert_eq!((after.fold(), after.files()), (before.fold(), before.files()));
+    assert_eq!(after.log().digest(after.synced_vv()), before.log().digest(before.synced_vv()));
+    let records = cluster.nodes[0].storage().records();
+    assert!(matches!(records, [Record::Checkpoint(_)]), "{records:?}");
+    assert_eq!(recovered(&cluster, 0).fold(), after.fold());
+    assert_eq!(held(&cluster, 1).len(), 3, "every node trims by itself");
+}
+
+#[test]
+fn nothing_unsynced_goes_into_a_checkpoint() {
+    let mut cluster = Cluster::new(1, 1, 1);
+    cluster.elect(0);
+    cluster.put(0, 1, "a");
+    cluster.syncs = false;
+    cluster.put(0, 2, "a");
+    cluster.trim(0);
+    let records = cluster.nodes[0].storage().records().to_vec();
+    assert!(matches!(records[..], [Record::Checkpoint(_), Record::Entry(_)]), "{records:?}");
+    assert_eq!(held(&cluster, 0), [dot(0, 1), dot(0, 2)], "a crash may take back the newer one");
+    let [Record::Checkpoint(checkpoint), ..] = &records[..] else {
+        unreachable!("it was compared");
+    };
+    assert_eq!(checkpoint.fold.vv().sequence(NodeId(0)), Sequence(1));
+    assert!(checkpoint.fold.requests().iter().all(|(request, _)| request.number == 1));
+    let synced = recovered(&cluster, 0);
+    assert_eq!(synced.log().length(), last_index(&records));
+}
+
+#[test]
+fn a_node_that_missed_dropped_entries_gets_state_and_ends_like_the_others() {
+    let mut cluster = with_a_node_away();
+    cluster.link(0, 2);
+    let states = states(&cluster);
+    assert_eq!(states.len(), 1, "{states:?}");
+    assert!(states[0].heads.iter().map(|it| it.dot).eq([dot(0, 2), dot(0, 3)]));
+    assert!(states[0].since.covers(dot(0, 1)));
+    let (leader, follower) = (cluster.replica(0), cluster.replica(2));
+    assert_eq!(follower.fold(), leader.fold());
+    assert_eq!(follower.log().floor(), leader.log().floor());
+    assert_eq!(recovered(&cluster, 2).fold(), leader.fold());
+    assert!(matches!(cluster.put(0, 4, "a"), Some(Outcome::Acknowledged { .. })));
+    assert_eq!(cluster.replica(2).files(), cluster.replica(0).files(), "entries follow");
+}
+
+#[test]
+fn only_paths_with_a_new_head_travel_as_state() {
+    let mut cluster = Cluster::new(3, 2, 2);
+    cluster.elect(0);
+    cluster.put(0, 1, "same");
+    cluster.cut(0, 2);
+    cluster.put(0, 2, "new");
+    cluster.trim(0);
+    cluster.link(0, 2);
+    let states = states(&cluster);
+    assert!(states[0].heads.iter().all(|it| it.path == Path::new("new")), "{states:?}");
+    assert_eq!(cluster.replica(2).files(), cluster.replica(0).files());
+}
+
+#[test]
+fn a_node_that_got_state_recognises_a_retry() {
+    let mut cluster = with_a_node_away();
+    cluster.link(0, 2);
+    cluster.elect(2);
+    cluster.elect(2);
+    assert!(cluster.replica(2).leads(), "its peers grant the second pre-vote");
+    let retried = cluster.put(2, 3, "b");
+    assert!(matches!(retried, Some(Outcome::Acknowledged { .. })), "{retried:?}");
+    let versions = cluster.heads(2, "b");
+    assert_eq!(versions.len(), 1, "the retry replaces the entry of the older epoch: {versions:?}");
+    assert_eq!(versions[0].replaces, [dot(0, 3)]);
+}
+
+#[test]
+fn a_retry_of_a_dropped_entry_is_acknowledged_again_and_another_write_with_its_id_refused() {
+    let mut cluster = Cluster::new(3, 2, 2);
+    cluster.elect(0);
+    cluster.put(0, 1, "a");
+    cluster.put(0, 2, "a");
+    cluster.trim(0);
+    assert_eq!(held(&cluster, 0), [dot(0, 2)]);
+    let retried = cluster.put(0, 1, "a");
+    assert_eq!(retried, Some(Outcome::Acknowledged { dot: dot(0, 1) }));
+    let reused = cluster.write(0, 1, "a", Intent::Put(text(9)), Base::Visible);
+    assert!(matches!(reused, Some(Outcome::Refused(_))), "{reused:?}");
+}
+
+#[test]
+fn a_write_may_name_a_version_that_the_log_has_dropped() {
+    let mut cluster = Cluster::new(1, 1, 1);
+    cluster.elect(0);
+    cluster.put(0, 1, "a");
+    cluster.put(0, 2, "a");
+    cluster.trim(0);
+    let base = Base::Named(vec![dot(0, 1)]);
+    let outcome = cluster.write(0, 3, "a", Intent::Put(text(3)), base);
+    assert!(matches!(outcome, Some(Outcome::Acknowledged { .. })), "{outcome:?}");
+    let base = Base::Named(vec![dot(0, 9)]);
+    let outcome = cluster.write(0, 4, "a", Intent::Put(text(4)), base);
+    assert!(matches!(outcome, Some(Outcome::Refused(_))), "nobody made it: {outcome:?}");
+}
+
+#[test]
+fn both_sides_of_a_split_join_their_states() {
+    for trims in [[true, false], [false, true], [true, true]] {
+        let mut cluster = Cluster::new(2, 1, 1);
+        cluster.elect(0);
+        cluster.put(0, 1, "a");
+        cluster.cut(0, 1);
+        cluster.elect(1);
+        for number in [2, 3] {
+            cluster.put(0, number, "a");
+            cluster.put(1, number + 10, "a");
+        }
+        for node in [0, 1] {
+            if trims[usize::from(node)] {
+                cluster.trim(node);
+            }
+        }
+        cluster.link(0, 1);
+        let heads = cluster.heads(0, "a");
+        assert_eq!(heads.len(), 2, "{trims:?}: a conflict is kept: {heads:?}");
+        assert_eq!(heads, cluster.heads(1, "a"), "{trims:?}");
+        assert_eq!(cluster.replica(0).fold().vv(), cluster.replica(1).fold().vv(), "{trims:?}");
+        for node in [0, 1] {
+            assert_eq!(recovered(&cluster, node).fold(), cluster.replica(node).fold());
+        }
+    }
+}
+
+/// What node 1, which has no entries, does with a state from node 0 that is made from a right one.
+fn after_receiving(spoil: impl Fn(&mut State)) -> (Cluster, LogIndex) {
+    let mut cluster = with_a_node_away();
+    cluster.link(0, 2);
+    let mut state = states(&cluster).remove(0);
+    spoil(&mut state);
+    let (epoch, vv) = (cluster.replica(0).promise(), state.vv);
+    let digest = cluster.replica(0).log().digest(&vv).unwrap_or_default();
+    let mut other = Cluster::new(3, 2, 2);
+    other.elect(0);
+    let before = other.replica(1).log().length();
+    let append = Append {
+        epoch,
+        tag: Tag(0),
+        entries: Vec::new(),
+        state: Some(Sealed::new(state)),
+        vv,
+        digest,
+        payloads: Vec::new(),
+    };
+    let packet = Packet { session: SessionId(1), message: Sealed::new(Message::Append(append)) };
+    other.queue_input(NodeId(1), Input::Receive { from: NodeId(0), packet });
+    other.run();
+    (other, before)
+}
+
+#[test]
+fn state_that_does_not_fit_is_refused_and_nothing_of_it_is_applied() {
+    let whole = |state: &mut State| state.since = VersionVector::default();
+    let (node, before) = after_receiving(whole);
+    assert_eq!(node.replica(1).log().length(), before.next(), "a whole one is taken");
+    let gap = |_: &mut State| {};
+    let outside = |state: &mut State| {
+        whole(state);
+        state.vv = VersionVector::default();
+        state.vv.insert(dot(0, 1));
+    };
+    let backwards = |state: &mut State| state.vv = VersionVector::default();
+    let twice = |state: &mut State| {
+        whole(state);
+        state.heads.push(state.heads[0].clone());
+    };
+    let stranger = |state: &mut State| {
+        whole(state);
+        state.vv.insert(dot(5, 1));
+    };
+    let spoilt: [(&str, &dyn Fn(&mut State)); 5] = [
+        ("a gap", &gap),
+        ("heads outside its vector", &outside),
+        ("a vector below the one it builds on", &backwards),
+        ("a path twice", &twice),
+        ("a vector of a stranger", &stranger),
+    ];
+    for (why, spoil) in spoilt {
+        let (node, before) = after_receiving(spoil);
+        assert_eq!(node.replica(1).log().length(), before, "{why}");
+        assert_eq!(node.replica(1).files().len(), 0, "{why}");
+    }
+}
+
+#[test]
+fn a_checkpoint_of_another_node_or_with_heads_outside_its_vector_is_refused() {
+    let mut cluster = with_a_node_away();
+    cluster.trim(1);
+    let records = |node: usize| cluster.nodes[node].storage().records().to_vec();
+    let identity = cluster.nodes[1].identity();
+    let recover = |records: &[Record]| {
+        Replica::recover(identity, Parameters::default(), records, [], &Steadfast).map(drop)
+    };
+    assert_eq!(recover(&records(1)), Ok(()));
+    assert!(matches!(recover(&records(0)), Err(RecoverError::OtherIdentity { .. })));
+    let twice = [records(1), records(1)].concat();
+    assert!(matches!(recover(&twice), Err(RecoverError::OutOfOrder { .. })));
+}
