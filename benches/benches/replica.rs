@@ -98,8 +98,16 @@ impl Leader {
         let vv = covering(self.acknowledged);
         let digest = self.replica.log().digest(&vv).unwrap_or_default();
         let (epoch, tag) = (self.replica.promise(), Tag::default());
-        let ack =
-            Ack { epoch, tag, vv, digest, entries: Vec::new(), state: None, payloads: Vec::new() };
+        let ack = Ack {
+            epoch,
+            tag,
+            vv,
+            digest,
+            staged: Vec::new(),
+            entries: Vec::new(),
+            state: None,
+            payloads: Vec::new(),
+        };
         let packet = Packet { session: SESSION, message: Sealed::new(Message::Ack(ack)) };
         self.hear(Input::Receive { from: PEER, packet });
     }

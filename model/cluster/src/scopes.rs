@@ -252,6 +252,27 @@ scopes! {
             let settings = Settings::new(2, 1, 2).unwrap_or_else(|error| unreachable!("{error}"));
             Scope::new(name, settings, Bounds { writes: 2, crashes: 1, partitions: 1, elections: 1, trims: 1, ..NOTHING })
         };
+    "trims-parts" Default "two nodes, E1W1: three writes of two files through a cut, with state in parts"
+        ["log-trimmed", "state-joined", "state-in-parts", "conflict-converged"]
+        |name| {
+            let settings = Settings::new(2, 1, 1).unwrap_or_else(|error| unreachable!("{error}"));
+            let bounds = Bounds { writes: 3, paths: 2, partitions: 1, elections: 1, trims: 1, ..NOTHING };
+            Scope { limits: narrow(1, 1), ..Scope::new(name, settings, bounds) }
+        };
+    "trims-parts-crash" Default "two nodes, E1W1: state in parts, with a crash between them"
+        ["log-trimmed", "state-joined", "state-in-parts", "crash-keeps-part"]
+        |name| {
+            let settings = Settings::new(2, 1, 1).unwrap_or_else(|error| unreachable!("{error}"));
+            let bounds = Bounds { writes: 2, crashes: 1, partitions: 1, elections: 1, trims: 1, ..NOTHING };
+            Scope { limits: narrow(1, 1), ..Scope::new(name, settings, bounds) }
+        };
+    "trims-lossy" Default "two nodes, E1W1: state in parts over a network that loses and doubles"
+        ["log-trimmed", "state-joined", "state-in-parts", "message-lost", "message-doubled"]
+        |name| {
+            let settings = Settings::new(2, 1, 1).unwrap_or_else(|error| unreachable!("{error}"));
+            let bounds = Bounds { writes: 2, elections: 1, drops: 1, duplicates: 1, trims: 1, ..NOTHING };
+            Scope { limits: narrow(1, 1), network: Network::Lossy, ..Scope::new(name, settings, bounds) }
+        };
     "trims-retries" Default "two nodes, E1W1: a retry through a cut, an election and a trim"
         ["log-trimmed", "state-joined", "retry-recognised"]
         |name| {

@@ -5,7 +5,7 @@ use std::fmt;
 
 use steadfast_protocol::{
     Counter, Decisions, Digest, Dot, Entry, Epoch, Files, Fold, LogIndex, NodeId, NodeSet, Record,
-    Sequence, SessionId, Settings, Tag, VersionVector, Writing,
+    Sequence, SessionId, Settings, State, Tag, VersionVector, Writing,
 };
 
 use crate::GuaranteeId;
@@ -542,6 +542,14 @@ twins! {
             _: (&[Entry], &VersionVector),
         ) -> Vec<Entry> {
             mine.0.to_vec()
+        }
+    }
+
+    PartsJoined "each-part-joined"
+    "a node joins each part of a state with the vector of the whole",
+    LogBeforeApply in "trims-parts" {
+        fn completes(&self, _: &State) -> bool {
+            true
         }
     }
 

@@ -163,7 +163,9 @@ impl<'a> NodeView<'a> {
             }
             Record::State(state) => {
                 let is_closed = held.includes(&state.since);
-                held.merge(&state.vv);
+                if state.until.is_none() {
+                    held.merge(&state.vv);
+                }
                 is_closed && state.heads.iter().all(|head| is_within(head, &state.vv))
             }
             Record::Checkpoint(checkpoint) => {
@@ -212,6 +214,7 @@ fn vv_of(records: &[Record]) -> VersionVector {
         match record {
             Record::Identity(_) | Record::Promise(_) => {}
             Record::Entry(entry) => vv.insert(entry.dot),
+            Record::State(state) if state.until.is_some() => {}
             Record::State(state) => vv.merge(&state.vv),
             Record::Checkpoint(checkpoint) => vv.merge(checkpoint.fold.vv()),
         }
@@ -219,8 +222,17 @@ fn vv_of(records: &[Record]) -> VersionVector {
     vv
 }
 
+/// The entries that records hold. The heads of a state are held once its last part has come.
 fn entries(records: &[Record]) -> impl Iterator<Item = &Entry> {
-    records.iter().flat_map(Record::entries)
+    let is_complete = |at: usize, record: &Record| match record {
+        Record::State(part) if part.until.is_some() => records[at..].iter().any(|it| match it {
+            Record::State(later) => later.until.is_none() && later.is_of(part),
+            _ => false,
+        }),
+        _ => true,
+    };
+    let records = records.iter().enumerate().filter(move |(at, it)| is_complete(*at, it));
+    records.flat_map(|(_, record)| record.entries())
 }
 
 /// Queries that follow from those of the driver.

@@ -1,7 +1,7 @@
 //! Witnesses: situations that a run must reach. If it does not, a pass proves nothing.
 
 use steadfast_node::ContentCopy;
-use steadfast_protocol::{Change, Entry, Halt, NodeId, Outcome, Record, Replica, Role};
+use steadfast_protocol::{Change, Entry, Halt, NodeId, Outcome, Record, Replica, Role, State};
 use steadfast_trace::{Step, StepKind};
 
 use self::Reached::{By, In};
@@ -139,6 +139,8 @@ witnesses! {
         By(&[StepKind::Trim], |before, step, after| drops_an_entry(before, step, after));
     "state-joined", "a node logged a state that brought entries which it does not hold",
         By(&[StepKind::Deliver], |before, step, after| joins_state(before, step, after));
+    "state-in-parts", "a node logged a part of a state that is not the last",
+        By(&[StepKind::Deliver], |before, step, after| stages_part(before, step, after));
     "pre-vote-refused", "a node that had heard its leader refused a pre-vote",
         By(&[StepKind::Deliver], |before, step, after| pre_vote_is_refused(before, step, after));
     "leader-resigned", "a leader stepped down because it could not reach enough nodes, or its disk hung",
@@ -182,11 +184,24 @@ fn drops_an_entry(before: &dyn ClusterView, step: &Step, after: &dyn ClusterView
 }
 
 fn joins_state(before: &dyn ClusterView, step: &Step, after: &dyn ClusterView) -> bool {
+    logs_part(before, step, after, |part| part.until.is_none())
+}
+
+fn stages_part(before: &dyn ClusterView, step: &Step, after: &dyn ClusterView) -> bool {
+    logs_part(before, step, after, |part| part.until.is_some())
+}
+
+fn logs_part(
+    before: &dyn ClusterView,
+    step: &Step,
+    after: &dyn ClusterView,
+    is_it: fn(&State) -> bool,
+) -> bool {
     let Step::Deliver { to, .. } = step else {
         return false;
     };
     let (was, is) = (before.node(*to), after.node(*to));
-    is.fresh_since(&was).iter().any(|it| matches!(it, Record::State(_)))
+    is.fresh_since(&was).iter().any(|it| matches!(it, Record::State(part) if is_it(part)))
 }
 
 fn split_brain(cluster: &dyn ClusterView) -> bool {

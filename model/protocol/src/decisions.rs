@@ -5,7 +5,7 @@
 
 use crate::{
     Append, Counter, Digest, Dot, Entry, Epoch, Files, Fold, LogIndex, NODES_MAX, NodeId, NodeSet,
-    Record, Sequence, SessionId, Settings, Tag, VersionVector,
+    Record, Sequence, SessionId, Settings, State, Tag, VersionVector,
 };
 
 /// The state of a leader that is about to make an entry.
@@ -279,6 +279,11 @@ pub trait Decisions: Send + Sync {
     /// The heads of a path that a node sends as state. It sends all, conflict versions included.
     fn sent_heads<'a>(&self, heads: &'a [Entry]) -> &'a [Entry] {
         heads
+    }
+
+    /// Whether a part of a state is the last one, so that the receiver joins the state.
+    fn completes(&self, part: &State) -> bool {
+        part.until.is_none()
     }
 
     /// Whether state carries the requests of the entries that it stands for.

@@ -1,5 +1,7 @@
 //! The files that a node shows: the fold of its applied entries.
 
+use std::ops::Bound;
+
 use im::OrdMap;
 use im::ordmap::DiffItem;
 
@@ -29,6 +31,13 @@ impl Files {
     /// All paths ever written, in order, with their heads.
     pub fn iter(&self) -> impl Iterator<Item = (&Path, &[Entry])> {
         self.0.iter().map(|(path, heads)| (path, heads.as_slice()))
+    }
+
+    /// The paths behind `last`, in order, with their heads; all without one.
+    pub(crate) fn after(&self, last: Option<&Path>) -> impl Iterator<Item = (&Path, &[Entry])> {
+        let from = last.map_or(Bound::Unbounded, Bound::Excluded);
+        let range = self.0.range::<(Bound<&Path>, Bound<&Path>), Path>((from, Bound::Unbounded));
+        range.map(|(path, heads)| (path, heads.as_slice()))
     }
 
     /// The number of paths ever written.

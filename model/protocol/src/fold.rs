@@ -4,9 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::parameters::Room;
 use crate::{
-    Counter, Decisions, Digest, Dot, Entry, Epoch, Files, NODES_MAX, NodeId, Record, Requests,
-    Sequence, State, VersionVector, Written,
+    Counter, Decisions, Digest, Dot, Entry, Epoch, Files, NODES_MAX, NodeId, Place, Record,
+    Requests, Sealed, Sequence, Staging, State, VersionVector, Written,
 };
 
 /// For each origin, the digest of its entries up to the one that a version vector names.
@@ -41,7 +42,12 @@ pub struct Fold {
     pub(crate) counter: Counter,
     pub(crate) files: Files,
     pub(crate) requests: Requests,
+    /// The parts of states whose last part has not come, in the order of their arrival.
+    pub(crate) staged: Vec<Sealed<State>>,
 }
+
+/// The states that may be incomplete at a time: one from each peer. The oldest gives way.
+const STAGED_MAX: usize = NODES_MAX as usize - 1;
 
 impl Fold {
     /// The highest epoch promised.
@@ -93,7 +99,7 @@ impl Fold {
             Record::Identity(_) => {}
             Record::Promise(epoch) => self.promise = *epoch,
             Record::Entry(entry) => self.apply_entry(entry, decisions),
-            Record::State(state) => self.join(state, decisions),
+            Record::State(part) => self.stage(part, decisions),
             Record::Checkpoint(checkpoint) => *self = checkpoint.fold.clone(),
         }
     }
@@ -107,10 +113,56 @@ impl Fold {
         self.files.apply(entry, decisions);
     }
 
+    /// Whether a part can be logged: it begins a state, or continues one whose earlier parts have come.
+    pub(crate) fn takes(&self, part: &Sealed<State>) -> bool {
+        let last = self.staged.iter().rfind(|it| it.is_of(part));
+        match &part.after {
+            Place::Start => !self.staged.contains(part),
+            after => last.is_some_and(|it| it.until.as_ref() == Some(after)),
+        }
+    }
+
+    /// How far each incomplete state has come.
+    #[must_use]
+    pub fn stagings(&self) -> Vec<Staging> {
+        let is_last = |at: usize, it: &Sealed<State>| {
+            !self.staged[at + 1..].iter().any(|later| later.is_of(it))
+        };
+        let parts = self.staged.iter().enumerate();
+        parts.filter(|(at, it)| is_last(*at, it)).filter_map(|(_, it)| it.staging()).collect()
+    }
+
+    /// Adds a part of a state, and joins the state if it is the last.
+    // Ensures: G3, because no part of a state counts before all have come.
+    fn stage(&mut self, part: &Sealed<State>, decisions: &dyn Decisions) {
+        if part.after == Place::Start {
+            self.staged.retain(|it| !it.is_of(part));
+            let begun = self.staged.iter().filter(|it| it.after == Place::Start);
+            if begun.count() >= STAGED_MAX {
+                let oldest = self.staged[0].clone();
+                self.staged.retain(|it| !it.is_of(&oldest));
+            }
+        } else if !self.takes(part) {
+            return;
+        }
+        self.staged.push(part.clone());
+        if decisions.completes(part) {
+            let (parts, others) =
+                std::mem::take(&mut self.staged).into_iter().partition(|it| it.is_of(part));
+            self.staged = others;
+            self.join(parts, decisions);
+            let vv = self.vv;
+            self.staged.retain(|it| !vv.includes(&it.vv));
+        }
+    }
+
     /// Joins the state of a peer: everything that either of the two has seen. A head that one side lacks
     /// although it has seen the entry is replaced there, so it is a head no longer.
-    fn join(&mut self, state: &State, decisions: &dyn Decisions) {
-        for (path, theirs) in state.by_path() {
+    fn join(&mut self, parts: Vec<Sealed<State>>, decisions: &dyn Decisions) {
+        let Some(state) = parts.last() else {
+            return;
+        };
+        for (path, theirs) in parts.iter().flat_map(|it| it.by_path()) {
             let mine = self.files.heads(path);
             let joined = decisions.join_heads((mine, &self.vv), (theirs, &state.vv));
             self.files.put(path, joined);
@@ -122,7 +174,7 @@ impl Fold {
         }
         self.vv.merge(&state.vv);
         self.counter = self.counter.max(state.counter);
-        for (request, written) in &state.requests {
+        for (request, written) in parts.iter().flat_map(|it| &it.requests) {
             self.requests.insert(*request, *written);
         }
     }
@@ -137,22 +189,58 @@ impl Fold {
         self.files.heads(&entry.path).iter().any(|head| head.dot == entry.dot)
     }
 
-    /// This fold as the state that a peer needs which has all entries that `known` covers. The peer may have
-    /// entries that the fold lacks: a leader has logged them and not synced them yet.
-    pub(crate) fn state_since(&self, known: &VersionVector, decisions: &dyn Decisions) -> State {
-        let since = &known.meet(&self.vv);
-        let is_fresh = |heads: &[Entry]| heads.iter().any(|head| !since.covers(head.dot));
-        let fresh = self.files.iter().filter(|(_, heads)| is_fresh(heads));
-        let heads = fresh.flat_map(|(_, heads)| decisions.sent_heads(heads)).cloned().collect();
-        let carried = decisions.carries_requests();
-        State {
+    /// The part of this fold behind `after` that a peer needs which has the entries of `since`, as much as
+    /// fits into one message. The heads of a path travel together.
+    pub(crate) fn part(
+        &self,
+        since: &VersionVector,
+        after: &Place,
+        mut room: Room,
+        decisions: &dyn Decisions,
+    ) -> State {
+        let mut part = State {
             since: *since,
             vv: self.vv,
             digests: self.digests,
             counter: self.counter,
-            heads,
-            requests: if carried { self.requests.beyond(since) } else { Vec::new() },
+            heads: Vec::new(),
+            requests: Vec::new(),
+            after: after.clone(),
+            until: None,
+        };
+        let requests = match after {
+            Place::Path(_) => None,
+            _ if !decisions.carries_requests() => None,
+            Place::Start => Some(self.requests.after(None)),
+            Place::Request(last) => Some(self.requests.after(Some(*last))),
+        };
+        for (request, written) in requests.into_iter().flatten() {
+            if since.covers(written.dot) {
+                continue;
+            }
+            if !room.reserve_request() {
+                return part;
+            }
+            part.requests.push((request, written));
+            part.until = Some(Place::Request(request));
         }
+        let last = match after {
+            Place::Path(path) => Some(path),
+            Place::Start | Place::Request(_) => None,
+        };
+        for (path, heads) in self.files.after(last) {
+            if heads.iter().all(|head| since.covers(head.dot)) {
+                continue;
+            }
+            let heads = decisions.sent_heads(heads);
+            if !room.reserve_all(heads) {
+                return part;
+            }
+            part.heads.extend(heads.iter().cloned());
+            part.until = Some(Place::Path(path.clone()));
+        }
+        part.until = None;
+        part
     }
 
     /// Forgets which requests have entries.
@@ -205,6 +293,7 @@ struct Flat {
     /// The heads of each path, path by path, the visible one first.
     heads: Vec<Entry>,
     requests: Vec<(crate::RequestId, Written)>,
+    staged: Vec<Sealed<State>>,
 }
 
 impl Serialize for Fold {
@@ -216,6 +305,7 @@ impl Serialize for Fold {
             counter: self.counter,
             heads: self.heads().cloned().collect(),
             requests: self.requests.iter().collect(),
+            staged: self.staged.clone(),
         }
         .serialize(serializer)
     }
@@ -223,13 +313,13 @@ impl Serialize for Fold {
 
 impl<'de> Deserialize<'de> for Fold {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Fold, D::Error> {
-        let Flat { promise, vv, digests, counter, heads, requests } =
+        let Flat { promise, vv, digests, counter, heads, requests, staged } =
             Flat::deserialize(deserializer)?;
         let mut files = Files::default();
         for heads in heads.chunk_by(|one, next| one.path == next.path) {
             files.put(&heads[0].path, heads.to_vec());
         }
         let requests = requests.into_iter().collect();
-        Ok(Fold { promise, vv, digests, counter, files, requests })
+        Ok(Fold { promise, vv, digests, counter, files, requests, staged })
     }
 }

@@ -165,5 +165,5 @@ pub use replica::{
 pub use requests::{REQUESTS_PER_CLIENT, Requests, Written};
 pub use sealed::Sealed;
 pub use settings::{NODES_MAX, Settings, SettingsError};
-pub use state::{State, StateError};
+pub use state::{Place, Staging, State, StateError, Transfer};
 pub use version_vector::VersionVector;

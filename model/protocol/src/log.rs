@@ -5,7 +5,7 @@ use std::hash::{Hash, Hasher};
 
 use crate::{
     ContentId, Counter, Decisions, Digest, Digests, Dot, Entry, Epoch, Files, Fold, LogIndex,
-    NODES_MAX, NodeId, Record, RequestId, Sequence, State, VersionVector, Written,
+    NODES_MAX, NodeId, Record, RequestId, Sealed, Sequence, State, VersionVector, Written,
 };
 
 /// An index of the logged records: their fold, and the entries by origin.
@@ -126,13 +126,17 @@ impl Log {
 
     /// Adds a record at the end.
     pub(crate) fn push(&mut self, record: &Record, decisions: &dyn Decisions) {
-        let before = self.fold.vv;
+        let (before, mut parts) = (self.fold.vv, Vec::new());
+        if let Record::State(part) = record {
+            parts.extend(self.fold.staged.iter().filter(|it| it.is_of(part)).cloned());
+            parts.push(part.clone());
+        }
         self.fold.apply(record, decisions);
         self.length = self.length.next();
         match record {
             Record::Identity(_) | Record::Promise(_) => {}
             Record::Entry(entry) => self.push_entry(entry),
-            Record::State(state) => self.push_state(state, &before, decisions),
+            Record::State(_) => self.push_state(&parts, &before, decisions),
             Record::Checkpoint(checkpoint) => {
                 self.length = checkpoint.length;
                 self.floor = self.fold.vv;
@@ -183,10 +187,23 @@ impl Log {
         }
     }
 
-    fn push_state(&mut self, state: &State, before: &VersionVector, decisions: &dyn Decisions) {
-        self.skip(before, &state.digests);
-        self.floor = decisions.raised_floor(&self.floor, before, &state.vv);
-        for head in &state.heads {
+    /// Adds a part of a state, behind its earlier parts. If the fold has joined them, the log holds their
+    /// heads.
+    fn push_state(
+        &mut self,
+        parts: &[Sealed<State>],
+        before: &VersionVector,
+        decisions: &dyn Decisions,
+    ) {
+        let heads = || parts.iter().flat_map(|it| &it.heads);
+        self.contents.extend(heads().filter_map(|it| it.change.named()));
+        if self.fold.vv == *before {
+            return;
+        }
+        let digests = self.fold.digests;
+        self.skip(before, &digests);
+        self.floor = decisions.raised_floor(&self.floor, before, &self.fold.vv);
+        for head in heads() {
             if self.fold.is_head(head) {
                 self.hold(head);
             }
@@ -211,7 +228,8 @@ impl Log {
             origin.entries.retain(|it| !floor.covers(it.dot) || synced.is_head(it));
             origin.forget_digests(floor.sequence(node));
         }
-        self.contents = self.entries().filter_map(|it| it.change.named()).collect();
+        let staged = self.fold.staged.iter().flat_map(|it| &it.heads);
+        self.contents = self.entries().chain(staged).filter_map(|it| it.change.named()).collect();
     }
 
     /// The entry with this dot, if the log holds it.

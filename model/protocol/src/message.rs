@@ -4,7 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ContentId, Digest, Entry, Epoch, Sealed, SessionId, State, Tag, VersionVector};
+use crate::{
+    ContentId, Digest, Entry, Epoch, Sealed, SessionId, Staging, State, Tag, VersionVector,
+};
 
 /// A content that travels with a message. The driver handles the bytes; the protocol knows only which
 /// content they make.
@@ -32,6 +34,8 @@ pub struct Append {
     pub vv: VersionVector,
     /// The digest of the entries that `vv` covers, so that a peer that holds different ones notices.
     pub digest: Digest,
+    /// How far states have come that the sender is receiving, so that their senders go on.
+    pub staged: Vec<Staging>,
     /// The contents that the entries name.
     pub payloads: Vec<Payload>,
 }
@@ -47,6 +51,8 @@ pub struct Ack {
     pub vv: VersionVector,
     /// The digest of the entries that `vv` covers, so that a peer that holds different ones notices.
     pub digest: Digest,
+    /// How far states have come that the sender is receiving, so that their senders go on.
+    pub staged: Vec<Staging>,
     /// Entries that the sender has and the leader lacks, in stamp order.
     pub entries: Vec<Entry>,
     /// Instead of entries, if the sender has dropped some of them.
@@ -80,6 +86,8 @@ pub struct VoteRequest {
     pub vv: VersionVector,
     /// The digest of the entries that `vv` covers, so that a peer that holds different ones notices.
     pub digest: Digest,
+    /// How far states have come that the sender is receiving, so that their senders go on.
+    pub staged: Vec<Staging>,
 }
 
 /// The answer of a voter, which sends it once it has synced its promise.

@@ -81,6 +81,29 @@ impl Room {
         }
     }
 
+    /// Reserves room for the heads of a path, or for none of them. The first heads always fit.
+    pub(crate) fn reserve_all(&mut self, heads: &[Entry]) -> bool {
+        let Some((first, others)) = heads.split_first() else {
+            return true;
+        };
+        let fits = self.reserve(first);
+        if fits {
+            for head in others {
+                // They travel together, whatever the limit.
+                let _ = self.reserve(head);
+            }
+        }
+        fits
+    }
+
+    /// Reserves room for a request with its entry's dot, and returns whether it fits.
+    pub(crate) fn reserve_request(&mut self) -> bool {
+        let fits = self.entries > 0 || self.is_empty;
+        self.is_empty = false;
+        self.entries = self.entries.saturating_sub(1);
+        fits
+    }
+
     /// Reserves room for an entry if it fits, and returns whether it did. The first entry always fits.
     pub(crate) fn reserve(&mut self, entry: &Entry) -> bool {
         let (bytes, payloads) = (entry.size(), u32::from(entry.change.named().is_some()));

@@ -3,7 +3,7 @@
 use im::OrdMap;
 use serde::{Deserialize, Serialize};
 
-use crate::{Dot, Entry, RequestId, Stamp, VersionVector, WriteDigest};
+use crate::{Dot, Entry, RequestId, Stamp, WriteDigest};
 
 /// The newest requests of each client for which a node remembers the entry. A leader refuses an older
 /// request by [`Refusal::Superseded`](crate::Refusal::Superseded), whether or not it was written.
@@ -72,9 +72,17 @@ impl Requests {
         })
     }
 
-    /// The requests with an entry that `vv` does not cover.
-    pub(crate) fn beyond(&self, vv: &VersionVector) -> Vec<(RequestId, Written)> {
-        self.iter().filter(|(_, written)| !vv.covers(written.dot)).collect()
+    /// The requests behind `last`, in order; all without one.
+    pub(crate) fn after(
+        &self,
+        last: Option<RequestId>,
+    ) -> impl Iterator<Item = (RequestId, Written)> {
+        let from = last.map_or(0, |it| it.client);
+        let clients = self.0.range(from..).flat_map(|(client, of_client)| {
+            let request = |number| RequestId { client: *client, number };
+            of_client.iter().map(move |(number, written)| (request(*number), *written))
+        });
+        clients.filter(move |(request, _)| last.is_none_or(|last| *request > last))
     }
 }
 

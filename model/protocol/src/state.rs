@@ -5,15 +5,30 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{Counter, Digests, Entry, Path, RequestId, Sequence, VersionVector, Written};
+use crate::parameters::Room;
+use crate::{
+    Counter, Decisions, Digests, Entry, Fold, Path, RequestId, Sequence, VersionVector, Written,
+};
 
-/// What a log amounts to beyond the entries that a peer has. A node sends it instead of entries when it
-/// has dropped some of those that the peer lacks.
+/// A place in a fold, in the order in which its parts travel: requests first, then paths.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Place {
+    /// Before everything.
+    Start,
+    /// Behind this request.
+    Request(RequestId),
+    /// Behind this path.
+    Path(Path),
+}
+
+/// A part of what a log amounts to beyond the entries that a peer has. A node sends it instead of entries
+/// when it has dropped some of those that the peer lacks. The receiver logs each part and joins all of
+/// them when the last one has come.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct State {
     /// The entries that the receiver must have.
     pub since: VersionVector,
-    /// The entries that the receiver has afterwards.
+    /// The entries that the receiver has after the last part.
     pub vv: VersionVector,
     /// Their digests.
     pub digests: Digests,
@@ -25,6 +40,86 @@ pub struct State {
     pub heads: Vec<Entry>,
     /// The requests whose entries are outside `since`. Without them a retry would write twice.
     pub requests: Vec<(RequestId, Written)>,
+    /// The place at which this part begins: the end of the one before it.
+    pub after: Place,
+    /// The place at which it ends; `None` for the last part.
+    pub until: Option<Place>,
+}
+
+/// How far a node has received a state.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Staging {
+    /// The vector that the state builds on.
+    pub since: VersionVector,
+    /// The vector of the whole state.
+    pub vv: VersionVector,
+    /// The digests of the whole state.
+    pub digests: Digests,
+    /// The end of the last part that has come.
+    pub until: Place,
+}
+
+/// A state that is being sent part by part, at most one of which is under way.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Transfer {
+    /// The fold that is sent, as it was when the transfer began.
+    fold: Fold,
+    since: VersionVector,
+    /// The end of the last part that was sent.
+    sent: Place,
+    /// Whether the receiver has not confirmed that part yet.
+    is_under_way: bool,
+}
+
+impl Transfer {
+    /// Begins to send a fold to a peer that has `known`. The peer may have entries that the fold lacks: a
+    /// leader has logged them and not synced them yet.
+    pub(crate) fn begin(fold: &Fold, known: &VersionVector) -> Transfer {
+        let fold = Fold { staged: Vec::new(), ..fold.clone() };
+        let since = known.meet(fold.vv());
+        Transfer { fold, since, sent: Place::Start, is_under_way: false }
+    }
+
+    /// Whether a part is under way that the receiver has not confirmed.
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.is_under_way
+    }
+
+    /// Whether a peer that has `vv` needs nothing of it any more.
+    pub(crate) fn is_covered_by(&self, vv: &VersionVector) -> bool {
+        vv.includes(self.fold.vv())
+    }
+
+    /// Takes note of the stagings of the receiver; `None` if it must begin anew. `is_certain` says that the
+    /// receiver has lost the part under way unless it names it.
+    pub(crate) fn advance(mut self, staged: &[Staging], is_certain: bool) -> Option<Transfer> {
+        let is_mine = |it: &&Staging| {
+            it.since == self.since && it.vv == *self.fold.vv() && it.digests == *self.fold.digests()
+        };
+        match staged.iter().find(is_mine) {
+            Some(mine) if is_certain || mine.until == self.sent => {
+                self.sent = mine.until.clone();
+                self.is_under_way = false;
+            }
+            None if is_certain && self.sent != Place::Start => return None,
+            None if is_certain => self.is_under_way = false,
+            _ => {}
+        }
+        Some(self)
+    }
+
+    /// Sends the part under way again.
+    pub(crate) fn rewind(&mut self) {
+        self.is_under_way = false;
+    }
+
+    /// The next part, and the transfer once it is sent; without a transfer after the last part.
+    pub(crate) fn next(self, room: Room, decisions: &dyn Decisions) -> (State, Option<Transfer>) {
+        let part = self.fold.part(&self.since, &self.sent, room, decisions);
+        let sent = part.until.clone();
+        let rest = sent.map(|sent| Transfer { sent, is_under_way: true, ..self });
+        (part, rest)
+    }
 }
 
 /// Why no node can have sent a state, or written a checkpoint.
@@ -47,6 +142,18 @@ pub enum StateError {
 }
 
 impl State {
+    /// Whether both are parts of the same state.
+    #[must_use]
+    pub fn is_of(&self, other: &State) -> bool {
+        (self.since, self.vv, self.digests) == (other.since, other.vv, other.digests)
+    }
+
+    /// How far a node has received it that has this part.
+    pub(crate) fn staging(&self) -> Option<Staging> {
+        let State { since, vv, digests, .. } = *self;
+        Some(Staging { since, vv, digests, until: self.until.clone()? })
+    }
+
     /// The heads of each path.
     pub(crate) fn by_path(&self) -> impl Iterator<Item = (&Path, &[Entry])> {
         let paths = self.heads.chunk_by(|one, next| one.path == next.path);
@@ -60,6 +167,9 @@ impl State {
     pub(crate) fn check(&self, nodes: u8) -> Result<(), StateError> {
         if !self.vv.includes(&self.since) {
             return Err(StateError::Backwards);
+        }
+        if self.until.as_ref().is_some_and(|until| *until <= self.after) {
+            return Err(StateError::Order);
         }
         check_heads(&self.heads, &self.vv, nodes)
     }
@@ -84,9 +194,24 @@ pub(crate) fn check_heads(
     }
 }
 
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Start => write!(f, "the start"),
+            Place::Request(request) => write!(f, "request {request}"),
+            Place::Path(path) => write!(f, "{path}"),
+        }
+    }
+}
+
 impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "state {} since {}", self.vv, self.since)?;
+        match (&self.after, &self.until) {
+            (Place::Start, None) => {}
+            (_, Some(until)) => write!(f, " up to {until}")?,
+            (after, None) => write!(f, " from {after}")?,
+        }
         self.heads.iter().try_for_each(|head| write!(f, " +{head}"))
     }
 }

@@ -5,10 +5,10 @@ use proptest::prelude::*;
 use steadfast_protocol::{
     Ack, Append, Base, Change, Checkpoint, Consistency, Content, ContentId, ContentReply, Counter,
     Decisions, Digest, Digests, Dot, Effect, Entry, EntryBody, Epoch, Identity, Input, Intent,
-    LogIndex, Message, Need, NodeId, Outcome, Packet, Parameters, Path, Payload, ReadRequest,
-    Record, Refusal, Reject, Replica, RequestId, Round, Sealed, Sequence, SessionId, Settings,
-    Stamp, State, Steadfast, Tag, VersionVector, Vote, VoteRequest, WriteRequest, Written,
-    first_index, last_index,
+    LogIndex, Message, Need, NodeId, Outcome, Packet, Parameters, Path, Payload, Place,
+    ReadRequest, Record, Refusal, Reject, Replica, RequestId, Round, Sealed, Sequence, SessionId,
+    Settings, Stamp, State, Steadfast, Tag, VersionVector, Vote, VoteRequest, WriteRequest,
+    Written, first_index, last_index,
 };
 
 const NODES: u8 = 3;
@@ -118,12 +118,18 @@ impl Decisions for TrustsDigests {
     }
 }
 
+fn place() -> impl Strategy<Value = Place> {
+    prop_oneof![request().prop_map(Place::Request), path().prop_map(Place::Path)]
+}
+
 prop_compose! {
     /// Mostly a state that fits: from nothing, with a vector that covers its heads.
     fn whole_state()(
         heads in vec(entry(), 0..3), seen in vv(), counter in number(),
         since in prop_oneof![3 => Just(VersionVector::default()), 1 => vv()],
         covers in proptest::bool::weighted(0.9),
+        after in prop_oneof![3 => Just(Place::Start), 1 => place()],
+        until in prop_oneof![2 => Just(None), 1 => place().prop_map(Some)],
     ) -> State {
         let mut vv = seen;
         if covers {
@@ -132,7 +138,10 @@ prop_compose! {
         let mut heads = heads;
         heads.sort_by(|one, other| one.path.cmp(&other.path));
         let requests = heads.iter().map(|head| (head.request, Written::of(head))).collect();
-        State { since, vv, digests: Digests::default(), counter: Counter(counter), heads, requests }
+        State {
+            since, vv, digests: Digests::default(), counter: Counter(counter), heads, requests,
+            after, until,
+        }
     }
 }
 
@@ -154,6 +163,7 @@ fn message() -> impl Strategy<Value = Message> {
                     state,
                     vv,
                     digest,
+                    staged: Vec::new(),
                     payloads,
                 })
             }
@@ -161,7 +171,16 @@ fn message() -> impl Strategy<Value = Message> {
         (epoch(), number(), held(), carried()).prop_map(
             |(epoch, tag, held, (entries, payloads, state))| {
                 let (vv, digest) = held;
-                Message::Ack(Ack { epoch, tag: Tag(tag), vv, digest, entries, state, payloads })
+                Message::Ack(Ack {
+                    epoch,
+                    tag: Tag(tag),
+                    vv,
+                    digest,
+                    staged: Vec::new(),
+                    entries,
+                    state,
+                    payloads,
+                })
             }
         ),
         (epoch(), held(), carried()).prop_map(
@@ -170,7 +189,7 @@ fn message() -> impl Strategy<Value = Message> {
             }
         ),
         (epoch(), held()).prop_map(|(epoch, (vv, digest))| {
-            Message::VoteRequest(VoteRequest { epoch, vv, digest })
+            Message::VoteRequest(VoteRequest { epoch, vv, digest, staged: Vec::new() })
         }),
         epoch().prop_map(|promise| Message::Reject(Reject { promise })),
         content().prop_map(|content| Message::Need(Need { content })),

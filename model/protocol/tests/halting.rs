@@ -94,12 +94,21 @@ impl Node {
 
 fn append(epoch: Epoch, (vv, digest): (VersionVector, Digest), entries: &[Entry]) -> Message {
     let (tag, entries, payloads) = (Tag(0), entries.to_vec(), Vec::new());
-    Message::Append(Append { epoch, tag, entries, state: None, vv, digest, payloads })
+    Message::Append(Append {
+        epoch,
+        tag,
+        entries,
+        state: None,
+        vv,
+        digest,
+        staged: Vec::new(),
+        payloads,
+    })
 }
 
 fn ack(epoch: Epoch, (vv, digest): (VersionVector, Digest), entries: &[Entry]) -> Message {
     let (tag, entries, payloads) = (Tag(0), entries.to_vec(), Vec::new());
-    Message::Ack(Ack { epoch, tag, vv, digest, entries, state: None, payloads })
+    Message::Ack(Ack { epoch, tag, vv, digest, staged: Vec::new(), entries, state: None, payloads })
 }
 
 fn sends(effects: &[Effect]) -> usize {
@@ -120,11 +129,12 @@ fn a_node_halts_when_a_peer_holds_more_of_its_own_entries_than_its_log() {
             tag,
             vv,
             digest,
+            staged: Vec::new(),
             entries: Vec::new(),
             state: None,
             payloads: Vec::new(),
         }),
-        Message::VoteRequest(VoteRequest { epoch, vv, digest }),
+        Message::VoteRequest(VoteRequest { epoch, vv, digest, staged: Vec::new() }),
         Message::Vote(Vote { epoch, vv, digest, entries, state: None, payloads }),
     ];
     for message in messages {
@@ -183,7 +193,7 @@ fn a_node_does_not_halt_on_an_old_message_of_a_peer_whose_newer_entry_it_already
     let mut node = Node::new(1, 1, &entries);
     let (vv, digest) = held(&entries[..1]);
     let epoch = Epoch { round: Round(2), node: NodeId(0) };
-    node.receive(Message::VoteRequest(VoteRequest { epoch, vv, digest }));
+    node.receive(Message::VoteRequest(VoteRequest { epoch, vv, digest, staged: Vec::new() }));
     assert_eq!(node.replica.halted(), None);
     assert_eq!(sends(&node.sync()), 1, "it votes");
 }
@@ -193,9 +203,14 @@ fn a_halted_node_refuses_clients_with_its_reason_and_sends_nothing_else() {
     let mut node = Node::new(1, 1, &[]);
     // A vote waits for the promise to be synced.
     let (vv, digest) = held(&[]);
-    node.receive(Message::VoteRequest(VoteRequest { epoch: FIRST, vv, digest }));
+    node.receive(Message::VoteRequest(VoteRequest {
+        epoch: FIRST,
+        vv,
+        digest,
+        staged: Vec::new(),
+    }));
     let epoch = Epoch { round: Round(2), node: NodeId(0) };
-    node.receive(Message::VoteRequest(VoteRequest { epoch, vv, digest }));
+    node.receive(Message::VoteRequest(VoteRequest { epoch, vv, digest, staged: Vec::new() }));
     assert_eq!(node.replica.outbox().len(), 1);
     let (vv, digest) = held(&[entry(1, 1, "x")]);
     assert_eq!(node.receive(append(epoch, (vv, digest), &[])), []);
@@ -213,7 +228,7 @@ fn a_halted_node_refuses_clients_with_its_reason_and_sends_nothing_else() {
     assert_eq!(node.hear(Input::ElectionTimeout), []);
     assert_eq!(node.hear(Input::Tick), []);
     let (vv, digest) = held(&[]);
-    let request = VoteRequest { epoch: SECOND, vv, digest };
+    let request = VoteRequest { epoch: SECOND, vv, digest, staged: Vec::new() };
     assert_eq!(node.receive(Message::VoteRequest(request)), []);
     assert_eq!((node.link(), node.replica.leads()), (Vec::new(), false));
     assert!(node.replica.is_idle(), "its log is synced");

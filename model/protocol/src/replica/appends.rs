@@ -4,7 +4,7 @@ use super::role::Flow;
 use super::trims::News;
 use super::{Leadership, Progress, Replica, Role, Turn};
 use crate::parameters::Room;
-use crate::{Ack, Append, Entry, Fold, Message, NodeId, Payload, VersionVector};
+use crate::{Ack, Append, Entry, Fold, Message, NodeId, Payload, Staging, Transfer, VersionVector};
 
 impl Replica {
     /// A tick: a leader sends heartbeats. Where messages can be lost, it sends unacknowledged entries again,
@@ -44,16 +44,22 @@ impl Replica {
             self.hear_leader(from, turn);
         }
         self.learn(promise, (&append.entries, append.state.as_ref()), turn);
-        let (News { entries, state }, payloads) = self.offer(&append.vv, turn);
-        let vv = *self.log.vv();
+        let (News { entries, state, .. }, payloads) = self.offer(&append.vv, &append.staged, turn);
+        let (vv, staged) = (*self.log.vv(), self.log.fold().stagings());
         let (epoch, tag, digest) = (append.epoch, append.tag, self.log.fold().digest());
-        let ack = Ack { epoch, tag, vv, digest, entries, state, payloads };
+        let ack = Ack { epoch, tag, vv, digest, staged, entries, state, payloads };
         self.hold_message(from, Message::Ack(ack), turn);
     }
 
     /// The next entries for a leader or candidate that has `known`. Where a session loses no message, a
-    /// follower offers no entry twice, and at most a window of them is under way.
-    pub(super) fn offer(&mut self, known: &VersionVector, turn: &Turn<'_>) -> (News, Vec<Payload>) {
+    /// follower offers no entry twice, and at most a window of them is under way. `staged` says how far states
+    /// have come that the other node is receiving.
+    pub(super) fn offer(
+        &mut self,
+        known: &VersionVector,
+        staged: &[Staging],
+        turn: &Turn<'_>,
+    ) -> (News, Vec<Payload>) {
         let limits = self.parameters.limits;
         let mut offered = *known;
         if let Role::Follower(following) = &self.role
@@ -64,14 +70,30 @@ impl Replica {
         if turn.decisions.under_way(&offered, known) >= limits.window.get().into() {
             return (News::default(), Vec::new());
         }
+        let transfer = self.advanced_transfer(known, staged);
+        let waits = transfer.as_ref().is_some_and(Transfer::is_under_way);
         // The message is held until everything logged is synced.
-        let news = self.news(&offered, self.log.fold(), turn, |_| true);
+        let mut news = match waits {
+            true => News { transfer, ..News::default() },
+            false => self.news(&offered, transfer.as_ref(), self.log.fold(), turn, |_| true),
+        };
         let payloads = self.payloads_of(news.all(), &offered);
         if let Role::Follower(following) = &mut self.role {
             news.add_to(&mut offered);
             following.offered = offered;
+            following.transfer = news.transfer.take();
         }
         (news, payloads)
+    }
+
+    /// The state that this follower is sending to a node that has `known` and has received states this far.
+    fn advanced_transfer(&self, known: &VersionVector, staged: &[Staging]) -> Option<Transfer> {
+        let Role::Follower(following) = &self.role else {
+            return None;
+        };
+        let transfer = following.transfer.clone().filter(|it| !it.is_covered_by(known))?;
+        let is_certain = self.parameters.retransmits || !transfer.is_under_way();
+        transfer.advance(staged, is_certain)
     }
 
     /// Counts the copies of a follower, and logs its entries that the leader lacks.
@@ -80,7 +102,7 @@ impl Replica {
         if !self.leads() || !turn.decisions.ack_counts(ack.epoch, self.promise()) {
             return;
         }
-        self.note_progress(from, &ack.vv, turn);
+        self.note_progress(from, &ack.vv, Some(&ack.staged), turn);
         if self.parameters.guards_elections
             && let Role::Leader(leadership) = &mut self.role
         {
@@ -115,10 +137,17 @@ impl Replica {
         is_new || (brings_news && !self.parameters.retransmits)
     }
 
-    /// Notes that a peer has synced `vv` in this epoch.
-    pub(super) fn note_progress(&mut self, from: NodeId, vv: &VersionVector, turn: &Turn<'_>) {
+    /// Notes that a peer has synced `vv` in this epoch, and how far it has received states.
+    pub(super) fn note_progress(
+        &mut self,
+        from: NodeId,
+        vv: &VersionVector,
+        staged: Option<&[Staging]>,
+        turn: &Turn<'_>,
+    ) {
+        let is_lossy = self.parameters.retransmits;
         if let Some(progress) = self.progress(from) {
-            progress.note(vv, turn.decisions);
+            progress.note(vv, staged, is_lossy, turn.decisions);
         }
     }
 
@@ -164,8 +193,12 @@ impl Replica {
         {
             return None;
         }
+        if progress.transfer.as_ref().is_some_and(Transfer::is_under_way) {
+            return None;
+        }
         let is_sent = |entry: &Entry| turn.decisions.forwards(entry, self.id());
-        let news = self.news(&progress.sent, &self.fold, turn, is_sent);
+        let transfer = progress.transfer.as_ref();
+        let news = self.news(&progress.sent, transfer, &self.fold, turn, is_sent);
         // Only a twin whose `forwards` leaves all entries out gets none here.
         (!news.is_empty()).then_some(news)
     }
@@ -185,11 +218,16 @@ impl Replica {
         let payloads = self.payloads_of(news.all(), &sent);
         news.add_to(&mut sent);
         let (epoch, vv, synced) = (self.promise(), *self.synced_vv(), self.synced);
-        let (digest, News { entries, state }) = (self.fold.digest(), news);
-        let append = Append { epoch, tag, entries, state, vv, digest, payloads };
+        let (digest, staged) = (self.fold.digest(), self.fold.stagings());
+        let brings_news = !news.is_empty();
+        let News { entries, state, transfer } = news;
+        let append = Append { epoch, tag, entries, state, vv, digest, staged, payloads };
         self.send(peer, Message::Append(append), turn);
         if let Some(progress) = self.progress(peer) {
             progress.sent = sent;
+            if brings_news {
+                progress.transfer = transfer;
+            }
             progress.prompts_at = progress.prompts_at.filter(|at| *at > synced);
             if progress.flow == Flow::Probe {
                 progress.flow = Flow::ProbeSent;
@@ -203,17 +241,18 @@ impl Replica {
     fn news(
         &self,
         known: &VersionVector,
+        transfer: Option<&Transfer>,
         fold: &Fold,
         turn: &Turn<'_>,
         is_sent: impl Fn(&Entry) -> bool,
     ) -> News {
         if self.has_dropped(known) {
-            return Self::state_since(fold, known, turn);
+            return self.next_part(transfer, (fold, known), turn);
         }
         let mut room = Room::new(self.parameters.limits);
         let goes_first = |one: &Entry, other: &Entry| turn.decisions.goes_first(one, other);
         let lacking = self.log.between(known, fold.vv(), goes_first).filter(|it| is_sent(it));
         let entries = lacking.take_while(|it| room.reserve(it)).cloned().collect();
-        News { entries, state: None }
+        News { entries, ..News::default() }
     }
 }

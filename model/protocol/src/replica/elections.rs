@@ -62,7 +62,8 @@ impl Replica {
             return;
         }
         let vv = *self.log.vv();
-        let request = VoteRequest { epoch: self.promise(), vv, digest: self.log.fold().digest() };
+        let (digest, staged) = (self.log.fold().digest(), self.log.fold().stagings());
+        let request = VoteRequest { epoch: self.promise(), vv, digest, staged };
         self.hold_message(peer, Message::VoteRequest(request), turn);
     }
 
@@ -83,7 +84,8 @@ impl Replica {
                 self.append(vec![Record::Promise(request.epoch)], turn);
             }
         }
-        let (News { entries, state }, payloads) = self.offer(&request.vv, turn);
+        let (News { entries, state, .. }, payloads) =
+            self.offer(&request.vv, &request.staged, turn);
         let vv = *self.log.vv();
         let digest = self.log.fold().digest();
         let vote = Vote { epoch: request.epoch, vv, digest, entries, state, payloads };
@@ -105,7 +107,7 @@ impl Replica {
                 ballots.push(Ballot { voter: from, vv: vote.vv, counts_at });
                 ballots.sort_by_key(|ballot| ballot.voter);
             }
-            _ => self.note_progress(from, &vote.vv, turn),
+            _ => self.note_progress(from, &vote.vv, None, turn),
         }
         if self.asks_for_more(vote.state.is_some() || !vote.entries.is_empty(), is_new) {
             self.ask_for_more(from, &vote.vv, turn);

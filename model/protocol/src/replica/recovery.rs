@@ -85,7 +85,9 @@ fn check_record(
         }
         Record::Checkpoint(_) => false,
         Record::State(state) => {
-            state.check(nodes).is_ok() && decisions.can_join(&state.since, log.vv())
+            state.check(nodes).is_ok()
+                && log.fold().takes(state)
+                && decisions.can_join(&state.since, log.vv())
         }
         Record::Promise(_) => true,
         Record::Entry(entry) => {

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    Decisions, Dot, Limits, LogIndex, NodeId, NodeSet, Outcome, Path, RequestId, Tag, VersionVector,
+    Decisions, Dot, Limits, LogIndex, NodeId, NodeSet, Outcome, Path, RequestId, Staging, Tag,
+    Transfer, VersionVector,
 };
 
 /// The role of a node.
@@ -37,6 +38,8 @@ pub struct Following {
     /// The entries that this node has offered to the leader in this session and epoch, with Acks and with
     /// its vote. Unused where messages can be lost.
     pub offered: VersionVector,
+    /// The state that this node is sending to the leader.
+    pub transfer: Option<Transfer>,
 }
 
 /// One vote, the candidate's own included.
@@ -99,6 +102,8 @@ pub struct Progress {
     /// The index up to which the leader's log must be synced before it sends the next Append, if the peer
     /// has more entries for the leader: the peer sends them with the Ack to that Append.
     pub prompts_at: Option<LogIndex>,
+    /// The state that the leader is sending to the peer.
+    pub transfer: Option<Transfer>,
 }
 
 impl Progress {
@@ -110,7 +115,16 @@ impl Progress {
     /// Notes that the peer has synced `vv`. The first Ack of a session shows which entries the peer really
     /// holds. They may be fewer than assumed, if the peer missed some or its log was rolled back. Entries
     /// sent beyond them left a gap, so the peer refused them, and the leader sends them again.
-    pub(super) fn note(&mut self, vv: &VersionVector, decisions: &dyn Decisions) {
+    ///
+    /// `staged` says how far states have come that the peer is receiving; `None` if the message does not say
+    /// so. `is_lossy` says whether messages of a session may be lost.
+    pub(super) fn note(
+        &mut self,
+        vv: &VersionVector,
+        staged: Option<&[Staging]>,
+        is_lossy: bool,
+        decisions: &dyn Decisions,
+    ) {
         let is_first = self.flow != Flow::Stream;
         // Only a twin asks this: the right protocol believes each first Ack.
         let is_lower = self.acked.is_some_and(|acked| !vv.includes(&acked));
@@ -120,6 +134,11 @@ impl Progress {
         self.acked.get_or_insert_default().merge(vv);
         self.sent.merge(vv);
         self.flow = Flow::Stream;
+        self.transfer = self.transfer.take().filter(|it| !it.is_covered_by(vv));
+        if let Some(staged) = staged {
+            let transfer = self.transfer.take();
+            self.transfer = transfer.and_then(|it| it.advance(staged, is_first || is_lossy));
+        }
     }
 
     /// Begins a session: only acknowledged entries count as sent.
@@ -132,6 +151,7 @@ impl Progress {
     /// Stops counting unacknowledged entries as sent.
     pub(super) fn rewind(&mut self, base: &VersionVector) {
         self.sent = self.acked.unwrap_or(*base);
+        self.transfer.iter_mut().for_each(Transfer::rewind);
         if self.flow == Flow::ProbeSent {
             self.flow = Flow::Probe;
         }

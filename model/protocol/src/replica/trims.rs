@@ -3,20 +3,25 @@
 use std::sync::Arc;
 
 use super::{Replica, Turn};
-use crate::{Checkpoint, Effect, Entry, Epoch, Fold, Record, Sealed, State, VersionVector};
+use crate::parameters::Room;
+use crate::{
+    Checkpoint, Effect, Entry, Epoch, Fold, Record, Sealed, State, Transfer, VersionVector,
+};
 
-/// The entries that a peer lacks, or the state that stands for them.
+/// The entries that a peer lacks, or a part of the state that stands for them.
 #[derive(Default)]
 pub(super) struct News {
     pub(super) entries: Vec<Entry>,
     pub(super) state: Option<Sealed<State>>,
+    /// The rest of the state, once this part is sent.
+    pub(super) transfer: Option<Transfer>,
 }
 
 impl News {
     /// The entries that a receiver has afterwards which had those of `known`.
     pub(super) fn add_to(&self, known: &mut VersionVector) {
         self.entries.iter().for_each(|entry| known.insert(entry.dot));
-        if let Some(state) = &self.state {
+        if let Some(state) = self.state.as_ref().filter(|it| it.until.is_none()) {
             known.merge(&state.vv);
         }
     }
@@ -49,8 +54,7 @@ impl Replica {
         }
     }
 
-    /// Logs a state, and `promise` before it. Returns whether it brought anything.
-    // Ensures: G3, because state is one record: a crash leaves all of it or nothing.
+    /// Logs a part of a state, and `promise` before it. Returns whether it is new.
     pub(super) fn learn_state(
         &mut self,
         promise: Option<Epoch>,
@@ -60,6 +64,7 @@ impl Replica {
         let is_new = !self.log.vv().includes(&state.vv);
         let fits = is_new
             && state.check(self.nodes()).is_ok()
+            && self.log.fold().takes(state)
             && turn.decisions.can_join(&state.since, self.log.vv());
         let brought = fits.then(|| Record::State(state.clone())).into_iter().collect();
         self.append(turn.decisions.batch(promise, brought), turn);
@@ -71,9 +76,15 @@ impl Replica {
         !known.includes(self.log.floor())
     }
 
-    /// What `fold` amounts to beyond `known`.
-    pub(super) fn state_since(fold: &Fold, known: &VersionVector, turn: &Turn<'_>) -> News {
-        let state = fold.state_since(known, turn.decisions);
-        News { state: Some(Sealed::new(state)), ..News::default() }
+    /// The next part of what `fold` amounts to beyond `known`, or of the state that is on its way already.
+    pub(super) fn next_part(
+        &self,
+        transfer: Option<&Transfer>,
+        (fold, known): (&Fold, &VersionVector),
+        turn: &Turn<'_>,
+    ) -> News {
+        let transfer = transfer.cloned().unwrap_or_else(|| Transfer::begin(fold, known));
+        let (part, transfer) = transfer.next(Room::new(self.parameters.limits), turn.decisions);
+        News { state: Some(Sealed::new(part)), transfer, ..News::default() }
     }
 }

@@ -149,6 +149,25 @@ impl Cluster {
         news.into_iter().for_each(|input| self.queue_input(node, input));
     }
 
+    /// Syncs the storage of a node once, and lets the cluster go on without further syncs there.
+    pub(crate) fn follow_storage_of(&mut self, node: u8) {
+        let syncs = std::mem::replace(&mut self.syncs, true);
+        self.follow_storage(NodeId(node));
+        self.syncs = syncs;
+        self.run();
+    }
+
+    /// A node crashes, loses nothing that it synced, and starts again.
+    pub(crate) fn restart(&mut self, node: u8) {
+        let node = &mut self.nodes[usize::from(node)];
+        node.stop();
+        let storage = node.storage_mut();
+        let unsynced = last_index(&storage.records).0 - storage.synced as u64;
+        let unsynced = usize::try_from(unsynced).expect("a short log");
+        storage.records.truncate(storage.records.len() - unsynced);
+        node.start(&Steadfast).expect("its own log");
+    }
+
     pub(crate) fn replica(&self, node: usize) -> &Replica {
         self.nodes[node].replica().expect("it is up")
     }

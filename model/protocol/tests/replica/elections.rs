@@ -190,6 +190,7 @@ fn a_follower_that_waits_for_a_content_hears_its_leader() {
         state: None,
         vv,
         digest,
+        staged: Vec::new(),
         payloads,
     }));
     let session = cluster.replica(1).session(origin).expect("linked");
@@ -443,7 +444,7 @@ fn a_node_asks_for_no_epoch_after_the_last() {
 /// A request for a vote in this epoch by a node with an empty log.
 fn vote_request(epoch: Epoch) -> Message {
     let (vv, digest) = (VersionVector::default(), Digest::default());
-    Message::VoteRequest(VoteRequest { epoch, vv, digest })
+    Message::VoteRequest(VoteRequest { epoch, vv, digest, staged: Vec::new() })
 }
 
 #[test]

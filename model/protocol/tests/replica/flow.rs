@@ -179,7 +179,8 @@ fn heartbeats(cluster: &mut Cluster, count: usize) {
         let session = cluster.replica(1).session(LEADER).expect("they are linked");
         let digest = Digest::default();
         let (tag, entries, payloads) = (Tag::default(), Vec::new(), Vec::new());
-        let append = Append { epoch, tag, entries, state: None, vv, digest, payloads };
+        let append =
+            Append { epoch, tag, entries, state: None, vv, digest, staged: Vec::new(), payloads };
         let packet = Packet { session, message: Sealed::new(Message::Append(append)) };
         cluster.queue_input(NodeId(1), Input::Receive { from: LEADER, packet });
         cluster.run();
@@ -249,7 +250,7 @@ fn acked(
 ) -> Input {
     let digest = held.digest(&vv).expect("the peer holds what it acknowledges");
     let (tag, payloads) = (Tag::default(), Vec::new());
-    let ack = Ack { epoch, tag, vv, digest, entries, state: None, payloads };
+    let ack = Ack { epoch, tag, vv, digest, staged: Vec::new(), entries, state: None, payloads };
     let packet = Packet { session, message: Sealed::new(Message::Ack(ack)) };
     Input::Receive { from: NodeId(1), packet }
 }

@@ -143,7 +143,7 @@ fn confirms(cluster: &mut Cluster, tag: Tag, vv: VersionVector) -> bool {
     let leader = cluster.replica(0);
     let digest = leader.log().digest(&vv).expect("it holds its entry");
     let (epoch, entries, payloads) = (leader.promise(), Vec::new(), Vec::new());
-    let ack = Ack { epoch, tag, vv, digest, entries, state: None, payloads };
+    let ack = Ack { epoch, tag, vv, digest, staged: Vec::new(), entries, state: None, payloads };
     let packet = Packet { session: SessionId(9), message: Sealed::new(Message::Ack(ack)) };
     cluster.queue_input(NodeId(0), Input::Receive { from: NodeId(1), packet });
     cluster.run();

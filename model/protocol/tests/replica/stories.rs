@@ -277,7 +277,16 @@ fn a_peer_whose_answer_came_while_a_delta_was_stored_is_asked_again() {
     let delta = Payload { content, base: Some(ContentId([8; 32])) };
     let (entries, payloads) = (vec![naming(&[content; 2])], vec![delta]);
     let (vv, digest) = (VersionVector::default(), Digest::default());
-    let append = Append { epoch, tag: Tag(1), entries, state: None, vv, digest, payloads };
+    let append = Append {
+        epoch,
+        tag: Tag(1),
+        entries,
+        state: None,
+        vv,
+        digest,
+        staged: Vec::new(),
+        payloads,
+    };
     assert!(!hear(receive(Message::Append(append))));
     // 2. The answer arrives while the node stores the delta, and the node ignores it.
     let whole = Some(Payload { content, base: None });
@@ -304,8 +313,16 @@ fn follower_that_heard(appends: impl IntoIterator<Item = (u64, u8)>) -> Replica 
         let mut vv = VersionVector::default();
         entries.iter().for_each(|it| vv.insert(it.dot));
         let digest = entries.iter().fold(Digest::default(), |digest, it| digest.then(it));
-        let append =
-            Append { epoch, tag: Tag(tag), entries, state: None, vv, digest, payloads: Vec::new() };
+        let append = Append {
+            epoch,
+            tag: Tag(tag),
+            entries,
+            state: None,
+            vv,
+            digest,
+            staged: Vec::new(),
+            payloads: Vec::new(),
+        };
         let packet = Packet { session, message: Sealed::new(Message::Append(append)) };
         replica.step(&Steadfast, Input::Receive { from: leader, packet }, effects);
     }

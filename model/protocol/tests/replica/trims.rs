@@ -1,10 +1,12 @@
 //! Logs that drop entries, and peers that get state instead of them.
 
+use std::num::NonZeroU32;
+
 use steadfast_node::NodeStorage;
 use steadfast_protocol::{
-    Append, Base, Dot, Input, Intent, LogIndex, Message, NodeId, Outcome, Packet, Parameters, Path,
-    Record, RecoverError, Replica, Sealed, Sequence, SessionId, State, Steadfast, Tag,
-    VersionVector, last_index,
+    Append, Base, Dot, Input, Intent, Limits, LogIndex, Message, NodeId, Outcome, Packet,
+    Parameters, Path, Place, Record, RecoverError, Replica, Sealed, Sequence, SessionId, State,
+    Steadfast, Tag, VersionVector, last_index,
 };
 
 use crate::cluster::{Cluster, text};
@@ -202,6 +204,7 @@ fn after_receiving(spoil: impl Fn(&mut State)) -> (Cluster, LogIndex) {
         state: Some(Sealed::new(state)),
         vv,
         digest,
+        staged: Vec::new(),
         payloads: Vec::new(),
     };
     let packet = Packet { session: SessionId(1), message: Sealed::new(Message::Append(append)) };
@@ -257,4 +260,90 @@ fn a_checkpoint_of_another_node_or_with_heads_outside_its_vector_is_refused() {
     assert!(matches!(recover(&records(0)), Err(RecoverError::OtherIdentity { .. })));
     let twice = [records(1), records(1)].concat();
     assert!(matches!(recover(&twice), Err(RecoverError::OutOfOrder { .. })));
+}
+
+/// A cluster of two, where node 1 has missed these many files, and its peer sends this many in a part.
+fn with_files_missed(files: u64, in_a_part: u32) -> Cluster {
+    let entries = NonZeroU32::new(in_a_part).expect("not zero");
+    let limits = Limits { entries, ..Limits::default() };
+    let mut cluster = Cluster::with(2, 1, 1, Parameters { limits, ..Parameters::default() });
+    cluster.elect(0);
+    cluster.cut(0, 1);
+    for number in 0..files {
+        cluster.put(0, 2 * number + 1, &format!("file {number}"));
+        cluster.put(0, 2 * number + 2, &format!("file {number}"));
+    }
+    cluster.trim(0);
+    cluster
+}
+
+#[test]
+fn a_large_state_travels_in_parts_and_counts_when_the_last_has_come() {
+    let mut cluster = with_files_missed(10, 3);
+    cluster.link(0, 1);
+    let parts = states(&cluster);
+    assert!(parts.len() >= 10, "20 requests and 10 heads, 3 in a part: {}", parts.len());
+    assert!(parts.iter().all(|it| it.heads.len() + it.requests.len() <= 3), "{parts:?}");
+    assert!(parts.windows(2).all(|it| it[0].until.as_ref() == Some(&it[1].after)), "in order");
+    assert_eq!(cluster.replica(1).fold(), cluster.replica(0).fold());
+    assert_eq!(recovered(&cluster, 1).fold(), cluster.replica(0).fold());
+}
+
+#[test]
+fn nothing_of_an_incomplete_state_is_shown_or_acknowledged_and_the_next_session_goes_on() {
+    let mut cluster = with_files_missed(10, 3);
+    // A receiver that does not sync acknowledges no part, so only one is under way.
+    cluster.syncs = false;
+    cluster.link(0, 1);
+    for _ in 0..4 {
+        cluster.follow_storage_of(1);
+    }
+    let before = states(&cluster);
+    assert_eq!(before.len(), 5, "four were acknowledged: {before:?}");
+    let follower = cluster.replica(1);
+    assert!(follower.files().is_empty() && follower.synced_vv() == &VersionVector::default());
+    cluster.cut(0, 1);
+    cluster.syncs = true;
+    cluster.follow_storage_of(1);
+    cluster.link(0, 1);
+    let parts = states(&cluster);
+    let repeated = parts[before.len()..].iter().filter(|it| before[..4].contains(it)).count();
+    assert_eq!(repeated, 0, "parts that have come do not travel again");
+    assert_eq!(cluster.replica(1).fold(), cluster.replica(0).fold());
+}
+
+#[test]
+fn a_crash_between_two_parts_leaves_a_log_that_recovers_and_a_state_that_goes_on() {
+    let mut cluster = with_files_missed(10, 3);
+    cluster.syncs = false;
+    cluster.link(0, 1);
+    (0..3).for_each(|_| cluster.follow_storage_of(1));
+    let staged = recovered(&cluster, 1).fold().stagings();
+    assert_eq!(staged.len(), 1, "{staged:?}");
+    cluster.cut(0, 1);
+    cluster.restart(1);
+    cluster.syncs = true;
+    cluster.link(0, 1);
+    assert_eq!(cluster.replica(1).fold(), cluster.replica(0).fold());
+}
+
+#[test]
+fn a_follower_sends_its_state_in_parts_too() {
+    let mut cluster = with_files_missed(10, 3);
+    cluster.elect(1);
+    cluster.link(0, 1);
+    assert!(cluster.replica(1).leads() || cluster.replica(0).leads());
+    assert_eq!(cluster.replica(1).files(), cluster.replica(0).files());
+    assert_eq!(cluster.replica(1).fold().vv(), cluster.replica(0).fold().vv());
+}
+
+#[test]
+fn a_part_that_does_not_follow_the_one_before_is_refused() {
+    let part = |state: &mut State| {
+        state.since = VersionVector::default();
+        state.after = Place::Path(Path::new("a"));
+    };
+    let (node, before) = after_receiving(part);
+    assert_eq!(node.replica(1).log().length(), before);
+    assert_eq!(node.replica(1).fold().stagings(), []);
 }
