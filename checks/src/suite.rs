@@ -104,6 +104,8 @@ const SETTLING: &[&str] = &[
     "lossy-window",
     "pre-vote",
     "guarded-link",
+    "trims-parts-crash",
+    "trims-lossy",
 ];
 
 /// The scopes whose whole graph is built.

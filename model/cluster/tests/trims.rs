@@ -40,7 +40,15 @@ fn ends(scope: Scope) -> (HashSet<End>, usize, usize) {
 
 #[test]
 fn a_cluster_settles_to_the_same_ends_with_trims_and_without() {
-    for name in ["trims", "trims-crash", "trims-promise", "trims-retries"] {
+    let scopes = [
+        "trims",
+        "trims-crash",
+        "trims-promise",
+        "trims-retries",
+        "trims-parts-crash",
+        "trims-lossy",
+    ];
+    for name in scopes {
         let with = shipped(name).expect("a shipped scope").scope();
         let mut without = with.clone();
         without.bounds.trims = 0;

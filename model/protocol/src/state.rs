@@ -97,7 +97,8 @@ impl Transfer {
             it.since == self.since && it.vv == *self.fold.vv() && it.digests == *self.fold.digests()
         };
         match staged.iter().find(is_mine) {
-            Some(mine) if is_certain || mine.until == self.sent => {
+            // The receiver may have further parts, from another sender of the same state.
+            Some(mine) if is_certain || mine.until >= self.sent => {
                 self.sent = mine.until.clone();
                 self.is_under_way = false;
             }
