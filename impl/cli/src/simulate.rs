@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::{Value, json};
 use steadfast_output::number::whole;
+use steadfast_output::size::bytes;
 use steadfast_output::{WholeFile, names_standard_output, say, shown, warn};
 use steadfast_protocol::NODES_MAX;
 use steadfast_sim::scenario::{Cast, SCENARIOS, Scenario, ScenarioError, Story, default_sources};
@@ -33,6 +34,10 @@ pub(crate) struct Options {
     /// not followed.
     #[arg(long, value_name = "DIR")]
     files: Option<PathBuf>,
+    /// Leave out files with more bytes, which take minutes to read even where they are holes. A number below
+    /// 2^64, with a unit if wanted: 500M, 64G.
+    #[arg(long, value_name = "BYTES", default_value = "16G", requires = "files", value_parser = bytes)]
+    file_limit: u64,
     /// N: nodes.
     #[arg(long, default_value_t = 3, value_parser = whole::<u8>(NODES))]
     nodes: u8,
@@ -60,7 +65,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
     }
     let files = MappedFiles::default();
     let sources = match &options.files {
-        Some(directory) => user_files::read(directory, &files)?,
+        Some(directory) => user_files::read(directory, options.file_limit, &files)?,
         None => default_sources(options.seed),
     };
     let cast = Cast {

@@ -3,7 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -210,6 +210,76 @@ fn a_pipe_and_an_empty_device_are_old_versions_for_diff_and_for_patch() {
     }
 }
 
+/// Opens a named pipe for writing once a process waits at its other end.
+fn writer_of(pipe: &Path) -> File {
+    loop {
+        let opened = File::options().write(true).custom_flags(nix::libc::O_NONBLOCK).open(pipe);
+        match opened {
+            Ok(file) => return file,
+            Err(error) if error.raw_os_error() == Some(nix::libc::ENXIO) => {
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
+            Err(error) => panic!("a pipe: {error}"),
+        }
+    }
+}
+
+/// As `cat` and `cmp` do: a pipe has no writer yet when its reader comes first.
+#[test]
+fn commands_wait_for_the_writer_of_a_named_pipe() {
+    let room = room();
+    let (old, new) = pair(&room);
+    succeeds(&delta(&room, &["diff", "old", "new", "-o", "p"]));
+    let patch = room.path().join("p");
+    fs::write(room.path().join("changed"), b"an old version").expect("a file");
+    for (arguments, given) in [
+        (&["diff", "pipe", "new", "-o", "made"][..], &old),
+        (&["diff", "old", "pipe", "-o", "made"], &new),
+        (&["patch", "pipe", "p", "-o", "made"], &old),
+        (&["patch", "old", "pipe", "-o", "made"], &patch),
+        (&["patch", "changed", "pipe", "--in-place"], &patch),
+        (&["manifest", "pipe", "-o", "made"], &new),
+        (&["stats", "pipe"], &patch),
+    ] {
+        let pipe = room.path().join("pipe");
+        assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs").success());
+        let child = Command::new(PROGRAM)
+            .arg("delta")
+            .args(arguments)
+            .current_dir(room.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let mut writer = writer_of(&pipe);
+        // A second opening by the program would miss what is written now.
+        let bytes = fs::read(given).expect("a file");
+        let (first, rest) = bytes.split_at(bytes.len().min(10));
+        writer.write_all(first).expect("a reader");
+        let flags = nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::empty());
+        nix::fcntl::fcntl(&writer, flags).expect("a pipe");
+        writer.write_all(rest).expect("a reader");
+        drop(writer);
+        succeeds(&child.wait_with_output().expect("the program ends"));
+        fs::remove_file(&pipe).expect("a pipe");
+    }
+    assert!(fs::read(room.path().join("changed")).expect("a file") == noise(1 << 20));
+}
+
+/// A pipe has no place to be changed in: reading it would wait for a writer that closes it.
+#[test]
+fn what_is_no_file_is_not_changed_in_place_and_not_waited_for() {
+    let room = room();
+    pair(&room);
+    succeeds(&delta(&room, &["diff", "old", "new", "-o", "p"]));
+    let pipe = room.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs").success());
+    for old in ["pipe", "/dev/null"] {
+        let output = delta(&room, &["patch", old, "p", "--in-place"]);
+        fails(&output, 2, &format!("{old} cannot be changed in place: it is no file"));
+    }
+}
+
 /// Runs a script as root of namespaces of its own, where it may mount. `None` where that is not
 /// allowed.
 fn in_a_namespace(room: &TempDir, script: &str) -> Option<Output> {
@@ -330,6 +400,29 @@ fn files_below_a_directory_are_used_and_no_circle_is_walked() {
     let said = said(&output);
     assert!(said.contains("a/up is left out: it is a link to a directory"), "{said}");
     assert!(said.contains("a/b/empty is left out: it is an empty directory"), "{said}");
+}
+
+#[test]
+fn a_simulation_leaves_out_files_that_would_take_hours() {
+    let room = room();
+    let large = File::create(room.path().join("large")).expect("a file");
+    large.set_len(1 << 40).expect("a file of holes");
+    fails(&simulate(room.path()), 2, "there is no file in it that can be used");
+    fs::write(room.path().join("small"), noise(3_000)).expect("a file");
+    let output = simulate(room.path());
+    succeeds(&output);
+    let about = "large is left out: it has 1099511627776 bytes, and --file-limit is 17179869184";
+    assert!(said(&output).contains(about), "{}", said(&output));
+    large.set_len(100_000).expect("a file of holes");
+    for (limit, is_left_out) in [("99999", true), ("100000", false), ("1M", false)] {
+        let mut command = Command::new(PROGRAM);
+        command.args(["simulate", "delta-sync", "--file-limit", limit, "--files"]);
+        let output = command.arg(room.path()).output().expect("the program runs");
+        succeeds(&output);
+        assert_eq!(said(&output).contains("large is left out"), is_left_out, "{limit}");
+    }
+    let alone = Command::new(PROGRAM).args(["simulate", "--file-limit", "1M"]).output();
+    fails(&alone.expect("the program runs"), 2, "--files");
 }
 
 #[cfg(target_os = "linux")]

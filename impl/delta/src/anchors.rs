@@ -6,17 +6,20 @@
 
 use std::ops::Range;
 
+use crate::primes::PRIMES_32;
+
 mod vector;
 
 /// The bytes that decide whether a position is an anchor.
 pub(crate) const ANCHOR_BYTES: usize = 8;
 /// The positions of a mark word.
-const MARKED: usize = 64;
+const MARKED: usize = u64::BITS as usize;
 
-const LOW: u32 = 0x9E37_79B1;
-const HIGH: u32 = 0x85EB_CA77;
+/// The multipliers of the two halves of these bytes.
+const LOW: u32 = PRIMES_32[0];
+const HIGH: u32 = PRIMES_32[1];
 /// Keeps runs of zeros from being anchors.
-const OFFSET: u32 = 0xC2B2_AE3D;
+const OFFSET: u32 = PRIMES_32[2];
 
 /// How rare anchors are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

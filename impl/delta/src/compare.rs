@@ -2,8 +2,8 @@
 
 /// Compared at once while nothing differs; small enough to stay in the first-level cache.
 const BLOCK: usize = 4096;
-/// The bytes of a window, the unit in which likeness is judged.
-pub(crate) const WINDOW: usize = 64;
+/// The bytes of a window, the unit in which likeness is judged: as many as a word has bits.
+pub(crate) const WINDOW: usize = u64::BITS as usize;
 
 /// The length of the longest common prefix.
 pub(crate) fn common_prefix(a: &[u8], b: &[u8]) -> usize {

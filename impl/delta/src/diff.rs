@@ -1,11 +1,8 @@
 //! Finding the pieces that the new content has in common with the old one.
 //!
-//! The constants of each pass stand at the head of its file. Tables there show how halving or doubling one
-//! constant changes the length of patches at default effort, as a geometric mean over 15 pairs (November 2026):
-//! four releases (django, numpy, ruff, openssl-src), five tables with moved or added rows or columns, four texts
-//! with indented, renamed, sorted or squeezed lines, records of noise, and files with an inserted licence. "The
-//! same" means a change of less than 0.05%. The tables leave out times, which changed less than they varied
-//! between runs, except that half of `HOPS_SHARE` took 1.45 times as long.
+//! The constants of each pass stand at the head of its file. `TUNING.md` beside the crate's manifest has a
+//! table for each file: the basis of each constant, and how patches and times change with half of it and with
+//! its double.
 
 use std::io::{self, Write};
 
@@ -29,13 +26,10 @@ use crate::effort::Effort;
 use crate::encode::{Encoder, Unsealed};
 use crate::pair::Pair;
 use crate::segment::Segment;
-use crate::summing::Summing;
+use crate::summing::{OBSERVED, Summing};
 
 /// The outline goes through the new content, then the second pass and the encoder together.
 const PASSES: u64 = 2;
-
-/// New bytes between two observations.
-const OBSERVED: usize = 1 << 20;
 
 /// Options of a diff.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

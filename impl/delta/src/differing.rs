@@ -1,9 +1,9 @@
 //! Which bytes of two contents differ, 64 at a time.
 
-use crate::compare::word;
+use crate::compare::{WINDOW, word};
 
-/// The bytes that are compared at once.
-pub(crate) const COMPARED: usize = 64;
+/// The bytes that are compared at once, a bit of a word for each.
+pub(crate) const COMPARED: usize = WINDOW;
 
 /// Bit `i` says that byte `i` differs. The bits beyond the end of fewer than 64 bytes are 0.
 ///

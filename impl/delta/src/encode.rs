@@ -21,13 +21,13 @@ use crate::pair::Pair;
 use crate::segment::Segment;
 use crate::summing::Summing;
 use crate::touched::Touched;
-use crate::wire::frame::Frame;
+use crate::wire::frame::{Frame, LITERALS_MAX};
 use crate::wire::varint;
 use changes::{Changes, REPLACED_MIN, before_replaced, has_few_differences, replaced};
 use frames::Frames;
 pub(crate) use frames::Unsealed;
 use kept::KeptLiterals;
-use literals::{LITERALS_MAX, Literals};
+use literals::Literals;
 use operations::Operations;
 
 /// Longer literals get frames of their own and are not copied.

@@ -76,6 +76,7 @@ pub mod manifest;
 mod noise;
 mod old_content;
 mod pair;
+mod primes;
 pub mod remote;
 mod segment;
 mod skipped;

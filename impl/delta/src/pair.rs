@@ -1,12 +1,4 @@
 //! The old and the new content, and comparisons between them.
-//!
-//! Patches of 15 pairs when a number is halved or doubled (see `diff`):
-//!
-//! | number | half | double |
-//! |---|---|---|
-//! | `DIFFERENT_COST` | 0.4% longer | 1.3% shorter |
-//! | `SLACK` | 1.3% shorter | 0.1% shorter |
-//! | `COVERED_MAX` | the same | the same |
 
 use crate::compare::{WINDOW, common_prefix, common_prefix_in_block, common_suffix, word};
 use crate::differing::differing;
@@ -24,6 +16,8 @@ pub(crate) struct Pair<'a> {
 const DIFFERENT_COST: isize = 2;
 /// A longer segment is not looked at again.
 const COVERED_MAX: usize = 4 << 10;
+/// The end of a segment that is looked at again has at most this number of bytes.
+const TAIL_MAX: usize = 4 * WINDOW;
 /// A scan for likeness gives up once it is this much worse than at its best.
 const SLACK: isize = 48;
 
@@ -89,7 +83,7 @@ impl Pair<'_> {
 
     /// The segment without the tail that costs more than it saves.
     pub(crate) fn trimmed(&self, segment: Segment) -> Segment {
-        let tail = segment.length.min(4 * WINDOW);
+        let tail = segment.length.min(TAIL_MAX);
         let head = segment.length - tail;
         let place = Place { old: segment.old_start + head, new: segment.new_start + head };
         let kept = self.like_run(place, tail).length;

@@ -4,6 +4,12 @@ use std::ops::Range;
 
 use crate::wire::frame::SKIPPED_MAX;
 
+/// Of the bytes that a frame skips before a copy, the first are its prefix: this number for each literal, and
+/// [`LIKELY_MORE`] more.
+const LIKELY_PER_LITERAL: u64 = 2;
+/// See [`LIKELY_PER_LITERAL`].
+const LIKELY_MORE: u64 = 64;
+
 /// Collects the skipped stretches of a frame, alike at both ends.
 #[derive(Default)]
 pub(crate) struct Skipped {
@@ -18,7 +24,7 @@ impl Skipped {
         if literal > 0
             && let Some(end) = self.last_end.filter(|it| *it < old.start)
         {
-            let likely = literal as u64 * 2 + 64;
+            let likely = literal as u64 * LIKELY_PER_LITERAL + LIKELY_MORE;
             let length = (old.start - end).min(likely).min(SKIPPED_MAX - self.length);
             if length > 0 {
                 self.ranges.push(end..end + length);

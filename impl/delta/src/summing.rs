@@ -9,8 +9,8 @@ use crate::segment::Place;
 use crate::sum::{SUM_BLOCK, Sum};
 use crate::touched::BlockSums;
 
-/// Equal bytes between two observations.
-const OBSERVED: usize = 1 << 20;
+/// New bytes between two observations.
+pub(crate) const OBSERVED: usize = 1 << 20;
 /// The end of both contents is compared backward in stretches of this many bytes, and forward within each,
 /// because memory is read faster forward.
 const STRETCH: usize = 256 << 10;

@@ -18,7 +18,8 @@ use crate::whole::Whole;
 /// Write the patch that makes NEW from OLD.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// The old version; `-` reads it from standard input into memory.
+    /// The old version; `-` reads it from standard input into memory. Pipes are read into memory, too; as
+    /// `cat` does, the command waits for the writer of a named one.
     old: PathBuf,
     /// The new version; `-` reads it from standard input into memory.
     new: PathBuf,

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -74,6 +74,12 @@ pub(crate) fn run(old: &Path, patch: &Path, settings: Settings) -> Result<(), Fa
 /// Opens the file so that no other of these commands changes it at the same time.
 fn open(path: &Path, locks: bool) -> Result<OldFile, Failure> {
     let cannot = |error| Failure::io(format!("cannot open {}", path.display()), &error);
+    // First: a pipe would be opened, and then read until some writer closes it.
+    let found = fs::metadata(path).map_err(cannot)?.file_type();
+    if found.is_fifo() || found.is_socket() || found.is_char_device() {
+        let message = format!("{} cannot be changed in place: it is no file", path.display());
+        return Err(Failure::usage(message).help("name a file, or make another one with -o NEW"));
+    }
     let file = OpenOptions::new().read(true).write(true).open(path).map_err(cannot)?;
     let locked = if locks { file.try_lock() } else { Ok(()) };
     match locked {
@@ -163,11 +169,9 @@ impl Patch {
     /// A patch that comes from a pipe is kept in a temporary file.
     fn open(path: &Path) -> Result<Patch, Failure> {
         let cannot = |error| Failure::io(format!("cannot read {}", shown(path)), &error);
-        if !is_standard(path) {
-            let file = File::open(path).map_err(cannot)?;
-            if file.metadata().map_err(cannot)?.is_file() {
-                return Ok(Patch(file));
-            }
+        // Opened only once: the writer of a named pipe would find its reader gone.
+        if !is_standard(path) && fs::metadata(path).is_ok_and(|it| it.is_file()) {
+            return Ok(Patch(File::open(path).map_err(cannot)?));
         }
         let mut file = tempfile::tempfile().map_err(cannot)?;
         let copied = io::copy(&mut reader(path)?.take(PIPED_PATCH_MAX + 1), &mut file);

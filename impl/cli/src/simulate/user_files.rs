@@ -21,11 +21,15 @@ const FILES_MAX: usize = Scope::PATHS_MAX as usize;
 /// So many names are looked at: most of a directory tree with more is no input that was meant.
 const NAMES_MAX: usize = 100_000;
 
-/// Takes in all files below a directory, in the order of their names. Files that cannot be used are named and
-/// left out.
-pub(super) fn read(directory: &Path, files: &MappedFiles) -> Result<Vec<Source>, Failure> {
-    let mut walk =
-        Walk { root: directory, files, sources: Vec::new(), names: 0, waiting: Vec::new() };
+/// Takes in all files below a directory that have no more than `length_max` bytes, in the order of their names.
+/// Files that cannot be used are named and left out.
+pub(super) fn read(
+    directory: &Path,
+    length_max: u64,
+    files: &MappedFiles,
+) -> Result<Vec<Source>, Failure> {
+    let (sources, waiting) = (Vec::new(), Vec::new());
+    let mut walk = Walk { root: directory, length_max, files, sources, names: 0, waiting };
     let failed =
         |error: io::Error| Failure::io(format!("cannot read {}", shown(directory)), &error);
     walk.enter(directory).map_err(failed)?;
@@ -41,6 +45,8 @@ pub(super) fn read(directory: &Path, files: &MappedFiles) -> Result<Vec<Source>,
 
 struct Walk<'a> {
     root: &'a Path,
+    /// The most bytes of a file.
+    length_max: u64,
     files: &'a MappedFiles,
     sources: Vec<Source>,
     names: usize,
@@ -96,6 +102,11 @@ impl Walk<'_> {
         }
         if !metadata.is_file() {
             return Err(left_out("it is not a regular file"));
+        }
+        if metadata.len() > self.length_max {
+            let (length, limit) = (metadata.len(), self.length_max);
+            let why = format!("it has {length} bytes, and --file-limit is {limit}");
+            return Err(Refusal::LeftOut(why));
         }
         let whole = Whole::try_open(path).map_err(|error| match is_short_of_room(&error) {
             true => Refusal::Ends(Failure::io(format!("cannot read {}", shown(path)), &error)),

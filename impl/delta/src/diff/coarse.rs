@@ -10,16 +10,26 @@ use std::slice;
 
 use crate::compare::word;
 use crate::pair::Pair;
+use crate::primes::{GOLDEN_RATIO, PRIMES_64};
 use crate::segment::Place;
 
 /// The bytes of a key.
 const KEY: usize = 32;
-/// A table below its largest size has room for two to the power of this times the samples, so that samples
-/// seldom share a slot.
-const SPARE_LOG2: u32 = 4;
+/// A table below its largest size has room for two to the power of this times the keys, so that keys seldom
+/// share a slot.
+pub(super) const SPARE_LOG2: u32 = 4;
 /// The bits of the filter for an entry.
 const FILTER_BITS_LOG2: u32 = 4;
+/// No sample.
 const NONE: u32 = u32::MAX;
+
+/// The most entries of a table of large pieces, and their least distance in bytes. The table stays in the
+/// second-level cache.
+const LARGE_ENTRIES_LOG2: u32 = 16;
+const LARGE_STRIDE_MIN: usize = 256;
+/// The same for records.
+const SMALL_ENTRIES_LOG2: u32 = 20;
+const SMALL_STRIDE_MIN: usize = 32;
 
 /// How closely the old content is sampled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,9 +41,11 @@ pub(crate) struct Grain {
 
 impl Grain {
     /// For pieces of some kilobytes: the table stays in the second-level cache.
-    pub(crate) const LARGE: Grain = Grain { entries_log2_max: 16, stride_min: 256 };
+    pub(crate) const LARGE: Grain =
+        Grain { entries_log2_max: LARGE_ENTRIES_LOG2, stride_min: LARGE_STRIDE_MIN };
     /// For records.
-    pub(crate) const SMALL: Grain = Grain { entries_log2_max: 20, stride_min: 32 };
+    pub(crate) const SMALL: Grain =
+        Grain { entries_log2_max: SMALL_ENTRIES_LOG2, stride_min: SMALL_STRIDE_MIN };
 
     /// The new bytes that must be searched to find a piece, wherever it was sampled.
     pub(crate) fn stride_of(self, old: &[u8]) -> usize {
@@ -143,8 +155,8 @@ fn samples_of(range: &Range<usize>, stride: usize) -> Range<usize> {
 
 /// Mixes 16 of the 32 bytes of a key: eight at either end.
 fn hash(bytes: &[u8]) -> u64 {
-    let mixed = word(bytes).wrapping_mul(0x9E37_79B9_7F4A_7C15)
-        ^ word(&bytes[KEY - 8..]).rotate_left(29).wrapping_mul(0xC2B2_AE3D_27D4_EB4F);
+    let mixed = word(bytes).wrapping_mul(GOLDEN_RATIO)
+        ^ word(&bytes[KEY - 8..]).rotate_left(29).wrapping_mul(PRIMES_64[1]);
     mixed ^ (mixed >> 31)
 }
 

@@ -11,7 +11,7 @@ use super::fill;
 use super::fine;
 use super::regular;
 use super::repeats;
-use super::search::Search;
+use super::search::{PACKED, Search};
 use crate::effort::Effort;
 use crate::encode::{Encoder, Unsealed};
 use crate::pair::Pair;
@@ -167,7 +167,7 @@ fn measure(
 ) -> io::Result<Option<Measured>> {
     let sources = repeats::sources(pair.old.len(), segments);
     let mut summing = Summing::new(pair.new, false, &|_| ());
-    let out = Counted { kept: Some(Vec::new()), left: length_max };
+    let out = Counted { kept: may_be_kept(pair, segments).then(Vec::new), left: length_max };
     let encoded = || {
         let mut encoder = Encoder::new(pair, &mut summing, segments, sources, packing, out)?;
         segments.iter().try_for_each(|it| encoder.segment(*it))?;
@@ -180,6 +180,13 @@ fn measure(
     }
 }
 
+/// Whether a patch is likely to be short enough to be kept: the beginning of a longer one would take memory in
+/// vain.
+fn may_be_kept(pair: Pair<'_>, segments: &[Segment]) -> bool {
+    let matched: usize = segments.iter().map(|it| it.length).sum();
+    (pair.new.len() - matched) / PACKED <= KEPT_MAX
+}
+
 /// A patch whose bytes were kept.
 fn kept(patch: Unsealed<Counted>) -> Option<Unsealed<Vec<u8>>> {
     let (counted, patch) = patch.split();
@@ -188,7 +195,7 @@ fn kept(patch: Unsealed<Counted>) -> Option<Unsealed<Vec<u8>>> {
 
 /// Counts the bytes of a patch, and keeps those of a short one.
 struct Counted {
-    /// All bytes, while they are at most [`KEPT_MAX`].
+    /// All bytes, while they are at most [`KEPT_MAX`], if they are to be kept.
     kept: Option<Vec<u8>>,
     /// The bytes that it may still have.
     left: u64,
@@ -207,5 +214,20 @@ impl Write for Counted {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_patch_with_too_many_literals_is_measured_without_being_kept() {
+        for (length, is_kept) in [(KEPT_MAX * PACKED, true), ((KEPT_MAX + 1) * PACKED, false)] {
+            let new = vec![7; length];
+            let pair = Pair { old: &[], new: &new };
+            let measured = measure(pair, &[], Effort::Fast, u64::MAX).expect("memory");
+            assert_eq!(measured.expect("no bound").patch.is_some(), is_kept, "{length} literals");
+        }
     }
 }

@@ -11,22 +11,28 @@ use super::search::{Search, WAYS};
 use crate::anchors::{ANCHOR_BYTES, Anchors, Rarity};
 use crate::compare::{are_equal_words, word};
 use crate::pair::Pair;
+use crate::primes::{GOLDEN_RATIO, PRIMES_64};
 use crate::segment::Place;
 
-const BUCKETS_LOG2: std::ops::RangeInclusive<u32> = 6..=20;
+/// The buckets of the smallest and of the largest table.
+const BUCKETS_LOG2_MIN: u32 = 6;
+const BUCKETS_LOG2_MAX: u32 = 20;
 /// For fewer unmatched bytes a closer look takes hardly any time.
 const LITTLE: usize = 256 << 10;
 /// From this number of unmatched bytes on, a closer look takes more time than it saves bytes.
 const MUCH: usize = 8 << 20;
 /// Bits of the filter for every wanted anchor.
 const FILTER_BITS_LOG2: u32 = 3;
+/// The bits of the smallest filter: a word.
+const FILTER_LOG2_MIN: u32 = u64::BITS.ilog2();
+/// The bits of the largest filter, which stays in the second-level cache.
 const FILTER_LOG2_MAX: u32 = 23;
 /// No position.
 pub(super) const NONE: u32 = u32::MAX;
 /// Anchors taken at once.
 const BATCH: usize = 64;
 /// The bits of a hash from here on, up to those of the largest table's bucket, mark a position.
-const MARK_SHIFT: u32 = 64 - *BUCKETS_LOG2.end() - u32::BITS;
+const MARK_SHIFT: u32 = 64 - BUCKETS_LOG2_MAX - u32::BITS;
 
 /// The wanted anchors of the old content, by the bytes that follow them.
 pub(crate) struct Dense {
@@ -64,16 +70,16 @@ impl Dense {
             LITTLE..MUCH => of_some,
             _ => of_much,
         };
-        let full = unmatched_log2.saturating_sub(*BUCKETS_LOG2.end() + 1);
+        let full = unmatched_log2.saturating_sub(BUCKETS_LOG2_MAX + 1);
         let rarity_log2 = asked.max(full);
         let wanted_log2 = unmatched_log2.saturating_sub(rarity_log2);
         let buckets_log2 = wanted_log2.saturating_sub(WAYS.ilog2());
-        let buckets_log2 = buckets_log2.clamp(*BUCKETS_LOG2.start(), *BUCKETS_LOG2.end());
+        let buckets_log2 = buckets_log2.clamp(BUCKETS_LOG2_MIN, BUCKETS_LOG2_MAX);
         // No more unwanted old anchors may pass the filter than there are wanted ones: the table has no room
         // for more.
         let searched = total(places).max(1).ilog2().saturating_sub(rarity_log2);
         let filter_log2 = (wanted_log2 + FILTER_BITS_LOG2).max(searched + 1);
-        let filter_log2 = filter_log2.clamp(10, FILTER_LOG2_MAX);
+        let filter_log2 = filter_log2.clamp(FILTER_LOG2_MIN, FILTER_LOG2_MAX);
         let dropped_bits = (pair.old.len() as u64 >> 32).checked_ilog2().map_or(0, |it| it + 1);
         let position_bits = (pair.old.len() >> dropped_bits).checked_ilog2().map_or(0, |it| it + 1);
         let mut dense = Dense {
@@ -81,7 +87,7 @@ impl Dense {
             key: search.key,
             keeps_first: std::ptr::eq(pair.old, pair.new),
             ways: search.ways,
-            filter: vec![0; 1 << (filter_log2 - 6)],
+            filter: vec![0; 1 << (filter_log2 - FILTER_LOG2_MIN)],
             filter_log2,
             buckets: vec![[NONE; WAYS]; 1 << buckets_log2],
             buckets_log2,
@@ -197,9 +203,9 @@ fn hash(key: &[u8]) -> u64 {
         let product = word(it).wrapping_mul(factor);
         product ^ product >> 29
     });
-    let hash = mixed.fold(0, u64::wrapping_add).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let hash = mixed.fold(0, u64::wrapping_add).wrapping_mul(GOLDEN_RATIO);
     hash ^ hash >> 32
 }
 
 /// Odd numbers without a pattern, one for each word of the longest key.
-const FACTORS: [u64; 3] = [0xC2B2_AE3D_27D4_EB4F, 0x1656_67B1_9E37_79F9, 0x85EB_CA77_C2B2_AE63];
+const FACTORS: [u64; 3] = [PRIMES_64[1], PRIMES_64[2], PRIMES_64[3]];

@@ -1,22 +1,4 @@
 //! The second pass: pieces of the bytes that the first one left unmatched.
-//!
-//! Patches of 15 pairs when a number is halved or doubled (see `diff`):
-//!
-//! | number | half | double |
-//! |---|---|---|
-//! | `UNSURE_SHARE` | the same | the same |
-//! | `LOOSE_MAX` | 0.3% longer | the same |
-//! | `LOOSE_STRONG_MIN` | 0.2% shorter | 0.2% longer |
-//! | `COMPLETE_SHARE` | the same | 3.4% longer |
-//! | `PUT_BACK_MIN` | 0.1% shorter | 0.4% longer |
-//! | `RELATED_MIN` | the same | the same |
-//! | `DROPPED_SHARE` | the same | the same |
-//! | `OPERATION_COST` | the same | 0.2% longer |
-//! | `FAR_COST` | the same | the same |
-//! | `GAIN_PLENTY` | the same | the same |
-//! | `HEAD_MAX` | the same | the same |
-//! | `REAL_SHARE` | the same | the same |
-//! | `EXPECTED_MIN` | the same | the same |
 
 use std::ops::Range;
 
@@ -24,7 +6,7 @@ use super::dense::Dense;
 use super::gaps::{gaps, total};
 use super::lookups::Lookups;
 use super::sample;
-use super::search::Search;
+use super::search::{KEY, Search};
 use crate::pair::Pair;
 use crate::segment::{Place, Segment};
 
@@ -43,8 +25,8 @@ const PACKING_SHARE: usize = 64;
 const SOON_SHARE: usize = 8;
 /// The same where it takes no longer than comparing this number of bytes.
 const SOON_MIN: usize = 512 << 10;
-/// Shorter gaps are left as literals: a key has this number of bytes.
-const GAP_MIN: usize = 24;
+/// Shorter gaps are left as literals: no key fits into them.
+const GAP_MIN: usize = KEY;
 /// A shorter stretch of the outline may hide a better one, which only the second pass sees.
 const STRONG_MIN: usize = 1024;
 /// The segments of a stretch are of one alignment, or no farther apart: lines with an insertion in

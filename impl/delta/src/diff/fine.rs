@@ -4,13 +4,6 @@
 //! length of a sample of the unmatched bytes is the price of literals, and an operation costs more the farther
 //! it moves. A piece of a dozen bytes pays only where literals are packed badly, so the pass first runs on a
 //! sample of the gaps and goes on only if that saved something.
-//!
-//! Patches of 15 pairs when a number is halved or doubled (see `diff`):
-//!
-//! | number | half | double |
-//! |---|---|---|
-//! | `HEAD_MAX` | the same | 2.6% longer |
-//! | `PLENTY` | the same | the same |
 
 use std::ops::Range;
 use std::slice;
@@ -31,6 +24,7 @@ use crate::wire::packing::text::resembles_text;
 const GAP_MIN: usize = 12;
 /// The gaps are sampled in this number of pieces of this length in bytes.
 const PIECES: usize = 64;
+/// See [`PIECES`].
 const PIECE: usize = 1 << 10;
 /// One anchor in `2^RARER_LOG2` is enough for a sample, which then finds about half of the short pieces.
 const RARER_LOG2: u32 = 2;
@@ -38,8 +32,8 @@ const RARER_LOG2: u32 = 2;
 const LEVEL_OF_SAMPLE: i32 = 6;
 /// Shorter old contents are sampled whole at once.
 const HINT_MIN: usize = 16 << 20;
-/// An eighth of the old content is read first, and must save half of its share.
-const HINT_PART: usize = 16;
+/// The stripes of the old content are read first, and must save half of their share.
+const HINT_PART: usize = 2 * sample::DISTANCE / sample::OLD_STRIPE;
 /// The bytes behind a find in which a better one is looked for. With 6 patches are 1.1% longer, with 24 they
 /// are 0.8% shorter in 4% more time.
 const PATIENCE: usize = 12;
@@ -49,17 +43,26 @@ const HEAD_MAX: usize = 8;
 /// A piece that is longer is taken at once.
 const PLENTY: usize = 256;
 
+/// Neither longer old contents are indexed nor more unmatched bytes searched: the lists of segments would
+/// take more memory than both contents.
+const LENGTH_MAX: usize = 64 << 20;
+/// At effort default an old content with more bytes than this per unmatched byte is not indexed: reading it
+/// costs more than the pass saves.
+const OLD_PER_GAP_MAX: usize = 64;
+/// The same at effort small. The second number is for contents that are longer than [`HINT_MIN`]: with the
+/// first one, three releases of them (django, openssl-src, typescript) take four times as long and save
+/// nothing. A shorter table with a column less saves 2% by it.
+const OLD_PER_GAP_MAX_OF_SMALL: [usize; 2] = [1 << 14, 256];
+/// At effort default the pass goes on if the sample saves one byte of its packed literals in this number.
+const SAVED_SHARE: usize = 16;
+/// The same at effort small.
+const SAVED_SHARE_OF_SMALL: usize = 32;
+
 /// The bounds on the third pass.
 struct Limits {
-    /// Neither longer old contents are indexed nor more unmatched bytes searched: the lists of segments would
-    /// take more memory than both contents.
-    length_max: usize,
-    /// An old content with more bytes than this per unmatched byte is not indexed: reading it costs more
-    /// than the pass saves. The second number is for contents that are longer than [`HINT_MIN`]: with the
-    /// first one, three releases of them (django, openssl-src, typescript) take four times as long at effort
-    /// small and save nothing. A shorter table with a column less saves 2% by it.
+    /// The most bytes of the old content per unmatched byte: of a short content and of a long one.
     old_per_gap_max: [usize; 2],
-    /// The pass goes on if the sample saves one byte of its packed literals in this number.
+    /// The sample must save one byte of its packed literals in this number.
     saved_share: usize,
 }
 
@@ -68,12 +71,11 @@ impl Effort {
         match self {
             Effort::Fast => None,
             Effort::Default => {
-                Some(Limits { length_max: 64 << 20, old_per_gap_max: [64, 64], saved_share: 16 })
+                Some(Limits { old_per_gap_max: [OLD_PER_GAP_MAX; 2], saved_share: SAVED_SHARE })
             }
             Effort::Small => Some(Limits {
-                length_max: 64 << 20,
-                old_per_gap_max: [1 << 14, 256],
-                saved_share: 32,
+                old_per_gap_max: OLD_PER_GAP_MAX_OF_SMALL,
+                saved_share: SAVED_SHARE_OF_SMALL,
             }),
         }
     }
@@ -94,8 +96,7 @@ pub(crate) fn refine(
     let unmatched = total(&gaps);
     let old = pair.old.len();
     let old_per_gap_max = limits.old_per_gap_max[usize::from(old > HINT_MIN)];
-    if unmatched == 0 || old.max(unmatched) > limits.length_max || old / old_per_gap_max > unmatched
-    {
+    if unmatched == 0 || old.max(unmatched) > LENGTH_MAX || old / old_per_gap_max > unmatched {
         return Ok(None);
     }
     let sample = sampled(&gaps);

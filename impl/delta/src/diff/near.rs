@@ -1,16 +1,17 @@
 //! Small insertions and deletions: the place nearby from which both contents are equal again.
 
+use super::coarse::SPARE_LOG2;
 use crate::compare::word;
 use crate::pair::Pair;
+use crate::primes::GOLDEN_RATIO;
 use crate::segment::Place;
 
+/// The slots of the largest table, which stays in the first-level cache.
 const SLOTS_LOG2_MAX: u32 = 12;
-/// A table below its largest size has room for two to the power of this times the keys, so that keys seldom
-/// share a slot.
-const SPARE_LOG2: u32 = 4;
 /// The bits of a slot that hold a position. The others hold bits of the key's hash: without these, the CPU
 /// would mispredict half of the lookups in a full table.
 const POSITION_BITS: u32 = u16::BITS;
+/// No key.
 const EMPTY: u32 = u32::MAX;
 /// Old positions are remembered at this distance.
 const STRIDE: usize = 4;
@@ -92,7 +93,7 @@ fn probe(
 /// The slot of a key, in the largest table, and the bits of its hash that stand there above the
 /// position.
 fn hash(key: u64) -> (usize, u32) {
-    let hash = key.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let hash = key.wrapping_mul(GOLDEN_RATIO);
     let slot = hash >> (64 - SLOTS_LOG2_MAX);
     let tag = (hash >> (32 - SLOTS_LOG2_MAX)) as u32 >> POSITION_BITS << POSITION_BITS;
     (slot as usize, tag)

@@ -5,26 +5,6 @@
 //! nearby, for the same alignment behind a replaced stretch, for a larger shift, for a moved
 //! piece. It prefers the same alignment if that goes on for long, and takes a shift otherwise only if the
 //! shift is equal for longer. The second pass looks for the bytes that it leaves unmatched.
-//!
-//! Patches of 15 pairs when a number is halved or doubled (see `diff`):
-//!
-//! | number | half | double |
-//! |---|---|---|
-//! | `NEXT_REACH` | 0.5% shorter | 1.6% shorter |
-//! | `NEAR_REACH` | 3.2% shorter | 0.2% shorter |
-//! | `FAR_REACH` | 0.9% shorter | 1.8% shorter |
-//! | `PAGES_REACH` | the same | the same |
-//! | `EXACT_MIN` | the same | the same |
-//! | `GO_BACK` | the same | the same |
-//! | `NEAR_EQUAL_MIN` | 1.8% longer | 1.0% longer |
-//! | `PAYING_MIN` | 0.1% shorter | 0.2% shorter |
-//! | `SHIFTED_MIN` | the same | the same |
-//! | `SKIP_STRIDES_MAX` | 0.2% shorter | 0.2% shorter |
-//! | `HOP_STRIDES` | 1.0% shorter | 0.7% shorter |
-//! | `HOPS_SHARE` | 0.6% longer | 1.6% shorter |
-//! | `CREDIT_START` | 1.5% shorter | 0.7% shorter |
-//! | `CREDIT_PRICE` | 0.2% shorter | 0.2% shorter |
-//! | `COARSE_SHARE` | the same | the same |
 
 use std::io;
 
@@ -45,11 +25,12 @@ const NEAR_REACH: usize = 512;
 const FAR_REACH: usize = 8 << 10;
 /// The reach of the search for the end of pages that were rewritten in place.
 const PAGES_REACH: usize = 64 << 10;
+/// The page of a file system.
 const PAGE: usize = 4 << 10;
 /// Shorter equal runs between changes are compared again by the encoder.
 const EXACT_MIN: usize = 4 << 10;
 /// A byte that repeats this number of times may be a hole in a sparse file.
-const HOLE_MIN: usize = 4 << 10;
+const HOLE_MIN: usize = PAGE;
 /// The number of last segments whose alignments are tried in a hole.
 const GO_BACK: usize = 4;
 /// The equal bytes that prove a small shift.

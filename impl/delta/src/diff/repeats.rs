@@ -1,12 +1,4 @@
 //! New pieces that occur more than once: all but the first are copied from the literals of the first.
-//!
-//! Patches of 15 pairs when a number is halved or doubled (see `diff`):
-//!
-//! | number | half | double |
-//! |---|---|---|
-//! | `REPEAT_MIN` | the same | the same |
-//! | `REPEAT_MIN_OF_NOISE` | the same | the same |
-//! | `GAP_MIN` | the same | the same |
 
 use std::cmp::Ordering;
 use std::ops::Range;
@@ -31,6 +23,7 @@ const SAMPLE_SHARE: usize = 64;
 const SAMPLES_MAX: usize = 256;
 /// The packing finds shorter repeats of bytes that can be packed.
 const REPEAT_MIN: usize = 512;
+/// The shortest repeat of noise that is worth an operation.
 const REPEAT_MIN_OF_NOISE: usize = 32;
 
 /// Adds the repeats to the segments of the new content. The old start of one is the length of the old

@@ -18,9 +18,9 @@ const PIECE_DISTANCE: usize = 4 << 10;
 /// The length of a sampled piece, in bytes.
 const PIECE: usize = 1 << 10;
 /// The distance of two sampled stripes, in bytes, in either content.
-const DISTANCE: usize = 512 << 10;
+pub(super) const DISTANCE: usize = 512 << 10;
 /// The width of a stripe of the old content, in bytes.
-const OLD_STRIPE: usize = 64 << 10;
+pub(super) const OLD_STRIPE: usize = 64 << 10;
 /// The width of a stripe of the new content, which lies in the middle of the old one, in bytes.
 const NEW_STRIPE: usize = 4 << 10;
 /// One anchor in `2^RARER_LOG2` is enough for a sample.

@@ -1,14 +1,6 @@
 //! How closely the second and the third pass look for pieces.
-//!
-//! Patches of 15 pairs when a number is halved or doubled (see `diff`):
-//!
-//! | number | half | double |
-//! |---|---|---|
-//! | `GAIN_MIN` | 0.2% shorter | 0.7% longer |
-//! | `PACKED` | the same | the same |
-//! | `PATIENCE` | the same | the same |
-//! | `GAIN_MIN_OF_NOISE` | the same | 3.4% longer |
 
+use crate::anchors::ANCHOR_BYTES;
 use crate::effort::Effort;
 
 /// The candidates that are kept for the bytes of an anchor, and the most that are tried.
@@ -34,25 +26,39 @@ pub(crate) struct Search {
     pub patience: usize,
 }
 
+/// The rarities of anchors at efforts default and small.
+const RARITIES_LOG2: [u32; 3] = [4, 5, 6];
+const RARITIES_OF_SMALL_LOG2: [u32; 3] = [4, 4, 4];
+/// The same where short pieces are looked for, of a dozen bytes.
+const RARITIES_OF_SHORT_LOG2: [u32; 3] = [1, 1, 2];
+/// Anchors are rarer by this where pieces of some hundred bytes are looked for.
 const LONG_PIECES_RARER_LOG2: u32 = 2;
-const KEY: usize = 24;
+/// In noise, anchors are no rarer than this.
+const RARITY_OF_NOISE_LOG2_MAX: u32 = 3;
+/// The equal bytes that make a candidate; chance makes them equal in a text.
+pub(super) const KEY: usize = 24;
+/// The same in noise, where chance makes no eight bytes equal,
 const KEY_OF_NOISE: usize = 16;
-const KEY_OF_SHORT: usize = 8;
+/// and of short pieces: the bytes of an anchor.
+const KEY_OF_SHORT: usize = ANCHOR_BYTES;
+/// The candidates that are tried at effort default.
+const WAYS_OF_DEFAULT: usize = 2;
 /// Literals are packed, the better the longer they are.
 const GAIN_MIN: isize = 48;
-const PACKED: usize = 4;
-const PATIENCE: usize = 64;
 /// Noise is not packed.
 const GAIN_MIN_OF_NOISE: isize = 12;
-const RARITY_OF_NOISE_LOG2_MAX: u32 = 3;
+/// The literals that are packed into a byte, in general.
+pub(super) const PACKED: usize = 4;
+/// The bytes behind a first find in which a better one is looked for.
+const PATIENCE: usize = 64;
 
 impl Search {
     /// The search of the second pass, or `None` at an effort without one.
     pub(crate) fn of(effort: Effort) -> Option<Search> {
         let default = Search {
-            rarities_log2: [4, 5, 6],
+            rarities_log2: RARITIES_LOG2,
             key: KEY,
-            ways: 2,
+            ways: WAYS_OF_DEFAULT,
             everywhere: false,
             gain_min: GAIN_MIN,
             packed: PACKED,
@@ -61,9 +67,12 @@ impl Search {
         match effort {
             Effort::Fast => None,
             Effort::Default => Some(default),
-            Effort::Small => {
-                Some(Search { rarities_log2: [4, 4, 4], ways: 4, everywhere: true, ..default })
-            }
+            Effort::Small => Some(Search {
+                rarities_log2: RARITIES_OF_SMALL_LOG2,
+                ways: WAYS,
+                everywhere: true,
+                ..default
+            }),
         }
     }
 
@@ -76,7 +85,7 @@ impl Search {
     /// The search for pieces of a dozen bytes, of the third pass.
     pub(crate) fn of_short_pieces(rarer_log2: u32) -> Search {
         Search {
-            rarities_log2: [1, 1, 2].map(|it| it + rarer_log2),
+            rarities_log2: RARITIES_OF_SHORT_LOG2.map(|it| it + rarer_log2),
             key: KEY_OF_SHORT,
             ways: WAYS,
             everywhere: true,

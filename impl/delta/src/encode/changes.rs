@@ -1,17 +1,11 @@
 //! The changed bytes of the copies of a frame.
-//!
-//! Patches of 15 pairs when a number is halved or doubled (see `diff`):
-//!
-//! | number | half | double |
-//! |---|---|---|
-//! | `REPLACED_MIN` | the same | 1.2% longer |
 
 use crate::wire::frame::STREAM_MAX;
 use crate::wire::operations::{COLUMNS, column};
 use crate::wire::varint;
 
-/// A gap has no more bytes than this.
-const FULL: usize = STREAM_MAX[3] - 16;
+/// With more bytes of gaps, there may be no room for one more.
+const FULL: usize = STREAM_MAX[3] - varint::BYTES_MAX;
 
 /// A shorter stretch of a copy that was replaced is not worth an operation of its own.
 pub(super) const REPLACED_MIN: usize = 16;
@@ -40,7 +34,7 @@ pub(super) struct Changes {
 impl Changes {
     /// Whether the frame may have no room for changes in this number of bytes.
     pub(super) fn is_full(&self, bytes: usize) -> bool {
-        self.gaps.len() + bytes + 10 > FULL
+        self.gaps.len() + bytes > FULL
     }
 
     /// Passes over equal bytes.

@@ -2,8 +2,7 @@
 
 use std::ops::Range;
 
-use super::literals::LITERALS_MAX;
-use crate::wire::frame::KEPT_MAX;
+use crate::wire::frame::{KEPT_MAX, LITERALS_MAX};
 
 /// The literals that later copies need.
 pub(super) struct KeptLiterals {

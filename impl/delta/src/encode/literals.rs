@@ -5,10 +5,8 @@ use std::ops::Deref;
 
 use steadfast_huge_pages::HugePages;
 
-use crate::wire::frame::STREAM_MAX;
+use crate::wire::frame::LITERALS_MAX;
 
-/// The most of a frame.
-pub(super) const LITERALS_MAX: usize = STREAM_MAX[5];
 /// More of them lie in huge pages: each small page of new memory takes as long as copying it ten
 /// times.
 const FEW_MAX: usize = 256 << 10;

@@ -8,7 +8,7 @@ use crate::wire::frame::STREAM_MAX;
 use crate::wire::varint;
 
 /// No operation adds more bytes to a stream than a varint has.
-const FULL: usize = STREAM_MAX[0] - 16;
+const FULL: usize = STREAM_MAX[0] - varint::BYTES_MAX;
 
 /// The operations of a frame, and the one that may still grow.
 #[derive(Default)]

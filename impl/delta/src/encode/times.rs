@@ -1,11 +1,4 @@
 //! How long the streams of a frame may take to be packed.
-//!
-//! Patches of 15 pairs when a number is halved or doubled (see `diff`):
-//!
-//! | number | half | double |
-//! |---|---|---|
-//! | `TEXT_TIME` | 1.2% longer | 1.5% shorter |
-//! | `RETRIED_MIN` | the same | the same |
 
 use crate::effort::Effort;
 use crate::wire::packing::text::is_text;
@@ -19,6 +12,29 @@ const TEXT_TIME: usize = 24;
 /// At default effort, a byte has less time where the patch has more literals than this: packing all of them
 /// takes no longer than packing this number of bytes.
 const TEXT_MAX: usize = 32 << 20;
+
+/// At effort fast, packing the literals may take a nanosecond for each new byte in this number,
+const FAST_SHARE: usize = 16;
+/// or this number of nanoseconds if that is more, and no longer than at effort default.
+const FAST_MIN: usize = 500_000;
+/// At effort default, packing the literals may take a nanosecond for each new byte in this number,
+const LITERALS_SHARE: usize = 64;
+/// and a start for the frame: a nanosecond for each new byte in this number,
+const START_SHARE: usize = 4;
+/// but no fewer nanoseconds than this
+const START_MIN: usize = 1_000_000;
+/// and no more than this.
+const START_MAX: usize = 4_000_000;
+/// At effort default, packing each other stream may take a nanosecond for each new byte in this number,
+const OTHERS_SHARE: usize = 1 << 10;
+/// and this number of nanoseconds for the frame.
+const OTHERS_START: usize = 125_000;
+/// At effort small, packing the literals may take this number of nanoseconds for each new byte,
+const SMALL_LITERALS_TIME: usize = 3;
+/// each other stream one for each new byte in this number,
+const SMALL_OTHERS_SHARE: usize = 2;
+/// and either as long as the longest start at effort default.
+const SMALL_MIN: usize = START_MAX;
 
 /// The nanoseconds that packing may take: any other stream than the literals, and these, which are a part of
 /// all literals of the patch. The time of the effort comes first and those of less effort follow, so that more
@@ -58,13 +74,14 @@ fn times_of(effort: Effort, new_length: usize) -> [usize; 2] {
     match effort {
         Effort::Fast => {
             let [others, literals] = times_of(Effort::Default, new_length);
-            [others, literals.min((new_length / 16).max(500_000))]
+            [others, literals.min((new_length / FAST_SHARE).max(FAST_MIN))]
         }
         Effort::Default => {
-            let start = (new_length / 4).clamp(1_000_000, 4_000_000);
-            [125_000 + new_length / 1024, start + new_length / 64]
+            let start = (new_length / START_SHARE).clamp(START_MIN, START_MAX);
+            [OTHERS_START + new_length / OTHERS_SHARE, start + new_length / LITERALS_SHARE]
         }
-        Effort::Small => [new_length / 2, new_length * 3].map(|it| it.max(4_000_000)),
+        Effort::Small => [new_length / SMALL_OTHERS_SHARE, new_length * SMALL_LITERALS_TIME]
+            .map(|it| it.max(SMALL_MIN)),
     }
 }
 

@@ -17,19 +17,30 @@ use crate::cpu::prefetch_all;
 pub const CHUNK_LENGTH_MIN: usize = 16 << 10;
 /// The greatest length of a chunk.
 pub const CHUNK_LENGTH_MAX: usize = 64 << 10;
+/// One place in this number ends a chunk.
 const CHUNK_ONE_IN: u32 = 12 << 10;
+/// The length of most chunks, in bytes.
+pub(crate) const CHUNK_LENGTH_MEAN: usize = CHUNK_LENGTH_MIN + CHUNK_ONE_IN as usize;
+/// The windows that are hashed at once in search of the end of a chunk.
+const CHUNK_BLOCK: usize = 512;
 
 /// The least length of a section that does not end the content.
 pub const SECTION_LENGTH_MIN: u64 = 512 << 10;
 /// The length from which on a section ends with its chunk.
 pub const SECTION_LENGTH_MAX: u64 = 4 << 20;
+/// One place in this number ends a section as well.
 const SECTION_ONE_IN: u32 = 208 << 10;
 
 /// The least length of a grain that does not end its chunk.
 pub const GRAIN_LENGTH_MIN: usize = 128;
 /// The greatest length of a grain.
 pub const GRAIN_LENGTH_MAX: usize = 1 << 10;
+/// One place in this number ends a grain.
 const GRAIN_ONE_IN: u32 = 128;
+/// The length of most grains, in bytes.
+pub(crate) const GRAIN_LENGTH_MEAN: usize = GRAIN_LENGTH_MIN + GRAIN_ONE_IN as usize;
+/// The windows that are hashed at once in search of the end of a grain.
+const GRAIN_BLOCK: usize = 64;
 
 /// Why a chunk ends where it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,7 +62,7 @@ pub(crate) fn first_chunk(rest: &[u8]) -> (usize, Cut) {
     // The search for a cut passes over these bytes. BLAKE3 reads them first, at eight places at once,
     // where the CPU does not prefetch by itself.
     prefetch_all(&rest[..end.min(CHUNK_LENGTH_MIN)]);
-    if let Some(length) = first_cut::<512>(&rest[..end], CHUNK_LENGTH_MIN, CHUNK_ONE_IN)
+    if let Some(length) = first_cut::<CHUNK_BLOCK>(&rest[..end], CHUNK_LENGTH_MIN, CHUNK_ONE_IN)
         && length < rest.len()
     {
         let section = rest[..length]
@@ -65,7 +76,7 @@ pub(crate) fn first_chunk(rest: &[u8]) -> (usize, Cut) {
 /// The length of the first grain of the rest of a chunk.
 pub(crate) fn first_grain(rest: &[u8]) -> usize {
     let end = rest.len().min(GRAIN_LENGTH_MAX);
-    first_cut::<64>(&rest[..end], GRAIN_LENGTH_MIN, GRAIN_ONE_IN).unwrap_or(end)
+    first_cut::<GRAIN_BLOCK>(&rest[..end], GRAIN_LENGTH_MIN, GRAIN_ONE_IN).unwrap_or(end)
 }
 
 /// Whether a section of this length ends with its last chunk, cut in this way.

@@ -22,7 +22,9 @@ use thiserror::Error;
 use twox_hash::XxHash3_64;
 
 use super::build::Sections;
-use super::cut::{CHUNK_LENGTH_MAX, CHUNK_LENGTH_MIN, Cut, GRAIN_LENGTH_MAX, GRAIN_LENGTH_MIN};
+use super::cut::{
+    CHUNK_LENGTH_MAX, CHUNK_LENGTH_MIN, Cut, GRAIN_LENGTH_MAX, GRAIN_LENGTH_MEAN, GRAIN_LENGTH_MIN,
+};
 use super::{Chunk, Depth, Grain, Hash, Manifest, Root};
 use crate::bytes::Reader;
 use crate::wire::varint;
@@ -188,7 +190,7 @@ fn check_length(length: u64, cut: Cut) -> Result<u32, ManifestError> {
 
 fn read_grains(reader: &mut Reader<'_>, chunk_length: u32) -> Result<Vec<Grain>, ManifestError> {
     let mut left = chunk_length as usize;
-    let mut grains = Vec::with_capacity((left / 256).min(reader.rest().len() / 8));
+    let mut grains = Vec::with_capacity((left / GRAIN_LENGTH_MEAN).min(reader.rest().len() / 8));
     while left > 0 {
         let bits = u64::from_le_bytes(reader.array().ok_or(ManifestError::Truncated)?);
         let grain = Grain::from_bits(bits);

@@ -6,12 +6,16 @@
 //! One piece of code is compiled for several instruction sets; a test compares their answers.
 
 use crate::cpu::{Cpu, Kernel};
+use crate::primes::PRIMES_32;
 
 /// How many bytes before a place its hash depends on.
 pub(crate) const WINDOW: usize = 8;
 
 /// Odd, and near the golden ratio of 2^32: Fibonacci hashing (Knuth, TAOCP volume 3, 6.4).
-const MULTIPLIER: u32 = 0x9E37_79B1;
+const MULTIPLIER: u32 = PRIMES_32[0];
+
+/// The windows of a part of a block that is searched again.
+const PART: usize = 64;
 
 /// The hash of a place whose preceding eight bytes are two little-endian words. Runs of zeros
 /// hash to zero and are never cut.
@@ -79,10 +83,9 @@ fn highest(block: &[u8]) -> u32 {
         .fold(0, u32::max)
 }
 
-/// The first window whose hash is above the threshold: by parts of 64, then one by one.
+/// The first window whose hash is above the threshold: by parts, then one by one.
 #[inline(always)]
 fn first_in_block(block: &[u8], threshold: u32) -> Option<usize> {
-    const PART: usize = 64;
     let mut from = 0;
     while let Some(part) = block.get(from..from + PART + WINDOW - 1)
         && highest(part) <= threshold

@@ -21,12 +21,16 @@ pub(crate) struct Id(u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Width(u8);
 
+/// The multipliers of SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, OOPSLA
+/// 2014). Both ends mix alike.
+const MIX: [u64; 2] = [0xBF58_476D_1CE4_E5B9, 0x94D0_49BB_1331_11EB];
+
 impl Id {
     /// The name of a section or chunk.
     pub(crate) fn of_hash(hash: &Hash, salt: Salt, width: Width) -> Id {
         let (first, second) = hash.words();
-        let mixed = (first ^ salt.0).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 32) ^ second).wrapping_mul(0x94D0_49BB_1331_11EB);
+        let mixed = (first ^ salt.0).wrapping_mul(MIX[0]);
+        let mixed = (mixed ^ (mixed >> 32) ^ second).wrapping_mul(MIX[1]);
         width.cut(mixed ^ (mixed >> 31))
     }
 
@@ -50,6 +54,7 @@ pub(crate) fn grain_ids(
 /// names that are longer by [`LONGER_BITS`].
 const SAFETY_BITS: u32 = 10;
 const LONGER_BITS: u32 = 16;
+/// The fewest bits of a name.
 const WIDTH_MIN: u32 = 16;
 
 impl Width {

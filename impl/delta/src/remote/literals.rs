@@ -7,10 +7,14 @@ use crate::wire::packing::{Packer, compression};
 /// The most bytes that travel in one message, unpacked.
 pub(super) const LITERALS_MAX: usize = 4 << 20;
 
-/// The nanoseconds that packing `length` bytes may take. A network takes some ten for a byte; short
-/// literals are packed well in little time.
+/// The nanoseconds that packing a byte may take: a network takes some ten for one.
+const TIME_PER_BYTE: usize = 16;
+/// The nanoseconds that packing may take in any case: short literals are packed well in little time.
+const TIME_MIN: usize = 20_000_000;
+
+/// The nanoseconds that packing `length` bytes may take.
 pub(super) fn packing_time(length: usize) -> usize {
-    (16 * length).max(20_000_000)
+    (TIME_PER_BYTE * length).max(TIME_MIN)
 }
 
 /// Packs bytes, or returns `None` where that does not make them fewer.

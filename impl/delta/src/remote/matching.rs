@@ -65,8 +65,9 @@ pub(crate) struct Grains {
 pub(crate) const OLD_GRAINS_MAX: usize = 1 << 20;
 
 /// A replaced stretch of more grains than this many per missing one is not looked at first.
-const REPLACED_PER_MISSING: usize = 4;
-const REPLACED_FREE: usize = 256;
+pub(super) const REPLACED_PER_MISSING: u64 = 4;
+/// A replaced stretch of no more grains than this is looked at first in any case.
+pub(super) const REPLACED_FREE: u64 = 256;
 
 impl Grains {
     /// Grains in the order of their offsets; those beyond [`OLD_GRAINS_MAX`] are left out.
@@ -101,7 +102,8 @@ impl Grains {
         let from = self.all.partition_point(|(_, range)| range.start < replaced.start);
         let to = self.all.partition_point(|(_, range)| range.end <= replaced.end);
         let mut near = Places::default();
-        if from < to && to - from <= missing * REPLACED_PER_MISSING + REPLACED_FREE {
+        if from < to && (to - from) as u64 <= missing as u64 * REPLACED_PER_MISSING + REPLACED_FREE
+        {
             for index in from as u32..to as u32 {
                 near.insert(self.all[index as usize].0, index);
             }

@@ -29,6 +29,7 @@ pub(super) struct Output<'a> {
 /// than [`DELTA_ROOM_PER_BYTE`] times the length of the delta, the receiver asks for an offer instead, whose
 /// messages are bounded.
 const DELTA_ROOM: u64 = 64 << 20;
+/// See [`DELTA_ROOM`]. A delta of ordinary contents has far fewer effects.
 const DELTA_ROOM_PER_BYTE: u64 = 16;
 
 impl<'a> Output<'a> {

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::literals::packing_time;
 use crate::wire::alignments::Alignments;
-use crate::wire::frame::{Frame, STREAM_MAX};
+use crate::wire::frame::{Frame, LITERALS_MAX, STREAM_MAX};
 use crate::wire::header::{Header, Trailer, VERSION_FIRST};
 use crate::wire::packing::Packer;
 use crate::wire::reader::check;
@@ -22,8 +22,7 @@ pub(crate) enum Piece {
 }
 
 /// No operation adds more than a varint to a stream of operations.
-const OPERATIONS_FULL: usize = STREAM_MAX[0] - 16;
-const LITERALS_MAX: usize = STREAM_MAX[5];
+const OPERATIONS_FULL: usize = STREAM_MAX[0] - varint::BYTES_MAX;
 
 /// The patch without a sum that makes `content` of these pieces.
 pub(crate) fn write(pieces: &[Piece], content: &[u8], old_length: u64) -> io::Result<Vec<u8>> {

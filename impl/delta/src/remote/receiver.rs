@@ -9,10 +9,11 @@ use super::error::RemoteError;
 use super::held::HeldChunks;
 use super::ids::{Id, Width, grain_ids, take_ids};
 use super::literals::{LITERALS_MAX, unpack};
-use super::matching::{Grains, Slot, Slots, replaced};
+use super::matching::{Grains, REPLACED_FREE, REPLACED_PER_MISSING, Slot, Slots, replaced};
 use super::message::{Held, LiteralPiece, Message, Offer, Runs, Stretch};
 use super::output::Output;
 use crate::bytes::Reader;
+use crate::manifest::cut::{CHUNK_LENGTH_MEAN, GRAIN_LENGTH_MEAN};
 use crate::manifest::{Manifest, Root};
 
 /// Receives a content. Feed it the sender's messages and perform the effects in order.
@@ -346,22 +347,31 @@ fn take_grain_names(
     if reader.rest().is_empty() { Ok(named) } else { Err(LEFT_OVER) }
 }
 
+/// The grains of a chunk.
+const CHUNK_GRAINS: u64 = (CHUNK_LENGTH_MEAN / GRAIN_LENGTH_MEAN) as u64;
+/// One missing grain in this number is compared with all that are unused, by an estimate.
+const FAR_SHARE: u64 = 8;
+
 /// How often grains that differ will be compared, about: all that are missing with those that
-/// they replaced, and one in eight of them with all that are unused.
+/// they replaced, and one in [`FAR_SHARE`] with all that are unused.
 fn grain_comparisons(slots: &[Slot], unused: &[Range<u64>], old_length: usize) -> u64 {
-    const CHUNK_GRAINS: u64 = 112;
     let missing = slots.iter().filter_map(|slot| match slot {
         Slot::Missing(chunks) => Some(*chunks as u64 * CHUNK_GRAINS),
         Slot::Old(_) => None,
     });
     let near =
         missing.clone().zip(replaced(slots, old_length as u64)).map(|(missing, replaced)| {
-            let replaced = replaced.end.saturating_sub(replaced.start) >> 8;
-            missing.saturating_mul(replaced.min(missing * 4 + 256))
+            let replaced = grains_in(&replaced);
+            missing.saturating_mul(replaced.min(missing * REPLACED_PER_MISSING + REPLACED_FREE))
         });
-    let unused: u64 = unused.iter().map(|range| (range.end - range.start) >> 8).sum();
-    let far = (missing.sum::<u64>() / 8).saturating_mul(unused);
+    let unused: u64 = unused.iter().map(grains_in).sum();
+    let far = (missing.sum::<u64>() / FAR_SHARE).saturating_mul(unused);
     near.fold(far, u64::saturating_add)
+}
+
+/// The grains in a stretch of a content, about.
+fn grains_in(stretch: &Range<u64>) -> u64 {
+    stretch.end.saturating_sub(stretch.start) / GRAIN_LENGTH_MEAN as u64
 }
 
 fn unpack_pieces(

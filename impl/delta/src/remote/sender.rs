@@ -11,6 +11,7 @@ use super::literals::{LITERALS_MAX, pack};
 use super::message::{Held, LiteralPiece, Message, Offer, Runs, Stretch};
 use super::{known, patch};
 use crate::manifest::{Chunk, GRAIN_LENGTH_MIN, Manifest};
+use crate::primes::GOLDEN_RATIO;
 use crate::wire::varint;
 
 /// More grains than this are not named; the chunks beyond travel whole.
@@ -151,7 +152,7 @@ impl<'a> Sender<'a> {
 
     /// Under a salt that the receiver cannot foresee if it does not know the seed.
     fn salt(&self) -> Salt {
-        Salt(self.seed.wrapping_add(u64::from(self.attempt).wrapping_mul(0x9E37_79B9_7F4A_7C15)))
+        Salt(self.seed.wrapping_add(u64::from(self.attempt).wrapping_mul(GOLDEN_RATIO)))
     }
 
     fn send(&mut self, message: &Message<'_>) {

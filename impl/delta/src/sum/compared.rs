@@ -9,6 +9,7 @@
 
 use crate::compare::word;
 use crate::cpu::{Kernel, prefetch};
+use crate::primes::{PRIMES_32, PRIMES_64};
 
 /// The bytes of a block.
 pub(crate) const SUM_BLOCK: usize = 16 << 10;
@@ -24,14 +25,6 @@ const LAST: usize = SECRET - STRIPE - 7;
 /// Where in the secret the parts for either half of the result begin.
 const HALVES: [usize; 2] = [11, SECRET - STRIPE - 11];
 
-const PRIMES_32: [u64; 3] = [0x9E37_79B1, 0x85EB_CA77, 0xC2B2_AE3D];
-const PRIMES_64: [u64; 5] = [
-    0x9E37_79B1_85EB_CA87,
-    0xC2B2_AE3D_27D4_EB4F,
-    0x1656_67B1_9E37_79F9,
-    0x85EB_CA77_C2B2_AE63,
-    0x27D4_EB2F_1656_67C5,
-];
 const PRIME_MX1: u64 = 0x1656_6791_9E37_79F9;
 
 /// The default secret, as little-endian words.
@@ -115,7 +108,7 @@ struct Lanes {
 impl Lanes {
     #[inline(always)]
     fn new() -> Lanes {
-        let [a, b, c] = PRIMES_32;
+        let [a, b, c] = PRIMES_32.map(u64::from);
         let [d, e, f, g, h] = PRIMES_64;
         Lanes { sums: [c, d, e, f, g, b, h, a], differences: [0; LANES] }
     }
@@ -155,7 +148,7 @@ impl Lanes {
     fn scramble(&mut self, secret: &[u8; SECRET]) {
         for (lane, sum) in self.sums.iter_mut().enumerate() {
             let key = word(&secret[SECRET - STRIPE + 8 * lane..]);
-            *sum = (*sum ^ *sum >> 47 ^ key).wrapping_mul(PRIMES_32[0]);
+            *sum = (*sum ^ *sum >> 47 ^ key).wrapping_mul(u64::from(PRIMES_32[0]));
         }
     }
 

@@ -6,8 +6,10 @@
 
 use std::ops::Range;
 
+use super::varint;
+
 /// A varint that is cut short leaves a byte that nothing follows.
-const COLUMNS_MAX: usize = 10;
+const COLUMNS_MAX: usize = varint::BYTES_MAX;
 
 /// The columns of some varints, one behind the other, and the range of each, or `None` if the last
 /// varint is cut short or one is too long.

@@ -24,8 +24,13 @@ pub(crate) const KEPT_MAX: u64 = 64 << 20;
 /// The most bytes that each stream has when unpacked.
 pub(crate) const STREAM_MAX: [usize; STREAMS] =
     [1 << 20, 1 << 20, 1 << 20, 4 << 20, 4 << 20, 4 << 20];
-/// The most bytes of a body: every stream raw, and its lengths.
-pub(crate) const BODY_MAX: usize = (15 << 20) + 1024;
+/// The most literals of a frame, in bytes.
+pub(crate) const LITERALS_MAX: usize = STREAM_MAX[LITERALS];
+/// The most bytes of a body: every stream raw, and room for their lengths.
+pub(crate) const BODY_MAX: usize = {
+    let [a, b, c, d, e, f] = STREAM_MAX;
+    a + b + c + d + e + f + 1024
+};
 /// The most skipped old bytes of a frame.
 pub(crate) const SKIPPED_MAX: u64 = 1 << 20;
 

@@ -14,6 +14,8 @@ pub(crate) mod levels;
 pub(crate) mod noise;
 pub(crate) mod text;
 
+/// The bytes that say how long a packed stream is.
+const PACKED_LENGTH: usize = 2;
 /// Shorter streams are not worth a zstd header.
 const PACKED_MIN: usize = 24;
 /// Fewer varints are not worth being sorted.
@@ -234,7 +236,7 @@ fn sample(raw: &[u8], count: usize, piece: usize) -> Vec<u8> {
 
 /// Whether a packed stream is shorter than `raw`, together with its length, which is said of it.
 fn is_worth_it(raw: &[u8], (_, packed): &Packed) -> bool {
-    packed.len() + 2 < raw.len()
+    packed.len() + PACKED_LENGTH < raw.len()
 }
 
 /// A way in which a stream is packed.

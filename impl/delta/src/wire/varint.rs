@@ -1,5 +1,8 @@
 //! Numbers of variable length: unsigned LEB128.
 
+/// The most bytes of a number of 64 bits, which has seven in each.
+pub(crate) const BYTES_MAX: usize = 64usize.div_ceil(7);
+
 /// Appends `value`.
 #[inline]
 pub(crate) fn put(bytes: &mut Vec<u8>, mut value: u64) {

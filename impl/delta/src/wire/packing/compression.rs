@@ -12,6 +12,8 @@ use super::levels::LEVEL_FASTEST;
 
 /// No window is larger, and so no decoder's memory.
 const WINDOW_LOG_MAX: u32 = 23;
+/// The smallest window that zstd accepts.
+const WINDOW_LOG_MIN: u32 = 10;
 /// zstd copies streams that are packed in parts into a window first. The small tables of the fastest level
 /// hardly find matches that lie further back.
 const WINDOW_LOG_FAST: u32 = 19;
@@ -20,7 +22,7 @@ const WINDOW_LOG_FAST: u32 = 19;
 const LEVEL_LARGE: i32 = 11;
 /// The tables that such a level may have, as binary logarithms of their entries of 4 bytes: its own
 /// would be of up to 80 MB, and hardly find more in a frame.
-const TABLES_MAX: [u32; 2] = [21, 20];
+const TABLES_LOG2_MAX: [u32; 2] = [21, 20];
 
 /// The overhead of a block of zstd in bytes.
 const BLOCK_COST: usize = 16;
@@ -37,10 +39,11 @@ pub(super) fn compress(
     level: i32,
 ) -> io::Result<Vec<u8>> {
     // Zero stands for the level's own tables.
-    let [chain, hash] = if level >= LEVEL_LARGE { TABLES_MAX } else { [0, 0] };
+    let [chain, hash] = if level >= LEVEL_LARGE { TABLES_LOG2_MAX } else { [0, 0] };
     let is_fast = level <= LEVEL_FASTEST && parts.len() > 1 && prefix_length == 0;
     let window_max = if is_fast { WINDOW_LOG_FAST } else { WINDOW_LOG_MAX };
-    let window = (raw.len() + prefix_length).next_power_of_two().ilog2().clamp(10, window_max);
+    let window =
+        (raw.len() + prefix_length).next_power_of_two().ilog2().clamp(WINDOW_LOG_MIN, window_max);
     for parameter in [
         CParameter::CompressionLevel(level),
         CParameter::WindowLog(window),

@@ -12,13 +12,13 @@ pub(super) const LEVELS: [(i32, usize); 7] =
 
 /// The best level that takes no longer than `time` nanoseconds.
 pub(super) fn level(length: usize, time: usize) -> i32 {
-    let affordable = LEVELS.iter().find(|(_, cost)| length * cost <= time);
-    affordable.map_or(LEVEL_FASTEST, |(level, _)| *level)
+    let affordable = LEVELS.into_iter().find(|(_, cost)| length * cost <= time);
+    affordable.map_or(LEVEL_FASTEST, |(level, _)| level)
 }
 
 /// The nanoseconds that a level takes for a byte.
 pub(super) fn cost(level: i32) -> usize {
-    LEVELS.iter().find(|it| it.0 == level).map_or(0, |it| it.1)
+    LEVELS.into_iter().find(|it| it.0 == level).map_or(0, |it| it.1)
 }
 
 /// The levels below `level` that are tried as well within `left` nanoseconds: the matches of a higher
@@ -28,7 +28,7 @@ pub(super) fn lower_levels(
     level: i32,
     mut left: usize,
 ) -> impl Iterator<Item = i32> {
-    let levels = LEVELS.iter().filter(move |it| it.0 < level);
+    let levels = LEVELS.into_iter().filter(move |it| it.0 < level);
     let levels = levels.filter(move |(level, cost)| {
         let is_affordable = length <= LEVELS_MAX && length * cost <= left;
         left -= if is_affordable { length * cost } else { 0 };
