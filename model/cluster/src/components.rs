@@ -11,7 +11,9 @@ use std::sync::Arc;
 
 use steadfast_guarantees::twins::Variant;
 use steadfast_guarantees::witnesses::Witness;
-use steadfast_guarantees::{History, guarantees, holds, shows_wrong_content};
+use steadfast_guarantees::{
+    GuaranteeId, GuaranteeSet, History, guarantees, holds, shows_wrong_content,
+};
 use steadfast_node::NodeStorage;
 use steadfast_protocol::{Halt, NodeId, Packet, Replica, SessionId};
 use steadfast_search::{Effect, Look, Place, Property, Rule, Steps, System};
@@ -72,6 +74,8 @@ pub enum Component {
     },
     /// Of a node, its log.
     Log(Disk),
+    /// Of the history, the guarantees that steps have broken.
+    Broken(GuaranteeSet),
     /// Of a node, the facts that two guarantees need of every node in every state.
     Judged {
         /// Why it has halted; `None` if it has not.
@@ -104,6 +108,7 @@ const JUDGED: u16 = 3;
 const LINKS: u16 = 4;
 const BOUNDS: u16 = 5;
 const STILLNESS: u16 = 6;
+const BROKEN: u16 = 7;
 
 impl ClusterComponents {
     /// The cluster of a scope, running a variant or the protocol as it is. Witnesses that a state shows
@@ -291,6 +296,22 @@ impl System for ClusterComponents {
         guarantees.chain(self.in_states.iter().map(|it| Property::sometimes(it.id))).collect()
     }
 
+    /// In most states the shipped guarantees look at the same few facts. One looks at the history and
+    /// every log, and those that a program adds and the witnesses may look at anything.
+    fn property_groups(&self) -> Vec<Vec<usize>> {
+        let is_together = |it: &usize| {
+            let guarantee = guarantees()[*it];
+            !guarantee.is_own() && guarantee.id() != GuaranteeId::AckedWritesSurvive
+        };
+        let (together, alone): (Vec<usize>, Vec<usize>) =
+            (0..guarantees().len()).partition(is_together);
+        let witnesses = (0..self.in_states.len()).map(|it| guarantees().len() + it);
+        [together]
+            .into_iter()
+            .chain(alone.into_iter().chain(witnesses).map(|it| vec![it]))
+            .collect()
+    }
+
     fn holds(&self, property: usize, state: &Look<'_, Component>) -> bool {
         let seen = self.seen(state);
         match property.checked_sub(guarantees().len()) {
@@ -312,7 +333,7 @@ impl System for ClusterComponents {
     }
 
     fn summaries(&self) -> u16 {
-        STILLNESS + 1
+        BROKEN + 1
     }
 
     fn summary(&self, number: u16, component: &Component) -> Component {
@@ -347,6 +368,7 @@ impl System for ClusterComponents {
                     shows_wrong_content: replica.is_some_and(|it| shows_wrong_content(it, served)),
                 }
             }
+            (BROKEN, Component::History(history)) => Component::Broken(history.broken()),
             (LINKS, Component::World(world)) => Component::World(world.links_only()),
             (BOUNDS, Component::World(world)) => Component::World(world.bounds_only()),
             _ => unreachable!("{component:?} has no summary {number}"),
