@@ -6,8 +6,9 @@
 mod alone;
 mod seen;
 mod taking;
+mod whole;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use steadfast_guarantees::twins::Variant;
 use steadfast_guarantees::witnesses::Witness;
@@ -28,6 +29,8 @@ use crate::{ActorNode, ClusterModel, ClusterState, Disk};
 /// A cluster within a scope, as a system of components.
 pub struct ClusterComponents {
     model: ClusterModel,
+    /// The state in which every run begins.
+    start: OnceLock<ClusterState>,
     variant: Option<&'static Variant>,
     /// The sources of steps of each rule: those that look at the same parts.
     rules: Vec<Vec<Source>>,
@@ -119,13 +122,30 @@ impl ClusterComponents {
         variant: Option<&'static Variant>,
         witnesses: &[&'static Witness],
     ) -> Self {
-        let model = ClusterModel::new(scope, variant);
+        ClusterComponents::of(ClusterModel::new(scope, variant), variant, witnesses)
+    }
+
+    fn of(
+        model: ClusterModel,
+        variant: Option<&'static Variant>,
+        witnesses: &[&'static Witness],
+    ) -> Self {
         let witnesses = witnesses.iter().copied();
         let (in_states, by_steps) = witnesses.partition(|it| it.kinds().is_none());
         let rules = rules(&model);
         let no_history = History::default();
         let marks_dead = false;
-        ClusterComponents { model, variant, rules, marks_dead, no_history, in_states, by_steps }
+        let start = OnceLock::new();
+        ClusterComponents {
+            model,
+            start,
+            variant,
+            rules,
+            marks_dead,
+            no_history,
+            in_states,
+            by_steps,
+        }
     }
 
     /// Claims as dead a delivery that changes nothing at its receiver, sends nothing and answers
@@ -149,17 +169,6 @@ impl ClusterComponents {
     #[must_use]
     pub fn model(&self) -> &ClusterModel {
         &self.model
-    }
-
-    /// The components of a state.
-    #[must_use]
-    pub fn split(&self, state: &ClusterState) -> Vec<Component> {
-        let packets = |(from, to)| state.packets(from, to).cloned().collect();
-        let nodes = state.actor_nodes().iter().map(|it| Component::Node(Arc::clone(it)));
-        let channels = self.model.pairs().map(packets).map(Component::Packets);
-        let history = Component::History(state.history().clone());
-        let world = Component::World(state.world().clone());
-        nodes.chain(channels).chain([history, world]).collect()
     }
 
     fn nodes(&self) -> u8 {
@@ -202,7 +211,7 @@ impl System for ClusterComponents {
     }
 
     fn initial_states(&self) -> Vec<Vec<Component>> {
-        vec![self.split(&self.model.first_state())]
+        vec![self.split(self.start())]
     }
 
     fn rules(&self) -> u16 {

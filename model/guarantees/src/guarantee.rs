@@ -23,7 +23,7 @@ use steadfast_protocol::{NodeId, Settings};
 use crate::ClusterView;
 
 pub use own::{AddError, OwnGuarantee, add_guarantees};
-pub use settles::{Continuation, SupportedLeader, cyclic, timeouts_needed};
+pub use settles::{Continuation, SupportedLeader, timeouts_needed};
 
 /// The code that judges one guarantee: in every state, at every step, or both.
 trait Judge: Sync {

@@ -42,7 +42,8 @@ pub(crate) struct Successor<P> {
     looked: u64,
     /// The places that were written, as a mask.
     pub written: u64,
-    rule: Rule,
+    /// The rule that found the step.
+    pub rule: Rule,
 }
 
 /// Successors of some states.
