@@ -2,24 +2,24 @@
 //! at most two timeouts of any one node, and while a cut lasts, a leader that reaches enough nodes serves
 //! its clients and stays.
 //!
-//! stateright's `eventually` is unsound on cycles and joins, so the graph is built here: every
-//! reachable state of a scope, with the edges that deliveries, syncs, link events and due
-//! heartbeats make. The guarantee itself judges it.
+//! stateright's `eventually` is unsound on cycles and joins, so the engine searches the whole graph:
+//! every reachable state of a scope, with the edges that deliveries, syncs, link events and due
+//! heartbeats make. The guarantee itself judges its ends.
 
 use std::collections::HashMap;
 use std::fmt::Display;
-use std::hash::Hash;
+use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Instant;
 
-use ahash::RandomState;
 use serde::Serialize;
-use stateright::Model;
-use steadfast_cluster::{ClusterModel, ClusterState, View};
+use steadfast_cluster::{ActorNode, ClusterComponents, ClusterModel, ClusterState, View};
 use steadfast_guarantees::twins::Variant;
-use steadfast_guarantees::{SupportedLeader, cyclic, timeouts_needed};
+use steadfast_guarantees::{GuaranteeId, SupportedLeader, timeouts_needed};
 use steadfast_output::{escaped, is_interrupted};
 use steadfast_protocol::{NodeId, Replica};
-use steadfast_trace::Scope;
+use steadfast_search::{Ended, Options, Progress, Search};
+use steadfast_trace::{Cut, Scope, Step};
 
 use crate::job::Limits;
 use crate::usage::exceeded;
@@ -65,82 +65,96 @@ impl Settling {
     }
 }
 
-fn fingerprint(value: &impl Hash) -> u64 {
-    RandomState::with_seeds(5, 6, 7, 8).hash_one(value)
-}
-
-/// Builds the graph of a scope, of a twin or of the protocol as it is, and judges it. Each graph has
+/// Searches the graph of a scope, of a twin or of the protocol as it is, and judges it. Each graph has
 /// the limits to itself.
 pub(crate) fn judge(scope: Scope, variant: Option<&'static Variant>, limits: Limits) -> Settling {
     let begun = Instant::now();
     let is_exceeded = || exceeded(limits, begun.elapsed()).is_some() || is_interrupted();
     let name = scope.name.clone();
-    let model = ClusterModel::new(scope, variant);
-    let graph = explore(&model, &is_exceeded);
+    let system = ClusterComponents::new(scope, variant, &[]);
+    let model = system.model();
+    let observe = |_: &Progress| match is_exceeded() {
+        true => ControlFlow::Break("its limits are reached".to_owned()),
+        false => ControlFlow::Continue(()),
+    };
+    let options = Options {
+        time_max: limits.time,
+        memory_max_bytes: limits.memory_bytes,
+        ..Options::default()
+    };
+    let search = Search::new(&system, options).observed_by(&observe);
+    let is_progress = |rule, step: &Step| system.is_progress(rule, step);
+    let graph = search.settling(&is_progress, GuaranteeId::Settles as usize);
+    let mut rests = Rests::default();
+    graph.ends.iter().for_each(|it| rests.note(model, system.join(it)));
     let mut settling = Settling {
         scope: name,
-        complete: graph.is_whole,
-        states: graph.successors.len(),
-        edges: graph.successors.iter().map(Vec::len).sum(),
-        cyclic: cyclic(&graph.successors),
-        leaderless: graph.leaderless.len(),
+        complete: matches!(graph.ended, Ended::Complete),
+        states: count(graph.unique),
+        edges: count(graph.edges),
+        cyclic: count(graph.endless),
+        leaderless: rests.leaderless.len(),
         stuck: 0,
         timeouts: 0,
-        led_in_cut: graph.led_in_cut.len(),
+        led_in_cut: rests.led_in_cut.len(),
         unserved: 0,
         deposed: 0,
-        vacuous: graph.led_in_cut.is_empty()
+        vacuous: rests.led_in_cut.is_empty()
             && model.scope().guards_elections
             && model.scope().bounds.partitions > 0,
     };
-    for state in graph.leaderless.values() {
+    for state in rests.leaderless.values() {
         if is_exceeded() {
             settling.complete = false;
             break;
         }
         for node in NodeId::all(model.scope().settings.nodes()) {
-            match timeouts_needed(&model, state, node) {
+            match timeouts_needed(model, state, node) {
                 Some(timeouts) => settling.timeouts = settling.timeouts.max(timeouts),
                 None => settling.stuck += 1,
             }
         }
     }
-    for (leaders, state) in graph.led_in_cut.values() {
+    for (leaders, state) in rests.led_in_cut.values() {
         if is_exceeded() {
             settling.complete = false;
             break;
         }
-        let serve = leaders.iter().all(|it| it.serves(&model, state));
+        let serve = leaders.iter().all(|it| it.serves(model, state));
         settling.unserved += usize::from(!serve);
         // Without guards the timer of a node runs out although it hears its leader.
         let is_guarded = model.scope().guards_elections;
-        let stay = !is_guarded || leaders.iter().all(|it| it.stays(&model, state));
+        let stay = !is_guarded || leaders.iter().all(|it| it.stays(model, state));
         settling.deposed += usize::from(!stay);
     }
     settling
 }
 
-struct Graph {
-    is_whole: bool,
-    /// Per state the states that progress leads to.
-    successors: Vec<Vec<u32>>,
-    /// The quiet states without a leader, by what the nodes are: history and bounds do not matter
-    /// to what timeouts can do.
-    leaderless: HashMap<u64, ClusterState>,
-    /// The states in which nothing is left to happen while a cut lasts, with the leaders that reach
-    /// enough nodes, by the nodes and the cut.
-    led_in_cut: HashMap<u64, (Vec<SupportedLeader>, ClusterState)>,
+fn count(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
 }
 
-impl Graph {
-    /// Keeps a state in which nothing is left to happen, if it is to be judged.
-    fn note_rest(&mut self, model: &ClusterModel, state: ClusterState) {
+/// The nodes of a state and the cut: history and bounds do not matter to what timeouts can do.
+type Nodes = (Vec<Arc<ActorNode>>, Option<Cut>);
+
+/// The states in which nothing is left to happen, as far as they are judged.
+#[derive(Default)]
+struct Rests {
+    /// Those without a leader.
+    leaderless: HashMap<Nodes, ClusterState>,
+    /// Those while a cut lasts, with the leaders that reach enough nodes.
+    led_in_cut: HashMap<Nodes, (Vec<SupportedLeader>, ClusterState)>,
+}
+
+impl Rests {
+    /// Keeps a state, if it is to be judged.
+    fn note(&mut self, model: &ClusterModel, state: ClusterState) {
         let view = View { model, state: &state };
         if !view.is_quiet_in_cut() {
             return;
         }
         let cut = state.world().cut;
-        let nodes = fingerprint(&(state.actor_nodes(), cut));
+        let nodes = (state.actor_nodes().to_vec(), cut);
         if cut.is_some() {
             let leaders = SupportedLeader::all(model, &state);
             if !leaders.is_empty() {
@@ -150,48 +164,6 @@ impl Graph {
             self.leaderless.entry(nodes).or_insert(state);
         }
     }
-}
-
-/// Builds the graph, or as much of it as the limits allow.
-fn explore(model: &ClusterModel, is_exceeded: &dyn Fn() -> bool) -> Graph {
-    let mut graph = Graph {
-        is_whole: true,
-        successors: Vec::new(),
-        leaderless: HashMap::new(),
-        led_in_cut: HashMap::new(),
-    };
-    let mut numbers: HashMap<u64, u32> = HashMap::new();
-    let mut pending = Vec::new();
-    let mut number = |state: ClusterState, pending: &mut Vec<(u32, ClusterState)>| {
-        let next = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
-        *numbers.entry(fingerprint(&state)).or_insert_with(|| {
-            pending.push((next, state));
-            next
-        })
-    };
-    for state in model.init_states() {
-        number(state, &mut pending);
-    }
-    while let Some((at, state)) = pending.pop() {
-        if is_exceeded() {
-            graph.is_whole = false;
-            break;
-        }
-        let mut progress = Vec::new();
-        for (action, next) in model.next_steps(&state) {
-            let to = number(next, &mut pending);
-            if model.is_progress(&state, &action.step) {
-                progress.push(to);
-            }
-        }
-        let length = graph.successors.len().max(at as usize + 1);
-        graph.successors.resize(length, Vec::new());
-        graph.successors[at as usize] = progress;
-        graph.note_rest(model, state);
-    }
-    // Those that were found and not gone on from.
-    graph.successors.resize(numbers.len(), Vec::new());
-    graph
 }
 
 /// The head of the table of graphs, in two lines.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use steadfast_guarantees::{OperationKind, Status};
-use steadfast_node::{Cluster, ContentCopy, NodeStorage};
+use steadfast_node::{ContentCopy, NodeStorage};
 use steadfast_protocol::{Change, LogIndex, NodeId, Packet, Replica, first_index, last_index};
 use steadfast_trace::{Cut, Network, Step, WriteKind};
 
@@ -160,13 +160,9 @@ impl ClusterModel {
         }
     }
 
-    /// Whether a step needs no fault, no client and no bound.
-    #[must_use]
-    pub fn is_progress(&self, state: &ClusterState, step: &Step) -> bool {
-        match *step {
-            Step::Tick { node } => View { model: self, state }.due_ticks().any(|it| it == node),
-            ref step => step.is_progress(),
-        }
+    /// Whether the steps of a source happen by themselves once no fault and no client acts any more.
+    pub(crate) fn is_source_of_progress(&self, source: Source) -> bool {
+        self.sources_of_progress().contains(&source)
     }
 
     /// The steps of one source, in a fixed order.

@@ -6,12 +6,15 @@
 mod alone;
 mod seen;
 mod taking;
+mod whole;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use steadfast_guarantees::twins::Variant;
 use steadfast_guarantees::witnesses::Witness;
-use steadfast_guarantees::{History, guarantees, holds, shows_wrong_content};
+use steadfast_guarantees::{
+    GuaranteeId, GuaranteeSet, History, guarantees, holds, shows_wrong_content,
+};
 use steadfast_node::NodeStorage;
 use steadfast_protocol::{Halt, NodeId, Packet, Replica, SessionId};
 use steadfast_search::{Effect, Look, Place, Property, Rule, Steps, System};
@@ -26,6 +29,8 @@ use crate::{ActorNode, ClusterModel, ClusterState, Disk};
 /// A cluster within a scope, as a system of components.
 pub struct ClusterComponents {
     model: ClusterModel,
+    /// The state in which every run begins.
+    start: OnceLock<ClusterState>,
     variant: Option<&'static Variant>,
     /// The sources of steps of each rule: those that look at the same parts.
     rules: Vec<Vec<Source>>,
@@ -72,6 +77,8 @@ pub enum Component {
     },
     /// Of a node, its log.
     Log(Disk),
+    /// Of the history, the guarantees that steps have broken.
+    Broken(GuaranteeSet),
     /// Of a node, the facts that two guarantees need of every node in every state.
     Judged {
         /// Why it has halted; `None` if it has not.
@@ -104,6 +111,7 @@ const JUDGED: u16 = 3;
 const LINKS: u16 = 4;
 const BOUNDS: u16 = 5;
 const STILLNESS: u16 = 6;
+const BROKEN: u16 = 7;
 
 impl ClusterComponents {
     /// The cluster of a scope, running a variant or the protocol as it is. Witnesses that a state shows
@@ -114,13 +122,30 @@ impl ClusterComponents {
         variant: Option<&'static Variant>,
         witnesses: &[&'static Witness],
     ) -> Self {
-        let model = ClusterModel::new(scope, variant);
+        ClusterComponents::of(ClusterModel::new(scope, variant), variant, witnesses)
+    }
+
+    fn of(
+        model: ClusterModel,
+        variant: Option<&'static Variant>,
+        witnesses: &[&'static Witness],
+    ) -> Self {
         let witnesses = witnesses.iter().copied();
         let (in_states, by_steps) = witnesses.partition(|it| it.kinds().is_none());
         let rules = rules(&model);
         let no_history = History::default();
         let marks_dead = false;
-        ClusterComponents { model, variant, rules, marks_dead, no_history, in_states, by_steps }
+        let start = OnceLock::new();
+        ClusterComponents {
+            model,
+            start,
+            variant,
+            rules,
+            marks_dead,
+            no_history,
+            in_states,
+            by_steps,
+        }
     }
 
     /// Claims as dead a delivery that changes nothing at its receiver, sends nothing and answers
@@ -144,17 +169,6 @@ impl ClusterComponents {
     #[must_use]
     pub fn model(&self) -> &ClusterModel {
         &self.model
-    }
-
-    /// The components of a state.
-    #[must_use]
-    pub fn split(&self, state: &ClusterState) -> Vec<Component> {
-        let packets = |(from, to)| state.packets(from, to).cloned().collect();
-        let nodes = state.actor_nodes().iter().map(|it| Component::Node(Arc::clone(it)));
-        let channels = self.model.pairs().map(packets).map(Component::Packets);
-        let history = Component::History(state.history().clone());
-        let world = Component::World(state.world().clone());
-        nodes.chain(channels).chain([history, world]).collect()
     }
 
     fn nodes(&self) -> u8 {
@@ -197,7 +211,7 @@ impl System for ClusterComponents {
     }
 
     fn initial_states(&self) -> Vec<Vec<Component>> {
-        vec![self.split(&self.model.first_state())]
+        vec![self.split(self.start())]
     }
 
     fn rules(&self) -> u16 {
@@ -291,6 +305,22 @@ impl System for ClusterComponents {
         guarantees.chain(self.in_states.iter().map(|it| Property::sometimes(it.id))).collect()
     }
 
+    /// In most states the shipped guarantees look at the same few facts. One looks at the history and
+    /// every log, and those that a program adds and the witnesses may look at anything.
+    fn property_groups(&self) -> Vec<Vec<usize>> {
+        let is_together = |it: &usize| {
+            let guarantee = guarantees()[*it];
+            !guarantee.is_own() && guarantee.id() != GuaranteeId::AckedWritesSurvive
+        };
+        let (together, alone): (Vec<usize>, Vec<usize>) =
+            (0..guarantees().len()).partition(is_together);
+        let witnesses = (0..self.in_states.len()).map(|it| guarantees().len() + it);
+        [together]
+            .into_iter()
+            .chain(alone.into_iter().chain(witnesses).map(|it| vec![it]))
+            .collect()
+    }
+
     fn holds(&self, property: usize, state: &Look<'_, Component>) -> bool {
         let seen = self.seen(state);
         match property.checked_sub(guarantees().len()) {
@@ -312,7 +342,7 @@ impl System for ClusterComponents {
     }
 
     fn summaries(&self) -> u16 {
-        STILLNESS + 1
+        BROKEN + 1
     }
 
     fn summary(&self, number: u16, component: &Component) -> Component {
@@ -347,6 +377,7 @@ impl System for ClusterComponents {
                     shows_wrong_content: replica.is_some_and(|it| shows_wrong_content(it, served)),
                 }
             }
+            (BROKEN, Component::History(history)) => Component::Broken(history.broken()),
             (LINKS, Component::World(world)) => Component::World(world.links_only()),
             (BOUNDS, Component::World(world)) => Component::World(world.bounds_only()),
             _ => unreachable!("{component:?} has no summary {number}"),

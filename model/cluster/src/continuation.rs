@@ -1,12 +1,11 @@
 //! The continuation of a state without further faults, on which G12 is judged.
 
-use std::collections::HashSet;
-
-use steadfast_guarantees::{ClusterView, Continuation};
+use steadfast_guarantees::{ClusterView, Continuation, GuaranteeId};
 use steadfast_protocol::{NodeId, NodeSet};
+use steadfast_search::{Ended, Options, Search};
 use steadfast_trace::Step;
 
-use crate::{ClusterModel, ClusterState, View};
+use crate::{ClusterComponents, ClusterModel, ClusterState, View};
 
 impl Continuation for ClusterModel {
     type State = ClusterState;
@@ -35,22 +34,11 @@ impl Continuation for ClusterModel {
 impl ClusterModel {
     /// The ends of every continuation without further faults.
     fn ends_of(&self, state: ClusterState) -> Vec<ClusterState> {
-        let mut visited = HashSet::from([state.clone()]);
-        let mut pending = vec![state];
-        let mut ends = Vec::new();
-        while let Some(state) = pending.pop() {
-            let mut actions = Vec::new();
-            self.collect_progress(&state, &mut actions);
-            if actions.is_empty() {
-                ends.push(state);
-                continue;
-            }
-            for next in actions.iter().filter_map(|it| self.perform(&state, &it.step)) {
-                if visited.insert(next.clone()) {
-                    pending.push(next);
-                }
-            }
-        }
-        ends
+        let continued = ClusterComponents::continued(self, state);
+        let settles = GuaranteeId::Settles as usize;
+        let graph = Search::new(&continued, Options::default()).settling(&|_, _| true, settles);
+        let is_whole = matches!(graph.ended, Ended::Complete);
+        assert!(is_whole, "invariant: a continuation is searched to its end: {}", graph.ended);
+        graph.ends.iter().map(|it| continued.join(it)).collect()
     }
 }

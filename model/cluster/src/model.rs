@@ -15,6 +15,7 @@ use crate::{Action, ClusterState, ReplicaActor, View, picture, text};
 type Actors = ActorModel<ReplicaActor, (), History>;
 
 /// A cluster within a scope.
+#[derive(Clone)]
 pub struct ClusterModel {
     scope: Scope,
     decisions: &'static dyn Decisions,

@@ -138,6 +138,22 @@ impl ClusterState {
         packets.into_iter().flatten()
     }
 
+    /// Replaces the messages under way from one node to another. A direction without messages has no
+    /// channel, so that equal states have equal hashes.
+    fn put_packets(&mut self, (from, to): (NodeId, NodeId), packets: Vec<Packet>) {
+        if let Network::Ordered(channels) = &mut self.actors.network {
+            match packets.is_empty() {
+                true => channels.remove(&channel(from, to)),
+                false => channels.insert(channel(from, to), packets.into()),
+            };
+        }
+    }
+
+    /// Replaces the messages under way in these directions.
+    pub(crate) fn set_packets(&mut self, channels: Vec<((NodeId, NodeId), Vec<Packet>)>) {
+        channels.into_iter().for_each(|(pair, packets)| self.put_packets(pair, packets));
+    }
+
     /// A message that is under way.
     #[must_use]
     pub fn packet(&self, from: NodeId, to: NodeId, nth: u32) -> Option<&Packet> {
@@ -359,12 +375,7 @@ impl Changing for Taking<'_> {
     }
 
     fn put_packets(&mut self, from: NodeId, to: NodeId, packets: Vec<Packet>) {
-        if let Network::Ordered(channels) = &mut self.state_mut().actors.network {
-            match packets.is_empty() {
-                true => channels.remove(&channel(from, to)),
-                false => channels.insert(channel(from, to), packets.into()),
-            };
-        }
+        self.state_mut().put_packets((from, to), packets);
     }
 
     fn change_world(&mut self, change: WorldChange) {

@@ -23,7 +23,7 @@ use steadfast_protocol::{NodeId, Settings};
 use crate::ClusterView;
 
 pub use own::{AddError, OwnGuarantee, add_guarantees};
-pub use settles::{Continuation, SupportedLeader, cyclic, timeouts_needed};
+pub use settles::{Continuation, SupportedLeader, timeouts_needed};
 
 /// The code that judges one guarantee: in every state, at every step, or both.
 trait Judge: Sync {
@@ -218,7 +218,7 @@ impl GuaranteeSet {
 pub fn holds(guarantee: GuaranteeId, cluster: &dyn ClusterView) -> bool {
     let guarantee = guarantee.guarantee();
     let is_kept = || guarantee.is_void(cluster) || guarantee.judge.state(cluster);
-    !cluster.history().broken().contains(guarantee.id) && is_kept()
+    !cluster.broken().contains(guarantee.id) && is_kept()
 }
 
 /// The guarantees that a step breaks in which `node` changed. The driver records them in its history.

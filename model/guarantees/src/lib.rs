@@ -43,7 +43,7 @@ pub mod witnesses;
 
 pub use guarantee::{
     AddError, Continuation, Guarantee, GuaranteeId, GuaranteeSet, OwnGuarantee, SupportedLeader,
-    add_guarantees, broken_by_step, cyclic, guarantees, holds, timeouts_needed,
+    add_guarantees, broken_by_step, guarantees, holds, timeouts_needed,
 };
 pub use history::{Did, History, Operation, OperationId, OperationKind, Status};
 pub use observation::Observation;

@@ -8,7 +8,7 @@ use steadfast_protocol::{
     Replica, Settings, VersionVector, last_index,
 };
 
-use crate::History;
+use crate::{GuaranteeSet, History};
 
 /// One node as the guarantees see it.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +56,11 @@ pub trait ClusterView {
     /// What is on a node's disk, without its state machine.
     fn disk(&self, node: NodeId) -> NodeView<'_> {
         NodeView { replica: None, ..self.node(node) }
+    }
+
+    /// The guarantees that steps have broken, as the history records them.
+    fn broken(&self) -> GuaranteeSet {
+        self.history().broken()
     }
 
     /// The nodes whose logs lost synced records.

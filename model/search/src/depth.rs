@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use crate::expand::{Batch, Expander};
 use crate::frontier::Chunk;
 use crate::print::{Print, name};
-use crate::run::{Run, Stop, locked};
+use crate::run::{Judged, Run, Stop, locked};
 use crate::sample::Sampler;
 use crate::system::System;
 use crate::visited::Inserted;
@@ -19,6 +19,7 @@ pub(crate) struct DepthFirst<'r, 'a, S: System, P> {
     expander: Expander,
     sampler: Sampler,
     batch: Batch<P>,
+    judged: Judged,
     /// The states that wait, each with its depth.
     waiting: Vec<u32>,
     prints: Vec<(P, u32)>,
@@ -34,6 +35,7 @@ impl<'r, 'a, S: System, P: Print> DepthFirst<'r, 'a, S, P> {
             expander: run.expander(run.ways()),
             sampler: Sampler::new(run),
             batch: Batch::new(),
+            judged: Judged::default(),
             waiting: Vec::new(),
             prints: Vec::new(),
             depth: 0,
@@ -107,7 +109,7 @@ impl<'r, 'a, S: System, P: Print> DepthFirst<'r, 'a, S, P> {
             let judged = self.run.assert_judged(state);
             judged.map_err(|flaw| Stop::Flaw(flaw, Some((state.to_vec(), print))))?;
         }
-        let DepthFirst { run, expander, batch, .. } = self;
+        let DepthFirst { run, expander, batch, judged, .. } = self;
         let taken = expander.taken.clone();
         let found = run.with_tables(|tables| {
             batch.clear();
@@ -126,7 +128,7 @@ impl<'r, 'a, S: System, P: Print> DepthFirst<'r, 'a, S, P> {
         }
         let generated = batch.successors.len() as u64;
         run.counts.generated.fetch_add(generated, Ordering::Relaxed);
-        run.judge(&new, &written)?;
+        run.judge(&new, &written, judged)?;
         let ends = run.has_news() && run.end_level();
         if new.len() > 0 {
             self.wait(&new, depth + 1);

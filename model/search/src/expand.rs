@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::flaw::{FOLLOWS_MAX, Fault, Flaw};
 use crate::print::Print;
-use crate::remembered::{EffectAt, Question, Remembered, bit};
+use crate::remembered::{EffectAt, Last, Question, Remembered, bit};
 use crate::system::{Rule, System};
 use crate::tables::Tables;
 
@@ -42,7 +42,8 @@ pub(crate) struct Successor<P> {
     looked: u64,
     /// The places that were written, as a mask.
     pub written: u64,
-    rule: Rule,
+    /// The rule that found the step.
+    pub rule: Rule,
 }
 
 /// Successors of some states.
@@ -72,6 +73,9 @@ impl<P: Print> Batch<P> {
     }
 }
 
+/// The number of kept answers about what follows.
+const FOLLOWS_KEPT: usize = 256;
+
 /// What one thread needs to find successors.
 pub(crate) struct Expander {
     ways: Ways,
@@ -85,6 +89,11 @@ pub(crate) struct Expander {
     pub taken: Vec<u64>,
     /// Per rule, the places that all its steps look at and write.
     rules: Vec<Masks>,
+    /// Per rule, the answer about the state that was expanded last.
+    last: Vec<Last>,
+    /// The answers about what followed from steps, by the offset of the step's effect: the same step
+    /// in the next state has the same one.
+    last_follows: Vec<Last>,
     /// The number of dead steps that were taken at once.
     pub dropped: u64,
 }
@@ -110,6 +119,8 @@ impl Expander {
             marks: vec![false; marks],
             taken: vec![0; kinds],
             rules: Vec::new(),
+            last: Vec::new(),
+            last_follows: vec![Last::default(); FOLLOWS_KEPT],
             dropped: 0,
         }
     }
@@ -128,16 +139,14 @@ impl Expander {
         self.now.extend_from_slice(state);
         let first = batch.successors.len();
         self.rules.clear();
-        // All rules look at these first; prefetch them together.
-        let rules = (0..system.system.rules()).map(Rule);
-        let touched = rules.fold(0, |sum, it| sum ^ system.touch(tables, it, state));
-        std::hint::black_box(touched);
+        self.last.resize_with(usize::from(system.system.rules()), Last::default);
         for rule in (0..system.system.rules()).map(Rule) {
             let mut masks = Masks::default();
             let question = Question::Rule(rule);
-            let (mut at, steps) =
-                system.answer(tables, question, state, state, &mut masks.looked)?;
-            let looked = masks.looked;
+            let last = &mut self.last[usize::from(rule.0)];
+            let ((mut at, steps), looked) =
+                system.answer_again(tables, question, [state, state], last)?;
+            masks.looked = looked;
             let is_asleep = rule.0 < 64 && awake & 1 << rule.0 == 0;
             masks.is_enabled = steps > 0;
             for _ in 0..steps {
@@ -240,8 +249,10 @@ impl Expander {
                 return Err(Flaw::Endless { during }.into());
             }
             let question = Question::Follow(follow);
-            let (at, _) =
-                system.answer(tables, question, before, &self.now, &mut successor.looked)?;
+            let last = &mut self.last_follows[(at as usize + next) % FOLLOWS_KEPT];
+            let ((at, _), looked) =
+                system.answer_again(tables, question, [before, &self.now], last)?;
+            successor.looked |= looked;
             self.apply(system, tables, at, successor)?;
             next += 1;
         }

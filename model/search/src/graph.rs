@@ -11,11 +11,12 @@ use std::sync::atomic::Ordering;
 
 use crate::expand::{Batch, Expander, Told, Ways, step_of};
 use crate::flaw::Flaw;
+use crate::plain::State;
 use crate::print::Print;
 use crate::report::{Ended, Path};
 use crate::run::{Run, Stop, locked};
 use crate::sample::Sampler;
-use crate::system::System;
+use crate::system::{Rule, System};
 
 /// The result of a search of the graph.
 pub struct Settling<S: System> {
@@ -29,8 +30,8 @@ pub struct Settling<S: System> {
     pub edges: u64,
     /// States from which chosen steps can go on without end.
     pub endless: u64,
-    /// States in which no chosen step can be taken.
-    pub ends: u64,
+    /// The states in which no chosen step can be taken, in the order in which they were found.
+    pub ends: Vec<State<S>>,
     /// Those of them that are not good.
     pub bad_ends: u64,
     /// A run into a cycle of chosen steps, if one was found.
@@ -174,11 +175,12 @@ impl<P: Print> Graph<P> {
     }
 }
 
-/// Builds the graph and judges it. `is_chosen` selects the steps that are edges; `good` is the
+/// Builds the graph and judges it. `is_chosen` selects the steps that are edges, by the
+/// rule that finds them; `good` is the
 /// position of the property that ends must have.
 pub(crate) fn settle<S: System, P: Print>(
     run: &mut Run<'_, S, P>,
-    is_chosen: &dyn Fn(&S::Step) -> bool,
+    is_chosen: &dyn Fn(Rule, &S::Step) -> bool,
     good: usize,
 ) -> Settling<S> {
     let initial = match run.initial() {
@@ -197,12 +199,13 @@ pub(crate) fn settle<S: System, P: Print>(
 fn build<S: System, P: Print>(
     run: &Run<'_, S, P>,
     graph: &mut Graph<P>,
-    is_chosen: &dyn Fn(&S::Step) -> bool,
+    is_chosen: &dyn Fn(Rule, &S::Step) -> bool,
 ) -> Option<Stop<P>> {
     let mut expander = run.expander(Ways { drops_dead: false, sleeps: false, tells: false });
     let mut sampler = Sampler::new(run);
     let mut batch = Batch::new();
-    let mut chosen: HashMap<u32, bool> = HashMap::new();
+    let mut chosen: HashMap<(Rule, u32), bool> = HashMap::new();
+    let mut steps = Vec::new();
     while graph.ends.len() < graph.len() {
         let at = graph.ends.len();
         let (state, print) = (graph.state(at).to_vec(), graph.prints[at]);
@@ -216,12 +219,19 @@ fn build<S: System, P: Print>(
         if let Err(flaw) = expand(run, &mut expander, (&state, print), &mut batch) {
             return Some(Stop::Flaw(flaw, Some((state, print))));
         }
+        // The rule that chooses a step need not be the only one that finds it.
+        let is_new_step = |rule, step| is_chosen(rule, &step_of(&run.remembered, step));
+        let by_rule = batch.successors.iter().map(|it| (it.rule, it.step));
+        let mut is_taken = |(rule, step): &(Rule, u32)| {
+            *chosen.entry((*rule, *step)).or_insert_with(|| is_new_step(*rule, *step))
+        };
+        steps.clear();
+        steps.extend(by_rule.filter(|it| is_taken(it)).map(|it| it.1));
         for successor in &batch.successors {
             let number = u32::try_from(at).expect("fewer than 2^32 states");
             let by = Some((number, successor.step));
             let to = graph.number(&state, batch.deltas(successor), successor.print, by);
-            let is_edge = chosen.entry(successor.step);
-            if *is_edge.or_insert_with(|| is_chosen(&step_of(&run.remembered, successor.step))) {
+            if steps.contains(&successor.step) {
                 graph.edges.push((to, successor.step));
             }
         }
@@ -285,7 +295,7 @@ fn settling<S: System, P: Print>(
         generated: run.counts.generated.load(Ordering::Relaxed),
         edges: graph.edges.len() as u64,
         endless: left.iter().filter(|it| **it).count() as u64,
-        ends: ends.len() as u64,
+        ends: ends.iter().map(|it| run.remembered.components.values(graph.state(*it))).collect(),
         bad_ends: bad.len() as u64,
         cycle: left.iter().position(|it| *it).map(|first| {
             let (walk, begins) = into_cycle(&graph, &left, first);

@@ -7,7 +7,7 @@ use crate::flaw::{Flaw, caught};
 use crate::frontier::Chunk;
 use crate::options::DeadSteps;
 use crate::print::Print;
-use crate::run::{EVERYTHING, Run, Stop, locked};
+use crate::run::{EVERYTHING, Judged, Run, Stop, locked};
 use crate::sample::Sampler;
 use crate::system::System;
 use crate::visited::Inserted;
@@ -61,7 +61,7 @@ impl<S: System, P: Print> Run<'_, S, P> {
             }
         }
         self.counts.generated.store(initial.len() as u64, Ordering::Relaxed);
-        self.judge(&chunk, &vec![EVERYTHING; chunk.len()])?;
+        self.judge(&chunk, &vec![EVERYTHING; chunk.len()], &mut Judged::default())?;
         let mut frontier = locked(&self.frontier);
         frontier.add(chunk);
         frontier.current = std::mem::take(&mut frontier.next).into();

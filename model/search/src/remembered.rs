@@ -22,18 +22,22 @@ use crate::tables::Tables;
 const LOOKS: u32 = 1 << 31;
 /// Set in a change that names the component which comes in place of another.
 const PUT: u32 = 1 << 31;
+/// The largest number of properties in a group: one bit of a leaf's first word each, but not that of
+/// [`LOOKS`].
+const GROUP_MAX: usize = 31;
 /// Offsets below it are those of no list.
 const RESERVED: u32 = 1;
 
 /// A question to the system.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Question {
     Rule(Rule),
-    Property(usize),
+    /// Which properties of a group hold.
+    Group(usize),
     Follow(u32),
 }
 
-/// Where an answer hangs: at the root of a rule, a property or something that follows, or behind a
+/// Where an answer hangs: at the root of a rule, a group or something that follows, or behind a
 /// node and a component.
 #[derive(Clone, Copy)]
 enum Link {
@@ -59,17 +63,19 @@ pub(crate) struct Remembered<'s, S: System> {
     pub system: &'s S,
     pub places: usize,
     rules: usize,
+    /// The properties that are asked together.
+    pub groups: Vec<Vec<usize>>,
     pub components: Interner<S::Component>,
     changes: Interner<S::Change>,
     pub steps: Interner<S::Step>,
     follows: Interner<S::Follow>,
     pub tables: RwLock<Tables>,
-    /// The roots of the answers about each rule, and then about each property; 0 if there are none
-    /// yet.
+    /// The roots of the answers about each rule, and then about each group of properties; 0 if there
+    /// are none yet.
     roots: Vec<AtomicU64>,
     /// Held while an answer is added.
     adding: Mutex<()>,
-    /// For each rule, and then for each property, a mask of the places that it has ever looked at.
+    /// For each rule, and then for each group, a mask of the places that it has ever looked at.
     seen: Vec<AtomicU64>,
 }
 
@@ -78,6 +84,39 @@ pub(crate) struct Remembered<'s, S: System> {
 #[inline]
 pub(crate) fn bit(place: u32) -> u64 {
     1 << (place & 63)
+}
+
+/// Longer ways are not kept.
+const LAST_MAX: usize = 20;
+
+/// The way to the last answer to a question.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Last {
+    question: Option<Question>,
+    answer: (u32, u32),
+    /// The places that it looked at, as a mask.
+    looked: u64,
+    looks: [Looked; LAST_MAX],
+    /// The number of looks; 0 if they are not all known.
+    len: usize,
+}
+
+/// A look at a component.
+#[derive(Clone, Copy, Default)]
+struct Looked {
+    /// The place, as a node has it.
+    word: u32,
+    component: u32,
+    /// The number under which the next node is found.
+    seen: u32,
+    node: u32,
+}
+
+/// The component that a word of a node is about, in the state before the step or in the present one.
+#[inline]
+fn component_at(word: u32, [before, now]: [&[u32]; 2]) -> u32 {
+    let place = (word & 0xffff) as usize;
+    if word & BEFORE == 0 { now[place] } else { before[place] }
 }
 
 /// The parts of an effect in the arena.
@@ -126,18 +165,21 @@ impl EffectAt {
 
 impl<'s, S: System> Remembered<'s, S> {
     pub(crate) fn new(system: &'s S, places: usize) -> Self {
+        let groups = groups(system);
+        let questions = usize::from(system.rules()) + groups.len();
         Remembered {
             system,
             places,
             rules: system.rules().into(),
+            groups,
             components: Interner::new(),
             changes: Interner::new(),
             steps: Interner::new(),
             follows: Interner::new(),
             tables: RwLock::new(Tables::new(RESERVED, system.summaries())),
-            roots: zeros(system),
+            roots: zeros(questions),
             adding: Mutex::new(()),
-            seen: zeros(system),
+            seen: zeros(questions),
         }
     }
 
@@ -157,7 +199,7 @@ impl<'s, S: System> Remembered<'s, S> {
         Ok(known.number)
     }
 
-    /// The places that a rule or a property has ever looked at.
+    /// The places that a rule or a group has ever looked at.
     #[inline]
     pub(crate) fn seen(&self, question: Question) -> u64 {
         match self.root(question) {
@@ -186,19 +228,84 @@ impl<'s, S: System> Remembered<'s, S> {
             }
             let place = word & 0xffff;
             *looked |= bit(place);
-            let seen = self.seen_by(tables, word, before, now)?;
+            let seen = self.seen_by(tables, word, [before, now])?;
             held = tables.answers.value(at, seen);
         }
         self.compute(tables, question, before, now, looked)
     }
 
-    /// Prefetches the words that a question about a rule looks up first; the result means nothing.
+    /// The remembered answer, as [`Remembered::answer`] finds it, and the places that were looked at.
+    ///
+    /// `last` is the way to an answer about another state. As far as this state shows the same on that
+    /// way, it is not looked up again. States that are expanded one after the other mostly do: they
+    /// have parents that were, too.
     #[inline]
-    pub(crate) fn touch(&self, tables: &Tables, rule: Rule, state: &[u32]) -> u64 {
-        let (at, word) = halves(self.roots[usize::from(rule.0)].load(Ordering::Relaxed));
-        match (word & LOOKS != 0, summary_of(word)) {
-            (true, None) => tables.answers.touch(at, state[(word & 0xffff) as usize]),
-            _ => 0,
+    pub(crate) fn answer_again(
+        &self,
+        tables: &Tables,
+        question: Question,
+        states: [&[u32]; 2],
+        last: &mut Last,
+    ) -> Result<((u32, u32), u64), Fault> {
+        if last.question != Some(question) {
+            *last = Last { question: Some(question), len: 0, ..*last };
+        }
+        let mut same = 0;
+        while same < last.len {
+            let look = &mut last.looks[same];
+            let component = component_at(look.word, states);
+            if component != look.component || summary_of(look.word) == Some(IS_KEPT) {
+                if self.seen_by(tables, look.word, states)? != look.seen {
+                    break;
+                }
+                look.component = component;
+            }
+            same += 1;
+        }
+        if same == 0 || same < last.len {
+            self.walk(tables, question, states, last, same)?;
+        }
+        Ok((last.answer, last.looked))
+    }
+
+    /// Walks to an answer from the node after the first `same` looks of the last way.
+    fn walk(
+        &self,
+        tables: &Tables,
+        question: Question,
+        states: [&[u32]; 2],
+        last: &mut Last,
+        same: usize,
+    ) -> Result<(), Fault> {
+        let mut link = self.root(question);
+        let mut held = match last.looks[..last.len].get(same) {
+            Some(look) => pointer(look.node, LOOKS | look.word),
+            None => self.linked(tables, link),
+        };
+        let (mut len, mut looked) = (same, 0);
+        last.looks[..same].iter().for_each(|it| looked |= bit(it.word & 0xffff));
+        last.len = 0;
+        loop {
+            let (node, word) = halves(held);
+            if held == 0 {
+                self.compute(tables, question, states[0], states[1], &mut looked)?;
+                held = self.linked(tables, link);
+                continue;
+            }
+            if word & LOOKS == 0 {
+                (last.answer, last.looked) = ((node + 1, word), looked);
+                last.len = if len <= LAST_MAX { len } else { 0 };
+                return Ok(());
+            }
+            let word = word & !LOOKS;
+            let seen = self.seen_by(tables, word, states)?;
+            if let Some(look) = last.looks.get_mut(len) {
+                *look = Looked { word, component: component_at(word, states), seen, node };
+            }
+            len += 1;
+            looked |= bit(word & 0xffff);
+            link = Link::Behind(node, seen);
+            held = tables.answers.value(node, seen);
         }
     }
 
@@ -223,7 +330,7 @@ impl<'s, S: System> Remembered<'s, S> {
         }
         let mut seen = Vec::with_capacity(noted.len());
         for word in noted {
-            seen.push((word, self.seen_by(tables, word, before, now)?));
+            seen.push((word, self.seen_by(tables, word, [before, now])?));
         }
         let at = self.add(tables, question, seen.into_iter(), &leaf)?;
         Ok((at + 1, leaf[0]))
@@ -232,22 +339,16 @@ impl<'s, S: System> Remembered<'s, S> {
     /// The number under which an answer is remembered: that of a component, of its summary, or of
     /// whether the component differs from the one before.
     #[inline]
-    fn seen_by(
-        &self,
-        tables: &Tables,
-        word: u32,
-        before: &[u32],
-        now: &[u32],
-    ) -> Result<u32, Fault> {
-        let place = (word & 0xffff) as usize;
-        let component = if word & BEFORE == 0 { now[place] } else { before[place] };
+    fn seen_by(&self, tables: &Tables, word: u32, states: [&[u32]; 2]) -> Result<u32, Fault> {
+        let component = component_at(word, states);
         let Some(number) = summary_of(word) else {
             return Ok(component);
         };
         if number == IS_KEPT {
-            return Ok(u32::from(before[place] == now[place]));
+            let place = (word & 0xffff) as usize;
+            return Ok(u32::from(states[0][place] == states[1][place]));
         }
-        match tables.summaries[usize::from(number)].value(component as usize) {
+        match tables.summaries.value(tables.summary_at(component, number)) {
             0 => self.summarize(tables, number, component),
             known => Ok(halves(known).0 - 1),
         }
@@ -259,7 +360,8 @@ impl<'s, S: System> Remembered<'s, S> {
         let during = || format!("the summary {number} of {value:?}");
         let summary = caught(during, || self.system.summary(number, &value))?;
         let summary = self.component(tables, Arc::new(summary))?;
-        tables.summaries[usize::from(number)].set(component as usize, u64::from(summary) + 1)?;
+        let at = tables.summary_at(component, number);
+        tables.summaries.set(at, u64::from(summary) + 1)?;
         Ok(summary)
     }
 
@@ -311,7 +413,7 @@ impl<'s, S: System> Remembered<'s, S> {
     fn root(&self, question: Question) -> Link {
         match question {
             Question::Rule(rule) => Link::Root(usize::from(rule.0)),
-            Question::Property(property) => Link::Root(self.rules + property),
+            Question::Group(group) => Link::Root(self.rules + group),
             Question::Follow(follow) => Link::Follow(follow),
         }
     }
@@ -347,9 +449,12 @@ impl<'s, S: System> Remembered<'s, S> {
                     self.write_effect(tables, question, outcome.effect, &mut leaf)?;
                 }
             }
-            Question::Property(property) => {
-                let holds = holds(self.system, property, now, noted)?;
-                leaf.push(u32::from(holds));
+            Question::Group(group) => {
+                let mut all = 0;
+                for (nth, property) in self.groups[group].iter().enumerate() {
+                    all |= u32::from(holds(self.system, *property, now, noted)?) << nth;
+                }
+                leaf.push(all);
             }
             Question::Follow(follow) => {
                 let follow = self.follows.value(follow);
@@ -432,15 +537,27 @@ impl<'s, S: System> Remembered<'s, S> {
     pub(crate) fn text(&self, question: Question) -> String {
         match question {
             Question::Rule(rule) => rule_text(rule),
-            Question::Property(property) => property_text(self.system, property),
+            Question::Group(group) => {
+                let names = self.groups[group].iter().map(|it| property_text(self.system, *it));
+                names.collect::<Vec<_>>().join(" or ")
+            }
             Question::Follow(follow) => follow_text(&*self.follows.value(follow)),
         }
     }
 }
 
-/// For each rule and each property, nothing.
-fn zeros(system: &impl System) -> Vec<AtomicU64> {
-    let questions = usize::from(system.rules()) + system.properties().len();
+/// The groups of properties; larger ones than a leaf's word has room for are split.
+fn groups(system: &impl System) -> Vec<Vec<usize>> {
+    let groups = system.property_groups();
+    let mut grouped: Vec<usize> = groups.iter().flatten().copied().collect();
+    grouped.sort_unstable();
+    let properties: Vec<usize> = (0..system.properties().len()).collect();
+    assert!(grouped == properties, "each property is in one group: {groups:?}");
+    groups.iter().flat_map(|it| it.chunks(GROUP_MAX)).map(<[usize]>::to_vec).collect()
+}
+
+/// For each rule and each group of properties, nothing.
+fn zeros(questions: usize) -> Vec<AtomicU64> {
     (0..questions).map(|_| AtomicU64::new(0)).collect()
 }
 

@@ -10,7 +10,7 @@ use crate::flaw::{Fault, Flaw};
 use crate::frontier::{Chunk, Frontier};
 use crate::options::{DeadSteps, Observer, Options, Until};
 use crate::print::{Print, name};
-use crate::remembered::{Question, Remembered};
+use crate::remembered::{Last, Question, Remembered};
 use crate::report::{Ended, Flawed, Progress};
 use crate::system::{Expected, Property, System};
 use crate::tables::Tables;
@@ -57,6 +57,10 @@ pub(crate) struct Counts {
     pub expanded: AtomicU64,
 }
 
+/// The last answers about each group of properties, which one thread keeps.
+#[derive(Default)]
+pub(crate) struct Judged(Vec<Last>);
+
 /// One search under way.
 pub(crate) struct Run<'a, S: System, P> {
     pub remembered: Remembered<'a, S>,
@@ -65,6 +69,10 @@ pub(crate) struct Run<'a, S: System, P> {
     pub options: &'a Options,
     observer: Option<&'a dyn Observer>,
     pub properties: Vec<Property>,
+    /// For each property, its group and its bit in the answers about the group.
+    group_of: Vec<(usize, u32)>,
+    /// For each group, the answer that is no finding.
+    usual: Vec<u32>,
     found: Vec<Found<P>>,
     pub marks: Mutex<Vec<bool>>,
     /// The number of steps taken of each kind.
@@ -93,13 +101,24 @@ impl<'a, S: System, P: Print> Run<'a, S, P> {
         sleeps: bool,
     ) -> Self {
         let properties = system.properties();
+        let remembered = Remembered::new(system, 0);
+        let mut group_of = vec![(0, 0); properties.len()];
+        let mut usual = vec![0; remembered.groups.len()];
+        for (group, members) in remembered.groups.iter().enumerate() {
+            for (nth, at) in members.iter().enumerate() {
+                group_of[*at] = (group, 1 << nth);
+                usual[group] |= u32::from(properties[*at].expected == Expected::Always) << nth;
+            }
+        }
         let found = || Found { is_over: AtomicBool::new(false), print: Mutex::new(None) };
         Run {
             found: properties.iter().map(|_| found()).collect(),
             properties,
             marks: Mutex::new(vec![false; system.marks().len()]),
             taken: Mutex::new(vec![0; system.kinds().len()]),
-            remembered: Remembered::new(system, 0),
+            remembered,
+            group_of,
+            usual,
             visited: RwLock::new(Visited::new(P::WORDS, sleeps, HOMES)),
             frontier: Mutex::new(Frontier::new()),
             options,
@@ -214,13 +233,18 @@ impl<'a, S: System, P: Print> Run<'a, S, P> {
     /// differs from its parent only in places that the property has never looked at. The property
     /// had the expected value in the parent, or in the last ancestor for which it was evaluated,
     /// and all places that it looked at then still hold the same components.
-    pub(crate) fn judge(&self, chunk: &Chunk<P>, written: &[u64]) -> Result<(), Stop<P>> {
+    pub(crate) fn judge(
+        &self,
+        chunk: &Chunk<P>,
+        written: &[u64],
+        last: &mut Judged,
+    ) -> Result<(), Stop<P>> {
         let from = chunk.len() - written.len();
         let mut nth = from;
         let judged = self.with_tables(|tables| {
             while nth < chunk.len() {
                 let state = (chunk.state(nth), chunk.print(nth));
-                self.judge_state(tables, state, written[nth - from])?;
+                self.judge_state(tables, state, written[nth - from], last)?;
                 nth += 1;
             }
             Ok(())
@@ -234,19 +258,39 @@ impl<'a, S: System, P: Print> Run<'a, S, P> {
         tables: &Tables,
         (state, print): (&[u32], P),
         written: u64,
+        last: &mut Judged,
     ) -> Result<(), Fault> {
-        for (at, found) in self.found.iter().enumerate() {
-            let is_same = self.remembered.seen(Question::Property(at)) & written == 0;
-            if found.is_over.load(Ordering::Relaxed) || (is_same && written != EVERYTHING) {
+        last.0.resize_with(self.remembered.groups.len(), Last::default);
+        for (group, last) in last.0.iter_mut().enumerate() {
+            let question = Question::Group(group);
+            let is_same = self.remembered.seen(question) & written == 0 && written != EVERYTHING;
+            if is_same || self.members(group).all(|it| it.is_over.load(Ordering::Relaxed)) {
                 continue;
             }
-            if self.is_finding(tables, at, state)? {
+            let ((_, holds), _) =
+                self.remembered.answer_again(tables, question, [state, state], last)?;
+            if holds != self.usual[group] {
+                self.note_findings(group, holds, print);
+            }
+        }
+        Ok(())
+    }
+
+    fn members(&self, group: usize) -> impl Iterator<Item = &Found<P>> {
+        self.remembered.groups[group].iter().map(|it| &self.found[*it])
+    }
+
+    /// Notes the findings in a state in which these properties of a group hold.
+    #[cold]
+    fn note_findings(&self, group: usize, holds: u32, print: P) {
+        let findings = holds ^ self.usual[group];
+        for (nth, found) in self.members(group).enumerate() {
+            if findings & 1 << nth != 0 && !found.is_over.load(Ordering::Relaxed) {
                 let mut held = locked(&found.print);
                 *held = Some(held.map_or(print, |it| it.min(print)));
                 self.has_news.store(true, Ordering::Relaxed);
             }
         }
-        Ok(())
     }
 
     /// Whether a property is violated in a state, or is a "sometimes" property that holds in it.
@@ -276,8 +320,10 @@ impl<'a, S: System, P: Print> Run<'a, S, P> {
 
     /// Whether a property holds in a state.
     pub(crate) fn holds(&self, tables: &Tables, at: usize, state: &[u32]) -> Result<bool, Fault> {
-        let question = Question::Property(at);
-        Ok(self.remembered.answer(tables, question, state, state, &mut 0)?.1 != 0)
+        let (group, bit) = self.group_of[at];
+        let question = Question::Group(group);
+        let (_, holds) = self.remembered.answer(tables, question, state, state, &mut 0)?;
+        Ok(holds & bit != 0)
     }
 
     /// Ends a level: properties found in it need no more judging. Returns whether that ends the

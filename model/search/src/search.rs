@@ -11,7 +11,7 @@ use crate::options::{Observer, Options, Width};
 use crate::print::{Print, collision_chance};
 use crate::report::{Ended, Finding, Flawed, Level, Path, Report};
 use crate::run::{Run, Stop, locked};
-use crate::system::{Portable, System};
+use crate::system::{Portable, Rule, System};
 use crate::walk::{Walk, Walker};
 
 /// The levels that a search begins with, and its current level; or the reason why it does not
@@ -177,12 +177,14 @@ impl<'a, S: System> Search<'a, S> {
     }
 
     /// Searches whether every path of chosen steps, from every reachable state, ends in a state in
-    /// which the property of position `good` holds. Uses one thread and keeps all states in memory.
+    /// which the property of position `good` holds. `is_chosen` selects the steps, by the rule that
+    /// finds them; a step is chosen in a state if one of the rules that find it there is. Uses one
+    /// thread and keeps all states in memory.
     ///
     /// # Panics
     ///
     /// If no property has the position `good`.
-    pub fn settling(&self, is_chosen: &dyn Fn(&S::Step) -> bool, good: usize) -> Settling<S> {
+    pub fn settling(&self, is_chosen: &dyn Fn(Rule, &S::Step) -> bool, good: usize) -> Settling<S> {
         assert!(good < self.system.properties().len(), "no property {good}");
         match self.options.fingerprints {
             Width::Bits64 => graph::settle(&mut self.run::<u64>(false), is_chosen, good),

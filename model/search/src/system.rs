@@ -22,7 +22,6 @@ impl<T: Eq + Hash + Debug + Send + Sync + 'static> Part for T {}
 /// A system whose states consist of a fixed number of components.
 ///
 /// Every method must depend on its arguments alone: the engine calls it once and remembers the
-/// Every method must depend on its arguments alone: the engine calls it once and remembers the
 /// answer, for the components that it looked at. Components are compared by their equality, and
 /// hashed with their `Hash`, which must agree. Every search computes a sample of states in full and
 /// compares it with the remembered answers; see [`Flaw`](crate::Flaw).
@@ -67,6 +66,13 @@ pub trait System: Sync {
 
     /// The properties that every state is judged by.
     fn properties(&self) -> Vec<Property>;
+
+    /// The properties by position, in groups that are asked and remembered together: those that look
+    /// at much the same components. A search panics unless each is in one group. By default each has its
+    /// own.
+    fn property_groups(&self) -> Vec<Vec<usize>> {
+        (0..self.properties().len()).map(|it| vec![it]).collect()
+    }
 
     /// Whether a property, by its position in [`System::properties`], holds in a state.
     fn holds(&self, property: usize, state: &Look<'_, Self::Component>) -> bool;

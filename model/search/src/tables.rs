@@ -39,12 +39,6 @@ impl Memo {
         }
     }
 
-    /// Prefetches the slot where a pair is looked for first; the result means nothing.
-    #[inline]
-    pub(crate) fn touch(&self, first: u32, second: u32) -> u64 {
-        self.slots[self.home(key(first, second))][0].load(Ordering::Relaxed)
-    }
-
     /// Remembers a value. A pair has one right value, so the first one stays.
     pub(crate) fn remember(&self, first: u32, second: u32, value: u64) -> Result<(), Full> {
         if self.len.load(Ordering::Relaxed) >= self.limit() {
@@ -237,8 +231,10 @@ pub(crate) struct Tables {
     pub answers: Memo,
     /// From a change and a component to the changed component, with 1 added.
     pub changed: Memo,
-    /// By the number of a summary, from a component to the summary, with 1 added.
-    pub summaries: Vec<Row>,
+    /// From a component and the number of a summary to the summary, with 1 added. Those of one
+    /// component stand side by side, because a state is asked for several.
+    pub summaries: Row,
+    summaries_len: usize,
     /// The roots of the answers about what follows, by the number of the follow-up.
     pub follows: Row,
     pub arena: Arena,
@@ -252,18 +248,25 @@ impl Tables {
         Tables {
             answers: Memo::new(),
             changed: Memo::new(),
-            summaries: (0..summaries).map(|_| Row::new()).collect(),
+            summaries: Row::new(),
+            summaries_len: usize::from(summaries),
             follows: Row::new(),
             arena: Arena::new(reserved),
             hashes: Hashes(hashes, AtomicUsize::new(0)),
         }
     }
 
+    /// The index of a summary in its row.
+    #[inline]
+    pub(crate) fn summary_at(&self, component: u32, number: u16) -> usize {
+        component as usize * self.summaries_len + usize::from(number)
+    }
+
     /// Makes room in those tables that are nearly full.
     pub(crate) fn grow(&mut self) {
         self.answers.grow();
         self.changed.grow();
-        self.summaries.iter_mut().for_each(Row::grow);
+        self.summaries.grow();
         self.follows.grow();
         self.arena.grow();
         self.hashes.grow();
@@ -271,9 +274,9 @@ impl Tables {
 
     pub(crate) fn bytes(&self) -> u64 {
         let hashes = self.hashes.0.len() as u64 * 16;
-        let rows: u64 = self.summaries.iter().map(Row::bytes).sum();
+        let rows = self.summaries.bytes() + self.follows.bytes();
         let memos = self.answers.bytes() + self.changed.bytes();
-        memos + rows + self.follows.bytes() + self.arena.bytes() + hashes
+        memos + rows + self.arena.bytes() + hashes
     }
 }
 

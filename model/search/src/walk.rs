@@ -6,7 +6,7 @@ use crate::expand::{Batch, Numbered, Told, Ways};
 use crate::frontier::Chunk;
 use crate::print::{Print, mixed};
 use crate::report::Path;
-use crate::run::{EVERYTHING, Run, Stop};
+use crate::run::{EVERYTHING, Judged, Run, Stop};
 use crate::sample::Sampler;
 use crate::system::System;
 
@@ -26,6 +26,7 @@ pub(crate) struct Walker<'r, 'a, S: System, P> {
     run: &'r Run<'a, S, P>,
     walk: &'r Walk<'r, S>,
     sampler: Sampler,
+    judged: Judged,
     random: u64,
     initial: Chunk<P>,
     /// The steps to each finding, by the positions of the properties.
@@ -42,6 +43,7 @@ impl<'r, 'a, S: System, P: Print> Walker<'r, 'a, S, P> {
             run,
             walk,
             sampler: Sampler::new(run),
+            judged: Judged::default(),
             random: walk.seed,
             initial,
             paths: run.properties.iter().map(|_| None).collect(),
@@ -95,7 +97,7 @@ impl<'r, 'a, S: System, P: Print> Walker<'r, 'a, S, P> {
     ) -> Result<(), Stop<P>> {
         let mut chunk = Chunk::new(state.len());
         chunk.push(state, &[], print);
-        self.run.judge(&chunk, &[EVERYTHING])?;
+        self.run.judge(&chunk, &[EVERYTHING], &mut self.judged)?;
         if self.run.has_news() {
             for (at, _) in self.run.found() {
                 let path = || self.run.path_of(initial, told);

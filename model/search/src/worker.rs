@@ -6,7 +6,7 @@ use crate::expand::{Batch, Expander};
 use crate::flaw::{Fault, Flaw};
 use crate::frontier::Chunk;
 use crate::print::{Print, name};
-use crate::run::{Run, Stop, locked};
+use crate::run::{Judged, Run, Stop, locked};
 use crate::sample::Sampler;
 use crate::system::System;
 use crate::visited::{Inserted, UNCOUNTED_MAX};
@@ -24,6 +24,7 @@ pub(crate) struct Worker<'r, 'a, S: System, P> {
     next: Chunk<P>,
     /// The places that were written on the way to each new state of the batch.
     written: Vec<u64>,
+    judged: Judged,
     /// Whether this is the thread that started the search, which asks the observer.
     is_first: bool,
 }
@@ -37,6 +38,7 @@ impl<'r, 'a, S: System, P: Print> Worker<'r, 'a, S, P> {
             batch: Batch::new(),
             next: Chunk::new(run.remembered.places),
             written: Vec::new(),
+            judged: Judged::default(),
             is_first,
         }
     }
@@ -94,7 +96,7 @@ impl<'r, 'a, S: System, P: Print> Worker<'r, 'a, S, P> {
         self.find_successors(chunk, end)?;
         self.written.clear();
         let inserted = self.insert_successors(chunk);
-        self.run.judge(&self.next, &self.written)?;
+        self.run.judge(&self.next, &self.written, &mut self.judged)?;
         inserted?;
         let counts = &self.run.counts;
         counts.generated.fetch_add(self.batch.successors.len() as u64, Ordering::Relaxed);

@@ -35,7 +35,7 @@ fn no_way_of_searching_takes_running_out_of_time_for_an_end() {
         assert!(matches!(report.ended, Ended::Time), "{report:?}");
         assert!(!report.is_as_expected());
     }
-    let settling = search.settling(&|_| true, 0);
+    let settling = search.settling(&|_, _| true, 0);
     assert!(matches!(settling.ended, Ended::Time) && !settling.always_settles());
     let walk = Walk { seed: 1, steps_max: 100, weight: &|_| 1 };
     assert!(matches!(search.walk(&walk).ended, Ended::Time));
@@ -66,7 +66,7 @@ fn an_observer_hears_of_every_level_and_may_end_the_search() {
 fn settling_tells_of_an_end_that_is_not_good_by_the_shortest_run() {
     let system = TwoPhaseCommit(2);
     // Without decisions, nothing that is prepared ends.
-    let is_chosen = |step: &models::two_phase_commit::Step| {
+    let is_chosen = |_, step: &models::two_phase_commit::Step| {
         !matches!(step, models::two_phase_commit::Step::Decide(_))
     };
     let settling = Search::new(&system, Options::default()).settling(&is_chosen, 1);

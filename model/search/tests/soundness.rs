@@ -282,5 +282,5 @@ fn a_flaw_is_found_on_several_threads_and_in_every_way_of_searching() {
     assert!(matches!(flawed.flaw, Flaw::Panicked { .. }));
     let search = Search::new(&system, Options::default());
     assert!(matches!(search.depth_first().ended, Ended::Flawed(_)));
-    assert!(matches!(search.settling(&|_| true, 0).ended, Ended::Flawed(_)));
+    assert!(matches!(search.settling(&|_, _| true, 0).ended, Ended::Flawed(_)));
 }

@@ -1,6 +1,6 @@
 //! A state of components as steps and guarantees see it.
 
-use steadfast_guarantees::{ClusterView, History, NodeView};
+use steadfast_guarantees::{ClusterView, GuaranteeSet, History, NodeView};
 use steadfast_node::{Cluster, ContentCopy, Node, NodeStorage};
 use steadfast_protocol::{
     ContentId, Decisions, Entry, Halt, NodeId, NodeSet, Packet, RequestId, SessionId, Settings,
@@ -9,7 +9,7 @@ use steadfast_search::Look;
 use steadfast_trace::{Bounds, Network, World};
 
 use super::{
-    BOUNDS, ClusterComponents, Component, IS_EMPTY, JUDGED, LINKS, LOG, SESSIONS, STILLNESS,
+    BOUNDS, BROKEN, ClusterComponents, Component, IS_EMPTY, JUDGED, LINKS, LOG, SESSIONS, STILLNESS,
 };
 use crate::parts::Parts;
 use crate::{ActorNode, Disk};
@@ -66,6 +66,13 @@ impl<'a> Seen<'a> {
         match self.look.summary(ClusterComponents::node_at(node), JUDGED) {
             Component::Judged { halted, shows_wrong_content } => (halted, *shows_wrong_content),
             other => unreachable!("{other:?} is no judgement"),
+        }
+    }
+
+    fn broken_of(self) -> GuaranteeSet {
+        match self.look.summary(self.system.history_at(), BROKEN) {
+            Component::Broken(broken) => *broken,
+            other => unreachable!("{other:?} is no set of guarantees"),
         }
     }
 
@@ -196,6 +203,10 @@ impl ClusterView for Seen<'_> {
         }
     }
 
+    fn broken(&self) -> GuaranteeSet {
+        self.broken_of()
+    }
+
     fn halted(&self, node: NodeId) -> Option<&Halt> {
         self.judged(node).0.as_ref()
     }
@@ -258,6 +269,10 @@ impl ClusterView for SeenAfter<'_> {
     fn has_answers_of(&self, _: &dyn ClusterView) -> bool {
         let place = self.now.system.history_at();
         self.keeps_answers || self.now.look.has_kept(place, self.before.look)
+    }
+
+    fn broken(&self) -> GuaranteeSet {
+        self.now.broken_of()
     }
 
     fn halted(&self, node: NodeId) -> Option<&Halt> {

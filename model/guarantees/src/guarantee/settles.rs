@@ -189,39 +189,3 @@ fn has_leader(cluster: &impl ClusterView) -> bool {
     let cluster: &dyn ClusterView = cluster;
     cluster.replicas().any(Replica::leads)
 }
-
-/// The number of states from which a graph has a path to a cycle; `successors` lists the successors of
-/// each state. The algorithm removes states whose successors are all removed until none is left to
-/// remove, and counts the rest (Kahn, "Topological Sorting of Large Networks", CACM 5(11), 1962).
-#[must_use]
-pub fn cyclic(successors: &[Vec<u32>]) -> usize {
-    let mut predecessors = vec![Vec::new(); successors.len()];
-    let mut open: Vec<usize> = successors.iter().map(Vec::len).collect();
-    for (from, to) in (0..).zip(successors) {
-        to.iter().for_each(|to| predecessors[*to as usize].push(from));
-    }
-    let mut ends: Vec<u32> = (0..).zip(&open).filter(|(_, it)| **it == 0).map(|it| it.0).collect();
-    let mut left = successors.len();
-    while let Some(end) = ends.pop() {
-        left -= 1;
-        for from in &predecessors[end as usize] {
-            open[*from as usize] -= 1;
-            if open[*from as usize] == 0 {
-                ends.push(*from);
-            }
-        }
-    }
-    left
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn states_on_or_before_a_cycle_are_counted() {
-        assert_eq!(cyclic(&[vec![1], vec![2], vec![]]), 0);
-        assert_eq!(cyclic(&[vec![1], vec![2], vec![1]]), 3);
-        assert_eq!(cyclic(&[vec![1, 2], vec![], vec![2]]), 2);
-    }
-}

@@ -87,6 +87,12 @@ impl System for Table {
         (0..self.properties.len()).map(|it| Property::always(it.to_string())).collect()
     }
 
+    /// Two in each.
+    fn property_groups(&self) -> Vec<Vec<usize>> {
+        let properties: Vec<usize> = (0..self.properties.len()).collect();
+        properties.chunks(2).map(<[usize]>::to_vec).collect()
+    }
+
     fn holds(&self, property: usize, state: &Look<'_, u8>) -> bool {
         let guard = &self.properties[property];
         !guard.iter().all(|(place, value)| state[Place(*place)] == *value)
