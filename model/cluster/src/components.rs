@@ -4,10 +4,13 @@
 //! the world. Steps are those of [`ClusterModel`], taken over [`Parts`] that note every read.
 
 mod alone;
+mod portable;
 mod seen;
 mod taking;
 
 use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 
 use steadfast_guarantees::twins::Variant;
 use steadfast_guarantees::witnesses::Witness;
@@ -40,7 +43,7 @@ pub struct ClusterComponents {
 }
 
 /// A part of a cluster, or the summary of one.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Component {
     /// A node.
     Node(Arc<ActorNode>),

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use steadfast_node::{ContentCopy, NodeStorage, garbled, stored_or_unusable};
 use steadfast_protocol::{ContentId, Decisions, Input, LogIndex, NodeId, Payload, Record};
 
 /// A log with its unsynced tail, which a crash may shorten, and the contents beside it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Disk {
     records: Arc<Vec<Record>>,
     synced: usize,

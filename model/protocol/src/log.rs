@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 
+use serde::{Deserialize, Serialize};
+
 use crate::decisions::sort_heads;
 use crate::{
     ContentId, Counter, Digest, Dot, Entry, Epoch, LogIndex, NODES_MAX, NodeId, Record, RequestId,
@@ -10,7 +12,7 @@ use crate::{
 };
 
 /// An index of the logged records: the promise, and the entries by origin.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Log {
     length: LogIndex,
     promise: Epoch,

@@ -16,6 +16,8 @@ use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     Decisions, Effect, Entry, Epoch, Files, Halt, Identity, Input, Log, LogIndex, Message, NodeId,
     NodeSet, Packet, Parameters, Record, Sequence, SessionId, Settings, VersionVector,
@@ -29,7 +31,7 @@ pub use role::{Ballot, Flow, Following, Leadership, PendingRead, PendingWrite, P
 /// One node's state machine.
 ///
 /// Cloning is cheap: clones share the large parts until one of them changes.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Replica {
     identity: Identity,
     parameters: Parameters,
@@ -60,7 +62,7 @@ pub struct Replica {
 
 /// The fold of all logged entries, synced or not, which is the state that the next write sees. It
 /// follows from the log; the replica stores it so that a write need not search the unsynced records.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct LoggedFiles(Files);
 
 impl Hash for LoggedFiles {
