@@ -55,6 +55,9 @@ pub(super) fn search(asked: &Asked<'_>, observer: Observer<'_>) -> Visit {
         Ended::Memory | Ended::States | Ended::Observer(_) => {
             Visit { stopped: Some(Stopped::Memory), ..visit }
         }
+        Ended::Peer(why) => {
+            Visit { stopped: Some(Stopped::Died), reason: Some(why.clone()), ..visit }
+        }
         Ended::Flawed(flawed) => Visit {
             stopped: Some(Stopped::Flawed),
             reason: Some(text_of(flawed)),

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::hash::{BuildHasher, Hash, Hasher};
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use stateright::actor::{Actor, Id, Out};
 use steadfast_node::{ContentCopy, Node, Output};
 use steadfast_protocol::{
@@ -65,6 +66,22 @@ impl ActorNode {
 }
 
 impl Eq for ActorNode {}
+
+/// Without the digest, which follows from the rest.
+impl Serialize for ActorNode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (&self.node, &self.answers).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for ActorNode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (node, answers) = Deserialize::deserialize(deserializer)?;
+        let mut actor = ActorNode { node, answers, digest: 0 };
+        actor.seal();
+        Ok(actor)
+    }
+}
 
 impl Hash for ActorNode {
     fn hash<H: Hasher>(&self, state: &mut H) {

@@ -4,11 +4,14 @@
 //! the world. Steps are those of [`ClusterModel`], taken over [`Parts`] that note every read.
 
 mod alone;
+mod portable;
 mod seen;
 mod taking;
 mod whole;
 
 use std::sync::{Arc, OnceLock};
+
+use serde::{Deserialize, Serialize};
 
 use steadfast_guarantees::twins::Variant;
 use steadfast_guarantees::witnesses::Witness;
@@ -45,7 +48,7 @@ pub struct ClusterComponents {
 }
 
 /// A part of a cluster, or the summary of one.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Component {
     /// A node.
     Node(Arc<ActorNode>),

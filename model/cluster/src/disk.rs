@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use steadfast_node::{ContentCopy, NodeStorage, garbled, stored_or_unusable};
 use steadfast_protocol::{
     Checkpoint, ContentId, Decisions, Input, LogIndex, NodeId, Payload, Record, Sealed, first_index,
 };
 
 /// A log with its unsynced tail, which a crash may shorten, and the contents beside it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Disk {
     records: Arc<Vec<Record>>,
     /// How many of `records` are synced.

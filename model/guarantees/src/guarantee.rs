@@ -186,7 +186,7 @@ impl fmt::Display for GuaranteeId {
 }
 
 /// A set of guarantees.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct GuaranteeSet(u32);
 
 impl GuaranteeSet {

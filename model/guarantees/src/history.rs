@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use im::OrdMap;
+use serde::{Deserialize, Serialize};
 use steadfast_protocol::{
     Base, Decisions, Dot, Entry, Epoch, Files, Intent, NodeId, NodeSet, Outcome, Path, Record,
     RequestId, VersionVector, WriteRequest,
@@ -17,7 +18,7 @@ use crate::{GuaranteeId, GuaranteeSet, NodeView};
 pub type OperationId = usize;
 
 /// The request of a client, with its effect so far.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum OperationKind {
     /// A write.
     Write {
@@ -71,7 +72,7 @@ impl OperationKind {
 }
 
 /// The status of an operation, as far as its client knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Status {
     /// No answer yet.
     Pending,
@@ -84,7 +85,7 @@ pub enum Status {
 }
 
 /// One operation of a client.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Operation {
     /// The id of the request.
     pub request: RequestId,
@@ -108,7 +109,7 @@ pub struct Operation {
 }
 
 /// The history of a run.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct History {
     operations: Arc<Vec<Operation>>,
     /// The epochs that had a leader, in order, each with its leader.
@@ -169,10 +170,10 @@ impl Did {
 
 /// Logical real time. It advances only when an invocation follows a return, so that histories with the
 /// same real-time order are equal. `None` in runs that do not judge linearizability.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 struct Clock(Option<Phase>);
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 struct Phase {
     number: u64,
     has_returned: bool,

@@ -1,13 +1,14 @@
 //! Refusals that reveal the state of a file: what a client learns from one, and whether some order of the
 //! operations explains it.
 
+use serde::{Deserialize, Serialize};
 use steadfast_protocol::{Change, Dot, Entry, Intent, Refusal};
 
 use crate::linearizability::{self, Time};
 use crate::{History, Operation, OperationKind, Status};
 
 /// The state of a file that a refusal reveals, at some moment between request and answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Observation {
     /// The path showed no version, or a delete.
     Absent,

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use steadfast_protocol::{
     ContentId, Decisions, Effect, Identity, Input, NodeId, Outcome, Packet, Parameters, Record,
     RecoverError, Replica, RequestId, Sealed, last_index,
@@ -31,7 +33,7 @@ pub enum Output {
 }
 
 /// A replica and its storage.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Node<S> {
     identity: Identity,
     parameters: Parameters,

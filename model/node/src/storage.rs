@@ -1,12 +1,13 @@
 //! The storage of a node, which its surroundings provide.
 
+use serde::{Deserialize, Serialize};
 use steadfast_protocol::{
     Change, Checkpoint, Content, ContentId, Decisions, EntryBody, Input, LogIndex, NodeId, Payload,
     Record, Sealed, last_index,
 };
 
 /// The state of a node's copy of a content.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ContentCopy {
     /// The node has no copy.
     Missing,

@@ -4,6 +4,7 @@ use std::ops::Bound;
 
 use im::OrdMap;
 use im::ordmap::DiffItem;
+use serde::{Deserialize, Serialize};
 
 use crate::{Decisions, Entry, Path};
 
@@ -12,7 +13,7 @@ use crate::{Decisions, Entry, Path};
 ///
 /// The map is persistent: a snapshot of any number of files is a pointer, and a step that changes no
 /// file shares it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Files(OrdMap<Path, Vec<Entry>>);
 
 impl Files {

@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     ContentId, Counter, Decisions, Digest, Digests, Dot, Entry, Epoch, Files, Fold, LogIndex,
     NODES_MAX, NodeId, Record, RequestId, Sealed, Sequence, State, VersionVector, Written,
 };
 
 /// An index of the logged records: their fold, and the entries by origin.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Log {
     length: LogIndex,
     /// The fold of all records.
@@ -21,7 +23,7 @@ pub struct Log {
 }
 
 /// The held entries of one origin.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Origin {
     /// In order. Invariant (G8, no-gaps): after `from` there is no gap.
     entries: Vec<Entry>,

@@ -16,6 +16,8 @@ mod trims;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     Decisions, Effect, Entry, Epoch, Files, Fold, Halt, Identity, Input, Log, LogIndex, Message,
     NodeId, NodeSet, Packet, Parameters, Record, Sealed, Sequence, SessionId, Settings, State,
@@ -30,7 +32,7 @@ pub use role::{Ballot, Flow, Following, Leadership, PendingRead, PendingWrite, P
 /// One node's state machine.
 ///
 /// Cloning is cheap: clones share the large parts until one of them changes.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Replica {
     identity: Identity,
     parameters: Parameters,
@@ -58,7 +60,7 @@ pub struct Replica {
 }
 
 /// The files that the node shows. They follow from the folds of the synced and of the logged records.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Shown(Files);
 
 impl Hash for Shown {

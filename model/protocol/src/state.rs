@@ -60,7 +60,7 @@ pub struct Staging {
 }
 
 /// A state that is being sent part by part, at most one of which is under way.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Transfer {
     /// The fold that is sent, as it was when the transfer began.
     fold: Fold,

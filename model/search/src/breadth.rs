@@ -114,7 +114,7 @@ impl Begun {
 
 /// Does the same on all threads, or on this one if there is little to do. The search goes on with
 /// fewer threads if the system refuses some, because all threads take from one frontier.
-fn with_threads<S: System, P: Print>(run: &Run<'_, S, P>, work: impl Fn(bool) + Sync) {
+pub(crate) fn with_threads<S: System, P: Print>(run: &Run<'_, S, P>, work: impl Fn(bool) + Sync) {
     let chunks = locked(&run.frontier).current.len();
     let more = if chunks < CHUNKS_SHARED { 0 } else { run.options.threads.get() - 1 };
     std::thread::scope(|scope| {
@@ -126,7 +126,7 @@ fn with_threads<S: System, P: Print>(run: &Run<'_, S, P>, work: impl Fn(bool) + 
 }
 
 /// Makes the next level the current one: later ways to its states do not count.
-fn settle<S: System, P: Print>(run: &Run<'_, S, P>) -> u64 {
+pub(crate) fn settle<S: System, P: Print>(run: &Run<'_, S, P>) -> u64 {
     let mut frontier = locked(&run.frontier);
     let next = std::mem::take(&mut frontier.next);
     frontier.current = next.into();

@@ -77,7 +77,7 @@ pub enum CheckpointError {
 }
 
 /// The identity of a search; a checkpoint must agree with it.
-fn belongs_to<S: System, P: Print>(
+pub(crate) fn belongs_to<S: System, P: Print>(
     system: &S,
     options: &Options,
     build: &str,

@@ -47,6 +47,9 @@ impl<S: System, P: Print> Run<'_, S, P> {
         let mut chunk = Chunk::new(self.remembered.places);
         for nth in 0..initial.len() {
             let print = initial.print(nth);
+            if !self.owns(print) {
+                continue;
+            }
             let inserted = loop {
                 let inserted = self.visited().insert(print.key(), 0, u64::MAX);
                 match inserted {
@@ -60,7 +63,10 @@ impl<S: System, P: Print> Run<'_, S, P> {
                 self.visited().settle(print.key());
             }
         }
-        self.counts.generated.store(initial.len() as u64, Ordering::Relaxed);
+        // Of several processes, one counts them.
+        if self.sharing.as_ref().is_none_or(|it| it.index == 0) {
+            self.counts.generated.store(initial.len() as u64, Ordering::Relaxed);
+        }
         self.judge(&chunk, &vec![EVERYTHING; chunk.len()], &mut Judged::default())?;
         let mut frontier = locked(&self.frontier);
         frontier.add(chunk);

@@ -124,8 +124,9 @@
 //!
 //! [`Search::depth_first`], [`Search::walk`] and [`Search::settling`], which checks that chosen steps
 //! always come to a good end. [`Search::breadth_first_saved`] and
-//! [`Search::breadth_first_resumed`] keep an interrupted search in a file. With the feature
-//! `stateright`, `Undivided` runs a model of that checker.
+//! [`Search::breadth_first_resumed`] keep an interrupted search in a file.
+//! [`Search::breadth_first_shared`] shares a search among processes, which an implementation of
+//! [`Peers`] connects. With the feature `stateright`, `Undivided` runs a model of that checker.
 
 mod breadth;
 mod checkpoint;
@@ -137,6 +138,7 @@ mod graph;
 mod initial;
 mod intern;
 mod options;
+mod peers;
 mod plain;
 mod print;
 mod remembered;
@@ -145,6 +147,7 @@ mod report;
 mod run;
 mod sample;
 mod search;
+mod shared;
 mod system;
 mod tables;
 #[cfg(feature = "stateright")]
@@ -157,6 +160,7 @@ pub use checkpoint::{Checkpoint, CheckpointError};
 pub use flaw::{FOLLOWS_MAX, Flaw};
 pub use graph::{Cycle, Settling};
 pub use options::{DeadSteps, Observer, Options, Until, Width};
+pub use peers::{Lost, Peers};
 pub use plain::{Next, State, next_states, verdicts};
 pub use report::{Ended, Finding, Flawed, Level, Path, Progress, Report};
 pub use search::Search;

@@ -208,6 +208,18 @@ impl<'s, S: System> Remembered<'s, S> {
         }
     }
 
+    /// For each rule, and then for each property, the places that it has ever looked at.
+    pub(crate) fn looked_at(&self) -> Vec<u64> {
+        self.seen.iter().map(|it| it.load(Ordering::Relaxed)).collect()
+    }
+
+    /// Adds the places that rules and properties have looked at in another process.
+    pub(crate) fn note_looked_at(&self, masks: &[u64]) {
+        for (seen, mask) in self.seen.iter().zip(masks) {
+            seen.fetch_or(*mask, Ordering::Relaxed);
+        }
+    }
+
     /// The remembered answer to a question: the offset behind the leaf's first word, and that word.
     /// Adds the places that were looked at, including those of the state before the step, to
     /// `looked`.

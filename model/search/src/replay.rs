@@ -4,6 +4,7 @@ use crate::expand::{Batch, Numbered, Told, Ways, step_of};
 use crate::print::{Print, name};
 use crate::report::Path;
 use crate::run::Run;
+use crate::shared::Sharing;
 use crate::system::System;
 
 impl<S: System, P: Print> Run<'_, S, P> {
@@ -12,13 +13,14 @@ impl<S: System, P: Print> Run<'_, S, P> {
     /// is not deterministic.
     pub(crate) fn path(&self, print: P) -> Option<Path<S>> {
         let mut names = vec![name(print)];
-        let mut parent = self.parent(print)?;
+        let mut parent = self.parent(name(print))?;
+        let told = self.sharing.as_ref().map_or(0, Sharing::told_len);
         while parent != 0 {
-            if names.len() > self.visited().len() {
+            if names.len() > self.visited().len() + told {
                 return None;
             }
             names.push(parent);
-            parent = self.visited().parent(parent)?;
+            parent = self.parent(parent)?;
         }
         let (initial, mut told, mut state) = self.initial_named(names.pop()?)?;
         while let Some(next) = names.pop() {

@@ -88,6 +88,9 @@ pub enum Ended<S: System> {
     Memory,
     /// The observer ended it, with this reason.
     Observer(String),
+    /// A process that shares the search was lost or cannot go on, with the reason. Counts are those
+    /// of the last round, and there are no findings.
+    Peer(String),
     /// The system cannot be searched.
     Flawed(Box<Flawed<S>>),
 }
@@ -120,7 +123,7 @@ impl<S: System> fmt::Display for Ended<S> {
             Ended::States => write!(f, "incomplete: reached the limit on states"),
             Ended::Time => write!(f, "incomplete: out of time"),
             Ended::Memory => write!(f, "incomplete: out of memory"),
-            Ended::Observer(why) => write!(f, "incomplete: {why}"),
+            Ended::Observer(why) | Ended::Peer(why) => write!(f, "incomplete: {why}"),
             Ended::Flawed(flawed) => write!(f, "the system cannot be searched: {flawed}"),
         }
     }

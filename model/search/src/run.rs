@@ -9,9 +9,10 @@ use crate::expand::{Expander, Told, Ways};
 use crate::flaw::{Fault, Flaw};
 use crate::frontier::{Chunk, Frontier};
 use crate::options::{DeadSteps, Observer, Options, Until};
-use crate::print::{Print, name};
+use crate::print::Print;
 use crate::remembered::{Last, Question, Remembered};
 use crate::report::{Ended, Flawed, Progress};
+use crate::shared::{Elsewhere, Sharing};
 use crate::system::{Expected, Property, System};
 use crate::tables::Tables;
 use crate::visited::Visited;
@@ -32,6 +33,8 @@ pub(crate) enum Stop<P> {
     Time,
     Memory,
     Observer(String),
+    /// A process that shares the search ended it.
+    Peer(String),
     /// The search is to be saved.
     Pause,
     /// The system is flawed, as this state shows.
@@ -88,6 +91,8 @@ pub(crate) struct Run<'a, S: System, P> {
     /// The level, and its number of states.
     pub level: Mutex<(u64, u64)>,
     pub sleeps: bool,
+    /// The part of this process, if several share the search.
+    pub sharing: Option<Sharing<P>>,
     /// Whether every state is compared with the full computation, as the first ones are.
     pub samples_all: AtomicBool,
 }
@@ -132,6 +137,7 @@ impl<'a, S: System, P: Print> Run<'a, S, P> {
             has_news: AtomicBool::new(false),
             level: Mutex::new((0, 0)),
             sleeps,
+            sharing: None,
             samples_all: AtomicBool::new(true),
         }
     }
@@ -404,7 +410,13 @@ impl<'a, S: System, P: Print> Run<'a, S, P> {
     /// Bytes of tables and frontier.
     fn bytes(&self, visited: &Visited) -> u64 {
         let tables = self.remembered.tables.read().unwrap_or_else(PoisonError::into_inner);
-        visited.bytes() + tables.bytes() + locked(&self.frontier).bytes
+        let sent = self.sharing.as_ref().map_or(0, Sharing::bytes);
+        visited.bytes() + tables.bytes() + locked(&self.frontier).bytes + sent
+    }
+
+    /// Bytes of tables and frontier.
+    pub(crate) fn bytes_now(&self) -> u64 {
+        self.bytes(&self.visited())
     }
 
     /// Asks the observer, now and then or because a level has ended.
@@ -418,13 +430,16 @@ impl<'a, S: System, P: Print> Run<'a, S, P> {
         }
         *observed = Instant::now();
         let (depth, frontier) = *locked(&self.level);
+        let none = Elsewhere::default();
+        let elsewhere = self.sharing.as_ref().map_or(&none, |it| &it.elsewhere);
+        let load = |it: &AtomicU64| it.load(Ordering::Relaxed);
         let progress = Progress {
             depth,
             frontier,
-            expanded: self.counts.expanded.load(Ordering::Relaxed),
-            unique: self.visited().len() as u64,
-            generated: self.counts.generated.load(Ordering::Relaxed),
-            bytes: self.bytes(&self.visited()),
+            expanded: load(&self.counts.expanded) + load(&elsewhere.expanded),
+            unique: self.visited().len() as u64 + load(&elsewhere.unique),
+            generated: load(&self.counts.generated) + load(&elsewhere.generated),
+            bytes: self.bytes(&self.visited()) + load(&elsewhere.bytes),
             wall: self.begun.elapsed(),
             level_ended,
         };
@@ -443,6 +458,7 @@ impl<'a, S: System, P: Print> Run<'a, S, P> {
             Some(Stop::Time) => Ended::Time,
             Some(Stop::Memory) => Ended::Memory,
             Some(Stop::Observer(why)) => Ended::Observer(why),
+            Some(Stop::Peer(why)) => Ended::Peer(why),
             Some(Stop::Flaw(flaw, place)) => {
                 let (state, path) = match place {
                     None => (Vec::new(), None),
@@ -455,9 +471,18 @@ impl<'a, S: System, P: Print> Run<'a, S, P> {
         }
     }
 
-    /// The name of the parent of a state.
-    pub(crate) fn parent(&self, print: P) -> Option<u64> {
-        self.visited().parent(name(print))
+    /// The name of the parent of a state, by its name; 0 if it is an initial state.
+    pub(crate) fn parent(&self, name: u64) -> Option<u64> {
+        match &self.sharing {
+            None => self.visited().parent(name),
+            Some(sharing) => sharing.told(name).filter(|it| *it != u64::MAX),
+        }
+    }
+
+    /// Whether this process owns a state.
+    #[inline]
+    pub(crate) fn owns(&self, print: P) -> bool {
+        self.sharing.as_ref().is_none_or(|it| it.owns(print))
     }
 }
 

@@ -8,9 +8,11 @@ use crate::depth::DepthFirst;
 use crate::flaw::Flaw;
 use crate::graph::{self, Settling};
 use crate::options::{Observer, Options, Width};
+use crate::peers::Peers;
 use crate::print::{Print, collision_chance};
 use crate::report::{Ended, Finding, Flawed, Level, Path, Report};
 use crate::run::{Run, Stop, locked};
+use crate::shared::{self, Outcome, Sharing};
 use crate::system::{Portable, Rule, System};
 use crate::walk::{Walk, Walker};
 
@@ -137,6 +139,53 @@ impl<'a, S: System> Search<'a, S> {
         })
     }
 
+    /// Searches level by level, together with the other processes of `peers`. Each process calls this
+    /// with an equal system and equal options, except for the number of threads and the limits on time
+    /// and memory, which are those of the process; compare [`Search::identity`] first.
+    ///
+    /// Counts, depth, findings and paths are those of a search by one process, and the report is the
+    /// same in each process, except for [`Report::components`], [`Report::hash_ties`],
+    /// [`Report::peak_bytes`] and the times, which are those of the process. A search that one process
+    /// ends as incomplete ends in all of them.
+    ///
+    /// # Panics
+    ///
+    /// As [`Search::breadth_first`], or if a process sends other ways to a state before the state.
+    #[must_use]
+    pub fn breadth_first_shared(&self, peers: &mut dyn Peers) -> Report<S>
+    where
+        S: Portable,
+    {
+        match self.options.fingerprints {
+            Width::Bits64 => self.shared::<u64>(peers),
+            Width::Bits128 => self.shared::<u128>(peers),
+        }
+    }
+
+    fn shared<P: Print>(&self, peers: &mut dyn Peers) -> Report<S>
+    where
+        S: Portable,
+    {
+        let mut run = self.run::<P>(self.options.sleep_sets);
+        run.sharing = Some(Sharing::new(peers));
+        let begun = run.begin();
+        let Outcome { mut levels, stop, unique } = shared::search(&run, peers, begun);
+        levels.shrink_to_fit();
+        let depth = levels.iter().rposition(|it| it.states > 0).unwrap_or(0) as u64;
+        let report = report(&run, stop, depth, levels);
+        Report { unique, collision_chance: collision_chance(unique, P::BITS), ..report }
+    }
+
+    /// The identity of this search, field by field: its system, the build, its options, and its
+    /// properties. Processes that share a search and checkpoints agree in it.
+    #[must_use]
+    pub fn identity(&self, build: &str) -> [(&'static str, String); 4] {
+        match self.options.fingerprints {
+            Width::Bits64 => checkpoint::belongs_to::<S, u64>(self.system, &self.options, build),
+            Width::Bits128 => checkpoint::belongs_to::<S, u128>(self.system, &self.options, build),
+        }
+    }
+
     /// Searches on from the state found last, on one thread and without sleep sets. Finds the same
     /// states with a smaller frontier, and paths that are not the shortest.
     #[must_use]
@@ -222,7 +271,7 @@ fn report_with<S: System, P: Print>(
         let (property, expected) = (run.properties[at].name.clone(), run.properties[at].expected);
         match path(at, print) {
             Some(path) => findings.push(Finding { property, expected, path }),
-            None if matches!(ended, Ended::Flawed(_)) => {}
+            None if matches!(ended, Ended::Flawed(_) | Ended::Peer(_)) => {}
             None => {
                 let flaw = Flaw::NotRepeatable;
                 ended = Ended::Flawed(Box::new(Flawed { flaw, state: Vec::new(), path: None }));

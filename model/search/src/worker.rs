@@ -2,12 +2,13 @@
 
 use std::sync::atomic::Ordering;
 
-use crate::expand::{Batch, Expander};
+use crate::expand::{Batch, Expander, Successor};
 use crate::flaw::{Fault, Flaw};
 use crate::frontier::Chunk;
 use crate::print::{Print, name};
 use crate::run::{Judged, Run, Stop, locked};
 use crate::sample::Sampler;
+use crate::shared::outbox::{Outbox, Way};
 use crate::system::System;
 use crate::visited::{Inserted, UNCOUNTED_MAX};
 
@@ -25,6 +26,8 @@ pub(crate) struct Worker<'r, 'a, S: System, P> {
     /// The places that were written on the way to each new state of the batch.
     written: Vec<u64>,
     judged: Judged,
+    /// The states that other processes own, if several share the search.
+    outbox: Option<Outbox<P>>,
     /// Whether this is the thread that started the search, which asks the observer.
     is_first: bool,
 }
@@ -39,19 +42,25 @@ impl<'r, 'a, S: System, P: Print> Worker<'r, 'a, S, P> {
             next: Chunk::new(run.remembered.places),
             written: Vec::new(),
             judged: Judged::default(),
+            outbox: run.sharing.as_ref().map(|it| it.take_outbox(run.sleeps)),
             is_first,
         }
     }
 
-    /// Expands states of the level until none is left or the search stops.
+    /// Expands states of the level until none is left, the search stops, or there is enough to send to
+    /// other processes.
     pub(crate) fn work(mut self) {
-        while !self.run.is_stopping() {
+        let is_full = |it: &Self| it.outbox.as_ref().is_some_and(Outbox::is_full);
+        while !self.run.is_stopping() && !is_full(&self) {
             let Some(chunk) = locked(&self.run.frontier).take() else {
                 break;
             };
             self.expand_chunk(chunk);
         }
         self.hand_over();
+        if let Some((sharing, outbox)) = self.run.sharing.as_ref().zip(self.outbox.take()) {
+            sharing.give_back(outbox);
+        }
         self.run.add_met(&self.expander);
     }
 
@@ -136,11 +145,16 @@ impl<'r, 'a, S: System, P: Print> Worker<'r, 'a, S, P> {
                 visited = self.run.visited();
             }
             // Reads of all slots are under way at once; each insertion alone would wait for its own.
-            let touched = group.iter().fold(0, |sum, it| sum ^ visited.touch(it.print.key()));
+            let ours = group.iter().filter(|it| self.run.owns(it.print));
+            let touched = ours.fold(0, |sum, it| sum ^ visited.touch(it.print.key()));
             std::hint::black_box(touched);
             let mut new = 0;
             for successor in group {
                 let parent = name(chunk.print(successor.parent as usize));
+                if !self.run.owns(successor.print) {
+                    send(self.run, &mut self.outbox, (&self.batch, successor), (chunk, parent));
+                    continue;
+                }
                 let key = successor.print.key();
                 let inserted = loop {
                     match visited.insert(key, parent, successor.awake) {
@@ -168,4 +182,20 @@ impl<'r, 'a, S: System, P: Print> Worker<'r, 'a, S, P> {
 
 fn flawed<P: Print>(flaw: Box<Flaw>, chunk: &Chunk<P>, nth: usize) -> Stop<P> {
     Stop::Flaw(flaw, Some((chunk.state(nth).to_vec(), chunk.print(nth))))
+}
+
+/// Keeps a state for the process that owns it.
+fn send<S: System, P: Print>(
+    run: &Run<'_, S, P>,
+    outbox: &mut Option<Outbox<P>>,
+    (batch, successor): (&Batch<P>, &Successor<P>),
+    (chunk, parent): (&Chunk<P>, u64),
+) {
+    if let Some((sharing, outbox)) = run.sharing.as_ref().zip(outbox.as_mut()) {
+        let Successor { print, awake, written, .. } = *successor;
+        let owner = sharing.owner(name(print));
+        let way = Way { print, parent, awake, written };
+        let from = chunk.state(successor.parent as usize);
+        outbox.add((owner, sharing.level()), &way, from, batch.deltas(successor));
+    }
 }

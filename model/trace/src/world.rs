@@ -1,11 +1,12 @@
 //! The surroundings of the nodes: connections, cuts and the rest of the bounds.
 
+use serde::{Deserialize, Serialize};
 use steadfast_protocol::{NodeId, NodeSet, RequestId, SessionId};
 
 use crate::{Bounds, Cut, WriteKind};
 
 /// A connection between two nodes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Link {
     /// The newest session.
     pub session: SessionId,
@@ -14,11 +15,12 @@ pub struct Link {
 }
 
 /// The surroundings of the nodes.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct World {
     /// Per pair of nodes, in the order (0,1), (0,2), (1,2), (0,3), ...
     links: Vec<Link>,
     /// The cut that lasts, if there is one.
+    #[serde(with = "tagged_cut")]
     pub cut: Option<Cut>,
     /// The rest of the bounds.
     pub left: Bounds,
@@ -132,5 +134,37 @@ impl World {
                 link.alive = connected;
             }
         }
+    }
+}
+
+/// A cut for formats that do not say which fields follow: with the number of its form, which the form
+/// of traces does without.
+mod tagged_cut {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use steadfast_protocol::NodeSet;
+
+    use crate::{Cut, Directions};
+
+    #[derive(Serialize, Deserialize)]
+    enum Tagged {
+        Around { side: NodeSet, one_way: bool },
+        Links { lost: Directions },
+    }
+
+    #[expect(clippy::ref_option, reason = "serde passes the field")]
+    pub(super) fn serialize<S: Serializer>(cut: &Option<Cut>, to: S) -> Result<S::Ok, S::Error> {
+        let tagged = cut.map(|it| match it {
+            Cut::Around { side, one_way } => Tagged::Around { side, one_way },
+            Cut::Links { lost } => Tagged::Links { lost },
+        });
+        tagged.serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Cut>, D::Error> {
+        let tagged = Option::<Tagged>::deserialize(from)?;
+        Ok(tagged.map(|it| match it {
+            Tagged::Around { side, one_way } => Cut::Around { side, one_way },
+            Tagged::Links { lost } => Cut::Links { lost },
+        }))
     }
 }

@@ -6,6 +6,8 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Replica, Turn};
 use crate::{
     ContentId, ContentReply, Decisions, Effect, Entry, Log, Message, Need, NodeId, NodeSet,
@@ -13,7 +15,7 @@ use crate::{
 };
 
 /// A message that waits for contents. Volatile: the node drops it when its session ends.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Waiting {
     /// The sender.
     pub from: NodeId,
@@ -22,7 +24,7 @@ pub struct Waiting {
 }
 
 /// A content that this node lacks.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Want {
     /// The content.
     pub content: ContentId,
@@ -35,7 +37,7 @@ pub struct Want {
 }
 
 /// The contents that a node holds, lacks, and is asked for.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) struct Contents {
     /// The contents with a good, durable copy, as far as the node knows.
     held: BTreeSet<ContentId>,

@@ -1,10 +1,12 @@
 //! The outbox: output waits until the log records on which it rests are synced.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Replica, Turn};
 use crate::{Effect, LogIndex, Message, NodeId, Outcome, Packet, RequestId, Sealed};
 
 /// A message that waits until the log records on which it rests are synced.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Held {
     /// The index up to which the log must be synced before the message may leave.
     pub explained_by: LogIndex,

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     Decisions, Dot, Limits, LogIndex, NodeId, NodeSet, Outcome, Path, RequestId, Staging, Tag,
     Transfer, VersionVector,
 };
 
 /// The role of a node.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Role {
     /// Follows the leader of its promise.
     Follower(Following),
@@ -28,7 +30,7 @@ impl Default for Role {
 }
 
 /// The state of a follower.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Following {
     /// The leader, if this node has heard it in this session and its election timer has not run out
     /// since. Only with [`Parameters::guards_elections`](crate::Parameters::guards_elections).
@@ -43,7 +45,7 @@ pub struct Following {
 }
 
 /// One vote, the candidate's own included.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Ballot {
     /// The node that voted.
     pub voter: NodeId,
@@ -55,7 +57,7 @@ pub struct Ballot {
 }
 
 /// The state of a leader.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Leadership {
     /// The newest tag. Each linearizable read issues a new one.
     pub tag: Tag,
@@ -76,7 +78,7 @@ pub struct Leadership {
 }
 
 /// How a leader sends to one peer (the names are those of etcd's raft, `tracker/state.go`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Flow {
     /// The leader has sent no Append in this session. It may send one, with entries that it assumes the
     /// peer lacks.
@@ -90,7 +92,7 @@ pub enum Flow {
 }
 
 /// The leader's knowledge of one peer.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Progress {
     /// The entries that the peer has acknowledged in this epoch; `None` before its first Ack or Vote.
     pub acked: Option<VersionVector>,
@@ -171,7 +173,7 @@ impl Progress {
 }
 
 /// A write that waits until W nodes have synced it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PendingWrite {
     /// The entry.
     pub dot: Dot,
@@ -180,7 +182,7 @@ pub struct PendingWrite {
 }
 
 /// An answer about the state of a file that waits until W nodes have confirmed the leader.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PendingRead {
     /// The request to answer.
     pub request: RequestId,

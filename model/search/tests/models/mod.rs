@@ -4,5 +4,6 @@
 pub(crate) mod two_phase_commit;
 
 pub(crate) mod gossip;
+pub(crate) mod mesh;
 pub(crate) mod stock_two_phase_commit;
 pub(crate) mod table;
