@@ -89,14 +89,19 @@ fn measure(options: &Options) -> Result<(), TuningError> {
     // Those that have to be compiled come last: they take longest.
     let mut asked: Vec<Key> = measured.iter().filter(is_asked).cloned().collect();
     asked.sort_by_key(|it| fixed.contains(it));
-    if asked.is_empty() && !options.missing {
-        return Err(TuningError::NoConstant(options.words.join(", ")));
+    if asked.is_empty() {
+        return match options.missing {
+            true => Ok(()),
+            false => Err(TuningError::NoConstant(options.words.join(", "))),
+        };
     }
     let store = root.join("target/benches/tuning");
     corpus::make(&store.join("corpus"), &root.join("target/benches/pairs"))?;
     let changeable: BTreeSet<Key> = measured.difference(&fixed).cloned().collect();
     let compiled: Vec<_> = asked.iter().filter(|it| fixed.contains(*it)).cloned().collect();
-    warn(format_args!("compiled for each value: {}", compiled.join(", ")));
+    if !compiled.is_empty() {
+        warn(format_args!("compiled for each value: {}", compiled.join(", ")));
+    }
     let engine = Engine::new(&root, &store, &sources, &changeable)?;
     let mut base: Option<(Figures, &[&str])> = None;
     for (index, key) in asked.iter().enumerate() {
