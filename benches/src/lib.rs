@@ -4,4 +4,5 @@
 pub mod delta;
 mod machine;
 mod target;
+pub mod tuning;
 pub mod wal;

@@ -53,6 +53,19 @@ fn log_and_delta_use_nothing_of_ours_but_huge_pages() {
     }
 }
 
+/// The encoder describes any segments, whoever found them, and the format describes any operations.
+#[test]
+fn encoder_and_format_know_nothing_of_the_search() {
+    let delta = root().join("impl/delta/src");
+    let files = ["encode", "wire"].map(|it| sources_in(&delta.join(it)));
+    let modules = ["encode.rs", "wire.rs"].map(|it| delta.join(it));
+    for source in files.into_iter().flatten().chain(modules) {
+        let text = std::fs::read_to_string(&source).expect("a source file");
+        assert!(!text.contains("crate::diff::"), "{}", source.display());
+        assert!(!text.contains("crate::diff;"), "{}", source.display());
+    }
+}
+
 /// A message may name any file, and standard error may be full.
 #[test]
 fn messages_go_through_the_one_function_that_cannot_fail() {
