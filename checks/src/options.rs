@@ -29,6 +29,9 @@ pub(crate) use self::bounds::ChangedBounds;
 /// How many nodes there may be, and E and W at most.
 const NODES: RangeInclusive<u8> = 1..=NODES_MAX;
 
+/// The most threads of a search.
+const THREADS_MAX: u8 = 64;
+
 /// Searches every reachable state of the Steadfast protocol within named bounds, and says what
 /// holds, within which bounds, and what does not.
 ///
@@ -243,9 +246,10 @@ pub(crate) struct RunOptions {
     /// Leave out steps that lead to the same states in another order (steadfast only).
     #[arg(long)]
     pub sleep_sets: bool,
-    /// With how many threads.
-    #[arg(long, default_value_t = 1, value_parser = whole::<u8>(1..=64))]
-    pub threads: u8,
+    /// With how many threads each search [default: as many as there are processors for it, for searches
+    /// in which more than one help; otherwise 1].
+    #[arg(long, value_parser = whole::<u8>(1..=THREADS_MAX))]
+    pub threads: Option<u8>,
     /// Where random walks begin [default: 1].
     #[arg(long, value_parser = whole::<u64>(0..=u64::MAX))]
     pub seed: Option<u64>,
@@ -300,7 +304,13 @@ impl RunOptions {
                 "no scope is named: `{program} list` names the valid scopes, and --scope takes a file"
             )));
         }
-        let jobs = scopes.into_iter().map(|it| self.job(it, variant));
+        let searches = scopes.len();
+        let jobs = scopes.into_iter().map(|it| {
+            let mut job = self.job(it, variant)?;
+            let threads = || default_threads(&job, searches, processors());
+            job.threads = self.threads.map_or_else(threads, usize::from);
+            Ok(job)
+        });
         jobs.collect::<Result<_, String>>().map_err(Failure::usage)
     }
 
@@ -323,7 +333,6 @@ impl RunOptions {
         job.engine = engine;
         job.reductions = self.reductions()?;
         job.search = search;
-        job.threads = usize::from(self.threads);
         job.seed = self.seed.unwrap_or(1);
         job.states_max = self.states.unwrap_or(1_000_000);
         job.limits = self.output.limits();
@@ -351,5 +360,44 @@ impl RunOptions {
             return Err("--sleep-sets and --dead-messages drop exclude each other".to_owned());
         }
         Ok(reductions)
+    }
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// The number of threads of one of several searches that run on these processors. Searches in processes
+/// of their own, one on each processor, take less CPU time than as many threads of one search. So a
+/// search gets those processors for which there is no other search. Only our engine gains by them, and
+/// only level by level; stateright does not, and a depth-first search has one thread.
+fn default_threads(job: &Job, searches: usize, processors: usize) -> usize {
+    match (job.engine, job.search) {
+        (Engine::Steadfast, Search::Bfs) => {
+            (processors / searches.max(1)).clamp(1, usize::from(THREADS_MAX))
+        }
+        _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use steadfast_cluster::shipped;
+
+    use super::*;
+
+    #[test]
+    fn a_search_gets_the_processors_that_no_other_search_needs() {
+        let ours = Job::new(shipped("cold").expect("a shipped scope").scope(), &[]);
+        let threads = |searches, processors| default_threads(&ours, searches, processors);
+        assert_eq!([(1, 2), (1, 8), (3, 8), (9, 8)].map(|it| threads(it.0, it.1)), [2, 8, 2, 1]);
+        assert_eq!((threads(1, 1), threads(1, 500)), (1, 64));
+
+        let depth_first = Job { search: Search::Dfs, ..ours.clone() };
+        let walk = Job { search: Search::Walk, ..ours.clone() };
+        let stateright = Job { engine: Engine::Stateright, ..ours };
+        for job in [depth_first, walk, stateright] {
+            assert_eq!(default_threads(&job, 1, 8), 1);
+        }
     }
 }

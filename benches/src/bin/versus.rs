@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use steadfast_benches::{delta, wal};
+use steadfast_benches::{check, delta, wal};
 use steadfast_output::parse;
 
 /// Runs Steadfast beside what others use, in one run, and judges the ratios.
@@ -18,10 +18,15 @@ struct Options {
 
 #[derive(Subcommand)]
 enum Command {
+    /// The search engine beside stateright's checkers and Spin.
+    Check(check::Options),
     /// The delta engine beside other delta and sync tools.
     Delta(delta::Options),
     /// The write-ahead log beside raft-engine, okaywal, sqlite and the raw disk.
     Wal(wal::Options),
+    /// Performs one search in a process of its own. Used by `versus` itself.
+    #[command(name = "check-search-one", hide = true)]
+    CheckSearchOne(check::SearchOne),
     /// Replays one log in a process of its own. Used by `versus` itself.
     #[command(name = "wal-replay-one", hide = true)]
     WalReplayOne(wal::ReplayOne),
@@ -29,6 +34,8 @@ enum Command {
 
 fn main() -> ExitCode {
     match parse::<Options>().command {
+        Command::Check(options) => check::run(&options),
+        Command::CheckSearchOne(options) => check::search_one(&options),
         Command::Delta(options) => delta::run(&options),
         Command::Wal(options) => wal::run(&options),
         Command::WalReplayOne(options) => wal::replay_one(&options),

@@ -1,12 +1,12 @@
 //! CPU time and memory of this process and of its children.
 
-use std::fs;
 use std::time::Duration;
 
 use nix::sys::resource::{Usage, UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 
 use super::peer_error::PeerError;
+use crate::usage;
 
 /// The CPU time of a measured step.
 #[derive(Clone, Copy, Debug)]
@@ -95,19 +95,13 @@ fn cpu_time(usage: &Usage) -> Duration {
 }
 
 /// The most memory this process has had since it began to run its program, in bytes.
-///
-/// Not from `getrusage`, which goes back to before `exec` and so knows the parent's memory, too.
 pub(super) fn peak_of_self() -> Result<u64, PeerError> {
-    let status = fs::read_to_string("/proc/self/status")?;
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib = peak.and_then(|peak| peak.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-    kib.map(|kib| kib << 10)
-        .ok_or_else(|| PeerError::Failed("the system does not say how much memory is used".into()))
+    let peak = usage::peak_rss_bytes();
+    peak.ok_or_else(|| PeerError::Failed("the system does not say how much memory is used".into()))
 }
 
 /// The most memory any one command has had that this process waited for, in bytes. Not below what
 /// this process itself has had.
 pub(super) fn peak_of_commands() -> Result<u64, PeerError> {
-    let kib: i64 = getrusage(UsageWho::RUSAGE_CHILDREN)?.max_rss();
-    Ok(kib.unsigned_abs() << 10)
+    Ok(usage::peak_rss_bytes_of_children()?)
 }

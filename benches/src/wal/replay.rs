@@ -14,6 +14,7 @@ use steadfast_wal::{Opening, RealDisk, inspect};
 
 use super::load::payload;
 use super::systems::{Forgets, Indexed, LOG, RaftEngine, Result, Sqlite, settings};
+use crate::usage::peak_rss_bytes;
 use okaywal::WriteAheadLog;
 use protobuf::well_known_types::BytesValue;
 
@@ -206,7 +207,7 @@ fn in_child(system: &str, directory: &Path) -> Result<Replayed> {
 /// What the child does.
 #[must_use]
 pub fn replay_one(options: &ReplayOne) -> ExitCode {
-    let idle_rss_bytes = peak_rss_bytes();
+    let idle_rss_bytes = peak_rss_bytes().unwrap_or(0);
     let replayed = match options.system.as_str() {
         "steadfast" => replay_steadfast(&options.directory),
         "raft-engine" => replay_raft_engine(&options.directory),
@@ -214,7 +215,7 @@ pub fn replay_one(options: &ReplayOne) -> ExitCode {
         _ => replay_sqlite(&options.directory),
     };
     let printed = replayed.and_then(|(open_s, replay_s, records, bytes)| {
-        let peak_rss_bytes = peak_rss_bytes();
+        let peak_rss_bytes = peak_rss_bytes().unwrap_or(0);
         let replayed = Replayed {
             system: String::new(),
             payload_bytes: 0,
@@ -236,14 +237,6 @@ pub fn replay_one(options: &ReplayOne) -> ExitCode {
             ExitCode::from(4)
         }
     }
-}
-
-/// The most memory that this process has held since it began its program.
-fn peak_rss_bytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let peak = status.lines().find_map(|it| it.strip_prefix("VmHWM:"));
-    let kibibytes = peak.and_then(|it| it.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
-    kibibytes.unwrap_or(0) * 1024
 }
 
 /// Seconds of opening, seconds of reading, records, bytes.
