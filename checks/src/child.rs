@@ -1,9 +1,11 @@
 //! Searches in child processes: each has its own memory, so that its peak is true, and its own
 //! time limit, so that one that never ends does not hold up the others.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio, exit};
+pub(crate) use std::process::Child;
+use std::process::{ChildStdin, ChildStdout, Command, ExitStatus, Stdio, exit};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -12,6 +14,7 @@ use steadfast_output::exit_code::INCOMPLETE;
 use steadfast_output::{assert_threads, in_parallel, is_interrupted, on_interrupt};
 
 use crate::job::{Engine, Job, Progress, Run, Said, Stopped};
+use crate::processes::search_together;
 use crate::search::search;
 
 /// The hidden subcommand that a child runs.
@@ -43,7 +46,8 @@ pub(crate) fn end_searches_on_interrupt() {
 pub(crate) fn be_child() -> io::Result<()> {
     let mut line = String::new();
     io::stdin().read_line(&mut line)?;
-    let job: Job = serde_json::from_str(&line)?;
+    let mut job: Job = serde_json::from_str(&line)?;
+    let listener = listen_for_others(&mut job)?;
     // stateright would panic without its threads; our engine searches with those that it gets. One more
     // watches the time, and one the parent.
     let searching = match job.engine {
@@ -53,11 +57,25 @@ pub(crate) fn be_child() -> io::Result<()> {
     assert_threads(searching + 2)?;
     thread::Builder::new().spawn(end_with_parent)?;
     // That nobody listens any more is found out when the report is written.
-    let run = search(&job, &|progress| drop(tell(&Said::Progress(progress))));
+    let run = search(&job, listener, &|progress| drop(tell(&Said::Progress(progress))));
     let run = run.map_err(|it| io::Error::new(io::ErrorKind::InvalidInput, it))?;
     tell(&Said::Run(Box::new(run)))?;
     // A search that ran out of time still has threads that search on.
     exit(0)
+}
+
+/// Of a search that several processes of this machine share: listens, says where, and hears where the
+/// others do.
+fn listen_for_others(job: &mut Job) -> io::Result<Option<TcpListener>> {
+    let Some(share) = job.share.as_mut().filter(|it| it.addresses.is_none()) else {
+        return Ok(None);
+    };
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    tell(&Said::Listens(listener.local_addr()?.to_string()))?;
+    let mut line = String::new();
+    io::stdin().read_line(&mut line)?;
+    share.addresses = Some(serde_json::from_str(&line)?);
+    Ok(Some(listener))
 }
 
 /// Waits for the end of standard input, which the parent keeps open: the system closes it however the
@@ -95,15 +113,18 @@ pub(crate) fn search_all(
 
 /// Performs a search in a process of its own. Whatever happens to the process concerns this search alone.
 pub(crate) fn search_one(job: &Job, progress: &(dyn Fn(&Job, Progress) + Sync)) -> Run {
+    if let Some(count) = job.processes {
+        return search_together(job, count, progress);
+    }
     let died = |reason: String| Run::without_result(job, Stopped::Died, Some(reason));
     let (child, mut input, output) = match start() {
         Ok(started) => started,
         Err(error) => return died(format!("no process can be started for it: {error}")),
     };
-    children().push(Arc::clone(&child));
-    let report = ask(job, &mut input, output, progress);
-    let status = wait(&child, report.is_err());
-    children().retain(|it| !Arc::ptr_eq(it, &child));
+    register(&child);
+    let handed = hand(job, &mut input);
+    let report = handed.and_then(|()| listen(BufReader::new(output), &|it| progress(job, it)));
+    let status = end_of(&child, report.is_err());
     match (report, status) {
         (Ok(Some(run)), _) => run,
         (_, _) if is_interrupted() => Run::without_result(job, Stopped::Interrupted, None),
@@ -112,9 +133,10 @@ pub(crate) fn search_one(job: &Job, progress: &(dyn Fn(&Job, Progress) + Sync)) 
     }
 }
 
-type Started = (Arc<Mutex<Child>>, ChildStdin, ChildStdout);
+pub(crate) type Started = (Arc<Mutex<Child>>, ChildStdin, ChildStdout);
 
-fn start() -> io::Result<Started> {
+/// Starts the process of a search.
+pub(crate) fn start() -> io::Result<Started> {
     let mut command = Command::new(std::env::current_exe()?);
     if std::env::var_os(MALLOC_OPTIONS).is_none() {
         command.env(MALLOC_OPTIONS, HUGE_PAGES);
@@ -131,25 +153,42 @@ fn start() -> io::Result<Started> {
     Ok((Arc::new(Mutex::new(child)), input, output))
 }
 
-/// Hands a child its job, and listens until it says no more.
-fn ask(
-    job: &Job,
-    input: &mut impl Write,
-    output: impl Read,
-    progress: &(dyn Fn(&Job, Progress) + Sync),
-) -> io::Result<Option<Run>> {
+/// Lets an interruption end a child.
+pub(crate) fn register(child: &Arc<Mutex<Child>>) {
+    children().push(Arc::clone(child));
+}
+
+/// Hands a child its job.
+pub(crate) fn hand(job: &Job, input: &mut impl Write) -> io::Result<()> {
     serde_json::to_writer(&mut *input, job)?;
-    input.write_all(b"\n")?;
+    input.write_all(b"\n")
+}
+
+/// Listens to a child until it says no more.
+pub(crate) fn listen(output: impl BufRead, progress: &dyn Fn(Progress)) -> io::Result<Option<Run>> {
     let mut report = None;
-    for line in BufReader::new(output).lines() {
+    for line in output.lines() {
         match serde_json::from_str(&line?) {
-            Ok(Said::Progress(it)) => progress(job, it),
+            Ok(Said::Progress(it)) => progress(it),
             Ok(Said::Run(run)) => report = Some(*run),
             // A process that dies may leave half a line.
-            Err(_) => return Ok(None),
+            Ok(Said::Listens(_)) | Err(_) => return Ok(None),
         }
     }
     Ok(report)
+}
+
+/// Waits for the end of a child, which is killed first if it cannot be spoken to.
+pub(crate) fn end_of(child: &Arc<Mutex<Child>>, is_lost: bool) -> io::Result<ExitStatus> {
+    let status = wait(child, is_lost);
+    children().retain(|it| !Arc::ptr_eq(it, child));
+    status
+}
+
+/// Ends a child that nobody listens to.
+pub(crate) fn end(child: &Arc<Mutex<Child>>) {
+    // Only a child that has ended cannot be killed.
+    drop(end_of(child, true));
 }
 
 /// Waits for a child, which is killed first if it cannot be spoken to.

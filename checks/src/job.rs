@@ -167,8 +167,12 @@ pub(crate) struct Job {
     pub engine: Engine,
     /// The reductions.
     pub reductions: Reductions,
-    /// With how many threads.
+    /// With how many threads; of several processes, how many each.
     pub threads: usize,
+    /// Among how many processes of this machine it is shared, if it is.
+    pub processes: Option<usize>,
+    /// The part of a process in a search that several share.
+    pub share: Option<Share>,
     /// Where random walks begin.
     pub seed: u64,
     /// How many states random walks visit.
@@ -177,6 +181,25 @@ pub(crate) struct Job {
     pub limits: Limits,
     /// When to stop before the end.
     pub until: Until,
+}
+
+/// The part of a process in a search that several share.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Share {
+    /// Its number, from 0.
+    pub index: usize,
+    /// The number of processes.
+    pub count: usize,
+    /// Their addresses. Without them, the process listens at a port of its own, says so, and hears the
+    /// addresses then.
+    pub addresses: Option<Vec<String>>,
+}
+
+/// The resources that one of several processes used.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct ProcessUsage {
+    pub cpu_s: f64,
+    pub peak_rss_bytes: u64,
 }
 
 /// Which finding ends a search.
@@ -240,6 +263,8 @@ impl Job {
             engine: Engine::Steadfast,
             reductions: Reductions::default(),
             threads: 1,
+            processes: None,
+            share: None,
             seed: 1,
             states_max: 300_000,
             limits: Limits::default(),
@@ -369,6 +394,8 @@ impl fmt::Display for Progress {
 /// What the process of a search says, a line each.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Said {
+    /// The address at which it listens for the other processes of its search.
+    Listens(String),
     /// How far it is.
     Progress(Progress),
     /// What it found.
@@ -419,6 +446,9 @@ pub(crate) struct Run {
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub undecided: Vec<String>,
     pub actions: Vec<Taken>,
+    /// The processes that shared the search, if several of this machine did.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub processes: Vec<ProcessUsage>,
 }
 
 impl Run {
@@ -455,6 +485,7 @@ impl Run {
             silences_clients: job.silences_clients,
             undecided: Vec::new(),
             actions: Vec::new(),
+            processes: Vec::new(),
         }
     }
 

@@ -44,6 +44,7 @@ mod list;
 mod matrix;
 mod options;
 mod oracle;
+mod processes;
 mod program;
 mod program_name;
 mod read_files;

@@ -132,7 +132,7 @@ mod tests {
         job.scope.bounds.reads = 0;
         job.scope.bounds.writes = 1;
         job.scope.bounds.elections = 0;
-        let mut run = search(&job, &|_| {}).expect("a job with known names");
+        let mut run = search(&job, None, &|_| {}).expect("a job with known names");
         assert_eq!((run.elect, run.write, run.complete), (1, 1, true));
         let expected = |cells: &[Cell]| {
             let finding = &cells[0].guarantees[GuaranteeId::Linearizable as usize];

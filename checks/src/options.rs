@@ -1,6 +1,7 @@
 //! The command line.
 
 mod bounds;
+mod processes;
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -25,6 +26,7 @@ use crate::shrink::ShrinkOptions;
 use crate::trace_to_test::TestOptions;
 
 pub(crate) use self::bounds::ChangedBounds;
+use self::processes::Processes;
 
 /// How many nodes there may be, and E and W at most.
 const NODES: RangeInclusive<u8> = 1..=NODES_MAX;
@@ -247,9 +249,11 @@ pub(crate) struct RunOptions {
     #[arg(long)]
     pub sleep_sets: bool,
     /// With how many threads each search [default: as many as there are processors for it, for searches
-    /// in which more than one help; otherwise 1].
+    /// in which more than one help; otherwise 1, also in each of several processes].
     #[arg(long, value_parser = whole::<u8>(1..=THREADS_MAX))]
     pub threads: Option<u8>,
+    #[command(flatten)]
+    pub processes: Processes,
     /// Where random walks begin [default: 1].
     #[arg(long, value_parser = whole::<u64>(0..=u64::MAX))]
     pub seed: Option<u64>,
@@ -304,10 +308,17 @@ impl RunOptions {
                 "no scope is named: `{program} list` names the valid scopes, and --scope takes a file"
             )));
         }
+        let share = self.processes.share()?;
+        if share.is_some() && scopes.len() > 1 {
+            return Err(Failure::usage("--hosts shares one search: name one scope"));
+        }
         let searches = scopes.len();
         let jobs = scopes.into_iter().map(|it| {
-            let mut job = self.job(it, variant)?;
-            let threads = || default_threads(&job, searches, processors());
+            let mut job = Job { share: share.clone(), ..self.job(it, variant)? };
+            let threads = || match self.processes.are_asked_for() {
+                true => 1,
+                false => default_threads(&job, searches, processors()),
+            };
             job.threads = self.threads.map_or_else(threads, usize::from);
             Ok(job)
         });
@@ -326,7 +337,16 @@ impl RunOptions {
         if search != Search::Walk && (self.seed.is_some() || self.states.is_some()) {
             return Err("only --search walk takes --seed and --states: leave them out".to_owned());
         }
+        let is_by_level = engine == Engine::Steadfast && search == Search::Bfs;
+        if self.processes.are_asked_for() && !is_by_level {
+            return Err(
+                "only the engine steadfast shares a search, level by level: leave --engine and --search \
+                 out"
+                    .to_owned(),
+            );
+        }
         let mut job = Job::new(scope, &named.witnesses).of_variant(variant);
+        job.processes = self.processes.processes;
         job.must_reach = must_reach;
         job.silences_clients =
             named.scope.bounds.lets_clients_ask() && !job.scope.bounds.lets_clients_ask();

@@ -129,6 +129,13 @@ pub(crate) fn details(run: &Run) -> String {
         "  {:.2} s wall, {:.0} states per CPU second, {:.0} bytes a state, chance of a collision {:.0e}\n",
         run.wall_s, run.states_per_cpu_s, run.bytes_per_state, run.collision_chance
     );
+    if !run.processes.is_empty() {
+        let each = run.processes.iter().map(|it| {
+            format!("{:.2} CPU s and {:.1} MB", it.cpu_s, it.peak_rss_bytes as f64 / 1e6)
+        });
+        let head = format!("  shared by {} processes: ", run.processes.len());
+        text += &folded(&head, &each.collect::<Vec<_>>());
+    }
     let unpromised = run.guarantees.iter().filter(|it| it.is_violated() && !it.is_promised());
     for finding in unpromised {
         text += &format!("  {} {}\n", finding.id, violation("not promised, and violated", finding));

@@ -1,10 +1,13 @@
 //! One search, in this process.
 
 mod components;
+#[cfg(feature = "processes")]
+mod shared;
 mod stock;
 mod visit;
 
 use std::collections::HashMap;
+use std::net::TcpListener;
 use std::time::Instant;
 
 use steadfast_cluster::{ClusterModel, record, replay, script};
@@ -26,7 +29,11 @@ use self::visit::{Asked, Observer, Visit};
 /// # Errors
 /// If the job names a twin or a witness that does not exist: without the one, another protocol would
 /// be searched; without the other, a search that reaches nothing would pass.
-pub(crate) fn search(job: &Job, observer: Observer<'_>) -> Result<Run, String> {
+pub(crate) fn search(
+    job: &Job,
+    listener: Option<TcpListener>,
+    observer: Observer<'_>,
+) -> Result<Run, String> {
     let variant = job.variant.as_deref().map(find_variant).transpose()?;
     let witnesses: Result<Vec<_>, _> = job.witnesses.iter().map(|id| witness(id)).collect();
     let witnesses = witnesses.map_err(|it| it.to_string())?;
@@ -35,7 +42,7 @@ pub(crate) fn search(job: &Job, observer: Observer<'_>) -> Result<Run, String> {
         (Search::Graph, _) => judge_graph(job, variant),
         (Search::Script, _) => report(job, variant, follow_script(variant)),
         (Search::Bfs | Search::Dfs, Engine::Steadfast) => {
-            report(job, variant, components::search(&asked, observer))
+            report(job, variant, components::search(&asked, listener, observer))
         }
         (Search::Walk, _) | (_, Engine::Stateright) => report(job, variant, stock::search(&asked)),
     })
@@ -195,7 +202,7 @@ mod tests {
     }
 
     fn run(job: &Job) -> Run {
-        search(job, &|_| {}).expect("a job with known names")
+        search(job, None, &|_| {}).expect("a job with known names")
     }
 
     /// The twin takes messages of earlier sessions, so that none of them is dead.
@@ -252,11 +259,11 @@ mod tests {
     fn a_job_with_an_unknown_name_is_refused() {
         for engine in [Engine::Steadfast, Engine::Stateright] {
             let unknown = Job { engine, ..job("cold", &["first-leader", "split-brian"]) };
-            let error = search(&unknown, &|_| {}).expect_err("no such witness");
+            let error = search(&unknown, None, &|_| {}).expect_err("no such witness");
             let says = "no witness is called \"split-brian\": valid witnesses: split-brain, ";
             assert!(error.starts_with(says), "{error}");
             let unknown = Job { engine, variant: Some("nobody".into()), ..job("cold", &[]) };
-            let error = search(&unknown, &|_| {}).expect_err("no such twin");
+            let error = search(&unknown, None, &|_| {}).expect_err("no such twin");
             assert!(error.starts_with("no variant is called \"nobody\": "), "{error}");
         }
     }

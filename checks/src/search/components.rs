@@ -1,6 +1,7 @@
 //! Searches with our own engine, of the cluster as components.
 
 use std::collections::HashMap;
+use std::net::TcpListener;
 use std::num::NonZero;
 use std::ops::ControlFlow;
 use std::sync::Mutex;
@@ -22,7 +23,11 @@ const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 
 /// Performs a search. The visit of a system that the engine cannot search has a flaw and no findings,
 /// because no finding of such a search can be relied on.
-pub(super) fn search(asked: &Asked<'_>, observer: Observer<'_>) -> Visit {
+pub(super) fn search(
+    asked: &Asked<'_>,
+    listener: Option<TcpListener>,
+    observer: Observer<'_>,
+) -> Visit {
     let job = asked.job;
     let system = ClusterComponents::new(job.scope.clone(), asked.variant, &asked.witnesses);
     // Claims are made only where somebody relies on them: they are false for some twins.
@@ -46,6 +51,13 @@ pub(super) fn search(asked: &Asked<'_>, observer: Observer<'_>) -> Visit {
     let search = Engine::new(&system, options(job)).observed_by(&observe);
     let report = match job.search {
         Search::Dfs => search.depth_first(),
+        _ if job.share.is_some() => match shared(job, &search, listener) {
+            Ok(report) => report,
+            Err(reason) => {
+                let stopped = Some(Stopped::Died);
+                return Visit { stopped, reason: Some(reason), ..Visit::default() };
+            }
+        },
         Search::Bfs | Search::Walk | Search::Graph | Search::Script => search.breadth_first(),
     };
     let visit = visit(asked, &report);
@@ -66,6 +78,27 @@ pub(super) fn search(asked: &Asked<'_>, observer: Observer<'_>) -> Visit {
             ..visit
         },
     }
+}
+
+/// Searches together with other processes.
+#[cfg(feature = "processes")]
+fn shared(
+    job: &Job,
+    search: &Engine<'_, ClusterComponents>,
+    listener: Option<TcpListener>,
+) -> Result<Report<ClusterComponents>, String> {
+    let share = job.share.as_ref().ok_or("no search is shared")?;
+    super::shared::search(search, share, listener, &format!("{:?}", job.until))
+}
+
+/// The options refuse a shared search before.
+#[cfg(not(feature = "processes"))]
+fn shared(
+    _: &Job,
+    _: &Engine<'_, ClusterComponents>,
+    _: Option<TcpListener>,
+) -> Result<Report<ClusterComponents>, String> {
+    Err("this program was built without the feature processes".to_owned())
 }
 
 /// The flaw, the run that shows it, and a search that avoids it.

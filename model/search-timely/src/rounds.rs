@@ -31,7 +31,7 @@ const CLOSING: Duration = Duration::from_secs(5);
 const WAIT: Duration = Duration::from_millis(100);
 
 /// Messages by sender, by the round that they belong to.
-type Received = BTreeMap<u64, Vec<Vec<u64>>>;
+type Received = BTreeMap<u64, Vec<Option<Vec<u64>>>>;
 
 /// The messages of a round: those to each process, or those from each.
 type Messages = Vec<Vec<u64>>;
@@ -142,21 +142,52 @@ impl<'p> Dataflow<'p> {
     fn serve(mut self, to_send: &Receiver<Messages>, taken: &Sender<Result<Messages, Lost>>) {
         while let Ok(messages) = to_send.recv() {
             self.send(messages);
-            let waited = self.wait();
-            let is_lost = waited.is_err();
-            let received = self.received.borrow_mut().remove(&self.round);
-            let received = received.unwrap_or_else(|| vec![Vec::new(); self.addresses.len()]);
+            let received = self.wait().and_then(|()| self.take());
+            let is_lost = received.is_err();
             self.round += 1;
-            if taken.send(waited.map(|()| received)).is_err() || is_lost {
+            if taken.send(received).is_err() || is_lost {
                 return;
             }
+        }
+        self.finish();
+    }
+
+    /// The messages of this round.
+    fn take(&self) -> Result<Messages, Lost> {
+        let mut received = self.received.borrow_mut().remove(&self.round).unwrap_or_default();
+        let mut messages = Messages::new();
+        for process in 0..self.addresses.len() {
+            let message = received.get_mut(process).and_then(Option::take);
+            let left = || Lost {
+                process,
+                why: format!("({}) has left the search", self.addresses[process]),
+            };
+            let own = (process == self.index).then(Vec::new);
+            messages.push(message.or(own).ok_or_else(left)?);
+        }
+        Ok(messages)
+    }
+
+    /// Works until all processes have passed the last round. Timely holds progress back that may not
+    /// matter, so a process that just went away would leave others waiting for it.
+    fn finish(self) {
+        let Dataflow { input, mut worker, links, .. } = self;
+        drop(input);
+        let begun = Instant::now();
+        while worker.has_dataflows() && begun.elapsed() < CLOSING {
+            if links.first_ended().is_some() && begun.elapsed() >= LAST_WORDS {
+                return;
+            }
+            worker.step_or_park(Some(WAIT / 10));
         }
     }
 
     fn send(&mut self, messages: Messages) {
         for (to, message) in messages.into_iter().enumerate() {
             if to != self.index {
-                for words in message.chunks(WORDS_MAX) {
+                // An empty message is sent as well: nothing at all comes from a process that has left.
+                let empty = message.is_empty().then_some(&[][..]);
+                for words in message.chunks(WORDS_MAX).chain(empty) {
                     self.input.send_batch(&mut Piece::new(to, self.index, self.round, words));
                 }
             }
@@ -201,9 +232,9 @@ fn dataflow(
                     if let Some((from, round, words)) = piece.parts() {
                         let mut received = received.borrow_mut();
                         let messages =
-                            received.entry(round).or_insert_with(|| vec![Vec::new(); processes]);
+                            received.entry(round).or_insert_with(|| vec![None; processes]);
                         if let Some(message) = messages.get_mut(from) {
-                            message.extend_from_slice(words);
+                            message.get_or_insert_default().extend_from_slice(words);
                         }
                     }
                 });

@@ -141,12 +141,9 @@ fn a_process_that_goes_away_is_named_by_the_others() {
             other => panic!("{other:?}"),
         }
     });
-    for why in [&ends[0], &ends[2]] {
-        assert!(
-            why.starts_with("process 1 (127.0.0.1:") && why.ends_with("closed the connection"),
-            "{why}"
-        );
-    }
+    // One of the two may end first, and the other then names it.
+    assert!([0, 2].iter().all(|it| ends[*it].starts_with("process ")), "{ends:?}");
+    assert!(ends.iter().any(|it| it.starts_with("process 1 (127.0.0.1:")), "{ends:?}");
 }
 
 #[test]
