@@ -60,7 +60,7 @@ impl Origin {
     fn forget_digests(&mut self, to: Sequence) {
         let count = to.0.saturating_sub(self.from.0);
         let count = usize::try_from(count).unwrap_or(usize::MAX).min(self.digests.len());
-        if let Some(last) = self.digests.drain(..count).last() {
+        if let Some(last) = self.digests.drain(..count).next_back() {
             (self.from, self.base) = (to, last);
         }
     }

@@ -71,11 +71,11 @@ impl Replica {
             return (News::default(), Vec::new());
         }
         let transfer = self.advanced_transfer(known, staged);
-        let waits = transfer.as_ref().is_some_and(Transfer::is_under_way);
+        let waits = transfer.as_ref().is_some_and(|it| it.is_under_way());
         // The message is held until everything logged is synced.
         let mut news = match waits {
             true => News { transfer, ..News::default() },
-            false => self.news(&offered, transfer.as_ref(), self.log.fold(), turn, |_| true),
+            false => self.news(&offered, transfer.as_deref(), self.log.fold(), turn, |_| true),
         };
         let payloads = self.payloads_of(news.all(), &offered);
         if let Role::Follower(following) = &mut self.role {
@@ -87,13 +87,17 @@ impl Replica {
     }
 
     /// The state that this follower is sending to a node that has `known` and has received states this far.
-    fn advanced_transfer(&self, known: &VersionVector, staged: &[Staging]) -> Option<Transfer> {
+    fn advanced_transfer(
+        &self,
+        known: &VersionVector,
+        staged: &[Staging],
+    ) -> Option<Box<Transfer>> {
         let Role::Follower(following) = &self.role else {
             return None;
         };
         let transfer = following.transfer.clone().filter(|it| !it.is_covered_by(known))?;
         let is_certain = self.parameters.retransmits || !transfer.is_under_way();
-        transfer.advance(staged, is_certain)
+        transfer.advance(staged, is_certain).map(Box::new)
     }
 
     /// Counts the copies of a follower, and logs its entries that the leader lacks.
@@ -193,11 +197,11 @@ impl Replica {
         {
             return None;
         }
-        if progress.transfer.as_ref().is_some_and(Transfer::is_under_way) {
+        if progress.transfer.as_ref().is_some_and(|it| it.is_under_way()) {
             return None;
         }
         let is_sent = |entry: &Entry| turn.decisions.forwards(entry, self.id());
-        let transfer = progress.transfer.as_ref();
+        let transfer = progress.transfer.as_deref();
         let news = self.news(&progress.sent, transfer, &self.fold, turn, is_sent);
         // Only a twin whose `forwards` leaves all entries out gets none here.
         (!news.is_empty()).then_some(news)

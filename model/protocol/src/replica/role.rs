@@ -41,7 +41,7 @@ pub struct Following {
     /// its vote. Unused where messages can be lost.
     pub offered: VersionVector,
     /// The state that this node is sending to the leader.
-    pub transfer: Option<Transfer>,
+    pub transfer: Option<Box<Transfer>>,
 }
 
 /// One vote, the candidate's own included.
@@ -105,7 +105,7 @@ pub struct Progress {
     /// has more entries for the leader: the peer sends them with the Ack to that Append.
     pub prompts_at: Option<LogIndex>,
     /// The state that the leader is sending to the peer.
-    pub transfer: Option<Transfer>,
+    pub transfer: Option<Box<Transfer>>,
 }
 
 impl Progress {
@@ -139,7 +139,8 @@ impl Progress {
         self.transfer = self.transfer.take().filter(|it| !it.is_covered_by(vv));
         if let Some(staged) = staged {
             let transfer = self.transfer.take();
-            self.transfer = transfer.and_then(|it| it.advance(staged, is_first || is_lossy));
+            self.transfer =
+                transfer.and_then(|it| it.advance(staged, is_first || is_lossy)).map(Box::new);
         }
     }
 
@@ -153,7 +154,7 @@ impl Progress {
     /// Stops counting unacknowledged entries as sent.
     pub(super) fn rewind(&mut self, base: &VersionVector) {
         self.sent = self.acked.unwrap_or(*base);
-        self.transfer.iter_mut().for_each(Transfer::rewind);
+        self.transfer.iter_mut().for_each(|it| it.rewind());
         if self.flow == Flow::ProbeSent {
             self.flow = Flow::Probe;
         }

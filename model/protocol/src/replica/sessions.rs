@@ -1,7 +1,7 @@
 //! Sessions: the begin and the end of a connection.
 
 use super::{Replica, Role, Turn};
-use crate::{Message, NodeId, NodeSet, PreVote, SessionId, Transfer, VersionVector};
+use crate::{Message, NodeId, NodeSet, PreVote, SessionId, VersionVector};
 
 impl Replica {
     pub(super) fn on_link_up(&mut self, peer: NodeId, session: SessionId, turn: &mut Turn<'_>) {
@@ -35,7 +35,7 @@ impl Replica {
             Role::Follower(following) => {
                 if peer == self.log.promise().node {
                     following.offered = VersionVector::default();
-                    following.transfer.iter_mut().for_each(Transfer::rewind);
+                    following.transfer.iter_mut().for_each(|it| it.rewind());
                 }
                 if following.leader == Some(peer) {
                     (following.leader, following.has_asked) = (None, NodeSet::default());

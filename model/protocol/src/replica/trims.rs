@@ -14,7 +14,7 @@ pub(super) struct News {
     pub(super) entries: Vec<Entry>,
     pub(super) state: Option<Sealed<State>>,
     /// The rest of the state, once this part is sent.
-    pub(super) transfer: Option<Transfer>,
+    pub(super) transfer: Option<Box<Transfer>>,
 }
 
 impl News {
@@ -85,6 +85,7 @@ impl Replica {
     ) -> News {
         let transfer = transfer.cloned().unwrap_or_else(|| Transfer::begin(fold, known));
         let (part, transfer) = transfer.next(Room::new(self.parameters.limits), turn.decisions);
+        let transfer = transfer.map(Box::new);
         News { state: Some(Sealed::new(part)), transfer, ..News::default() }
     }
 }

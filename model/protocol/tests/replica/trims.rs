@@ -213,6 +213,9 @@ fn after_receiving(spoil: impl Fn(&mut State)) -> (Cluster, LogIndex) {
     (other, before)
 }
 
+/// A fault of a state, and how to make it.
+type Spoilt<'a> = (&'a str, &'a dyn Fn(&mut State));
+
 #[test]
 fn state_that_does_not_fit_is_refused_and_nothing_of_it_is_applied() {
     let whole = |state: &mut State| state.since = VersionVector::default();
@@ -233,7 +236,7 @@ fn state_that_does_not_fit_is_refused_and_nothing_of_it_is_applied() {
         whole(state);
         state.vv.insert(dot(5, 1));
     };
-    let spoilt: [(&str, &dyn Fn(&mut State)); 5] = [
+    let spoilt: [Spoilt<'_>; 5] = [
         ("a gap", &gap),
         ("heads outside its vector", &outside),
         ("a vector below the one it builds on", &backwards),
