@@ -302,7 +302,12 @@ impl dyn ClusterView + '_ {
         let dropped = node.has_dropped_entries().then(|| {
             let vv = vv_of(node.records);
             let held: BTreeSet<Dot> = node.entries().map(|it| it.dot).collect();
-            let is_dropped = move |it: &&Entry| vv.covers(it.dot) && !held.contains(&it.dot);
+            // After a rollback a dot names two entries, of which the history has only one.
+            let reused = self.rolled_back();
+            let is_dropped = move |it: &&Entry| {
+                let dot = it.dot;
+                vv.covers(dot) && !held.contains(&dot) && !reused.contains(dot.origin)
+            };
             self.history().entries().filter(is_dropped)
         });
         node.entries().chain(dropped.into_iter().flatten())

@@ -65,6 +65,8 @@ pub struct Transfer {
     /// The fold that is sent, as it was when the transfer began.
     fold: Fold,
     since: VersionVector,
+    /// The end of the last part that the receiver has confirmed.
+    confirmed: Place,
     /// The end of the last part that was sent.
     sent: Place,
     /// Whether the receiver has not confirmed that part yet.
@@ -77,7 +79,8 @@ impl Transfer {
     pub(crate) fn begin(fold: &Fold, known: &VersionVector) -> Transfer {
         let fold = Fold { staged: Vec::new(), ..fold.clone() };
         let since = known.meet(fold.vv());
-        Transfer { fold, since, sent: Place::Start, is_under_way: false }
+        let (confirmed, sent) = (Place::Start, Place::Start);
+        Transfer { fold, since, confirmed, sent, is_under_way: false }
     }
 
     /// Whether a part is under way that the receiver has not confirmed.
@@ -90,6 +93,11 @@ impl Transfer {
         vv.includes(self.fold.vv())
     }
 
+    /// Whether a peer that has `vv` can take it.
+    pub(crate) fn fits(&self, vv: &VersionVector) -> bool {
+        vv.includes(&self.since)
+    }
+
     /// Takes note of the stagings of the receiver; `None` if it must begin anew. `is_certain` says that the
     /// receiver has lost the part under way unless it names it.
     pub(crate) fn advance(mut self, staged: &[Staging], is_certain: bool) -> Option<Transfer> {
@@ -99,18 +107,18 @@ impl Transfer {
         match staged.iter().find(is_mine) {
             // The receiver may have further parts, from another sender of the same state.
             Some(mine) if is_certain || mine.until >= self.sent => {
-                self.sent = mine.until.clone();
-                self.is_under_way = false;
+                self.confirmed = mine.until.clone();
+                self.rewind();
             }
-            None if is_certain && self.sent != Place::Start => return None,
-            None if is_certain => self.is_under_way = false,
+            None if is_certain => return None,
             _ => {}
         }
         Some(self)
     }
 
-    /// Sends the part under way again.
+    /// Goes on behind the last confirmed part: the one under way is sent again.
     pub(crate) fn rewind(&mut self) {
+        self.sent = self.confirmed.clone();
         self.is_under_way = false;
     }
 

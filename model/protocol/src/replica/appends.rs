@@ -149,9 +149,8 @@ impl Replica {
         staged: Option<&[Staging]>,
         turn: &Turn<'_>,
     ) {
-        let is_lossy = self.parameters.retransmits;
         if let Some(progress) = self.progress(from) {
-            progress.note(vv, staged, is_lossy, turn.decisions);
+            progress.note(vv, staged, turn.decisions);
         }
     }
 

@@ -119,12 +119,12 @@ impl Progress {
     /// sent beyond them left a gap, so the peer refused them, and the leader sends them again.
     ///
     /// `staged` says how far states have come that the peer is receiving; `None` if the message does not say
-    /// so. `is_lossy` says whether messages of a session may be lost.
+    /// so. Where messages can be lost, heartbeats send a part again; if each Ack did so, too, messages that
+    /// arrive twice would multiply.
     pub(super) fn note(
         &mut self,
         vv: &VersionVector,
         staged: Option<&[Staging]>,
-        is_lossy: bool,
         decisions: &dyn Decisions,
     ) {
         let is_first = self.flow != Flow::Stream;
@@ -139,8 +139,7 @@ impl Progress {
         self.transfer = self.transfer.take().filter(|it| !it.is_covered_by(vv));
         if let Some(staged) = staged {
             let transfer = self.transfer.take();
-            self.transfer =
-                transfer.and_then(|it| it.advance(staged, is_first || is_lossy)).map(Box::new);
+            self.transfer = transfer.and_then(|it| it.advance(staged, is_first)).map(Box::new);
         }
     }
 
@@ -154,6 +153,9 @@ impl Progress {
     /// Stops counting unacknowledged entries as sent.
     pub(super) fn rewind(&mut self, base: &VersionVector) {
         self.sent = self.acked.unwrap_or(*base);
+        // State that builds on entries which may be lost would be refused again and again.
+        let sent = self.sent;
+        self.transfer = self.transfer.take().filter(|it| it.fits(&sent));
         self.transfer.iter_mut().for_each(|it| it.rewind());
         if self.flow == Flow::ProbeSent {
             self.flow = Flow::Probe;
