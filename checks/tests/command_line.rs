@@ -466,6 +466,8 @@ fn what_has_no_effect_is_refused_by_name() {
         ),
         (&["settle", "rot", "--writes", "0"], "named_contents has no effect here: it needs writes"),
         (&["explore", "reads", "--lost-contents", "1"], "lost_contents has no effect here"),
+        #[cfg(not(feature = "processes"))]
+        (&["run", "cold", "--processes", "2"], "built without --processes"),
         (&["run", "cold", "--drops", "1"], "drops = 1: only the lossy network does that"),
         (&["run", "cold", "--seed", "5"], "only --search walk takes --seed and --states"),
     ] {

@@ -12,8 +12,8 @@ use super::subject::Subject;
 
 const MODEL: &str = include_str!("two_phase_commit.pml");
 
-/// The options of the C compiler: safety only, and no reduction by partial order, of which a model
-/// with one process has none. Of `-O2`, `-O3` and other tables and searches these were the fastest.
+/// The options of the C compiler: safety only, and no partial-order reduction, which could reduce nothing in
+/// a model with one process. Of `-O2`, `-O3` and other tables and searches these were the fastest.
 const COMPILER_OPTIONS: [&str; 3] = ["-O3", "-DSAFETY", "-DNOREDUCE"];
 
 /// The longest run; the verifier refuses longer ones.

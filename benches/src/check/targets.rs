@@ -8,7 +8,7 @@ use crate::target::Target;
 const LARGE: u64 = 800_000;
 /// From this number of states on, less memory is allowed.
 const VERY_LARGE: u64 = 20_000_000;
-/// The scope of which absolute figures are asked.
+/// The scope whose figures are judged in absolute terms.
 const LINK_EVENTS: &str = "link-events-2";
 
 /// Judges everything that was measured; `cpus` is the number of processors.

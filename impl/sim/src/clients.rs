@@ -188,8 +188,7 @@ impl Simulation {
 
     /// A node trims its log: a checkpoint takes the place of the synced records.
     pub fn trim(&mut self, node: NodeId) {
-        let drops = |it: &Replica| !it.log().floor().includes(it.synced_vv());
-        if self.replica(node).is_some_and(|it| it.takes_part() && drops(it)) {
+        if self.replica(node).is_some_and(Replica::gains_by_trim) {
             self.judge.keep_records(node, self.nodes[node].node.storage().records());
             self.happen(Happening::Trim { node });
         }

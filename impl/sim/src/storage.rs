@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use steadfast_node::{ContentCopy, NodeStorage, garbled};
+use steadfast_node::{ContentCopy, NodeStorage, garbled, put_checkpoint};
 use steadfast_protocol::{
     Checkpoint, ContentId, Decisions, Identity, LogIndex, NodeId, Payload, Record, Sealed,
     Steadfast, first_index, last_index,
@@ -344,21 +344,17 @@ impl NodeStorage for Storage {
     /// The checkpoint is on the disk when this returns, and the backup is one of this disk: a log that is
     /// rolled back keeps its checkpoint.
     fn checkpoint(&mut self, checkpoint: Sealed<Checkpoint>) {
-        let before = first_index(&self.records).0 - 1;
-        let replaced = usize::try_from(checkpoint.length.0 - before)
-            .unwrap_or_else(|error| panic!("logs-fit-into-memory: {error}"));
         if let Some(log) = &mut self.log {
             let state = postcard::to_allocvec(&*checkpoint)
                 .unwrap_or_else(|error| panic!("checkpoints-are-encodable: {error}"));
             let written = log.checkpoint(steadfast_wal::LogIndex(checkpoint.length.0), &state);
             written.unwrap_or_else(|error| panic!("log-takes-checkpoints: {error}"));
         }
-        self.records.splice(..replaced, [Record::Checkpoint(checkpoint)]);
-        // The checkpoint takes the place of one record.
-        let moved = |count: usize| count - replaced + 1;
-        (self.synced, self.handed, self.written) =
-            (moved(self.synced), moved(self.handed), moved(self.written));
-        self.batches.iter_mut().for_each(|end| *end = moved(*end));
+        let gone = put_checkpoint(&mut self.records, checkpoint);
+        self.synced -= gone;
+        self.handed -= gone;
+        self.written -= gone;
+        self.batches.iter_mut().for_each(|end| *end -= gone);
         self.back_up();
     }
 

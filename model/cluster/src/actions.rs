@@ -352,13 +352,12 @@ fn losses<P: Parts>(parts: &P, from: NodeId, to: NodeId, steps: &mut Vec<Step>) 
     }
 }
 
-/// A node may trim its log if that drops an entry: it has synced one since the log was trimmed last.
+/// A node may trim its log if that drops entries.
 fn trims<P: Parts>(parts: &P, node: NodeId, steps: &mut Vec<Step>) {
     if parts.left().trims == 0 {
         return;
     }
-    let replica = parts.node(node).replica().filter(|it| it.takes_part());
-    if replica.is_some_and(|it| !it.log().floor().includes(it.synced_vv())) {
+    if parts.node(node).replica().is_some_and(Replica::gains_by_trim) {
         steps.push(Step::Trim { node });
     }
 }

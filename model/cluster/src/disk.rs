@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-
-use steadfast_node::{ContentCopy, NodeStorage, garbled, stored_or_unusable};
+use steadfast_node::{ContentCopy, NodeStorage, garbled, put_checkpoint, stored_or_unusable};
 use steadfast_protocol::{
     Checkpoint, ContentId, Decisions, Input, LogIndex, NodeId, Payload, Record, Sealed, first_index,
 };
@@ -139,14 +138,9 @@ impl NodeStorage for Disk {
     /// A checkpoint is durable at once, and the node hears of it in the same step. One that is written in
     /// the background comes to the same: until it is durable, nothing has changed but the log.
     fn checkpoint(&mut self, checkpoint: Sealed<Checkpoint>) {
-        let before = first_index(&self.records).0 - 1;
-        let replaced = checkpoint.length.0.saturating_sub(before);
-        let replaced = usize::try_from(replaced).unwrap_or(usize::MAX).min(self.records.len());
-        let records = Arc::make_mut(&mut self.records);
-        records.splice(..replaced, [Record::Checkpoint(checkpoint)]);
-        // The checkpoint takes the place of one record.
-        self.synced = self.synced - replaced + 1;
-        self.batches.iter_mut().for_each(|end| *end = *end - replaced + 1);
+        let gone = put_checkpoint(Arc::make_mut(&mut self.records), checkpoint);
+        self.synced -= gone;
+        self.batches.iter_mut().for_each(|end| *end -= gone);
     }
 
     fn copy(&self, content: ContentId) -> ContentCopy {

@@ -9,10 +9,10 @@ use steadfast_node::Cluster;
 use steadfast_protocol::{Files, Replica, VersionVector};
 use steadfast_trace::{Scope, Step};
 
-/// What a settled cluster shows, and what its clients were told.
+/// The files of a settled cluster, and the answers to its clients.
 type End = (Vec<(Files, VersionVector)>, Vec<Operation>);
 
-/// Every end of a scope, and how many states and trims there are.
+/// Every end of a scope, with the number of states and of possible trims.
 fn ends(scope: Scope) -> (HashSet<End>, usize, usize) {
     let model = ClusterModel::new(scope, None);
     let mut pending: VecDeque<_> = model.init_states().into();

@@ -37,6 +37,7 @@ mod guarantee;
 mod history;
 pub mod linearizability;
 mod observation;
+mod operation;
 pub mod twins;
 mod view;
 pub mod witnesses;
@@ -45,6 +46,7 @@ pub use guarantee::{
     AddError, Continuation, Guarantee, GuaranteeId, GuaranteeSet, OwnGuarantee, SupportedLeader,
     add_guarantees, broken_by_step, guarantees, holds, timeouts_needed,
 };
-pub use history::{Did, History, Operation, OperationId, OperationKind, Status};
+pub use history::{Did, History};
 pub use observation::Observation;
+pub use operation::{Operation, OperationId, OperationKind, Status};
 pub use view::{ClusterView, NodeView, shows_wrong_content};

@@ -302,7 +302,7 @@ impl dyn ClusterView + '_ {
         let dropped = node.has_dropped_entries().then(|| {
             let vv = vv_of(node.records);
             let held: BTreeSet<Dot> = node.entries().map(|it| it.dot).collect();
-            // After a rollback a dot names two entries, of which the history has only one.
+            // After a rollback a dot may name two entries, and the history has only the newer one.
             let reused = self.rolled_back();
             let is_dropped = move |it: &&Entry| {
                 let dot = it.dot;

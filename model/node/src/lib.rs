@@ -65,4 +65,4 @@ mod storage;
 
 pub use cluster::{Cluster, LinkEvent};
 pub use node::{Node, Output};
-pub use storage::{ContentCopy, NodeStorage, garbled, stored_or_unusable};
+pub use storage::{ContentCopy, NodeStorage, garbled, put_checkpoint, stored_or_unusable};

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use steadfast_protocol::{
     Change, Checkpoint, Content, ContentId, Decisions, EntryBody, Input, LogIndex, NodeId, Payload,
-    Record, Sealed, last_index,
+    Record, Sealed, first_index, last_index,
 };
 
 /// The state of a node's copy of a content.
@@ -60,6 +60,16 @@ pub trait NodeStorage {
     fn is_at_rest(&self) -> bool {
         self.synced() == last_index(self.records()) && !self.is_storing()
     }
+}
+
+/// Puts a checkpoint in the place of the records for which it stands, and returns by how many the list is
+/// shorter.
+pub fn put_checkpoint(records: &mut Vec<Record>, checkpoint: Sealed<Checkpoint>) -> usize {
+    let replaced = (checkpoint.length.0 + 1).saturating_sub(first_index(records).0);
+    let replaced = usize::try_from(replaced).unwrap_or(usize::MAX).min(records.len());
+    records.splice(..replaced, [Record::Checkpoint(checkpoint)]);
+    // The checkpoint takes the place of one record.
+    replaced.saturating_sub(1)
 }
 
 /// The input that reports the result of a store. A copy with a wrong hash is unusable, unless the decisions

@@ -321,8 +321,8 @@ pub trait Decisions: Send + Sync {
         joined
     }
 
-    /// The floor of a node that has logged a state: `before` is the vector that it had logged. The node
-    /// lacks entries only of the origins of which it had fewer than the sender.
+    /// The floor of a node that has logged a state: `before` is the vector that it had logged. Of an origin
+    /// whose entries it had as far as the sender, the node lacks none.
     fn raised_floor(
         &self,
         floor: &VersionVector,

@@ -38,7 +38,7 @@ pub struct Fold {
     pub(crate) promise: Epoch,
     pub(crate) vv: VersionVector,
     pub(crate) digests: Digests,
-    /// Not the highest counter of the heads: the entry that had it may have been replaced.
+    /// The highest Lamport counter of any entry.
     pub(crate) counter: Counter,
     pub(crate) files: Files,
     pub(crate) requests: Requests,
@@ -189,8 +189,8 @@ impl Fold {
         self.files.heads(&entry.path).iter().any(|head| head.dot == entry.dot)
     }
 
-    /// The part of this fold behind `after` that a peer needs which has the entries of `since`, as much as
-    /// fits into one message. The heads of a path travel together.
+    /// The next part of this fold, behind `after`, for a peer that has the entries of `since`. It is as large
+    /// as a message may be; the heads of a path travel together, whatever their number.
     pub(crate) fn part(
         &self,
         since: &VersionVector,
@@ -243,29 +243,23 @@ impl Fold {
         part
     }
 
-    /// Forgets which requests have entries.
+    // Three ways to lose a part of a checkpoint, for twins.
+
+    /// The fold without the requests that have entries.
     #[must_use]
     pub fn without_requests(mut self) -> Fold {
         self.requests = Requests::default();
         self
     }
 
-    /// Forgets the counter: what is left is the highest one of the heads.
-    #[must_use]
-    pub fn with_counter_of_heads(mut self) -> Fold {
-        let counters = self.heads().map(|head| head.stamp.counter);
-        self.counter = counters.max().unwrap_or_default();
-        self
-    }
-
-    /// Forgets the promise.
+    /// The fold without the promise.
     #[must_use]
     pub fn without_promise(mut self) -> Fold {
         self.promise = Epoch::ZERO;
         self
     }
 
-    /// Keeps only the visible head of each path.
+    /// The fold with only the visible head of each path.
     #[must_use]
     pub fn without_conflicts(mut self) -> Fold {
         let visible: Vec<Entry> =

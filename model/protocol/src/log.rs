@@ -19,6 +19,7 @@ pub struct Log {
     /// For each origin, the entries up to which the log may hold heads only.
     floor: VersionVector,
     origins: Vec<Origin>,
+    /// The contents that held entries name, and the heads of incomplete states.
     contents: BTreeSet<ContentId>,
 }
 
@@ -265,8 +266,8 @@ impl Log {
     }
 
     /// The logged entries that `limit` covers and `known` does not; all of them only if `known` includes the
-    /// [`floor`](Log::floor). The entries of each origin stay in order; `goes_first` decides from which origin the next entry comes. The cost per entry does not
-    /// depend on the length of the log.
+    /// [`floor`](Log::floor). The entries of each origin stay in order; `goes_first` decides from which
+    /// origin the next entry comes. The cost per entry does not depend on the length of the log.
     pub fn between<'a>(
         &'a self,
         known: &VersionVector,

@@ -216,6 +216,12 @@ impl Replica {
         self.contents.has(content)
     }
 
+    /// Whether a trim would drop entries: the node has synced some since it was trimmed last.
+    #[must_use]
+    pub fn gains_by_trim(&self) -> bool {
+        self.takes_part() && !self.log.floor().includes(self.synced_vv())
+    }
+
     /// Whether this node has nothing unsynced, holds no output, and waits for no content.
     #[must_use]
     pub fn is_idle(&self) -> bool {

@@ -46,7 +46,7 @@ pub struct State {
     pub until: Option<Place>,
 }
 
-/// How far a node has received a state.
+/// How far a node has received a state, by which its sender goes on.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Staging {
     /// The vector that the state builds on.
@@ -59,7 +59,7 @@ pub struct Staging {
     pub until: Place,
 }
 
-/// A state that is being sent part by part, at most one of which is under way.
+/// A state that is being sent in parts. At most one part is under way.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Transfer {
     /// The fold that is sent, as it was when the transfer began.
@@ -98,8 +98,8 @@ impl Transfer {
         vv.includes(&self.since)
     }
 
-    /// Takes note of the stagings of the receiver; `None` if it must begin anew. `is_certain` says that the
-    /// receiver has lost the part under way unless it names it.
+    /// Takes note of the stagings of the receiver; `None` if the transfer must begin again. `is_certain` means
+    /// that the receiver has no part of it but those that `staged` names.
     pub(crate) fn advance(mut self, staged: &[Staging], is_certain: bool) -> Option<Transfer> {
         let is_mine = |it: &&Staging| {
             it.since == self.since && it.vv == *self.fold.vv() && it.digests == *self.fold.digests()
@@ -157,8 +157,9 @@ impl State {
         (self.since, self.vv, self.digests) == (other.since, other.vv, other.digests)
     }
 
-    /// How far a node has received it that has this part.
-    pub(crate) fn staging(&self) -> Option<Staging> {
+    /// How far a node has received the state that has this part; `None` if the part is the last.
+    #[must_use]
+    pub fn staging(&self) -> Option<Staging> {
         let State { since, vv, digests, .. } = *self;
         Some(Staging { since, vv, digests, until: self.until.clone()? })
     }

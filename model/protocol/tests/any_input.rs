@@ -2,13 +2,14 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use steadfast_node::put_checkpoint;
 use steadfast_protocol::{
-    Ack, Append, Base, Change, Checkpoint, Consistency, Content, ContentId, ContentReply, Counter,
-    Decisions, Digest, Digests, Dot, Effect, Entry, EntryBody, Epoch, Identity, Input, Intent,
-    LogIndex, Message, Need, NodeId, Outcome, Packet, Parameters, Path, Payload, Place,
-    ReadRequest, Record, Refusal, Reject, Replica, RequestId, Round, Sealed, Sequence, SessionId,
-    Settings, Stamp, State, Steadfast, Tag, VersionVector, Vote, VoteRequest, WriteRequest,
-    Written, first_index, last_index,
+    Ack, Append, Base, Change, Consistency, Content, ContentId, ContentReply, Counter, Decisions,
+    Digest, Digests, Dot, Effect, Entry, EntryBody, Epoch, Identity, Input, Intent, LogIndex,
+    Message, Need, NodeId, Outcome, Packet, Parameters, Path, Payload, Place, ReadRequest, Record,
+    Refusal, Reject, Replica, RequestId, Round, Sealed, Sequence, SessionId, Settings, Stamp,
+    State, Steadfast, Tag, VersionVector, Vote, VoteRequest, WriteRequest, Written, first_index,
+    last_index,
 };
 
 const NODES: u8 = 3;
@@ -280,7 +281,9 @@ impl Driven {
                     prop_assert!(!records.is_empty(), "an Append without records");
                     self.log.extend(records);
                 }
-                Effect::Checkpoint { checkpoint } => self.trim(checkpoint),
+                Effect::Checkpoint { checkpoint } => {
+                    put_checkpoint(&mut self.log, checkpoint);
+                }
                 _ => {}
             }
         }
@@ -299,14 +302,6 @@ impl Driven {
         let is_whole = now.log().floor() == &VersionVector::default();
         prop_assert!(!is_whole || now.log().entries().all(is_closed), "a gap");
         Ok(())
-    }
-
-    /// Replaces the synced records by a checkpoint.
-    fn trim(&mut self, checkpoint: Sealed<Checkpoint>) {
-        let unsynced = last_index(&self.log).0 - checkpoint.length.0;
-        let unsynced = usize::try_from(unsynced).expect("a short log");
-        self.log.drain(..self.log.len() - unsynced);
-        self.log.insert(0, Record::Checkpoint(checkpoint));
     }
 
     /// The node after a crash that keeps this much of its log.

@@ -11,7 +11,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 use crate::rounds::Rounds;
 
 const MAGIC: [u8; 8] = *b"SEARCH-1";
-/// How long a peer may take to say who it is.
+/// The time in which a peer must identify itself.
 const GREETING: Duration = Duration::from_secs(5);
 /// How often a process tries again to reach one that is not there yet.
 const RETRY: Duration = Duration::from_millis(50);

@@ -7,15 +7,19 @@
 //! first, and so on. Every method thus gets a footprint of exactly the components that it used. No
 //! footprint has to be declared, so none can be declared wrongly.
 
+mod calls;
+mod effect_at;
+
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+pub(crate) use calls::{change_of, follow_up, holds, outcomes};
+pub(crate) use effect_at::EffectAt;
+
 use crate::flaw::{Fault, Flaw, caught};
 use crate::intern::{Disagree, Interner, Known};
-use crate::system::{
-    BEFORE, Effect, How, IS_KEPT, Look, Noted, Outcome, Place, Rule, Steps, System, summary_of,
-};
+use crate::system::{BEFORE, Effect, How, IS_KEPT, Noted, Place, Rule, System, summary_of};
 use crate::tables::Tables;
 
 /// Set in a node that names a place, and in no leaf.
@@ -117,50 +121,6 @@ struct Looked {
 fn component_at(word: u32, [before, now]: [&[u32]; 2]) -> u32 {
     let place = (word & 0xffff) as usize;
     if word & BEFORE == 0 { now[place] } else { before[place] }
-}
-
-/// The parts of an effect in the arena.
-#[derive(Clone, Copy)]
-pub(crate) struct EffectAt {
-    changes: u32,
-    pub changes_len: u32,
-    pub follows_len: u32,
-    pub marks_len: u32,
-}
-
-impl EffectAt {
-    /// The effect whose list begins at an offset.
-    #[inline]
-    pub(crate) fn read(tables: &Tables, at: u32) -> EffectAt {
-        let sizes = tables.arena.word(at);
-        EffectAt {
-            changes: at + 1,
-            changes_len: sizes & 0xffff,
-            follows_len: sizes >> 16 & 0xff,
-            marks_len: sizes >> 24,
-        }
-    }
-
-    #[inline]
-    pub(crate) fn change(self, tables: &Tables, nth: u32) -> (u32, u32) {
-        let at = self.changes + 2 * nth;
-        (tables.arena.word(at), tables.arena.word(at + 1))
-    }
-
-    #[inline]
-    pub(crate) fn follow(self, tables: &Tables, nth: u32) -> u32 {
-        tables.arena.word(self.changes + 2 * self.changes_len + nth)
-    }
-
-    #[inline]
-    pub(crate) fn mark(self, tables: &Tables, nth: u32) -> u32 {
-        tables.arena.word(self.changes + 2 * self.changes_len + self.follows_len + nth)
-    }
-
-    #[inline]
-    pub(crate) fn end(self) -> u32 {
-        self.changes + 2 * self.changes_len + self.follows_len + self.marks_len
-    }
 }
 
 impl<'s, S: System> Remembered<'s, S> {
@@ -592,50 +552,4 @@ fn property_text(system: &impl System, property: usize) -> String {
 
 fn follow_text(follow: &impl Debug) -> String {
     format!("what follows, {follow:?},")
-}
-
-/// The steps that a rule allows.
-pub(crate) fn outcomes<S: System>(
-    system: &S,
-    rule: Rule,
-    now: &[Arc<S::Component>],
-    noted: &Noted<'_, S::Component>,
-) -> Result<Vec<Outcome<S>>, Box<Flaw>> {
-    let mut steps = Steps(Vec::new());
-    caught(|| rule_text(rule), || system.steps(rule, &Look::new(now, 0, noted), &mut steps))?;
-    Ok(steps.0)
-}
-
-/// Whether a property holds.
-pub(crate) fn holds<S: System>(
-    system: &S,
-    property: usize,
-    now: &[Arc<S::Component>],
-    noted: &Noted<'_, S::Component>,
-) -> Result<bool, Box<Flaw>> {
-    let during = || property_text(system, property);
-    caught(during, || system.holds(property, &Look::new(now, 0, noted)))
-}
-
-/// The effect of something that follows.
-pub(crate) fn follow_up<S: System>(
-    system: &S,
-    follow: &S::Follow,
-    [before, now]: [&[Arc<S::Component>]; 2],
-    noted: &Noted<'_, S::Component>,
-) -> Result<Effect<S>, Box<Flaw>> {
-    let mut effect = Effect::new();
-    let (before, now) = (Look::new(before, BEFORE, noted), Look::new(now, 0, noted));
-    caught(|| follow_text(follow), || system.follow(follow, &before, &now, &mut effect))?;
-    Ok(effect)
-}
-
-/// The component after a change.
-pub(crate) fn change_of<S: System>(
-    system: &S,
-    component: &S::Component,
-    change: &S::Change,
-) -> Result<S::Component, Box<Flaw>> {
-    let during = || format!("the change {change:?} of {component:?}");
-    caught(during, || system.changed(component, change))
 }

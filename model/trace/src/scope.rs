@@ -49,7 +49,6 @@ pub struct Bounds {
     /// Copies of a content that are gone when their node starts again.
     pub lost_contents: u32,
     /// Logs that are trimmed.
-    #[serde(skip_serializing_if = "is_zero")]
     pub trims: u32,
 }
 

@@ -31,8 +31,8 @@ impl Judge for LogBeforeApply {
             let replayed = new.replayed(after.decisions());
             *replica.fold() == replayed && replica.files() == replayed.files()
         };
-        // Heads do not depend on the entries that the log has dropped. After a rollback a dot names two
-        // entries, of which the history has only one.
+        // Heads do not depend on the entries that the log has dropped. After a rollback a dot may name two
+        // entries, and the history has only the newer one.
         let folded = || after.history().fold_of(replica.synced_vv(), after.decisions());
         let is_folded = || {
             !new.has_dropped_entries()

@@ -1,6 +1,6 @@
 //! G8 no-gaps.
 
-use steadfast_protocol::{Entry, NodeId, Record};
+use steadfast_protocol::{Entry, NodeId, Record, first_index};
 
 use super::Judge;
 use crate::{ClusterView, NodeView};
@@ -19,14 +19,15 @@ impl Judge for NoGaps {
     }
 
     fn step(&self, before: &dyn ClusterView, after: &dyn ClusterView, node: NodeId) -> bool {
-        let new = after.node(node);
-        let fresh: Vec<&Entry> = fresh_entries(&before.node(node), &new).collect();
+        let (old, new) = (before.node(node), after.node(node));
+        let fresh: Vec<&Entry> = fresh_entries(&old, &new).collect();
         // A node whose log was rolled back reuses the dots of the entries that it lost.
         let reused = after.rolled_back();
         let are_unique = |it: &[&Entry]| {
             it.iter().all(|it| reused.contains(it.dot.origin) || is_unique(it, after))
         };
-        let is_unchanged = fresh.is_empty() && !new.has_dropped_entries();
+        let is_unchanged =
+            old.length() == new.length() && first_index(old.records) == first_index(new.records);
         is_unchanged || (new.is_prefix_closed() && are_unique(&fresh))
     }
 }

@@ -238,9 +238,9 @@ impl Replica {
         }
     }
 
-    /// The first of the entries of `fold` that `known` does not cover, in sending order, so many as fit into
-    /// one message; state, if this node has dropped some of them. `fold` is that of the synced records, or
-    /// of all.
+    /// The entries of `fold` that a peer with `known` needs next, in sending order, up to the size of one
+    /// message; a part of the state instead, if this node has dropped some of them. `fold` is that of the
+    /// synced records, or of all.
     fn news(
         &self,
         known: &VersionVector,

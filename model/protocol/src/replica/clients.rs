@@ -62,7 +62,7 @@ impl Replica {
             // The version that the write restored may be gone from the log.
             Intent::Restore(dot) => match self.log.entry(*dot) {
                 Some(restored) => restored.change.clone(),
-                None => return self.has_lost_sight_of(*dot),
+                None => return self.is_dropped(*dot),
             },
         };
         WriteDigest::of(&write.path, &change) == written.write
@@ -70,7 +70,7 @@ impl Replica {
 
     /// Whether the log has dropped an entry, or never held it because state stood for it. Such a version
     /// was replaced, and its path is not known any more.
-    fn has_lost_sight_of(&self, dot: Dot) -> bool {
+    fn is_dropped(&self, dot: Dot) -> bool {
         dot.sequence > Sequence(0) && self.log.floor().covers(dot) && self.log.entry(dot).is_none()
     }
 
@@ -176,7 +176,7 @@ impl Replica {
             Base::Named(named) => named,
         };
         let is_of_path = |dot| self.log.entry(dot).is_some_and(|it| it.path == write.path);
-        let is_known = |dot| is_of_path(dot) || self.has_lost_sight_of(dot);
+        let is_known = |dot| is_of_path(dot) || self.is_dropped(dot);
         match named.iter().find(|dot| !is_known(**dot)) {
             Some(dot) => Err(Refusal::UnknownVersion { dot: *dot, path: write.path.clone() }),
             None => Ok(named.clone()),

@@ -56,7 +56,7 @@ impl Replica {
         turn.decisions.digests_differ(digest, expected).then_some(Halt::EntriesDiffer { peer, vv })
     }
 
-    /// A state tells the digest of the entries of each origin by itself.
+    /// The reason to halt that a state proves: for each origin it has a digest of its own.
     fn contradicting_state(&self, peer: NodeId, state: &State, turn: &Turn<'_>) -> Option<Halt> {
         let alone = |origin| {
             let mut vv = VersionVector::default();

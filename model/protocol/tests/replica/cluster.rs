@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use steadfast_node::{ContentCopy, Node, NodeStorage, Output};
+use steadfast_node::{ContentCopy, Node, NodeStorage, Output, put_checkpoint};
 use steadfast_protocol::{
     Base, Checkpoint, Consistency, Content, ContentId, Entry, Identity, Input, Intent, LogIndex,
-    Message, NodeId, Outcome, Parameters, Path, Payload, ReadRequest, Record, Replica, RequestId,
-    Sealed, SessionId, Settings, Steadfast, WriteRequest, last_index,
+    Message, NodeId, NodeSet, Outcome, Parameters, Path, Payload, ReadRequest, Record, Replica,
+    RequestId, Sealed, SessionId, Settings, Steadfast, WriteRequest, last_index,
 };
 
 /// Storage in memory. Every received payload becomes a good content.
@@ -14,7 +14,7 @@ use steadfast_protocol::{
 pub(crate) struct Memory {
     pub(crate) records: Vec<Record>,
     pub(crate) synced: usize,
-    /// Whether a checkpoint was written of which the node has not heard.
+    /// Whether a checkpoint was written, and the node does not know it yet.
     has_checkpoint: bool,
     received: VecDeque<ContentId>,
     pub(crate) contents: BTreeSet<ContentId>,
@@ -34,10 +34,7 @@ impl NodeStorage for Memory {
     }
 
     fn checkpoint(&mut self, checkpoint: Sealed<Checkpoint>) {
-        let unsynced = last_index(&self.records).0 - checkpoint.length.0;
-        let unsynced = usize::try_from(unsynced).expect("a short log");
-        self.records.drain(..self.records.len() - unsynced);
-        self.records.insert(0, Record::Checkpoint(checkpoint));
+        put_checkpoint(&mut self.records, checkpoint);
         self.has_checkpoint = true;
     }
 
@@ -69,6 +66,8 @@ pub(crate) struct Cluster {
     pub(crate) sent: Vec<(NodeId, NodeId, Message)>,
     /// How often each node restarted its election timer.
     pub(crate) timer_resets: Vec<u32>,
+    /// The nodes for which messages are lost on the way.
+    pub(crate) loses_to: NodeSet,
     /// Whether storages sync appended records at once.
     pub(crate) syncs: bool,
     session: SessionId,
@@ -97,6 +96,7 @@ impl Cluster {
             answers: Vec::new(),
             sent: Vec::new(),
             timer_resets: vec![0; usize::from(nodes)],
+            loses_to: NodeSet::default(),
             syncs: true,
             session: SessionId(1),
         };
@@ -112,14 +112,19 @@ impl Cluster {
     }
 
     pub(crate) fn run(&mut self) {
+        let mut count = 0;
         while let Some((node, input)) = self.inputs.pop_front() {
+            count += 1;
+            assert!(count < 10_000, "messages follow messages without end");
             let mut outputs = Vec::new();
             self.nodes[node.index()].hear(input, &Steadfast, &mut outputs);
             for output in outputs {
                 match output {
                     Output::Send { to, packet } => {
                         self.sent.push((node, to, (*packet.message).clone()));
-                        self.queue_input(to, Input::Receive { from: node, packet });
+                        if !self.loses_to.contains(to) {
+                            self.queue_input(to, Input::Receive { from: node, packet });
+                        }
                     }
                     Output::ResetElectionTimer => self.timer_resets[node.index()] += 1,
                     Output::Answer { request, outcome } => self.answers.push((request, outcome)),

@@ -4,9 +4,9 @@ use std::num::NonZeroU32;
 
 use steadfast_node::NodeStorage;
 use steadfast_protocol::{
-    Append, Base, Dot, Input, Intent, Limits, LogIndex, Message, NodeId, Outcome, Packet,
-    Parameters, Path, Place, Record, RecoverError, Replica, Sealed, Sequence, SessionId, State,
-    Steadfast, Tag, VersionVector, last_index,
+    Ack, Append, Base, Consistency, Digest, Dot, Input, Intent, Limits, LogIndex, Message, NodeId,
+    NodeSet, Outcome, Packet, Parameters, Path, Place, Record, RecoverError, Replica, Sealed,
+    Sequence, SessionId, State, Steadfast, Tag, VersionVector, last_index,
 };
 
 use crate::cluster::{Cluster, text};
@@ -349,4 +349,63 @@ fn a_part_that_does_not_follow_the_one_before_is_refused() {
     let (node, before) = after_receiving(part);
     assert_eq!(node.replica(1).log().length(), before);
     assert_eq!(node.replica(1).fold().stagings(), []);
+}
+
+/// Parameters for a network that loses messages, with one entry per message.
+fn lossy(window: u32) -> Parameters {
+    let limit = |count| NonZeroU32::new(count).expect("not zero");
+    let limits = Limits { entries: limit(1), window: limit(window), ..Limits::default() };
+    Parameters { retransmits: true, limits, ..Parameters::default() }
+}
+
+#[test]
+fn a_state_that_builds_on_a_lost_entry_begins_again_with_the_next_heartbeat() {
+    let to = |node| [NodeId(node)].into_iter().collect();
+    let mut cluster = Cluster::with(2, 1, 2, lossy(2));
+    cluster.elect(0);
+    cluster.loses_to = to(0);
+    cluster.put(0, 1, "a");
+    cluster.loses_to = to(1);
+    cluster.put(0, 2, "a");
+    cluster.put(0, 3, "a");
+    cluster.trim(0);
+    cluster.loses_to = NodeSet::default();
+    // The question of a read brings the Ack of the first entry, and no heartbeat sends the second again.
+    cluster.read(0, 4, Consistency::Linearizable);
+    let refused = states(&cluster);
+    assert!(refused.iter().all(|it| it.since.covers(dot(0, 2))), "{refused:?}");
+    assert!(!refused.is_empty() && !cluster.replica(1).synced_vv().covers(dot(0, 2)));
+    (0..4).for_each(|_| cluster.tick(0));
+    assert_eq!(cluster.replica(1).fold(), cluster.replica(0).fold());
+}
+
+#[test]
+fn an_ack_that_arrives_again_sends_no_part_again() {
+    let mut cluster = Cluster::with(2, 1, 1, lossy(4));
+    cluster.elect(0);
+    cluster.cut(0, 1);
+    (1..=4).for_each(|number| drop(cluster.put(0, number, "a")));
+    cluster.trim(0);
+    cluster.loses_to = [NodeId(1)].into_iter().collect();
+    cluster.link(0, 1);
+    let sent = states(&cluster).len();
+    assert_eq!(sent, 1);
+    let epoch = cluster.replica(0).promise();
+    let ack = Ack {
+        epoch,
+        tag: Tag(0),
+        vv: VersionVector::default(),
+        digest: Digest::default(),
+        staged: states(&cluster)[0].staging().into_iter().collect(),
+        entries: Vec::new(),
+        state: None,
+        payloads: Vec::new(),
+    };
+    let session = cluster.replica(0).session(NodeId(1)).expect("they are linked");
+    for copy in 0..5 {
+        let packet = Packet { session, message: Sealed::new(Message::Ack(ack.clone())) };
+        cluster.queue_input(NodeId(0), Input::Receive { from: NodeId(1), packet });
+        cluster.run();
+        assert_eq!(states(&cluster).len(), sent + 1, "copy {copy}: the next part, and it once");
+    }
 }
