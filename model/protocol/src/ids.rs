@@ -5,6 +5,7 @@ use std::iter;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 macro_rules! counter {
     ($(#[$doc:meta])* $name:ident) => {
@@ -240,10 +241,63 @@ impl fmt::Display for RequestId {
 #[serde(transparent)]
 pub struct Path(Arc<str>);
 
+/// Why a name is no legal path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum PathError {
+    /// It has no character.
+    #[error("the path is empty: a path has 1 to {PATH_BYTES_MAX} bytes")]
+    Empty,
+    /// It is longer than [`PATH_BYTES_MAX`].
+    #[error("the path has {0} bytes: a path has 1 to {PATH_BYTES_MAX} bytes")]
+    TooLong(usize),
+    /// It begins or ends with `/`, or has two in a row.
+    #[error("the path has an empty component: it neither begins nor ends with /, nor has // in it")]
+    EmptyComponent,
+    /// A component is `.` or `..`.
+    #[error("the path has a component . or .., which would name another place")]
+    Relative,
+    /// It has a control character, such as NUL.
+    #[error("the path has the control character U+{:04X}", u32::from(*.0))]
+    Control(char),
+}
+
+/// The length of the longest legal path in bytes.
+pub const PATH_BYTES_MAX: usize = 1024;
+
 impl Path {
-    /// The path with this name.
+    /// The path with this name, which need not be legal: the protocol does not look into names, and runs of
+    /// a checker or simulator use short ones.
     pub fn new(name: impl Into<Arc<str>>) -> Self {
         Path(name.into())
+    }
+
+    /// The path with a name from outside. A legal path has 1 to [`PATH_BYTES_MAX`] bytes of UTF-8 in
+    /// components separated by `/`. No component is empty, `.` or `..`, and none has a control character.
+    ///
+    /// ```
+    /// use steadfast_protocol::{Path, PathError};
+    ///
+    /// assert_eq!(Path::parse("photos/2026/lake.jpg").expect("legal").as_str(), "photos/2026/lake.jpg");
+    /// assert_eq!(Path::parse("photos/../keys"), Err(PathError::Relative));
+    /// ```
+    ///
+    /// # Errors
+    /// The name is no legal path; the error says which rule it breaks.
+    pub fn parse(name: &str) -> Result<Self, PathError> {
+        if name.is_empty() {
+            return Err(PathError::Empty);
+        }
+        if name.len() > PATH_BYTES_MAX {
+            return Err(PathError::TooLong(name.len()));
+        }
+        if let Some(control) = name.chars().find(|it| it.is_control()) {
+            return Err(PathError::Control(control));
+        }
+        match name.split('/').find(|it| matches!(*it, "" | "." | "..")) {
+            None => Ok(Path::new(name)),
+            Some("") => Err(PathError::EmptyComponent),
+            Some(_) => Err(PathError::Relative),
+        }
     }
 
     /// The name as text.
@@ -256,5 +310,33 @@ impl Path {
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_from_outside_follows_the_rules() {
+        let longest = "a".repeat(PATH_BYTES_MAX);
+        for legal in ["a", "a/b.c", "...", "a..b", ".hidden", " ", "\u{e9}/\u{4f60}", &longest] {
+            assert_eq!(Path::parse(legal).expect("legal").as_str(), legal);
+        }
+        let too_long = "a".repeat(PATH_BYTES_MAX + 1);
+        for (name, why) in [
+            ("", PathError::Empty),
+            (&too_long, PathError::TooLong(PATH_BYTES_MAX + 1)),
+            ("/a", PathError::EmptyComponent),
+            ("a/", PathError::EmptyComponent),
+            ("a//b", PathError::EmptyComponent),
+            (".", PathError::Relative),
+            ("a/../b", PathError::Relative),
+            ("a\0b", PathError::Control('\0')),
+            ("a\nb", PathError::Control('\n')),
+            ("a\u{9b}b", PathError::Control('\u{9b}')),
+        ] {
+            assert_eq!(Path::parse(name), Err(why), "{name:?}");
+        }
     }
 }

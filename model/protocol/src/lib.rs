@@ -147,8 +147,8 @@ pub use files::Files;
 pub use fold::{Digests, Fold};
 pub use halt::Halt;
 pub use ids::{
-    Counter, Dot, Epoch, LogIndex, NodeId, NodeSet, Path, RequestId, Round, Sequence, SessionId,
-    Tag,
+    Counter, Dot, Epoch, LogIndex, NodeId, NodeSet, PATH_BYTES_MAX, Path, PathError, RequestId,
+    Round, Sequence, SessionId, Tag,
 };
 pub use input::{Base, Consistency, Input, Intent, ReadRequest, WriteRequest};
 pub use log::Log;
