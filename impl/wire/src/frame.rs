@@ -15,6 +15,8 @@ use std::fmt;
 
 use thiserror::Error;
 
+use crate::transfer::lengths;
+
 pub use decoder::Decoder;
 
 /// The bytes before the body of a frame.
@@ -116,6 +118,7 @@ macro_rules! kinds {
 
 const BOTH: &[Channel] = &[Channel::Log, Channel::Contents];
 const LOG: &[Channel] = &[Channel::Log];
+const CONTENTS: &[Channel] = &[Channel::Contents];
 
 kinds! {
     /// The first frame of each end.
@@ -126,6 +129,24 @@ kinds! {
     Refused = 3, "refused", BOTH, crate::handshake::SENTENCE_LENGTH_MAX;
     /// A packet of the protocol.
     Packet = 16, "packet", LOG, PACKET_LENGTH_MAX;
+    /// The receiver asks for a content.
+    Ask = 32, "ask", CONTENTS, lengths::ASK;
+    /// The receiver asks for the chunks of a section.
+    List = 33, "list", CONTENTS, lengths::LIST;
+    /// The receiver asks for the bytes of chunks.
+    Want = 34, "want", CONTENTS, lengths::WANT;
+    /// The receiver needs nothing more of a content.
+    Close = 35, "close", CONTENTS, lengths::CLOSE;
+    /// The sections of a content.
+    Outline = 48, "outline", CONTENTS, lengths::OUTLINE;
+    /// The chunks of a section.
+    Chunks = 49, "chunks", CONTENTS, lengths::CHUNKS;
+    /// The bytes of a chunk.
+    Piece = 50, "piece", CONTENTS, lengths::PIECE;
+    /// What makes the bytes of some chunks from a region of the old content.
+    Patch = 51, "patch", CONTENTS, lengths::PATCH;
+    /// The sender does not send a content.
+    Lacks = 52, "lacks", CONTENTS, lengths::LACKS;
 }
 
 impl Kind {

@@ -9,6 +9,7 @@
 //! - [`handshake`] opens each connection: the two ends make sure that they belong together and agree on the
 //!   id of their session.
 //! - [`packet`] turns the packets of the protocol into frames and back.
+//! - [`transfer`] brings contents in verified parts.
 //!
 //! `FORMAT.md` beside the sources describes the bytes. The golden vectors of the tests freeze them.
 //!
@@ -20,6 +21,7 @@ mod bytes;
 pub mod frame;
 pub mod handshake;
 pub mod packet;
+pub mod transfer;
 
 pub use frame::{Channel, Decoder, Frame, FrameError, Kind};
 pub use handshake::{ClusterId, Handshake, HandshakeError, Local, Progress};

@@ -1,6 +1,7 @@
 //! Helpers of the tests.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod contents;
 pub mod packets;
 
 use steadfast_wire::{Channel, Decoder, FrameError, Kind};
