@@ -23,9 +23,18 @@ fn dependencies(manifest: &str) -> String {
 fn only_cluster_and_checks_see_stateright() {
     let model = ["protocol", "trace", "node", "guarantees", "picture"]
         .map(|it| format!("model/{it}/Cargo.toml"));
-    let others =
-        ["wal", "simulated-disk", "wal-crash", "delta", "huge-pages", "sim", "output", "cli"]
-            .map(|it| format!("impl/{it}/Cargo.toml"));
+    let others = [
+        "wal",
+        "simulated-disk",
+        "wal-crash",
+        "delta",
+        "huge-pages",
+        "wire",
+        "sim",
+        "output",
+        "cli",
+    ]
+    .map(|it| format!("impl/{it}/Cargo.toml"));
     for manifest in model.iter().chain(&others).map(String::as_str) {
         let dependencies = dependencies(manifest);
         assert!(!dependencies.contains("stateright"), "{manifest}");
@@ -52,6 +61,13 @@ fn log_and_delta_use_nothing_of_ours_but_huge_pages() {
         let expected = &["steadfast-huge-pages.workspace = true"][..allowed];
         assert_eq!(ours, expected, "{name}");
     }
+}
+
+#[test]
+fn the_wire_knows_the_protocol_and_deltas_alone() {
+    let dependencies = dependencies("impl/wire/Cargo.toml");
+    let ours: Vec<&str> = dependencies.lines().filter(|it| it.contains("steadfast-")).collect();
+    assert_eq!(ours, ["delta", "protocol"].map(|it| format!("steadfast-{it}.workspace = true")));
 }
 
 /// The encoder describes any segments, whoever found them, and the format describes any operations.

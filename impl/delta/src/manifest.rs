@@ -13,6 +13,7 @@ mod form;
 pub(crate) mod grain;
 mod hash;
 mod kept;
+mod parts;
 pub(crate) mod scan;
 
 use std::sync::Arc;
@@ -127,8 +128,9 @@ impl Section {
         &self.chunks
     }
 
-    /// Why the section's last chunk ends where it ends.
-    fn cut(&self) -> Cut {
+    /// Why the section's last chunk ends where it ends. Two contents have the same section where the hashes
+    /// are equal and either both or neither end with it.
+    pub fn cut(&self) -> Cut {
         self.chunks.last().map_or(Cut::End, |chunk| chunk.cut)
     }
 }

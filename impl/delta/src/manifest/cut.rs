@@ -65,12 +65,31 @@ pub(crate) fn first_chunk(rest: &[u8]) -> (usize, Cut) {
     if let Some(length) = first_cut::<CHUNK_BLOCK>(&rest[..end], CHUNK_LENGTH_MIN, CHUNK_ONE_IN)
         && length < rest.len()
     {
-        let section = rest[..length]
-            .last_chunk()
-            .is_some_and(|window| hash_of(window) > threshold(SECTION_ONE_IN));
-        return (length, if section { Cut::Section } else { Cut::Chunk });
+        return (length, cut_by_hash(&rest[..length]));
     }
     if end == rest.len() { (end, Cut::End) } else { (end, Cut::Longest) }
+}
+
+/// Whether a chunk of these bytes ends where they end, for this reason; `Cut::End` says that it is the last.
+pub(crate) fn is_chunk(bytes: &[u8], cut: Cut) -> bool {
+    if bytes.is_empty() || bytes.len() > CHUNK_LENGTH_MAX {
+        return false;
+    }
+    match first_cut::<CHUNK_BLOCK>(bytes, CHUNK_LENGTH_MIN, CHUNK_ONE_IN) {
+        Some(length) if length < bytes.len() => false,
+        _ if cut == Cut::End => true,
+        Some(_) => cut == cut_by_hash(bytes),
+        None => cut == Cut::Longest && bytes.len() == CHUNK_LENGTH_MAX,
+    }
+}
+
+/// Why a chunk ends whose last hash is above the threshold of chunks.
+fn cut_by_hash(chunk: &[u8]) -> Cut {
+    let last = chunk.last_chunk();
+    match last.is_some_and(|window| hash_of(window) > threshold(SECTION_ONE_IN)) {
+        true => Cut::Section,
+        false => Cut::Chunk,
+    }
 }
 
 /// The length of the first grain of the rest of a chunk.

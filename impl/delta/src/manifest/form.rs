@@ -32,7 +32,7 @@ use crate::wire::varint;
 const MAGIC: [u8; 4] = *b"SfMf";
 const VERSION: u8 = 1;
 /// The least bytes of a chunk.
-const CHUNK_BYTES_MIN: usize = 33;
+pub(super) const CHUNK_BYTES_MIN: usize = 33;
 
 /// Why bytes are not a manifest.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -71,6 +71,14 @@ pub enum ManifestError {
         /// The name that follows from the chunks.
         found: Root,
     },
+    /// The chunks are not those of the section that they were asked for.
+    #[error("the chunks make the section {found} instead of {named}")]
+    Section {
+        /// The section that was asked for.
+        named: Hash,
+        /// The hash that follows from the chunks.
+        found: Hash,
+    },
 }
 
 impl Manifest {
@@ -84,8 +92,7 @@ impl Manifest {
         out.extend_from_slice(&self.root.0);
         varint::put(&mut out, chunks as u64);
         for (_, chunk) in self.chunks() {
-            varint::put(&mut out, u64::from(chunk.length) * 4 + chunk.cut as u64);
-            out.extend_from_slice(&chunk.hash.0);
+            put_chunk(&mut out, chunk);
             for grain in chunk.grains.iter() {
                 out.extend_from_slice(&grain.bits().to_le_bytes());
             }
@@ -108,6 +115,12 @@ impl Manifest {
         check_sum(bytes)?;
         read_body(&mut reader)
     }
+}
+
+/// Appends the length, the cut and the hash.
+pub(super) fn put_chunk(out: &mut Vec<u8>, chunk: &Chunk) {
+    varint::put(out, u64::from(chunk.length) * 4 + chunk.cut as u64);
+    out.extend_from_slice(&chunk.hash.0);
 }
 
 fn check_sum(bytes: &[u8]) -> Result<(), ManifestError> {
@@ -152,7 +165,7 @@ fn read_depth(depth: u8) -> Result<Depth, ManifestError> {
     }
 }
 
-fn read_chunk(
+pub(super) fn read_chunk(
     reader: &mut Reader<'_>,
     depth: Depth,
     is_last: bool,
@@ -205,6 +218,6 @@ fn read_grains(reader: &mut Reader<'_>, chunk_length: u32) -> Result<Vec<Grain>,
     Ok(grains)
 }
 
-fn field(field: &'static str, value: u64, accepted: &'static str) -> ManifestError {
+pub(super) fn field(field: &'static str, value: u64, accepted: &'static str) -> ManifestError {
     ManifestError::Field { field, value, accepted }
 }

@@ -45,10 +45,16 @@ impl Hash {
 impl Root {
     /// The name of the content of this length that consists of these sections.
     pub(crate) fn of<'a>(length: u64, sections: impl Iterator<Item = &'a Section>) -> Root {
+        Root::of_hashes(length, sections.map(|section| &section.hash))
+    }
+
+    /// The name of the content of this length whose sections have these hashes. It takes 32 bytes for each
+    /// MiB to know which parts a content has, before any of its bytes.
+    pub fn of_hashes<'a>(length: u64, sections: impl IntoIterator<Item = &'a Hash>) -> Root {
         let mut hasher = blake3::Hasher::new_derive_key(ROOT_CONTEXT);
         hasher.update(&length.to_le_bytes());
-        for section in sections {
-            hasher.update(&section.hash.0);
+        for hash in sections {
+            hasher.update(&hash.0);
         }
         Root(*hasher.finalize().as_bytes())
     }
