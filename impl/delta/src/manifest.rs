@@ -152,6 +152,11 @@ impl Chunk {
         &self.hash
     }
 
+    /// Whether these bytes are the chunk: their BLAKE3 is its hash.
+    pub fn matches(&self, bytes: &[u8]) -> bool {
+        Hash::of(bytes) == self.hash
+    }
+
     /// The length in bytes: 1 to [`CHUNK_LENGTH_MAX`].
     pub fn length(&self) -> u32 {
         self.length

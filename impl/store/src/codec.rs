@@ -1,0 +1,99 @@
+//! The bytes of records and checkpoints, version 1.
+//!
+//! One byte with the version, then the value in the format of [postcard](https://postcard.jamesmunns.com/wire-format).
+//! A decoder reads every byte that it is given, and allocates in proportion to them.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use steadfast_protocol::{Checkpoint, Record};
+
+/// The version that is written. It is also the only one that can be read.
+pub const VERSION: u8 = 1;
+
+/// Why bytes are not a record or a checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CodecError {
+    /// There are no bytes at all.
+    #[error("a {0} of no bytes: even its version is missing")]
+    Empty(&'static str),
+    /// Another version of this program wrote them.
+    #[error(
+        "a {what} of version {found}, and this program reads version {VERSION} only: start the version \
+         of the program that wrote it, or a newer one"
+    )]
+    Version {
+        /// A record or a checkpoint.
+        what: &'static str,
+        /// The version.
+        found: u8,
+    },
+    /// They do not have the form of their version.
+    #[error("a {what} of {bytes} bytes is damaged: {why}")]
+    Malformed {
+        /// A record or a checkpoint.
+        what: &'static str,
+        /// How many bytes there are.
+        bytes: usize,
+        /// The complaint of the decoder.
+        why: postcard::Error,
+    },
+    /// More bytes follow the value.
+    #[error("{trailing} bytes follow a {what} of {bytes} bytes")]
+    Trailing {
+        /// A record or a checkpoint.
+        what: &'static str,
+        /// How many bytes the value takes, with its version.
+        bytes: usize,
+        /// How many follow.
+        trailing: usize,
+    },
+}
+
+/// The bytes of a record.
+#[must_use]
+pub fn encode_record(record: &Record) -> Vec<u8> {
+    encode(record)
+}
+
+/// The record with these bytes.
+///
+/// # Errors
+/// The bytes are no record, or one of another version.
+pub fn decode_record(bytes: &[u8]) -> Result<Record, CodecError> {
+    decode("record", bytes)
+}
+
+/// The bytes of a checkpoint.
+#[must_use]
+pub fn encode_checkpoint(checkpoint: &Checkpoint) -> Vec<u8> {
+    encode(checkpoint)
+}
+
+/// The checkpoint with these bytes.
+///
+/// # Errors
+/// The bytes are no checkpoint, or one of another version.
+pub fn decode_checkpoint(bytes: &[u8]) -> Result<Checkpoint, CodecError> {
+    decode("checkpoint", bytes)
+}
+
+fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+    postcard::to_extend(value, vec![VERSION])
+        .unwrap_or_else(|error| panic!("records-are-encodable: {error}"))
+}
+
+fn decode<T: DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T, CodecError> {
+    let (version, body) = bytes.split_first().ok_or(CodecError::Empty(what))?;
+    if *version != VERSION {
+        return Err(CodecError::Version { what, found: *version });
+    }
+    let (value, rest) = postcard::take_from_bytes(body).map_err(|why| CodecError::Malformed {
+        what,
+        bytes: bytes.len(),
+        why,
+    })?;
+    match rest.len() {
+        0 => Ok(value),
+        trailing => Err(CodecError::Trailing { what, bytes: bytes.len() - trailing, trailing }),
+    }
+}
