@@ -181,7 +181,10 @@ fn body(id: u32, fields: &[&[u8]]) -> Vec<u8> {
     [&id.to_le_bytes()[..], &fields.concat()].concat()
 }
 
-fn outline(length: u64, sections: &[(u64, [u8; 32])], flags: u8) -> Vec<u8> {
+/// The length and the hash of a section.
+type Named = (u64, [u8; 32]);
+
+fn outline(length: u64, sections: &[Named], flags: u8) -> Vec<u8> {
     let mut bytes = body(0, &[&[flags], &length.to_le_bytes()]);
     for (length, hash) in sections {
         let length = u32::try_from(*length).expect("a short section");
@@ -205,7 +208,7 @@ fn an_outline_that_lies_is_refused() {
     let new = Memory::new(&noise(7, 3 * MIB));
     let length = new.manifest.length();
     let sections = new.manifest.sections().iter().map(|it| (it.length(), it.hash().0));
-    let right: Vec<(u64, [u8; 32])> = sections.collect();
+    let right: Vec<Named> = sections.collect();
     let fails = |bytes: &[u8]| match asked(&new, None).receive_raw(bytes) {
         Ok(Some(Outcome::Failed { content, error, sink })) => {
             assert_eq!(content, new.content());
@@ -219,7 +222,7 @@ fn an_outline_that_lies_is_refused() {
     other[0].1[5] ^= 1;
     let error = fails(&outline(length, &other, 2));
     assert!(matches!(error, TransferError::OtherContent { .. }), "{error}");
-    let changed = |change: &dyn Fn(&mut Vec<(u64, [u8; 32])>)| {
+    let changed = |change: &dyn Fn(&mut Vec<Named>)| {
         let mut sections = right.clone();
         change(&mut sections);
         sections
