@@ -213,11 +213,15 @@ impl<S: Source, K: Sink> Receiver<S, K> {
         self.downloads().any(Download::has_work)
     }
 
-    /// Copies a bounded part of an old content, at most 256 KiB, if something is to be copied. The driver
+    /// Copies a bounded part of an old content, at most 256 KiB and a chunk, if something is to be copied. The driver
     /// calls this while [`Receiver::has_work`], also without a connection, and sends and receives frames in between.
     pub fn work(&mut self) -> Option<Outcome<S, K>> {
-        let active = self.active.iter_mut().find(|(_, it)| it.has_work());
-        if let Some((&id, download)) = active {
+        for _ in 0..self.turns.len() {
+            let Some(id) = self.turns.pop_front() else { break };
+            self.turns.push_back(id);
+            let Some(download) = self.active.get_mut(&id).filter(|it| it.has_work()) else {
+                continue;
+            };
             return match download.work() {
                 Ok(false) => None,
                 Ok(true) => self.done(id),

@@ -53,8 +53,8 @@ impl Source for Memory {
 #[derive(Default)]
 pub struct Place {
     pub bytes: Vec<u8>,
-    written: Vec<bool>,
-    is_begun: bool,
+    pub written: Vec<bool>,
+    pub is_begun: bool,
     /// The bytes that fit.
     pub room: Option<u64>,
 }
@@ -154,6 +154,14 @@ impl Pair {
                 return;
             }
         }
+    }
+
+    /// Lets the receiver ask and hear nothing, and returns the bytes that the sender sends.
+    pub fn drain(&mut self, line: &mut Line) -> u64 {
+        self.ask(line);
+        let mut out = Vec::new();
+        while !matches!(line.sender.next_frame(&mut out), Sent::Nothing) {}
+        out.len() as u64
     }
 
     /// Delivers all that the receiver says, and returns whether it said anything.

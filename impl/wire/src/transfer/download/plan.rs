@@ -27,6 +27,8 @@ pub(super) struct Plan {
     lists: VecDeque<usize>,
     /// All parts before it that are held have been turned into copies.
     next_held: usize,
+    /// The parts behind that are held.
+    held_left: usize,
     copies: VecDeque<Copy>,
     wants: VecDeque<Stretch>,
 }
@@ -87,14 +89,17 @@ impl Plan {
                 None => Part { named, old_offset: None, state: State::Unknown },
             }
         });
+        let parts: Vec<Part> = parts.collect();
+        let held_left = parts.iter().filter(|it| matches!(it.state, State::Held { .. })).count();
         Plan {
             length,
-            parts: parts.collect(),
+            parts,
             left,
             old_chunks: old.map(OldChunks::new).unwrap_or_default(),
             next_list: 0,
             lists: VecDeque::new(),
             next_held: 0,
+            held_left,
             copies: VecDeque::new(),
             wants: VecDeque::new(),
         }
@@ -176,9 +181,7 @@ impl Plan {
     }
 
     pub(super) fn has_copies(&self) -> bool {
-        let is_held = |part: &Part| matches!(part.state, State::Held { .. });
-        !self.copies.is_empty()
-            || self.parts.get(self.next_held..).is_some_and(|rest| rest.iter().any(is_held))
+        !self.copies.is_empty() || self.held_left > 0
     }
 
     /// The next bytes to copy from the old content, at most [`COPY_MAX`] or a chunk.
@@ -210,6 +213,7 @@ impl Plan {
                 let section = Arc::clone(section);
                 let (chunks, left) = (0..section.chunks().len(), section.chunks().len());
                 part.state = State::Known { section, left };
+                self.held_left -= 1;
                 return Some(Copy { part: index, chunks, offset: part.named.offset, old_offset });
             }
         }
