@@ -40,6 +40,35 @@ impl CrashModel {
         model.with(names, files)
     }
 
+    /// Shows every disk that a crash may leave, some more than once, until `show` returns `false`. Goes
+    /// through the choices of the crash like an odometer.
+    pub fn each(&self, model: &DiskModel, show: &mut dyn FnMut(DiskModel) -> bool) {
+        // For each choice: the chosen possibility, and how many there are.
+        let mut choices: Vec<(usize, usize)> = Vec::new();
+        loop {
+            let mut at = 0;
+            let image = self.crash(model, &mut |count| {
+                if at == choices.len() {
+                    choices.push((0, count));
+                }
+                let chosen = choices[at].0;
+                at += 1;
+                chosen
+            });
+            choices.truncate(at);
+            if !show(image) {
+                return;
+            }
+            while choices.last().is_some_and(|it| it.0 + 1 >= it.1) {
+                choices.pop();
+            }
+            match choices.last_mut() {
+                Some(last) => last.0 += 1,
+                None => return,
+            }
+        }
+    }
+
     fn crash_file(
         &self,
         file: &Arc<FileModel>,

@@ -7,9 +7,9 @@
 //! | 16 hexadecimal digits, `.tmp` | a file that is being written; removed by the next opening |
 //! | `lock` | nothing; locked while the directory is open |
 //!
-//! Other names are left alone. A writer writes and syncs both files under temporary names, renames the
-//! content and then the manifest, and syncs the directory. So a file under the name of a content is whole, and
-//! a manifest that a crash took is made from it again.
+//! Other names are left alone. A writer writes both files under temporary names, syncs the content, renames
+//! both, and syncs the directory. So a file under the name of a content is whole. A manifest that is missing or
+//! damaged is made from it again, which also proves that the content is the one that its name says.
 
 mod decisions;
 mod error;
@@ -23,6 +23,7 @@ mod writer;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::io;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -42,8 +43,8 @@ use turns::Turns;
 
 /// The contents of a node. Shared by [`Arc`] between threads.
 ///
-/// Two operations on one content that change it wait for one another; all others run side by side. A content
-/// that is written twice at once is stored once. A reader goes on with the bytes that it opened when the
+/// Operations that change one content wait for one another; all others run side by side. A content that is
+/// written again replaces its copy as a whole. A reader goes on with the bytes that it opened when the
 /// content is removed or replaced meanwhile.
 pub struct Contents<D: Disk> {
     disk: Arc<D>,
@@ -74,11 +75,9 @@ impl Index {
         self.bad.remove(&content);
     }
 
-    fn remove(&mut self, content: ContentId) -> Option<u64> {
-        let old = self.lengths.remove(&content)?;
-        self.bytes -= old;
+    fn remove(&mut self, content: ContentId) {
+        self.bytes -= self.lengths.remove(&content).unwrap_or(0);
         self.bad.remove(&content);
-        Some(old)
     }
 
     fn copy(&self, content: ContentId) -> ContentCopy {
@@ -211,20 +210,25 @@ impl<D: Disk> Contents<D> {
     /// Removes a content, and returns whether there was one. After a crash the content may be there again.
     ///
     /// # Errors
-    /// The disk fails. The content counts as removed; the next opening may find it.
+    /// The disk fails. The content may be removed or not.
     pub fn remove(&self, content: ContentId) -> Result<bool, ContentError> {
         let _turn = self.turns.take(content);
-        let Some(length) = self.index().remove(content) else {
+        let Some(length) = self.length(content) else {
             return Ok(false);
         };
         // The manifest last: the next opening removes a manifest without a content, and would have to read
         // a content without a manifest.
-        for name in [names::content(content), names::manifest(content, length)] {
-            match self.disk.remove(&name) {
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                result => result.map_err(ContentError::disk(Call::Remove, &name))?,
-            }
-        }
+        self.remove_file(&names::content(content))?;
+        self.index().remove(content);
+        self.remove_file(&names::manifest(content, length))?;
         Ok(true)
+    }
+
+    /// Removes a file that somebody else may have removed.
+    fn remove_file(&self, name: &str) -> Result<(), ContentError> {
+        match self.disk.remove(name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => result.map_err(ContentError::disk(Call::Remove, name)),
+        }
     }
 }

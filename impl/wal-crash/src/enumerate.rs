@@ -11,9 +11,9 @@ use steadfast_wal::{Decisions, LogId, Opening, Settings};
 
 use crate::damage::damages;
 use crate::driver::{Driver, LOG, Moment, OTHER_LOG, Stopped};
+use crate::fingerprints::{Fingerprints, hasher};
 use crate::geometry::Geometry;
 use crate::history::{History, Promise};
-use crate::images::{Fingerprints, hasher, images};
 use crate::judge::{Opened, Outcome, judge_crash, keeps, recover};
 use crate::subject::LogKind;
 use crate::turns::Schedule;
@@ -338,7 +338,7 @@ impl Enumerator {
     /// The machine crashes at one moment, in every way there is.
     fn moment(&self, about: &About<'_>, history: &History, moment: &Moment, crash: u32) {
         let fingerprints = Fingerprints::new(&moment.model, &self.state);
-        images(&moment.model, &self.crash_model, &mut |image| {
+        self.crash_model.each(&moment.model, &mut |image| {
             let disk = fingerprints.of(&image);
             let key = self.state.hash_one((disk, moment.promise, crash));
             if self.is_new(&self.judged, key) {

@@ -48,10 +48,10 @@
 mod damage;
 mod driver;
 mod enumerate;
+mod fingerprints;
 pub mod fuzzing;
 mod geometry;
 mod history;
-mod images;
 mod judge;
 mod subject;
 mod suite;

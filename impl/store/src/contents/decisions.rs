@@ -8,13 +8,18 @@ pub trait ContentDecisions: Send + Sync + 'static {
         true
     }
 
-    /// Whether a content's name is given only when its file is complete; otherwise it is written in place.
-    fn writes_under_temporary_name(&self) -> bool {
+    /// Whether the directory is synced before a content counts as stored.
+    fn syncs_directory(&self) -> bool {
         true
     }
 
-    /// Whether the directory is synced before a content counts as stored.
-    fn syncs_directory(&self) -> bool {
+    /// Whether a content counts as there as soon as it has its name.
+    fn counts_before_directory_sync(&self) -> bool {
+        false
+    }
+
+    /// Whether an opening syncs the directory, so that the names it has seen are durable.
+    fn syncs_directory_when_opening(&self) -> bool {
         true
     }
 
@@ -23,8 +28,13 @@ pub trait ContentDecisions: Send + Sync + 'static {
         true
     }
 
-    /// Whether an opening syncs the directory, so that names that it has seen are durable.
-    fn syncs_directory_when_opening(&self) -> bool {
+    /// Whether a content without a manifest counts as there although its bytes differ from its name.
+    fn believes_content_without_manifest(&self) -> bool {
+        false
+    }
+
+    /// Whether a manifest is believed only if its root is the name of the content.
+    fn verifies_manifest(&self) -> bool {
         true
     }
 
@@ -38,24 +48,19 @@ pub trait ContentDecisions: Send + Sync + 'static {
         true
     }
 
-    /// Whether a content that lacks its manifest is read and compared with its name by an opening.
-    fn verifies_without_manifest(&self) -> bool {
+    /// Whether a copy that is there is replaced when the content is written again: it may be bad.
+    fn replaces_old_copy(&self) -> bool {
         true
     }
 
-    /// Whether a bad copy is replaced by a good one that was written.
-    fn replaces_bad_copy(&self) -> bool {
+    /// Whether a scrub compares the bytes with their manifest.
+    fn scrub_verifies(&self) -> bool {
         true
     }
 
-    /// Whether a bad copy stays until a good one replaces it; otherwise a new copy begins with removing it.
-    fn keeps_copy_until_replaced(&self) -> bool {
-        true
-    }
-
-    /// Whether a scrub condemns only the copies whose bytes differ from their manifest.
-    fn scrub_spares_good_copies(&self) -> bool {
-        true
+    /// Whether a scrub condemns a copy whose bytes are those of its manifest.
+    fn scrub_condemns_good_copies(&self) -> bool {
+        false
     }
 }
 

@@ -75,7 +75,8 @@ pub(super) fn make_manifest(file: &impl DiskFile, name: &str) -> Result<Manifest
     }
 }
 
-/// Writes a manifest to a new file of this name and syncs it.
+/// Writes a manifest to a new file of this name. It is not synced: if a crash takes it, the next reader of
+/// the content makes it again.
 pub(super) fn write_manifest<D: Disk>(
     disk: &D,
     manifest: &Manifest,
@@ -84,8 +85,7 @@ pub(super) fn write_manifest<D: Disk>(
     let file =
         disk.create(draft, Access::Write).map_err(ContentError::disk(Call::Create, draft))?;
     let bytes = manifest.to_bytes();
-    write_full(&file, &bytes, 0).map_err(ContentError::disk(Call::Write, draft))?;
-    file.sync().map_err(ContentError::disk(Call::Sync, draft))
+    write_full(&file, &bytes, 0).map_err(ContentError::disk(Call::Write, draft))
 }
 
 /// Gives a file its final name.

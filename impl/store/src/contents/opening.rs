@@ -109,7 +109,7 @@ fn complete_alone<D: Disk>(
     let file = disk.open(&name, Access::Read).map_err(ContentError::disk(Call::Open, &name))?;
     let manifest = make_manifest(&file, &name)?;
     index.insert(content, manifest.length());
-    if manifest.root().0 != content.0 && decisions.verifies_without_manifest() {
+    if manifest.root().0 != content.0 && !decisions.believes_content_without_manifest() {
         index.bad.insert(content);
         return Ok(());
     }

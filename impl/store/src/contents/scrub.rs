@@ -63,9 +63,10 @@ impl<D: Disk> Contents<D> {
                 return Ok(done);
             };
             while next < reader.chunks() && (done.bytes < bytes_max || done.bytes == 0) {
-                match reader.verify(next) {
+                match reader.verify(next, self.decisions.scrub_verifies()) {
                     Ok(bytes) => (done.bytes, next) = (done.bytes + bytes, next + 1),
                     Err(ContentError::Rotten { content, .. }) => {
+                        done.bytes += reader.chunk_length(next);
                         done.verdicts.push(Verdict { content, is_good: false });
                         next = usize::MAX;
                     }
@@ -86,7 +87,7 @@ impl<D: Disk> Contents<D> {
     }
 
     fn pass(&self, content: ContentId, done: &mut Scrubbed) {
-        let is_good = self.decisions.scrub_spares_good_copies();
+        let is_good = !self.decisions.scrub_condemns_good_copies();
         if !is_good {
             self.mark_bad(content);
         }

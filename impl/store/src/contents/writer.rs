@@ -13,6 +13,10 @@ use steadfast_wal::disk::{Access, Call, Disk, DiskFile};
 use super::manifests::{discard, rename, write_full, write_manifest};
 use super::{ContentError, Contents, names};
 
+/// A file is synced whenever this many bytes have been written, so that the last sync, for which the node
+/// waits, is short, and other syncs of the disk are not held up for long.
+const SYNC_BYTES: u64 = 16 << 20;
+
 /// A content that is being written, piece by piece. Dropping it removes the pieces.
 pub struct ContentWriter<D: Disk> {
     contents: Arc<Contents<D>>,
@@ -20,6 +24,8 @@ pub struct ContentWriter<D: Disk> {
     draft: Draft<D>,
     builder: ManifestBuilder,
     length: u64,
+    /// The bytes up to this one are synced.
+    synced: u64,
 }
 
 /// The temporary file of a writer, removed when dropped.
@@ -66,7 +72,7 @@ impl<D: Disk> ContentWriter<D> {
         let file = contents.disk.create(&name, Access::Write);
         let file = file.map_err(ContentError::disk(Call::Create, &name))?;
         let builder = ManifestBuilder::new(Depth::Chunks);
-        Ok(ContentWriter { contents, file, draft, builder, length: 0 })
+        Ok(ContentWriter { contents, file, draft, builder, length: 0, synced: 0 })
     }
 
     /// Writes the next piece.
@@ -78,6 +84,16 @@ impl<D: Disk> ContentWriter<D> {
         written.map_err(|error| ContentError::disk(Call::Write, &self.draft.name())(error))?;
         self.builder.update(piece);
         self.length += piece.len() as u64;
+        if self.length - self.synced >= SYNC_BYTES {
+            self.sync()?;
+        }
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), ContentError> {
+        let synced = self.file.sync();
+        synced.map_err(|error| ContentError::disk(Call::Sync, &self.draft.name())(error))?;
+        self.synced = self.length;
         Ok(())
     }
 
@@ -87,8 +103,8 @@ impl<D: Disk> ContentWriter<D> {
         self.length
     }
 
-    /// Makes the content durable, and returns its name and length. A good copy that is there already stays
-    /// as it is; a bad one is replaced.
+    /// Makes the content durable, and returns its name and length. A copy that is there already is replaced:
+    /// it may have gone bad unnoticed.
     ///
     /// # Errors
     /// The disk fails. The content may or may not be there after a crash.
@@ -125,7 +141,7 @@ impl<D: Disk> Contents<D> {
         mut draft: Draft<D>,
     ) -> Result<(), ContentError> {
         let _turn = self.turns.take(content);
-        if self.copy(content) == ContentCopy::Exact {
+        if self.copy(content) != ContentCopy::Missing && !self.decisions.replaces_old_copy() {
             return Ok(());
         }
         let name = draft.name();
@@ -138,6 +154,9 @@ impl<D: Disk> Contents<D> {
         draft.is_gone = true;
         rename(&*self.disk, &beside.name(), &names::manifest(content, manifest.length()))?;
         beside.is_gone = true;
+        if self.decisions.counts_before_directory_sync() {
+            self.index().insert(content, manifest.length());
+        }
         if self.decisions.syncs_directory() {
             let directory = self.disk.directory();
             let synced = self.disk.sync_directory();

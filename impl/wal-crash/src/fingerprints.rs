@@ -1,42 +1,9 @@
-//! Every disk that a crash at one moment may leave.
+//! Fingerprints of the disks that a crash may leave.
 
 use std::hash::{BuildHasher, Hash, Hasher};
 
 use ahash::RandomState;
-use steadfast_simulated_disk::{CrashModel, DiskModel};
-
-/// Shows every disk that a crash may leave, some more than once, until `show` returns `false`. Goes
-/// through the choices of the crash like an odometer.
-pub(crate) fn images(
-    model: &DiskModel,
-    crash_model: &CrashModel,
-    show: &mut dyn FnMut(DiskModel) -> bool,
-) {
-    // For each choice: the chosen possibility, and how many there are.
-    let mut choices: Vec<(usize, usize)> = Vec::new();
-    loop {
-        let mut at = 0;
-        let image = crash_model.crash(model, &mut |count| {
-            if at == choices.len() {
-                choices.push((0, count));
-            }
-            let chosen = choices[at].0;
-            at += 1;
-            chosen
-        });
-        choices.truncate(at);
-        if !show(image) {
-            return;
-        }
-        while choices.last().is_some_and(|it| it.0 + 1 >= it.1) {
-            choices.pop();
-        }
-        match choices.last_mut() {
-            Some(last) => last.0 += 1,
-            None => return,
-        }
-    }
-}
+use steadfast_simulated_disk::DiskModel;
 
 /// Fingerprints that are the same in every run.
 pub(crate) fn hasher() -> RandomState {
