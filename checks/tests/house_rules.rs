@@ -23,9 +23,18 @@ fn dependencies(manifest: &str) -> String {
 fn only_cluster_and_checks_see_stateright() {
     let model = ["protocol", "trace", "node", "guarantees", "picture"]
         .map(|it| format!("model/{it}/Cargo.toml"));
-    let others =
-        ["wal", "simulated-disk", "wal-crash", "delta", "huge-pages", "sim", "output", "cli"]
-            .map(|it| format!("impl/{it}/Cargo.toml"));
+    let others = [
+        "wal",
+        "simulated-disk",
+        "wal-crash",
+        "delta",
+        "huge-pages",
+        "sim",
+        "output",
+        "cli",
+        "config",
+    ]
+    .map(|it| format!("impl/{it}/Cargo.toml"));
     for manifest in model.iter().chain(&others).map(String::as_str) {
         let dependencies = dependencies(manifest);
         assert!(!dependencies.contains("stateright"), "{manifest}");
