@@ -54,12 +54,15 @@ impl Failure {
     }
 }
 
-/// `what`, and the chain of causes behind colons.
+/// `what`, and the chain of causes behind colons. Some errors name their cause themselves.
 pub(crate) fn with_causes(what: String, error: &dyn Error) -> String {
     let mut message = format!("{what}: {error}");
     let mut source = error.source();
     while let Some(cause) = source {
-        message += &format!(": {cause}");
+        let cause_text = cause.to_string();
+        if !message.ends_with(&cause_text) {
+            message += &format!(": {cause_text}");
+        }
         source = cause.source();
     }
     message

@@ -16,6 +16,7 @@ mod error;
 mod manifests;
 mod names;
 mod opening;
+mod place;
 mod reader;
 mod scrub;
 mod turns;
@@ -34,6 +35,7 @@ use steadfast_wal::disk::{Call, Disk};
 
 pub use decisions::{ContentDecisions, DefaultContentDecisions};
 pub use error::ContentError;
+pub use place::ContentPlace;
 pub use reader::ContentReader;
 pub use scrub::{Scrubbed, Verdict};
 pub use writer::ContentWriter;
@@ -181,6 +183,14 @@ impl<D: Disk> Contents<D> {
     /// The disk fails.
     pub fn writer(self: &Arc<Self>) -> Result<ContentWriter<D>, ContentError> {
         ContentWriter::begin(Arc::clone(self))
+    }
+
+    /// Begins to write a content whose bytes come in any order.
+    ///
+    /// # Errors
+    /// The disk fails.
+    pub fn place(self: &Arc<Self>) -> Result<ContentPlace<D>, ContentError> {
+        ContentPlace::begin(Arc::clone(self))
     }
 
     /// Opens a content for reading.

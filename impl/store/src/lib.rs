@@ -20,7 +20,7 @@ mod policy;
 mod store;
 
 pub use contents::{
-    ContentDecisions, ContentError, ContentReader, ContentWriter, Contents,
+    ContentDecisions, ContentError, ContentPlace, ContentReader, ContentWriter, Contents,
     DefaultContentDecisions, Scrubbed, Totals, Verdict,
 };
 pub use log::{RecordLog, SerialLog, ThreadedLog};

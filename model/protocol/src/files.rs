@@ -41,6 +41,22 @@ impl Files {
         range.map(|(path, heads)| (path, heads.as_slice()))
     }
 
+    /// The paths that begin with `prefix` and come behind `after`, in order, with their heads. An empty
+    /// `after` leaves none out.
+    pub fn from_prefix<'a>(
+        &'a self,
+        prefix: &'a str,
+        after: &str,
+    ) -> impl Iterator<Item = (&'a Path, &'a [Entry])> {
+        let from = match after < prefix || after.is_empty() {
+            true => Bound::Included(Path::new(prefix)),
+            false => Bound::Excluded(Path::new(after)),
+        };
+        let range = self.0.range::<(Bound<Path>, Bound<Path>), Path>((from, Bound::Unbounded));
+        let range = range.take_while(move |(path, _)| path.as_str().starts_with(prefix));
+        range.map(|(path, heads)| (path, heads.as_slice()))
+    }
+
     /// The number of paths ever written.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -29,7 +29,7 @@ pub struct ContentWriter<D: Disk> {
 }
 
 /// The temporary file of a writer, removed when dropped.
-struct Draft<D: Disk> {
+pub(super) struct Draft<D: Disk> {
     disk: Arc<D>,
     number: u64,
     is_gone: bool,
@@ -44,7 +44,7 @@ impl<D: Disk> Drop for Draft<D> {
 }
 
 impl<D: Disk> Draft<D> {
-    fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         names::draft(self.number)
     }
 }
@@ -59,7 +59,7 @@ impl<D: Disk> fmt::Debug for ContentWriter<D> {
 }
 
 impl<D: Disk> Contents<D> {
-    fn draft(&self) -> Draft<D> {
+    pub(super) fn draft(&self) -> Draft<D> {
         let number = self.drafts.fetch_add(1, Ordering::Relaxed);
         Draft { disk: Arc::clone(&self.disk), number, is_gone: false }
     }
@@ -133,7 +133,7 @@ impl<D: Disk> ContentWriter<D> {
 }
 
 impl<D: Disk> Contents<D> {
-    fn keep(
+    pub(super) fn keep(
         &self,
         content: ContentId,
         manifest: &Manifest,

@@ -19,6 +19,14 @@ pub enum CreateError {
         /// The directory.
         directory: String,
     },
+    /// The directory above log and contents cannot be made.
+    #[error("cannot make the directory {directory}")]
+    Directory {
+        /// The directory.
+        directory: String,
+        /// The reason.
+        source: std::io::Error,
+    },
     /// Other contents are there.
     #[error(
         "{directory} holds {count} contents although it has no log: nothing was changed. Name an empty \

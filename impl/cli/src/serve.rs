@@ -1,0 +1,82 @@
+//! `steadfast serve`: runs a node.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use steadfast_config::{LogFormat, NodeConfig};
+use steadfast_output::{shown, warn};
+use steadfast_server::ServeError;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use crate::failure::Failure;
+
+/// How long threads that still write files may take to end.
+const ENDING_MAX: Duration = Duration::from_secs(5);
+
+/// The file in the directory of a node.
+const CONFIG: &str = "node.toml";
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// The directory of the node, as `steadfast init` made it, or its config file.
+    #[arg(value_name = "NODE")]
+    node: PathBuf,
+}
+
+/// Runs the node until a signal ends it.
+pub(crate) fn run(options: &Options) -> Result<(), Failure> {
+    let file = match options.node.is_dir() {
+        true => options.node.join(CONFIG),
+        false => options.node.clone(),
+    };
+    let config = NodeConfig::load(&file)
+        .map_err(|error| Failure::io(format!("cannot start from {}", shown(&file)), &error))?;
+    log_to_standard_error(config.log_format);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::io("cannot start the threads of the node", &error))?;
+    let name = config.name.to_string();
+    let stop = CancellationToken::new();
+    let served = runtime.block_on(async {
+        let interrupted = stop.clone();
+        let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+        let (Ok(mut interrupt), Ok(mut terminate)) = signals else {
+            warn(format_args!("steadfast: signals cannot be caught; a kill ends the node safely"));
+            return steadfast_server::serve(config, stop, || {}).await;
+        };
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            interrupted.cancel();
+        });
+        steadfast_server::serve(config, stop, || {}).await
+    });
+    runtime.shutdown_timeout(ENDING_MAX);
+    served.map_err(|error| refused(&name, &error))
+}
+
+fn refused(name: &str, error: &ServeError) -> Failure {
+    let what = format!("node {name} does not run");
+    match error {
+        ServeError::Recover(_) => Failure::broken(crate::failure::with_causes(what, error)),
+        error => Failure::io(what, error),
+    }
+}
+
+/// Writes the log to standard error; `RUST_LOG` chooses what it says.
+fn log_to_standard_error(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let set = match format {
+        LogFormat::Text => log.with_ansi(false).try_init(),
+        LogFormat::Json => log.json().try_init(),
+    };
+    // Only a second node in the same process would have set one before.
+    let _ = set;
+}

@@ -1,0 +1,88 @@
+//! The events that reach the thread of a node, and the answers that leave it.
+
+use steadfast_protocol::{
+    Base, Consistency, ContentId, Dot, Files, Input, Intent, NodeId, Outcome, Packet, Path,
+    RequestId, SessionId,
+};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+/// An end of a connection that carries packets to a peer.
+#[derive(Clone, Debug)]
+pub(crate) struct Link {
+    /// The packets that wait to be written, at most [`PACKETS_WAITING_MAX`].
+    pub packets: mpsc::Sender<Packet>,
+    /// Ends the connection.
+    pub end: CancellationToken,
+}
+
+/// How many packets may wait for the connection to a peer. The protocol bounds the entries under way; a peer
+/// that does not even take heartbeats for so long is cut off.
+pub(crate) const PACKETS_WAITING_MAX: usize = 1_024;
+
+/// An event of peers or of the disk.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// A session with a peer began.
+    LinkUp { peer: NodeId, session: SessionId, link: Link },
+    /// The session with a peer ended. Ignored if a newer one has begun.
+    LinkDown { peer: NodeId, session: SessionId },
+    /// A packet arrived.
+    Received { from: NodeId, packet: Packet },
+    /// The content of a payload was stored or could not be stored.
+    Made(Input),
+    /// A content was found to be bad.
+    Content(Input),
+}
+
+/// The state of a path that a client requires for its write.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Condition {
+    /// Any.
+    #[default]
+    Any,
+    /// The path shows one of these versions, and the write replaces those of them that are heads.
+    Shows(Vec<Dot>),
+    /// The path shows a file.
+    Exists,
+    /// The path shows no file.
+    Absent,
+    /// The path shows none of these versions.
+    ShowsNone(Vec<Dot>),
+}
+
+/// A write that a client requests.
+#[derive(Debug)]
+pub(crate) struct Write {
+    /// The id of the request, if the client has named it.
+    pub request: Option<RequestId>,
+    /// The content that was stored for this write. The node learns of it together with the write, so that
+    /// no content is there that nothing names.
+    pub stored: Option<ContentId>,
+    /// The file.
+    pub path: Path,
+    /// The change.
+    pub intent: Intent,
+    /// The versions that the write replaces, unless the condition names them.
+    pub base: Base,
+    /// The state of the path that the client requires.
+    pub condition: Condition,
+}
+
+/// A request of a client.
+#[derive(Debug)]
+pub(crate) enum Request {
+    /// A write.
+    Write(Write, oneshot::Sender<Reply>),
+    /// A read of one path.
+    Read(Path, Consistency, oneshot::Sender<Reply>),
+}
+
+/// The answer to a request.
+#[derive(Clone, Debug)]
+pub(crate) enum Reply {
+    /// The outcome, with the files that the node shows at that moment.
+    Outcome(Outcome, Files),
+    /// The condition of the write does not hold. W nodes have confirmed that the node leads.
+    ConditionFailed,
+}

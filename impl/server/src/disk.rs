@@ -1,0 +1,97 @@
+//! A node's disk: the types of its store, and contents on their way between the disk and clients.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use axum::body::Body;
+use bytes::Bytes;
+use steadfast_protocol::{ContentId, Input};
+use steadfast_store::{ContentError, ContentReader, Contents, Store, ThreadedLog};
+use steadfast_wal::RealDisk;
+use tokio::sync::mpsc;
+
+use crate::core::{DisplayChain, Event};
+use crate::http::ApiError;
+
+/// The storage of a node on a real disk.
+pub(crate) type NodeStore = Store<ThreadedLog<RealDisk>>;
+
+/// The contents of a node on a real disk.
+pub(crate) type NodeContents = Contents<RealDisk>;
+
+/// How many bytes of a content are read at once.
+const PIECE_BYTES: usize = 256 << 10;
+
+/// How many pieces may wait for a client.
+const PIECES_WAITING_MAX: usize = 4;
+
+/// Writes the pieces that come as a content, and returns its name and length once it is durable. `Err(())`
+/// among the pieces means that the rest will not come: nothing stays.
+pub(crate) fn write_content(
+    contents: &Arc<NodeContents>,
+    mut pieces: mpsc::Receiver<Result<Bytes, ()>>,
+) -> Result<Option<(ContentId, u64)>, ContentError> {
+    let mut writer = contents.writer()?;
+    while let Some(piece) = pieces.blocking_recv() {
+        match piece {
+            Ok(piece) => writer.update(&piece)?,
+            Err(()) => return Ok(None),
+        }
+    }
+    writer.finish().map(Some)
+}
+
+/// The bytes of a part of a content, as the body of an answer. A client that gets fewer bytes than were
+/// announced knows that something went wrong.
+pub(crate) async fn body_of(
+    contents: Arc<NodeContents>,
+    events: mpsc::Sender<Event>,
+    content: ContentId,
+    part: Range<u64>,
+) -> Result<Body, ApiError> {
+    let opened = tokio::task::spawn_blocking(move || contents.reader(content)).await;
+    let opened = opened.map_err(|error| ApiError::internal(error.to_string()))?;
+    let reader = match opened {
+        Ok(reader) => reader,
+        Err(error) => {
+            report(&error, content, &events).await;
+            let why = format!("this node has no good copy: {}", DisplayChain(&error));
+            return Err(ApiError::unavailable("content-missing", why));
+        }
+    };
+    let (to_client, mut waiting) = mpsc::channel(PIECES_WAITING_MAX);
+    tokio::task::spawn_blocking(move || read_pieces(reader, part, &to_client, &events));
+    let pieces = futures_util::stream::poll_fn(move |context| waiting.poll_recv(context));
+    Ok(Body::from_stream(pieces))
+}
+
+fn read_pieces(
+    mut reader: ContentReader<RealDisk>,
+    part: Range<u64>,
+    to_client: &mpsc::Sender<Result<Bytes, ContentError>>,
+    events: &mpsc::Sender<Event>,
+) {
+    let mut at = part.start;
+    while at < part.end {
+        let count = usize::try_from(part.end - at).unwrap_or(usize::MAX).min(PIECE_BYTES);
+        let mut piece = vec![0; count];
+        let read = reader.read_at(at, &mut piece);
+        let is_bad = read.is_err();
+        if let Err(ContentError::Rotten { content, .. }) = &read {
+            let input = Input::Bad { content: *content };
+            let _ = events.blocking_send(Event::Content(input));
+        }
+        let sent = to_client.blocking_send(read.map(|()| Bytes::from(piece)));
+        if sent.is_err() || is_bad {
+            return;
+        }
+        at += count as u64;
+    }
+}
+
+/// Reports a bad copy to the node, which gets another one from a peer.
+async fn report(error: &ContentError, content: ContentId, events: &mpsc::Sender<Event>) {
+    if matches!(error, ContentError::Rotten { .. }) {
+        let _ = events.send(Event::Content(Input::Bad { content })).await;
+    }
+}

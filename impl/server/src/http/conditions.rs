@@ -1,0 +1,130 @@
+//! The headers of a request that name versions, its consistency or its id.
+
+use axum::http::HeaderMap;
+use axum::http::header::{HeaderName, IF_MATCH, IF_NONE_MATCH};
+use steadfast_protocol::{Dot, RequestId};
+
+use super::ApiError;
+use super::names::parse_version;
+use crate::core::Condition;
+
+/// The header by which a client names its request, so that a retry does not write twice.
+pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// The longest key in bytes.
+const KEY_BYTES_MAX: usize = 255;
+
+/// The versions that a header names.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Tags {
+    /// `*`.
+    Any,
+    Versions(Vec<Dot>),
+}
+
+/// The condition of a write.
+pub(crate) fn condition(headers: &HeaderMap) -> Result<Condition, ApiError> {
+    match (tags(headers, &IF_MATCH)?, tags(headers, &IF_NONE_MATCH)?) {
+        (None, None) => Ok(Condition::Any),
+        (Some(Tags::Any), None) => Ok(Condition::Exists),
+        (Some(Tags::Versions(dots)), None) => Ok(Condition::Shows(dots)),
+        (None, Some(Tags::Any)) => Ok(Condition::Absent),
+        (None, Some(Tags::Versions(dots))) => Ok(Condition::ShowsNone(dots)),
+        (Some(_), Some(_)) => {
+            Err(ApiError::bad_request("If-Match and If-None-Match together: send one of them"))
+        }
+    }
+}
+
+/// The entity tags of a header, if the request has it.
+pub(crate) fn tags(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Tags>, ApiError> {
+    let mut dots = Vec::new();
+    let mut is_there = false;
+    for value in headers.get_all(name) {
+        is_there = true;
+        let text = value.to_str().map_err(|_| wrong(name, "?"))?;
+        if text.trim() == "*" {
+            return Ok(Some(Tags::Any));
+        }
+        for tag in text.split(',').map(str::trim) {
+            let tag = tag.strip_prefix("W/").unwrap_or(tag);
+            let inner = tag.strip_prefix('"').and_then(|it| it.strip_suffix('"'));
+            let inner = inner.ok_or_else(|| wrong(name, tag))?;
+            // A tag of another server matches no version.
+            if let Ok(dot) = parse_version(inner) {
+                dots.push(dot);
+            }
+        }
+    }
+    Ok(is_there.then_some(Tags::Versions(dots)))
+}
+
+fn wrong(name: &HeaderName, value: &str) -> ApiError {
+    let why = "expected * or entity tags with commas between them, such as \"n0-5\"";
+    ApiError::bad_request(format!("{name}: {value:?}: {why}"))
+}
+
+/// The id of a request that carries a key. The key is hashed into the client and the number of the request,
+/// so each key is a client of its own; two keys collide with probability 2^-64.
+pub(crate) fn request_id(headers: &HeaderMap) -> Result<Option<RequestId>, ApiError> {
+    let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let Some(key) = values.next() else {
+        return Ok(None);
+    };
+    let key = key.as_bytes();
+    let is_printable = key.iter().all(|it| (b' '..=b'~').contains(it));
+    if key.is_empty() || key.len() > KEY_BYTES_MAX || !is_printable || values.next().is_some() {
+        let why = "one key of 1 to 255 printable ASCII characters is accepted";
+        return Err(ApiError::bad_request(format!("Idempotency-Key: {why}")));
+    }
+    let hash = blake3::hash(key);
+    let (client, number) = hash.as_bytes().split_at(8);
+    let word = |bytes: &[u8]| bytes.iter().take(8).fold(0, |sum, it| sum << 8 | u64::from(*it));
+    Ok(Some(RequestId { client: word(client), number: word(number) }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+    use steadfast_protocol::{NodeId, Sequence};
+
+    fn headers(name: HeaderName, values: &[&str]) -> HeaderMap {
+        let values = values.iter().map(|it| HeaderValue::from_str(it).expect("a value"));
+        values.map(|it| (name.clone(), it)).collect()
+    }
+
+    #[test]
+    fn conditions_are_those_of_http() {
+        let dot = |origin, sequence| Dot { origin: NodeId(origin), sequence: Sequence(sequence) };
+        let of = |name, values: &[&str]| condition(&headers(name, values));
+        assert_eq!(of(IF_MATCH, &[]), Ok(Condition::Any));
+        assert_eq!(of(IF_MATCH, &["*"]), Ok(Condition::Exists));
+        let two = Condition::Shows(vec![dot(0, 5), dot(1, 2)]);
+        assert_eq!(of(IF_MATCH, &["\"n0-5\", \"n1-2\""]), Ok(two));
+        let two = Condition::Shows(vec![dot(0, 5), dot(1, 2)]);
+        assert_eq!(of(IF_MATCH, &["\"n0-5\"", "W/\"n1-2\""]), Ok(two));
+        assert_eq!(of(IF_NONE_MATCH, &["*"]), Ok(Condition::Absent));
+        assert_eq!(of(IF_NONE_MATCH, &["\"n0-5\""]), Ok(Condition::ShowsNone(vec![dot(0, 5)])));
+        // No version of ours has this tag, so the condition cannot hold.
+        assert_eq!(of(IF_MATCH, &["\"33a64df5\""]), Ok(Condition::Shows(vec![])));
+        for wrong in ["n0-5", "\"n0-5", "", "\"a\",,\"b\""] {
+            assert_eq!(of(IF_MATCH, &[wrong]).expect_err(wrong).code, "bad-request", "{wrong}");
+        }
+        let mut both = headers(IF_MATCH, &["*"]);
+        both.extend(headers(IF_NONE_MATCH, &["*"]));
+        assert!(condition(&both).is_err());
+    }
+
+    #[test]
+    fn a_key_names_a_request() {
+        let of = |values: &[&str]| request_id(&headers(IDEMPOTENCY_KEY, values));
+        assert_eq!(of(&[]), Ok(None));
+        assert_eq!(of(&["a"]), of(&["a"]));
+        assert_ne!(of(&["a"]), of(&["b"]));
+        let long = "k".repeat(KEY_BYTES_MAX + 1);
+        for wrong in [&[""][..], &[&long], &["a", "b"], &["tab\there"]] {
+            assert!(of(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! The state of a node, for people and for those who watch over it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use steadfast_protocol::{Change, ContentId, Files, NodeId};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::files::names_content;
+use super::names::vector;
+use super::{Api, ApiError, Parts};
+use crate::core::{Event, Facts, RoleName};
+use crate::disk::NodeContents;
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Status {
+    cluster: String,
+    node: String,
+    id: u8,
+    role: RoleName,
+    halt: Option<String>,
+    epoch: String,
+    leader: Option<String>,
+    settings: steadfast_protocol::Settings,
+    log: LogStatus,
+    vv: String,
+    digest: String,
+    files: usize,
+    conflicts: usize,
+    contents: ContentsStatus,
+    peers: Vec<PeerStatus>,
+    queues: Queues,
+    uptime_s: u64,
+    version: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+struct LogStatus {
+    first: u64,
+    last: u64,
+    synced: u64,
+    bytes: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct ContentsStatus {
+    count: u64,
+    bytes: u64,
+    missing: usize,
+    bad: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct PeerStatus {
+    node: String,
+    id: u8,
+    address: String,
+    connected: bool,
+    cut: bool,
+    vv: Option<String>,
+    /// How many of this node's entries the peer has not acknowledged; only a leader knows.
+    lag: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct Queues {
+    requests: usize,
+    events: usize,
+    waiting_for_contents: usize,
+}
+
+/// A hash over all paths and their versions: nodes with the same one hold the same files.
+fn digest_of(files: &Files) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for (path, heads) in files.iter() {
+        hasher.update(&(path.as_str().len() as u64).to_le_bytes());
+        hasher.update(path.as_str().as_bytes());
+        hasher.update(&(heads.len() as u64).to_le_bytes());
+        for head in heads {
+            hasher.update(&[head.dot.origin.0]);
+            hasher.update(&head.dot.sequence.0.to_le_bytes());
+        }
+    }
+    hasher.finalize().to_hex().as_str()[..16].to_owned()
+}
+
+/// What `/status` says.
+pub(crate) async fn status(State(api): State<Api>) -> Result<Json<Status>, ApiError> {
+    let facts = api.facts.borrow().clone();
+    let files = facts.files.clone();
+    // A million files take a while.
+    let counted = tokio::task::spawn_blocking(move || {
+        let shown = |heads: &[steadfast_protocol::Entry]| {
+            heads.first().is_some_and(|it| it.change != Change::Delete)
+        };
+        let count = files.iter().filter(|(_, heads)| shown(heads)).count();
+        let conflicts = files.iter().filter(|(_, heads)| heads.len() > 1).count();
+        (digest_of(&files), count, conflicts)
+    });
+    let (digest, files, conflicts) =
+        counted.await.map_err(|error| ApiError::internal(error.to_string()))?;
+    Ok(Json(api.status_of(&facts, digest, files, conflicts)))
+}
+
+impl Parts {
+    pub(crate) fn name_of(&self, node: NodeId) -> String {
+        self.members.get(&node).map_or_else(|| node.to_string(), |it| it.name.clone())
+    }
+
+    fn status_of(&self, facts: &Facts, digest: String, files: usize, conflicts: usize) -> Status {
+        let peers = facts.peers.iter().map(|peer| PeerStatus {
+            node: self.name_of(peer.id),
+            id: peer.id.0,
+            address: self.members.get(&peer.id).map(|it| it.address.clone()).unwrap_or_default(),
+            connected: peer.is_connected,
+            cut: self.cuts.is_cut(peer.id),
+            vv: peer.acked.as_ref().map(vector),
+            lag: peer.acked.as_ref().map(|acked| facts.vv.beyond(acked)),
+        });
+        let totals = self.contents.totals();
+        Status {
+            cluster: self.cluster.clone(),
+            node: self.name_of(self.own),
+            id: self.own.0,
+            role: facts.role,
+            halt: facts.halt.map(|it| it.to_string()),
+            epoch: facts.epoch.to_string(),
+            leader: facts.leader.map(|it| self.name_of(it)),
+            settings: self.settings,
+            log: LogStatus {
+                first: facts.log_first.0,
+                last: facts.log_last.0,
+                synced: facts.log_synced.0,
+                bytes: facts.log_bytes,
+            },
+            vv: vector(&facts.vv),
+            digest,
+            files,
+            conflicts,
+            contents: ContentsStatus {
+                count: totals.count as u64,
+                bytes: totals.bytes,
+                missing: facts.contents_missing,
+                bad: totals.bad as u64,
+            },
+            peers: peers.collect(),
+            queues: Queues {
+                requests: self.requests.max_capacity() - self.requests.capacity(),
+                events: self.events.max_capacity() - self.events.capacity(),
+                waiting_for_contents: facts.messages_waiting,
+            },
+            uptime_s: self.started.elapsed().as_secs(),
+            version: env!("CARGO_PKG_VERSION"),
+        }
+    }
+}
+
+/// Whether the process answers.
+pub(crate) async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// Whether the node can serve clients.
+pub(crate) async fn readyz(State(api): State<Api>) -> Result<&'static str, ApiError> {
+    match api.facts.borrow().is_ready() {
+        true => Ok("ready\n"),
+        false => Err(ApiError::unavailable("not-ready", "this node knows no leader")),
+    }
+}
+
+/// Verifies all contents of this node.
+pub(crate) async fn verify(State(api): State<Api>) -> Response {
+    let (lines, waiting) = tokio::sync::mpsc::channel::<Bytes>(16);
+    let (contents, events) = (Arc::clone(&api.contents), api.events.clone());
+    let verifying = tokio::task::spawn_blocking(move || {
+        let (mut checked, mut bad, mut bytes) = (0_u64, 0_u64, 0_u64);
+        for content in contents.ids() {
+            let result = verified(&contents, content);
+            checked += 1;
+            let line = match result {
+                Ok(length) => {
+                    bytes += length;
+                    continue;
+                }
+                Err(error) => {
+                    bad += 1;
+                    let input = steadfast_protocol::Input::Bad { content };
+                    let _ = events.blocking_send(Event::Content(input));
+                    let why = crate::core::DisplayChain(&error).to_string();
+                    json!({ "content": names_content(&content), "ok": false, "why": why })
+                }
+            };
+            if lines.blocking_send(Bytes::from(format!("{line}\n"))).is_err() {
+                return;
+            }
+        }
+        let line = json!({ "checked": checked, "bad": bad, "bytes": bytes });
+        let _ = lines.blocking_send(Bytes::from(format!("{line}\n")));
+    });
+    let verifying = AbortOnDropHandle::new(verifying);
+    let lines = futures_util::stream::unfold((waiting, verifying), |(mut waiting, task)| async {
+        Some((waiting.recv().await?, (waiting, task)))
+    });
+    let body = Body::from_stream(lines.map(Ok::<_, std::convert::Infallible>));
+    ([(CONTENT_TYPE, "application/x-ndjson")], body).into_response()
+}
+
+/// Reads a content to its end, and returns its length.
+fn verified(
+    contents: &Arc<NodeContents>,
+    content: ContentId,
+) -> Result<u64, steadfast_store::ContentError> {
+    let mut reader = contents.reader(content)?;
+    let (length, mut at, mut piece) = (reader.length(), 0, vec![0; 256 << 10]);
+    while at < length {
+        let count = usize::try_from(length - at).unwrap_or(usize::MAX).min(piece.len());
+        reader.read_at(at, &mut piece[..count])?;
+        at += count as u64;
+    }
+    Ok(length)
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Cut {
+    peers: BTreeSet<String>,
+}
+
+/// Cuts the connections of this node to some of its peers, and heals the others.
+pub(crate) async fn cut(
+    State(api): State<Api>,
+    body: Bytes,
+) -> Result<Json<serde_json::Value>, ApiError> {
+    if !api.allows_cuts {
+        let why = "this node does not cut connections: its config does not set allow_cut";
+        return Err(ApiError::new(StatusCode::FORBIDDEN, "not-allowed", why));
+    }
+    let Cut { peers } = serde_json::from_slice(&body).map_err(|error| {
+        ApiError::bad_request(format!("the body is not as documented: {error}"))
+    })?;
+    let id_of = |name: &String| {
+        let found = api.members.iter().find(|(id, it)| it.name == *name && **id != api.own);
+        found.map(|(id, _)| *id).ok_or_else(|| {
+            ApiError::bad_request(format!("{name:?} is no peer of {}", api.name_of(api.own)))
+        })
+    };
+    let ids: BTreeSet<NodeId> = peers.iter().map(id_of).collect::<Result<_, _>>()?;
+    api.cuts.set(ids);
+    Ok(Json(json!({ "peers": peers })))
+}
