@@ -4,6 +4,7 @@ mod common;
 
 use common::contents::{Memory, Pair, download, noise};
 use steadfast_wire::Kind;
+use steadfast_wire::transfer::WINDOW;
 
 const MIB: usize = 1 << 20;
 
@@ -113,4 +114,23 @@ fn what_came_before_a_connection_was_lost_does_not_come_again() {
             assert!(second.of(Kind::Outline) < 30, "after {cut} frames");
         }
     }
+}
+
+/// A round trip takes all requests to the sender and all answers back.
+#[test]
+fn a_long_content_fills_the_window_in_every_round_trip() {
+    let bytes = noise(8, 96 * MIB);
+    let new = Memory::new(&bytes);
+    let mut pair = Pair::default();
+    pair.hold(&new);
+    pair.receiver.add(download(&new, None));
+    let mut line = pair.connect();
+    let mut rounds = 0;
+    while pair.ended.is_empty() {
+        pair.round_trip(&mut line);
+        rounds += 1;
+    }
+    assert!(pair.take().0 == bytes);
+    let windows = bytes.len() as u64 / WINDOW;
+    assert!(rounds <= windows + windows / 8 + 4, "{rounds} round trips for {windows} windows");
 }

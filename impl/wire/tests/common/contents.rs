@@ -156,6 +156,14 @@ impl Pair {
         }
     }
 
+    /// Delivers all that the receiver says, then all that the sender answers.
+    pub fn round_trip(&mut self, line: &mut Line) {
+        self.ask(line);
+        let mut out = Vec::new();
+        while !matches!(line.sender.next_frame(&mut out), Sent::Nothing) {}
+        self.deliver(line, &out);
+    }
+
     /// Lets the receiver ask and hear nothing, and returns the bytes that the sender sends.
     pub fn drain(&mut self, line: &mut Line) -> u64 {
         self.ask(line);
