@@ -247,7 +247,7 @@ fn an_outline_that_lies_is_refused() {
     };
     fails(&run(0, 1));
     let old = Memory::new(&noise(8, 3 * MIB));
-    for (first, count) in [(9, 1), (0, u64::MAX), (u64::MAX, u64::MAX), (0, 99)] {
+    for (first, count) in [(9, 1), (0, 0), (0, u64::MAX), (u64::MAX, u64::MAX), (0, 99)] {
         let found = asked(&new, Some(&old)).receive_raw(&run(first, count));
         let is_wrong =
             matches!(found, Ok(Some(Outcome::Failed { error: TransferError::Outline { .. }, .. })));
