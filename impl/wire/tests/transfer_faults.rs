@@ -133,6 +133,22 @@ fn no_more_than_the_window_is_under_way() {
     assert!(pair.ended.iter().all(|it| matches!(it, Outcome::Done { .. })));
 }
 
+/// The share of a content shrinks when others join, but what it has asked for is still under way.
+#[test]
+fn the_window_holds_when_contents_join() {
+    let contents: Vec<Memory> = (0..16).map(|seed| Memory::new(&noise(seed, 20 * MIB))).collect();
+    let mut pair = Pair::default();
+    contents.iter().for_each(|it| pair.hold(it));
+    pair.receiver.add(download(&contents[0], None));
+    let mut line = pair.connect();
+    pair.run(&mut line, |line, _| line.order.len() > 60);
+    contents[1..].iter().for_each(|it| pair.receiver.add(download(it, None)));
+    let held = pair.hold_back(&mut line, 0, 400);
+    let under_way = held + pair.drain(&mut line);
+    assert!(under_way > WINDOW / 2, "{under_way}");
+    assert!(under_way < WINDOW + WINDOW / 20, "{under_way}");
+}
+
 #[test]
 fn a_content_that_is_no_longer_wanted_stops_and_can_go_on() {
     let bytes = noise(5, 8 * MIB);
