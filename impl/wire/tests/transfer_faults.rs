@@ -251,6 +251,9 @@ fn an_outline_that_lies_is_refused() {
         outline(length, &changed(&|it| it[0].0 = 5 << 20), 2),
         outline(length, &right[..1], 2),
         outline(length, &[], 0),
+        // At once, before further frames make them more.
+        outline(length, &[(1000, [1; 32]), (600 << 10, [2; 32])], 0),
+        outline(1000, &[(2000, [1; 32])], 0),
     ];
     for bytes in wrong {
         let error = fails(&bytes);
