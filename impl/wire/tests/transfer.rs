@@ -134,3 +134,21 @@ fn a_long_content_fills_the_window_in_every_round_trip() {
     let windows = bytes.len() as u64 / WINDOW;
     assert!(rounds <= windows + windows / 8 + 4, "{rounds} round trips for {windows} windows");
 }
+
+/// The two have the same hash, and end for different reasons.
+#[test]
+fn a_section_that_ended_the_old_content_goes_on_in_the_new_one() {
+    let (short, long) = (Memory::new(&vec![0; 4 * MIB]), Memory::new(&vec![0; 9 * MIB]));
+    let ended = short.manifest.sections().last().expect("a section");
+    let goes_on = long.manifest.sections().first().expect("a section");
+    assert_eq!(ended.hash(), goes_on.hash());
+    for (old, new) in [(&short, &long), (&long, &short)] {
+        for sender_has_old in [true, false] {
+            let (total, mut pair) = bring(new, Some(old), sender_has_old);
+            // The manifest is compared with that of the bytes.
+            let (found, _) = pair.take();
+            assert!(found == *new.bytes.borrow());
+            assert!(total < 120_000, "{total}");
+        }
+    }
+}

@@ -274,6 +274,31 @@ fn an_outline_that_lies_is_refused() {
     }
 }
 
+/// The name of a content says nothing about the lengths of its sections, but their chunks do.
+#[test]
+fn an_outline_that_lies_about_lengths_is_found_out_by_the_chunks() {
+    let new = Memory::new(&noise(7, 3 * MIB));
+    let sections = new.manifest.sections();
+    let mut named: Vec<Named> = sections.iter().map(|it| (it.length(), it.hash().0)).collect();
+    named[0].0 += 1;
+    named[1].0 -= 1;
+    // Also where the old content has the section.
+    for old in [None, Some(&new)] {
+        let mut pair = asked(&new, old);
+        let lie = outline(new.manifest.length(), &named, 2);
+        assert!(matches!(pair.receive_raw(&lie), Ok(None)));
+        while pair.receiver.has_work() {
+            assert!(pair.receiver.work().is_none());
+        }
+        let mut out = Vec::new();
+        assert!(pair.receiver.next_frame(&mut out));
+        let list = sections[0].to_bytes();
+        let found = pair.receive_raw(&raw(49, &body(0, &[&[0; 8], &list])));
+        let Ok(Some(Outcome::Failed { error, .. })) = found else { panic!("{found:?}") };
+        assert!(matches!(error, TransferError::Outline { .. }), "{error}");
+    }
+}
+
 /// A receiver that has listed the chunks of the first section, or has wanted the first stretch of it.
 fn listed(new: &Memory, wants: bool) -> Pair {
     let mut pair = asked(new, None);
