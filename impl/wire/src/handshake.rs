@@ -320,8 +320,8 @@ impl Handshake {
     }
 }
 
-/// Appends a refusal. A driver sends one before it closes an open connection by its own decision, for example because the
-/// node has halted.
+/// Appends a refusal. A driver sends one before it closes an open connection by its own decision, for
+/// example because the node has halted.
 pub fn refuse(sentence: &str, out: &mut Vec<u8>) {
     let length = sentence.floor_char_boundary(SENTENCE_LENGTH_MAX);
     frame::encode_short(Kind::Refused, out, |out| {

@@ -5,6 +5,11 @@
 //! of these types changes the bytes, which the golden vectors of the tests notice; it needs another version
 //! of the handshake.
 //!
+//! The payloads of a packet are names here; their bytes come over the other connection, when the receiver asks
+//! for them. The driver gives the packet to the replica at once, and begins a
+//! [`Download`](crate::transfer::Download) for each [`Effect::Store`](steadfast_protocol::Effect::Store): the replica
+//! itself waits with what depends on the bytes.
+//!
 //! Reading takes memory in proportion to the bytes: the shortest entry has 15 bytes and takes some 300 in
 //! memory. Whether a packet makes sense is up to the replica, which ignores those that do not.
 

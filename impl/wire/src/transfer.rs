@@ -22,8 +22,9 @@
 //!    replaced by them. Each chunk is verified and then written, once.
 //!
 //! A region is at most [`REGION_MAX`] bytes, so deltas need no content in memory, and a content may be of any
-//! length. Memory: a manifest for each content under way (1/500 of its length), 64 KiB for a chunk, and at the
-//! sender a frame; requests are bounded by [`REQUESTS_MAX`], contents under way by [`TRANSFERS_MAX`].
+//! length. Memory: at the receiver, for each content that has begun, its manifest (1/500 of its length) and an index
+//! of the old one's (as much again); at either end, some regions and a frame. Requests are bounded by
+//! [`REQUESTS_MAX`], contents that have begun by [`TRANSFERS_MAX`].
 //!
 //! At most [`WINDOW`] bytes are under way to a receiver: a request is the credit for its answer. Contents take
 //! turns frame by frame. A [`Download`] survives its connection, and goes on over another one, also with

@@ -170,3 +170,22 @@ fn the_bound_fits_the_limits_of_the_protocol() {
     let bytes = usize::try_from(limits.bytes.get()).expect("a count");
     assert!(fixed + bytes <= PACKET_LENGTH_MAX / 4, "{fixed} + {bytes}");
 }
+
+/// A length within a packet is believed only as far as there are bytes. A reader that believed it would panic
+/// or abort, for want of memory.
+#[test]
+fn a_packet_that_names_huge_lengths_is_cut_short() {
+    let huge = [0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x01];
+    for (name, sample) in samples() {
+        let stream = stream(&[sample]);
+        let body = &stream[HEADER_LENGTH..];
+        let mut cut_short = 0;
+        for at in 0..body.len() {
+            // With no byte behind it, and with many.
+            let found = decode(Kind::Packet, &[&body[..at], &huge].concat());
+            cut_short += usize::from(found == Err(FrameError::CutShort { kind: Kind::Packet }));
+            let _ = decode(Kind::Packet, &[&body[..at], &huge, &vec![0; 1 << 20]].concat());
+        }
+        assert!(cut_short > 0, "{name}");
+    }
+}

@@ -4,6 +4,7 @@ mod common;
 
 use common::contents::{Memory, Pair, download, noise};
 use steadfast_wire::Kind;
+use steadfast_wire::transfer::WINDOW;
 
 const MIB: usize = 1 << 20;
 
@@ -111,6 +112,43 @@ fn what_came_before_a_connection_was_lost_does_not_come_again() {
         // The outline does not come again, either, once it is whole.
         if cut > 1 {
             assert!(second.of(Kind::Outline) < 30, "after {cut} frames");
+        }
+    }
+}
+
+/// A round trip takes all requests to the sender and all answers back.
+#[test]
+fn a_long_content_fills_the_window_in_every_round_trip() {
+    let bytes = noise(8, 96 * MIB);
+    let new = Memory::new(&bytes);
+    let mut pair = Pair::default();
+    pair.hold(&new);
+    pair.receiver.add(download(&new, None));
+    let mut line = pair.connect();
+    let mut rounds = 0;
+    while pair.ended.is_empty() {
+        pair.round_trip(&mut line);
+        rounds += 1;
+    }
+    assert!(pair.take().0 == bytes);
+    let windows = bytes.len() as u64 / WINDOW;
+    assert!(rounds <= windows + windows / 8 + 4, "{rounds} round trips for {windows} windows");
+}
+
+/// The two have the same hash, and end for different reasons.
+#[test]
+fn a_section_that_ended_the_old_content_goes_on_in_the_new_one() {
+    let (short, long) = (Memory::new(&vec![0; 4 * MIB]), Memory::new(&vec![0; 9 * MIB]));
+    let ended = short.manifest.sections().last().expect("a section");
+    let goes_on = long.manifest.sections().first().expect("a section");
+    assert_eq!(ended.hash(), goes_on.hash());
+    for (old, new) in [(&short, &long), (&long, &short)] {
+        for sender_has_old in [true, false] {
+            let (total, mut pair) = bring(new, Some(old), sender_has_old);
+            // The manifest is compared with that of the bytes.
+            let (found, _) = pair.take();
+            assert!(found == *new.bytes.borrow());
+            assert!(total < 120_000, "{total}");
         }
     }
 }

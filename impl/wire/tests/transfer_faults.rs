@@ -133,6 +133,22 @@ fn no_more_than_the_window_is_under_way() {
     assert!(pair.ended.iter().all(|it| matches!(it, Outcome::Done { .. })));
 }
 
+/// The share of a content shrinks when others join, but what it has asked for is still under way.
+#[test]
+fn the_window_holds_when_contents_join() {
+    let contents: Vec<Memory> = (0..16).map(|seed| Memory::new(&noise(seed, 20 * MIB))).collect();
+    let mut pair = Pair::default();
+    contents.iter().for_each(|it| pair.hold(it));
+    pair.receiver.add(download(&contents[0], None));
+    let mut line = pair.connect();
+    pair.run(&mut line, |line, _| line.order.len() > 60);
+    contents[1..].iter().for_each(|it| pair.receiver.add(download(it, None)));
+    let held = pair.hold_back(&mut line, 0, 400);
+    let under_way = held + pair.drain(&mut line);
+    assert!(under_way > WINDOW / 2, "{under_way}");
+    assert!(under_way < WINDOW + WINDOW / 20, "{under_way}");
+}
+
 #[test]
 fn a_content_that_is_no_longer_wanted_stops_and_can_go_on() {
     let bytes = noise(5, 8 * MIB);
@@ -235,6 +251,9 @@ fn an_outline_that_lies_is_refused() {
         outline(length, &changed(&|it| it[0].0 = 5 << 20), 2),
         outline(length, &right[..1], 2),
         outline(length, &[], 0),
+        // At once, before further frames make them more.
+        outline(length, &[(1000, [1; 32]), (600 << 10, [2; 32])], 0),
+        outline(1000, &[(2000, [1; 32])], 0),
     ];
     for bytes in wrong {
         let error = fails(&bytes);
@@ -247,11 +266,36 @@ fn an_outline_that_lies_is_refused() {
     };
     fails(&run(0, 1));
     let old = Memory::new(&noise(8, 3 * MIB));
-    for (first, count) in [(9, 1), (0, u64::MAX), (u64::MAX, u64::MAX), (0, 99)] {
+    for (first, count) in [(9, 1), (0, 0), (0, u64::MAX), (u64::MAX, u64::MAX), (0, 99)] {
         let found = asked(&new, Some(&old)).receive_raw(&run(first, count));
         let is_wrong =
             matches!(found, Ok(Some(Outcome::Failed { error: TransferError::Outline { .. }, .. })));
         assert!(is_wrong, "{first}, {count}: {found:?}");
+    }
+}
+
+/// The name of a content says nothing about the lengths of its sections, but their chunks do.
+#[test]
+fn an_outline_that_lies_about_lengths_is_found_out_by_the_chunks() {
+    let new = Memory::new(&noise(7, 3 * MIB));
+    let sections = new.manifest.sections();
+    let mut named: Vec<Named> = sections.iter().map(|it| (it.length(), it.hash().0)).collect();
+    named[0].0 += 1;
+    named[1].0 -= 1;
+    // Also where the old content has the section.
+    for old in [None, Some(&new)] {
+        let mut pair = asked(&new, old);
+        let lie = outline(new.manifest.length(), &named, 2);
+        assert!(matches!(pair.receive_raw(&lie), Ok(None)));
+        while pair.receiver.has_work() {
+            assert!(pair.receiver.work().is_none());
+        }
+        let mut out = Vec::new();
+        assert!(pair.receiver.next_frame(&mut out));
+        let list = sections[0].to_bytes();
+        let found = pair.receive_raw(&raw(49, &body(0, &[&[0; 8], &list])));
+        let Ok(Some(Outcome::Failed { error, .. })) = found else { panic!("{found:?}") };
+        assert!(matches!(error, TransferError::Outline { .. }), "{error}");
     }
 }
 

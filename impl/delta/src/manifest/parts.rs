@@ -1,7 +1,7 @@
 //! Parts of a manifest that come one by one, each verified by its own hash.
 //!
 //! The root names the hashes of the sections, the hash of a section its chunks, and the hash of a chunk its
-//! bytes. So whoever knows the name of a content can verify every part of it as soon as the part has come.
+//! bytes. So a receiver that knows the name of a content verifies every part of it as soon as the part has come.
 
 use std::sync::Arc;
 

@@ -127,3 +127,45 @@ fn read_header(channel: Channel, header: [u8; HEADER_LENGTH]) -> Result<(Kind, u
     }
     Ok((kind, length))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::PACKET_LENGTH_MAX;
+
+    fn header(length: usize) -> Vec<u8> {
+        let length = u32::try_from(length).expect("a bound");
+        [&length.to_le_bytes()[..], &[Kind::Packet.to_byte()]].concat()
+    }
+
+    #[test]
+    fn memory_is_taken_for_bytes_that_have_come() {
+        let mut decoder = Decoder::new(Channel::Log);
+        let header = header(PACKET_LENGTH_MAX);
+        let mut input = &header[..];
+        assert_eq!(decoder.next(&mut input), Ok(None));
+        assert!(decoder.held.capacity() < 100, "{}", decoder.held.capacity());
+        let bytes = vec![0; PACKET_LENGTH_MAX];
+        let mut fed = 0;
+        for mut piece in bytes[1..].chunks(8 << 10) {
+            fed += piece.len();
+            assert_eq!(decoder.next(&mut piece), Ok(None));
+            assert!(decoder.held.capacity() <= 2 * (fed + 100));
+        }
+        let mut last = &bytes[..1];
+        assert!(decoder.next(&mut last).is_ok_and(|it| it.is_some()));
+        // It is given back, and a short frame does not need it.
+        assert_eq!(decoder.next(&mut &b"\x08"[..]), Ok(None));
+        assert!(decoder.held.capacity() <= HELD_KEPT);
+    }
+
+    #[test]
+    fn a_frame_that_came_at_once_is_not_copied() {
+        let mut decoder = Decoder::new(Channel::Log);
+        let stream = [header(3), b"abc".to_vec()].concat();
+        let mut input = &stream[..];
+        let frame = decoder.next(&mut input).expect("frames").expect("a whole one");
+        assert!(std::ptr::eq(frame.body, &stream[5..]));
+        assert_eq!(decoder.held.capacity(), 0);
+    }
+}

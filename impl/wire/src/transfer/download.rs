@@ -12,7 +12,7 @@ use steadfast_protocol::ContentId;
 use super::messages::{Message, Run, Way};
 use super::outline::OutlineReader;
 use super::region::Gap;
-use super::{REQUESTS_MAX, Sink, Source, TransferError, TransferId, lengths};
+use super::{REQUESTS_MAX, Sink, Source, TransferError, TransferId, WINDOW, lengths};
 use crate::frame::{FrameError, Kind};
 use plan::{Copy, Plan, Stretch};
 
@@ -92,6 +92,9 @@ impl From<TransferError> for Failure {
 const FUTILE_MAX: usize = 4;
 /// The lists of chunks that may be under way. Each may lead to several stretches.
 const LISTS_MAX: usize = 16;
+/// While fewer bytes than these are wanted, lists go before stretches, so that the window does not run empty
+/// until the next lists come.
+const LOOKAHEAD: u64 = WINDOW;
 
 impl<S, K> fmt::Debug for Download<S, K> {
     /// How far it has come.
@@ -189,20 +192,15 @@ impl<S: Source, K: Sink> Download<S, K> {
         if !self.is_answered || self.pending.len() >= REQUESTS_MAX {
             return false;
         }
-        let tries = self.pending.iter().filter(|it| it.is_for_patch()).count();
-        let may_try = self.patches_pay || self.futile >= FUTILE_MAX || tries < FUTILE_MAX;
-        match plan.next_stretch() {
-            Some(stretch) if stretch.length > room => {
-                plan.want_first(stretch);
-                return false;
-            }
-            Some(stretch) if may_try || stretch.region.is_none() => {
-                self.want(id, stretch, out);
-                return true;
-            }
-            Some(stretch) => plan.want_first(stretch),
-            None => {}
+        if plan.wanted() < LOOKAHEAD && self.list(id, room, out) {
+            return true;
         }
+        self.next_want(id, room, out)
+    }
+
+    /// Asks for the chunks of the next part.
+    fn list(&mut self, id: TransferId, room: u64, out: &mut Vec<u8>) -> bool {
+        let Stage::Parts(plan) = &mut self.stage else { return false };
         let lists = self.pending.iter().filter(|it| matches!(it, Pending::List { .. })).count();
         if lists >= LISTS_MAX || room < lengths::CHUNKS as u64 {
             return false;
@@ -211,6 +209,20 @@ impl<S: Source, K: Sink> Download<S, K> {
         Message::List { section: part as u64 }.encode(id, out);
         self.under_way += lengths::CHUNKS as u64;
         self.pending.push_back(Pending::List { part });
+        true
+    }
+
+    /// Asks for the next stretch.
+    fn next_want(&mut self, id: TransferId, room: u64, out: &mut Vec<u8>) -> bool {
+        let Stage::Parts(plan) = &mut self.stage else { return false };
+        let tries = self.pending.iter().filter(|it| it.is_for_patch()).count();
+        let may_try = self.patches_pay || self.futile >= FUTILE_MAX || tries < FUTILE_MAX;
+        let Some(stretch) = plan.next_stretch() else { return false };
+        if stretch.length > room || !(may_try || stretch.region.is_none()) {
+            plan.want_first(stretch);
+            return false;
+        }
+        self.want(id, stretch, out);
         true
     }
 

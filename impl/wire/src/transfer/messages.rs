@@ -240,6 +240,8 @@ fn take_lack(fields: &mut Fields<'_>) -> Result<Lack, FrameError> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::{Channel, Decoder};
 
@@ -294,6 +296,81 @@ mod tests {
         assert_eq!(found.join("\n"), GOLDEN.trim_end());
         for kind in Kind::ALL.iter().filter(|it| it.channels() == [Channel::Contents]) {
             assert!(samples.iter().any(|(_, it)| it.kind() == *kind), "no vector of {kind}");
+        }
+    }
+
+    fn any_run() -> impl Strategy<Value = Run> {
+        prop_oneof![
+            any::<(u32, [u8; 32])>()
+                .prop_map(|(length, hash)| Run::Own { length, hash: Hash(hash) }),
+            any::<(u64, u64)>().prop_map(|(first, count)| Run::Old { first, count }),
+        ]
+    }
+
+    /// A number, and bytes to refer to.
+    type Fields = ((u64, u64, u32), (u16, u16), Vec<u8>, [u8; 32]);
+
+    /// The message of a kind with these fields.
+    fn message<'a>(kind: u8, fields: &'a Fields, runs: &[Run]) -> Message<'a> {
+        let ((offset, section, length), (first, count), bytes, name) = fields;
+        let (offset, section, length) = (*offset, *section, *length);
+        let (first, count, content) = (*first, *count, ContentId(*name));
+        let want = |way| Message::Want { offset, section, first, count, way };
+        let is_even = offset % 2 == 0;
+        match kind % 11 {
+            0 => Message::Ask { content, old: None, needs_outline: is_even },
+            1 => Message::Ask { content, old: Some(content), needs_outline: is_even },
+            2 => Message::List { section },
+            3 => want(Way::Whole),
+            4 => want(Way::Delta { offset: section, length }),
+            5 => want(Way::Exchange { manifest: bytes }),
+            6 => Message::Outline {
+                has_old: is_even,
+                is_last: section % 2 == 0,
+                length: section,
+                runs: runs.to_vec(),
+            },
+            7 => Message::Chunks { section, list: bytes },
+            8 => Message::Piece { offset, bytes },
+            9 => Message::Patch { offset, bytes },
+            _ => Message::Lacks(if is_even { Lack::Gone } else { Lack::Missing }),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_frames_come_back_however_the_stream_is_split(
+            fields: Vec<(u8, u32, Fields)>,
+            runs in proptest::collection::vec(any_run(), 0..20),
+            step in 1..200_usize,
+            flip: Option<(prop::sample::Index, u8)>,
+        ) {
+            let all = fields.iter();
+            let messages = all.map(|(kind, id, it)| (TransferId(*id), message(*kind, it, &runs)));
+            let messages: Vec<_> = messages.collect();
+            let mut stream = Vec::new();
+            messages.iter().for_each(|(id, it)| it.encode(*id, &mut stream));
+            if let Some((at, bit)) = flip.filter(|_| !stream.is_empty()) {
+                let at = at.index(stream.len());
+                stream[at] ^= 1 << (bit % 8);
+            }
+            let (mut decoder, mut found) = (Decoder::new(Channel::Contents), 0);
+            for mut piece in stream.chunks(step) {
+                while let Ok(Some(frame)) = decoder.next(&mut piece) {
+                    match Message::decode(frame) {
+                        Ok(read) if flip.is_none() => prop_assert_eq!(&read, &messages[found]),
+                        // Another frame: it has these bytes.
+                        Ok((id, read)) => {
+                            let mut again = Vec::new();
+                            read.encode(id, &mut again);
+                            prop_assert_eq!(&again[5..], frame.body);
+                        }
+                        Err(error) => prop_assert!(flip.is_some(), "{}", error),
+                    }
+                    found += 1;
+                }
+            }
+            prop_assert!(flip.is_some() || found == messages.len());
         }
     }
 

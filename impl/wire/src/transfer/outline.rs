@@ -135,7 +135,8 @@ impl OutlineReader {
         let old = old.ok_or("they refer to an old content that was not named")?;
         let first = usize::try_from(first).unwrap_or(usize::MAX);
         let end = first.saturating_add(usize::try_from(count).unwrap_or(usize::MAX));
-        let held = old.sections().get(first..end).ok_or("they name sections that are not held")?;
+        let held = old.sections().get(first..end).filter(|it| !it.is_empty());
+        let held = held.ok_or("they name sections that are not held")?;
         held.iter().try_for_each(|section| {
             let length = u32::try_from(section.length()).unwrap_or(u32::MAX);
             self.push(length, *section.hash())

@@ -172,8 +172,8 @@ impl<S: Source> Sender<S> {
         self.transfers.remove(&id).is_some()
     }
 
-    /// Appends at most one frame, for the content whose turn it is. The driver calls this whenever the connection takes more
-    /// bytes; it reads from the content.
+    /// Appends at most one frame, for the content whose turn it is. The driver calls this whenever the
+    /// connection takes more bytes. It reads from the content.
     pub fn next_frame(&mut self, out: &mut Vec<u8>) -> Sent {
         if let Some((transfer, lack)) = self.lacks.pop_front() {
             Message::Lacks(lack).encode(transfer, out);

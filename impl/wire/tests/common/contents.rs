@@ -156,6 +156,31 @@ impl Pair {
         }
     }
 
+    /// Delivers all that the receiver says, then all that the sender answers.
+    pub fn round_trip(&mut self, line: &mut Line) {
+        self.ask(line);
+        let mut out = Vec::new();
+        while !matches!(line.sender.next_frame(&mut out), Sent::Nothing) {}
+        self.deliver(line, &out);
+    }
+
+    /// Lets both ends talk for some frames, but delivers none of a transfer; returns the bytes of these.
+    pub fn hold_back(&mut self, line: &mut Line, transfer: u32, frames: usize) -> u64 {
+        let mut held = 0;
+        for _ in 0..frames {
+            self.ask(line);
+            let mut out = Vec::new();
+            if matches!(line.sender.next_frame(&mut out), Sent::Nothing) {
+                continue;
+            }
+            match out[5..9] == transfer.to_le_bytes() {
+                true => held += out.len() as u64,
+                false => self.deliver(line, &out),
+            }
+        }
+        held
+    }
+
     /// Lets the receiver ask and hear nothing, and returns the bytes that the sender sends.
     pub fn drain(&mut self, line: &mut Line) -> u64 {
         self.ask(line);

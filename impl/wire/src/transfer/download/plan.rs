@@ -31,6 +31,8 @@ pub(super) struct Plan {
     held_left: usize,
     copies: VecDeque<Copy>,
     wants: VecDeque<Stretch>,
+    /// The bytes of all stretches that are wanted.
+    wanted: u64,
 }
 
 struct Part {
@@ -102,6 +104,7 @@ impl Plan {
             held_left,
             copies: VecDeque::new(),
             wants: VecDeque::new(),
+            wanted: 0,
         }
     }
 
@@ -144,19 +147,32 @@ impl Plan {
         self.lists.push_front(part);
     }
 
+    /// The bytes that are wanted and have not been asked for.
+    pub(super) fn wanted(&self) -> u64 {
+        self.wanted
+    }
+
     pub(super) fn next_stretch(&mut self) -> Option<Stretch> {
-        self.wants.pop_front()
+        let stretch = self.wants.pop_front()?;
+        self.wanted -= stretch.length;
+        Some(stretch)
     }
 
     pub(super) fn want_first(&mut self, stretch: Stretch) {
+        self.wanted += stretch.length;
         self.wants.push_front(stretch);
+    }
+
+    fn want(&mut self, stretch: Stretch) {
+        self.wanted += stretch.length;
+        self.wants.push_back(stretch);
     }
 
     /// Wants a chunk that could not be copied.
     pub(super) fn want_chunk(&mut self, part: usize, index: usize, offset: u64) {
         let length = u64::from(self.chunk(part, index).length());
         let chunks = index..index + 1;
-        self.wants.push_back(Stretch { part, chunks, offset, length, region: None });
+        self.want(Stretch { part, chunks, offset, length, region: None });
     }
 
     /// Takes note that chunks of a part are written.
@@ -244,7 +260,7 @@ impl Plan {
         let (copies, wants) = split(index, named.offset, &chunks, neighbours, old_length);
         let has_any = !copies.is_empty();
         self.copies.extend(copies);
-        self.wants.extend(wants);
+        wants.into_iter().for_each(|stretch| self.want(stretch));
         self.parts[index].state = State::Known { left: chunks.len(), section: Arc::new(section) };
         Ok(has_any)
     }
