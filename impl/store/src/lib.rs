@@ -15,6 +15,7 @@
 
 pub mod codec;
 mod contents;
+pub mod fuzzing;
 mod log;
 mod policy;
 mod store;
