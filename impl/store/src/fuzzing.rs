@@ -2,7 +2,7 @@
 
 use crate::codec::{decode_checkpoint, decode_record, encode_checkpoint, encode_record};
 
-/// Decodes any bytes. What decodes, decodes to the same after it was encoded again.
+/// Decodes any bytes. A value that decodes must decode to the same after it was encoded again.
 ///
 /// # Panics
 /// When it does not.

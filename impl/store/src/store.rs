@@ -1,4 +1,4 @@
-//! What a node keeps: records, checkpoints and contents.
+//! The storage of a node: records, checkpoints and contents.
 
 mod error;
 mod opening;
@@ -6,7 +6,7 @@ mod opening;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use steadfast_node::{ContentCopy, NodeStorage, put_checkpoint};
+use steadfast_node::{ContentCopy, NodeStorage};
 use steadfast_protocol::{
     Checkpoint, ContentId, Identity, Input, LogIndex, NodeId, Payload, Record, Sealed, first_index,
 };
@@ -35,6 +35,8 @@ pub struct Store<L: RecordLog> {
     records: Vec<Record>,
     /// The length of the last checkpoint's bytes.
     state_bytes: u64,
+    /// Records for which the checkpoint stands. To free a million of them at once would hold up the node.
+    garbage: Vec<Record>,
     /// The last record that is synced, as far as the replica knows.
     synced: LogIndex,
     /// Records that the log has not accepted because the disk is full, oldest first.
@@ -46,6 +48,9 @@ pub struct Store<L: RecordLog> {
     failure: Option<StoreFailure>,
     policy: TrimPolicy,
 }
+
+/// How many records of [`Store::garbage`] are freed with each record that is appended.
+const FREED_PER_APPEND: usize = 16;
 
 /// The checkpoint that the replica has asked for.
 #[derive(Debug)]
@@ -138,6 +143,13 @@ impl<L: RecordLog> Store<L> {
         self.refused.is_empty()
     }
 
+    fn free_some(&mut self) {
+        self.garbage.truncate(self.garbage.len().saturating_sub(FREED_PER_APPEND));
+        if self.garbage.is_empty() {
+            self.garbage = Vec::new();
+        }
+    }
+
     fn hand_over(&mut self, bytes: Vec<u8>) {
         if self.failure.is_some() {
             return;
@@ -199,7 +211,12 @@ impl<L: RecordLog> Store<L> {
             panic!("checkpoints-in-order: no checkpoint was being written");
         };
         assert_eq!(checkpoint.length, written.length, "checkpoints-in-order");
-        put_checkpoint(&mut self.records, checkpoint);
+        let gone = checkpoint.length.0 + 1 - first_index(&self.records).0;
+        let gone = usize::try_from(gone).unwrap_or(usize::MAX).min(self.records.len());
+        let kept = self.records.split_off(gone);
+        self.garbage.append(&mut self.records);
+        self.records.push(Record::Checkpoint(checkpoint));
+        self.records.extend(kept);
         self.state_bytes = written.bytes;
         self.retry_appends();
         Input::Checkpointed
@@ -241,6 +258,7 @@ impl<L: RecordLog> NodeStorage for Store<L> {
     fn append(&mut self, records: Vec<Record>) {
         for record in &records {
             self.hand_over(codec::encode_record(record));
+            self.free_some();
         }
         self.records.extend(records);
     }

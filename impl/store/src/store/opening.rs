@@ -93,6 +93,7 @@ impl<L: RecordLog> Store<L> {
             recovered,
             synced: last_index(&records),
             records,
+            garbage: Vec::new(),
             state_bytes,
             refused: VecDeque::new(),
             checkpoint: Pending::None,
@@ -104,7 +105,7 @@ impl<L: RecordLog> Store<L> {
     }
 }
 
-/// What was read of a log so far.
+/// The part of a log that was read so far.
 #[derive(Default)]
 struct Read {
     records: Vec<Record>,
