@@ -34,7 +34,7 @@ impl Letter {
 
     pub(crate) fn bytes(self) -> &'static [u8] {
         static BYTES: OnceLock<[Vec<u8>; 2]> = OnceLock::new();
-        let make = |seed: usize| (0..LENGTH).map(|at| (at * seed % 251) as u8).collect();
+        let make = |seed: usize| (0..LENGTH).map(|at| (at * seed).to_le_bytes()[0]).collect();
         &BYTES.get_or_init(|| [make(7), make(11)])[self.index()]
     }
 

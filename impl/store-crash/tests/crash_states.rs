@@ -8,7 +8,8 @@ fn every_state_is_recovered() {
     let workloads = [short_workloads(2), long_workloads()].concat();
     let (counts, violations) = enumerate(&workloads, &DefaultContentDecisions, false);
     assert!(violations.is_empty(), "{violations:#?}");
-    assert_eq!(counts, Counts::default());
+    let pinned = Counts { workloads: 122, moments: 456, crash_states: 16_313, faults: 1170 };
+    assert_eq!(counts, pinned);
 }
 
 #[test]
@@ -18,11 +19,6 @@ fn every_twin_is_caught() {
     assert!(twins.len() >= 8);
     for twin in twins {
         let (_, violations) = enumerate(&workloads, twin.decisions, true);
-        let violation =
-            violations.first().unwrap_or_else(|| panic!("{}: {}", twin.name, twin.about));
-        println!(
-            "{}: {:?} {} {}",
-            twin.name, violation.workload, violation.cause, violation.broken
-        );
+        assert!(!violations.is_empty(), "{}: {}", twin.name, twin.about);
     }
 }

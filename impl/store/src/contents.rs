@@ -59,7 +59,7 @@ pub struct Contents<D: Disk> {
     _lock: D::Lock,
 }
 
-/// What is on the disk. About 60 bytes of memory for each content.
+/// The contents on the disk, with about 60 bytes of memory for each.
 #[derive(Debug, Default)]
 struct Index {
     /// The durable contents, good or bad, with their lengths in bytes.

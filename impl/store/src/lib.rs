@@ -15,6 +15,7 @@
 
 pub mod codec;
 mod contents;
+pub mod fuzzing;
 mod log;
 mod policy;
 mod store;
@@ -24,5 +25,5 @@ pub use contents::{
     DefaultContentDecisions, Scrubbed, Totals, Verdict,
 };
 pub use log::{RecordLog, SerialLog, ThreadedLog};
-pub use policy::TrimPolicy;
+pub use policy::{TrimPolicy, log_settings};
 pub use store::{CheckpointJob, Checkpointed, CreateError, OpenError, Store, StoreFailure, create};

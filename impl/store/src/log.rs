@@ -29,6 +29,9 @@ pub trait RecordLog: Clone + Send + Sized + 'static {
     /// The index of the last durable record.
     fn durable(&self) -> LogIndex;
 
+    /// How many bytes the log needs for the records behind the last checkpoint.
+    fn used_bytes(&self) -> u64;
+
     /// Writes a checkpoint that stands for the records up to `through`.
     ///
     /// # Errors
@@ -53,6 +56,10 @@ impl<D: Disk> RecordLog for ThreadedLog<D> {
 
     fn durable(&self) -> LogIndex {
         Log::durable(self)
+    }
+
+    fn used_bytes(&self) -> u64 {
+        Log::used_bytes(self)
     }
 
     fn checkpoint(&self, through: LogIndex, state: &[u8]) -> Result<(), CheckpointError> {
@@ -103,6 +110,10 @@ impl<D: Disk> RecordLog for SerialLog<D> {
 
     fn durable(&self) -> LogIndex {
         self.log().durable()
+    }
+
+    fn used_bytes(&self) -> u64 {
+        self.log().used_bytes()
     }
 
     fn checkpoint(&self, through: LogIndex, state: &[u8]) -> Result<(), CheckpointError> {

@@ -1,27 +1,40 @@
-//! When a log is long enough to be shortened.
+//! When a log is long enough to be shortened, and how it is laid out on the disk.
 
-/// Decides when a node trims its log. Deterministic: it looks at lengths only.
+use steadfast_wal::Settings;
+
+/// Decides when a node trims its log. It looks at numbers of bytes only, so that equal logs are trimmed at
+/// equal moments.
 ///
-/// Between two checkpoints the log holds at most the bytes of the state plus `slack_bytes`. A checkpoint is
-/// written while the log goes on, so that for a moment the disk holds two of them, and the records that
-/// arrive meanwhile.
+/// Between two checkpoints the log has at most half the bytes of the state more than `slack_bytes`. So each
+/// byte of the log causes at most two bytes of checkpoints, and the directory, with [`log_settings`] and the
+/// default slack, stays below twice the state plus 64 MiB: the checkpoint is one state, the log half of one,
+/// and the other half is for the records that arrive while the next checkpoint is written. For that time the
+/// disk holds two checkpoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TrimPolicy {
-    /// The bytes that the records behind the last checkpoint may have beyond those of the checkpoint.
+    /// The bytes that a log may have although the state is empty. At least those of two segments, because
+    /// a checkpoint leaves up to one segment of records for which it stands.
     pub slack_bytes: u64,
 }
 
 impl Default for TrimPolicy {
-    /// 16 MiB beyond the state.
+    /// 24 MiB, three segments of [`log_settings`].
     fn default() -> TrimPolicy {
-        TrimPolicy { slack_bytes: 16 << 20 }
+        TrimPolicy { slack_bytes: 24 << 20 }
     }
 }
 
 impl TrimPolicy {
-    /// Whether a log with this many bytes of records behind a checkpoint of `state_bytes` is to be shortened.
+    /// Whether a log of this many bytes behind a checkpoint of `state_bytes` is to be shortened.
     #[must_use]
-    pub fn is_due(&self, state_bytes: u64, tail_bytes: u64) -> bool {
-        tail_bytes > state_bytes.saturating_add(self.slack_bytes)
+    pub fn is_due(&self, state_bytes: u64, log_bytes: u64) -> bool {
+        log_bytes > (state_bytes / 2).saturating_add(self.slack_bytes)
     }
+}
+
+/// The layout of a node's log: segments of 8 MiB, of which up to three are ready or wait to be used again, so
+/// that an idle node takes little of the disk.
+#[must_use]
+pub fn log_settings() -> Settings {
+    Settings { segment_bytes: 8 << 20, ..Settings::default() }
 }

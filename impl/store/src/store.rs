@@ -1,4 +1,4 @@
-//! What a node keeps: records, checkpoints and contents.
+//! The storage of a node: records, checkpoints and contents.
 
 mod error;
 mod opening;
@@ -6,10 +6,9 @@ mod opening;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use steadfast_node::{ContentCopy, NodeStorage, put_checkpoint};
+use steadfast_node::{ContentCopy, NodeStorage};
 use steadfast_protocol::{
     Checkpoint, ContentId, Identity, Input, LogIndex, NodeId, Payload, Record, Sealed, first_index,
-    last_index,
 };
 use steadfast_wal::{AppendError, CheckpointError, Recovered};
 
@@ -34,12 +33,10 @@ pub struct Store<L: RecordLog> {
     recovered: Recovered,
     /// The first is the checkpoint, if there is one.
     records: Vec<Record>,
-    /// The length of each record's bytes in the log, in the order of the records.
-    lengths: VecDeque<u32>,
-    /// The sum of the lengths, the checkpoint's left out.
-    tail_bytes: u64,
     /// The length of the last checkpoint's bytes.
     state_bytes: u64,
+    /// Records for which the checkpoint stands. To free a million of them at once would hold up the node.
+    garbage: Vec<Record>,
     /// The last record that is synced, as far as the replica knows.
     synced: LogIndex,
     /// Records that the log has not accepted because the disk is full, oldest first.
@@ -51,6 +48,9 @@ pub struct Store<L: RecordLog> {
     failure: Option<StoreFailure>,
     policy: TrimPolicy,
 }
+
+/// How many records of [`Store::garbage`] are freed with each record that is appended.
+const FREED_PER_APPEND: usize = 16;
 
 /// The checkpoint that the replica has asked for.
 #[derive(Debug)]
@@ -143,6 +143,13 @@ impl<L: RecordLog> Store<L> {
         self.refused.is_empty()
     }
 
+    fn free_some(&mut self) {
+        self.garbage.truncate(self.garbage.len().saturating_sub(FREED_PER_APPEND));
+        if self.garbage.is_empty() {
+            self.garbage = Vec::new();
+        }
+    }
+
     fn hand_over(&mut self, bytes: Vec<u8>) {
         if self.failure.is_some() {
             return;
@@ -174,13 +181,13 @@ impl<L: RecordLog> Store<L> {
     pub fn is_trim_due(&self) -> bool {
         matches!(self.checkpoint, Pending::None)
             && self.synced > first_index(&self.records)
-            && self.policy.is_due(self.state_bytes, self.tail_bytes)
+            && self.policy.is_due(self.state_bytes, self.log.used_bytes())
     }
 
-    /// Bytes of the last checkpoint and of the records behind it.
+    /// The bytes of the last checkpoint, and those that the log needs for the records behind it.
     #[must_use]
     pub fn log_bytes(&self) -> (u64, u64) {
-        (self.state_bytes, self.tail_bytes)
+        (self.state_bytes, self.log.used_bytes())
     }
 
     /// The job that writes the checkpoint that the node has asked for; `None` if there is none or its job
@@ -204,10 +211,12 @@ impl<L: RecordLog> Store<L> {
             panic!("checkpoints-in-order: no checkpoint was being written");
         };
         assert_eq!(checkpoint.length, written.length, "checkpoints-in-order");
-        let gone = put_checkpoint(&mut self.records, checkpoint);
-        self.lengths.drain(..=gone);
-        self.lengths.push_front(0);
-        self.tail_bytes = self.lengths.iter().map(|it| u64::from(*it)).sum();
+        let gone = checkpoint.length.0 + 1 - first_index(&self.records).0;
+        let gone = usize::try_from(gone).unwrap_or(usize::MAX).min(self.records.len());
+        let kept = self.records.split_off(gone);
+        self.garbage.append(&mut self.records);
+        self.records.push(Record::Checkpoint(checkpoint));
+        self.records.extend(kept);
         self.state_bytes = written.bytes;
         self.retry_appends();
         Input::Checkpointed
@@ -248,16 +257,10 @@ impl<L: RecordLog> NodeStorage for Store<L> {
     /// Hands the records to the log at once. They are durable when the log says so.
     fn append(&mut self, records: Vec<Record>) {
         for record in &records {
-            let bytes = codec::encode_record(record);
-            self.lengths.push_back(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
-            self.tail_bytes += bytes.len() as u64;
-            self.hand_over(bytes);
+            self.hand_over(codec::encode_record(record));
+            self.free_some();
         }
         self.records.extend(records);
-        debug_assert_eq!(
-            self.lengths.len() as u64,
-            last_index(&self.records).0 + 1 - first_index(&self.records).0
-        );
     }
 
     /// Keeps the checkpoint for [`Store::take_checkpoint`].

@@ -46,7 +46,7 @@ fn rot<D: Disk>(disk: &D, name: &str, offset: u64) {
     file.write_at(&[byte[0] ^ 4], offset).expect("a write");
 }
 
-fn what_was_written_is_read_now_and_after_opening_again<D: Disk>(disk: &Arc<D>) {
+fn written_contents_are_read_now_and_after_opening_again<D: Disk>(disk: &Arc<D>) {
     let all: Vec<Vec<u8>> = LENGTHS.iter().map(|it| noise(*it, 1)).collect();
     let mut contents = open(disk);
     let ids: Vec<ContentId> = all.iter().map(|it| put(&contents, it)).collect();
@@ -251,7 +251,7 @@ macro_rules! on_both_disks {
 }
 
 on_both_disks! {
-    what_was_written_is_read_now_and_after_opening_again
+    written_contents_are_read_now_and_after_opening_again
     any_range_can_be_read
     a_writer_that_is_dropped_leaves_nothing
     another_content_than_the_expected_one_is_refused

@@ -98,10 +98,10 @@ fn checkpoints_shorten_the_log<L: RecordLog>(node: &Node<L::Disk>, sync: impl Fn
         let expected = [Record::Checkpoint(checkpoint), Record::Entry(entry(number))];
         assert_eq!(store.records(), expected, "round {round}");
         store.note_synced(LogIndex(sync(store.log())));
-        let bytes = store.log_bytes();
+        let state_bytes = store.log_bytes().0;
         drop(store);
         store = node.open::<L>().expect("a store");
-        assert_eq!((store.records(), store.log_bytes()), (&expected[..], bytes));
+        assert_eq!((store.records(), store.log_bytes().0), (&expected[..], state_bytes));
         assert_eq!(store.synced(), LogIndex(1 + number));
     }
 }

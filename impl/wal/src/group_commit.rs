@@ -415,6 +415,12 @@ impl GroupCommit {
         self.tail
     }
 
+    /// The bytes from the beginning of the first segment that the log needs to the end of the last batch.
+    pub(crate) fn used_bytes(&self) -> u64 {
+        let segments = self.tail.segment.0.saturating_sub(self.first_segment().0);
+        segments.saturating_mul(self.settings.segment_bytes).saturating_add(self.tail.offset)
+    }
+
     /// The first segment that the log needs.
     pub(crate) fn first_segment(&self) -> SegmentNumber {
         self.starts.front().map_or(self.tail.segment, |it| it.segment)

@@ -131,6 +131,16 @@ impl<D: Disk, T: Threads> Log<D, T> {
         self.shared.state().commit.last()
     }
 
+    /// How many bytes the log needs on the disk for the records behind the last checkpoint, whole segments
+    /// and padding included. A checkpoint shortens the log to the segment with the first record behind it.
+    /// Besides there are the checkpoint itself, a reserve as long as the longest batch, up to
+    /// [`segments_ahead`](crate::Settings::segments_ahead) segments that are ready and one more than that
+    /// which wait to be used again.
+    #[must_use]
+    pub fn used_bytes(&self) -> u64 {
+        self.shared.state().commit.used_bytes()
+    }
+
     /// Reads the durable records from this index on, in order, while the log goes on. The index may be
     /// that of a record which is not appended yet.
     ///

@@ -61,6 +61,12 @@ impl<D: Disk> SerialLog<D> {
         self.commit.last()
     }
 
+    /// As [`Log::used_bytes`](crate::Log::used_bytes).
+    #[must_use]
+    pub fn used_bytes(&self) -> u64 {
+        self.commit.used_bytes()
+    }
+
     /// Accepts a record and returns its index. The record is durable after the next
     /// [`SerialLog::sync`]. When memory is full, the gathering batch is written first.
     ///

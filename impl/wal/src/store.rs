@@ -15,6 +15,10 @@ use crate::{LogIndex, SegmentNumber};
 /// How many zeros are written at once, in bytes: few enough that a batch does not wait long for them.
 const ZEROS_BYTES: u64 = 128 << 10;
 
+/// How much of a checkpoint is written before it is synced, in bytes: few enough that a batch, whose sync
+/// waits for the disk as well, does not wait long.
+const CHECKPOINT_PIECE_BYTES: usize = 1 << 20;
+
 /// The files of a log.
 pub(crate) struct Store<D> {
     disk: Arc<D>,
@@ -169,9 +173,13 @@ impl<D: Disk> Store<D> {
         let of = |call| DiskError::of(call, name);
         remove_if_there(&*self.disk, name)?;
         let file = self.disk.create(name, Access::Write).map_err(of(Call::Create))?;
-        write_full(&file, &root.encode(state), 0, decisions).map_err(of(Call::Write))?;
-        if decisions.syncs_checkpoint_before_rename() {
-            file.sync().map_err(of(Call::Sync))?;
+        let mut offset = 0;
+        for piece in root.encode(state).chunks(CHECKPOINT_PIECE_BYTES) {
+            write_full(&file, piece, offset, decisions).map_err(of(Call::Write))?;
+            offset += piece.len() as u64;
+            if decisions.syncs_checkpoint_before_rename() {
+                file.sync().map_err(of(Call::Sync))?;
+            }
         }
         if is_beside {
             self.rename(CHECKPOINT_DRAFT, CHECKPOINT)?;

@@ -85,7 +85,7 @@ impl<L: RecordLog> Store<L> {
         }
         let contents = Arc::new(Contents::open(Arc::clone(contents_disk))?);
         let (log, recovered) = L::start(opening)?;
-        let Read { records, lengths, tail_bytes, state_bytes } = read;
+        let Read { records, state_bytes } = read;
         Ok(Store {
             identity,
             log,
@@ -93,8 +93,7 @@ impl<L: RecordLog> Store<L> {
             recovered,
             synced: last_index(&records),
             records,
-            lengths,
-            tail_bytes,
+            garbage: Vec::new(),
             state_bytes,
             refused: VecDeque::new(),
             checkpoint: Pending::None,
@@ -106,12 +105,10 @@ impl<L: RecordLog> Store<L> {
     }
 }
 
-/// What was read of a log so far.
+/// The part of a log that was read so far.
 #[derive(Default)]
 struct Read {
     records: Vec<Record>,
-    lengths: VecDeque<u32>,
-    tail_bytes: u64,
     state_bytes: u64,
 }
 
@@ -133,7 +130,6 @@ impl Read {
         }
         self.state_bytes = opening.state.len() as u64;
         self.records.push(Record::Checkpoint(Sealed::new(checkpoint)));
-        self.lengths.push_back(0);
         Ok(())
     }
 
@@ -149,8 +145,6 @@ impl Read {
             why,
         })?;
         self.records.push(record);
-        self.lengths.push_back(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
-        self.tail_bytes += bytes.len() as u64;
         Ok(())
     }
 }

@@ -3,8 +3,9 @@
 
 use steadfast_delta::manifest::{Depth, Manifest};
 use steadfast_protocol::{
-    Change, Content, ContentId, Counter, Digest, Dot, Entry, EntryBody, Epoch, Identity, NodeId,
-    Path, Record, RequestId, Round, Sealed, Sequence, Settings, Stamp, VersionVector,
+    Change, Checkpoint, Content, ContentId, Counter, Digest, Dot, Entry, EntryBody, Epoch, Fold,
+    Identity, LogIndex, NodeId, Path, Place, Record, RequestId, Round, Sealed, Sequence, Settings,
+    Stamp, State, Steadfast, VersionVector, Written,
 };
 
 /// Bytes without a pattern.
@@ -47,4 +48,63 @@ pub fn entry(number: u64) -> Entry {
 
 pub fn promise(round: u64) -> Record {
     Record::Promise(Epoch { round: Round(round), node: NodeId(0) })
+}
+
+/// One record of each kind with each variant of its parts, with names for their golden vectors.
+pub fn records() -> Vec<(&'static str, Record)> {
+    let body = |change| EntryBody { change, ..(*entry(3)).clone() };
+    let fenced = EntryBody {
+        stamp: Stamp {
+            fence: Some(Epoch { round: Round(300), node: NodeId(2) }),
+            counter: Counter(70_000),
+            origin: NodeId(2),
+        },
+        replaces: vec![entry(1).dot, entry(2).dot],
+        ..body(Change::Delete)
+    };
+    let named = ContentId(std::array::from_fn(|at| u8::try_from(at * 8).expect("a byte")));
+    let mut records = vec![
+        ("identity", Record::Identity(identity())),
+        ("promise", promise(1 << 40)),
+        ("entry-inline", Record::Entry(entry(3))),
+        ("entry-empty", Record::Entry(Sealed::new(body(Change::Put(Content::Inline([].into())))))),
+        ("entry-named", Record::Entry(Sealed::new(body(Change::Put(Content::Named(named)))))),
+        ("entry-delete", Record::Entry(Sealed::new(fenced))),
+    ];
+    let request = RequestId { client: 9, number: 2 };
+    let places = [
+        ("state-whole", Place::Start, None),
+        ("state-begins", Place::Start, Some(Place::Request(request))),
+        ("state-goes-on", Place::Request(request), Some(Place::Path(Path::new("file-2")))),
+        ("state-ends", Place::Path(Path::new("file-2")), None),
+    ];
+    for (name, after, until) in places {
+        records.push((name, Record::State(Sealed::new(state(after, until)))));
+    }
+    records
+}
+
+/// A part of a state.
+pub fn state(after: Place, until: Option<Place>) -> State {
+    let request = RequestId { client: 9, number: 2 };
+    State {
+        since: entry(1).context,
+        vv: entry(6).context,
+        digests: Fold::default().digests().to_owned(),
+        counter: Counter(5),
+        heads: vec![entry(4), entry(5)],
+        requests: vec![(request, Written::of(&entry(2)))],
+        after,
+        until,
+    }
+}
+
+/// A checkpoint with files, requests and an incomplete state.
+pub fn checkpoint() -> Checkpoint {
+    let mut fold = Fold::default();
+    (1..=7).for_each(|it| fold.apply(&Record::Entry(entry(it)), &Steadfast));
+    fold.apply(&promise(12), &Steadfast);
+    let part = state(Place::Start, Some(Place::Path(Path::new("file-0"))));
+    fold.apply(&Record::State(Sealed::new(part)), &Steadfast);
+    Checkpoint { identity: identity(), length: LogIndex(10), fold }
 }

@@ -1,0 +1,203 @@
+//! Measures a node's disk: `cargo run --release -p steadfast-store --example bounds -- [PATHS] [DIRECTORY]`.
+//!
+//! A cluster of one node writes to PATHS paths (a million by default), each twice, with trims as the default
+//! policy asks for them. Then it prints the bytes on the disk against those of the state, the time of a
+//! recovery, and how long an append takes while a checkpoint is being written and while none is.
+
+use std::error::Error;
+use std::fs;
+use std::path::Path as FilePath;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use steadfast_node::Node;
+use steadfast_protocol::{
+    Base, Content, Identity, Input, Intent, LogIndex, NodeId, Parameters, Path, RequestId,
+    Settings, Steadfast, WriteRequest,
+};
+use steadfast_store::{
+    CheckpointJob, Checkpointed, Store, ThreadedLog, TrimPolicy, create, log_settings,
+};
+use steadfast_wal::{CheckpointError, LogId, RealDisk};
+
+type Served = Node<Store<ThreadedLog<RealDisk>>>;
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+type Writing = JoinHandle<std::result::Result<Checkpointed, CheckpointError>>;
+
+/// Writes that are synced together while the paths are written.
+const GROUP: u64 = 512;
+/// The appends that are timed in each of the two cases.
+const TIMED: usize = 3_000;
+
+struct Bench {
+    node: Served,
+    writing: Option<Writing>,
+    number: u64,
+}
+
+fn main() -> Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let paths: u64 = arguments.next().map_or(Ok(1_000_000), |it| it.parse())?;
+    let temporary = tempfile::tempdir()?;
+    let directory = arguments.next().map_or(temporary.path().to_owned(), Into::into);
+    let (log, contents) = (directory.join("log"), directory.join("contents"));
+    let disks = [&log, &contents].map(|it| Arc::new(RealDisk::new(it)));
+    create(&disks[0], &disks[1], alone(), (LogId(1), log_settings()))?;
+
+    let mut bench = Bench { node: start(&disks)?, writing: None, number: 0 };
+    bench.fill(paths, &log)?;
+    bench.end_checkpoint(true)?;
+    bench.checkpoint()?;
+    bench.end_checkpoint(true)?;
+    let (state, _) = bench.node.storage().log_bytes();
+    println!(
+        "state: {state} bytes for {paths} paths, {:.0} bytes each",
+        state as f64 / paths as f64
+    );
+
+    drop(bench.node);
+    let (wall, cpu) = (Instant::now(), cpu_time()?);
+    let node = start(&disks)?;
+    println!("recovery: {:.2?} wall, {:.2?} of the processor", wall.elapsed(), cpu_time()? - cpu);
+
+    let mut bench = Bench { node, writing: None, number: bench.number };
+    bench.appends("without a checkpoint", paths, false)?;
+    bench.appends("while checkpoints are written", paths, true)
+}
+
+fn alone() -> Identity {
+    Identity { node: NodeId(0), settings: Settings::new(1, 1, 1).expect("one node is a cluster") }
+}
+
+fn start(disks: &[Arc<RealDisk>; 2]) -> Result<Served> {
+    let layout = (LogId(1), log_settings());
+    let began = Instant::now();
+    let store = Store::open(&disks[0], &disks[1], alone(), layout, TrimPolicy::default())?;
+    let opened = began.elapsed();
+    let mut node = Node::new(alone(), Parameters::default(), store);
+    node.start(&Steadfast)?;
+    println!(
+        "opening: {opened:.2?} for the store, {:.2?} for the replica",
+        began.elapsed() - opened
+    );
+    node.hear(Input::ElectionTimeout, &Steadfast, &mut Vec::new());
+    Ok(node)
+}
+
+impl Bench {
+    fn write(&mut self, path: u64) {
+        self.number += 1;
+        let request = WriteRequest {
+            request: RequestId { client: self.number % 64, number: self.number },
+            path: Path::new(format!("directory-{:03}/file-{path:07}", path % 1000)),
+            intent: Intent::Put(Content::Inline(self.number.to_le_bytes().as_slice().into())),
+            base: Base::Visible,
+        };
+        self.node.hear(Input::Write(request), &Steadfast, &mut Vec::new());
+    }
+
+    fn sync(&mut self) -> Result<()> {
+        let log = Arc::clone(self.node.storage().log());
+        log.wait(log.last())?;
+        let synced = self.node.storage_mut().note_synced(LogIndex(log.durable().0));
+        self.node.hear(synced, &Steadfast, &mut Vec::new());
+        Ok(())
+    }
+
+    fn checkpoint(&mut self) -> Result<()> {
+        self.sync()?;
+        self.node.hear(Input::Trim, &Steadfast, &mut Vec::new());
+        let job: CheckpointJob<_> = self.node.storage_mut().take_checkpoint().ok_or("no job")?;
+        self.writing = Some(thread::spawn(move || job.run()));
+        Ok(())
+    }
+
+    /// Notes the end of the checkpoint that is being written. Returns the time that the node was held up.
+    fn end_checkpoint(&mut self, waits: bool) -> Result<Duration> {
+        let Some(writing) = self.writing.take_if(|it| waits || it.is_finished()) else {
+            return Ok(Duration::ZERO);
+        };
+        let written = writing.join().map_err(|_| "the checkpoint's thread panicked")??;
+        let began = Instant::now();
+        let input = self.node.storage_mut().note_checkpointed(written);
+        self.node.hear(input, &Steadfast, &mut Vec::new());
+        Ok(began.elapsed())
+    }
+
+    fn fill(&mut self, paths: u64, log: &FilePath) -> Result<()> {
+        let began = Instant::now();
+        let (mut trims, mut rest, mut writing, mut held_up) = (0, 0_i64, 0_i64, Duration::ZERO);
+        for round in 0..2 {
+            for path in 0..paths {
+                self.write(path * 7_919 % paths);
+                if path % GROUP > 0 && path + 1 < paths {
+                    continue;
+                }
+                self.sync()?;
+                held_up = held_up.max(self.end_checkpoint(false)?);
+                let excess = bytes_in(log)? - 2 * i64::try_from(self.node.storage().log_bytes().0)?;
+                match self.writing {
+                    Some(_) => writing = writing.max(excess),
+                    None => rest = rest.max(excess),
+                }
+                if self.node.storage().is_trim_due() {
+                    trims += 1;
+                    self.checkpoint()?;
+                }
+            }
+            println!("round {round}: {:.1?}, {trims} trims", began.elapsed());
+        }
+        let mib = |bytes: i64| bytes as f64 / f64::from(1 << 20);
+        println!("log on disk beyond twice the state: at most {:.1} MiB", mib(rest));
+        println!("the same while a checkpoint is being written: {:.1} MiB", mib(writing));
+        println!("longest stop of the node at the end of a checkpoint: {held_up:.2?}");
+        Ok(())
+    }
+
+    fn appends(&mut self, name: &str, paths: u64, has_checkpoints: bool) -> Result<()> {
+        let (mut appends, mut syncs, mut checkpoints, mut ends) =
+            (Vec::new(), Vec::new(), 0, Duration::ZERO);
+        for at in 0..TIMED {
+            ends = ends.max(self.end_checkpoint(false)?);
+            if has_checkpoints && self.writing.is_none() {
+                checkpoints += 1;
+                self.checkpoint()?;
+            }
+            let began = Instant::now();
+            self.write(at as u64 * 31 % paths);
+            appends.push(began.elapsed());
+            self.sync()?;
+            syncs.push(began.elapsed());
+        }
+        self.end_checkpoint(true)?;
+        println!(
+            "{name} ({checkpoints}): append {}; durable {}; stop at their ends {ends:.2?}",
+            quantiles(&mut appends),
+            quantiles(&mut syncs)
+        );
+        Ok(())
+    }
+}
+
+fn quantiles(times: &mut [Duration]) -> String {
+    times.sort_unstable();
+    let at = |share: usize| times[(times.len() - 1) * share / 1000];
+    format!("p50 {:.0?} p99 {:.0?} p99.9 {:.0?}", at(500), at(990), at(999))
+}
+
+fn bytes_in(directory: &FilePath) -> Result<i64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(directory)? {
+        // A file may be renamed or removed meanwhile.
+        bytes += entry?.metadata().map_or(0, |it| it.len());
+    }
+    Ok(i64::try_from(bytes)?)
+}
+
+/// The processor time of this thread so far.
+fn cpu_time() -> Result<Duration> {
+    let text = fs::read_to_string("/proc/thread-self/schedstat")?;
+    let nanoseconds = text.split(' ').next().ok_or("an empty file")?.parse()?;
+    Ok(Duration::from_nanos(nanoseconds))
+}
