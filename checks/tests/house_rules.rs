@@ -33,6 +33,7 @@ fn only_cluster_and_checks_see_stateright() {
         "output",
         "cli",
         "config",
+        "client",
     ]
     .map(|it| format!("impl/{it}/Cargo.toml"));
     for manifest in model.iter().chain(&others).map(String::as_str) {
