@@ -1,12 +1,14 @@
-//! `steadfast`: the simulator, deltas and logs from the command line.
+//! `steadfast`: files of a cluster, the simulator, deltas and logs from the command line.
 
 mod delta;
 mod failure;
+mod init;
 mod mapped;
 mod names;
 mod scratch;
 mod simulate;
 mod source;
+mod store;
 mod wal;
 mod whole;
 
@@ -15,11 +17,10 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use steadfast_output::parse;
 
-/// A replicated file store whose protocol is exhaustively checked. There is no node to run yet: these are
-/// the parts that it will consist of.
+/// A replicated file store whose protocol is exhaustively checked.
 ///
-/// Exit codes: 0 success, 1 an input is damaged or a promise is broken, 2 wrong usage, 3 the reader of
-/// standard output stopped early, 4 reading or writing failed.
+/// Exit codes: 0 success, 1 an input or a content is damaged or a promise is broken, 2 wrong usage, 3 not everything
+/// was done or printed, or a write may have taken place or not, 4 reading, writing or a request failed.
 #[derive(Parser)]
 #[command(name = "steadfast", version)]
 struct Options {
@@ -29,6 +30,12 @@ struct Options {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Makes the files of a new cluster: certificates and configurations.
+    Init(init::Init),
+    /// Renews the certificates of a cluster, expired or not.
+    Renew(init::Renew),
+    #[command(flatten)]
+    Store(store::Command),
     /// Makes and applies patches between two versions of a file.
     #[command(subcommand)]
     Delta(delta::Command),
@@ -41,6 +48,9 @@ enum Command {
 
 fn main() -> ExitCode {
     match parse::<Options>().command {
+        Command::Init(options) => init::init(&options).unwrap_or_else(|it| it.report()),
+        Command::Renew(options) => init::renew(&options).unwrap_or_else(|it| it.report()),
+        Command::Store(command) => store::run(&command).unwrap_or_else(|it| it.report()),
         Command::Delta(command) => match delta::run(command) {
             Ok(()) => ExitCode::SUCCESS,
             Err(failure) => failure.report(),

@@ -76,10 +76,12 @@ pub enum Error {
         source: io::Error,
     },
     /// The upload was interrupted and cannot be repeated, because its source can be read only once.
-    #[error("the upload was interrupted ({last}) and cannot be repeated, because its source is gone; {}", fate(true, key).trim_start_matches("; "))]
+    #[error("the upload was interrupted ({last}) and cannot be repeated, because its source is gone{}", fate(*outcome_unknown, key))]
     SourceGone {
         /// The failure that interrupted it.
         last: Box<Error>,
+        /// Whether the write may have taken place, or may yet.
+        outcome_unknown: bool,
         /// The idempotency key of the write.
         key: Option<String>,
     },

@@ -241,6 +241,8 @@ impl<'a> Tries<'a> {
 
     async fn redirect(&mut self, node: usize) -> Result<(), Error> {
         self.shared.set_leader(Some(node));
+        let why = format!("it redirected to node {}", self.shared.name(node));
+        self.last = Some(Error::Lost { node: self.shared.name(self.node).to_owned(), why });
         self.node = node;
         self.redirects += 1;
         if self.redirects <= REDIRECTS_MAX {
@@ -294,6 +296,7 @@ impl<'a> Tries<'a> {
 
     fn source_gone(self, key: Option<String>) -> Error {
         let unknown = || Error::Argument("the upload was used before".to_owned());
-        Error::SourceGone { last: Box::new(self.last.unwrap_or_else(unknown)), key }
+        let last = Box::new(self.last.unwrap_or_else(unknown));
+        Error::SourceGone { last, outcome_unknown: self.outcome_unknown, key }
     }
 }
