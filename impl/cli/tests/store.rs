@@ -176,7 +176,8 @@ fn nodes_that_do_not_answer_are_named() {
     assert!(!fake.around.path().join("copy").exists());
     let output = run(&fake, &["status", "--timeout", "1"]);
     assert_eq!(output.status.code(), Some(3), "{output:?}");
-    assert!(String::from_utf8_lossy(&output.stdout).contains("3 of 3 nodes did not answer"));
+    assert!(String::from_utf8_lossy(&output.stdout).ends_with("3 of 3 nodes did not answer\n"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("cannot connect to node c"));
 }
 
 #[test]

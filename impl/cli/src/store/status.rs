@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 use steadfast_client::{Client, Status};
 use steadfast_output::exit_code::INCOMPLETE;
-use steadfast_output::say;
+use steadfast_output::{say, warn};
 
 use super::Cluster;
 use crate::failure::Failure;
@@ -39,7 +39,7 @@ impl Options {
         if !self.cluster.json {
             say(verdict(leader, same, &rows));
             let errors = rows.iter().filter_map(|it| it.error.as_ref());
-            errors.for_each(say);
+            errors.for_each(|it| warn(format_args!("steadfast: {it}")));
         }
         match rows.iter().all(|it| it.status.is_some()) {
             true => Ok(ExitCode::SUCCESS),
