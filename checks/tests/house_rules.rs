@@ -35,6 +35,8 @@ fn only_cluster_and_checks_see_stateright() {
         "config",
         "sim",
         "output",
+        "client",
+        "server",
         "cli",
     ]
     .map(|it| format!("impl/{it}/Cargo.toml"));

@@ -7,7 +7,7 @@ mod journal;
 mod manifest;
 mod output;
 mod patch;
-mod progress;
+pub(crate) mod progress;
 mod refusal;
 mod stats;
 

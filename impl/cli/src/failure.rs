@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt::Display;
 use std::process::ExitCode;
 
-use steadfast_output::exit_code::{BROKEN, IO, USAGE};
+use steadfast_output::exit_code::{BROKEN, INCOMPLETE, IO, USAGE};
 use steadfast_output::warn;
 
 /// What failed, why, and what to do next.
@@ -29,6 +29,16 @@ impl Failure {
     /// Something cannot be read or written.
     pub(crate) fn io(what: impl Into<String>, error: &dyn Error) -> Failure {
         Failure { code: IO, message: with_causes(what.into(), error), help: None }
+    }
+
+    /// Reading, writing or the network failed, as the message says.
+    pub(crate) fn of_io(message: impl Into<String>) -> Failure {
+        Failure { code: IO, message: message.into(), help: None }
+    }
+
+    /// Not everything was done, or it is unknown whether it was.
+    pub(crate) fn incomplete(message: impl Into<String>) -> Failure {
+        Failure { code: INCOMPLETE, message: message.into(), help: None }
     }
 
     /// Another process changed a file while it was read, so a result from it is void. `how` names the

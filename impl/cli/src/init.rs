@@ -1,78 +1,60 @@
-//! `steadfast init`: makes the files of a new cluster.
+//! `steadfast init` and `steadfast renew`: the files of a cluster.
 
 use std::io;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::Args;
-use serde::Serialize;
-use steadfast_config::{InitError, NodeIdentity, Plan, PlannedNode};
+use serde_json::json;
+use steadfast_config::{Cluster, ConfigError, InitError, LEAF_YEARS, NodeIdentity, Plan, PlannedNode};
 use steadfast_output::{say, shown};
 
 use crate::failure::Failure;
 
-#[derive(Args)]
-pub(crate) struct Options {
-    /// The directory to make.
+/// The options of `steadfast init`.
+#[derive(Args, Debug)]
+pub(crate) struct Init {
+    /// The directory that is made. It must not exist.
     #[arg(value_name = "CLUSTER")]
     directory: PathBuf,
-    /// The nodes, each with the address at which the others and clients reach it.
+    /// The nodes, each with its name and the address at which the others reach it. At most 7.
     #[arg(long, value_name = "NAME=HOST:PORT", value_delimiter = ',', required = true)]
     nodes: Vec<PlannedNode>,
-    /// The votes that a leader needs; a majority by default.
-    #[arg(long, value_name = "E", requires = "write")]
+    /// E: votes needed to lead. A majority if not given.
+    #[arg(long, value_name = "E")]
     elect: Option<u8>,
-    /// The copies that a write needs before it is acknowledged; a majority by default. With E+W at most N
-    /// the cluster accepts writes on both sides of a cut and keeps all versions.
-    #[arg(long, value_name = "W", requires = "elect")]
+    /// W: synced copies needed to acknowledge a write. A majority if not given.
+    #[arg(long, value_name = "W")]
     write: Option<u8>,
-    /// Print the result as JSON.
+    /// Print one JSON object.
     #[arg(long)]
     json: bool,
 }
 
-#[derive(Serialize)]
-struct Made {
-    cluster: String,
-    nodes: Vec<MadeNode>,
-    client: PathBuf,
-}
-
-#[derive(Serialize)]
-struct MadeNode {
-    name: String,
-    address: String,
+/// The options of `steadfast renew`.
+#[derive(Args, Debug)]
+pub(crate) struct Renew {
+    /// The directory that `init` made, with the key of the authority.
+    #[arg(value_name = "CLUSTER")]
     directory: PathBuf,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
 }
 
-/// Makes the cluster and says how to go on.
-pub(crate) fn run(options: &Options) -> Result<(), Failure> {
-    let plan = Plan::new(options.nodes.clone()).map_err(|error| wrong(&error))?;
-    let plan = match (options.elect, options.write) {
-        (Some(elect), Some(write)) => plan.quorums(elect, write).map_err(|error| wrong(&error))?,
-        _ => plan,
-    };
-    let made = steadfast_config::init(&options.directory, &plan, &mut prepare)
-        .map_err(|error| wrong(&error))?;
-    let nodes = made.nodes.iter().map(|it| MadeNode {
-        name: it.name.to_string(),
-        address: it.address.to_string(),
-        directory: it.directory.clone(),
-    });
-    let made = Made { cluster: made.id.to_string(), nodes: nodes.collect(), client: made.client };
-    if options.json {
-        say(serde_json::to_string_pretty(&made).unwrap_or_default());
-        return Ok(());
+/// Makes the files of a cluster.
+pub(crate) fn init(options: &Init) -> Result<ExitCode, Failure> {
+    let plan = Plan::new(options.nodes.clone()).map_err(failure)?;
+    let majority = u8::try_from(options.nodes.len() / 2 + 1).unwrap_or(u8::MAX);
+    let (elect, write) = (options.elect.unwrap_or(majority), options.write.unwrap_or(majority));
+    let plan = plan.quorums(elect, write).map_err(failure)?;
+    let cluster = steadfast_config::init(&options.directory, &plan, &mut prepare);
+    let cluster = cluster.map_err(failure)?;
+    match options.json {
+        true => say(as_json(options, &cluster)),
+        false => tell(options, &cluster),
     }
-    say(format_args!("cluster {}", made.cluster));
-    for MadeNode { directory, address, .. } in &made.nodes {
-        let directory = shown(directory);
-        say(format_args!("  on {address}: steadfast serve {directory}"));
-    }
-    say(format_args!("  clients: steadfast --client {} status", shown(&made.client)));
-    say(
-        "Copy each directory to its machine. Keep ca-key.pem off the nodes: it admits nodes and clients.",
-    );
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Makes the data directory of a node.
@@ -81,11 +63,61 @@ pub(crate) fn prepare(node: &NodeIdentity) -> io::Result<()> {
         .map_err(io::Error::other)
 }
 
-fn wrong(error: &InitError) -> Failure {
+fn as_json(options: &Init, cluster: &Cluster) -> serde_json::Value {
+    let nodes = cluster.nodes.iter().map(|it| {
+        json!({"name": it.name, "id": it.id, "address": it.address, "directory": it.directory})
+    });
+    json!({
+        "cluster": cluster.id,
+        "directory": options.directory,
+        "nodes": nodes.collect::<Vec<_>>(),
+        "client": cluster.client,
+    })
+}
+
+fn tell(options: &Init, cluster: &Cluster) {
+    say(format!("cluster {} in {}", cluster.id, shown(&options.directory)));
+    for node in &cluster.nodes {
+        let (name, address) = (&node.name, &node.address);
+        say(format!("  {name}  {address}  steadfast serve {}", shown(&node.directory)));
+    }
+    say(format!("  client  {}  for everybody who may use the files", shown(&cluster.client)));
+    say(format!(
+        "Copy the directory of each node to its machine. Keep ca-key.pem secret and off the nodes. `steadfast renew {}` renews the certificates, which are valid for {LEAF_YEARS} years.",
+        shown(&options.directory)
+    ));
+}
+
+/// Renews the certificates of a cluster.
+pub(crate) fn renew(options: &Renew) -> Result<ExitCode, Failure> {
+    let renewed = steadfast_config::renew(&options.directory).map_err(failure)?;
+    if options.json {
+        say(json!({"certificates": renewed.certificates, "valid_until": renewed.until}));
+        return Ok(ExitCode::SUCCESS);
+    }
+    for path in &renewed.certificates {
+        say(shown(path));
+    }
+    say(format!(
+        "valid until {}; copy each to its machine and start the node again",
+        renewed.until
+    ));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn failure(error: InitError) -> Failure {
     match error {
-        InitError::Plan(_) | InitError::Exists(_) => {
-            Failure::usage(format!("no cluster was made: {error}"))
-        }
-        error => Failure::io("no cluster was made", error),
+        InitError::Plan(_) | InitError::Exists(_) => Failure::usage(error.to_string()),
+        InitError::Config(error) => of_config(&error),
+        _ => Failure::of_io(error.to_string()),
+    }
+}
+
+/// A configuration that cannot be read is an error of input, and one that does not fit is one of usage.
+pub(crate) fn of_config(error: &ConfigError) -> Failure {
+    match error {
+        ConfigError::Read { .. } => Failure::of_io(error.to_string())
+            .help("`--client DIR` or STEADFAST_CLIENT names the directory `client` that `steadfast init` made"),
+        _ => Failure::usage(error.to_string()),
     }
 }

@@ -1,4 +1,4 @@
-//! `steadfast`: nodes, their clients, the simulator, deltas and logs from the command line.
+//! `steadfast`: nodes, files of a cluster, the simulator, deltas and logs from the command line.
 
 mod delta;
 mod failure;
@@ -9,6 +9,7 @@ mod scratch;
 mod serve;
 mod simulate;
 mod source;
+mod store;
 mod wal;
 mod whole;
 
@@ -19,8 +20,8 @@ use steadfast_output::parse;
 
 /// A replicated file store whose protocol is exhaustively checked.
 ///
-/// Exit codes: 0 success, 1 an input is damaged or a promise is broken, 2 wrong usage, 3 the reader of
-/// standard output stopped early, 4 reading or writing failed.
+/// Exit codes: 0 success, 1 an input or a content is damaged or a promise is broken, 2 wrong usage, 3 not everything
+/// was done or printed, or a write may have taken place or not, 4 reading, writing or a request failed.
 #[derive(Parser)]
 #[command(name = "steadfast", version)]
 struct Options {
@@ -30,13 +31,17 @@ struct Options {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Makes the files of a new cluster: certificates and configurations.
+    Init(init::Init),
+    /// Renews the certificates of a cluster, expired or not.
+    Renew(init::Renew),
+    /// Runs a node.
+    Serve(serve::Options),
+    #[command(flatten)]
+    Store(store::Command),
     /// Makes and applies patches between two versions of a file.
     #[command(subcommand)]
     Delta(delta::Command),
-    /// Makes the files of a new cluster: its certificates, and a directory for each node.
-    Init(init::Options),
-    /// Runs a node.
-    Serve(serve::Options),
     /// Runs five scenarios of a simulated cluster on real bytes.
     Simulate(simulate::Options),
     /// Shows, verifies and salvages a write-ahead log.
@@ -46,19 +51,17 @@ enum Command {
 
 fn main() -> ExitCode {
     match parse::<Options>().command {
-        Command::Delta(command) => done(delta::run(command)),
-        Command::Init(options) => done(init::run(&options)),
-        Command::Serve(options) => done(serve::run(&options)),
+        Command::Init(options) => init::init(&options).unwrap_or_else(|it| it.report()),
+        Command::Renew(options) => init::renew(&options).unwrap_or_else(|it| it.report()),
+        Command::Serve(options) => serve::run(&options).unwrap_or_else(|it| it.report()),
+        Command::Store(command) => store::run(&command).unwrap_or_else(|it| it.report()),
+        Command::Delta(command) => match delta::run(command) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => failure.report(),
+        },
         Command::Simulate(options) => {
             simulate::run(&options).unwrap_or_else(|failure| failure.report())
         }
         Command::Wal(command) => wal::run(&command),
-    }
-}
-
-fn done(result: Result<(), failure::Failure>) -> ExitCode {
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(),
     }
 }

@@ -1,6 +1,7 @@
 //! `steadfast serve`: runs a node.
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
@@ -27,7 +28,7 @@ pub(crate) struct Options {
 }
 
 /// Runs the node until a signal ends it.
-pub(crate) fn run(options: &Options) -> Result<(), Failure> {
+pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
     let file = match options.node.is_dir() {
         true => options.node.join(CONFIG),
         false => options.node.clone(),
@@ -58,7 +59,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         steadfast_server::serve(config, stop, || {}).await
     });
     runtime.shutdown_timeout(ENDING_MAX);
-    served.map_err(|error| refused(&name, &error))
+    served.map_err(|error| refused(&name, &error))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn refused(name: &str, error: &ServeError) -> Failure {

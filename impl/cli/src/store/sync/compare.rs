@@ -1,0 +1,74 @@
+//! Whether a local and a remote file have the same content.
+
+use std::collections::BTreeMap;
+use std::fs::File as LocalFile;
+use std::io::{self, Read};
+use std::path::Path;
+
+use steadfast_client::{Client, ContentId, File};
+use steadfast_delta::manifest::{Depth, ManifestBuilder};
+
+use super::super::failed;
+use crate::failure::Failure;
+use crate::names::shown;
+
+/// The files of the cluster by their names below the prefix.
+pub(super) async fn remote_files(
+    client: &Client,
+    prefix: &str,
+) -> Result<BTreeMap<String, File>, Failure> {
+    let (mut files, mut list) = (BTreeMap::new(), client.list(prefix));
+    while let Some(file) = list.next().await.map_err(failed)? {
+        let name = file.path.strip_prefix(prefix).unwrap_or_default();
+        // Whatever a node says, a file stays below the directory.
+        steadfast_client::check_path(name).map_err(failed)?;
+        files.insert(name.to_owned(), file);
+    }
+    Ok(files)
+}
+
+/// Whether a local file of this length has the content of a remote one.
+pub(super) async fn is_same(
+    client: &Client,
+    path: &Path,
+    length: u64,
+    remote: &File,
+) -> Result<bool, Failure> {
+    if remote.length.is_some_and(|it| it != length) {
+        return Ok(false);
+    }
+    let cannot = |error| Failure::io(format!("cannot read {}", shown(path)), &error);
+    match remote.content {
+        Some(content) => Ok(content_of(path).map_err(cannot)? == content),
+        // A content in the log has no name. It is short.
+        None => {
+            let mut local = LocalFile::open(path).map_err(cannot)?;
+            let get = client.get(&remote.path).version(remote.version);
+            let mut download = get.await.map_err(failed)?;
+            let mut expected = Vec::new();
+            while let Some(piece) = download.next().await.map_err(failed)? {
+                expected.resize(piece.len(), 0);
+                if local.read_exact(&mut expected).is_err() || expected != piece {
+                    return Ok(false);
+                }
+            }
+            Ok(local.read(&mut [0]).map_err(cannot)? == 0)
+        }
+    }
+}
+
+/// The name of a local content.
+fn content_of(path: &Path) -> io::Result<ContentId> {
+    const PIECE: usize = 1 << 20;
+    let mut file = LocalFile::open(path)?;
+    let mut builder = ManifestBuilder::new(Depth::Chunks);
+    let mut piece = vec![0; PIECE];
+    loop {
+        match file.read(&mut piece) {
+            Ok(0) => return Ok(ContentId(builder.finish().root().0)),
+            Ok(read) => builder.update(&piece[..read]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
