@@ -106,6 +106,12 @@ const SETTLING: &[&str] = &[
     "guarded-link",
     "trims-parts-crash",
     "trims-lossy",
+    "discards-rot",
+    "discards-election",
+    "discards-votes",
+    "discards-parts",
+    "discards-lossy",
+    "discards-three",
 ];
 
 /// The scopes whose whole graph is built.

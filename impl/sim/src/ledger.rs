@@ -64,6 +64,8 @@ ledger! {
     torn "crashes that tore a batch";
     /// Logs that were trimmed.
     trims "logs trimmed";
+    /// Copies of contents that nodes deleted.
+    discards "copies deleted";
     /// Parts of logs that nodes got as state.
     states "states received";
     /// Logs that lost synced records.

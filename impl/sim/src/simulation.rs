@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use steadfast_guarantees::{ClusterView, GuaranteeId, History, guarantees, holds};
-use steadfast_node::{Cluster, Output};
+use steadfast_node::{Cluster, NodeStorage, Output};
 use steadfast_protocol::{
     Change, Content, ContentId, Dot, Input, NodeId, NodeSet, Path, Replica, Role,
 };
@@ -223,6 +223,12 @@ impl Simulation {
     #[must_use]
     pub fn history(&self) -> &History {
         &self.history
+    }
+
+    /// The number of contents on the disk of a node, with good copies or bad ones.
+    #[must_use]
+    pub fn contents(&self, node: NodeId) -> usize {
+        self.nodes.get(node).map_or(0, |it| it.node.storage().contents().count())
     }
 
     /// The bytes of a content as a client would read them at a node: nothing rather than a bad

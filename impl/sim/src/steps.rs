@@ -229,8 +229,11 @@ impl Simulation {
             Happening::Tick { node } => self.hear(node, Input::Tick),
             Happening::Trim { node } => {
                 self.ledger.trims += 1;
+                let stored = self.contents(node);
                 self.hear(node, Input::Trim);
-                self.hear(node, Input::Checkpointed)
+                let answers = self.hear(node, Input::Checkpointed);
+                self.ledger.discards += (stored - self.contents(node)) as u64;
+                answers
             }
             Happening::Scrub { node, content } => {
                 self.ledger.scrubbed += 1;

@@ -376,6 +376,10 @@ impl NodeStorage for Storage {
         self.received.push_back(payload);
     }
 
+    fn discard(&mut self, content: ContentId) {
+        self.remove(content);
+    }
+
     fn is_storing(&self) -> bool {
         !self.received.is_empty()
     }

@@ -146,6 +146,9 @@ impl Words<'_> {
                 let has = if reply.payload.is_some() { "gets" } else { "does not get" };
                 return Some(format!("{has} content {} from {from}", reply.content));
             }
+            Message::Gone(gone) => {
+                return Some(format!("hears that content {} is gone from {from}", gone.content));
+            }
             Message::VoteRequest(_) | Message::PreVoteRequest(_) | Message::PreVote(_) => {
                 return None;
             }

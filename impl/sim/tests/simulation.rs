@@ -387,3 +387,40 @@ fn a_timeline_is_the_same_whether_it_is_read_at_every_event_or_once() {
     assert!(often.lines().count() > 1_000, "more lines than moments wait at most");
     assert_eq!(often, run(false));
 }
+
+#[test]
+fn trims_bound_the_contents_on_disk_by_what_is_shown_and_written_since() {
+    let (files, writes) = (4_u8, 25_u8);
+    let (mut cluster, leader) = led(3, 2, 2, 11);
+    let away = NodeId::all(3).find(|it| *it != leader).expect("a follower");
+    let mut most = 0;
+    for round in 0..12 {
+        // One node is away for some rounds, and then gets state.
+        match round {
+            4 => cluster.cut([away]),
+            8 => cluster.heal(),
+            _ => {}
+        }
+        for number in 0..writes {
+            let path = format!("file-{}", number % files);
+            cluster.put(leader, &path, [[round; 500], [number; 500]].concat());
+            cluster.run_for(Duration::from_millis(5));
+        }
+        NodeId::all(3).for_each(|it| most = most.max(cluster.contents(it)));
+        NodeId::all(3).for_each(|it| cluster.trim(it));
+        cluster.run_for(Duration::from_millis(100));
+    }
+    // Those shown at the last trim, those that came as state since, and one for each write since.
+    let bound = 2 * usize::from(files) + usize::from(writes);
+    assert!(
+        most > usize::from(files) && most <= bound,
+        "{most} contents, at most {bound} expected"
+    );
+    cluster.settle().expect("a healed cluster settles");
+    NodeId::all(3).for_each(|it| cluster.trim(it));
+    for node in NodeId::all(3) {
+        assert_eq!(cluster.contents(node), usize::from(files), "{node}");
+    }
+    assert!(cluster.ledger().discards > 3 * 8 * u64::from(writes), "{}", cluster.ledger());
+    assert!(cluster.broken().is_empty(), "{:?}", cluster.broken());
+}

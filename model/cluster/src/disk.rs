@@ -156,6 +156,11 @@ impl NodeStorage for Disk {
         self.storing.push(payload);
     }
 
+    /// A payload that arrived and is not stored yet is no copy.
+    fn discard(&mut self, content: ContentId) {
+        self.remove(content);
+    }
+
     fn is_storing(&self) -> bool {
         !self.storing.is_empty()
     }

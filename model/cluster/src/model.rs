@@ -30,7 +30,7 @@ impl ClusterModel {
     pub fn new(scope: Scope, variant: Option<&'static Variant>) -> Self {
         let decisions = variant.map_or(&Steadfast as &dyn Decisions, |variant| variant.decisions);
         let mut actors =
-            ActorModel::new((), History::new(scope.judges_order(), scope.bounds.trims > 0));
+            ActorModel::new((), History::new(scope.judges_order(), scope.may_drop_entries()));
         actors = actors.init_network(Network::new_ordered([]));
         for node in NodeId::all(scope.settings.nodes()) {
             let identity = Identity { node, settings: scope.settings };

@@ -279,6 +279,54 @@ scopes! {
             let settings = Settings::new(2, 1, 1).unwrap_or_else(|error| unreachable!("{error}"));
             Scope::new(name, settings, Bounds { writes: 2, retries: 1, partitions: 1, elections: 1, trims: 1, ..NOTHING })
         };
+    "discards" Default "two nodes, E1W1: two contents on two sides of a cut, with a trim"
+        ["content-discarded", "state-joined", "conflict-converged"]
+        |name| {
+            let settings = Settings::new(2, 1, 1).unwrap_or_else(|error| unreachable!("{error}"));
+            let bounds = Bounds { writes: 2, partitions: 1, elections: 1, trims: 1, ..NOTHING };
+            Scope { named_contents: true, ..Scope::new(name, settings, bounds) }
+        };
+    "discards-rot" Default "two nodes, E1W1: the base of a delta goes bad, and a trim deletes its result"
+        ["content-discarded", "gone-heeded", "state-joined", "bad-copy-found", "converged"]
+        |name| {
+            let settings = Settings::new(2, 1, 1).unwrap_or_else(|error| unreachable!("{error}"));
+            let bounds = Bounds { writes: 3, rot: 1, trims: 1, ..NOTHING };
+            Scope { named_contents: true, ..Scope::new(name, settings, bounds) }
+        };
+    "discards-election" Default "two nodes, E1W1: the base of a delta for the new leader goes bad, and a trim deletes its result"
+        ["content-discarded", "gone-heeded", "state-joined", "bad-copy-found", "leader-change"]
+        |name| {
+            let settings = Settings::new(2, 1, 1).unwrap_or_else(|error| unreachable!("{error}"));
+            let bounds = Bounds { writes: 2, rot: 1, elections: 1, trims: 1, ..NOTHING };
+            Scope { named_contents: true, ..Scope::new(name, settings, bounds) }
+        };
+    "discards-votes" Default "two nodes, E2W1: the base of a delta in a vote goes bad, and a trim deletes its result"
+        ["content-discarded", "gone-heeded", "state-joined", "bad-copy-found", "leader-change"]
+        |name| {
+            let settings = Settings::new(2, 2, 1).unwrap_or_else(|error| unreachable!("{error}"));
+            let bounds = Bounds { writes: 2, rot: 1, elections: 1, trims: 1, ..NOTHING };
+            Scope { named_contents: true, ..Scope::new(name, settings, bounds) }
+        };
+    "discards-parts" Default "two nodes, E1W1: a trim deletes the content of a state that is on its way in parts"
+        ["content-discarded", "state-joined", "state-in-parts"]
+        |name| {
+            let settings = Settings::new(2, 1, 1).unwrap_or_else(|error| unreachable!("{error}"));
+            let bounds = Bounds { writes: 3, paths: 2, partitions: 1, trims: 2, ..NOTHING };
+            Scope { named_contents: true, limits: narrow(1, 1), ..Scope::new(name, settings, bounds) }
+        };
+    "discards-lossy" Default "two nodes, E1W1: a trim deletes a content, over a network that loses and doubles"
+        ["content-discarded", "gone-heeded", "state-joined", "bad-copy-found", "message-lost"]
+        |name| {
+            let settings = Settings::new(2, 1, 1).unwrap_or_else(|error| unreachable!("{error}"));
+            let bounds = Bounds { writes: 2, rot: 1, elections: 1, trims: 1, drops: 1, ..NOTHING };
+            Scope { named_contents: true, network: Network::Lossy, ..Scope::new(name, settings, bounds) }
+        };
+    "discards-three" Default "E2W2: a trim deletes a content, and a copy goes bad"
+        ["content-discarded", "bad-copy-found", "write-acknowledged", "converged"]
+        |name| Scope { named_contents: true, ..scope(name, 2, 2, Bounds { writes: 2, rot: 1, trims: 1, ..NOTHING }) };
+    "discards-3" Deep "E1W1: the base of a delta goes bad, and a trim deletes its result"
+        ["content-discarded", "gone-heeded", "state-joined", "bad-copy-found", "converged"]
+        |name| Scope { named_contents: true, ..scope(name, 1, 1, Bounds { writes: 3, rot: 1, trims: 1, ..NOTHING }) };
     "trims-3" Deep "E1W1: two writes on two sides of a cut, with a trim"
         ["log-trimmed", "state-joined", "conflict-converged", "split-brain"]
         |name| scope(name, 1, 1, Bounds { writes: 2, partitions: 1, elections: 1, trims: 1, ..NOTHING });

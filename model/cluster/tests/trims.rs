@@ -47,6 +47,9 @@ fn a_cluster_settles_to_the_same_ends_with_trims_and_without() {
         "trims-retries",
         "trims-parts-crash",
         "trims-lossy",
+        "discards",
+        "discards-election",
+        "discards-parts",
     ];
     for name in scopes {
         let with = shipped(name).expect("a shipped scope").scope();

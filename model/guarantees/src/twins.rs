@@ -1,15 +1,45 @@
 //! Variants of the protocol, and twins: variants with one decision deliberately wrong, which a guarantee
 //! must catch.
 
-mod table;
-
 use std::fmt;
 
 use steadfast_protocol::Decisions;
 
 use crate::GuaranteeId;
 
-pub use table::TWINS;
+/// Makes the variants of a file, and their table.
+macro_rules! twins {
+    ($($twin:ident $name:literal $about:literal, $guarantee:ident in $scope:literal $($on_graph:ident)? {
+        $($body:tt)*
+    })*) => {
+        $(
+            struct $twin;
+            impl Decisions for $twin { $($body)* }
+        )*
+
+        /// The twins of this file.
+        pub(super) const TWINS: &[Twin] = &[$(Twin {
+            variant: Variant { name: $name, about: $about, decisions: &$twin },
+            caught_by: GuaranteeId::$guarantee,
+            scope: $scope,
+            on_graph: !stringify!($($on_graph)?).is_empty(),
+        }),*];
+    };
+}
+
+mod table;
+mod trims;
+
+const ALL: [Twin; table::TWINS.len() + trims::TWINS.len()] = {
+    let mut all = [table::TWINS[0]; table::TWINS.len() + trims::TWINS.len()];
+    let (front, back) = all.split_at_mut(table::TWINS.len());
+    front.copy_from_slice(table::TWINS);
+    back.copy_from_slice(trims::TWINS);
+    all
+};
+
+/// All twins.
+pub static TWINS: &[Twin] = &ALL;
 
 /// The protocol with decisions of its own.
 #[derive(Clone, Copy)]

@@ -80,7 +80,8 @@ pub trait ClusterView {
         self.node(node).replica.and_then(Replica::halted)
     }
 
-    /// Whether a reader of a version that a node shows gets other bytes than its name says.
+    /// Whether a reader of a version that a node shows gets other bytes than its name says, or none although
+    /// the node knows that it has no copy and does not ask for one.
     fn shows_wrong_content(&self, node: NodeId) -> bool {
         let replica = self.node(node).replica;
         replica.is_some_and(|it| shows_wrong_content(it, |content| self.served(node, content)))
@@ -88,11 +89,20 @@ pub trait ClusterView {
 }
 
 /// Whether a reader of a version that a replica shows gets other bytes than its name says, given
-/// which copies its node serves.
+/// which copies its node serves; or none, although the replica knows that it has no copy and does not ask
+/// for one.
 pub fn shows_wrong_content(replica: &Replica, served: impl Fn(ContentId) -> ContentCopy) -> bool {
     let heads = replica.files().iter().flat_map(|(_, heads)| heads);
     let mut named = heads.filter_map(|head| head.change.named());
-    named.any(|content| served(content) == ContentCopy::Wrong)
+    let is_given_up = |content| {
+        let is_wanted = || replica.wants().iter().any(|it| it.content == content);
+        replica.takes_part() && !replica.has_content(content) && !is_wanted()
+    };
+    named.any(|content| match served(content) {
+        ContentCopy::Exact => false,
+        ContentCopy::Wrong => true,
+        ContentCopy::Missing => is_given_up(content),
+    })
 }
 
 impl<'a> NodeView<'a> {

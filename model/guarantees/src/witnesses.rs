@@ -141,6 +141,10 @@ witnesses! {
         By(&[StepKind::Deliver], |before, step, after| joins_state(before, step, after));
     "state-in-parts", "a node logged a part of a state that is not the last",
         By(&[StepKind::Deliver], |before, step, after| stages_part(before, step, after));
+    "content-discarded", "a node that trimmed its log deleted a content",
+        By(&[StepKind::Trim], |before, step, after| discards_a_content(before, step, after));
+    "gone-heeded", "a node dropped a waiting message because its content is gone",
+        By(&[StepKind::Deliver], |before, step, after| drops_for_gone(before, step, after));
     "pre-vote-refused", "a node that had heard its leader refused a pre-vote",
         By(&[StepKind::Deliver], |before, step, after| pre_vote_is_refused(before, step, after));
     "leader-resigned", "a leader stepped down because it could not reach enough nodes, or its disk hung",
@@ -181,6 +185,27 @@ fn drops_an_entry(before: &dyn ClusterView, step: &Step, after: &dyn ClusterView
         return false;
     };
     held_entries(after, *node) < held_entries(before, *node)
+}
+
+/// Whether a node had a good copy of a content that its log named, and has none after the step.
+fn discards_a_content(before: &dyn ClusterView, step: &Step, after: &dyn ClusterView) -> bool {
+    let Step::Trim { node } = *step else {
+        return false;
+    };
+    let mut named = before.node(node).entries().filter_map(|it| it.change.named());
+    named.any(|it| {
+        before.copy(node, it) == ContentCopy::Exact && after.copy(node, it) == ContentCopy::Missing
+    })
+}
+
+/// Whether a message arrived, and the messages that wait became fewer although no content came.
+fn drops_for_gone(before: &dyn ClusterView, step: &Step, after: &dyn ClusterView) -> bool {
+    let Step::Deliver { to, .. } = *step else {
+        return false;
+    };
+    let waiting =
+        |cluster: &dyn ClusterView| cluster.node(to).replica.map_or(0, |it| it.waiting().len());
+    waiting(after) < waiting(before)
 }
 
 fn joins_state(before: &dyn ClusterView, step: &Step, after: &dyn ClusterView) -> bool {

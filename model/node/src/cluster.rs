@@ -121,6 +121,20 @@ pub trait Cluster {
         self.decisions().waits_for_link_up() && seen != Some(packet.session)
     }
 
+    /// Whether a question for a content makes a difference: a peer has a copy, or sent the message that waits
+    /// for the content, and may have deleted the content since. Otherwise all peers answer that it is gone
+    /// until an election lets the node learn of the newer versions.
+    fn is_worth_asking(&self, node: NodeId) -> bool {
+        let Some(replica) = self.node(node).replica() else {
+            return false;
+        };
+        let has =
+            |peer: NodeId, it| self.node(peer).replica().is_some_and(|peer| peer.has_content(it));
+        let has_sent = |peer| replica.waiting().iter().any(|it| it.from == peer);
+        let mut wants = replica.wants().iter();
+        wants.any(|want| replica.linked().any(|peer| has_sent(peer) || has(peer, want.content)))
+    }
+
     /// The nodes whose next tick is progress, and therefore needs no bound: on networks other than FIFO,
     /// the nodes that lag while no message is under way and all storages are at rest.
     fn due_ticks(&self) -> impl Iterator<Item = NodeId> {
@@ -128,7 +142,8 @@ pub trait Cluster {
             && !self.has_messages()
             && self.ids().all(|it| self.is_at_rest(it));
         let ids = is_due.then(|| self.ids()).into_iter().flatten();
-        ids.filter(|it| self.lags(*it))
+        let lags_in_role = |it| self.node(it).replica().is_some_and(Replica::lags_in_role);
+        ids.filter(move |it| self.lags(*it) && (lags_in_role(*it) || self.is_worth_asking(*it)))
     }
 
     /// The copies of contents that a scrub finds bad, each with its node.

@@ -18,6 +18,7 @@
 //!     fn copy(&self, _: ContentId) -> ContentCopy { ContentCopy::Missing }
 //!     fn contents(&self) -> impl Iterator<Item = ContentId> { std::iter::empty() }
 //!     fn store(&mut self, _: Payload, _: NodeId) {}
+//!     fn discard(&mut self, _: ContentId) {}
 //!     fn is_storing(&self) -> bool { false }
 //! }
 //!

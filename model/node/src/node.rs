@@ -171,6 +171,7 @@ fn perform(
         Effect::ResetElectionTimer => outputs.push(Output::ResetElectionTimer),
         Effect::Answer { request, outcome } => outputs.push(Output::Answer { request, outcome }),
         Effect::Store { payload, from } => storage.store(payload, from),
+        Effect::Discard { content } => storage.discard(content),
         Effect::Fetch { content } => inputs.push_back(match served(storage, content, decisions) {
             ContentCopy::Exact | ContentCopy::Wrong => Input::Fetched { content },
             ContentCopy::Missing => Input::Bad { content },

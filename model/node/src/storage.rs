@@ -53,6 +53,10 @@ pub trait NodeStorage {
     /// [`Input::Unusable`](steadfast_protocol::Input::Unusable).
     fn store(&mut self, payload: Payload, from: NodeId);
 
+    /// Deletes the copy of a content, good or bad, if there is one, but not a copy that it has begun to make or
+    /// has not reported yet ([`Effect::Discard`](steadfast_protocol::Effect::Discard)).
+    fn discard(&mut self, content: ContentId);
+
     /// Whether a store has begun whose result the node has not received.
     fn is_storing(&self) -> bool;
 

@@ -3,9 +3,11 @@
 //! This file is the shortest explanation of the protocol. A *twin* overrides a method with a
 //! deliberately wrong answer, and one of the guarantees must catch it.
 
+use std::collections::BTreeSet;
+
 use crate::{
-    Append, Counter, Digest, Dot, Entry, Epoch, Files, Fold, LogIndex, NODES_MAX, NodeId, NodeSet,
-    Record, Sequence, SessionId, Settings, State, Tag, VersionVector,
+    Append, ContentId, Counter, Digest, Dot, Entry, Epoch, Files, Fold, Log, LogIndex, NODES_MAX,
+    NodeId, NodeSet, Record, Sequence, SessionId, Settings, State, Tag, VersionVector,
 };
 
 /// The state of a leader that is about to make an entry.
@@ -428,6 +430,52 @@ pub trait Decisions: Send + Sync {
     /// Whether a node handles an Append that waited for its contents as if it had just arrived, and so
     /// compares its epoch with the promise again.
     fn judges_again(&self) -> bool {
+        true
+    }
+
+    /// Whether a node asks for a content that it lacks. `is_needed` says that a head, an unsynced entry or
+    /// a waiting message names the content, `is_named` that any entry of the log does.
+    // Ensures: G12, because peers may have deleted a content that only replaced entries name.
+    fn wants(&self, is_needed: bool, is_named: bool) -> bool {
+        let _ = is_named;
+        is_needed
+    }
+
+    /// Whether a node that trims its log keeps a content: an entry of the log or of an incomplete state names
+    /// it; or it is among `others`, which waiting messages, messages about to leave and clients' uploads
+    /// name.
+    // Ensures: G10, because a node deletes no content of a version that it shows, or may yet show or send.
+    fn keeps_content(
+        &self,
+        content: ContentId,
+        (log, synced): (&Log, &Fold),
+        others: &BTreeSet<ContentId>,
+    ) -> bool {
+        let _ = synced;
+        log.names(content) || others.contains(&content)
+    }
+
+    /// Whether a node drops the waiting messages of a peer that name a content which the peer no longer has
+    /// nor names.
+    // Ensures: G12, because the content may be gone everywhere, and the peer sends state instead.
+    fn heeds_gone(&self) -> bool {
+        true
+    }
+
+    /// Whether a node begins to send a state again of which it has sent some parts; `is_lost` says that the next
+    /// part names a content that the node has deleted since.
+    fn begins_again(&self, is_lost: bool) -> bool {
+        is_lost
+    }
+
+    /// Whether a leader or candidate that dropped such messages asks the peer for their entries again.
+    fn asks_for_dropped(&self) -> bool {
+        true
+    }
+
+    /// Whether a node that tells a peer that a content is gone goes back to the entries that the peer has
+    /// acknowledged.
+    fn sends_again_after_gone(&self) -> bool {
         true
     }
 

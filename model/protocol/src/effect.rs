@@ -50,6 +50,13 @@ pub enum Effect {
         /// The peer that sent the payload.
         from: NodeId,
     },
+    /// Delete the copy of a content, good or bad, if there is one: nothing here names it any more. The driver
+    /// lets reads of the copy that have begun go on to their end. It does not delete a copy that it has
+    /// begun to make, or has made and not reported yet; the report makes the node keep that copy.
+    Discard {
+        /// The content.
+        content: ContentId,
+    },
     /// Read a content and verify it, then report [`Input::Fetched`](crate::Input::Fetched) or
     /// [`Input::Bad`](crate::Input::Bad).
     Fetch {

@@ -96,7 +96,10 @@ pub enum Input {
         /// The message in its session.
         packet: Packet,
     },
-    /// A content is durable, and the hash of its bytes is its id.
+    /// A content is durable, and the hash of its bytes is its id: the node asked for it with
+    /// [`Effect::Store`](crate::Effect::Store), or a client has uploaded it. The driver reports every upload,
+    /// also of a content that the node has already. The node keeps an uploaded content until it has handled
+    /// a write that names it, or until it starts again.
     Stored {
         /// The content.
         content: ContentId,

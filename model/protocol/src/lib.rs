@@ -63,7 +63,9 @@
 //!                 Effect::Answer { request, outcome } => answers.push((request.number, outcome)),
 //!                 Effect::ResetElectionTimer => {} // this driver has no clock
 //!                 Effect::Checkpoint { .. } => unreachable!("this driver trims no log"),
-//!                 Effect::Store { .. } | Effect::Fetch { .. } => unreachable!("contents are inline"),
+//!                 Effect::Store { .. } | Effect::Fetch { .. } | Effect::Discard { .. } => {
+//!                     unreachable!("contents are inline")
+//!                 }
 //!             }
 //!         }
 //!     }
@@ -98,6 +100,7 @@
 //! | [`Effect::Answer`] | sends the outcome to the client | nothing |
 //! | [`Effect::Store`] | turns the payload into a durable content and verifies its hash | [`Input::Stored`] or [`Input::Unusable`] |
 //! | [`Effect::Fetch`] | reads a content and verifies its hash | [`Input::Fetched`] or [`Input::Bad`] |
+//! | [`Effect::Discard`] | deletes the copy of the content, good or bad | nothing |
 //! | [`Effect::ResetElectionTimer`] | restarts the election timer with a new random length | [`Input::ElectionTimeout`] when it runs out |
 //!
 //! **Sessions.** Both ends of a connection know its [`SessionId`], which is higher than the ids of all
@@ -153,8 +156,8 @@ pub use ids::{
 pub use input::{Base, Consistency, Input, Intent, ReadRequest, WriteRequest};
 pub use log::Log;
 pub use message::{
-    Ack, Append, ContentReply, Message, Need, Packet, Payload, PreVote, Reject, SealedMessage,
-    Vote, VoteRequest,
+    Ack, Append, ContentReply, Gone, Message, Need, Packet, Payload, PreVote, Reject,
+    SealedMessage, Vote, VoteRequest,
 };
 pub use parameters::{Limits, Parameters};
 pub use record::{Checkpoint, Identity, Record, RecoverError, first_index, last_index};

@@ -278,10 +278,28 @@ impl Log {
         self.origins.iter().flat_map(|it| &it.entries)
     }
 
-    /// Whether a held entry names this content.
+    /// Whether a held entry, or a head of an incomplete state, names this content.
     #[must_use]
-    pub(crate) fn names(&self, content: ContentId) -> bool {
+    pub fn names(&self, content: ContentId) -> bool {
         self.contents.contains(&content)
+    }
+
+    /// The contents that held entries and the heads of incomplete states name.
+    pub(crate) fn contents(&self) -> impl Iterator<Item = ContentId> {
+        self.contents.iter().copied()
+    }
+
+    /// Whether a node with this log must have a copy of a content: a head of `synced`, the fold of the synced
+    /// records, names it, an unsynced entry does, or a head of an incomplete state that the node still
+    /// waits for. Looks through the log if any entry names the content.
+    #[must_use]
+    pub(crate) fn needs(&self, content: ContentId, synced: &Fold) -> bool {
+        let names = |it: &&Entry| it.change.named() == Some(content);
+        let is_current = |it: &Entry| !synced.vv.covers(it.dot) || synced.is_head(it);
+        let awaited = || self.fold.staged.iter().filter(|it| !self.fold.vv.includes(&it.vv));
+        self.names(content)
+            && (self.entries().filter(names).any(is_current)
+                || awaited().flat_map(|it| &it.heads).any(|it| names(&it)))
     }
 
     /// The logged entries that `limit` covers and `known` does not; all of them only if `known` includes the

@@ -124,6 +124,15 @@ pub struct ContentReply {
     pub payload: Option<Payload>,
 }
 
+/// The answer to a Need for a content that nothing at the sender names, and of which it has no copy. If the
+/// sender itself sent an entry that names the content, it has dropped the entry since, and sends state
+/// instead.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Gone {
+    /// The content of the Need.
+    pub content: ContentId,
+}
+
 /// One message.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Message {
@@ -145,6 +154,8 @@ pub enum Message {
     PreVoteRequest(PreVote),
     /// A node would vote for the sender of a pre-vote request.
     PreVote(PreVote),
+    /// Nothing at the sender names a content that it was asked for.
+    Gone(Gone),
 }
 
 impl Message {
@@ -161,6 +172,7 @@ impl Message {
             Message::Content(_) => 6,
             Message::PreVoteRequest(_) => 7,
             Message::PreVote(_) => 8,
+            Message::Gone(_) => 9,
         }
     }
 
@@ -304,6 +316,7 @@ impl fmt::Display for Message {
                 Some(_) => write!(f, "Content {}", it.content),
                 None => write!(f, "Lacks {}", it.content),
             },
+            Message::Gone(it) => write!(f, "Gone {}", it.content),
         }
     }
 }

@@ -3,6 +3,7 @@
 mod appends;
 mod clients;
 mod contents;
+mod discards;
 mod elections;
 mod halting;
 mod outbox;
@@ -241,7 +242,13 @@ impl Replica {
     /// question for a content.
     #[must_use]
     pub fn lags(&self) -> bool {
-        let role_lags = match &self.role {
+        self.lags_in_role() || !self.wants().is_empty()
+    }
+
+    /// As [`Replica::lags`], without the questions for contents.
+    #[must_use]
+    pub fn lags_in_role(&self) -> bool {
+        match &self.role {
             Role::Leader(leader) => {
                 let lacks = |peer: NodeId| {
                     leader.peers[peer.index()].acked.as_ref() != Some(self.synced_vv())
@@ -252,8 +259,7 @@ impl Replica {
                 self.linked().any(|peer| !ballots.iter().any(|it| it.voter == peer))
             }
             Role::Follower(_) | Role::PreCandidate(_) => false,
-        };
-        role_lags || !self.wants().is_empty()
+        }
     }
 
     fn nodes(&self) -> u8 {
@@ -312,6 +318,7 @@ impl Replica {
             Message::PreVote(vote) => self.on_pre_vote(from, vote, turn),
             Message::Need(need) => self.on_need(from, need.content, turn),
             Message::Content(reply) => self.on_content(from, reply, turn),
+            Message::Gone(gone) => self.on_gone(from, gone.content, turn),
         }
     }
 
@@ -364,6 +371,7 @@ impl Replica {
     // Ensures: G3, because the node applies exactly the synced entries.
     fn on_synced(&mut self, index: LogIndex, turn: &mut Turn<'_>) {
         if self.note_synced(index, turn).is_some() {
+            self.review_wants(turn);
             self.release(turn);
             self.maybe_lead(turn);
             self.answer_reads(turn);

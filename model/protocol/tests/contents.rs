@@ -2,8 +2,8 @@
 
 use steadfast_protocol::{
     Append, Change, Content, ContentId, ContentReply, Counter, Digest, Dot, Effect, Entry,
-    EntryBody, Epoch, Identity, Input, Message, Need, NodeId, Packet, Parameters, Path, Payload,
-    Record, Replica, RequestId, Role, Round, Sealed, Sequence, SessionId, Settings, Stamp,
+    EntryBody, Epoch, Gone, Identity, Input, Message, Need, NodeId, Packet, Parameters, Path,
+    Payload, Record, Replica, RequestId, Role, Round, Sealed, Sequence, SessionId, Settings, Stamp,
     Steadfast, Tag, VersionVector,
 };
 
@@ -431,4 +431,56 @@ fn a_node_that_lacks_a_content_is_not_idle() {
     assert!(node.0.is_idle());
     node.append(N3, &[entry(1, 2, 9)], &[]);
     assert!(!node.0.is_idle(), "a message waits");
+}
+
+/// Whether a node tells a peer that a content is gone.
+fn tells_gone(effects: &[Effect]) -> Vec<NodeId> {
+    sent(effects).filter(|it| matches!(it.1, Message::Gone(_))).map(|it| it.0).collect()
+}
+
+fn gone(number: u8) -> Message {
+    Message::Gone(Gone { content: content(number) })
+}
+
+#[test]
+fn a_content_that_nothing_names_is_gone_and_sent_all_the_same_when_it_arrives() {
+    let mut node = Follower::linked(&[7]);
+    let need = || Message::Need(Need { content: content(9) });
+    assert_eq!(tells_gone(&node.receive(N1, need())), [N1]);
+    node.append(N3, &[entry(1, 2, 9)], &[9]);
+    let effects = node.receive(N2, need());
+    assert_eq!((tells_gone(&effects), answered(&effects)), (vec![], vec![(N2, false)]), "it waits");
+    assert_eq!(fetches(&node.hear(Input::Stored { content: content(9) })), 1);
+    let sent = answered(&node.hear(Input::Fetched { content: content(9) }));
+    assert_eq!(sent, [(N1, true), (N2, true)]);
+}
+
+#[test]
+fn a_message_is_dropped_with_those_behind_it_if_its_own_sender_says_that_its_content_is_gone() {
+    let mut node = Follower::linked(&[7]);
+    node.append(N3, &[entry(1, 2, 8)], &[]);
+    node.append(N3, &[entry(1, 3, 9)], &[]);
+    node.append(N3, &[entry(1, 4, 7)], &[]);
+    node.append(N1, &[entry(2, 1, 9)], &[]);
+    assert_eq!(node.0.waiting().len(), 4);
+    node.receive(N2, gone(9));
+    assert_eq!(node.0.waiting().len(), 4, "no message of that peer waits");
+    node.receive(N3, gone(9));
+    let left = node.0.waiting().iter().map(|it| (it.from, it.message.entries()[0].dot.sequence.0));
+    assert_eq!(left.collect::<Vec<_>>(), [(N3, 2), (N1, 1)]);
+    assert_eq!(node.wanted(), [content(8), content(9)]);
+    node.receive(N1, gone(9));
+    assert_eq!((node.0.waiting().len(), node.wanted()), (1, vec![content(8)]));
+}
+
+#[test]
+fn a_node_that_lets_a_content_go_tells_the_peers_that_asked_for_it() {
+    let mut node = Follower::linked(&[7]);
+    node.append(N3, &[entry(1, 2, 9)], &[]);
+    let effects = node.receive(N1, Message::Need(Need { content: content(9) }));
+    assert_eq!((tells_gone(&effects), answered(&effects)), (vec![], vec![(N1, false)]));
+    let effects = node.unlink(N3);
+    assert_eq!(tells_gone(&effects), [N1]);
+    let discards = effects.iter().filter(|it| matches!(it, Effect::Discard { .. }));
+    assert_eq!(discards.count(), 0, "it never had a copy");
 }

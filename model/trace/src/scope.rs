@@ -247,6 +247,14 @@ impl Scope {
         reads > 0 || (self.settings.is_consistent() && (deletes > 0 || resolves > 0))
     }
 
+    /// Whether a node may get state instead of entries: logs are trimmed, or lose the content of a replaced
+    /// entry.
+    #[must_use]
+    pub fn may_drop_entries(&self) -> bool {
+        let Bounds { trims, rot, lost_contents, .. } = self.bounds;
+        trims > 0 || rot > 0 || lost_contents > 0
+    }
+
     /// A path by its number.
     #[must_use]
     pub fn path(&self, number: u32) -> Path {

@@ -3,13 +3,14 @@
 use super::Judge;
 use crate::ClusterView;
 
-/// G10: a reader gets the bytes that a client wrote, or none.
+/// G10: a reader gets the bytes that a client wrote; or none, if the copy went bad or got lost.
 pub(super) struct ContentIsExact;
 
 impl Judge for ContentIsExact {
     fn promise(&self) -> &'static str {
         "content read at any node is byte for byte the content that a client wrote under that version; \
-         no node serves a bad copy"
+         no node serves a bad copy, or goes without the content of a version that it shows, unless its \
+         copy went bad or got lost and it asks for another"
     }
 
     fn outlives_rollback(&self) -> bool {

@@ -1,31 +1,12 @@
-//! All twins, each with its wrong decision.
+//! The twins whose logs and contents are whole, each with its wrong decision.
 
 use steadfast_protocol::{
-    Counter, Decisions, Digest, Dot, Entry, Epoch, Files, Fold, LogIndex, NodeId, NodeSet, Record,
-    Sequence, SessionId, Settings, State, Tag, VersionVector, Writing,
+    Counter, Decisions, Digest, Dot, Entry, Epoch, Files, LogIndex, NodeId, NodeSet, Record,
+    Sequence, SessionId, Settings, Tag, VersionVector, Writing,
 };
 
 use super::{Twin, Variant};
 use crate::GuaranteeId;
-
-macro_rules! twins {
-    ($($twin:ident $name:literal $about:literal, $guarantee:ident in $scope:literal $($on_graph:ident)? {
-        $($body:tt)*
-    })*) => {
-        $(
-            struct $twin;
-            impl Decisions for $twin { $($body)* }
-        )*
-
-        /// All twins.
-        pub static TWINS: &[Twin] = &[$(Twin {
-            variant: Variant { name: $name, about: $about, decisions: &$twin },
-            caught_by: GuaranteeId::$guarantee,
-            scope: $scope,
-            on_graph: !stringify!($($on_graph)?).is_empty(),
-        }),*];
-    };
-}
 
 twins! {
     AckBeforeSync "ack-before-sync"
@@ -432,119 +413,6 @@ twins! {
     "a recovered node does not know which requests its log has entries for",
     NothingFromNowhere in "retries-crash" {
         fn recovers_requests(&self) -> bool {
-            false
-        }
-    }
-
-    CheckpointOfUnsynced "checkpoint-of-unsynced"
-    "a checkpoint holds entries that are not on disk yet, beside the same records",
-    NoGaps in "trims-crash" {
-        fn checkpointed(&self, _: &Fold, logged: &Fold) -> Fold {
-            logged.clone()
-        }
-    }
-
-    ConflictsTrimmed "conflicts-trimmed"
-    "a checkpoint holds only the visible version of each path",
-    LogBeforeApply in "trims" {
-        fn checkpointed(&self, synced: &Fold, _: &Fold) -> Fold {
-            synced.clone().without_conflicts()
-        }
-    }
-
-    CheckpointWithoutRequests "checkpoint-without-requests"
-    "a checkpoint does not say which requests have entries",
-    LogBeforeApply in "trims" {
-        fn checkpointed(&self, synced: &Fold, _: &Fold) -> Fold {
-            synced.clone().without_requests()
-        }
-    }
-
-    CheckpointWithoutPromise "checkpoint-without-promise"
-    "a checkpoint does not hold the promise of its node",
-    LogBeforeApply in "trims" {
-        fn checkpointed(&self, synced: &Fold, _: &Fold) -> Fold {
-            synced.clone().without_promise()
-        }
-    }
-
-    VisibleSent "only-visible-heads-sent"
-    "state holds only the visible version of each path",
-    LogBeforeApply in "trims" {
-        fn sent_heads<'a>(&self, heads: &'a [Entry]) -> &'a [Entry] {
-            &heads[..heads.len().min(1)]
-        }
-    }
-
-    StateReplaces "state-replaces-files"
-    "a node takes the heads of a state in the place of its own",
-    LogBeforeApply in "trims" {
-        fn join_heads(
-            &self,
-            _: (&[Entry], &VersionVector),
-            theirs: (&[Entry], &VersionVector),
-        ) -> Vec<Entry> {
-            theirs.0.to_vec()
-        }
-    }
-
-    StateWithoutHeads "state-without-heads"
-    "a node takes the vector of a state and not its heads",
-    LogBeforeApply in "trims" {
-        fn join_heads(
-            &self,
-            mine: (&[Entry], &VersionVector),
-            _: (&[Entry], &VersionVector),
-        ) -> Vec<Entry> {
-            mine.0.to_vec()
-        }
-    }
-
-    PartsJoined "each-part-joined"
-    "a node joins each part of a state with the vector of the whole",
-    LogBeforeApply in "trims-parts" {
-        fn completes(&self, _: &State) -> bool {
-            true
-        }
-    }
-
-    StateGapAccepted "state-gap-accepted"
-    "a node logs a state that builds on entries which the node lacks",
-    NoGaps in "trims-3" {
-        fn can_join(&self, _: &VersionVector, _: &VersionVector) -> bool {
-            true
-        }
-    }
-
-    FloorNotRaised "floor-not-raised"
-    "a node that got state sends entries to a peer that lacks those for which the state stood",
-    ReplicasConverge in "trims-3" {
-        fn raised_floor(
-            &self,
-            floor: &VersionVector,
-            _: &VersionVector,
-            _: &VersionVector,
-        ) -> VersionVector {
-            *floor
-        }
-    }
-
-    StateBeforePromise "state-before-promise"
-    "a follower logs a state before the promise that came with it",
-    DeposedLeadersDoNotOverrule in "trims-promise" {
-        fn batch(&self, promise: Option<Epoch>, brought: Vec<Record>) -> Vec<Record> {
-            let promise = promise.map(Record::Promise);
-            match brought.first() {
-                Some(Record::State(_)) => brought.into_iter().chain(promise).collect(),
-                _ => promise.into_iter().chain(brought).collect(),
-            }
-        }
-    }
-
-    StateWithoutRequests "state-without-requests"
-    "state does not carry the requests of the entries that it stands for",
-    NothingFromNowhere in "trims-retries" {
-        fn carries_requests(&self) -> bool {
             false
         }
     }

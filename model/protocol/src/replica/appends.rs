@@ -239,7 +239,8 @@ impl Replica {
     }
 
     /// The entries of `fold` that a peer with `known` needs next, in sending order, up to the size of one
-    /// message; a part of the state instead, if this node has dropped some of them. `fold` is that of the
+    /// message; a part of the state instead, if this node has dropped some of them, or lost the content of a
+    /// replaced one: the content may be gone everywhere, and the peer would wait for it. `fold` is that of the
     /// synced records, or of all.
     fn news(
         &self,
@@ -255,7 +256,10 @@ impl Replica {
         let mut room = Room::new(self.parameters.limits);
         let goes_first = |one: &Entry, other: &Entry| turn.decisions.goes_first(one, other);
         let lacking = self.log.between(known, fold.vv(), goes_first).filter(|it| is_sent(it));
-        let entries = lacking.take_while(|it| room.reserve(it)).cloned().collect();
+        let entries: Vec<_> = lacking.take_while(|it| room.reserve(it)).cloned().collect();
+        if entries.iter().any(|it| self.has_lost_content_of(it)) {
+            return self.next_part(transfer, (fold, known), turn);
+        }
         News { entries, ..News::default() }
     }
 }

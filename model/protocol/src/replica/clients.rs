@@ -4,12 +4,16 @@ use std::collections::BTreeSet;
 
 use super::{PendingWrite, Replica, Role, Turn};
 use crate::{
-    Base, Change, Dot, Effect, Entry, EntryBody, Intent, NodeId, Outcome, Path, Record, Refusal,
-    RequestId, Sealed, Sequence, Stamp, VersionVector, WriteDigest, WriteRequest, Writing, Written,
+    Base, Change, Content, Dot, Effect, Entry, EntryBody, Intent, NodeId, Outcome, Path, Record,
+    Refusal, RequestId, Sealed, Sequence, Stamp, VersionVector, WriteDigest, WriteRequest, Writing,
+    Written,
 };
 
 impl Replica {
     pub(super) fn on_write(&mut self, write: WriteRequest, turn: &mut Turn<'_>) {
+        if let Intent::Put(Content::Named(content)) = write.intent {
+            self.contents.end_upload(content);
+        }
         if !self.leads() {
             let refusal = Refusal::NotLeader { leader: self.leader_hint() };
             return self.answer(write.request, Outcome::Refused(refusal), turn);

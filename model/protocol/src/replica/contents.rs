@@ -45,19 +45,22 @@ pub(super) struct Contents {
     waiting: Vec<Waiting>,
     /// The questions of peers that this node has not answered with a content yet.
     askers: Vec<(NodeId, ContentId)>,
+    /// The contents that clients have uploaded, and that no write has named since.
+    uploads: BTreeSet<ContentId>,
 }
 
 impl Contents {
     /// The state of a node that starts: it holds the contents on its disk, and wants the others that its
-    /// log names.
+    /// log needs.
     pub(super) fn recover(
         log: &Log,
         held: impl IntoIterator<Item = ContentId>,
         decisions: &dyn Decisions,
     ) -> Self {
         let mut contents = Contents { held: held.into_iter().collect(), ..Contents::default() };
-        for content in log.entries().filter_map(|entry| entry.change.named()) {
-            if !contents.held.contains(&content) && decisions.asks_after_recovery() {
+        for content in log.contents() {
+            let is_lost = !contents.held.contains(&content) && decisions.asks_after_recovery();
+            if is_lost && decisions.wants(log.needs(content, log.fold()), true) {
                 contents.want(content);
             }
         }
@@ -66,6 +69,15 @@ impl Contents {
 
     pub(super) fn has(&self, content: ContentId) -> bool {
         self.held.contains(&content)
+    }
+
+    pub(super) fn is_wanted(&self, content: ContentId) -> bool {
+        self.wants.iter().any(|want| want.content == content)
+    }
+
+    /// A write names a content: the node no longer keeps it for the client that uploaded it.
+    pub(super) fn end_upload(&mut self, content: ContentId) {
+        self.uploads.remove(&content);
     }
 
     pub(super) fn waiting(&self) -> &[Waiting] {
@@ -93,7 +105,7 @@ impl Contents {
         };
     }
 
-    fn want(&mut self, content: ContentId) -> &mut Want {
+    pub(super) fn want(&mut self, content: ContentId) -> &mut Want {
         let at = match self.wants.iter().position(|want| want.content == content) {
             Some(at) => at,
             None => {
@@ -103,6 +115,60 @@ impl Contents {
             }
         };
         &mut self.wants[at]
+    }
+
+    /// Whether an entry of a waiting message names a content.
+    pub(super) fn is_awaited(&self, content: ContentId) -> bool {
+        let mut entries = self.waiting.iter().flat_map(|it| it.message.entries());
+        entries.any(|it| it.change.named() == Some(content))
+    }
+
+    /// Drops the waiting messages of a peer from the first on whose entries name a content. Returns whether
+    /// there was one.
+    pub(super) fn drop_from(&mut self, from: NodeId, content: ContentId) -> bool {
+        let names = |it: &Waiting| {
+            let mut entries = it.message.entries().iter();
+            entries.any(|it| it.change.named() == Some(content))
+        };
+        let is_first = |it: &Waiting| it.from == from && names(it);
+        let Some(first) = self.waiting.iter().position(is_first) else {
+            return false;
+        };
+        let behind = self.waiting.split_off(first);
+        self.waiting.extend(behind.into_iter().filter(|it| it.from != from));
+        true
+    }
+
+    /// The peers that have asked for a content and have not got it yet.
+    pub(super) fn askers_of(&self, content: ContentId) -> Vec<NodeId> {
+        let askers = self.askers.iter().filter(|(_, asked)| *asked == content);
+        askers.map(|(node, _)| *node).collect()
+    }
+
+    pub(super) fn forget_want(&mut self, content: ContentId) {
+        self.wants.retain(|want| want.content != content);
+    }
+
+    /// Notes that a peer has no copy of a content.
+    pub(super) fn note_lacking(&mut self, peer: NodeId, content: ContentId) {
+        if let Some(want) = self.wants.iter_mut().find(|want| want.content == content) {
+            want.lacking.insert(peer);
+            want.asked = want.asked.filter(|asked| *asked != peer);
+        }
+    }
+
+    /// The contents that a trim leaves alone whatever the log names: those that waiting messages name, and
+    /// those that clients have uploaded.
+    pub(super) fn in_transit(&self) -> impl Iterator<Item = ContentId> {
+        let entries = self.waiting.iter().flat_map(|it| it.message.entries());
+        entries.filter_map(|it| it.change.named()).chain(self.uploads.iter().copied())
+    }
+
+    /// Forgets the copies that `is_kept` does not keep, and returns them.
+    pub(super) fn retain(&mut self, is_kept: impl Fn(ContentId) -> bool) -> Vec<ContentId> {
+        let dropped: Vec<_> = self.held.iter().copied().filter(|it| !is_kept(*it)).collect();
+        self.held.retain(|it| dropped.binary_search(it).is_err());
+        dropped
     }
 
     fn missing(&self, entries: &[Entry], log: &Log) -> Vec<ContentId> {
@@ -173,6 +239,9 @@ impl Replica {
     }
 
     pub(super) fn on_stored(&mut self, content: ContentId, turn: &mut Turn<'_>) {
+        if !self.contents.is_wanted(content) {
+            self.contents.uploads.insert(content);
+        }
         self.contents.held.insert(content);
         self.contents.wants.retain(|want| want.content != content);
         if self.contents.askers.iter().any(|(_, asked)| *asked == content) {
@@ -211,16 +280,24 @@ impl Replica {
                 want.lacking.insert(sender);
             }
         }
+        // While the driver stored, the message or entry that named the content may have been dropped.
+        self.review_wants(turn);
         self.ask_for_wants(None, turn);
     }
 
-    /// A copy is bad: the node treats the content as missing, does not serve it, and asks for it.
+    /// A copy is bad: the node treats the content as missing, does not serve it, and asks for it if it needs
+    /// it.
     // Ensures: G10, because a node does not serve a copy that it found bad.
     pub(super) fn on_bad(&mut self, content: ContentId, turn: &mut Turn<'_>) {
         self.contents.held.remove(&content);
+        self.contents.uploads.remove(&content);
+        if !self.is_needed(content, turn) {
+            turn.effects.push(Effect::Discard { content });
+            return self.let_go(content, turn);
+        }
         self.contents.want(content);
         let lacks = Message::Content(ContentReply { content, payload: None });
-        for asker in self.askers_of(content) {
+        for asker in self.contents.askers_of(content) {
             self.send(asker, lacks.clone(), turn);
         }
         self.ask_for_wants(None, turn);
@@ -232,6 +309,8 @@ impl Replica {
         }
         if self.contents.has(content) {
             turn.effects.push(Effect::Fetch { content });
+        } else if !self.contents.is_wanted(content) {
+            self.tell_gone(from, content, turn);
         } else {
             let lacks = ContentReply { content, payload: None };
             self.send(from, Message::Content(lacks), turn);
@@ -240,15 +319,10 @@ impl Replica {
 
     pub(super) fn on_fetched(&mut self, content: ContentId, turn: &mut Turn<'_>) {
         let payload = Some(Payload { content, base: None });
-        for asker in self.askers_of(content) {
+        for asker in self.contents.askers_of(content) {
             self.send(asker, Message::Content(ContentReply { content, payload }), turn);
         }
         self.contents.askers.retain(|(_, asked)| *asked != content);
-    }
-
-    fn askers_of(&self, content: ContentId) -> Vec<NodeId> {
-        let askers = self.contents.askers.iter().filter(|(_, asked)| *asked == content);
-        askers.map(|(node, _)| *node).collect()
     }
 
     pub(super) fn on_content(&mut self, from: NodeId, reply: &ContentReply, turn: &mut Turn<'_>) {
@@ -264,8 +338,7 @@ impl Replica {
             }
             Some(_) => {}
             None => {
-                want.lacking.insert(from);
-                want.asked = want.asked.filter(|asked| *asked != from);
+                self.contents.note_lacking(from, reply.content);
                 self.ask_for_wants(None, turn);
             }
         }
@@ -302,7 +375,7 @@ impl Replica {
     }
 
     /// Forgets the questions, answers and waiting messages of a session that ended.
-    pub(super) fn forget_contents_of(&mut self, peer: NodeId) {
+    pub(super) fn forget_contents_of(&mut self, peer: NodeId, turn: &mut Turn<'_>) {
         let contents = &mut self.contents;
         contents.waiting.retain(|waiting| waiting.from != peer);
         contents.askers.retain(|(asker, _)| *asker != peer);
@@ -312,13 +385,7 @@ impl Replica {
                 want.asked = want.asked.filter(|asked| *asked != peer);
             }
         }
-        let (waiting, log) = (&contents.waiting, &self.log);
-        contents.wants.retain(|want| {
-            let mut awaited = waiting.iter().flat_map(|it| it.message.entries());
-            want.storing
-                || log.names(want.content)
-                || awaited.any(|entry| entry.change.named() == Some(want.content))
-        });
+        self.review_wants(turn);
     }
 
     /// The payloads to send with entries. A payload is a delta if this node holds the content of a version

@@ -46,7 +46,7 @@ impl Replica {
             Role::Leader(leadership) => leadership.heard.remove(peer),
             Role::Candidate(_) => {}
         }
-        self.forget_contents_of(peer);
+        self.forget_contents_of(peer, turn);
     }
 
     /// Sends the first message of a new session: a leader sends the entries that the peer lacks, a

@@ -48,9 +48,10 @@ impl Replica {
 
     /// The disk holds the checkpoint: this node drops the entries for which it stands, except the heads.
     /// Nothing that leaves the node depends on this, but the choice between entries and state.
-    pub(super) fn on_checkpointed(&mut self, _: &mut Turn<'_>) {
+    pub(super) fn on_checkpointed(&mut self, turn: &mut Turn<'_>) {
         if let Some(floor) = self.trimming.take() {
             Arc::make_mut(&mut self.log).trim(&floor, &self.fold);
+            self.discard_contents(turn);
         }
     }
 
@@ -76,15 +77,23 @@ impl Replica {
         !known.includes(self.log.floor())
     }
 
-    /// The next part of what `fold` amounts to beyond `known`, or of the state that is on its way already.
+    /// The next part of what `fold` amounts to beyond `known`, or of the state that is on its way already. If
+    /// this node has deleted a content that the latter names, because newer versions have replaced it, the
+    /// state begins again.
+    // Ensures: G12, because otherwise the peer would wait for a deleted content again and again.
     pub(super) fn next_part(
         &self,
         transfer: Option<&Transfer>,
         (fold, known): (&Fold, &VersionVector),
         turn: &Turn<'_>,
     ) -> News {
-        let transfer = transfer.cloned().unwrap_or_else(|| Transfer::begin(fold, known));
-        let (part, transfer) = transfer.next(Room::new(self.parameters.limits), turn.decisions);
+        let next = |it: Transfer| it.next(Room::new(self.parameters.limits), turn.decisions);
+        let names_lost_content = |part: &State| {
+            let is_lost = part.heads.iter().any(|it| self.has_lost_content_of(it));
+            turn.decisions.begins_again(is_lost)
+        };
+        let goes_on = transfer.cloned().map(next).filter(|it| !names_lost_content(&it.0));
+        let (part, transfer) = goes_on.unwrap_or_else(|| next(Transfer::begin(fold, known)));
         let transfer = transfer.map(Box::new);
         News { state: Some(Sealed::new(part)), transfer, ..News::default() }
     }

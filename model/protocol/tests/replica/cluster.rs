@@ -53,6 +53,10 @@ impl NodeStorage for Memory {
         self.received.push_back(payload.content);
     }
 
+    fn discard(&mut self, content: ContentId) {
+        self.contents.remove(&content);
+    }
+
     fn is_storing(&self) -> bool {
         !self.received.is_empty()
     }

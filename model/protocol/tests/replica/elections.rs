@@ -193,6 +193,8 @@ fn a_follower_that_waits_for_a_content_hears_its_leader() {
         staged: Vec::new(),
         payloads,
     }));
+    // Node 0 cannot answer that it has no such content.
+    cluster.loses_to.insert(origin);
     let session = cluster.replica(1).session(origin).expect("linked");
     let packet = steadfast_protocol::Packet { session, message };
     cluster.queue_input(NodeId(1), Input::Receive { from: origin, packet });

@@ -1,6 +1,7 @@
 //! A few replicas over a perfect network, driven by hand.
 
 mod cluster;
+mod discards;
 mod elections;
 mod flow;
 mod requests;

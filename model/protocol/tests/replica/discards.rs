@@ -1,0 +1,206 @@
+//! Contents that nothing names any more, and messages that wait for them.
+
+use steadfast_node::{ContentCopy, NodeStorage};
+use steadfast_protocol::{
+    Base, Content, ContentId, Input, Intent, Message, NodeId, Outcome, Refusal,
+};
+
+use crate::cluster::Cluster;
+
+fn content(number: u64) -> ContentId {
+    ContentId([u8::try_from(number).expect("a small number"); 32])
+}
+
+/// The contents on a node's disk.
+fn stored(cluster: &Cluster, node: usize) -> Vec<ContentId> {
+    cluster.nodes[node].storage().contents().collect()
+}
+
+/// A client makes a content durable at a node.
+fn upload(cluster: &mut Cluster, node: u8, number: u64) {
+    cluster.nodes[usize::from(node)].storage_mut().contents.insert(content(number));
+    cluster.queue_input(NodeId(node), Input::Stored { content: content(number) });
+    cluster.run();
+}
+
+/// A client uploads a content to a node and writes it.
+fn put(cluster: &mut Cluster, node: u8, number: u64, path: &str) -> Option<Outcome> {
+    upload(cluster, node, number);
+    write(cluster, node, number, path)
+}
+
+fn write(cluster: &mut Cluster, node: u8, number: u64, path: &str) -> Option<Outcome> {
+    let intent = Intent::Put(Content::Named(content(number)));
+    cluster.write(node, number, path, intent, Base::Visible)
+}
+
+/// Whether a node has told another one that a content is gone.
+fn was_told(cluster: &Cluster, number: u64) -> bool {
+    let is_it = |it: &Message| matches!(it, Message::Gone(gone) if gone.content == content(number));
+    cluster.sent.iter().any(|it| is_it(&it.2))
+}
+
+#[test]
+fn a_trim_deletes_the_contents_of_replaced_versions_at_this_node_only() {
+    let mut cluster = Cluster::new(3, 2, 2);
+    cluster.elect(0);
+    for (number, path) in [(1, "a"), (2, "a"), (3, "b")] {
+        put(&mut cluster, 0, number, path);
+    }
+    let all: Vec<ContentId> = (1..=3).map(content).collect();
+    assert_eq!(stored(&cluster, 0), all, "the log still holds the replaced version");
+    cluster.trim(0);
+    assert_eq!((stored(&cluster, 0), stored(&cluster, 1)), (all[1..].to_vec(), all));
+    assert!(!cluster.replica(0).has_content(content(1)));
+}
+
+#[test]
+fn conflict_versions_keep_their_contents() {
+    let mut cluster = Cluster::new(2, 1, 1);
+    cluster.elect(0);
+    cluster.cut(0, 1);
+    cluster.elect(1);
+    put(&mut cluster, 0, 1, "a");
+    put(&mut cluster, 1, 2, "a");
+    cluster.link(0, 1);
+    cluster.trim(0);
+    assert_eq!(cluster.heads(0, "a").len(), 2);
+    assert_eq!(stored(&cluster, 0), [content(1), content(2)]);
+}
+
+#[test]
+fn an_unsynced_entry_keeps_its_content() {
+    let mut cluster = Cluster::new(1, 1, 1);
+    cluster.elect(0);
+    put(&mut cluster, 0, 1, "a");
+    cluster.syncs = false;
+    put(&mut cluster, 0, 2, "a");
+    cluster.trim(0);
+    assert_eq!(stored(&cluster, 0), [content(1), content(2)], "a crash may take the second back");
+    cluster.syncs = true;
+    cluster.follow_storage_of(0);
+    cluster.trim(0);
+    assert_eq!(stored(&cluster, 0), [content(2)]);
+}
+
+#[test]
+fn an_upload_stays_until_a_write_names_it_or_the_node_starts_again() {
+    let mut cluster = Cluster::new(2, 1, 1);
+    cluster.elect(0);
+    put(&mut cluster, 0, 1, "a");
+    // The client uploads a content that the node has already, and only this upload keeps it.
+    upload(&mut cluster, 0, 1);
+    put(&mut cluster, 0, 2, "a");
+    upload(&mut cluster, 0, 3);
+    upload(&mut cluster, 1, 4);
+    cluster.trim(0);
+    assert_eq!(stored(&cluster, 0), (1..=3).map(content).collect::<Vec<_>>());
+    assert!(matches!(write(&mut cluster, 0, 3, "b"), Some(Outcome::Acknowledged { .. })));
+
+    // A write that is refused names it, too: the client uploads it to the leader.
+    let refused = write(&mut cluster, 1, 4, "c");
+    assert!(matches!(refused, Some(Outcome::Refused(Refusal::NotLeader { .. }))));
+    cluster.trim(1);
+    assert_eq!(stored(&cluster, 1), [content(2), content(3)]);
+
+    cluster.restart(0);
+    cluster.elect(0);
+    put(&mut cluster, 0, 5, "a");
+    cluster.trim(0);
+    assert_eq!(stored(&cluster, 0), [content(3), content(5)]);
+    let missing = Refusal::ContentMissing { content: content(1) };
+    let intent = Intent::Put(Content::Named(content(1)));
+    let refused = cluster.write(0, 6, "d", intent, Base::Visible);
+    assert_eq!(refused, Some(Outcome::Refused(missing)), "the client uploads it again");
+}
+
+#[test]
+fn a_node_that_was_away_needs_no_content_that_is_gone() {
+    let mut cluster = Cluster::new(3, 2, 2);
+    cluster.elect(0);
+    cluster.cut(0, 2);
+    for number in 1..=3 {
+        put(&mut cluster, 0, number, "a");
+    }
+    cluster.trim(0);
+    cluster.link(0, 2);
+    assert_eq!(cluster.replica(2).files(), cluster.replica(0).files());
+    assert_eq!(stored(&cluster, 2), [content(3)]);
+    assert!(cluster.replica(2).is_idle());
+}
+
+/// Both nodes hold contents 1 and 2 of one file. Node 0 has deleted the first, which is replaced.
+fn with_one_deleted() -> Cluster {
+    let mut cluster = Cluster::new(2, 1, 1);
+    cluster.elect(0);
+    put(&mut cluster, 0, 1, "a");
+    put(&mut cluster, 0, 2, "a");
+    cluster.trim(0);
+    cluster
+}
+
+#[test]
+fn a_bad_copy_of_a_replaced_version_is_deleted_and_not_fetched() {
+    let mut cluster = with_one_deleted();
+    cluster.queue_input(NodeId(1), Input::Bad { content: content(1) });
+    cluster.run();
+    assert_eq!(stored(&cluster, 1), [content(2)]);
+    assert!(cluster.replica(1).wants().is_empty() && !was_told(&cluster, 1));
+    cluster.queue_input(NodeId(1), Input::Bad { content: content(2) });
+    cluster.run();
+    assert!(cluster.replica(1).has_content(content(2)), "node 0 sent the visible version again");
+}
+
+#[test]
+fn a_node_without_the_content_of_a_replaced_version_sends_state() {
+    let mut cluster = Cluster::new(3, 1, 1);
+    cluster.elect(0);
+    cluster.cut(0, 2);
+    cluster.cut(1, 2);
+    put(&mut cluster, 0, 1, "a");
+    put(&mut cluster, 0, 2, "a");
+    cluster.queue_input(NodeId(0), Input::Bad { content: content(1) });
+    cluster.run();
+    cluster.link(0, 2);
+    let state = cluster.sent.iter().filter_map(|it| it.2.state()).next_back();
+    assert_eq!(state.map(|it| it.heads.len()), Some(1));
+    assert_eq!(cluster.replica(2).files(), cluster.replica(0).files());
+    assert_eq!(stored(&cluster, 2), [content(2)]);
+}
+
+#[test]
+fn a_restarted_node_asks_for_the_contents_of_heads_only() {
+    let mut cluster = Cluster::new(2, 1, 1);
+    cluster.elect(0);
+    put(&mut cluster, 0, 1, "a");
+    put(&mut cluster, 0, 2, "a");
+    cluster.cut(0, 1);
+    for number in [1, 2] {
+        cluster.nodes[1].storage_mut().discard(content(number));
+    }
+    cluster.restart(1);
+    let wanted: Vec<_> = cluster.replica(1).wants().iter().map(|it| it.content).collect();
+    assert_eq!(wanted, [content(2)]);
+    cluster.link(0, 1);
+    assert_eq!(cluster.nodes[1].storage().copy(content(2)), ContentCopy::Exact);
+}
+
+#[test]
+fn a_message_that_is_about_to_leave_keeps_its_contents() {
+    let mut cluster = Cluster::new(2, 1, 1);
+    cluster.elect(1);
+    cluster.cut(0, 1);
+    put(&mut cluster, 1, 1, "a");
+    put(&mut cluster, 1, 2, "a");
+    // Node 0 leads the next epoch, and node 1 holds its Ack until it has synced the promise.
+    cluster.elect(0);
+    cluster.syncs = false;
+    cluster.link(0, 1);
+    assert_eq!(cluster.replica(1).outbox().len(), 1);
+    cluster.trim(1);
+    assert_eq!(stored(&cluster, 1), [content(1), content(2)]);
+    cluster.syncs = true;
+    cluster.follow_storage_of(1);
+    assert_eq!(cluster.replica(0).files(), cluster.replica(1).files());
+    assert_eq!(stored(&cluster, 0), [content(1), content(2)]);
+}
