@@ -6,7 +6,9 @@ use std::process::ExitCode;
 
 use clap::Args;
 use serde_json::json;
-use steadfast_config::{Cluster, ConfigError, InitError, LEAF_YEARS, NodeIdentity, Plan, PlannedNode};
+use steadfast_config::{
+    Cluster, ConfigError, InitError, LEAF_YEARS, NodeIdentity, Plan, PlannedNode,
+};
 use steadfast_output::{say, shown};
 
 use crate::failure::Failure;

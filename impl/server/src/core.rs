@@ -233,9 +233,12 @@ impl Core {
             }
             Event::Received { from, packet } => self.hear(Input::Receive { from, packet }),
             Event::Content(input) => self.hear(input),
-            Event::Made(input) => {
+            Event::Made(result) => {
                 self.node.storage_mut().note_stored();
-                self.hear(input);
+                match result {
+                    Ok(stored) => self.hear(Input::Stored { content: stored.content() }),
+                    Err(content) => self.hear(Input::Unusable { content }),
+                }
             }
         }
     }
@@ -277,8 +280,9 @@ impl Core {
     /// in any case: its own first try may have changed the path.
     fn write(&mut self, write: Write, waiter: Waiter) {
         let Write { request, stored, path, intent, base, condition } = write;
-        if let Some(content) = stored {
-            self.hear(Input::Stored { content });
+        if let Some(stored) = stored {
+            self.hear(Input::Stored { content: stored.content() });
+            drop(stored);
         }
         let Some(replica) = self.node.replica().filter(|it| it.leads()) else {
             // The replica refuses and names the leader.

@@ -25,12 +25,36 @@ const PIECE_BYTES: usize = 256 << 10;
 /// How many pieces may wait for a client.
 const PIECES_WAITING_MAX: usize = 4;
 
-/// Writes the pieces that come as a content, and returns its name and length once it is durable. `Err(())`
+/// A content that is durable and that the node does not know yet. Until this is dropped, no discard removes it.
+#[derive(Debug)]
+pub(crate) struct StoredContent {
+    contents: Arc<NodeContents>,
+    content: ContentId,
+}
+
+impl StoredContent {
+    /// For a content that a writer or a place has just finished.
+    pub(crate) fn of(contents: &Arc<NodeContents>, content: ContentId) -> StoredContent {
+        StoredContent { contents: Arc::clone(contents), content }
+    }
+
+    pub(crate) fn content(&self) -> ContentId {
+        self.content
+    }
+}
+
+impl Drop for StoredContent {
+    fn drop(&mut self) {
+        self.contents.note_reported(self.content);
+    }
+}
+
+/// Writes the pieces that come as a content, and returns it with its length once it is durable. `Err(())`
 /// among the pieces means that the rest will not come: nothing stays.
 pub(crate) fn write_content(
     contents: &Arc<NodeContents>,
     mut pieces: mpsc::Receiver<Result<Bytes, ()>>,
-) -> Result<Option<(ContentId, u64)>, ContentError> {
+) -> Result<Option<(StoredContent, u64)>, ContentError> {
     let mut writer = contents.writer()?;
     while let Some(piece) = pieces.blocking_recv() {
         match piece {
@@ -38,7 +62,8 @@ pub(crate) fn write_content(
             Err(()) => return Ok(None),
         }
     }
-    writer.finish().map(Some)
+    let (content, length) = writer.finish()?;
+    Ok(Some((StoredContent::of(contents, content), length)))
 }
 
 /// The bytes of a part of a content, as the body of an answer. A client that gets fewer bytes than were

@@ -14,8 +14,8 @@ use steadfast_node::Node;
 use steadfast_protocol::{
     Identity, NodeId, Parameters, RecoverError, Settings as Quorums, Steadfast,
 };
-use steadfast_store::{CreateError, OpenError, Store, TrimPolicy};
-use steadfast_wal::{Disk, LogId, RealDisk, Settings};
+use steadfast_store::{CreateError, OpenError, Store, TrimPolicy, log_settings};
+use steadfast_wal::{Disk, LogId, RealDisk};
 use steadfast_wire::{Channel, Local};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
@@ -38,11 +38,6 @@ const EVENTS_WAITING_MAX: usize = 1_024;
 
 /// How long connections of clients may take to end when the node stops.
 const STOPPING_MAX: Duration = Duration::from_secs(10);
-
-/// The layout of a node's log. Small segments, because a node keeps some ready and a trim frees whole ones.
-fn layout() -> Settings {
-    Settings { segment_bytes: 16 << 20, ..Settings::default() }
-}
 
 /// The name of a node's log, from its cluster and its id.
 fn log_id(cluster: ClusterId, node: NodeId) -> LogId {
@@ -69,7 +64,7 @@ pub fn create(
     made.map_err(|source| CreateError::Directory { directory: Disk::directory(&parent), source })?;
     let (log, contents) = disks(data);
     let identity = Identity { node, settings };
-    steadfast_store::create(&log, &contents, identity, (log_id(cluster, node), layout()))
+    steadfast_store::create(&log, &contents, identity, (log_id(cluster, node), log_settings()))
 }
 
 /// Why a node does not run.
@@ -240,7 +235,7 @@ fn open_node(
 ) -> Result<Node<NodeStore>, ServeError> {
     let (log, contents) = disks(data);
     let identity = Identity { node, settings };
-    let layout = (log_id(cluster, node), layout());
+    let layout = (log_id(cluster, node), log_settings());
     let store = Store::open(&log, &contents, identity, layout, TrimPolicy::default())?;
     if store.recovered().tail.is_uncertain() {
         warn!("the end of the log is damaged in a way that a crash alone may have caused");

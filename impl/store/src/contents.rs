@@ -68,6 +68,8 @@ struct Index {
     bad: BTreeSet<ContentId>,
     /// The sum of the lengths.
     bytes: u64,
+    /// How often each content was made whose report to the node is still to come.
+    unreported: BTreeMap<ContentId, u32>,
 }
 
 impl Index {
@@ -75,6 +77,10 @@ impl Index {
         let old = self.lengths.insert(content, length);
         self.bytes = self.bytes - old.unwrap_or(0) + length;
         self.bad.remove(&content);
+    }
+
+    fn note_unreported(&mut self, content: ContentId) {
+        *self.unreported.entry(content).or_insert(0) += 1;
     }
 
     fn remove(&mut self, content: ContentId) {
@@ -217,12 +223,41 @@ impl<D: Disk> Contents<D> {
         }
     }
 
+    /// Notes that the node knows of a content that was made, or that it need not know of it. Every end of a
+    /// writer or of a place is to be followed by one such note.
+    pub fn note_reported(&self, content: ContentId) {
+        let mut index = self.index();
+        if let Some(count) = index.unreported.get_mut(&content) {
+            *count -= 1;
+            if *count == 0 {
+                index.unreported.remove(&content);
+            }
+        }
+    }
+
+    /// Removes a content that nothing names any more, unless it was made just now and the node does not know
+    /// that yet: then the report lets the node keep it. Returns whether it was removed.
+    ///
+    /// # Errors
+    /// As [`Contents::remove`].
+    pub fn discard(&self, content: ContentId) -> Result<bool, ContentError> {
+        let _turn = self.turns.take(content);
+        match self.index().unreported.contains_key(&content) {
+            true => Ok(false),
+            false => self.remove_in_turn(content),
+        }
+    }
+
     /// Removes a content, and returns whether there was one. After a crash the content may be there again.
     ///
     /// # Errors
     /// The disk fails. The content may be removed or not.
     pub fn remove(&self, content: ContentId) -> Result<bool, ContentError> {
         let _turn = self.turns.take(content);
+        self.remove_in_turn(content)
+    }
+
+    fn remove_in_turn(&self, content: ContentId) -> Result<bool, ContentError> {
         let Some(length) = self.length(content) else {
             return Ok(false);
         };

@@ -286,6 +286,11 @@ impl<L: RecordLog> NodeStorage for Store<L> {
         self.received.push_back((payload, from));
     }
 
+    /// A copy that cannot be removed stays: it costs room only, and the next start finds it.
+    fn discard(&mut self, content: ContentId) {
+        let _ = self.contents.discard(content);
+    }
+
     fn is_storing(&self) -> bool {
         self.storing > 0 || !self.received.is_empty()
     }

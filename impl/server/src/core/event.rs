@@ -7,6 +7,8 @@ use steadfast_protocol::{
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use crate::disk::StoredContent;
+
 /// An end of a connection that carries packets to a peer.
 #[derive(Clone, Debug)]
 pub(crate) struct Link {
@@ -29,8 +31,8 @@ pub(crate) enum Event {
     LinkDown { peer: NodeId, session: SessionId },
     /// A packet arrived.
     Received { from: NodeId, packet: Packet },
-    /// The content of a payload was stored or could not be stored.
-    Made(Input),
+    /// The content of a payload was stored, or could not be.
+    Made(Result<StoredContent, ContentId>),
     /// A content was found to be bad.
     Content(Input),
 }
@@ -58,7 +60,7 @@ pub(crate) struct Write {
     pub request: Option<RequestId>,
     /// The content that was stored for this write. The node learns of it together with the write, so that
     /// no content is there that nothing names.
-    pub stored: Option<ContentId>,
+    pub stored: Option<StoredContent>,
     /// The file.
     pub path: Path,
     /// The change.

@@ -42,7 +42,7 @@ pub(crate) struct Facts {
     pub log_first: LogIndex,
     pub log_last: LogIndex,
     pub log_synced: LogIndex,
-    /// The bytes of the last checkpoint and of the records behind it.
+    /// The bytes of the log on disk, in whole segments.
     pub log_bytes: u64,
     pub peers: Vec<PeerFacts>,
     /// How many contents the node lacks and asks for.
@@ -73,7 +73,7 @@ impl Facts {
             is_connected: replica.session(id).is_some(),
             acked: acked(id),
         });
-        let (state_bytes, tail_bytes) = node.storage().log_bytes();
+        let (_, log_bytes) = node.storage().log_bytes();
         Some(Facts {
             role,
             halt,
@@ -85,7 +85,7 @@ impl Facts {
             log_first: first_index(node.storage().records()),
             log_last: replica.log().length(),
             log_synced: replica.synced(),
-            log_bytes: state_bytes + tail_bytes,
+            log_bytes,
             peers: peers.collect(),
             contents_missing: replica.wants().len(),
             messages_waiting: replica.waiting().len(),

@@ -2,10 +2,13 @@
 
 use axum::Json;
 use axum::http::header::{LOCATION, RETRY_AFTER};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use steadfast_protocol::{Outcome, PathError, Refusal};
+
+/// The header with the code of an error.
+const ERROR: HeaderName = HeaderName::from_static("steadfast-error");
 
 /// An answer other than success.
 #[derive(Debug, PartialEq, Eq)]
@@ -92,6 +95,8 @@ impl IntoResponse for ApiError {
         let body = json!({ "error": { "code": self.code, "message": self.message } });
         let mut response = (self.status, Json(body)).into_response();
         let headers = response.headers_mut();
+        // An answer to HEAD has no body that could say it.
+        headers.insert(ERROR, HeaderValue::from_static(self.code));
         if let Some(seconds) = self.retry_after_s {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }

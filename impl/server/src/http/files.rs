@@ -11,8 +11,9 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
+use steadfast_delta::manifest::{Depth, Manifest};
 use steadfast_protocol::{
-    Base, Change, Consistency, Content, Dot, Entry, Files, Intent, Path, RequestId,
+    Base, Change, Consistency, Content, ContentId, Dot, Entry, Files, Intent, Path, RequestId,
 };
 
 use super::conditions::{self, Tags};
@@ -23,6 +24,7 @@ use crate::core::Write;
 use crate::disk::body_of;
 
 const STALE: HeaderName = HeaderName::from_static("steadfast-stale");
+const CONTENT: HeaderName = HeaderName::from_static("steadfast-content");
 const CONFLICTS: HeaderName = HeaderName::from_static("steadfast-conflicts");
 
 /// How a read may be answered, and which version it is about.
@@ -63,9 +65,9 @@ pub(crate) fn query<T: serde::de::DeserializeOwned>(uri: &Uri) -> Result<T, ApiE
 struct Written {
     path: String,
     version: String,
-    /// The name of a large content; small contents have none.
+    /// The name of the content.
     #[serde(skip_serializing_if = "Option::is_none")]
-    content: Option<Option<String>>,
+    content: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     length: Option<u64>,
 }
@@ -88,11 +90,8 @@ pub(crate) async fn put(
     let (request, condition) =
         (conditions::request_id(&headers)?, conditions::condition(&headers)?);
     api.must_lead(&uri)?;
-    let Upload { content, length } = upload(&api, body).await?;
-    let stored = match &content {
-        Content::Named(content) => Some(*content),
-        Content::Inline(_) => None,
-    };
+    let Upload { content, stored, length } = upload(&api, body).await?;
+    let name = name_of(&content);
     let showed_file = shows_file(&api.facts.borrow().files, &path);
     let write = Write {
         request,
@@ -107,14 +106,25 @@ pub(crate) async fn put(
     let body = Written {
         path: path.to_string(),
         version: version(dot),
-        content: Some(stored.as_ref().map(names_content)),
+        content: Some(name),
         length: Some(length),
     };
     Ok(written(status, dot, body))
 }
 
-/// The name of a content, as 64 hexadecimal digits.
-pub(crate) fn names_content(content: &steadfast_protocol::ContentId) -> String {
+/// The name of a content, as 64 hexadecimal digits: the root of its manifest, whether the content travels
+/// within its entry or not.
+pub(crate) fn name_of(content: &Content) -> String {
+    match content {
+        Content::Named(content) => hexadecimal(content),
+        Content::Inline(bytes) => {
+            hexadecimal(&ContentId(Manifest::of(bytes, Depth::Chunks).root().0))
+        }
+    }
+}
+
+/// The digits of a content's id.
+pub(crate) fn hexadecimal(content: &ContentId) -> String {
     content.0.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -296,6 +306,7 @@ async fn file(
     let mut response = (status, body).into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    headers.extend(HeaderValue::try_from(name_of(content)).ok().map(|it| (CONTENT, it)));
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     headers.insert(CONTENT_LENGTH, HeaderValue::from(to - from));
     if status == StatusCode::PARTIAL_CONTENT {

@@ -6,7 +6,7 @@ use axum::http::Uri;
 use serde::{Deserialize, Serialize};
 use steadfast_protocol::{Change, Entry, Path};
 
-use super::files::{Freshness, names_content, query, request_text};
+use super::files::{Freshness, name_of, query, request_text};
 use super::names::{path_of, version};
 use super::{Api, ApiError, Parts};
 
@@ -69,7 +69,10 @@ fn is_file(entry: &Entry) -> bool {
 }
 
 fn content_of(change: &Change) -> Option<String> {
-    change.named().map(|it| names_content(&it))
+    match change {
+        Change::Put(content) => Some(name_of(content)),
+        Change::Delete => None,
+    }
 }
 
 #[derive(Debug, Serialize)]

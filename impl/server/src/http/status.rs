@@ -16,7 +16,7 @@ use serde_json::json;
 use steadfast_protocol::{Change, ContentId, Files, NodeId};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::files::names_content;
+use super::files::hexadecimal;
 use super::names::vector;
 use super::{Api, ApiError, Parts};
 use crate::core::{Event, Facts, RoleName};
@@ -197,7 +197,7 @@ pub(crate) async fn verify(State(api): State<Api>) -> Response {
                     let input = steadfast_protocol::Input::Bad { content };
                     let _ = events.blocking_send(Event::Content(input));
                     let why = crate::core::DisplayChain(&error).to_string();
-                    json!({ "content": names_content(&content), "ok": false, "why": why })
+                    json!({ "content": hexadecimal(&content), "ok": false, "why": why })
                 }
             };
             if lines.blocking_send(Bytes::from(format!("{line}\n"))).is_err() {

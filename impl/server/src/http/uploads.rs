@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use super::{ApiError, Parts};
 use crate::core::DisplayChain;
-use crate::disk::write_content;
+use crate::disk::{StoredContent, write_content};
 
 /// How many pieces of a body may wait for the disk.
 const PIECES_WAITING_MAX: usize = 16;
@@ -20,6 +20,8 @@ const PIECES_WAITING_MAX: usize = 16;
 /// A body that has arrived whole.
 pub(crate) struct Upload {
     pub content: Content,
+    /// The large content, which the node does not know yet.
+    pub stored: Option<StoredContent>,
     /// In bytes.
     pub length: u64,
 }
@@ -58,7 +60,7 @@ pub(crate) async fn upload(api: &Parts, body: Body) -> Result<Upload, ApiError> 
         }
     }
     let length = small.len() as u64;
-    Ok(Upload { content: Content::Inline(small.to_vec().into()), length })
+    Ok(Upload { content: Content::Inline(small.to_vec().into()), stored: None, length })
 }
 
 async fn large(api: &Parts, beginning: Bytes, mut pieces: Pieces) -> Result<Upload, ApiError> {
@@ -87,6 +89,6 @@ async fn large(api: &Parts, beginning: Bytes, mut pieces: Pieces) -> Result<Uplo
             false => ApiError::internal(why),
         }
     })?;
-    let (content, length) = written.ok_or_else(ApiError::stopping)?;
-    Ok(Upload { content: Content::Named(content), length })
+    let (stored, length) = written.ok_or_else(ApiError::stopping)?;
+    Ok(Upload { content: Content::Named(stored.content()), stored: Some(stored), length })
 }

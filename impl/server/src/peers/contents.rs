@@ -25,7 +25,7 @@ use super::frames::ConnectionEnd;
 use super::opening::Open;
 use crate::core::{DisplayChain, Event, Wanted};
 use crate::counters::Counters;
-use crate::disk::NodeContents;
+use crate::disk::{NodeContents, StoredContent};
 
 /// How many bytes of frames may wait for the thread: the window of contents that were asked for, and as much
 /// again for the questions of the peer.
@@ -269,7 +269,7 @@ impl Exchange {
             Err(error) => {
                 let error: steadfast_store::ContentError = error;
                 warn!(error = %DisplayChain(&error), "cannot receive a content");
-                self.report(Input::Unusable { content });
+                self.report(Err(content));
             }
         }
     }
@@ -285,7 +285,7 @@ impl Exchange {
                     parked.pop_first();
                 }
             }
-            self.report(Input::Unusable { content });
+            self.report(Err(content));
         }
     }
 
@@ -323,21 +323,22 @@ impl Exchange {
     }
 
     fn finish(&mut self, outcome: Outcome<HeldContent, NewContent>) {
-        let input = match outcome {
+        let result = match outcome {
             Outcome::Done { content, sink, manifest, received } => {
                 let length = manifest.length();
                 match sink.0.finish(&manifest) {
                     Ok(_) => {
+                        let stored = StoredContent::of(&self.contents, content);
                         let is_delta = received.patched + received.copied > 0;
                         self.counters.contents_received.add(1);
                         self.counters.contents_received_as_delta.add(u64::from(is_delta));
                         self.counters.content_bytes_made.add(length);
                         debug!(peer = %self.peer, %content, length, ?received, "received");
-                        Input::Stored { content }
+                        Ok(stored)
                     }
                     Err(error) => {
                         warn!(%content, error = %DisplayChain(&error), "cannot store a content");
-                        Input::Unusable { content }
+                        Err(content)
                     }
                 }
             }
@@ -348,19 +349,19 @@ impl Exchange {
                 if parked.len() < PARKED_MAX {
                     parked.insert(content, *download);
                 }
-                Input::Unusable { content }
+                Err(content)
             }
             Outcome::Failed { content, error, .. } => {
                 warn!(peer = %self.peer, error = %DisplayChain(&error), "a content is unusable");
-                Input::Unusable { content }
+                Err(content)
             }
         };
-        self.report(input);
+        self.report(result);
     }
 
-    fn report(&self, input: Input) {
+    fn report(&self, result: Result<StoredContent, ContentId>) {
         // The node is gone only when the server ends.
-        let _ = self.events.blocking_send(Event::Made(input));
+        let _ = self.events.blocking_send(Event::Made(result));
     }
 }
 

@@ -1,6 +1,6 @@
 //! Opening a directory of contents.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use steadfast_protocol::ContentId;
 use steadfast_wal::disk::{Access, Call, Disk};
@@ -89,7 +89,7 @@ impl Found {
         }
         let bytes = lengths.iter().map(|it| it.1).sum();
         let lengths: BTreeMap<ContentId, u64> = lengths.into_iter().collect();
-        let mut index = Index { lengths, bad: BTreeSet::new(), bytes };
+        let mut index = Index { lengths, bytes, ..Index::default() };
         for content in alone {
             complete_alone(disk, content, decisions, &mut index)?;
         }

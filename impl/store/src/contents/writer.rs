@@ -142,6 +142,7 @@ impl<D: Disk> Contents<D> {
     ) -> Result<(), ContentError> {
         let _turn = self.turns.take(content);
         if self.copy(content) != ContentCopy::Missing && !self.decisions.replaces_old_copy() {
+            self.index().note_unreported(content);
             return Ok(());
         }
         let name = draft.name();
@@ -162,7 +163,9 @@ impl<D: Disk> Contents<D> {
             let synced = self.disk.sync_directory();
             synced.map_err(ContentError::disk(Call::SyncDirectory, &directory))?;
         }
-        self.index().insert(content, manifest.length());
+        let mut index = self.index();
+        index.insert(content, manifest.length());
+        index.note_unreported(content);
         Ok(())
     }
 }
