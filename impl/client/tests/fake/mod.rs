@@ -509,7 +509,7 @@ fn status(node: usize, memory: &Memory) -> Value {
            "log": {"first": 1, "last": memory.sequence, "synced": memory.sequence, "bytes": 4096},
            "vv": vv, "digest": "ab12", "files": memory.files.len(), "conflicts": conflicts,
            "contents": {"count": 1, "bytes": 10, "missing": 0, "bad": 0}, "peers": peers,
-           "queues": {"inputs": 0, "clients": 0}, "uptime_s": 60, "version": "0.1.0"})
+           "queues": {"requests": 0, "events": 0, "waiting_for_contents": 0}, "uptime_s": 60, "version": "0.1.0"})
 }
 
 fn verify(memory: &Memory) -> Reply {
