@@ -74,7 +74,7 @@ impl Memory {
         let deleted = content.is_none();
         self.files.insert(path.to_owned(), vec![Head { version, content }]);
         let change =
-            json!({"path": path, "version": name(version), "deleted": deleted, "visible": true});
+            json!({"path": path, "version": name(version), "deleted": deleted, "conflicts": 0});
         self.changes.push(change);
         version
     }
