@@ -6,6 +6,7 @@ mod failure;
 mod init;
 mod mapped;
 mod names;
+mod packaging;
 mod scratch;
 mod serve;
 mod simulate;
@@ -50,6 +51,12 @@ enum Command {
     /// Shows, verifies and salvages a write-ahead log.
     #[command(subcommand)]
     Wal(wal::Command),
+    /// Prints the completions of this program for a shell.
+    ///
+    /// For bash, `steadfast completions bash > ~/.local/share/bash-completion/completions/steadfast` installs them.
+    Completions(packaging::Completions),
+    /// Writes the manual pages of this program, one per command.
+    Man(packaging::Pages),
 }
 
 fn main() -> ExitCode {
@@ -67,5 +74,11 @@ fn main() -> ExitCode {
             simulate::run(&options).unwrap_or_else(|failure| failure.report())
         }
         Command::Wal(command) => wal::run(&command),
+        Command::Completions(options) => {
+            packaging::completions::<Options>(&options).unwrap_or_else(|it| it.report())
+        }
+        Command::Man(options) => {
+            packaging::pages::<Options>(&options).unwrap_or_else(|it| it.report())
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 use steadfast_config::{LogFormat, NodeConfig};
-use steadfast_output::{shown, warn};
+use steadfast_output::warn;
 use steadfast_server::ServeError;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -38,7 +38,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
         false => options.node.clone(),
     };
     let config = NodeConfig::load(&file)
-        .map_err(|error| Failure::io(format!("cannot start from {}", shown(&file)), &error))?;
+        .map_err(|error| crate::init::of_config(&error))?;
     log_to_standard_error(config.log_format);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -39,19 +39,22 @@ pub(crate) struct Serving {
 
 /// Accepts connections until the node is told to stop, and then lets those of clients end.
 pub(crate) async fn accept(serving: Arc<Serving>, listener: TcpListener) {
-    let room = Arc::new(Semaphore::new(serving.limits.connections_max as usize));
+    let connections_max = serving.limits.connections_max as usize;
+    let room = Arc::new(Semaphore::new(connections_max));
     let tracker = TaskTracker::new();
     loop {
-        let permit = tokio::select! {
-            permit = Arc::clone(&room).acquire_owned() => permit,
-            () = serving.stop.cancelled() => break,
-        };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = serving.stop.cancelled() => break,
         };
-        match (accepted, permit) {
-            (Ok((stream, from)), Ok(permit)) => {
+        match accepted {
+            Ok((stream, from)) => {
+                // Peers need no room, but whether this is one shows only after the handshake.
+                let permit = Arc::clone(&room).try_acquire_owned().ok();
+                if permit.is_none() && tracker.len() > 2 * connections_max {
+                    debug!(%from, "refused: too many connections");
+                    continue;
+                }
                 let serving = Arc::clone(&serving);
                 tracker.spawn(async move {
                     if let Err(why) = serve(&serving, stream, permit).await {
@@ -59,12 +62,11 @@ pub(crate) async fn accept(serving: Arc<Serving>, listener: TcpListener) {
                     }
                 });
             }
-            (Err(error), _) => {
+            Err(error) => {
                 // Such as too many open files: the next one may find room again.
                 warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(NO_ROOM_PAUSE).await;
             }
-            (_, Err(_)) => break,
         }
     }
     drop(listener);
@@ -75,7 +77,7 @@ pub(crate) async fn accept(serving: Arc<Serving>, listener: TcpListener) {
 async fn serve(
     serving: &Serving,
     stream: TcpStream,
-    permit: OwnedSemaphorePermit,
+    permit: Option<OwnedSemaphorePermit>,
 ) -> Result<(), String> {
     let text = |error: io::Error| error.to_string();
     peers::prepare(&stream, serving.silence_max).map_err(text)?;
@@ -91,7 +93,10 @@ async fn serve(
         _ => None,
     };
     match (channel, role) {
-        (None, _) => serve_http(serving, stream, permit).await,
+        (None, _) => match permit {
+            Some(permit) => serve_http(serving, stream, permit).await,
+            None => Err("refused: too many connections of clients".to_owned()),
+        },
         (Some(channel), Role::Node(name)) => {
             // Peers do not take room from clients.
             drop(permit);

@@ -5,19 +5,21 @@
 //! nevertheless is read no further ([`FRAMES_WAITING_MAX`]).
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use steadfast_delta::manifest::Manifest;
 use steadfast_protocol::{ContentId, Input, NodeId};
 use steadfast_store::{ContentPlace, ContentReader};
 use steadfast_wal::RealDisk;
 use steadfast_wire::transfer::{
-    Asked, Download, Lack, Outcome, Receiver, Sender, Sent, Sink, Source, WINDOW,
+    Asked, Download, Lack, Outcome, Receiver, Sender, Sent, Sink, Source, TransferError, WINDOW,
 };
 use steadfast_wire::{Kind, frame, handshake};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
 use tracing::{debug, warn};
 
@@ -38,6 +40,9 @@ const FRAMES_TO_SEND_MAX: usize = 2;
 /// How many contents that were not complete when their peer was lost are kept for another one.
 const PARKED_MAX: usize = 16;
 
+/// How long a disk that was full is left alone.
+const FULL_DISK_RETRY: Duration = Duration::from_secs(1);
+
 /// The contents that are not complete and that no peer sends now.
 type Parked = Arc<Mutex<BTreeMap<ContentId, Incoming>>>;
 
@@ -53,6 +58,8 @@ enum Task {
     Frame(Kind, Vec<u8>),
     /// The node wants a content.
     Want(ContentId, Option<ContentId>),
+    /// The disk had no room for a content; it may have some now.
+    Retry(ContentId),
     /// The session with the peer has ended.
     PeerLost,
 }
@@ -86,6 +93,9 @@ pub(crate) fn serve_contents(
             counters: Arc::clone(counters),
             parked: Arc::clone(&parked),
             room: Arc::clone(&room),
+            runtime: Handle::current(),
+            tasks: tasks.downgrade(),
+            retrying: BTreeSet::new(),
             receiver: Receiver::new(),
             sender: None,
             to_peer: None,
@@ -170,6 +180,11 @@ struct Exchange {
     counters: Arc<Counters>,
     parked: Parked,
     room: Arc<Semaphore>,
+    runtime: Handle,
+    /// The thread's own queue.
+    tasks: mpsc::WeakUnboundedSender<Task>,
+    /// The contents that wait for room on the disk.
+    retrying: BTreeSet<ContentId>,
     receiver: Receiver<HeldContent, NewContent>,
     /// While a connection is open.
     sender: Option<Sender<HeldContent>>,
@@ -214,6 +229,11 @@ impl Exchange {
                 }
             }
             Task::Want(content, old) => self.want(content, old),
+            Task::Retry(content) => {
+                if self.retrying.remove(&content) {
+                    self.want(content, None);
+                }
+            }
             Task::PeerLost => self.park(),
         }
     }
@@ -269,14 +289,30 @@ impl Exchange {
             Ok(download) => self.receiver.add(download),
             Err(error) => {
                 let error: steadfast_store::ContentError = error;
-                warn!(error = %DisplayChain(&error), "cannot receive a content");
-                self.report(Err(content));
+                self.retry(content, &error);
             }
         }
     }
 
+    /// Tries again after a while, because this node's disk failed and not the peer, to which the node would
+    /// otherwise not turn again.
+    fn retry(&mut self, content: ContentId, error: &dyn std::error::Error) {
+        warn!(%content, error = %DisplayChain(error), "cannot store a content: tries again");
+        self.retrying.insert(content);
+        let tasks = self.tasks.clone();
+        self.runtime.spawn(async move {
+            tokio::time::sleep(FULL_DISK_RETRY).await;
+            if let Some(tasks) = tasks.upgrade() {
+                let _ = tasks.send(Task::Retry(content));
+            }
+        });
+    }
+
     /// Keeps the contents that are not complete for another peer: the node asks again.
     fn park(&mut self) {
+        for content in std::mem::take(&mut self.retrying) {
+            self.report(Err(content));
+        }
         let wanted: Vec<ContentId> = self.receiver.downloads().map(Download::content).collect();
         for content in wanted {
             if let Some(download) = self.receiver.remove(content) {
@@ -337,10 +373,7 @@ impl Exchange {
                         debug!(peer = %self.peer, %content, length, ?received, "received");
                         Ok(stored)
                     }
-                    Err(error) => {
-                        warn!(%content, error = %DisplayChain(&error), "cannot store a content");
-                        Err(content)
-                    }
+                    Err(error) => return self.retry(content, &error),
                 }
             }
             Outcome::Lacks { lack, download } => {
@@ -351,6 +384,10 @@ impl Exchange {
                     parked.insert(content, *download);
                 }
                 Err(content)
+            }
+            Outcome::Failed { content, error: error @ TransferError::Sink { .. }, sink } => {
+                drop(sink);
+                return self.retry(content, &error);
             }
             Outcome::Failed { content, error, .. } => {
                 warn!(peer = %self.peer, error = %DisplayChain(&error), "a content is unusable");
