@@ -1,6 +1,7 @@
 //! `steadfast`: nodes, files of a cluster, the simulator, deltas and logs from the command line.
 
 mod delta;
+mod demo;
 mod failure;
 mod init;
 mod mapped;
@@ -37,6 +38,8 @@ enum Command {
     Renew(init::Renew),
     /// Runs a node.
     Serve(serve::Options),
+    /// Runs three nodes on this machine, whose network can be cut and healed.
+    Demo(demo::Options),
     #[command(flatten)]
     Store(store::Command),
     /// Makes and applies patches between two versions of a file.
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Command::Init(options) => init::init(&options).unwrap_or_else(|it| it.report()),
         Command::Renew(options) => init::renew(&options).unwrap_or_else(|it| it.report()),
         Command::Serve(options) => serve::run(&options).unwrap_or_else(|it| it.report()),
+        Command::Demo(options) => demo::run(&options).unwrap_or_else(|it| it.report()),
         Command::Store(command) => store::run(&command).unwrap_or_else(|it| it.report()),
         Command::Delta(command) => match delta::run(command) {
             Ok(()) => ExitCode::SUCCESS,

@@ -1,5 +1,6 @@
 //! `steadfast serve`: runs a node.
 
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -25,6 +26,9 @@ pub(crate) struct Options {
     /// The directory of the node, as `steadfast init` made it, or its config file.
     #[arg(value_name = "NODE")]
     node: PathBuf,
+    /// End when standard input ends, so that the node does not outlive the program that started it.
+    #[arg(long, hide = true)]
+    until_input_ends: bool,
 }
 
 /// Runs the node until a signal ends it.
@@ -42,6 +46,10 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
         .map_err(|error| Failure::io("cannot start the threads of the node", &error))?;
     let name = config.name.to_string();
     let stop = CancellationToken::new();
+    if options.until_input_ends {
+        stop_after_input(stop.clone())
+            .map_err(|error| Failure::io("cannot start a thread", &error))?;
+    }
     let served = runtime.block_on(async {
         let interrupted = stop.clone();
         let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
@@ -61,6 +69,15 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
     runtime.shutdown_timeout(ENDING_MAX);
     served.map_err(|error| refused(&name, &error))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Stops the node when standard input ends. The thread is not waited for.
+fn stop_after_input(stop: CancellationToken) -> io::Result<()> {
+    let waiting = move || {
+        let _ = io::copy(&mut io::stdin(), &mut io::sink());
+        stop.cancel();
+    };
+    std::thread::Builder::new().spawn(waiting).map(drop)
 }
 
 fn refused(name: &str, error: &ServeError) -> Failure {

@@ -68,6 +68,9 @@ pub(crate) struct Cluster {
     /// The directory of the client, which `steadfast init` made; else that in STEADFAST_CLIENT, else ./client.
     #[arg(long, value_name = "DIR")]
     client: Option<PathBuf>,
+    /// Ask this node first, which names its leader: during a cut, a node of the side that is meant.
+    #[arg(long, value_name = "NAME")]
+    node: Option<String>,
     /// Give up after this many seconds without progress.
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     timeout: Duration,
@@ -128,7 +131,11 @@ impl Cluster {
         let directory = named.unwrap_or_else(|| "client".into());
         let config = ClientConfig::load(&directory).map_err(|it| of_config(&it))?;
         let options = Options { deadline: self.timeout, ..Options::default() };
-        Client::new(&config, options).map_err(|it| of_config(&it))
+        let client = Client::new(&config, options).map_err(|it| of_config(&it))?;
+        if let Some(node) = &self.node {
+            client.begin_with(node).map_err(failed)?;
+        }
+        Ok(client)
     }
 
     /// Prints a record as JSON, or the line for people.

@@ -332,7 +332,7 @@ fn changes_are_printed_as_they_happen() {
         serde_json::from_str(&line).expect("JSON")
     };
     let expected = json!({"event": "change", "position": "n0-2", "path": "a", "version": "n0-2",
-        "deleted": false, "visible": true});
+        "deleted": false, "conflicts": 0});
     assert_eq!(next(), expected);
     assert_eq!(next()["deleted"], true);
     child.kill().expect("a process");

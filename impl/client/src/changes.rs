@@ -18,17 +18,17 @@ const LINE_LENGTH_MAX: usize = 64 << 10;
 /// The pause before a feed is taken up again.
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(200);
 
-/// A write that a node has applied.
+/// A file that has changed at a node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     /// The path.
     pub path: String,
-    /// The version.
+    /// The version that it shows now.
     pub version: Version,
-    /// Whether it is a deletion.
+    /// Whether that is a deletion.
     pub deleted: bool,
-    /// Whether the file shows it.
-    pub visible: bool,
+    /// How many other versions it has.
+    pub conflicts: u64,
 }
 
 /// An event of a feed, with the position behind it.
@@ -121,7 +121,8 @@ impl Changes {
     fn take(&mut self, event: RawEvent) -> Result<Option<Event>, Error> {
         let position = event.id.as_deref().map(str::parse::<Position>).transpose();
         let position = position.map_err(|it| self.nonsense(it))?;
-        let Some(position) = position else { return Ok(None) };
+        // Several files may change at once: then only the last of their events moves the position.
+        let position = position.unwrap_or_else(|| self.at.clone());
         let taken = match event.kind.as_str() {
             "change" => {
                 let change = serde_json::from_str(&event.data);

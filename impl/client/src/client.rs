@@ -86,6 +86,16 @@ impl Client {
         Ok(Client { shared: Arc::new(shared) })
     }
 
+    /// Takes this node for the leader until one answers otherwise, so that calls begin with it. Where the network
+    /// is cut and both sides have a leader, this chooses the side.
+    ///
+    /// # Errors
+    /// There is no such node.
+    pub fn begin_with(&self, node: &str) -> Result<(), Error> {
+        self.shared.set_leader(Some(self.index_of(node)?));
+        Ok(())
+    }
+
     /// The names of the nodes, in the order of the configuration.
     pub fn nodes(&self) -> impl Iterator<Item = &str> {
         self.shared.nodes.iter().map(|it| it.name.as_str())

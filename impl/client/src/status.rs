@@ -108,10 +108,12 @@ pub struct Peer {
 /// What waits in a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Queues {
-    /// Inputs of the protocol.
-    pub inputs: u64,
     /// Requests of clients.
-    pub clients: u64,
+    pub requests: u64,
+    /// Events of peers and of the disk.
+    pub events: u64,
+    /// Messages of peers that wait for contents.
+    pub waiting_for_contents: u64,
 }
 
 /// The longest line of a verification.

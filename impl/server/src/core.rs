@@ -325,6 +325,10 @@ impl Core {
     fn hear(&mut self, input: Input) {
         let mut outputs = std::mem::take(&mut self.outputs);
         self.node.hear(input, &Steadfast, &mut outputs);
+        // A client that has its answer finds in the facts whatever the answer rests on.
+        if outputs.iter().any(|it| matches!(it, Output::Answer { .. })) {
+            self.publish();
+        }
         for output in outputs.drain(..) {
             match output {
                 Output::Send { to, packet } => self.send(to, packet),

@@ -31,12 +31,12 @@ impl Options {
             match changes.next().await.map_err(failed)? {
                 Event::Change(it, position) => {
                     let record = json!({"event": "change", "position": position, "path": it.path,
-                        "version": it.version, "deleted": it.deleted, "visible": it.visible});
+                        "version": it.version, "deleted": it.deleted, "conflicts": it.conflicts});
                     self.cluster.show(&record, || {
                         let deed = if it.deleted { "deleted" } else { "written" };
-                        let hidden = if it.visible { "" } else { "  (in conflict)" };
+                        let conflict = if it.conflicts == 0 { "" } else { "  (in conflict)" };
                         format!(
-                            "{deed}  {:<8}  {}{hidden}",
+                            "{deed}  {:<8}  {}{conflict}",
                             it.version.to_string(),
                             escaped(&it.path)
                         )

@@ -76,7 +76,7 @@ impl Memory {
         let deleted = content.is_none();
         self.files.insert(path.to_owned(), vec![Head { version, content }]);
         let change =
-            json!({"path": path, "version": name(version), "deleted": deleted, "visible": true});
+            json!({"path": path, "version": name(version), "deleted": deleted, "conflicts": 0});
         self.changes.push(change);
         version
     }
@@ -520,7 +520,7 @@ fn status(node: usize, memory: &Memory) -> Value {
            "log": {"first": 1, "last": memory.sequence, "synced": memory.sequence, "bytes": 4096},
            "vv": vv, "digest": "ab12", "files": memory.files.len(), "conflicts": conflicts,
            "contents": {"count": 1, "bytes": 10, "missing": 0, "bad": 0}, "peers": peers,
-           "queues": {"inputs": 0, "clients": 0}, "uptime_s": 60, "version": "0.1.0"})
+           "queues": {"requests": 0, "events": 0, "waiting_for_contents": 0}, "uptime_s": 60, "version": "0.1.0"})
 }
 
 fn verify(memory: &Memory) -> Reply {

@@ -31,7 +31,7 @@ struct Feed {
 #[derive(Debug, Serialize)]
 struct Changed<'a> {
     path: &'a str,
-    /// The visible version; absent if the path has none.
+    /// The visible version.
     version: Option<String>,
     deleted: bool,
     conflicts: usize,
@@ -126,7 +126,9 @@ impl Reader {
             self.facts.changed().await.ok()?;
             let now = self.facts.borrow_and_update().clone();
             let mut paths = now.files.changed_since(&self.seen);
-            paths.retain(|it| it.as_str().starts_with(&self.prefix));
+            paths.retain(|it| {
+                it.as_str().starts_with(&self.prefix) && now.files.visible(it).is_some()
+            });
             let last = paths.len().checked_sub(1);
             let events = paths.iter().enumerate().map(|(place, path)| {
                 change(path, &now.files, (Some(place) == last).then_some(&now.vv))

@@ -9,7 +9,7 @@ use super::names::parse_version;
 use crate::core::Condition;
 
 /// The header by which a client names its request, so that a retry does not write twice.
-pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+pub(crate) static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// The longest key in bytes.
 const KEY_BYTES_MAX: usize = 255;
@@ -67,7 +67,7 @@ fn wrong(name: &HeaderName, value: &str) -> ApiError {
 /// The id of a request that carries a key. The key is hashed into the client and the number of the request,
 /// so each key is a client of its own; two keys collide with probability 2^-64.
 pub(crate) fn request_id(headers: &HeaderMap) -> Result<Option<RequestId>, ApiError> {
-    let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let mut values = headers.get_all(&IDEMPOTENCY_KEY).iter();
     let Some(key) = values.next() else {
         return Ok(None);
     };
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_key_names_a_request() {
-        let of = |values: &[&str]| request_id(&headers(IDEMPOTENCY_KEY, values));
+        let of = |values: &[&str]| request_id(&headers(IDEMPOTENCY_KEY.clone(), values));
         assert_eq!(of(&[]), Ok(None));
         assert_eq!(of(&["a"]), of(&["a"]));
         assert_ne!(of(&["a"]), of(&["b"]));

@@ -8,7 +8,7 @@ use serde_json::json;
 use steadfast_protocol::{Outcome, PathError, Refusal};
 
 /// The header with the code of an error.
-const ERROR: HeaderName = HeaderName::from_static("steadfast-error");
+static ERROR: HeaderName = HeaderName::from_static("steadfast-error");
 
 /// An answer other than success.
 #[derive(Debug, PartialEq, Eq)]
@@ -96,7 +96,7 @@ impl IntoResponse for ApiError {
         let mut response = (self.status, Json(body)).into_response();
         let headers = response.headers_mut();
         // An answer to HEAD has no body that could say it.
-        headers.insert(ERROR, HeaderValue::from_static(self.code));
+        headers.insert(&ERROR, HeaderValue::from_static(self.code));
         if let Some(seconds) = self.retry_after_s {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }

@@ -23,9 +23,9 @@ use super::{Api, ApiError, Parts};
 use crate::core::Write;
 use crate::disk::body_of;
 
-const STALE: HeaderName = HeaderName::from_static("steadfast-stale");
-const CONTENT: HeaderName = HeaderName::from_static("steadfast-content");
-const CONFLICTS: HeaderName = HeaderName::from_static("steadfast-conflicts");
+static STALE: HeaderName = HeaderName::from_static("steadfast-stale");
+static CONTENT: HeaderName = HeaderName::from_static("steadfast-content");
+static CONFLICTS: HeaderName = HeaderName::from_static("steadfast-conflicts");
 
 /// How a read may be answered, and which version it is about.
 #[derive(Debug, Deserialize)]
@@ -254,9 +254,9 @@ pub(crate) async fn get(
     let others = heads.len().saturating_sub(1);
     let tag = HeaderValue::try_from(etag(entry.dot)).ok();
     response.headers_mut().extend(tag.map(|it| (ETAG, it)));
-    response.headers_mut().insert(CONFLICTS, HeaderValue::from(others));
+    response.headers_mut().insert(&CONFLICTS, HeaderValue::from(others));
     if consistency == Consistency::Stale {
-        response.headers_mut().insert(STALE, HeaderValue::from_static("true"));
+        response.headers_mut().insert(&STALE, HeaderValue::from_static("true"));
     }
     Ok(response)
 }
@@ -306,7 +306,7 @@ async fn file(
     let mut response = (status, body).into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-    headers.extend(HeaderValue::try_from(name_of(content)).ok().map(|it| (CONTENT, it)));
+    headers.extend(HeaderValue::try_from(name_of(content)).ok().map(|it| (CONTENT.clone(), it)));
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     headers.insert(CONTENT_LENGTH, HeaderValue::from(to - from));
     if status == StatusCode::PARTIAL_CONTENT {

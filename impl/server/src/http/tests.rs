@@ -253,6 +253,43 @@ async fn a_follower_names_the_leader() {
     assert_eq!(response.headers()[LOCATION], "https://n2.example:7000/files/a%20b?x=1");
 }
 
+/// The first events of a feed, up to the one with this data.
+async fn events_until(node: &Node, uri: &str, last: &str) -> String {
+    let request = HttpRequest::get(uri).body(Body::empty()).expect("a request");
+    let mut pieces = node.send(request).await.into_body().into_data_stream();
+    let mut text = String::new();
+    while !text.contains(last) {
+        let piece = futures_util::StreamExt::next(&mut pieces).await.expect("the feed goes on");
+        text += std::str::from_utf8(&piece.expect("a piece")).expect("text");
+    }
+    text
+}
+
+#[tokio::test]
+async fn changes_are_fed_from_a_position_on() {
+    let node = leader().await;
+    for path in ["a", "b", "other"] {
+        node.ask("PUT", &format!("/files/{path}"), "x").await;
+    }
+    node.ask("DELETE", "/files/b", "").await;
+    let change = |path: &str, version: &str, deleted: bool| {
+        format!(
+            "event: change\ndata: {{\"path\":\"{path}\",\"version\":\"{version}\",\"deleted\":{deleted},\"conflicts\":0}}\n"
+        )
+    };
+    let all = events_until(&node, "/changes?since=", "\"other\"").await;
+    assert!(all.contains(&change("a", "n0-1", false)), "{all}");
+    assert!(all.contains(&change("b", "n0-4", true)), "{all}");
+    assert!(all.contains("id: n0-4\n"), "{all}");
+    let rest = events_until(&node, "/changes?since=n0-2", "\"other\"").await;
+    assert!(!rest.contains("\"a\"") && rest.contains("\"b\""), "{rest}");
+    let some = events_until(&node, "/changes?since=&prefix=a", "id:").await;
+    assert_eq!(some.matches("event: change").count(), 1, "{some}");
+    // A position that this node has not reached belongs to another node's feed.
+    let unknown = events_until(&node, "/changes?since=n0-9", "id:").await;
+    assert!(unknown.starts_with("event: state\nid: n0-4\n"), "{unknown}");
+}
+
 #[tokio::test]
 async fn every_documented_operation_exists() {
     let node = leader().await;

@@ -29,7 +29,8 @@ use crate::disk::{NodeContents, StoredContent};
 
 /// How many bytes of frames may wait for the thread: the window of contents that were asked for, and as much
 /// again for the questions of the peer.
-const FRAMES_WAITING_MAX: usize = 2 * WINDOW as usize;
+const FRAMES_WAITING_MAX: usize = 16 << 20;
+const _: () = assert!(FRAMES_WAITING_MAX as u64 == 2 * WINDOW);
 
 /// How many frames may wait for the connection.
 const FRAMES_TO_SEND_MAX: usize = 2;
