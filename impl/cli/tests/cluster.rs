@@ -47,14 +47,11 @@ fn files_go_through_all_commands_and_reach_all_nodes() {
     assert!(code == 4 && said.contains("deleted"), "{said}");
 
     let lines = BufReader::new(watch.stdout.take().expect("a pipe")).lines();
-    let changes: Vec<Value> = lines
-        .map(|it| serde_json::from_str(&it.expect("text")).expect("JSON"))
-        .filter(|it: &Value| it["event"] == "change")
-        .take(3)
-        .collect();
-    let deleted: Vec<&Value> = changes.iter().map(|it| &it["deleted"]).collect();
-    assert_eq!(deleted, [false, false, true], "{changes:?}");
-    assert_eq!(changes[0]["version"], *version);
+    let mut changes =
+        lines.map(|it| -> Value { serde_json::from_str(&it.expect("text")).expect("JSON") });
+    // A feed may leave versions out that another one has replaced, and never the last.
+    let last = changes.find(|it| it["event"] == "change" && it["deleted"] == true);
+    assert_eq!(last.expect("a deletion")["path"], "notes/a");
     watch.kill().expect("a process");
     watch.wait().expect("an end");
 
