@@ -163,7 +163,9 @@ impl Cluster {
         let of = self.path("cluster/client");
         let to = format!("client-{}", names.concat());
         for file in ["ca.pem", "cert.pem", "key.pem"] {
-            self.write(&format!("{to}/{file}"), fs::read(of.join(file)).expect("a file"));
+            // A copy keeps the mode, and a private key must be readable by its owner alone.
+            fs::create_dir_all(self.path(&to)).expect("a directory");
+            fs::copy(of.join(file), self.path(&to).join(file)).expect("a copy");
         }
         let config = fs::read_to_string(of.join("client.toml")).expect("a configuration");
         let mut parts = config.split("[[nodes]]");
