@@ -28,6 +28,9 @@ pub(crate) struct Init {
     /// W: synced copies needed to acknowledge a write. A majority if not given.
     #[arg(long, value_name = "W")]
     write: Option<u8>,
+    /// Let clients cut nodes from each other, for a demonstration of a split network.
+    #[arg(long)]
+    allow_cut: bool,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
@@ -49,7 +52,7 @@ pub(crate) fn init(options: &Init) -> Result<ExitCode, Failure> {
     let plan = Plan::new(options.nodes.clone()).map_err(failure)?;
     let majority = u8::try_from(options.nodes.len() / 2 + 1).unwrap_or(u8::MAX);
     let (elect, write) = (options.elect.unwrap_or(majority), options.write.unwrap_or(majority));
-    let plan = plan.quorums(elect, write).map_err(failure)?;
+    let plan = plan.quorums(elect, write).map_err(failure)?.allow_cut(options.allow_cut);
     let cluster = steadfast_config::init(&options.directory, &plan, &mut prepare);
     let cluster = cluster.map_err(failure)?;
     match options.json {

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use steadfast_config::{LogFormat, NodeConfig};
-use steadfast_output::warn;
+use steadfast_config::{ConfigError, LogFormat, NodeConfig};
+use steadfast_output::{shown, warn};
 use steadfast_server::ServeError;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -38,7 +38,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
         false => options.node.clone(),
     };
     let config = NodeConfig::load(&file)
-        .map_err(|error| crate::init::of_config(&error))?;
+        .map_err(|error| misconfigured(format!("cannot start from {}", shown(&file)), &error))?;
     log_to_standard_error(config.log_format);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -78,6 +78,14 @@ fn stop_after_input(stop: CancellationToken) -> io::Result<()> {
         stop.cancel();
     };
     std::thread::Builder::new().spawn(waiting).map(drop)
+}
+
+/// A configuration that cannot be read is a failure of input, and one that does not fit is wrong usage.
+fn misconfigured(what: String, error: &ConfigError) -> Failure {
+    match error {
+        ConfigError::Read { .. } => Failure::io(what, error),
+        _ => Failure::usage(crate::failure::with_causes(what, error)),
+    }
 }
 
 fn refused(name: &str, error: &ServeError) -> Failure {

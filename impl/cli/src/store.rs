@@ -162,6 +162,7 @@ fn failed(error: Error) -> Failure {
             )
         }
         Error::Argument(_) => Failure::usage(message),
+        Error::Damaged { .. } => Failure::broken(message),
         Error::GaveUp { outcome_unknown: true, .. }
         | Error::SourceGone { outcome_unknown: true, .. } => {
             Failure::incomplete(message).help("`--key` repeats a write safely")

@@ -63,9 +63,11 @@ fn a_file_is_put_got_listed_and_removed() {
     assert_eq!(text(&fake, &["get", "notes/a", "-o", "copy"]), "n0-1 notes/a\n");
     assert_eq!(read(&fake, "copy"), "milk");
     let got = &lines(&fake, &["get", "notes/a", "--stale", "-o", "copy"])[0];
+    let content = &lines(&fake, &["ls", "notes/"])[0]["content"];
     assert_eq!(
         *got,
-        json!({"path": "notes/a", "version": "n0-1", "length": 4, "conflicts": 0, "stale": true})
+        json!({"path": "notes/a", "version": "n0-1", "content": content, "length": 4, "conflicts": 0,
+            "stale": true})
     );
 
     let mut child = steadfast(&fake, &["put", "-", "b", "--new", "--json"])
@@ -188,6 +190,10 @@ fn an_interrupted_download_leaves_the_old_file_and_nothing_beside_it() {
     fake.fault(Fault::Say("no content of ours"));
     let (code, said) = failure(&fake, &["get", "a", "-o", "into/copy"]);
     assert!(code == 4 && said.contains("makes no sense"), "{said}");
+    fake.fault(Fault::FlipBit);
+    let (code, said) = failure(&fake, &["get", "a", "-o", "into/copy"]);
+    assert!(code == 1 && said.contains("n0-1 from node") && said.contains("damaged"), "{said}");
+    assert_eq!(read(&fake, "into/copy"), "old");
     for _ in 0..1000 {
         fake.fault(Fault::CutBody(0));
     }

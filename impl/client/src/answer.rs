@@ -7,7 +7,9 @@ use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::value::Error as ValueError;
+use serde::de::{DeserializeOwned, IntoDeserializer};
+use steadfast_protocol::ContentId;
 use tokio::time::timeout;
 
 use crate::error::{Code, Refusal};
@@ -121,7 +123,13 @@ impl Answer {
         let text = self.body.whole(REFUSAL_LENGTH_MAX).await.unwrap_or_default();
         let (code, message) = match serde_json::from_slice::<ErrorBody>(&text) {
             Ok(ErrorBody { error }) => (Code::from(error.code.as_str()), error.message),
-            Err(_) => (code_of(self.status), format!("the answer is {}", self.status)),
+            // The answer to HEAD has no body, and a proxy knows no codes.
+            Err(_) => {
+                let code = self.headers.get("steadfast-error").and_then(|it| it.to_str().ok());
+                let unknown = || Code::Other(format!("http-{}", self.status.as_u16()));
+                let code = code.map_or_else(unknown, Code::from);
+                (code, format!("the answer is {}", self.status))
+            }
         };
         let node = self.body.node;
         Error::Refused(Refusal { node, status: self.status.as_u16(), code, message })
@@ -134,6 +142,14 @@ impl Answer {
             .ok_or_else(|| self.body.nonsense(format!("its entity tag is {tag:?}, no version")))
     }
 
+    /// The name of the content.
+    pub(crate) fn content(&self) -> Result<ContentId, Error> {
+        let name = self.text("steadfast-content").unwrap_or_default();
+        let parsed: Result<ContentId, ValueError> =
+            ContentId::deserialize(name.into_deserializer());
+        parsed.map_err(|why| self.body.nonsense(format!("the header Steadfast-Content: {why}")))
+    }
+
     /// A header as text.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
@@ -142,17 +158,6 @@ impl Answer {
     /// A header as a number.
     pub(crate) fn number(&self, name: &str) -> Option<u64> {
         self.text(name)?.parse().ok()
-    }
-}
-
-/// The code of an answer without a body, as that to HEAD.
-fn code_of(status: StatusCode) -> Code {
-    match status.as_u16() {
-        404 => Code::NotFound,
-        412 => Code::PreconditionFailed,
-        416 => Code::RangeNotSatisfiable,
-        503 => Code::NotReady,
-        other => Code::Other(format!("http-{other}")),
     }
 }
 

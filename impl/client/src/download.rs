@@ -10,6 +10,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::RANGE;
 use http::{Method, StatusCode};
+use steadfast_delta::manifest::{Depth, ManifestBuilder};
+use steadfast_protocol::ContentId;
 use tokio::time::{Instant, sleep};
 
 use crate::answer::Answer;
@@ -100,6 +102,7 @@ impl<'a> Get<'a> {
             behind: first.saturating_add(metadata.length),
             at: first,
             is_stale: self.is_stale,
+            verified: self.range.is_none().then(|| ManifestBuilder::new(Depth::Chunks)),
             metadata,
             answer,
             progress_at: Instant::now(),
@@ -144,6 +147,7 @@ fn metadata(path: &str, answer: &Answer) -> Result<Metadata, Error> {
     Ok(Metadata {
         path: path.to_owned(),
         version: answer.version()?,
+        content: answer.content()?,
         length: length.ok_or_else(|| answer.body.nonsense("it has no Content-Length"))?,
         conflicts: answer.number("steadfast-conflicts").unwrap_or(0),
         stale: answer.text("steadfast-stale") == Some("true"),
@@ -160,6 +164,8 @@ pub struct Download {
     /// The next byte, and the one behind the last, in the content.
     at: u64,
     behind: u64,
+    /// What arrived of a whole content; `None` of a part, which has no name, and behind the end.
+    verified: Option<ManifestBuilder>,
     progress_at: Instant,
 }
 
@@ -182,11 +188,11 @@ impl Download {
         self.metadata.length
     }
 
-    /// The next piece; `None` when all bytes have arrived.
+    /// The next piece; `None` when all bytes have arrived and, unless a range was asked for, have the name of the content.
     ///
     /// # Errors
     /// The download was interrupted and cannot go on, because no node answers in time, or the version is
-    /// gone meanwhile.
+    /// gone meanwhile. At the end, [`Error::Damaged`] says that the pieces are not those of the content.
     pub async fn next(&mut self) -> Result<Option<Bytes>, Error> {
         loop {
             let interrupted = match self.answer.body.next().await {
@@ -196,18 +202,33 @@ impl Download {
                 Ok(Some(piece)) => {
                     self.at += piece.len() as u64;
                     self.progress_at = Instant::now();
+                    self.verified.iter_mut().for_each(|it| it.update(&piece));
                     return Ok(Some(piece));
                 }
-                Ok(None) if self.at == self.behind => return Ok(None),
+                Ok(None) if self.at == self.behind => return self.end(),
                 Ok(None) => {
                     let why = format!("{} bytes are missing", self.behind - self.at);
                     Error::Lost { node: self.answer.body.node().to_owned(), why }
                 }
                 // All of it is here, and how the connection ended does not matter.
-                Err(_) if self.at == self.behind => return Ok(None),
+                Err(_) if self.at == self.behind => return self.end(),
                 Err(error) => error,
             };
             self.resume(interrupted).await?;
+        }
+    }
+
+    /// Compares a whole content with its name.
+    fn end(&mut self) -> Result<Option<Bytes>, Error> {
+        let Metadata { path, version, content, .. } = &self.metadata;
+        match self.verified.take().map(|it| ContentId(it.finish().root().0)) {
+            Some(arrived) if arrived != *content => Err(Error::Damaged {
+                path: path.clone(),
+                version: *version,
+                content: *content,
+                node: self.answer.body.node().to_owned(),
+            }),
+            _ => Ok(None),
         }
     }
 

@@ -6,7 +6,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use steadfast_config::ConfigError;
+use steadfast_protocol::ContentId;
 use thiserror::Error;
+
+use crate::Version;
 
 /// A call failed. No variant means that half of something was written: a write took place or not, and a file
 /// that is saved is complete or not there.
@@ -54,6 +57,20 @@ pub enum Error {
         node: String,
         /// The part that does not fit.
         why: String,
+    },
+    /// The bytes that arrived are not those of the content.
+    #[error(
+        "{path}: the bytes of version {version} from node {node} are damaged: they do not have the name {content}; `steadfast verify` reads all contents"
+    )]
+    Damaged {
+        /// The path.
+        path: String,
+        /// The version.
+        version: Version,
+        /// The name of its content.
+        content: ContentId,
+        /// The node from which the last of them came.
+        node: String,
     },
     /// No node answered in time.
     #[error("gave up after {} s; the last failure: {last}{}", after.as_secs(), fate(*outcome_unknown, key))]

@@ -30,6 +30,8 @@ pub struct Metadata {
     pub path: String,
     /// The version that it shows.
     pub version: Version,
+    /// The name of its content.
+    pub content: ContentId,
     /// The length of its content in bytes.
     pub length: u64,
     /// How many other versions are in conflict with it.
@@ -47,8 +49,8 @@ pub struct File {
     pub version: Version,
     /// The length of its content in bytes; `None` while the node does not know it.
     pub length: Option<u64>,
-    /// The content; `None` if it stands in the log.
-    pub content: Option<ContentId>,
+    /// The name of its content.
+    pub content: ContentId,
     /// How many other versions are in conflict with it.
     pub conflicts: u64,
 }

@@ -208,6 +208,21 @@ async fn an_interrupted_download_goes_on_with_the_same_version() {
     let saved = client.get("a").await.expect("a content").save(&path).await.expect("a file");
     assert_eq!(saved.version, version(3));
     assert_eq!(fs::read(&path).expect("a file"), b"new");
+
+    // Bytes that are not those of the content do not become a file either, and a part has no name.
+    fake.memory().write("a", Some(b"newer"));
+    fake.fault(Fault::FlipBit);
+    let damaged = client.get("a").await.expect("a beginning").save(&path).await;
+    assert!(matches!(&damaged, Err(Error::Damaged { path, .. }) if path == "a"), "{damaged:?}");
+    assert_eq!(fs::read(&path).expect("a file"), b"new");
+    assert_eq!(fs::read_dir(fake.around.path()).expect("a directory").count(), 2);
+    let part = client.get("a").range(1..3).await.expect("a part").save(&path).await;
+    assert_eq!(part.expect("a file").length, 2);
+    assert_eq!(fs::read(&path).expect("a file"), b"ew");
+
+    // The answer to HEAD says why in a header.
+    let error = client.head("a", Some(version(1))).await.expect_err("no version");
+    assert_eq!(code(&error), "unknown-version");
     let nowhere = client.get("a").await.expect("a content").save(Path::new("/nonexistent/x")).await;
     assert!(matches!(nowhere, Err(Error::Save { .. })));
 }

@@ -55,8 +55,8 @@ impl Options {
         let prefix = below(&self.prefix)?;
         let tree = Tree::read(&self.directory, self.down)?;
         let remote = remote_files(client, &prefix).await?;
-        let plan = plan::Plan { client, prefix: &prefix, down: self.down, delete: self.delete };
-        let (actions, unchanged) = plan.make(&tree, remote).await?;
+        let plan = plan::Plan { prefix: &prefix, down: self.down, delete: self.delete };
+        let (actions, unchanged) = plan.make(&tree, remote)?;
         let mut counts = Counts { unchanged, ..Counts::default() };
         for action in &actions {
             self.perform(client, &tree, action, &mut counts).await?;

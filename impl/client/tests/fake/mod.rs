@@ -33,6 +33,8 @@ pub(crate) enum Fault {
     DropAfter,
     /// Answers with this many bytes of the body and closes the connection.
     CutBody(usize),
+    /// Answers with another first byte of the body.
+    FlipBit,
     /// Redirects there.
     Redirect(String),
     /// Answers 200 with this text.
@@ -229,6 +231,7 @@ fn reply(status: u16, body: &Value) -> Reply {
 fn refuse(status: u16, code: &str) -> Reply {
     let mut reply =
         reply(status, &json!({"error": {"code": code, "message": format!("refused: {code}")}}));
+    reply.headers_mut().insert("steadfast-error", code.parse().expect("a header"));
     if status == 503 {
         reply.headers_mut().insert("retry-after", "0".parse().expect("a header"));
     }
@@ -262,6 +265,13 @@ async fn answer(
     let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
     let mut reply = route(node, &head, &body, &mut memory);
     match fault {
+        Some(Fault::FlipBit) => {
+            if let Some(Ok(whole)) = reply.body_mut().pieces.front_mut() {
+                let mut bytes = whole.to_vec();
+                bytes[0] ^= 1;
+                *whole = bytes.into();
+            }
+        }
         Some(Fault::DropAfter) => return Err(io::Error::other("dropped")),
         Some(Fault::CutBody(length)) => {
             if let Some(Ok(whole)) = reply.body_mut().pieces.pop_front() {
@@ -406,6 +416,7 @@ fn read(head: &http::request::Parts, path: &str, is_stale: bool, memory: &Memory
         .status(status)
         .header("etag", format!("\"{}\"", name(found.version)))
         .header("content-length", body.len())
+        .header("steadfast-content", content_id(content))
         .header("steadfast-conflicts", heads.len() - 1);
     if is_stale {
         response = response.header("steadfast-stale", "true");

@@ -28,33 +28,12 @@ pub(super) async fn remote_files(
 }
 
 /// Whether a local file of this length has the content of a remote one.
-pub(super) async fn is_same(
-    client: &Client,
-    path: &Path,
-    length: u64,
-    remote: &File,
-) -> Result<bool, Failure> {
+pub(super) fn is_same(path: &Path, length: u64, remote: &File) -> Result<bool, Failure> {
     if remote.length.is_some_and(|it| it != length) {
         return Ok(false);
     }
     let cannot = |error| Failure::io(format!("cannot read {}", shown(path)), &error);
-    match remote.content {
-        Some(content) => Ok(content_of(path).map_err(cannot)? == content),
-        // A content in the log has no name. It is short.
-        None => {
-            let mut local = LocalFile::open(path).map_err(cannot)?;
-            let get = client.get(&remote.path).version(remote.version);
-            let mut download = get.await.map_err(failed)?;
-            let mut expected = Vec::new();
-            while let Some(piece) = download.next().await.map_err(failed)? {
-                expected.resize(piece.len(), 0);
-                if local.read_exact(&mut expected).is_err() || expected != piece {
-                    return Ok(false);
-                }
-            }
-            Ok(local.read(&mut [0]).map_err(cannot)? == 0)
-        }
-    }
+    Ok(content_of(path).map_err(cannot)? == remote.content)
 }
 
 /// The name of a local content.

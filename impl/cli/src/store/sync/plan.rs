@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use steadfast_client::{Client, File, Version};
+use steadfast_client::{File, Version};
 
 use super::compare::is_same;
 use super::local::Tree;
@@ -45,7 +45,6 @@ impl Deed {
 
 /// How changes are found.
 pub(super) struct Plan<'a> {
-    pub(super) client: &'a Client,
     pub(super) prefix: &'a str,
     pub(super) down: bool,
     pub(super) delete: bool,
@@ -53,7 +52,7 @@ pub(super) struct Plan<'a> {
 
 impl Plan<'_> {
     /// The changes in the order of names, and the number of files that are equal.
-    pub(super) async fn make(
+    pub(super) fn make(
         &self,
         tree: &Tree,
         mut remote: BTreeMap<String, File>,
@@ -63,7 +62,7 @@ impl Plan<'_> {
         for (name, &length) in &tree.files {
             let other = remote.remove(name);
             let is_same = match &other {
-                Some(other) => is_same(self.client, &tree.path_of(name), length, other).await?,
+                Some(other) => is_same(&tree.path_of(name), length, other)?,
                 None => false,
             };
             bar.inc(length);
