@@ -266,10 +266,14 @@ async fn answer(
     let mut reply = route(node, &head, &body, &mut memory);
     match fault {
         Some(Fault::FlipBit) => {
-            if let Some(Ok(whole)) = reply.body_mut().pieces.front_mut() {
+            let pieces = reply.body_mut().pieces.iter_mut().flatten();
+            if let Some(whole) = pieces.into_iter().find(|it| !it.is_empty()) {
                 let mut bytes = whole.to_vec();
                 bytes[0] ^= 1;
                 *whole = bytes.into();
+            } else {
+                // A redirect has no body: the fault waits for the answer of the leader.
+                memory.faults.push_front(Fault::FlipBit);
             }
         }
         Some(Fault::DropAfter) => return Err(io::Error::other("dropped")),
