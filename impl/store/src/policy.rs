@@ -32,7 +32,7 @@ impl TrimPolicy {
     }
 }
 
-/// The layout of a node's log: segments of 8 MiB, of which up to three are ready or wait to be used again, so
+/// The layout of a node's log: segments of 8 MiB. Up to three of them are ready or wait to be used again, so
 /// that an idle node takes little of the disk.
 #[must_use]
 pub fn log_settings() -> Settings {

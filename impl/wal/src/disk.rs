@@ -98,8 +98,11 @@ pub trait DiskFile: Send + Sync + 'static {
     fn set_length(&self, bytes: u64) -> io::Result<()>;
 }
 
-/// Reads until the memory is full or the file ends, and returns how many bytes were read.
-pub(crate) fn read_full(file: &impl DiskFile, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+/// Reads from `offset` on until the memory is full or the file ends, and returns the number of bytes read.
+///
+/// # Errors
+/// The disk fails. An interrupted call is repeated.
+pub fn read_full(file: &impl DiskFile, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
     let mut done = 0;
     while done < bytes.len() {
         match file.read_at(&mut bytes[done..], offset + done as u64) {

@@ -23,7 +23,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// The names of the nodes.
 pub(crate) const NAMES: [&str; 3] = ["a", "b", "c"];
 
-/// Three nodes, of which those that run end with it.
+/// Three nodes. Those that run end with it.
 pub(crate) struct Cluster {
     around: TempDir,
     running: BTreeMap<String, Child>,

@@ -3,7 +3,7 @@
 use std::io;
 
 use steadfast_delta::manifest::{Depth, Manifest, ManifestBuilder};
-use steadfast_wal::disk::{Access, Call, Disk, DiskFile};
+use steadfast_wal::disk::{Access, Call, Disk, DiskFile, read_full};
 
 use super::{ContentError, names};
 
@@ -11,20 +11,6 @@ use super::{ContentError, names};
 const PIECE_BYTES: usize = 1 << 20;
 /// The longest manifest that is read: that of a content of 2^45 bytes.
 const MANIFEST_BYTES_MAX: u64 = 1 << 36;
-
-/// Reads until the memory is full or the file ends, and returns how many bytes were read.
-pub(super) fn read_full(file: &impl DiskFile, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
-    let mut done = 0;
-    while done < bytes.len() {
-        match file.read_at(&mut bytes[done..], offset + done as u64) {
-            Ok(0) => break,
-            Ok(count) => done += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(done)
-}
 
 /// Writes all bytes.
 pub(super) fn write_full(file: &impl DiskFile, bytes: &[u8], offset: u64) -> io::Result<()> {

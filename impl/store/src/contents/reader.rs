@@ -6,9 +6,9 @@ use std::sync::Arc;
 use steadfast_delta::manifest::{Chunk, Manifest};
 use steadfast_node::ContentCopy;
 use steadfast_protocol::ContentId;
-use steadfast_wal::disk::{Access, Call, Disk};
+use steadfast_wal::disk::{Access, Call, Disk, read_full};
 
-use super::manifests::{make_manifest, read_full, read_manifest, rename, write_manifest};
+use super::manifests::{make_manifest, read_manifest, rename, write_manifest};
 use super::{ContentError, Contents, names};
 
 /// The place of a chunk.

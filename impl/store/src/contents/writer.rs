@@ -119,7 +119,7 @@ impl<D: Disk> ContentWriter<D> {
     /// Makes the content durable if it is the expected one, and returns its length.
     ///
     /// # Errors
-    /// It is another content, of which nothing stays; or as [`ContentWriter::finish`].
+    /// It is another content: nothing of it stays. Or as [`ContentWriter::finish`].
     pub fn finish_as(self, expected: ContentId) -> Result<u64, ContentError> {
         let ContentWriter { contents, file, draft, builder, .. } = self;
         let manifest = builder.finish();

@@ -249,7 +249,7 @@ fn delta(old: &[u8], new: &[u8]) -> io::Result<Vec<u8>> {
     Ok(patch)
 }
 
-/// The patch against bytes of which only the manifest is here.
+/// The patch against bytes that only the peer has; their manifest is here.
 fn exchange(old: &Manifest, new: &[u8]) -> io::Result<Vec<u8>> {
     let manifest = Manifest::of(new, Depth::Chunks);
     let sender = remote::Sender::with_known(new, &manifest, old, 0);
