@@ -10,6 +10,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
 
 /// How long a node may take to end after SIGTERM: it finishes the writes of its disk first.
@@ -54,6 +55,16 @@ impl Process {
 
     pub(crate) fn signal(&self, signal: Signal) -> io::Result<()> {
         Ok(kill(self.id(), signal)?)
+    }
+
+    /// Stops it with SIGSTOP, and returns once all of its threads stand still: the system ends only stopped processes of an
+    /// orphaned group, and one that is about to stop is not among them.
+    pub(crate) fn stop(&self) -> io::Result<()> {
+        self.signal(Signal::SIGSTOP)?;
+        // An end is noticed as well, and left for `has_ended`.
+        let flags = WaitPidFlag::WSTOPPED | WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
+        waitid(Id::Pid(self.id()), flags)?;
+        Ok(())
     }
 
     pub(crate) fn id(&self) -> Pid {

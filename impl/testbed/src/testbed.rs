@@ -176,7 +176,8 @@ impl Testbed {
     /// # Errors
     /// It does not run.
     pub fn stop(&mut self, node: &str) -> Result<(), TestbedError> {
-        self.signal(node, Signal::SIGSTOP)
+        let process = self.at(node)?.process.as_ref().ok_or_else(|| not_running(node))?;
+        process.stop().map_err(failed("stop", node))
     }
 
     /// Lets a stopped node go on.
@@ -184,12 +185,8 @@ impl Testbed {
     /// # Errors
     /// It does not run.
     pub fn resume(&mut self, node: &str) -> Result<(), TestbedError> {
-        self.signal(node, Signal::SIGCONT)
-    }
-
-    fn signal(&mut self, node: &str, signal: Signal) -> Result<(), TestbedError> {
         let process = self.at(node)?.process.as_ref().ok_or_else(|| not_running(node))?;
-        process.signal(signal).map_err(failed("signal", node))
+        process.signal(Signal::SIGCONT).map_err(failed("resume", node))
     }
 
     /// Ends a node with SIGTERM, and waits for its end.
