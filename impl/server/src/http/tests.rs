@@ -186,6 +186,21 @@ async fn a_retry_with_the_same_key_does_not_write_twice() {
 }
 
 #[tokio::test]
+async fn nodes_with_one_digest_hold_the_same_contents() {
+    let mut digests = Vec::new();
+    for content in ["one", "one", "two"] {
+        let node = leader().await;
+        let put = HttpRequest::put("/files/a").header("Idempotency-Key", "the same");
+        node.send(put.body(Body::from(content)).expect("a request")).await;
+        let (_, status) = node.json("GET", "/status", "").await;
+        assert_eq!(status["vv"], "n0-1");
+        digests.push(status["digest"].clone());
+    }
+    assert_eq!(digests[0], digests[1]);
+    assert_ne!(digests[0], digests[2]);
+}
+
+#[tokio::test]
 async fn files_are_listed_in_pages() {
     let node = leader().await;
     for path in ["b/2", "a", "b/1", "b/3", "c"] {
