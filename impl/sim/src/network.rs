@@ -1,7 +1,5 @@
 //! The network: connections, cuts, and the bytes under way.
 
-use std::sync::Arc;
-
 use steadfast_node::{Cluster, Node};
 use steadfast_protocol::{Decisions, NodeId, Packet, SessionId};
 use steadfast_trace::{Bounds, Network as Kind, World};
@@ -31,7 +29,7 @@ pub(crate) struct SentPacket {
     /// among the others.
     pub packet: Packet,
     /// Its frame, of which the receiver makes the packet again.
-    pub frame: Arc<[u8]>,
+    pub frame: Vec<u8>,
 }
 
 /// Bytes of frames with contents under way.
@@ -41,16 +39,19 @@ pub(crate) struct SentBytes {
     pub bytes: Vec<u8>,
 }
 
+/// Room for the frames of most packets.
+const FRAME_BYTES: usize = 256;
+
 impl SentPacket {
     /// Encodes a packet.
     ///
     /// # Panics
     /// It is too long for a frame. A simulation has short paths and inline contents.
     pub(crate) fn encode(packet: Packet) -> SentPacket {
-        let mut frame = Vec::new();
+        let mut frame = Vec::with_capacity(FRAME_BYTES);
         let encoded = packet::encode(&packet, &mut frame);
         encoded.unwrap_or_else(|error| panic!("packets-fit-into-frames: {error}"));
-        SentPacket { packet, frame: frame.into() }
+        SentPacket { packet, frame }
     }
 
     /// The packet that the receiver reads.
