@@ -209,5 +209,5 @@ impl Storage {
 /// Whether a disk holds the bytes that a client brought under a name.
 pub(super) fn is_exact(disk: &DiskModel, content: ContentId, brought: &Contents) -> bool {
     let held = disk.file(&file_name(content));
-    held.zip(brought.get(content)).is_some_and(|(held, brought)| are_equal(held, &brought))
+    held.zip(brought.get(content)).is_some_and(|(held, brought)| are_equal(held, brought))
 }
