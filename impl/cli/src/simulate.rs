@@ -34,7 +34,7 @@ pub(crate) struct Options {
     /// not followed.
     #[arg(long, value_name = "DIR")]
     files: Option<PathBuf>,
-    /// Leave out files with more bytes. Every simulated disk holds every version of a file in memory: some 15
+    /// Leave out files with more bytes. Every simulated disk holds every version of a file in memory: some 20
     /// times its length with three nodes. A number below 2^64, with a unit if wanted: 500M, 1G.
     #[arg(long, value_name = "BYTES", default_value = "64M", requires = "files", value_parser = bytes)]
     file_limit: u64,
