@@ -167,6 +167,7 @@ fn is_possible(kind: StepKind, scope: &Scope) -> bool {
         StepKind::Sync => true,
         StepKind::Deliver => has_links,
         StepKind::Store => scope.named_contents,
+        StepKind::Transfer => false,
         StepKind::LinkUp | StepKind::LinkDown => has_links && scope.link_events_apart,
         StepKind::Write => bounds.writes > 0,
         StepKind::Retry => bounds.retries > 0,

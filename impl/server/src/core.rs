@@ -338,18 +338,9 @@ impl Core {
         }
         self.outputs = outputs;
         while let Some((payload, from)) = self.node.storage_mut().take_received() {
-            let old = payload.base.or_else(|| self.older_than(payload.content));
+            let old = self.node.probable_base(payload);
             let _ = self.ends.wanted.send(Wanted::Payload { payload, from, old });
         }
-    }
-
-    /// The content that this node shows at the path for which a waiting message brings another one.
-    fn older_than(&self, content: ContentId) -> Option<ContentId> {
-        let replica = self.node.replica()?;
-        let mut entries = replica.waiting().iter().flat_map(|it| it.message.entries());
-        let path = &entries.find(|it| it.change.named() == Some(content))?.path;
-        let mut heads = replica.log().fold().files().heads(path).iter();
-        heads.find_map(|it| it.change.named().filter(|it| replica.has_content(*it)))
     }
 
     fn send(&mut self, to: NodeId, packet: Packet) {

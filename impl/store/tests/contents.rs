@@ -46,6 +46,19 @@ fn rot<D: Disk>(disk: &D, name: &str, offset: u64) {
     file.write_at(&[byte[0] ^ 4], offset).expect("a write");
 }
 
+fn a_discard_removes_a_content_unless_its_node_is_yet_to_hear_of_it<D: Disk>(disk: &Arc<D>) {
+    let contents = open(disk);
+    let content = put(&contents, b"made just now");
+    assert!(!contents.discard(content).expect("no failure"));
+    contents.note_reported(content);
+    // On a thread of its own, because it once waited for itself.
+    let (ended, end) = std::sync::mpsc::channel();
+    let other = Arc::clone(&contents);
+    thread::spawn(move || ended.send(other.discard(content).expect("no failure")));
+    assert_eq!(end.recv_timeout(std::time::Duration::from_secs(10)), Ok(true));
+    assert_eq!(contents.copy(content), ContentCopy::Missing);
+}
+
 fn written_contents_are_read_now_and_after_opening_again<D: Disk>(disk: &Arc<D>) {
     let all: Vec<Vec<u8>> = LENGTHS.iter().map(|it| noise(*it, 1)).collect();
     let mut contents = open(disk);
@@ -253,6 +266,7 @@ macro_rules! on_both_disks {
 on_both_disks! {
     written_contents_are_read_now_and_after_opening_again
     any_range_can_be_read
+    a_discard_removes_a_content_unless_its_node_is_yet_to_hear_of_it
     a_writer_that_is_dropped_leaves_nothing
     another_content_than_the_expected_one_is_refused
     two_writers_of_one_content_store_it_once

@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use steadfast_protocol::{
-    ContentId, Decisions, Effect, Identity, Input, NodeId, Outcome, Packet, Parameters, Record,
-    RecoverError, Replica, RequestId, Sealed, last_index,
+    ContentId, Decisions, Effect, Identity, Input, NodeId, Outcome, Packet, Parameters, Payload,
+    Record, RecoverError, Replica, RequestId, Sealed, last_index,
 };
 
 use crate::{ContentCopy, NodeStorage};
@@ -135,6 +135,20 @@ impl<S: NodeStorage> Node<S> {
         replica.into_iter().flat_map(|replica| {
             self.storage.wrong_contents().filter(|content| replica.has_content(*content))
         })
+    }
+
+    /// The content of this node that probably resembles that of a received payload: the payload's base, or the
+    /// version that this node shows at the path for which a waiting message brings the content.
+    #[must_use]
+    pub fn probable_base(&self, payload: Payload) -> Option<ContentId> {
+        let replica = self.replica.as_ref()?;
+        let older = || {
+            let mut entries = replica.waiting().iter().flat_map(|it| it.message.entries());
+            let path = &entries.find(|it| it.change.named() == Some(payload.content))?.path;
+            let mut heads = replica.log().fold().files().heads(path).iter();
+            heads.find_map(|it| it.change.named().filter(|it| replica.has_content(*it)))
+        };
+        payload.base.or_else(older)
     }
 
     /// Whether the node has a good copy of a content and has synced an entry that names it.
