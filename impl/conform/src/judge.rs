@@ -352,13 +352,15 @@ impl Judge {
     }
 
     /// Judges the end of the run, and the order of all operations. Returns the verdicts.
-    pub(super) fn finish(mut self, scene: Scene<'_>, end: Moment) -> Vec<Judged> {
-        for (at, node) in scene.nodes.iter().enumerate() {
+    ///
+    /// The state in which a step does not fit is none that the cluster was in.
+    pub(super) fn finish(mut self, scene: Scene<'_>, end: Moment, fits: bool) -> Vec<Judged> {
+        for (at, node) in scene.nodes.iter().enumerate().filter(|_| fits) {
             if self.known[at].starts > 0 && self.known[at].mark != self.mark_of(node, at) {
                 self.judge(scene, Moment { node: node.identity.node, ..node.moment() });
             }
         }
-        if self.known.iter().all(|it| it.starts > 0) {
+        if fits && self.known.iter().all(|it| it.starts > 0) {
             self.judge_state(scene, end);
         }
         self.judge_order(end);

@@ -52,6 +52,7 @@ impl Watch {
                     self.digests.push(self.digest.finish());
                     self.follows.push(input.clone());
                 }
+                self.digest.begin(input);
                 self.begins.push(self.effects.len());
             }
             Watched::Effect(effect) => {
@@ -187,7 +188,7 @@ impl Replayed {
                     None => "no further input".to_owned(),
                     Some(it) => format!("the node then finds: {}", input_in_words(it)),
                 };
-                return Err(self.misfit(heard, at, words(expected), words(found)));
+                return Err(self.misfit(heard, at + 1, words(expected), words(found)));
             }
         }
         Ok(())

@@ -108,7 +108,7 @@ impl Run {
         };
         self.counts.cuts = self.nodes.iter().map(|it| it.cuts).sum();
         let scene = Scene { nodes: &self.nodes, channels: &self.channels };
-        let guarantees = self.judge.finish(scene, self.last);
+        let guarantees = self.judge.finish(scene, self.last, misfit.is_none());
         Ok(Conformance { settings: self.settings, counts: self.counts, misfit, guarantees })
     }
 

@@ -3,12 +3,12 @@
 use std::hash::Hasher;
 
 use serde::Serialize;
-use steadfast_protocol::{Effect, Record};
+use steadfast_protocol::{Effect, Input, Record};
 use twox_hash::XxHash3_64;
 
 use crate::Effects;
 
-/// Gathers the effects of one input.
+/// Gathers an input and its effects.
 #[derive(Clone, Default)]
 pub struct EffectsDigest {
     hasher: XxHash3_64,
@@ -23,20 +23,27 @@ impl std::fmt::Debug for EffectsDigest {
 }
 
 impl EffectsDigest {
+    /// Begins with an input, so that the digest binds its effects to it.
+    pub fn begin(&mut self, input: &Input) {
+        self.write(input);
+    }
+
     /// Adds the next effect. A checkpoint counts by its length and its version vector: its fold follows from
     /// the records that it stands for, and is as large as all files together.
     pub fn add(&mut self, effect: &Effect) {
         self.count += 1;
-        self.scratch.clear();
-        let mut scratch = std::mem::take(&mut self.scratch);
-        scratch = match effect {
+        match effect {
             Effect::Checkpoint { checkpoint } => {
-                encoded(&(checkpoint.length, checkpoint.fold.vv()), scratch)
+                self.write(&(checkpoint.length, checkpoint.fold.vv()));
             }
-            effect => encoded(effect, scratch),
-        };
-        self.hasher.write(&scratch);
-        self.scratch = scratch;
+            effect => self.write(effect),
+        }
+    }
+
+    fn write(&mut self, value: &impl Serialize) {
+        self.scratch.clear();
+        self.scratch = encoded(value, std::mem::take(&mut self.scratch));
+        self.hasher.write(&self.scratch);
     }
 
     /// The effects so far.

@@ -90,7 +90,7 @@ pub struct Taken<'a> {
 pub struct Effects {
     /// How many there were.
     pub count: u64,
-    /// Their digest.
+    /// The digest of the input and its effects.
     pub digest: u64,
 }
 

@@ -64,7 +64,7 @@ impl Recorder {
         contents: impl Iterator<Item = ContentId>,
     ) -> Result<Recorder, BeginError> {
         let failed = |path: &Path, source| BeginError::Io { path: path.to_owned(), source };
-        fs::create_dir_all(directory).map_err(|it| failed(directory, it))?;
+        make(directory).map_err(|it| failed(directory, it))?;
         let before = list(directory)?.last().map_or(0, |it| it.start);
         if before > 0 {
             check_owner(directory, cluster, identity)?;
@@ -143,9 +143,11 @@ impl Recorder {
         }
         self.taken += 1;
         let at_ns = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let mut effects = std::mem::take(&mut self.spare);
+        effects.begin(input);
+        self.effects = Some(effects);
         let input = Cow::Borrowed(input);
         self.put(&Frame::Taken(Taken { number: self.taken, at_ns, follows, input }));
-        self.effects = Some(std::mem::take(&mut self.spare));
         if self.waiting.len() >= WAITING_BYTES {
             self.flush();
         }
@@ -253,6 +255,14 @@ fn check_owner(directory: &Path, cluster: Cluster, identity: Identity) -> Result
         }
         _ => Ok(()),
     }
+}
+
+/// Makes a directory for the user of the node alone: inputs hold small contents of files.
+fn make(directory: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(directory)
 }
 
 /// The clocks of this machine.
