@@ -38,6 +38,7 @@ fn only_cluster_and_checks_see_stateright() {
         "sim",
         "output",
         "client",
+        "testbed",
         "server",
         "cli",
     ]

@@ -9,7 +9,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::Stdio;
 
-use nodes::{Cluster, NAMES, noise};
+use nodes::{Cluster, NAMES, noise, runtime};
 use serde_json::{Value, json};
 
 const MIB: usize = 1 << 20;
@@ -73,7 +73,7 @@ fn files_go_through_all_commands_and_reach_all_nodes() {
         said,
         "write  p/d/b\ndelete  p/more\n1 files (2 bytes) written, 1 deleted, 3 unchanged\n"
     );
-    cluster.settle();
+    cluster.settled();
     let verified = cluster.lines(&["verify"]);
     assert_eq!(verified.len(), 3);
     assert!(verified.iter().all(|it| it["checked"] == 1 && it["bad"] == 0), "{verified:?}");
@@ -86,7 +86,7 @@ fn a_changed_large_file_moves_a_small_part_of_its_bytes() {
     let mut content = noise(LENGTH, 7);
     cluster.write("local", &content);
     cluster.text(&["put", "local", "large"]);
-    let leader = cluster.settle();
+    let leader = cluster.settled();
     let received = || -> Vec<u64> {
         let followers = NAMES.iter().filter(|it| **it != leader);
         followers.map(|it| cluster.metric(it, "content_bytes_received")).collect()
@@ -97,13 +97,13 @@ fn a_changed_large_file_moves_a_small_part_of_its_bytes() {
     content[15 * MIB..15 * MIB + 1000].fill(0);
     cluster.write("local", &content);
     cluster.text(&["put", "local", "large"]);
-    assert_eq!(cluster.settle(), leader, "no node ended, so the leader stays");
+    assert_eq!(cluster.settled(), leader, "no node ended, so the leader stays");
     for (before, after) in before.into_iter().zip(received()) {
         let moved = after - before;
         assert!(moved > 0 && moved < LENGTH as u64 / 20, "{moved} bytes of {LENGTH}");
     }
     for node in NAMES {
-        let [option, client] = cluster.client_of(&[node]);
+        let [option, client] = cluster.client_options(&[node]);
         cluster.text(&["get", "large", "--stale", "-o", "copy", &option, &client]);
         assert!(cluster.read("copy") == content, "the bytes on {node} differ");
     }
@@ -114,7 +114,7 @@ fn a_killed_leader_takes_no_acknowledged_write_with_it() {
     const BEFORE: usize = 10;
     const AFTER: usize = 10;
     let mut cluster = Cluster::start(&[]);
-    let mut leader = cluster.settle();
+    let mut leader = cluster.settled();
     for round in 0..2 {
         let acknowledged: BTreeSet<String> = std::thread::scope(|scope| {
             let (said, heard) = std::sync::mpsc::channel();
@@ -137,19 +137,19 @@ fn a_killed_leader_takes_no_acknowledged_write_with_it() {
                 }
             });
             let mut names: BTreeSet<String> = heard.iter().take(BEFORE).collect();
-            let id = cluster.process_id(&leader);
+            let id = cluster.process_id(&leader).expect("a process");
             nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGKILL).expect("a process");
             writer.join().expect("writes");
             names.extend(heard.iter());
             names
         });
         assert_eq!(acknowledged.len(), BEFORE + AFTER);
-        cluster.kill(&leader);
+        cluster.kill(&leader).expect("a process");
         for name in &acknowledged {
             assert_eq!(cluster.text(&["get", name]), *name);
         }
-        cluster.serve(&leader);
-        leader = cluster.settle();
+        cluster.start(&leader).expect("a process");
+        leader = cluster.settled();
         let listed = cluster.lines(&["ls", &format!("{round}/")]);
         let listed: BTreeSet<String> =
             listed.iter().map(|it| it["path"].as_str().expect("a path").to_owned()).collect();
@@ -162,25 +162,23 @@ fn a_node_ends_by_sigterm_and_its_log_is_whole() {
     let mut cluster = Cluster::start(&[]);
     cluster.write("local", noise(MIB, 3));
     cluster.text(&["put", "local", "large"]);
-    cluster.settle();
+    cluster.settled();
     for node in NAMES {
-        assert_eq!(cluster.stop(node).code(), Some(0), "{node}");
+        assert_eq!(cluster.terminate(node).expect("an end").code(), Some(0), "{node}");
         let log = format!("cluster/{node}/data/log");
         let verified = cluster.text(&["wal", "verify", &log]);
         assert!(verified.starts_with("clean: "), "{verified}");
     }
-    NAMES.iter().for_each(|it| cluster.serve(it));
-    cluster.settle();
+    cluster.start_all().expect("processes");
+    cluster.settled();
     cluster.text(&["get", "large", "-o", "copy"]);
     assert!(cluster.read("copy") == cluster.read("local"));
 }
 
 /// Cuts nodes from these peers.
 fn cut(cluster: &Cluster, cuts: &[(&str, &[&str])]) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.expect("a runtime").block_on(async {
-        let client = steadfast_client::Client::open(&cluster.path("cluster/client"));
-        let client = client.expect("a client");
+    runtime().block_on(async {
+        let client = cluster.client().expect("a client");
         for (node, peers) in cuts {
             client.cut(node, peers).await.expect("a node that allows cuts");
         }
@@ -192,10 +190,10 @@ fn both_sides_of_a_cut_take_writes_and_the_conflict_is_ended() {
     let cluster = Cluster::start(&["--elect", "1", "--write", "1", "--allow-cut"]);
     cluster.write("local", "before");
     cluster.text(&["put", "local", "file"]);
-    cluster.settle();
+    cluster.settled();
     cut(&cluster, &[("a", &["b", "c"]), ("b", &["a"]), ("c", &["a"])]);
     for (side, content) in [(&["a"][..], "of a"), (&["b", "c"], "of b or c")] {
-        let [option, client] = cluster.client_of(side);
+        let [option, client] = cluster.client_options(side);
         cluster.write("local", content);
         // A side without a leader sends the client to the other one until it elects its own.
         cluster.until("a leader on each side", || {
@@ -205,9 +203,9 @@ fn both_sides_of_a_cut_take_writes_and_the_conflict_is_ended() {
     }
     assert_eq!(cluster.status()["same"], false);
     cut(&cluster, &[("a", &[]), ("b", &[]), ("c", &[])]);
-    cluster.settle();
+    cluster.settled();
     for node in NAMES {
-        let [option, client] = cluster.client_of(&[node]);
+        let [option, client] = cluster.client_options(&[node]);
         let status = &cluster.status()["nodes"];
         let of_node = status.as_array().and_then(|it| it.iter().find(|it| it["node"] == node));
         assert_eq!(of_node.expect("a node")["status"]["conflicts"], 1, "{node}");
@@ -230,7 +228,7 @@ fn both_sides_of_a_cut_take_writes_and_the_conflict_is_ended() {
     let shown = &cluster.lines(&["log", "file"])[0]["versions"][0]["version"];
     cluster.text(&["restore", "file", shown.as_str().expect("a version")]);
     assert_eq!(cluster.text(&["get", "file"]), contents[1]);
-    cluster.settle();
+    cluster.settled();
     let report = cluster.status();
     for node in report["nodes"].as_array().expect("nodes") {
         assert_eq!(node["status"]["conflicts"], 0, "{node}");
@@ -240,11 +238,8 @@ fn both_sides_of_a_cut_take_writes_and_the_conflict_is_ended() {
 #[test]
 fn a_cluster_that_does_not_allow_cuts_refuses_them() {
     let cluster = Cluster::start(&[]);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let refused = runtime.expect("a runtime").block_on(async {
-        let client = steadfast_client::Client::open(&cluster.path("cluster/client"));
-        client.expect("a client").cut("a", &["b"]).await
-    });
+    let refused =
+        runtime().block_on(async { cluster.client().expect("a client").cut("a", &["b"]).await });
     let refused = refused.expect_err("a refusal").to_string();
     assert!(refused.contains("allow_cut"), "{refused}");
 }
@@ -254,18 +249,18 @@ fn a_damaged_content_is_found_and_fetched_again() {
     let cluster = Cluster::start(&[]);
     cluster.write("local", noise(3 * MIB, 11));
     cluster.text(&["put", "local", "large"]);
-    let leader = cluster.settle();
+    let leader = cluster.settled();
     let content = content_of(&cluster, "large");
     let follower = NAMES.into_iter().find(|it| *it != leader).expect("a follower");
     let whole = |node: &str| {
         cluster.until("the content again", || {
-            let bytes = fs::read(cluster.content_file(node, &content));
+            let bytes = fs::read(cluster.content(node, &content));
             bytes.is_ok_and(|it| it == cluster.read("local")).then_some(())
         });
-        cluster.settle();
+        cluster.settled();
     };
 
-    flip_a_bit(&cluster.content_file(follower, &content));
+    flip_a_bit(&cluster.content(follower, &content));
     let output = cluster.run(&["verify", follower]);
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.code() == Some(1) && said.contains(&content), "{output:?}");
@@ -274,8 +269,8 @@ fn a_damaged_content_is_found_and_fetched_again() {
 
     // A read of it, by the leader and by a follower that answers for itself.
     for node in [leader.as_str(), follower] {
-        flip_a_bit(&cluster.content_file(node, &content));
-        let [option, client] = cluster.client_of(&[node]);
+        flip_a_bit(&cluster.content(node, &content));
+        let [option, client] = cluster.client_options(&[node]);
         cluster.until("the bytes from this node", || {
             let output = cluster.run(&[
                 "get",
@@ -335,9 +330,9 @@ fn a_node_that_cannot_run_says_why() {
     assert!(code == 4 && said.contains("cannot listen on") && said.contains(address), "{said}");
     drop(held);
 
-    cluster.serve("a");
+    cluster.start("a").expect("a process");
     cluster.until("a node that answers", || {
-        let [option, client] = cluster.client_of(&["a"]);
+        let [option, client] = cluster.client_options(&["a"]);
         let status = cluster.run(&["status", "--timeout", "2", &option, &client]);
         (status.status.code() == Some(0)).then_some(())
     });

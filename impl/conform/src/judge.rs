@@ -24,7 +24,8 @@ use super::verdicts::{Judged, Moment, Tally};
 use super::view::{Past, Scene, View};
 use super::window::Window;
 
-/// How much credit an input adds. A judgement costs [`OPERATION_COST`] for each operation and 1 for each file.
+/// How much credit an input adds. A judgement costs [`OPERATION_COST`] for each operation, and more the more files
+/// there are.
 const CREDIT_PER_INPUT: u64 = 1_000;
 const OPERATION_COST: u64 = 8;
 
@@ -318,7 +319,8 @@ impl Judge {
 
     fn cost(&self, node: &Replayed) -> u64 {
         let files = node.replica().map_or(0, |it| it.files().len() as u64);
-        self.history.operations().len() as u64 * OPERATION_COST + files
+        // Some judges compare each file with each operation.
+        self.history.operations().len() as u64 * (OPERATION_COST + files / OPERATION_COST)
     }
 
     /// Whether the cluster is quiet, and not as it was when it was last judged while it was quiet.
