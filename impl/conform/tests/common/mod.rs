@@ -149,7 +149,7 @@ impl Cluster {
         let member = &mut self.members[node.index()];
         let storage = member.node.storage_mut();
         let unsynced = last_index(&storage.records).0 - storage.synced.0;
-        let kept = storage.records.len() - unsynced as usize;
+        let kept = storage.records.len() - usize::try_from(unsynced).expect("a short tail");
         storage.records.truncate(kept);
         storage.checkpoint = None;
         storage.received.clear();
