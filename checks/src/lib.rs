@@ -33,6 +33,7 @@
 mod catalog;
 mod child;
 mod colour;
+pub mod conform;
 mod crash_states;
 mod explore;
 mod failure;

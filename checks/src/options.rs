@@ -15,6 +15,7 @@ use steadfast_output::{duration, size};
 use steadfast_protocol::NODES_MAX;
 
 use crate::catalog::{NamedScope, find_scope, find_variant};
+use crate::conform::ConformOptions;
 use crate::crash_states::CrashStates;
 use crate::failure::Failure;
 use crate::job::{DeadMessages, Engine, Job, Limits, Reductions, Search};
@@ -120,6 +121,8 @@ pub(crate) enum Command {
     Show(ShowOptions),
     /// Runs a saved counterexample again, step by step.
     Replay(ReplayOptions),
+    /// Replays what real nodes recorded (`steadfast serve --record`), and judges it.
+    Conform(ConformOptions),
     /// Finds a shorter trace that breaks the same guarantee.
     Shrink(ShrinkOptions),
     /// Prints a Rust test that replays a trace and asserts its guarantee.

@@ -32,6 +32,15 @@ pub enum Output {
     },
 }
 
+/// A moment within [`Node::hear_watched`].
+#[derive(Clone, Copy, Debug)]
+pub enum Watched<'a> {
+    /// The replica is about to take this input.
+    Input(&'a Input),
+    /// The replica has returned this effect, which is about to be performed.
+    Effect(&'a Effect),
+}
+
 /// A replica and its storage.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Node<S> {
@@ -106,6 +115,18 @@ impl<S: NodeStorage> Node<S> {
     /// follow at once. Appends to `outputs` in the order in which they must leave. A node that is down
     /// ignores the input.
     pub fn hear(&mut self, input: Input, decisions: &dyn Decisions, outputs: &mut Vec<Output>) {
+        self.hear_watched(input, decisions, outputs, |_| ());
+    }
+
+    /// As [`Node::hear`], and shows `watch` each input before the replica takes it, the inputs that follow at
+    /// once included, and behind each input its effects in order, each before it is performed.
+    pub fn hear_watched(
+        &mut self,
+        input: Input,
+        decisions: &dyn Decisions,
+        outputs: &mut Vec<Output>,
+        mut watch: impl FnMut(Watched<'_>),
+    ) {
         let Some(replica) = &mut self.replica else {
             return;
         };
@@ -114,8 +135,10 @@ impl<S: NodeStorage> Node<S> {
         let mut effects = Vec::new();
         let mut next = Some(input);
         while let Some(input) = next {
+            watch(Watched::Input(&input));
             replica.step(decisions, input, &mut effects);
             for effect in effects.drain(..) {
+                watch(Watched::Effect(&effect));
                 perform(effect, storage, decisions, &mut inputs, outputs);
             }
             next = inputs.pop_front();
