@@ -19,6 +19,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use steadfast_output::exit_code::IO;
 use steadfast_output::{duration, is_interrupted, on_interrupt};
 use steadfast_testbed::Program;
 
@@ -109,6 +110,7 @@ pub(crate) fn run(options: &Cluster) -> Result<ExitCode, Failure> {
     let old_program = old_program.transpose().map_err(Failure::io)?;
     if options.inside {
         namespace::end_with_parent().map_err(Failure::io)?;
+        network::prepare().map_err(means_failed)?;
     } else if !options.loopback && Namespace::is_available() {
         return Namespace::enter().map_err(Failure::io);
     }
@@ -147,6 +149,11 @@ fn perform(options: &Cluster, means: &Means, directory: &Path) -> Result<Report,
         }
     }
     Ok(report)
+}
+
+/// A means of the run failed, which says nothing about the nodes.
+fn means_failed(message: String) -> Failure {
+    Failure { message, code: IO }
 }
 
 fn settings(options: &Cluster) -> Vec<(Setting, Duration)> {

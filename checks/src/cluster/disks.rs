@@ -25,25 +25,42 @@ const BALLAST: &str = "chamber-ballast";
 /// How many contents lose a bit at a time.
 const ROTTEN_AT_ONCE: usize = 3;
 
-/// Puts the `data` of a node, which does not run, onto a file system of its own. The process must be in a mount namespace of its
-/// own.
-pub(crate) fn mount(node: &Path) -> Result<(), String> {
-    let (data, made) = (node.join("data"), node.join("data-made"));
-    let moved = fs::rename(&data, &made).and_then(|()| fs::create_dir(&data));
-    moved.map_err(|error| format!("{}: {error}", data.display()))?;
-    run(&format!("mount -t tmpfs -o size={SIZE} none {}", data.display()))?;
-    run(&format!("cp -a {}/. {}", made.display(), data.display()))?;
-    fs::remove_dir_all(&made).map_err(|error| format!("{}: {error}", made.display()))
+/// The file systems of nodes. They go when this is dropped.
+#[derive(Debug, Default)]
+pub(crate) struct Disks(Vec<PathBuf>);
+
+impl Disks {
+    /// Puts the `data` of a node, which does not run, onto a file system of its own. The process must be in a mount namespace of
+    /// its own.
+    pub(crate) fn mount(&mut self, node: &Path) -> Result<(), String> {
+        let (data, made) = (node.join("data"), node.join("data-made"));
+        let moved = fs::rename(&data, &made).and_then(|()| fs::create_dir(&data));
+        moved.map_err(|error| format!("{}: {error}", data.display()))?;
+        run(&format!("mount -t tmpfs -o size={SIZE} none {}", data.display()))?;
+        self.0.push(data.clone());
+        run(&format!("cp -a {}/. {}", made.display(), data.display()))?;
+        fs::remove_dir_all(&made).map_err(|error| format!("{}: {error}", made.display()))
+    }
+
+    /// Copies all data back to where they stay after the end of this process. No node runs any more.
+    pub(crate) fn keep(&mut self) -> Result<(), String> {
+        for data in std::mem::take(&mut self.0) {
+            let kept = data.with_file_name("data-kept");
+            make_room(&data);
+            run(&format!("cp -a {} {}", data.display(), kept.display()))?;
+            run(&format!("umount {}", data.display()))?;
+            let moved = fs::remove_dir(&data).and_then(|()| fs::rename(&kept, &data));
+            moved.map_err(|error| format!("{}: {error}", data.display()))?;
+        }
+        Ok(())
+    }
 }
 
-/// Copies the `data` of a node back to where it stays after the end of this process.
-pub(crate) fn keep(node: &Path) -> Result<(), String> {
-    let (data, kept) = (node.join("data"), node.join("data-kept"));
-    let _ = fs::remove_file(data.join(BALLAST));
-    run(&format!("cp -a {} {}", data.display(), kept.display()))?;
-    run(&format!("umount {}", data.display()))?;
-    let moved = fs::remove_dir(&data).and_then(|()| fs::rename(&kept, &data));
-    moved.map_err(|error| format!("{}: {error}", data.display()))
+impl Drop for Disks {
+    fn drop(&mut self) {
+        // What cannot be unmounted goes with the namespace.
+        self.0.iter().for_each(|it| drop(run(&format!("umount -l {}", it.display()))));
+    }
 }
 
 /// Fills the file system of a node.

@@ -12,7 +12,7 @@ use steadfast_client::Options;
 use steadfast_testbed::{Program, Testbed, TestbedError};
 use tokio::time::sleep;
 
-use super::disks::{self, Rot};
+use super::disks::{self, Disks, Rot};
 use super::judge::Violation;
 use super::logs::Logs;
 use super::network::Network;
@@ -41,8 +41,8 @@ pub(crate) struct Nemesis {
     pub(crate) testbed: Testbed,
     /// `None` on loopback, where only the nodes themselves cut connections.
     network: Option<Network>,
-    /// Whether the disks of nodes can be filled.
-    has_disks: bool,
+    /// The disks that can be filled. They go after the nodes that use them.
+    disks: Option<Disks>,
     has_strace: bool,
     /// The program of a node that is started again.
     program: Program,
@@ -67,14 +67,15 @@ impl Nemesis {
     pub(crate) fn new(
         testbed: Testbed,
         network: Option<Network>,
-        (has_disks, has_strace): (bool, bool),
+        disks: Option<Disks>,
+        has_strace: bool,
         program: Program,
         seed: u64,
     ) -> Nemesis {
         Nemesis {
             testbed,
             network,
-            has_disks,
+            disks,
             has_strace,
             program,
             random: StdRng::seed_from_u64(!seed),
@@ -87,6 +88,11 @@ impl Nemesis {
         }
     }
 
+    /// Leaves the data of the nodes, which do not run any more, where they stay after the end of this process.
+    pub(crate) fn keep_data(&mut self) -> Done {
+        self.disks.as_mut().map_or(Ok(()), Disks::keep)
+    }
+
     /// Whether slow links delay and lose packets at random.
     pub(crate) fn has_netem(&self) -> bool {
         self.network.as_ref().is_some_and(Network::has_netem)
@@ -97,6 +103,7 @@ impl Nemesis {
     /// # Errors
     /// A means failed. That says nothing about the nodes.
     pub(crate) async fn inject(&mut self, faults: &[Fault], lasts: Duration) -> Done {
+        self.note_ended_nodes()?;
         let mut begun = Vec::new();
         for fault in faults {
             let entry = self.injected.entry(fault.kind()).or_default();
@@ -130,7 +137,7 @@ impl Nemesis {
             | Fault::Deaf(_)
             | Fault::Mute(_)
             | Fault::Slow(_) => return self.disturb(fault).await,
-            Fault::FullDisk(node) if self.has_disks => disks::fill(&self.data(*node))?,
+            Fault::FullDisk(node) if self.disks.is_some() => disks::fill(&self.data(*node))?,
             Fault::FailingSync(node) if self.has_strace => self.fail_syncs(*node)?,
             Fault::FullDisk(_) | Fault::FailingSync(_) => return Ok(Begun::LeftOut),
             Fault::RotContents(node) => return self.rot_contents(*node),

@@ -31,21 +31,26 @@ pub(crate) fn run(line: &str) -> Result<(), String> {
     }
 }
 
-/// The network of a run. It goes with the namespace of the run.
+/// Prepares the network and mount namespaces of this process, once.
+pub(crate) fn prepare() -> Result<(), String> {
+    // Names of namespaces are files below /run, which stays as it is outside.
+    run("mount -t tmpfs none /run")?;
+    run("ip link set lo up")
+}
+
+/// The network of a run.
 #[derive(Debug)]
 pub(crate) struct Network {
     slow: &'static str,
 }
 
 impl Network {
-    /// Makes the network. The process must be in network and mount namespaces of its own.
+    /// Makes the network, in prepared namespaces.
     pub(crate) fn make() -> Result<Network, String> {
-        // Names of namespaces are files below /run, which stays as it is outside.
-        run("mount -t tmpfs none /run")?;
-        run("ip link set lo up")?;
         run(&format!("ip link add {BRIDGE} type bridge"))?;
         run(&format!("ip addr add 10.77.0.1/24 dev {BRIDGE}"))?;
         run(&format!("ip link set {BRIDGE} up"))?;
+        let mut network = Network { slow: NETEM };
         for (node, name) in NODES.iter().enumerate() {
             run(&format!("ip netns add {name}"))?;
             run(&format!("ip link add to-{name} type veth peer name eth0 netns {name}"))?;
@@ -54,7 +59,6 @@ impl Network {
             run(&format!("ip -n {name} link set eth0 up"))?;
             run(&format!("ip -n {name} link set lo up"))?;
         }
-        let mut network = Network { slow: NETEM };
         if network.slow(0).is_err() {
             network.slow = BUCKET;
             network.slow(0)?;
@@ -95,6 +99,17 @@ impl Network {
             }
         }
         Ok(())
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        // Whatever stays goes with the namespace.
+        for name in NODES {
+            let _ = run(&format!("ip link del to-{name}"));
+            let _ = run(&format!("ip netns del {name}"));
+        }
+        let _ = run(&format!("ip link del {BRIDGE}"));
     }
 }
 

@@ -15,7 +15,7 @@ use tokio::time::sleep;
 
 use super::Setting;
 use super::clients::{CLIENTS, Worker, paths};
-use super::disks;
+use super::disks::Disks;
 use super::history::{Answer, History, Operation, Request, tally};
 use super::judge::{Evidence, Fates, Judgement, Violation, judge};
 use super::nemesis::{Injected, Nemesis};
@@ -129,7 +129,7 @@ pub(crate) async fn run(
     }
     run.seconds = begun.elapsed().as_secs_f64();
     if !run.violations.is_empty() {
-        keep(&mut nemesis, means, directory, &operations, &mut run)?;
+        keep(&mut nemesis, directory, &operations, &mut run)?;
     }
     Ok(run)
 }
@@ -150,13 +150,14 @@ fn begin(means: &Means, setting: Setting, seed: u64, directory: &Path) -> Result
     }
     let mut testbed = plan.make().map_err(|it| it.to_string())?;
     let network = means.is_in_namespace.then(Network::make).transpose()?;
+    let mut disks = means.is_in_namespace.then(Disks::default);
     for name in NODES.iter().filter(|_| means.is_in_namespace) {
-        disks::mount(&testbed.node(name))?;
+        disks.iter_mut().try_for_each(|it| it.mount(&testbed.node(name)))?;
         let prefix = ["ip", "netns", "exec", name];
         testbed.set_prefix(name, prefix).map_err(|it| it.to_string())?;
     }
-    let has = (means.is_in_namespace, means.has_strace);
-    Ok(Nemesis::new(testbed, network, has, means.program.clone(), seed))
+    let program = means.program.clone();
+    Ok(Nemesis::new(testbed, network, disks, means.has_strace, program, seed))
 }
 
 fn clients(testbed: &Testbed, history: &Arc<History>, seed: u64) -> Result<Vec<Worker>, String> {
@@ -277,14 +278,11 @@ fn take(run: &mut Run, judgement: Judgement) {
 /// Leaves everything that shows the failure: data, messages of the nodes, and the history as lines of JSON.
 fn keep(
     nemesis: &mut Nemesis,
-    means: &Means,
     directory: &Path,
     operations: &[Operation],
     run: &mut Run,
 ) -> Result<(), String> {
-    for name in NODES.iter().filter(|_| means.is_in_namespace) {
-        disks::keep(&nemesis.testbed.node(name))?;
-    }
+    nemesis.keep_data()?;
     let mut lines = String::new();
     for (operation, it) in operations.iter().enumerate() {
         #[derive(Serialize)]
