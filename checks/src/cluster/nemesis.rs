@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -53,11 +53,19 @@ pub(crate) struct Nemesis {
     pub(crate) logs: Logs,
     pub(crate) injected: BTreeMap<&'static str, Injected>,
     pub(crate) violations: Vec<Violation>,
+    /// The rounds of faults as lines, each with the time at which it began.
+    pub(crate) timeline: Vec<String>,
     /// How many nodes ended because a sync failed, and how many refused a damaged log.
     pub(crate) noticed: BTreeMap<&'static str, u64>,
 }
 
 type Done<T = ()> = Result<T, String>;
+
+/// The time in seconds since 1970, beside which the messages of the nodes can be laid.
+fn now() -> String {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    format!("{:.3}", since.as_secs_f64())
+}
 
 fn text(error: TestbedError) -> String {
     error.to_string()
@@ -84,6 +92,7 @@ impl Nemesis {
             logs: Logs::default(),
             injected: BTreeMap::new(),
             violations: Vec::new(),
+            timeline: Vec::new(),
             noticed: BTreeMap::new(),
         }
     }
@@ -104,6 +113,7 @@ impl Nemesis {
     /// A means failed. That says nothing about the nodes.
     pub(crate) async fn inject(&mut self, faults: &[Fault], lasts: Duration) -> Done {
         self.note_ended_nodes()?;
+        self.timeline.push(format!("{} {faults:?} for {lasts:?}", now()));
         let mut begun = Vec::new();
         for fault in faults {
             let entry = self.injected.entry(fault.kind()).or_default();

@@ -121,7 +121,7 @@ fn print_run(run: &Run) {
     }
     if let Some(directory) = &run.directory {
         let text = format!(
-            "  left in {0}: history.jsonl, the messages of the nodes (a.log, b.log, c.log) and their data. `steadfast wal cat \
+            "  left in {0}: history.jsonl, faults.txt, the messages of the nodes (a.log, b.log, c.log) and their data. `steadfast wal cat \
              {0}/cluster/a/data/log` prints a log; `{1} cluster --seed SEED` injects the same faults again",
             directory.display(),
             program_name()

@@ -295,8 +295,10 @@ fn keep(
             &serde_json::to_string(&Line { operation, of: it }).map_err(|it| it.to_string())?;
         lines.push('\n');
     }
-    let file = directory.join("history.jsonl");
-    fs::write(&file, lines).map_err(|error| format!("{}: {error}", file.display()))?;
+    for (name, text) in [("history.jsonl", lines), ("faults.txt", nemesis.timeline.join("\n"))] {
+        let file = directory.join(name);
+        fs::write(&file, text).map_err(|error| format!("{}: {error}", file.display()))?;
+    }
     run.directory = Some(directory.to_owned());
     Ok(())
 }

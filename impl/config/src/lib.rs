@@ -43,13 +43,11 @@ pub use client::{ClientConfig, Node};
 pub use credentials::Credentials;
 pub use error::{ConfigError, InitError};
 pub use explain::explain_tls;
-pub use ids::{ClusterId, NodeName};
+pub use ids::NodeName;
 pub use init::{Cluster, NodeIdentity, Plan, PlannedNode, init};
 pub use limits::{INLINE_BYTES_MAX, Limits, LogFormat};
 pub use node::{Member, NodeConfig};
 pub use peer::{PeerError, Role, peer_role};
 pub use renew::{Renewed, renew};
-pub use tls::{
-    ALPN_CONTENTS, ALPN_HTTP_1, ALPN_HTTP_2, ALPN_LOG, client_config, peer_client_config,
-    server_config, server_name,
-};
+pub use steadfast_wire::ClusterId;
+pub use tls::{client_config, peer_client_config, server_config, server_name};

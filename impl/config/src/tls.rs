@@ -7,18 +7,13 @@ use rustls::pki_types::ServerName;
 use rustls::server::WebPkiClientVerifier;
 use rustls::version::TLS13;
 use rustls::{ClientConfig as TlsClientConfig, ServerConfig};
+use steadfast_wire::Channel;
 
 use crate::peer::node_name;
 use crate::{ClientConfig, ConfigError, Credentials, NodeConfig, NodeName};
 
-/// HTTP/2, for clients.
-pub const ALPN_HTTP_2: &[u8] = b"h2";
-/// HTTP/1.1, for clients.
-pub const ALPN_HTTP_1: &[u8] = b"http/1.1";
-/// The connection of two nodes for entries and heartbeats.
-pub const ALPN_LOG: &[u8] = b"steadfast-log/1";
-/// The connection of two nodes for contents.
-pub const ALPN_CONTENTS: &[u8] = b"steadfast-contents/1";
+/// The protocols of clients, the preferred one first.
+const HTTP: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 /// How a node accepts connections. It demands a certificate that the authority of the cluster signed; the
 /// caller must refuse clients ([`peer_role`](crate::peer_role)) that negotiated a protocol for peers.
@@ -38,21 +33,20 @@ pub fn server_config(config: &NodeConfig) -> Result<ServerConfig, ConfigError> {
         .with_client_cert_verifier(verifier)
         .with_single_cert(loaded.chain, loaded.key)
         .map_err(refused)?;
-    tls.alpn_protocols =
-        [ALPN_HTTP_2, ALPN_HTTP_1, ALPN_LOG, ALPN_CONTENTS].map(<[u8]>::to_vec).to_vec();
+    let peers = [Channel::Log, Channel::Contents].map(Channel::alpn);
+    tls.alpn_protocols = HTTP.into_iter().chain(peers).map(<[u8]>::to_vec).collect();
     Ok(tls)
 }
 
-/// How a node connects to a peer with this protocol, [`ALPN_LOG`] or [`ALPN_CONTENTS`], under the peer's
-/// [`server_name`].
+/// How a node connects to a peer on this channel, under the peer's [`server_name`].
 ///
 /// # Errors
 /// As [`server_config`].
 pub fn peer_client_config(
     config: &NodeConfig,
-    alpn: &[u8],
+    channel: Channel,
 ) -> Result<TlsClientConfig, ConfigError> {
-    connecting(&config.credentials, vec![alpn.to_vec()])
+    connecting(&config.credentials, &[channel.alpn()])
 }
 
 /// How a client connects to a node, under the node's [`server_name`].
@@ -60,7 +54,7 @@ pub fn peer_client_config(
 /// # Errors
 /// As [`server_config`].
 pub fn client_config(config: &ClientConfig) -> Result<TlsClientConfig, ConfigError> {
-    connecting(&config.credentials, vec![ALPN_HTTP_2.to_vec(), ALPN_HTTP_1.to_vec()])
+    connecting(&config.credentials, &HTTP)
 }
 
 /// The name that the certificate of this node must have, whatever its address.
@@ -70,7 +64,7 @@ pub fn server_name(node: &NodeName) -> ServerName<'static> {
     ServerName::try_from(node_name(node)).expect("the name of a node is a DNS label")
 }
 
-fn connecting(files: &Credentials, alpn: Vec<Vec<u8>>) -> Result<TlsClientConfig, ConfigError> {
+fn connecting(files: &Credentials, alpn: &[&[u8]]) -> Result<TlsClientConfig, ConfigError> {
     let loaded = files.load()?;
     let mut tls = TlsClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&TLS13])
@@ -78,7 +72,7 @@ fn connecting(files: &Credentials, alpn: Vec<Vec<u8>>) -> Result<TlsClientConfig
         .with_root_certificates(loaded.roots)
         .with_client_auth_cert(loaded.chain, loaded.key)
         .map_err(|source| refused(files, source))?;
-    tls.alpn_protocols = alpn;
+    tls.alpn_protocols = alpn.iter().map(|it| it.to_vec()).collect();
     Ok(tls)
 }
 

@@ -9,9 +9,10 @@ use std::sync::Arc;
 use rcgen::{CertificateParams, Issuer, KeyPair, SanType};
 use rustls::{ClientConnection, ServerConnection};
 use steadfast_config::{
-    ALPN_LOG, ClientConfig, Cluster, ConfigError, InitError, NodeConfig, Plan, Role, client_config,
+    ClientConfig, Cluster, ConfigError, InitError, NodeConfig, Plan, Role, client_config,
     explain_tls, init, peer_client_config, peer_role, renew, server_config, server_name,
 };
+use steadfast_wire::Channel;
 use tempfile::TempDir;
 use time::{Duration, OffsetDateTime};
 
@@ -264,11 +265,11 @@ fn nodes_and_clients_of_a_cluster_authenticate_each_other_and_know_their_roles()
     let serve = || server_config(&a).expect("a server");
 
     let (server, peer) =
-        handshake(serve(), peer_client_config(&b, ALPN_LOG).expect("b"), server_name(&a.name))
+        handshake(serve(), peer_client_config(&b, Channel::Log).expect("b"), server_name(&a.name))
             .expect("a handshake");
     assert_eq!(peer_role(server.peer_certificates()), Ok(Role::Node(b.name.clone())));
     assert_eq!(peer_role(peer.peer_certificates()), Ok(Role::Node(a.name.clone())));
-    assert_eq!(server.alpn_protocol(), Some(ALPN_LOG));
+    assert_eq!(server.alpn_protocol(), Some(Channel::Log.alpn()));
 
     let connect = || client_config(&client).expect("a client");
     let (server, _) = handshake(serve(), connect(), server_name(&a.name)).expect("a handshake");
@@ -374,7 +375,7 @@ fn an_expired_certificate_says_so_and_is_renewed_for_the_same_key() {
     let client = client_config(&ClientConfig::load(&cluster.client).expect("a client"));
     let serve = || server_config(&a).expect("a server");
     handshake(serve(), client.expect("a client"), server_name(&a.name)).expect("a handshake");
-    let peer = peer_client_config(&before, ALPN_LOG).expect("b");
+    let peer = peer_client_config(&before, Channel::Log).expect("b");
     handshake(serve(), peer, server_name(&a.name)).expect("a handshake");
 
     // One that is refused leaves all as they are.

@@ -9,7 +9,7 @@ use axum::Router;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
-use steadfast_config::{ALPN_CONTENTS, ALPN_LOG, Limits, NodeName, Role, explain_tls, peer_role};
+use steadfast_config::{Limits, NodeName, Role, explain_tls, peer_role};
 use steadfast_protocol::NodeId;
 use steadfast_wire::Channel;
 use tokio::net::{TcpListener, TcpStream};
@@ -87,11 +87,8 @@ async fn serve(
     let stream = stream.map_err(|error| explained(&error))?;
     let (_, connection) = stream.get_ref();
     let role = peer_role(connection.peer_certificates()).map_err(|error| error.to_string())?;
-    let channel = match connection.alpn_protocol() {
-        Some(ALPN_LOG) => Some(Channel::Log),
-        Some(ALPN_CONTENTS) => Some(Channel::Contents),
-        _ => None,
-    };
+    let channels = [Channel::Log, Channel::Contents];
+    let channel = channels.into_iter().find(|it| connection.alpn_protocol() == Some(it.alpn()));
     match (channel, role) {
         (None, _) => match permit {
             Some(permit) => serve_http(serving, stream, permit).await,

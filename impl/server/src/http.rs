@@ -172,11 +172,7 @@ impl Parts {
         match self.ask(|reply| Request::Write(write, reply)).await? {
             Reply::Outcome(Outcome::Acknowledged { dot }, files) => Ok((dot, files)),
             Reply::Outcome(outcome, _) => Err(self.refused(&outcome, uri)),
-            Reply::ConditionFailed => Err(ApiError::new(
-                StatusCode::PRECONDITION_FAILED,
-                "precondition-failed",
-                "the path does not show the version that If-Match or If-None-Match requires",
-            )),
+            Reply::ConditionFailed => Err(ApiError::precondition_failed()),
         }
     }
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use steadfast_config::{
-    ALPN_CONTENTS, ALPN_LOG, Address, ClusterId, ConfigError, NodeConfig, NodeName,
-    peer_client_config, server_config, server_name,
+    Address, ClusterId, ConfigError, NodeConfig, NodeName, peer_client_config, server_config,
+    server_name,
 };
 use steadfast_node::Node;
 use steadfast_protocol::{
@@ -108,10 +108,9 @@ pub async fn serve(
     started: impl FnOnce(),
 ) -> Result<(), ServeError> {
     let server_tls = Arc::new(server_config(&config)?);
-    let connectors = [(Channel::Log, ALPN_LOG), (Channel::Contents, ALPN_CONTENTS)];
     let mut tls_of = BTreeMap::new();
-    for (channel, alpn) in connectors {
-        let tls = Arc::new(peer_client_config(&config, alpn)?);
+    for channel in [Channel::Log, Channel::Contents] {
+        let tls = Arc::new(peer_client_config(&config, channel)?);
         tls_of.insert(channel, TlsConnector::from(tls));
     }
     let node = open(&config)?;
@@ -142,7 +141,7 @@ pub async fn serve(
     let silence_max = config.election_timeout * 2;
     let peering = Arc::new(Peering {
         local: Local {
-            cluster: steadfast_wire::ClusterId(config.cluster.0),
+            cluster: config.cluster,
             node: config.id,
             settings: config.settings,
             halt: None,

@@ -10,11 +10,10 @@
 
 mod hello;
 
-use std::fmt;
-
 use steadfast_protocol::{Halt, NodeId, SessionId, Settings};
 use thiserror::Error;
 
+use crate::ClusterId;
 use crate::bytes::Fields;
 use crate::frame::{self, Channel, Frame, FrameError, Kind};
 pub(crate) use hello::HELLO_LENGTH_MAX;
@@ -32,16 +31,6 @@ pub(crate) const SENTENCE_LENGTH_MAX: usize = 1024;
 /// The highest session id. A peer that proposes a higher one, by a fault, would leave no ids for the
 /// sessions that follow.
 pub const SESSION_MAX: SessionId = SessionId(u64::MAX >> 1);
-
-/// The name of a cluster, drawn at random when it is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ClusterId(pub [u8; 16]);
-
-impl fmt::Display for ClusterId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
 
 /// Which node an end is.
 #[derive(Clone, Copy, Debug)]

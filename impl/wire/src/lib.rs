@@ -18,10 +18,12 @@
 #![warn(missing_debug_implementations)]
 
 mod bytes;
+mod cluster_id;
 pub mod frame;
 pub mod handshake;
 pub mod packet;
 pub mod transfer;
 
+pub use cluster_id::ClusterId;
 pub use frame::{Channel, Decoder, Frame, FrameError, Kind};
-pub use handshake::{ClusterId, Handshake, HandshakeError, Local, Progress};
+pub use handshake::{Handshake, HandshakeError, Local, Progress};

@@ -1,11 +1,11 @@
 //! The headers of a request that name versions, its consistency or its id.
 
 use axum::http::HeaderMap;
-use axum::http::header::{HeaderName, IF_MATCH, IF_NONE_MATCH};
+use axum::http::header::{HeaderName, IF_MATCH, IF_NONE_MATCH, IF_RANGE};
 use steadfast_protocol::{Dot, RequestId};
 
 use super::ApiError;
-use super::names::parse_version;
+use super::names::{etag, parse_version};
 use crate::core::Condition;
 
 /// The header by which a client names its request, so that a retry does not write twice.
@@ -57,6 +57,13 @@ pub(crate) fn tags(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Tags
         }
     }
     Ok(is_there.then_some(Tags::Versions(dots)))
+}
+
+/// Whether a range may be served of this version: a client that has the beginning of another one would join
+/// two files. An `If-Range` that is no strong tag of this version, such as a date, lets the range be ignored
+/// (RFC 9110, section 13.1.5).
+pub(crate) fn continues(headers: &HeaderMap, version: Dot) -> bool {
+    headers.get_all(IF_RANGE).iter().all(|it| it.as_bytes() == etag(version).as_bytes())
 }
 
 fn wrong(name: &HeaderName, value: &str) -> ApiError {

@@ -36,6 +36,11 @@ impl ApiError {
         ApiError::new(StatusCode::BAD_REQUEST, "bad-path", error.to_string())
     }
 
+    pub(crate) fn precondition_failed() -> Self {
+        let why = "the path does not show the version that If-Match or If-None-Match requires";
+        ApiError::new(StatusCode::PRECONDITION_FAILED, "precondition-failed", why)
+    }
+
     pub(crate) fn unavailable(code: &'static str, message: impl Into<String>) -> Self {
         let error = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, code, message);
         ApiError { retry_after_s: Some(1), ..error }

@@ -6,7 +6,8 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::http::header::{
-    ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_NONE_MATCH, RANGE,
+    ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH,
+    RANGE,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
@@ -244,6 +245,11 @@ pub(crate) async fn get(
         })?),
     };
     let entry = present(entry, &path)?;
+    if let Some(Tags::Versions(dots)) = conditions::tags(&headers, &IF_MATCH)?
+        && !dots.contains(&entry.dot)
+    {
+        return Err(ApiError::precondition_failed());
+    }
     let mut response = match conditions::tags(&headers, &IF_NONE_MATCH)? {
         Some(Tags::Any) => StatusCode::NOT_MODIFIED.into_response(),
         Some(Tags::Versions(dots)) if dots.contains(&entry.dot) => {
@@ -286,7 +292,8 @@ async fn file(
         let why = "this node is still getting this content from a peer: try again later";
         ApiError::unavailable("content-missing", why)
     })?;
-    let range = headers.get(RANGE).and_then(|it| it.to_str().ok());
+    let is_same = conditions::continues(headers, entry.dot);
+    let range = headers.get(RANGE).filter(|_| is_same).and_then(|it| it.to_str().ok());
     let (status, from, to) = match range.and_then(|it| single_range(it, length)) {
         None => (StatusCode::OK, 0, length),
         Some(Some((from, to))) => (StatusCode::PARTIAL_CONTENT, from, to),

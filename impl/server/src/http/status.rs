@@ -13,7 +13,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use steadfast_protocol::{Change, ContentId, Files, NodeId};
+use steadfast_protocol::{Change, ContentId, Digest, Files, NodeId};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::files::hexadecimal;
@@ -79,17 +79,12 @@ struct Queues {
     waiting_for_contents: usize,
 }
 
-/// A hash over all paths and their versions: nodes with the same one hold the same files.
+/// A hash over all versions of all paths, with their contents: nodes with the same one hold the same files. Two
+/// entries with one name and different contents, which no two nodes should have, give different hashes.
 fn digest_of(files: &Files) -> String {
     let mut hasher = blake3::Hasher::new();
-    for (path, heads) in files.iter() {
-        hasher.update(&(path.as_str().len() as u64).to_le_bytes());
-        hasher.update(path.as_str().as_bytes());
-        hasher.update(&(heads.len() as u64).to_le_bytes());
-        for head in heads {
-            hasher.update(&[head.dot.origin.0]);
-            hasher.update(&head.dot.sequence.0.to_le_bytes());
-        }
+    for head in files.iter().flat_map(|(_, heads)| heads) {
+        hasher.update(&Digest::default().then(head).0.to_le_bytes());
     }
     hasher.finalize().to_hex().as_str()[..16].to_owned()
 }

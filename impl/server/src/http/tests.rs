@@ -3,8 +3,9 @@
 use std::path::Path as FilePath;
 
 use axum::body::Body;
+use axum::http::HeaderName;
 use axum::http::Request as HttpRequest;
-use axum::http::header::{CONTENT_RANGE, ETAG, IF_MATCH, IF_NONE_MATCH, LOCATION, RANGE};
+use axum::http::header::{CONTENT_RANGE, ETAG, IF_MATCH, IF_NONE_MATCH, IF_RANGE, LOCATION, RANGE};
 use axum::response::Response;
 use serde_json::{Value, json};
 use steadfast_config::ClusterId;
@@ -129,6 +130,25 @@ async fn a_part_of_a_file_is_read() {
 }
 
 #[tokio::test]
+async fn a_part_of_another_version_is_not_served() {
+    let node = leader().await;
+    node.ask("PUT", "/files/a", "first version").await;
+    node.ask("PUT", "/files/a", "other version").await;
+    let part = |name: HeaderName, value: &'static str| {
+        let request = HttpRequest::get("/files/a").header(RANGE, "bytes=6-").header(name, value);
+        node.send(request.body(Body::empty()).expect("a request"))
+    };
+    assert_eq!(taken(part(IF_RANGE, "\"n0-2\"").await).await, (206, b"version".to_vec()));
+    let date = "Sun, 29 Nov 2026 08:00:00 GMT";
+    for other in ["\"n0-1\"", "W/\"n0-2\"", date] {
+        let whole = taken(part(IF_RANGE, other).await).await;
+        assert_eq!(whole, (200, b"other version".to_vec()), "{other}");
+    }
+    assert_eq!(part(IF_MATCH, "\"n0-2\"").await.status().as_u16(), 206);
+    assert_eq!(part(IF_MATCH, "\"n0-1\"").await.status().as_u16(), 412);
+}
+
+#[tokio::test]
 async fn a_condition_that_does_not_hold_writes_nothing() {
     let node = leader().await;
     let put = |name, value: &'static str| {
@@ -163,6 +183,21 @@ async fn a_retry_with_the_same_key_does_not_write_twice() {
     let (status, body) = taken(node.send(put("y")).await).await;
     let body: Value = serde_json::from_slice(&body).expect("JSON");
     assert_eq!((status, code(&body)), (422, "request-reused"));
+}
+
+#[tokio::test]
+async fn nodes_with_one_digest_hold_the_same_contents() {
+    let mut digests = Vec::new();
+    for content in ["one", "one", "two"] {
+        let node = leader().await;
+        let put = HttpRequest::put("/files/a").header("Idempotency-Key", "the same");
+        node.send(put.body(Body::from(content)).expect("a request")).await;
+        let (_, status) = node.json("GET", "/status", "").await;
+        assert_eq!(status["vv"], "n0-1");
+        digests.push(status["digest"].clone());
+    }
+    assert_eq!(digests[0], digests[1]);
+    assert_ne!(digests[0], digests[2]);
 }
 
 #[tokio::test]

@@ -14,7 +14,8 @@
 
 use steadfast_protocol::{NodeId, SessionId, Settings};
 
-use super::{ClusterId, Refusal, VERSION};
+use super::{Refusal, VERSION};
+use crate::ClusterId;
 use crate::bytes::Fields;
 use crate::frame::{self, Channel, Frame, FrameError, Kind};
 
