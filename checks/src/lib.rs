@@ -32,6 +32,7 @@
 
 mod catalog;
 mod child;
+mod cluster;
 mod colour;
 pub mod conform;
 mod crash_states;
