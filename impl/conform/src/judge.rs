@@ -189,7 +189,9 @@ impl Judge {
         } else if is_covered && self.has_come_to_rest(scene) {
             self.judge_state(scene, moment);
         }
-        self.known[at].window.shrink(node.node.storage().synced());
+        // A record stays in the window until the node has been judged with it.
+        let known = &mut self.known[at];
+        known.window.shrink(node.node.storage().synced().min(known.mark.length));
     }
 
     /// Brings the history up to date. Returns whether the node began or ceased to lead.
