@@ -242,7 +242,9 @@ impl<D: Disk> Contents<D> {
     /// As [`Contents::remove`].
     pub fn discard(&self, content: ContentId) -> Result<bool, ContentError> {
         let _turn = self.turns.take(content);
-        match self.index().unreported.contains_key(&content) {
+        // A statement of its own: the lock on the index ends with it, and the removal takes it again.
+        let is_unreported = self.index().unreported.contains_key(&content);
+        match is_unreported {
             true => Ok(false),
             false => self.remove_in_turn(content),
         }
