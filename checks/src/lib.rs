@@ -32,6 +32,7 @@
 
 mod catalog;
 mod child;
+mod cluster;
 mod colour;
 mod crash_states;
 mod explore;

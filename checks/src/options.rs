@@ -15,6 +15,7 @@ use steadfast_output::{duration, size};
 use steadfast_protocol::NODES_MAX;
 
 use crate::catalog::{NamedScope, find_scope, find_variant};
+use crate::cluster::Cluster;
 use crate::crash_states::CrashStates;
 use crate::failure::Failure;
 use crate::job::{DeadMessages, Engine, Job, Limits, Reductions, Search};
@@ -100,6 +101,8 @@ pub(crate) enum Command {
     },
     /// Recovers the log from every disk that a crash may leave.
     CrashStates(CrashStates),
+    /// Runs real nodes under load and faults, and judges what their clients saw and what they keep.
+    Cluster(Cluster),
     /// Opens the stateright explorer on a scope.
     Explore {
         #[command(flatten)]
