@@ -46,7 +46,7 @@ impl Logs {
     /// # Errors
     /// The log is damaged, or cannot be read.
     pub(crate) fn read(&mut self, data: &Path) -> Result<(), String> {
-        let disk = RealDisk::new(&data.join("log"));
+        let disk = RealDisk::new(data.join("log"));
         let failed = |error: OpenError| error.to_string();
         let (_, state) = read_checkpoint(&disk).map_err(failed)?;
         if !state.is_empty() {
@@ -110,6 +110,6 @@ pub(crate) fn batches(data: &Path) -> Result<Vec<(SegmentNumber, u64, u64)>, Str
         }
         Ok::<(), OpenError>(())
     };
-    try_inspect(&RealDisk::new(&data.join("log")), &mut visit).map_err(|it| it.to_string())?;
+    try_inspect(&RealDisk::new(data.join("log")), &mut visit).map_err(|it| it.to_string())?;
     Ok(batches)
 }
