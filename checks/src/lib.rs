@@ -34,6 +34,7 @@ mod catalog;
 mod child;
 mod cluster;
 mod colour;
+pub mod conform;
 mod crash_states;
 mod explore;
 mod failure;

@@ -35,6 +35,7 @@ fn nodes_under_faults_keep_their_promises_and_leave_nothing() {
         for run in runs {
             assert!(run["acknowledged"]["replaced"].as_u64() > Some(0), "{report}");
             assert_eq!(run["acknowledged"]["lost"], 0);
+            assert!(run["conformance"]["effects"].as_u64() > Some(1000), "{report}");
         }
         assert_eq!(runs[0]["linearizable_paths"], 30);
         assert!(!directory.exists(), "a success leaves nothing");

@@ -36,6 +36,7 @@ impl Report {
             "one-way cuts, slow links, full disks: they need root or user namespaces, with `unshare`, `ip` and `tc`",
         );
         leave(means.has_strace, "failing syncs: they need `strace`");
+        leave(means.records(), "recordings: an older program may not be able to make them");
         leave(means.old_program.is_some(), "data of an older program: --old-binary names one");
         let surroundings = if means.is_in_namespace { "namespaces" } else { "loopback" };
         Report { seed, surroundings, left_out, runs: Vec::new() }
@@ -108,6 +109,14 @@ fn print_run(run: &Run) {
     if run.linearizable_paths > 0 {
         say(format_args!("  linearizable histories of paths: {}", run.linearizable_paths));
     }
+    if let Some(it) = run.conformance.as_ref().filter(|it| it.is_conforming()) {
+        let counts = it.counts;
+        let text = format!(
+            "  recordings conform: {} starts of nodes, {} inputs, {} effects",
+            counts.starts, counts.inputs, counts.effects
+        );
+        say(text);
+    }
     for it in run.violations.iter().take(SHOWN_MAX) {
         let path = it.path.as_ref().map_or(String::new(), |it| format!("{it}: "));
         let operations = match it.operations.is_empty() {
@@ -121,7 +130,7 @@ fn print_run(run: &Run) {
     }
     if let Some(directory) = &run.directory {
         let text = format!(
-            "  left in {0}: history.jsonl, faults.txt, the messages of the nodes (a.log, b.log, c.log) and their data. `steadfast wal cat \
+            "  left in {0}: history.jsonl, faults.txt, the messages of the nodes (a.log, b.log, c.log), their recordings and their data. `steadfast wal cat \
              {0}/cluster/a/data/log` prints a log; `{1} cluster --seed SEED` injects the same faults again",
             directory.display(),
             program_name()

@@ -21,6 +21,7 @@ use super::judge::{Evidence, Fates, Judgement, Violation, judge};
 use super::nemesis::{Injected, Nemesis};
 use super::network::{Network, socket};
 use super::schedule::{NODES, rounds};
+use crate::conform::{Conformance, conform};
 
 /// How long a client goes on without progress. Faults last less than that, and some writes are to end with an unknown outcome.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -38,6 +39,19 @@ pub(crate) struct Means {
     pub(crate) has_strace: bool,
 }
 
+impl Means {
+    /// Whether the nodes record their inputs, all from their first start on. An older program may not be able to.
+    pub(crate) fn records(&self) -> bool {
+        self.old_program.is_none()
+    }
+}
+
+/// The directory of a node's recording.
+fn recording(directory: &Path, node: &str) -> PathBuf {
+    // It stands beside the disks that are filled.
+    directory.join("recordings").join(node)
+}
+
 /// The result of a run.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Run {
@@ -51,6 +65,8 @@ pub(crate) struct Run {
     pub(crate) noticed: BTreeMap<&'static str, u64>,
     pub(crate) acknowledged: Fates,
     pub(crate) linearizable_paths: u64,
+    /// The replay of the recordings, if the nodes recorded.
+    pub(crate) conformance: Option<Conformance>,
     pub(crate) has_netem: bool,
     pub(crate) interrupted: bool,
     pub(crate) violations: Vec<Violation>,
@@ -127,6 +143,10 @@ pub(crate) async fn run(
             run.violations.push(Violation::new("no write was acknowledged, so nothing was judged"));
         }
     }
+    if means.records() && !run.interrupted {
+        say(format!("{}: replaying the recordings", setting.name()));
+        replay(directory, &mut run);
+    }
     run.seconds = begun.elapsed().as_secs_f64();
     if !run.violations.is_empty() {
         keep(&mut nemesis, directory, &operations, &mut run)?;
@@ -155,6 +175,12 @@ fn begin(means: &Means, setting: Setting, seed: u64, directory: &Path) -> Result
         disks.iter_mut().try_for_each(|it| it.mount(&testbed.node(name)))?;
         let prefix = ["ip", "netns", "exec", name];
         testbed.set_prefix(name, prefix).map_err(|it| it.to_string())?;
+    }
+    if means.records() {
+        for name in NODES {
+            let options = ["--record".into(), recording(directory, name).into_os_string()];
+            testbed.set_options(name, options).map_err(|it| it.to_string())?;
+        }
     }
     let program = means.program.clone();
     Ok(Nemesis::new(testbed, network, disks, means.has_strace, program, seed))
@@ -273,6 +299,24 @@ fn take(run: &mut Run, judgement: Judgement) {
     run.violations.extend(judgement.violations);
     run.acknowledged = judgement.fates;
     run.linearizable_paths = judgement.linearizable_paths;
+}
+
+/// Replays the recordings of all nodes.
+fn replay(directory: &Path, run: &mut Run) {
+    let directories = NODES.map(|it| recording(directory, it));
+    match conform(&directories) {
+        Ok(conformance) => {
+            if !conformance.is_conforming() {
+                let why = format!("the recordings do not conform: {conformance}");
+                run.violations.push(Violation::new(why));
+            }
+            run.conformance = Some(conformance);
+        }
+        Err(error) => {
+            let why = format!("the recordings cannot be replayed: {error}");
+            run.violations.push(Violation::new(why));
+        }
+    }
 }
 
 /// Leaves everything that shows the failure: data, messages of the nodes, and the history as lines of JSON.

@@ -242,12 +242,12 @@ impl<D: Disk> Contents<D> {
     /// As [`Contents::remove`].
     pub fn discard(&self, content: ContentId) -> Result<bool, ContentError> {
         let _turn = self.turns.take(content);
-        // A statement of its own: the lock on the index ends with it, and the removal takes it again.
+        // Not within a `match`, which would hold the index while the content is removed.
         let is_unreported = self.index().unreported.contains_key(&content);
-        match is_unreported {
-            true => Ok(false),
-            false => self.remove_in_turn(content),
+        if is_unreported {
+            return Ok(false);
         }
+        self.remove_in_turn(content)
     }
 
     /// Removes a content, and returns whether there was one. After a crash the content may be there again.

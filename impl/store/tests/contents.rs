@@ -2,9 +2,8 @@
 
 mod common;
 
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
 
 use common::{content_of, noise};
 use steadfast_node::ContentCopy;
@@ -45,6 +44,19 @@ fn rot<D: Disk>(disk: &D, name: &str, offset: u64) {
     let mut byte = [0];
     assert_eq!(file.read_at(&mut byte, offset).expect("a byte"), 1);
     file.write_at(&[byte[0] ^ 4], offset).expect("a write");
+}
+
+fn a_discard_removes_a_content_unless_its_node_is_yet_to_hear_of_it<D: Disk>(disk: &Arc<D>) {
+    let contents = open(disk);
+    let content = put(&contents, b"made just now");
+    assert!(!contents.discard(content).expect("no failure"));
+    contents.note_reported(content);
+    // On a thread of its own, because it once waited for itself.
+    let (ended, end) = std::sync::mpsc::channel();
+    let other = Arc::clone(&contents);
+    thread::spawn(move || ended.send(other.discard(content).expect("no failure")));
+    assert_eq!(end.recv_timeout(std::time::Duration::from_secs(10)), Ok(true));
+    assert_eq!(contents.copy(content), ContentCopy::Missing);
 }
 
 fn written_contents_are_read_now_and_after_opening_again<D: Disk>(disk: &Arc<D>) {
@@ -136,24 +148,6 @@ fn a_reader_goes_on_when_its_content_is_removed<D: Disk>(disk: &Arc<D>) {
     assert!(read == bytes);
     assert!(matches!(contents.reader(content), Err(ContentError::Missing(_))));
     assert_eq!(contents.totals(), Totals::default());
-    assert_eq!(open_names(&**disk), 0);
-}
-
-/// On a thread of its own, because an earlier version waited for itself for good.
-fn a_discard_spares_a_content_until_its_report_and_removes_it_then<D: Disk>(disk: &Arc<D>) {
-    let contents = open(disk);
-    let content = put(&contents, &noise(100_000, 12));
-    let discard = || {
-        let (contents, (said, heard)) = (Arc::clone(&contents), mpsc::channel());
-        thread::spawn(move || said.send(contents.discard(content).expect("a disk that works")));
-        heard.recv_timeout(Duration::from_secs(30)).expect("an end of the discard")
-    };
-    assert!(!discard(), "the node does not know of it yet");
-    assert_eq!(contents.copy(content), ContentCopy::Exact);
-    contents.note_reported(content);
-    assert!(discard());
-    assert_eq!(contents.copy(content), ContentCopy::Missing);
-    assert!(!discard(), "it is gone already");
     assert_eq!(open_names(&**disk), 0);
 }
 
@@ -272,11 +266,11 @@ macro_rules! on_both_disks {
 on_both_disks! {
     written_contents_are_read_now_and_after_opening_again
     any_range_can_be_read
+    a_discard_removes_a_content_unless_its_node_is_yet_to_hear_of_it
     a_writer_that_is_dropped_leaves_nothing
     another_content_than_the_expected_one_is_refused
     two_writers_of_one_content_store_it_once
     a_reader_goes_on_when_its_content_is_removed
-    a_discard_spares_a_content_until_its_report_and_removes_it_then
     rot_is_reported_and_a_new_copy_replaces_the_bad_one
     a_scrub_finds_every_bad_copy_and_spares_the_good_ones
     a_manifest_that_is_lost_or_damaged_is_made_again

@@ -31,6 +31,7 @@ impl Process {
         program: &Path,
         prefix: &[OsString],
         environment: &[(OsString, OsString)],
+        options: &[OsString],
         node: &Path,
         log: &Path,
     ) -> io::Result<Process> {
@@ -40,6 +41,7 @@ impl Process {
         let child = command
             .args(words)
             .args(["serve", "--until-input-ends"])
+            .args(options)
             .arg(node)
             .env_remove("RUST_LOG")
             .envs(environment.iter().map(|(name, value)| (name, value)))

@@ -43,14 +43,15 @@ struct Node {
     program: Program,
     prefix: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
+    options: Vec<OsString>,
     process: Option<Process>,
 }
 
 impl Testbed {
     pub(crate) fn new(around: Around, program: Program, names: Vec<String>) -> Testbed {
         let node = |name| {
-            let (prefix, environment) = (Vec::new(), Vec::new());
-            (name, Node { program: program.clone(), prefix, environment, process: None })
+            let (prefix, environment, options) = (Vec::new(), Vec::new(), Vec::new());
+            (name, Node { program: program.clone(), prefix, environment, options, process: None })
         };
         Testbed { around, nodes: names.into_iter().map(node).collect() }
     }
@@ -137,6 +138,19 @@ impl Testbed {
         Ok(())
     }
 
+    /// Gives a node these further options of `steadfast serve` from its next start on, such as `--record`.
+    ///
+    /// # Errors
+    /// There is no such node.
+    pub fn set_options(
+        &mut self,
+        node: &str,
+        options: impl IntoIterator<Item = impl Into<OsString>>,
+    ) -> Result<(), TestbedError> {
+        self.at(node)?.options = options.into_iter().map(Into::into).collect();
+        Ok(())
+    }
+
     /// Starts all nodes, and does not wait for them.
     ///
     /// # Errors
@@ -156,8 +170,9 @@ impl Testbed {
         if it.process.is_some() {
             return Err(state(node, "runs already"));
         }
-        let Node { program, prefix, environment, .. } = it;
-        let process = Process::start(program.path(), prefix, environment, &directory, &log);
+        let Node { program, prefix, environment, options, .. } = it;
+        let process =
+            Process::start(program.path(), prefix, environment, options, &directory, &log);
         it.process = Some(process.map_err(failed("start", node))?);
         Ok(())
     }
