@@ -6,6 +6,7 @@
 
 mod event;
 mod facts;
+mod readers;
 mod timers;
 mod waiting;
 
@@ -21,7 +22,7 @@ use steadfast_protocol::{
 use steadfast_recording::{Recorder, WriteError};
 use steadfast_store::Checkpointed;
 use steadfast_wal::{CheckpointError, LogFailure};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -29,8 +30,9 @@ use tracing::{debug, error, info, warn};
 
 pub(crate) use event::{Condition, Event, Link, PACKETS_WAITING_MAX, Reply, Request, Write};
 pub(crate) use facts::{Facts, RoleName};
+use readers::{Reader, Readers};
 use timers::Timers;
-use waiting::{Waiter, Waiting};
+use waiting::Waiting;
 
 use crate::counters::Counters;
 use crate::disk::NodeStore;
@@ -100,6 +102,7 @@ pub(crate) struct Core {
     node: Node<NodeStore>,
     links: BTreeMap<NodeId, (SessionId, Link)>,
     waiting: Waiting,
+    readers: Readers,
     timers: Timers,
     ends: Ends,
     outputs: Vec<Output>,
@@ -119,6 +122,7 @@ impl Core {
             node,
             links: BTreeMap::new(),
             waiting: Waiting::new(),
+            readers: Readers::default(),
             timers: Timers::start(timeouts.election, timeouts.heartbeat),
             ends,
             outputs: Vec::new(),
@@ -190,6 +194,7 @@ impl Core {
                 let failure = self.recorder.take().and_then(Recorder::end);
                 return failure.map_or(Ok(()), |it| Err(CoreEnd::RecordingFailed(it)));
             }
+            self.maybe_confirm_reads();
             self.maybe_trim();
             self.publish();
         }
@@ -281,22 +286,34 @@ impl Core {
 
     fn take_request(&mut self, request: Request) {
         match request {
-            Request::Write(write, reply) => self.write(write, Waiter::Outcome(reply)),
-            Request::Read(path, consistency, reply) => {
-                self.read(path, consistency, Waiter::Outcome(reply));
+            Request::Write(write, reply) => self.write(write, reply),
+            Request::Read(path, Consistency::Linearizable, reply) => {
+                self.readers.add(Reader::Value(path, reply));
+            }
+            Request::Read(path, consistency @ Consistency::Stale, reply) => {
+                let request = self.waiting.fresh_id();
+                self.waiting.add(request, reply);
+                self.hear(Input::Read(ReadRequest { request, path, consistency }));
             }
         }
     }
 
-    fn read(&mut self, path: Path, consistency: Consistency, waiter: Waiter) {
+    /// Begins a confirmation of the linearizable reads that wait, unless one is under way.
+    fn maybe_confirm_reads(&mut self) {
+        let Some(replica) = self.node.replica().filter(|_| self.readers.may_begin()) else {
+            return;
+        };
+        let files = replica.files().clone();
         let request = self.waiting.fresh_id();
-        self.waiting.add(request, waiter);
+        self.readers.begin(request, files);
+        // A read of any path confirms that the node leads and that W nodes hold the files of this moment.
+        let (path, consistency) = (Path::new(""), Consistency::Linearizable);
         self.hear(Input::Read(ReadRequest { request, path, consistency }));
     }
 
     /// Passes a write to the replica if its condition holds. A retry of a write that is logged is passed on
     /// in any case: its own first try may have changed the path.
-    fn write(&mut self, write: Write, waiter: Waiter) {
+    fn write(&mut self, write: Write, reply: oneshot::Sender<Reply>) {
         let Write { request, stored, path, intent, base, condition } = write;
         if let Some(stored) = stored {
             self.hear(Input::Stored { content: stored.content() });
@@ -305,7 +322,7 @@ impl Core {
         let Some(replica) = self.node.replica().filter(|it| it.leads()) else {
             // The replica refuses and names the leader.
             let request = request.unwrap_or_else(|| self.waiting.fresh_id());
-            return self.submit(WriteRequest { request, path, intent, base }, waiter);
+            return self.submit(WriteRequest { request, path, intent, base }, reply);
         };
         let heads: Vec<Dot> =
             replica.log().fold().files().heads(&path).iter().map(|it| it.dot).collect();
@@ -321,8 +338,7 @@ impl Core {
         };
         if !holds && !is_retry {
             // The refusal reveals the state of the path, so that it is confirmed as a read is.
-            let Waiter::Outcome(reply) = waiter else { return };
-            return self.read(path, Consistency::Linearizable, Waiter::ConditionFailed(reply));
+            return self.readers.add(Reader::ConditionFailed(reply));
         }
         let base = match condition {
             Condition::Shows(dots) => {
@@ -331,11 +347,11 @@ impl Core {
             _ => base,
         };
         let request = request.unwrap_or_else(|| self.waiting.fresh_id());
-        self.submit(WriteRequest { request, path, intent, base }, waiter);
+        self.submit(WriteRequest { request, path, intent, base }, reply);
     }
 
-    fn submit(&mut self, write: WriteRequest, waiter: Waiter) {
-        self.waiting.add(write.request, waiter);
+    fn submit(&mut self, write: WriteRequest, reply: oneshot::Sender<Reply>) {
+        self.waiting.add(write.request, reply);
         self.hear(Input::Write(write));
     }
 
@@ -388,7 +404,9 @@ impl Core {
         let Some(replica) = self.node.replica() else {
             return;
         };
-        self.waiting.answer(request, &outcome, replica.files());
+        if !self.readers.answer(request, &outcome) {
+            self.waiting.answer(request, &outcome, replica.files());
+        }
     }
 
     /// Begins a checkpoint if the log has grown too long for what it amounts to.

@@ -7,20 +7,11 @@ use tokio::sync::oneshot;
 
 use super::Reply;
 
-/// A client that waits.
-#[derive(Debug)]
-pub(crate) enum Waiter {
-    /// For the outcome of its request.
-    Outcome(oneshot::Sender<Reply>),
-    /// For the confirmation that the condition of its write does not hold.
-    ConditionFailed(oneshot::Sender<Reply>),
-}
-
 /// The clients that wait, by request. A retry may come while its first try is under way, so that several
 /// may wait for one request.
 #[derive(Debug)]
 pub(crate) struct Waiting {
-    waiters: BTreeMap<RequestId, Vec<Waiter>>,
+    waiters: BTreeMap<RequestId, Vec<oneshot::Sender<Reply>>>,
     /// The last id that the node chose for a request without one.
     last: RequestId,
 }
@@ -39,7 +30,7 @@ impl Waiting {
     }
 
     /// Adds a client that waits for the answer to a request.
-    pub(crate) fn add(&mut self, request: RequestId, waiter: Waiter) {
+    pub(crate) fn add(&mut self, request: RequestId, waiter: oneshot::Sender<Reply>) {
         let waiters = self.waiters.entry(request).or_default();
         waiters.push(waiter);
     }
@@ -47,15 +38,7 @@ impl Waiting {
     /// Answers all clients that wait for this request. A client that is gone no longer listens.
     pub(crate) fn answer(&mut self, request: RequestId, outcome: &Outcome, files: &Files) {
         for waiter in self.waiters.remove(&request).into_iter().flatten() {
-            let (reply, to) = match (waiter, outcome) {
-                (Waiter::ConditionFailed(to), Outcome::Value { .. }) => {
-                    (Reply::ConditionFailed, to)
-                }
-                (Waiter::Outcome(to) | Waiter::ConditionFailed(to), outcome) => {
-                    (Reply::Outcome(outcome.clone(), files.clone()), to)
-                }
-            };
-            let _ = to.send(reply);
+            let _ = waiter.send(Reply::Outcome(outcome.clone(), files.clone()));
         }
     }
 }

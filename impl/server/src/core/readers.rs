@@ -1,0 +1,165 @@
+//! Linearizable reads, which share confirmations.
+
+use steadfast_protocol::{Files, Outcome, Path, RequestId};
+use tokio::sync::oneshot;
+
+use super::Reply;
+
+/// A client that waits for a linearizable read.
+#[derive(Debug)]
+pub(crate) enum Reader {
+    /// For the value of a path.
+    Value(Path, oneshot::Sender<Reply>),
+    /// For the confirmation that the condition of its write does not hold.
+    ConditionFailed(oneshot::Sender<Reply>),
+}
+
+/// The linearizable reads that wait. One confirmation is under way at a time and serves all reads that had
+/// arrived when it began, so that the messages of a read become fewer the more readers there are.
+#[derive(Debug, Default)]
+pub(crate) struct Readers {
+    /// Those that the confirmation under way does not serve, because it began before they came.
+    next: Vec<Reader>,
+    confirmation: Option<Confirmation>,
+}
+
+/// A confirmation that is under way.
+#[derive(Debug)]
+struct Confirmation {
+    request: RequestId,
+    readers: Vec<Reader>,
+    /// The files of the moment when it began. It confirms that W nodes hold these. Newer files could still be lost.
+    files: Files,
+}
+
+impl Readers {
+    /// Adds a reader. [`Readers::begin`] serves it when the confirmation under way has ended.
+    pub(crate) fn add(&mut self, reader: Reader) {
+        self.next.push(reader);
+    }
+
+    /// Whether readers wait and no confirmation is under way.
+    pub(crate) fn may_begin(&self) -> bool {
+        !self.next.is_empty() && self.confirmation.is_none()
+    }
+
+    /// Begins a confirmation for all who wait: the caller gives the node a linearizable read under this id. `files`
+    /// are those that the node shows now.
+    pub(crate) fn begin(&mut self, request: RequestId, files: Files) {
+        let readers = std::mem::take(&mut self.next);
+        self.confirmation = Some(Confirmation { request, readers, files });
+    }
+
+    /// Answers the readers of a confirmation with its outcome. Returns false if the request is none. A client that
+    /// is gone no longer listens.
+    pub(crate) fn answer(&mut self, request: RequestId, outcome: &Outcome) -> bool {
+        let Some(ended) = self.confirmation.take_if(|it| it.request == request) else {
+            return false;
+        };
+        for reader in ended.readers {
+            let files = &ended.files;
+            let (reply, to) = match (reader, outcome) {
+                (Reader::ConditionFailed(to), Outcome::Value { .. }) => {
+                    (Reply::ConditionFailed, to)
+                }
+                (Reader::Value(path, to), Outcome::Value { stale, .. }) => {
+                    let version = files.visible(&path).cloned();
+                    let outcome = Outcome::Value { version, stale: *stale };
+                    (Reply::Outcome(outcome, files.clone()), to)
+                }
+                (Reader::Value(_, to) | Reader::ConditionFailed(to), outcome) => {
+                    (Reply::Outcome(outcome.clone(), files.clone()), to)
+                }
+            };
+            let _ = to.send(reply);
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use steadfast_protocol::{
+        Change, Counter, Digest, Dot, Entry, EntryBody, NodeId, Refusal, Sealed, Sequence, Stamp,
+        Steadfast, VersionVector,
+    };
+
+    use super::*;
+
+    const CONFIRMED: Outcome = Outcome::Value { version: None, stale: false };
+
+    fn request(number: u64) -> RequestId {
+        RequestId { client: 1, number }
+    }
+
+    fn dot(number: u64) -> Dot {
+        Dot { origin: NodeId(0), sequence: Sequence(number) }
+    }
+
+    /// Files with one version of `a`.
+    fn files(number: u64) -> Files {
+        let entry: Entry = Sealed::new(EntryBody {
+            dot: dot(number),
+            stamp: Stamp { fence: None, counter: Counter(number), origin: NodeId(0) },
+            context: VersionVector::default(),
+            context_digest: Digest::default(),
+            replaces: Vec::new(),
+            path: Path::new("a"),
+            change: Change::Delete,
+            request: request(9),
+        });
+        let mut files = Files::default();
+        files.apply(&entry, &Steadfast);
+        files
+    }
+
+    fn reader(readers: &mut Readers) -> oneshot::Receiver<Reply> {
+        let (reply, answer) = oneshot::channel();
+        readers.add(Reader::Value(Path::new("a"), reply));
+        answer
+    }
+
+    /// The version that a reader got.
+    fn got(mut answer: oneshot::Receiver<Reply>) -> Option<Dot> {
+        match answer.try_recv() {
+            Ok(Reply::Outcome(Outcome::Value { version, .. }, _)) => version.map(|it| it.dot),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_confirmation_serves_exactly_the_readers_that_came_before_it() {
+        let mut readers = Readers::default();
+        assert!(!readers.may_begin(), "nobody reads");
+        let (first, second) = (reader(&mut readers), reader(&mut readers));
+        readers.begin(request(1), files(1));
+        let late = reader(&mut readers);
+        assert!(!readers.may_begin(), "one is under way");
+        assert!(!readers.answer(request(2), &CONFIRMED), "it is none of them");
+        assert!(readers.answer(request(1), &CONFIRMED));
+        assert_eq!((got(first), got(second)), (Some(dot(1)), Some(dot(1))));
+        assert!(readers.may_begin(), "the late one waits");
+        readers.begin(request(3), files(2));
+        assert!(readers.answer(request(3), &CONFIRMED));
+        assert_eq!(got(late), Some(dot(2)), "its files are those of its own confirmation");
+        assert!(!readers.may_begin());
+    }
+
+    #[test]
+    fn a_refusal_reaches_all_readers_and_a_failed_condition_needs_a_confirmation() {
+        let refused = Outcome::Refused(Refusal::NotLeader { leader: None });
+        for (outcome, is_confirmed) in [(CONFIRMED, true), (refused, false)] {
+            let mut readers = Readers::default();
+            let (reply, mut condition) = oneshot::channel();
+            readers.add(Reader::ConditionFailed(reply));
+            let mut value = reader(&mut readers);
+            readers.begin(request(1), files(1));
+            assert!(readers.answer(request(1), &outcome));
+            let condition = condition.try_recv().expect("an answer");
+            assert_eq!(matches!(condition, Reply::ConditionFailed), is_confirmed);
+            let value = value.try_recv().expect("an answer");
+            let is_value = matches!(value, Reply::Outcome(Outcome::Value { .. }, _));
+            assert_eq!(is_value, is_confirmed);
+        }
+    }
+}
