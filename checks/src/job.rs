@@ -167,6 +167,8 @@ pub(crate) struct Job {
     pub engine: Engine,
     /// The reductions.
     pub reductions: Reductions,
+    /// Whether fingerprints have 128 bits instead of 64.
+    pub has_wide_fingerprints: bool,
     /// With how many threads; of several processes, how many each.
     pub threads: usize,
     /// Among how many processes of this machine it is shared, if it is.
@@ -262,6 +264,7 @@ impl Job {
             search: Engine::Steadfast.full_search(),
             engine: Engine::Steadfast,
             reductions: Reductions::default(),
+            has_wide_fingerprints: false,
             threads: 1,
             processes: None,
             share: None,
@@ -433,6 +436,8 @@ pub(crate) struct Run {
     pub peak_rss_bytes: u64,
     pub states_per_cpu_s: f64,
     pub bytes_per_state: f64,
+    /// How many bits tell two states apart.
+    pub fingerprint_bits: u32,
     /// The chance that some two states shared a fingerprint (birthday bound).
     pub collision_chance: f64,
     pub guarantees: Vec<Finding>,
@@ -478,6 +483,7 @@ impl Run {
             peak_rss_bytes: 0,
             states_per_cpu_s: 0.0,
             bytes_per_state: 0.0,
+            fingerprint_bits: if job.has_wide_fingerprints { 128 } else { 64 },
             collision_chance: 0.0,
             guarantees: guarantees().iter().map(|it| Finding::unknown(it, settings)).collect(),
             witnesses: Vec::new(),

@@ -32,7 +32,9 @@
 
 mod catalog;
 mod child;
+mod cluster;
 mod colour;
+pub mod conform;
 mod crash_states;
 mod explore;
 mod failure;

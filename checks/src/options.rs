@@ -15,6 +15,8 @@ use steadfast_output::{duration, size};
 use steadfast_protocol::NODES_MAX;
 
 use crate::catalog::{NamedScope, find_scope, find_variant};
+use crate::cluster::Cluster;
+use crate::conform::ConformOptions;
 use crate::crash_states::CrashStates;
 use crate::failure::Failure;
 use crate::job::{DeadMessages, Engine, Job, Limits, Reductions, Search};
@@ -100,6 +102,8 @@ pub(crate) enum Command {
     },
     /// Recovers the log from every disk that a crash may leave.
     CrashStates(CrashStates),
+    /// Runs real nodes under load and faults, and judges what their clients saw and what they keep.
+    Cluster(Cluster),
     /// Opens the stateright explorer on a scope.
     Explore {
         #[command(flatten)]
@@ -120,6 +124,8 @@ pub(crate) enum Command {
     Show(ShowOptions),
     /// Runs a saved counterexample again, step by step.
     Replay(ReplayOptions),
+    /// Replays what real nodes recorded (`steadfast serve --record`), and judges it.
+    Conform(ConformOptions),
     /// Finds a shorter trace that breaks the same guarantee.
     Shrink(ShrinkOptions),
     /// Prints a Rust test that replays a trace and asserts its guarantee.
@@ -248,6 +254,9 @@ pub(crate) struct RunOptions {
     /// Leave out steps that lead to the same states in another order (steadfast only).
     #[arg(long)]
     pub sleep_sets: bool,
+    /// Tell states apart by 128 bits instead of 64, in half as much memory again (steadfast only).
+    #[arg(long)]
+    pub wide_fingerprints: bool,
     /// With how many threads each search [default: as many as there are processors for it, for searches
     /// in which more than one help; otherwise 1, also in each of several processes].
     #[arg(long, value_parser = whole::<u8>(1..=THREADS_MAX))]
@@ -337,6 +346,14 @@ impl RunOptions {
         if search != Search::Walk && (self.seed.is_some() || self.states.is_some()) {
             return Err("only --search walk takes --seed and --states: leave them out".to_owned());
         }
+        let is_ours = engine == Engine::Steadfast && search != Search::Walk;
+        if self.wide_fingerprints && !is_ours {
+            return Err(
+                "only the engine steadfast has --wide-fingerprints, and it does not walk: leave \
+                        them out"
+                    .to_owned(),
+            );
+        }
         let is_by_level = engine == Engine::Steadfast && search == Search::Bfs;
         if self.processes.are_asked_for() && !is_by_level {
             return Err(
@@ -352,6 +369,7 @@ impl RunOptions {
             named.scope.bounds.lets_clients_ask() && !job.scope.bounds.lets_clients_ask();
         job.engine = engine;
         job.reductions = self.reductions()?;
+        job.has_wide_fingerprints = self.wide_fingerprints;
         job.search = search;
         job.seed = self.seed.unwrap_or(1);
         job.states_max = self.states.unwrap_or(1_000_000);

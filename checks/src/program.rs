@@ -12,7 +12,8 @@ use crate::failure::Failure;
 use crate::options::{Command, Options, Output};
 use crate::program_name::{note_program_name, program_name};
 use crate::{
-    child, crash_states, explore, list, replay, seeds, show, shrink, suite, trace_to_test,
+    child, cluster, conform, crash_states, explore, list, replay, seeds, show, shrink, suite,
+    trace_to_test,
 };
 
 /// The program `check`, which can be given variants, twins, guarantees and scopes besides the shipped ones.
@@ -95,9 +96,11 @@ fn perform(options: Options) -> Result<ExitCode, Failure> {
             suite::run_settle(&changed, protocol.variant()?, &output)
         }
         Some(Command::CrashStates(options)) => crash_states::run_alone(&options),
+        Some(Command::Cluster(options)) => cluster::run(&options),
         Some(Command::Seeds(options)) => seeds::run(&options),
         Some(Command::Show(options)) => show::show(&options),
         Some(Command::Replay(options)) => replay::replay(&options),
+        Some(Command::Conform(options)) => conform::run(&options),
         Some(Command::Shrink(options)) => shrink::run(&options),
         Some(Command::TraceToTest(options)) => trace_to_test::run(&options),
         Some(Command::SearchOne) => {

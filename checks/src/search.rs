@@ -109,7 +109,7 @@ fn report(job: &Job, variant: Option<&'static Variant>, mut visit: Visit) -> Run
     (run.wall_s, run.cpu_s, run.peak_rss_bytes) = (wall.as_secs_f64(), cpu_s, peak_rss_bytes);
     run.states_per_cpu_s = unique as f64 / cpu_s.max(1e-3);
     run.bytes_per_state = peak_rss_bytes as f64 / (unique as f64).max(1.0);
-    run.collision_chance = collision_chance(unique);
+    run.collision_chance = collision_chance(unique, run.fingerprint_bits);
     run.guarantees = guarantees;
     run.witnesses = visit.reached.into_iter().filter_map(reached).collect();
     run.undecided = undecided;
@@ -140,10 +140,10 @@ fn findings(
     guarantees().iter().map(finding).collect()
 }
 
-/// The chance that `states` random 64-bit fingerprints are not all different.
-fn collision_chance(states: usize) -> f64 {
+/// The chance that `states` random fingerprints of this width are not all different.
+fn collision_chance(states: usize, bits: u32) -> f64 {
     let states = states as f64;
-    -f64::exp_m1(-states * (states - 1.0) / 2.0 / 2_f64.powi(64))
+    -f64::exp_m1(-states * (states - 1.0) / 2.0 / f64::from(bits).exp2())
 }
 
 fn actions(scope: &Scope, taken: &[u64]) -> Vec<Taken> {
@@ -167,6 +167,7 @@ fn is_possible(kind: StepKind, scope: &Scope) -> bool {
         StepKind::Sync => true,
         StepKind::Deliver => has_links,
         StepKind::Store => scope.named_contents,
+        StepKind::Transfer => false,
         StepKind::LinkUp | StepKind::LinkDown => has_links && scope.link_events_apart,
         StepKind::Write => bounds.writes > 0,
         StepKind::Retry => bounds.retries > 0,
@@ -266,6 +267,19 @@ mod tests {
             let error = search(&unknown, None, &|_| {}).expect_err("no such twin");
             assert!(error.starts_with("no variant is called \"nobody\": "), "{error}");
         }
+    }
+
+    #[test]
+    fn wide_fingerprints_count_the_same_states_and_collide_less() {
+        let narrow = run(&job("cold", &[]));
+        let wide = run(&Job { has_wide_fingerprints: true, ..job("cold", &[]) });
+        assert_eq!((narrow.fingerprint_bits, wide.fingerprint_bits), (64, 128));
+        let counts = |it: &Run| (it.unique, it.generated, it.depth);
+        assert_eq!(counts(&wide), counts(&narrow));
+        assert!(wide.collision_chance < narrow.collision_chance / 1e18);
+        // Of ten billion states, some would be taken for others, or none.
+        assert!(collision_chance(10_000_000_000, 64) > 0.9);
+        assert!(collision_chance(10_000_000_000, 128) < 1e-18);
     }
 
     /// No message is doubled on this network, so that nothing reaches the second witness.

@@ -45,6 +45,8 @@ fn bad_input_is_named_and_the_accepted_ones_are_listed() {
     fails_with(&["run", "cold", "--search", "astar"], 2, "valid searches: bfs, dfs, walk");
     fails_with(&["run", "cold", "--engine", "spin"], 2, "valid engines: steadfast, stateright");
     fails_with(&["run", "cold", "--dead-messages", "bury"], 2, "valid ways: explore, check, drop");
+    let stateright = ["run", "cold", "--wide-fingerprints", "--engine", "stateright"];
+    fails_with(&stateright, 2, "only the engine steadfast has --wide-fingerprints");
     fails_with(&["explore", "replicat"], 2, "did you mean replicate?");
     fails_with(
         &["run", "cold", "--states", "5"],

@@ -32,6 +32,8 @@ fn only_cluster_and_checks_see_stateright() {
         "store",
         "store-crash",
         "wire",
+        "recording",
+        "conform",
         "config",
         "sim",
         "output",

@@ -83,8 +83,8 @@ fn seeds_find_these_twins() {
         "leads-before-sync",
         "digests-ignored",
         "context-digests-ignored",
+        "rolled-back-node-goes-on",
         "pre-votes-granted",
-        "state-before-promise",
         "dropped-entries-not-asked-for",
     ];
     assert_eq!(missed, expected);

@@ -11,7 +11,7 @@ use steadfast_cluster::ClusterComponents;
 use steadfast_guarantees::guarantees;
 use steadfast_guarantees::witnesses::Witness;
 use steadfast_search::{
-    DeadSteps, Ended, Finding, Flaw, Flawed, Options, Path, Report, Search as Engine, Until,
+    DeadSteps, Ended, Finding, Flaw, Flawed, Options, Path, Report, Search as Engine, Until, Width,
 };
 
 use super::visit::{Asked, Observer, Visit};
@@ -119,6 +119,10 @@ fn text_of(flawed: &Flawed<ClusterComponents>) -> String {
 fn options(job: &Job) -> Options {
     Options {
         threads: NonZero::new(job.threads).unwrap_or(NonZero::<usize>::MIN),
+        fingerprints: match job.has_wide_fingerprints {
+            true => Width::Bits128,
+            false => Width::Bits64,
+        },
         until: match &job.until {
             job::Until::Everything => Until::Everything,
             job::Until::FirstBroken => Until::FirstViolation,

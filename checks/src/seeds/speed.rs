@@ -56,7 +56,7 @@ pub(super) fn measure() -> Speed {
         events,
         heartbeats: sum(|it| it.ledger.heartbeats),
         writes: sum(|it| it.ledger.acknowledged),
-        content_bytes: sum(|it| it.ledger.bytes_sent),
+        content_bytes: sum(|it| it.ledger.bytes_received),
         simulated_h: simulated_s / 3_600.0,
         cpu_s,
         events_per_cpu_s: events as f64 / cpu_s.max(1e-6),
@@ -68,7 +68,7 @@ impl Speed {
     pub(super) fn text(&self) -> String {
         format!(
             "{CLUSTERS} clusters of 3 for {} s each: {} events, {} heartbeats, {} writes acknowledged, \
-             {} bytes of contents sent, everything judged\n\
+             {} bytes of contents received, everything judged\n\
              {:.0} events per CPU second; {:.2} hours simulated in {:.2} CPU seconds ({:.0} hours an hour)",
             LENGTH.as_secs(),
             self.events,

@@ -26,6 +26,10 @@ pub(crate) struct Options {
     /// The directory of the node, as `steadfast init` made it, or its config file.
     #[arg(value_name = "NODE")]
     node: PathBuf,
+    /// Record all inputs of the node to this directory, so that `check conform` can replay them. Each node has a
+    /// directory of its own, and each start adds files to it. The node stops when it cannot write there.
+    #[arg(long, value_name = "DIR")]
+    record: Option<PathBuf>,
     /// End when standard input ends, so that the node does not outlive the program that started it.
     #[arg(long, hide = true)]
     until_input_ends: bool,
@@ -37,8 +41,9 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
         true => options.node.join(CONFIG),
         false => options.node.clone(),
     };
-    let config = NodeConfig::load(&file)
+    let mut config = NodeConfig::load(&file)
         .map_err(|error| misconfigured(format!("cannot start from {}", shown(&file)), &error))?;
+    config.record = options.record.clone().or(config.record);
     log_to_standard_error(config.log_format);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -34,9 +34,9 @@ pub(crate) struct Options {
     /// not followed.
     #[arg(long, value_name = "DIR")]
     files: Option<PathBuf>,
-    /// Leave out files with more bytes, which take minutes to read even where they are holes. A number below
-    /// 2^64, with a unit if wanted: 500M, 64G.
-    #[arg(long, value_name = "BYTES", default_value = "16G", requires = "files", value_parser = bytes)]
+    /// Leave out files with more bytes. Every simulated disk holds every version of a file in memory: some 20
+    /// times its length with three nodes. A number below 2^64, with a unit if wanted: 500M, 1G.
+    #[arg(long, value_name = "BYTES", default_value = "64M", requires = "files", value_parser = bytes)]
     file_limit: u64,
     /// N: nodes.
     #[arg(long, default_value_t = 3, value_parser = whole::<u8>(NODES))]

@@ -411,7 +411,7 @@ fn a_simulation_leaves_out_files_that_would_take_hours() {
     fs::write(room.path().join("small"), noise(3_000)).expect("a file");
     let output = simulate(room.path());
     succeeds(&output);
-    let about = "large is left out: it has 1099511627776 bytes, and --file-limit is 17179869184";
+    let about = "large is left out: it has 1099511627776 bytes, and --file-limit is 67108864";
     assert!(said(&output).contains(about), "{}", said(&output));
     large.set_len(100_000).expect("a file of holes");
     for (limit, is_left_out) in [("99999", true), ("100000", false), ("1M", false)] {
@@ -421,6 +421,12 @@ fn a_simulation_leaves_out_files_that_would_take_hours() {
         succeeds(&output);
         assert_eq!(said(&output).contains("large is left out"), is_left_out, "{limit}");
     }
+    // Together they have more than the disks of a simulation are to hold.
+    for name in ["1", "2", "3", "4", "5"] {
+        let file = File::create(room.path().join(name)).expect("a file");
+        file.set_len(60 << 20).expect("a file of holes");
+    }
+    fails(&simulate(room.path()), 2, "the files have more than 268435456 bytes together");
     let alone = Command::new(PROGRAM).args(["simulate", "--file-limit", "1M"]).output();
     fails(&alone.expect("the program runs"), 2, "--files");
 }

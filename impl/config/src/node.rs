@@ -39,6 +39,8 @@ pub struct NodeConfig {
     pub limits: Limits,
     /// How many bytes per second the scrub reads; 0 turns it off.
     pub scrub_bytes_per_s: u64,
+    /// The directory to which the node records its inputs, if it does.
+    pub record: Option<PathBuf>,
     /// Whether clients may cut the node from its peers, as the demo does.
     pub allow_cut: bool,
     /// The form of the node's log lines.
@@ -83,6 +85,7 @@ struct NodeFile {
     inline_bytes_max: u64,
     #[serde(default = "scrub_mib_per_s")]
     scrub_mib_per_s: u32,
+    record: Option<PathBuf>,
     #[serde(default)]
     allow_cut: bool,
     #[serde(default)]
@@ -196,6 +199,7 @@ impl NodeFile {
             inline_bytes_max: self.inline_bytes_max,
             limits: self.limits.check()?,
             scrub_bytes_per_s: u64::from(self.scrub_mib_per_s) << 20,
+            record: self.record.map(|it| directory.join(it)),
             allow_cut: self.allow_cut,
             log_format: self.log_format,
         })

@@ -19,6 +19,7 @@ use steadfast_protocol::{
     Base, Change, Consistency, ContentId, Dot, Input, LogIndex, NodeId, Outcome, Packet, Path,
     Payload, ReadRequest, RequestId, SessionId, Steadfast, WriteRequest, last_index,
 };
+use steadfast_recording::{Recorder, WriteError};
 use steadfast_store::Checkpointed;
 use steadfast_wal::{CheckpointError, LogFailure};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -88,6 +89,9 @@ pub enum CoreEnd {
     /// The log does not take records.
     #[error("the log takes no more records, so this node stops: {0}")]
     StoreFailed(String),
+    /// The recording cannot be written. A recording with a hole is worthless.
+    #[error("the recording of this node cannot go on, so this node stops")]
+    RecordingFailed(#[source] WriteError),
     /// A checkpoint could not be written.
     #[error("a checkpoint could not be written, so this node stops")]
     CheckpointFailed(#[source] CheckpointError),
@@ -108,6 +112,7 @@ pub(crate) struct Core {
     unsynced_since: Option<Instant>,
     /// When to try again to hand records to a disk that was full.
     retry: Instant,
+    recorder: Option<Recorder>,
 }
 
 impl Core {
@@ -124,7 +129,13 @@ impl Core {
             checkpoint: None,
             unsynced_since: None,
             retry: Instant::now(),
+            recorder: None,
         }
+    }
+
+    /// The same node, whose inputs this recorder writes.
+    pub(crate) fn recorded_by(self, recorder: Option<Recorder>) -> Core {
+        Core { recorder, ..self }
     }
 
     /// Runs the node until it is told to stop or its disk fails.
@@ -136,7 +147,10 @@ impl Core {
             self.hear(Input::LogFailed);
             self.publish();
         }
-        result
+        match self.recorder.take().and_then(Recorder::end) {
+            Some(failure) if result.is_ok() => Err(CoreEnd::RecordingFailed(failure)),
+            _ => result,
+        }
     }
 
     async fn turns(&mut self) -> Result<(), CoreEnd> {
@@ -175,6 +189,10 @@ impl Core {
             }
             if let Some(failure) = self.node.storage().failure() {
                 return Err(CoreEnd::StoreFailed(DisplayChain(failure).to_string()));
+            }
+            if self.has_recording_failed() {
+                let failure = self.recorder.take().and_then(Recorder::end);
+                return failure.map_or(Ok(()), |it| Err(CoreEnd::RecordingFailed(it)));
             }
             self.maybe_confirm_reads();
             self.maybe_trim();
@@ -340,7 +358,14 @@ impl Core {
     /// Passes an input to the node and carries its outputs on. All inputs of the replica pass here.
     fn hear(&mut self, input: Input) {
         let mut outputs = std::mem::take(&mut self.outputs);
-        self.node.hear(input, &Steadfast, &mut outputs);
+        match &mut self.recorder {
+            None => self.node.hear(input, &Steadfast, &mut outputs),
+            Some(it) => self.node.hear_watched(input, &Steadfast, &mut outputs, it.watch()),
+        }
+        if self.has_recording_failed() {
+            // Nobody may rely on an input that is not recorded.
+            outputs.clear();
+        }
         // A client that has its answer finds in the facts whatever the answer rests on.
         if outputs.iter().any(|it| matches!(it, Output::Answer { .. })) {
             self.publish();
@@ -354,25 +379,22 @@ impl Core {
         }
         self.outputs = outputs;
         while let Some((payload, from)) = self.node.storage_mut().take_received() {
-            let old = payload.base.or_else(|| self.older_than(payload.content));
+            let old = self.node.probable_base(payload);
             let _ = self.ends.wanted.send(Wanted::Payload { payload, from, old });
         }
     }
 
-    /// The content that this node shows at the path for which a waiting message brings another one.
-    fn older_than(&self, content: ContentId) -> Option<ContentId> {
-        let replica = self.node.replica()?;
-        let mut entries = replica.waiting().iter().flat_map(|it| it.message.entries());
-        let path = &entries.find(|it| it.change.named() == Some(content))?.path;
-        let mut heads = replica.log().fold().files().heads(path).iter();
-        heads.find_map(|it| it.change.named().filter(|it| replica.has_content(*it)))
+    fn has_recording_failed(&self) -> bool {
+        self.recorder.as_ref().is_some_and(|it| it.failure().is_some())
     }
 
     fn send(&mut self, to: NodeId, packet: Packet) {
         let Some((session, link)) = self.links.get(&to) else {
             return;
         };
-        if *session == packet.session && link.packets.try_send(packet).is_err() {
+        // A packet behind one that was left out would make a hole in the session.
+        let is_open = *session == packet.session && !link.end.is_cancelled();
+        if is_open && link.packets.try_send(packet).is_err() {
             debug!(peer = %to, "the peer does not take its packets: the connection ends");
             link.end.cancel();
         }

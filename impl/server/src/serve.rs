@@ -10,10 +10,11 @@ use steadfast_config::{
     Address, ClusterId, ConfigError, NodeConfig, NodeName, peer_client_config, server_config,
     server_name,
 };
-use steadfast_node::Node;
+use steadfast_node::{Node, NodeStorage};
 use steadfast_protocol::{
     Identity, NodeId, Parameters, RecoverError, Settings as Quorums, Steadfast,
 };
+use steadfast_recording::{BeginError, Cluster, Recorder};
 use steadfast_store::{CreateError, OpenError, Store, TrimPolicy, log_settings};
 use steadfast_wal::{Disk, LogId, RealDisk};
 use steadfast_wire::{Channel, Local};
@@ -79,6 +80,9 @@ pub enum ServeError {
     /// Its log is none that a node could have written.
     #[error("the log of this node is damaged")]
     Recover(#[source] RecoverError),
+    /// Its recording does not begin.
+    #[error(transparent)]
+    Record(#[from] BeginError),
     /// It cannot listen.
     #[error("cannot listen on {address}")]
     Listen {
@@ -114,6 +118,7 @@ pub async fn serve(
         tls_of.insert(channel, TlsConnector::from(tls));
     }
     let node = open(&config)?;
+    let recorder = record(&config, &node)?;
     let Some(facts) = Facts::of(&node) else { return Err(ServeError::Panicked) };
     let listener = TcpListener::bind(config.listen).await;
     let address = config.listen;
@@ -171,7 +176,8 @@ pub async fn serve(
         started: Instant::now(),
         stop: stop.clone(),
     });
-    let core = start_core(Core::new(node, timeouts, ends)).map_err(ServeError::Thread)?;
+    let core = Core::new(node, timeouts, ends).recorded_by(recorder);
+    let core = start_core(core).map_err(ServeError::Thread)?;
     let serving = Arc::new(Serving {
         tls: TlsAcceptor::from(server_tls),
         router: router(api),
@@ -242,6 +248,17 @@ fn open_node(
     let mut node = Node::new(identity, Parameters::default(), store);
     node.start(&Steadfast).map_err(ServeError::Recover)?;
     Ok(node)
+}
+
+/// Begins the recording of a node that is up and has taken no input.
+fn record(config: &NodeConfig, node: &Node<NodeStore>) -> Result<Option<Recorder>, BeginError> {
+    let Some(directory) = &config.record else { return Ok(None) };
+    let (cluster, storage) = (Cluster(config.cluster.0), node.storage());
+    let owner = (node.identity(), Parameters::default());
+    let recorder =
+        Recorder::begin(directory, cluster, owner, storage.records(), storage.contents())?;
+    info!(directory = %directory.display(), "the node records its inputs");
+    Ok(Some(recorder))
 }
 
 fn members(config: &NodeConfig) -> BTreeMap<NodeId, Member> {

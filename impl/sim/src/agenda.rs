@@ -13,6 +13,8 @@ use crate::plan::Plan;
 pub(crate) enum Event {
     /// A message has travelled long enough.
     Arrival { from: NodeId, to: NodeId, flight: u64 },
+    /// Bytes of contents have travelled long enough.
+    Bytes { from: NodeId, to: NodeId, flight: u64 },
     /// A sync ends, unless the node has crashed meanwhile.
     SyncEnd { node: NodeId, life: u64 },
     /// A received content has been written.
@@ -23,8 +25,8 @@ pub(crate) enum Event {
     ElectionTimeout { node: NodeId, reset: u64 },
     /// The heartbeat timer runs out that was reset for the `reset`th time.
     Tick { node: NodeId, reset: u64 },
-    /// Bad copies are found.
-    Scrub,
+    /// A node verifies its contents.
+    Scrub { node: NodeId },
     /// A fault or a client; boxed, so that events are small where they move in the heap.
     Planned(Box<Plan>),
 }

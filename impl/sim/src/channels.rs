@@ -1,19 +1,17 @@
-//! The messages under way between every two nodes.
+//! The messages under way between every two nodes, or the bytes of contents.
 
 use std::collections::VecDeque;
 use std::num::NonZeroU64;
 use std::time::Duration;
 
-use steadfast_protocol::{NodeId, Packet};
-use steadfast_trace::Network as Kind;
+use steadfast_protocol::NodeId;
 
-use crate::happening::Delivery;
-use crate::{Setup, Time};
+use crate::Time;
 
 /// A message under way.
 #[derive(Clone, Debug)]
-struct Flight {
-    packet: Packet,
+struct Flight<C> {
+    cargo: C,
     number: u64,
     /// It has travelled long enough, and waits for its receiver to hear of the connection, or for
     /// the message before it.
@@ -22,20 +20,28 @@ struct Flight {
 
 /// The messages from one node to another, oldest first; on a network that keeps no order in the
 /// order of the messages themselves.
-#[derive(Clone, Debug, Default)]
-struct Channel {
-    flights: VecDeque<Flight>,
+#[derive(Clone, Debug)]
+struct Channel<C> {
+    flights: VecDeque<Flight<C>>,
     /// When the newest message arrives: no later one overtakes it.
     latest: Time,
     /// Until when the link is busy with the messages that were sent before.
     busy_until: Time,
 }
 
-/// The messages under way between every two nodes.
+impl<C> Default for Channel<C> {
+    fn default() -> Channel<C> {
+        let (latest, busy_until) = (Time::default(), Time::default());
+        Channel { flights: VecDeque::new(), latest, busy_until }
+    }
+}
+
+/// The messages under way between every two nodes. Messages are ordered by their cargo where the network
+/// keeps no order.
 #[derive(Clone, Debug)]
-pub(crate) struct Channels {
+pub(crate) struct Channels<C> {
     /// By sender and, for each sender, by receiver.
-    channels: Vec<Vec<Channel>>,
+    channels: Vec<Vec<Channel<C>>>,
     /// Whether the messages between two nodes arrive in the order in which they were sent.
     keeps_order: bool,
     bytes_per_s: Option<NonZeroU64>,
@@ -45,16 +51,15 @@ pub(crate) struct Channels {
     sent: u64,
 }
 
-impl Channels {
-    pub(crate) fn new(setup: &Setup) -> Channels {
-        let nodes = usize::from(setup.settings.nodes());
-        Channels {
-            channels: vec![vec![Channel::default(); nodes]; nodes],
-            keeps_order: setup.network == Kind::Fifo,
-            bytes_per_s: setup.link_bytes_per_s,
-            length: 0,
-            sent: 0,
-        }
+impl<C: Ord> Channels<C> {
+    pub(crate) fn new(
+        nodes: u8,
+        keeps_order: bool,
+        bytes_per_s: Option<NonZeroU64>,
+    ) -> Channels<C> {
+        let channels = || (0..nodes).map(|_| Channel::default()).collect();
+        let channels = (0..nodes).map(|_| channels()).collect();
+        Channels { channels, keeps_order, bytes_per_s, length: 0, sent: 0 }
     }
 
     /// Puts a message of this many bytes under way, behind those that keep the link busy; returns its
@@ -63,7 +68,7 @@ impl Channels {
     pub(crate) fn send(
         &mut self,
         (from, to): (NodeId, NodeId),
-        packet: Packet,
+        cargo: C,
         bytes: u64,
         now: Time,
         latency: Duration,
@@ -80,22 +85,21 @@ impl Channels {
             arrival = arrival.max(channel.latest);
             channel.latest = arrival;
         } else {
-            at = channel.flights.partition_point(|it| it.packet <= packet);
+            at = channel.flights.partition_point(|it| it.cargo <= cargo);
         }
-        channel.flights.insert(at, Flight { packet, number, is_waiting: false });
+        channel.flights.insert(at, Flight { cargo, number, is_waiting: false });
         (number, arrival)
     }
 
     /// A message with its place in its channel, if it is still under way.
-    pub(crate) fn find(&self, from: NodeId, to: NodeId, number: u64) -> Option<(usize, &Packet)> {
+    pub(crate) fn find(&self, from: NodeId, to: NodeId, number: u64) -> Option<(usize, &C)> {
         let mut flights = self.channels[from.index()][to.index()].flights.iter().enumerate();
-        flights.find(|(_, it)| it.number == number).map(|(at, it)| (at, &it.packet))
+        flights.find(|(_, it)| it.number == number).map(|(at, it)| (at, &it.cargo))
     }
 
     /// The message at a place of a channel, which must hold one.
-    pub(crate) fn look_at(&self, from: NodeId, to: NodeId, nth: usize) -> Delivery {
-        let packet = self.channels[from.index()][to.index()].flights[nth].packet.clone();
-        Delivery { from, to, nth, packet }
+    pub(crate) fn look_at(&self, from: NodeId, to: NodeId, nth: usize) -> &C {
+        &self.channels[from.index()][to.index()].flights[nth].cargo
     }
 
     /// Whether an earlier message of the channel is still under way.
@@ -105,19 +109,17 @@ impl Channels {
     }
 
     /// Takes the message at a place of a channel, which must hold one, off its way.
-    pub(crate) fn take(&mut self, from: NodeId, to: NodeId, nth: usize) -> Delivery {
+    pub(crate) fn take(&mut self, from: NodeId, to: NodeId, nth: usize) -> C {
         let flight = self.channels[from.index()][to.index()].flights.remove(nth);
-        let packet =
-            flight.unwrap_or_else(|| unreachable!("the channel has no place {nth}")).packet;
         self.length -= 1;
-        Delivery { from, to, nth, packet }
+        flight.unwrap_or_else(|| unreachable!("the channel has no place {nth}")).cargo
     }
 
     /// Lets the first of the messages that equal this one arrive before it, and returns the place
     /// of that message: the model does not distinguish equal messages and delivers the first.
     pub(crate) fn swap_with_first_equal(&mut self, from: NodeId, to: NodeId, at: usize) -> usize {
         let flights = &mut self.channels[from.index()][to.index()].flights;
-        let first = flights.partition_point(|it| it.packet < flights[at].packet);
+        let first = flights.partition_point(|it| it.cargo < flights[at].cargo);
         let (one, other) = (flights[first].number, flights[at].number);
         (flights[first].number, flights[at].number) = (other, one);
         first
@@ -144,11 +146,11 @@ impl Channels {
 
     /// Loses the messages that `keeps` refuses, given sender, receiver and message; returns their
     /// number.
-    pub(crate) fn retain(&mut self, keeps: impl Fn(NodeId, NodeId, &Packet) -> bool) -> u64 {
+    pub(crate) fn retain(&mut self, keeps: impl Fn(NodeId, NodeId, &C) -> bool) -> u64 {
         let before = self.length;
         for (from, receivers) in (0..).map(NodeId).zip(&mut self.channels) {
             for (to, channel) in (0..).map(NodeId).zip(receivers) {
-                channel.flights.retain(|it| keeps(from, to, &it.packet));
+                channel.flights.retain(|it| keeps(from, to, &it.cargo));
                 if channel.flights.is_empty() {
                     channel.busy_until = Time::default();
                 }
@@ -156,6 +158,11 @@ impl Channels {
         }
         self.length = self.channels.iter().flatten().map(|it| it.flights.len()).sum();
         (before - self.length) as u64
+    }
+
+    /// Until when the link is busy with the messages under way in a direction.
+    pub(crate) fn busy_until(&self, from: NodeId, to: NodeId) -> Time {
+        self.channels[from.index()][to.index()].busy_until
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -53,7 +53,7 @@ impl Simulation {
         bytes: Option<Bytes>,
     ) -> RequestId {
         let path = Path::new(path);
-        let content = bytes.map(|it| self.name_content(node, &path, it));
+        let content = bytes.map(|it| self.name_content(it));
         let heads = self.replica(node).map(|it| it.files().heads(&path));
         let Some((intent, base)) = heads.and_then(|heads| kind.intent(heads, content)) else {
             return self.turn_away(node, format_args!("{} {path}", verb_of(kind)));
@@ -143,8 +143,14 @@ impl Simulation {
         let decisions = self.setup.decisions();
         let mut random = self.random(Chance::Crash, [node.0]);
         let disk = self.nodes[node].node.storage_mut();
+        if disk.choose_crash(&mut random, &self.contents) {
+            self.store(node);
+        }
+        let (brought, ledger) = (&self.contents, &mut self.ledger);
+        let disk = self.nodes[node].node.storage_mut();
         self.judge.keep_records(node, disk.records());
-        let aftermath = disk.crash(&mut random, decisions, &is_wanted);
+        let aftermath = disk.crash(&mut random, decisions, brought, ledger, &is_wanted);
+        self.nodes[node].drop_transfers();
         let is_lost = aftermath.kept < aftermath.of;
         let torn = is_lost && (aftermath.tail.is_uncertain() || decisions.trusts_torn_record());
         self.ledger.crashes += 1;
@@ -203,7 +209,7 @@ impl Simulation {
             return;
         };
         self.judge.keep_records(node, disk.records());
-        if let Some(kept) = disk.roll_back(&mut random) {
+        if let Some(kept) = disk.roll_back(&mut random, &mut self.ledger) {
             self.ledger.rollbacks += 1;
             self.happen(Happening::Rollback { node, kept });
         }
@@ -257,7 +263,8 @@ impl Simulation {
     /// A copy of a content goes bad, if another node has a good one; it is found out later.
     pub fn rot(&mut self, node: NodeId, content: ContentId) {
         let at = self.nodes.get(node);
-        let is_good = at.is_some_and(|it| it.node.storage().copy(content) == ContentCopy::Exact);
+        let is_good =
+            at.is_some_and(|it| it.node.storage().copy_on_disk(content) == ContentCopy::Exact);
         if is_good && self.scene().may_rot(node, content) {
             self.happen(Happening::Rot { node, content });
             self.plan_scrub(node);
@@ -270,21 +277,18 @@ impl Simulation {
         let Some(at) = self.nodes.get(node).map(|it| &it.node) else {
             return;
         };
-        let is_there = at.storage().copy(content) != ContentCopy::Missing;
+        let is_there = at.storage().copy_on_disk(content) != ContentCopy::Missing;
         if !at.is_up() && is_there && self.scene().may_rot(node, content) {
             self.happen(Happening::LoseContent { node, content });
         }
     }
 
-    /// Short contents are written into the log. Others are named there, and travel as a delta
-    /// against the version that the node shows.
-    fn name_content(&mut self, node: NodeId, path: &Path, bytes: Bytes) -> Content {
+    /// Short contents are written into the log. Others are named there.
+    fn name_content(&mut self, bytes: Bytes) -> Content {
         if bytes.len() <= self.setup.inline_bytes_max {
             return Content::Inline((*bytes).into());
         }
-        let shown = self.replica(node).and_then(|it| it.files().visible(path));
-        let base = shown.and_then(|it| it.change.named());
-        Content::Named(self.contents.add(bytes, base))
+        Content::Named(self.contents.add(bytes))
     }
 
     /// Carries out a plan, if that is possible now.

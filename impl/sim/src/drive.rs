@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-use steadfast_node::{Cluster, ContentCopy, NodeStorage, Output, stored_or_unusable};
+use steadfast_node::{Cluster, ContentCopy, Output};
 use steadfast_protocol::{Input, NodeId, Packet, Payload};
 
 use crate::agenda::Event;
-use crate::contents::Stored;
 use crate::happening::Happening;
 use crate::judge::Answer;
+use crate::network::SentPacket;
 use crate::random::Chance;
-use crate::sizes::packet_bytes;
 use crate::{Plan, Simulation};
 
 impl Simulation {
@@ -28,47 +27,34 @@ impl Simulation {
             }
         }
         self.outputs = outputs;
+        while let Some((payload, from)) = self.nodes[node].node.storage_mut().take_received() {
+            self.begin_transfer(node, payload, from);
+        }
         self.maybe_begin_disk_work(node);
         answers
     }
 
     /// Puts a message under way, if its connection still carries it.
     fn send(&mut self, from: NodeId, to: NodeId, packet: Packet) {
-        let payloads = packet.message.payloads().iter();
-        let payload_bytes: u64 = payloads.map(|it| self.encode(from, *it)).sum();
         if !self.scene().carries(from, to, &packet) {
             self.ledger.lost += 1;
             return;
         }
-        let message = &packet.message;
-        let bytes = packet_bytes(&packet, payload_bytes);
+        let sent = SentPacket::encode(packet);
+        let (message, bytes) = (&sent.packet.message, sent.frame.len() as u64);
         match message.entries().is_empty() && message.payloads().is_empty() {
             true => self.ledger.empty_bytes += bytes,
             false => self.ledger.sent_bytes += bytes,
         }
         let mut random = self.random(Chance::Delay, [from.0, to.0, message.kind()]);
         let (now, latency) = (self.agenda.now(), random.duration(&self.setup.latency));
-        let (flight, arrival) = self.network.channels.send((from, to), packet, bytes, now, latency);
+        let (flight, arrival) = self.network.packets.send((from, to), sent, bytes, now, latency);
         self.agenda.add(arrival, Event::Arrival { from, to, flight });
-    }
-
-    /// Makes the bytes of a payload, and returns their number.
-    fn encode(&mut self, from: NodeId, payload: Payload) -> u64 {
-        let storage = self.nodes[from].node.storage();
-        let Some(content) = storage.content(payload.content) else {
-            return 0;
-        };
-        let base = payload.base.and_then(|base| storage.content(base));
-        let cost = self.contents.encode(payload, base.map(|it| &*it.bytes), &content.bytes);
-        self.ledger.deltas += u64::from(payload.base.is_some());
-        self.ledger.bytes_sent += cost.sent;
-        self.ledger.bytes_whole += cost.whole;
-        cost.sent
     }
 
     /// Begins to sync the records that a node has appended, and to write the contents that it has
     /// received, where its disk is not at it already.
-    fn maybe_begin_disk_work(&mut self, node: NodeId) {
+    pub(crate) fn maybe_begin_disk_work(&mut self, node: NodeId) {
         let storage = self.nodes[node].node.storage_mut();
         let (syncs, stores) = (storage.maybe_begin_sync(), storage.maybe_begin_storing());
         let (now, life) = (self.agenda.now(), self.nodes[node].life);
@@ -97,32 +83,30 @@ impl Simulation {
         }
     }
 
-    /// Turns the oldest received payload into a content, and reports to its node whether it can be
-    /// used.
+    /// Ends the transfer of the oldest received payload, and reports to its node whether the content is there.
     pub(crate) fn store(&mut self, node: NodeId) {
-        let decisions = self.setup.decisions();
         let storage = self.nodes[node].node.storage_mut();
-        let Some(payload) = storage.take_received() else {
+        let Some(oldest) = storage.oldest_arrival() else {
             return;
         };
-        let content = payload.content;
-        let trusts = decisions.trusts_unverified_content();
-        // A base is read as any content is: a bad copy is none, even where the delta would replace
-        // the bad bytes in it.
-        let base = payload.base.and_then(|base| storage.content(base));
-        let base = base.filter(|it| it.is_exact || trusts);
-        let made = self.contents.decode(payload, base);
-        // A twin that trusts unverified contents also takes a copy that the delta does not fit.
-        let made = made.or_else(|| base.filter(|_| trusts).cloned().map(Stored::wrong));
-        let copy = made.as_ref().map_or(ContentCopy::Missing, Stored::copy);
-        let news = stored_or_unusable(content, copy, decisions);
-        if let (Input::Stored { .. }, Some(stored)) = (&news, made) {
-            if storage.copy(content) != ContentCopy::Exact {
-                self.ledger.useful_bytes += self.contents.cost(payload).sent;
-            }
-            storage.put(content, stored);
+        // The model has no transfers. Its node makes a content if the base is good; a real one may get it
+        // without the base, or not get it because the peer has lost it or the connection.
+        let Payload { content, base } = oldest;
+        let has_base = base.is_none_or(|it| storage.copy_on_disk(it) == ContentCopy::Exact);
+        let lacks_it = storage.copy_on_disk(content) != ContentCopy::Exact;
+        let Some(arrived) = storage.take_arrived(&self.contents) else {
+            return;
+        };
+        let trusts = self.setup.decisions().trusts_unverified_content();
+        let is_derived = arrived.made.is_some() == has_base && (has_base || !trusts);
+        if let Some((received, length)) = arrived.made {
+            self.ledger.deltas += u64::from(received.patched + received.copied > 0);
+            self.ledger.bytes_received += received.bytes;
+            self.ledger.bytes_whole += length;
+            self.ledger.useful_bytes += if lacks_it { received.bytes } else { 0 };
         }
-        self.happen(Happening::Store { node, news });
+        self.ledger.transfers_ended += u64::from(arrived.made.is_none());
+        self.happen(Happening::Store { node, arrived, is_derived });
     }
 
     pub(crate) fn reset_election_timer(&mut self, node: NodeId) {

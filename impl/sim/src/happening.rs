@@ -1,16 +1,15 @@
 //! The happenings of a cluster, each with the data that is needed to apply and to narrate it.
 //!
 //! A [`Step`] of a trace names a happening for a reader who has the model at hand. The simulator
-//! knows more about some: the message that arrives, the bytes that a client brings, and the records
-//! that a crash left of a real log.
+//! knows more about some: the message that arrives, how a content came, and the records that a crash left of a
+//! real log.
 
 use steadfast_protocol::{
-    Consistency, ContentId, Input, LogIndex, NodeId, Packet, Path, ReadRequest, SessionId,
-    WriteRequest,
+    Consistency, ContentId, LogIndex, NodeId, Packet, Path, ReadRequest, SessionId, WriteRequest,
 };
 use steadfast_trace::{Cut, Step, WriteKind};
 
-use crate::storage::Aftermath;
+use crate::storage::{Aftermath, Arrived};
 
 /// A message, and its place among those under way.
 #[derive(Clone, Debug)]
@@ -32,13 +31,15 @@ pub(crate) enum Happening {
     /// A batch is durable.
     Sync {
         node: NodeId,
-        /// The number of records in the log up to the end of the batch.
-        end: usize,
+        /// The last record of the batch.
+        end: LogIndex,
     },
+    /// The transfer of the oldest received payload ends.
     Store {
         node: NodeId,
-        /// The news of the content for its node: stored, or not usable.
-        news: Input,
+        arrived: Arrived,
+        /// Whether the model derives this end from the state of the payload's base.
+        is_derived: bool,
     },
     LinkUp {
         node: NodeId,
@@ -121,7 +122,10 @@ impl Happening {
                 Step::Duplicate { from, to, nth: count(nth) }
             }
             Happening::Sync { node, .. } => Step::Sync { node },
-            Happening::Store { node, .. } => Step::Store { node },
+            Happening::Store { node, is_derived: true, .. } => Step::Store { node },
+            Happening::Store { node, arrived, .. } => {
+                Step::Transfer { node, made: arrived.made.is_some() }
+            }
             Happening::LinkUp { node, peer, .. } => Step::LinkUp { node, peer },
             Happening::LinkDown { node, peer } => Step::LinkDown { node, peer },
             Happening::Write { node, kind, ref write } => {

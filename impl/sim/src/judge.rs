@@ -49,12 +49,22 @@ impl ClusterView for View<'_> {
         }
     }
 
+    /// Judged by the bytes on the disk: the store may not know yet that they are damaged.
     fn copy(&self, node: NodeId, content: ContentId) -> ContentCopy {
-        self.scene.nodes[node].node.storage().copy(content)
+        self.scene.nodes[node].node.storage().copy_on_disk(content)
     }
 
+    /// A damaged copy is served only by a twin. To read it, as a node does, would change what the store knows.
     fn served(&self, node: NodeId, content: ContentId) -> ContentCopy {
-        self.scene.nodes[node].node.served(content, self.scene.setup.decisions())
+        let (storage, decisions) =
+            (self.scene.nodes[node].node.storage(), self.scene.setup.decisions());
+        let serves_bad = decisions.serves_bad_copies()
+            || decisions.trusts_unverified_content()
+            || storage.reads_unverified();
+        match storage.copy_on_disk(content) {
+            ContentCopy::Wrong if !serves_bad => ContentCopy::Missing,
+            copy => copy,
+        }
     }
 
     fn is_quiet(&self) -> bool {

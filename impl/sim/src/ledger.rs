@@ -3,10 +3,9 @@
 use std::fmt;
 use std::ops::AddAssign;
 
+use postcard::ser_flavors::Size;
 use steadfast_guarantees::NodeView;
-use steadfast_protocol::{NodeId, Outcome, Path, Record, Replica, RequestId};
-
-use crate::sizes::entry_bytes;
+use steadfast_protocol::{Entry, NodeId, Outcome, Path, Record, Replica, RequestId};
 
 macro_rules! ledger {
     ($($(#[$doc:meta])* $field:ident $words:literal;)*) => {
@@ -80,6 +79,10 @@ ledger! {
     link_cuts "cuts of single links";
     /// Messages lost with a connection.
     lost "messages lost with a connection";
+    /// Stretches of frames with contents lost with a connection.
+    lost_stretches "stretches of contents lost with a connection";
+    /// Connections that an end refused, because it or its peer has halted.
+    refused_connections "connections refused by halted nodes";
     /// Messages lost one by one.
     dropped "messages dropped";
     /// Messages that arrived twice.
@@ -111,11 +114,19 @@ ledger! {
     empty_bytes "bytes sent with neither";
     /// Bytes of entries and contents that reached a node that lacked them.
     useful_bytes "bytes that a node lacked";
-    /// Contents that travelled as deltas.
-    deltas "deltas sent";
-    /// Bytes of contents that travelled.
-    bytes_sent "content bytes sent";
-    /// Bytes that whole copies would have been.
+    /// Contents that came as deltas.
+    deltas "contents received as deltas";
+    /// Transfers that went on after the connection of their beginning was lost.
+    resumed "transfers resumed";
+    /// Transfers that ended without the content, because their peer had lost it or the connection ended.
+    transfers_ended "transfers that ended without the content";
+    /// Contents under way, or not durable yet, that a crash undid.
+    arrivals_undone "contents under way that a crash undid";
+    /// Checkpoints that a node read when it started again.
+    checkpoints_read "checkpoints read back";
+    /// Bytes of the frames that brought contents.
+    bytes_received "content bytes received";
+    /// Bytes of these contents.
     bytes_whole "content bytes as whole copies";
 }
 
@@ -150,6 +161,12 @@ impl Ledger {
         let received = received.filter(|it| it.dot.origin != node);
         self.useful_bytes += received.map(entry_bytes).sum::<u64>();
     }
+}
+
+/// The length of an entry in a message, in bytes; a content beside the log is not a part of it.
+fn entry_bytes(entry: &Entry) -> u64 {
+    let length = postcard::serialize_with_flavor(entry, Size::default());
+    length.unwrap_or_else(|error| panic!("entries-have-bytes: {error}")) as u64
 }
 
 impl fmt::Display for Ledger {

@@ -1,5 +1,6 @@
-//! A deterministic simulator of a Steadfast cluster: virtual time, a network with latency, cuts and
-//! healing, and disks that hold real log bytes and real contents.
+//! A deterministic simulator of a Steadfast cluster: what it simulates are the network, the disks and the clocks.
+//! The nodes are real: their store runs on disks in memory, and whatever they say to each other crosses the
+//! network as bytes.
 //!
 //! ```
 //! use std::time::Duration;
@@ -35,6 +36,8 @@ mod channels;
 mod clients;
 mod contents;
 mod drive;
+mod exchange;
+mod handshake;
 mod happening;
 mod judge;
 mod ledger;
@@ -50,12 +53,12 @@ pub mod scenario;
 mod schedule;
 mod setup;
 mod simulation;
-mod sizes;
 mod steps;
 mod storage;
 mod swarm;
 mod time;
 mod timeline;
+mod transfers;
 mod words;
 
 pub use contents::{Bytes, Memory};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use steadfast_node::Node;
 use steadfast_protocol::{Identity, NodeId, NodeSet, Replica};
 
+use crate::exchange::{Exchange, Parked};
 use crate::random::Chance;
 use crate::storage::Storage;
 use crate::time::micros;
@@ -14,6 +15,10 @@ use crate::{Random, Setup, Time};
 /// A node with its clock.
 pub(crate) struct SimulatedNode {
     pub node: Node<Storage>,
+    /// The exchange of contents with each node, by its id.
+    pub exchanges: Vec<Exchange>,
+    /// The contents whose transfer was cut off.
+    pub parked: Parked,
     /// How often it has started: events planned in an earlier life are void.
     pub life: u64,
     /// How often its election timer was reset: the expiry of an earlier reset is void.
@@ -31,6 +36,12 @@ pub(crate) struct SimulatedNode {
 }
 
 impl SimulatedNode {
+    /// Loses the contents under way, as a crash does.
+    pub(crate) fn drop_transfers(&mut self) {
+        self.exchanges.iter_mut().for_each(|it| *it = Exchange::default());
+        self.parked.clear();
+    }
+
     /// How long the node's clock takes to measure a duration. A duration of `u64::MAX` microseconds
     /// never ends, by any clock.
     pub(crate) fn measured(&self, duration: Duration) -> Duration {
@@ -128,15 +139,21 @@ impl IndexMut<NodeId> for Nodes {
     }
 }
 
+fn exchanges(setup: &Setup) -> Vec<Exchange> {
+    (0..setup.settings.nodes()).map(|_| Exchange::default()).collect()
+}
+
 fn new_node(node: NodeId, setup: &Setup) -> SimulatedNode {
     let identity = Identity { node, settings: setup.settings };
-    let storage = Storage::new(identity, setup.records_per_batch);
+    let storage = Storage::new(identity, setup.records_per_batch, setup.content_decisions);
     let mut started = Node::new(identity, setup.parameters(), storage);
     let _ = started.start(setup.decisions());
     let drift = u64::from(setup.clock_drift_per_mille);
     let mut random = Random::of(setup.seed, [Chance::Clock as u64, node.0.into()]);
     SimulatedNode {
         node: started,
+        exchanges: exchanges(setup),
+        parked: Parked::new(),
         life: 0,
         election_timer: 0,
         heartbeat_timer: 0,

@@ -113,6 +113,8 @@ pub(crate) enum Chance {
     StaleReads,
     /// Whether, when and where logs are trimmed.
     Trims,
+    /// How long bytes of contents take.
+    Bytes,
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use steadfast_guarantees::twins::Variant;
 use steadfast_protocol::{Decisions, Limits, Parameters, Settings, Steadfast};
+use steadfast_store::{ContentDecisions, DefaultContentDecisions};
 use steadfast_trace::Network;
 
 /// The parts of a simulated cluster, and their speeds.
@@ -20,19 +21,21 @@ pub struct Setup {
     pub seed: u64,
     /// The protocol with one wrong decision, or as it is.
     pub variant: Option<&'static Variant>,
+    /// The decisions of the contents' store: right, or with one wrong decision.
+    pub content_decisions: &'static dyn ContentDecisions,
     /// How messages travel.
     pub network: Network,
     /// How long a message takes.
     pub latency: RangeInclusive<Duration>,
     /// How many bytes a direction between two nodes carries in a second: messages of a direction queue
-    /// behind each other. Without it messages of any length leave at once.
+    /// behind each other, and contents behind messages. Without it bytes of any number leave at once.
     pub link_bytes_per_s: Option<NonZeroU64>,
     /// How long a sync takes.
     pub sync: RangeInclusive<Duration>,
     /// How many records the log writes as one batch at most: a crash leaves a batch whole or not at
     /// all, and of several batches any first ones.
     pub records_per_batch: usize,
-    /// How long it takes to store a received content.
+    /// How long it takes to make a received content durable.
     pub store: RangeInclusive<Duration>,
     /// How long it takes until the end of a connection hears that it began or ended.
     pub link_event: RangeInclusive<Duration>,
@@ -106,6 +109,7 @@ impl Setup {
             settings,
             seed,
             variant: None,
+            content_decisions: &DefaultContentDecisions,
             network: Network::Fifo,
             latency: Duration::from_micros(200)..=millis(1),
             link_bytes_per_s: None,

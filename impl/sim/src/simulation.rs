@@ -11,7 +11,7 @@ use steadfast_protocol::{
 use steadfast_trace::{Network as Kind, Step, Trace};
 
 use crate::agenda::{Agenda, Event};
-use crate::contents::Contents;
+use crate::contents::{Contents, are_equal};
 use crate::happening::Happening;
 use crate::judge::{Judge, View};
 use crate::narrator::Narrator;
@@ -116,10 +116,11 @@ impl Simulation {
     /// The connections that the model begins with, seen by both ends at once; and the nodes begin
     /// to wait for a leader.
     fn begin(&mut self) {
-        self.network.world.refresh_links(self.up());
+        self.network.refresh_links(&self.setup, &self.nodes);
         for node in NodeId::all(self.setup.settings.nodes()) {
             for peer in NodeId::all(self.setup.settings.nodes()).filter(|it| *it != node) {
                 if let Some(session) = self.network.world.session(node, peer) {
+                    self.nodes[node].exchanges[peer.index()].connect(session);
                     self.hear(node, Input::LinkUp { peer, session });
                 }
             }
@@ -231,12 +232,13 @@ impl Simulation {
         self.nodes.get(node).map_or(0, |it| it.node.storage().contents().count())
     }
 
-    /// The bytes of a content as a client would read them at a node: nothing rather than a bad
-    /// copy.
+    /// The bytes of a content as a client reads them at a node, verified by the node's store and compared with
+    /// those that a client brought: nothing rather than a bad copy.
     #[must_use]
     pub fn read_content(&self, node: NodeId, content: ContentId) -> Option<&[u8]> {
-        let stored = self.nodes.get(node)?.node.storage().content(content)?;
-        stored.is_exact.then_some(&*stored.bytes)
+        let read = self.nodes.get(node)?.node.storage().read(content).ok()?;
+        let brought = self.contents.get(content)?;
+        are_equal(&read, brought).then_some(&**brought)
     }
 
     /// Counts of the faults injected and the events reached so far.

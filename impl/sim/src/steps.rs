@@ -7,8 +7,7 @@ use steadfast_protocol::{Consistency, Content, ContentId, Input, Intent, NodeId,
 
 use crate::Simulation;
 use crate::agenda::Event;
-use crate::contents::Stored;
-use crate::happening::Happening;
+use crate::happening::{Delivery, Happening};
 use crate::judge::Answer;
 use crate::moment::Moment;
 use crate::network::Scene;
@@ -22,56 +21,57 @@ impl Simulation {
         };
         match event {
             Event::Arrival { from, to, flight } => self.on_arrival(from, to, flight),
+            Event::Bytes { from, to, flight } => self.on_bytes(from, to, flight),
             Event::SyncEnd { node, life } | Event::StoreEnd { node, life } => {
                 self.on_disk_done(node, life, event);
             }
             Event::LinkNews { node, peer } => self.on_link_news(node, peer),
             Event::ElectionTimeout { node, reset } => self.on_election_timeout(node, reset),
             Event::Tick { node, reset } => self.on_tick(node, reset),
-            Event::Scrub => self.scrub(),
+            Event::Scrub { node } => self.scrub(node),
             Event::Planned(plan) => self.carry_out(&plan),
         }
         true
     }
 
     fn on_arrival(&mut self, from: NodeId, to: NodeId, flight: u64) {
-        let Some((at, packet)) = self.network.channels.find(from, to, flight) else {
+        let Some((at, sent)) = self.network.packets.find(from, to, flight) else {
             return;
         };
-        let kind = packet.message.kind();
-        let waits = self.scene().waits_for_link_up(from, to, packet);
+        let kind = sent.packet.message.kind();
+        let waits = self.scene().waits_for_link_up(from, to, &sent.packet);
         let is_next = !self.is_ordered() || at == 0;
         if waits || !is_next || self.replica(to).is_none() {
-            return self.network.channels.park(from, to, at);
+            return self.network.packets.park(from, to, at);
         }
         if self.is_ordered() {
-            let delivery = self.network.channels.take(from, to, at);
-            self.happen(Happening::Deliver(delivery));
+            let packet = self.network.packets.take(from, to, at).decode();
+            self.happen(Happening::Deliver(Delivery { from, to, nth: at, packet }));
             return self.wake(from, to);
         }
-        let at = self.network.channels.swap_with_first_equal(from, to, at);
+        let at = self.network.packets.swap_with_first_equal(from, to, at);
         let (loss, doubling) = (self.setup.loss_per_mille, self.setup.duplication_per_mille);
         let mut random = self.random(Chance::Loss, [from.0, to.0, kind]);
         if random.chance(loss) {
-            let delivery = self.network.channels.take(from, to, at);
-            self.happen(Happening::Drop(delivery));
+            let packet = self.network.packets.take(from, to, at).packet;
+            self.happen(Happening::Drop(Delivery { from, to, nth: at, packet }));
         } else if random.chance(doubling) {
             self.ledger.doubled += 1;
-            let delivery = self.network.channels.look_at(from, to, at);
-            self.happen(Happening::Duplicate(delivery));
+            let packet = self.network.packets.look_at(from, to, at).decode();
+            self.happen(Happening::Duplicate(Delivery { from, to, nth: at, packet }));
             let again = self.agenda.now() + random.duration(&self.setup.latency);
             self.agenda.add(again, Event::Arrival { from, to, flight });
         } else {
-            let overtakes = self.network.channels.overtakes(from, to, at);
+            let overtakes = self.network.packets.overtakes(from, to, at);
             self.ledger.overtakings += u64::from(overtakes);
-            let delivery = self.network.channels.take(from, to, at);
-            self.happen(Happening::Deliver(delivery));
+            let packet = self.network.packets.take(from, to, at).decode();
+            self.happen(Happening::Deliver(Delivery { from, to, nth: at, packet }));
         }
     }
 
     /// Lets the waiting messages of a channel arrive.
     fn wake(&mut self, from: NodeId, to: NodeId) {
-        for flight in self.network.channels.unpark(from, to) {
+        for flight in self.network.packets.unpark(from, to) {
             self.agenda.add(self.agenda.now(), Event::Arrival { from, to, flight });
         }
     }
@@ -102,6 +102,7 @@ impl Simulation {
             (None, Some(session)) => {
                 self.happen(Happening::LinkUp { node, peer, session });
                 self.wake(peer, node);
+                self.wake_bytes(peer, node);
             }
             _ => {
                 self.happen(Happening::LinkDown { node, peer });
@@ -147,10 +148,20 @@ impl Simulation {
         self.reset_heartbeat_timer(node);
     }
 
-    /// Finds the bad copies.
-    fn scrub(&mut self) {
-        let found: Vec<(NodeId, ContentId)> = self.scene().undetected_rot().collect();
-        for (node, content) in found {
+    /// A node verifies its contents.
+    fn scrub(&mut self, node: NodeId) {
+        if self.replica(node).is_none() {
+            return;
+        }
+        for content in self.nodes[node].node.storage().scrub() {
+            self.find_bad(node, content);
+        }
+    }
+
+    /// A node finds a copy bad, and hears of it unless it knows that already.
+    pub(crate) fn find_bad(&mut self, node: NodeId, content: ContentId) {
+        let is_news = |it: ContentId| it == content;
+        if self.nodes[node].node.undetected_rot(self.setup.decisions()).any(is_news) {
             self.happen(Happening::Scrub { node, content });
         }
     }
@@ -168,7 +179,7 @@ impl Simulation {
             self.reconnect();
         }
         if let Happening::LinkUp { .. } | Happening::LinkDown { .. } = happening {
-            self.ledger.lost += self.network.lose_uncarried(&self.setup, &self.nodes);
+            self.lose_uncarried();
         }
         let scene = Scene::of(&self.setup, &self.nodes, &self.network);
         let now = self.agenda.now();
@@ -191,16 +202,29 @@ impl Simulation {
                 self.ledger.deliveries += 1;
                 self.hear(it.to, Input::Receive { from: it.from, packet: it.packet.clone() })
             }
-            Happening::Store { node, ref news } => self.hear(node, news.clone()),
+            Happening::Store { node, arrived, .. } => {
+                let content = arrived.payload.content;
+                self.hear(
+                    node,
+                    match arrived.made {
+                        Some(_) => Input::Stored { content },
+                        None => Input::Unusable { content },
+                    },
+                )
+            }
             Happening::Sync { node, end } => {
                 self.ledger.syncs += 1;
-                let position = self.nodes[node].node.storage_mut().note_synced(end);
-                self.hear(node, Input::Synced(position))
+                let synced = self.nodes[node].node.storage_mut().note_synced(end);
+                self.hear(node, synced)
             }
             Happening::LinkUp { node, peer, session } => {
+                self.nodes[node].exchanges[peer.index()].connect(session);
                 self.hear(node, Input::LinkUp { peer, session })
             }
-            Happening::LinkDown { node, peer } => self.hear(node, Input::LinkDown { peer }),
+            Happening::LinkDown { node, peer } => {
+                self.end_transfers(node, peer);
+                self.hear(node, Input::LinkDown { peer })
+            }
             Happening::Write { node, ref write, .. } => {
                 self.ledger.writes += 1;
                 let kind = OperationKind::write(write.intent.clone(), write.base.clone());
@@ -231,7 +255,8 @@ impl Simulation {
                 self.ledger.trims += 1;
                 let stored = self.contents(node);
                 self.hear(node, Input::Trim);
-                let answers = self.hear(node, Input::Checkpointed);
+                let checkpointed = self.nodes[node].node.storage_mut().write_checkpoint();
+                let answers = self.hear(node, checkpointed);
                 self.ledger.discards += (stored - self.contents(node)) as u64;
                 answers
             }
@@ -260,7 +285,8 @@ impl Simulation {
             Happening::Crash { node, .. } => {
                 self.nodes[node].node.stop();
                 self.history.on_crashed(node);
-                self.ledger.lost += self.network.channels.retain(|_, to, _| to != node);
+                let lost = self.network.lose_all_to(node);
+                self.note_lost(lost);
             }
             Happening::Recover { node } => self.start(node),
             Happening::Rollback { node, .. } => self.history.on_rolled_back(node),
@@ -272,7 +298,7 @@ impl Simulation {
                 self.ledger.rotten += 1;
             }
             Happening::LoseContent { node, content } => {
-                self.nodes[node].node.storage_mut().remove(content);
+                self.nodes[node].node.storage_mut().lose(content);
                 self.ledger.contents_lost += 1;
             }
             _ => {}
@@ -284,8 +310,7 @@ impl Simulation {
         let mut answers = Vec::new();
         if let Intent::Put(Content::Named(content)) = write.intent {
             if let Some(bytes) = self.contents.get(content) {
-                let stored = Stored { bytes, is_exact: true };
-                self.nodes[node].node.storage_mut().put(content, stored);
+                self.nodes[node].node.storage_mut().bring(content, bytes, &self.contents);
             }
             answers = self.hear(node, Input::Stored { content });
         }
@@ -295,7 +320,6 @@ impl Simulation {
 
     fn start(&mut self, node: NodeId) {
         let at = &mut self.nodes[node];
-        at.node.storage_mut().restart();
         at.life += 1;
         let _ = at.node.start(self.setup.decisions());
         self.reset_election_timer(node);
@@ -307,15 +331,25 @@ impl Simulation {
     pub(crate) fn plan_scrub(&mut self, node: NodeId) {
         let mut random = self.random(Chance::Scrub, [node.0]);
         let time = self.agenda.now() + random.duration(&self.setup.latency) * 20;
-        self.agenda.add(time, Event::Scrub);
+        self.agenda.add(time, Event::Scrub { node });
     }
 
     /// Lets connections follow a change of the cluster, and loses the messages that none of them
     /// carries any more.
     fn reconnect(&mut self) {
-        self.network.world.refresh_links(self.nodes.roles().participants);
+        self.ledger.refused_connections += self.network.refresh_links(&self.setup, &self.nodes);
         let events: Vec<LinkEvent> = self.scene().link_events().collect();
         events.iter().for_each(|it| self.plan_link_news(it.node, it.peer));
-        self.ledger.lost += self.network.lose_uncarried(&self.setup, &self.nodes);
+        self.lose_uncarried();
+    }
+
+    fn lose_uncarried(&mut self) {
+        let lost = self.network.lose_uncarried(&self.setup, &self.nodes);
+        self.note_lost(lost);
+    }
+
+    fn note_lost(&mut self, (messages, stretches): (u64, u64)) {
+        self.ledger.lost += messages;
+        self.ledger.lost_stretches += stretches;
     }
 }

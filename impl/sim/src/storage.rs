@@ -1,77 +1,84 @@
-//! A node's disk: a real log on a simulated disk, and the contents beside it.
+//! A node's disk: the store of a real node on two simulated disks, one with its log and one with its
+//! contents.
 
-use std::collections::{BTreeMap, VecDeque};
+mod crash;
+mod held_log;
+
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use steadfast_node::{ContentCopy, NodeStorage, garbled, put_checkpoint};
+use steadfast_delta::manifest::{Manifest, Root};
+use steadfast_node::{ContentCopy, NodeStorage};
 use steadfast_protocol::{
-    Checkpoint, ContentId, Decisions, Identity, LogIndex, NodeId, Payload, Record, Sealed,
-    Steadfast, first_index, last_index,
+    Checkpoint, ContentId, Identity, Input, LogIndex, NodeId, Payload, Record, Sealed, last_index,
 };
-use steadfast_simulated_disk::{CrashModel, DiskModel, SimulatedDisk};
-use steadfast_wal::{LogId, Opening, SerialLog, Settings, Tail};
+use steadfast_simulated_disk::{DiskModel, SimulatedDisk};
+use steadfast_store::{ContentDecisions, ContentError, ContentPlace, Store, TrimPolicy, create};
+use steadfast_wal::{LogId, Settings};
+use steadfast_wire::transfer::Received;
 
-use crate::Random;
-use crate::contents::{Bytes, Stored};
+use crate::contents::{Bytes, Contents};
+use crash::{AfterCrash, Backup, is_exact};
+use held_log::HeldLog;
 
-/// The damage that a crash may do to a simulated disk: sectors of 512 bytes that were being written are old,
-/// new or garbage.
-const CRASHES: CrashModel = CrashModel {
-    sector_bytes: 512,
-    tears_sectors: true,
-    has_garbage_in_fresh_space: true,
-    combined_sectors_max: 8,
-};
+pub(crate) use crash::Aftermath;
 
-/// The number of crashes that are tried until one leaves a wanted disk.
-const CRASH_TRIES_MAX: usize = 200;
+/// The contents of a node.
+pub(crate) type NodeContents = steadfast_store::Contents<SimulatedDisk>;
 
-/// The log that a crash left.
+/// A payload that was received, and its content on the way to the disk.
+pub(crate) struct Arrival {
+    pub payload: Payload,
+    pub from: NodeId,
+    pub arriving: Arriving,
+}
+
+/// How far a content has come.
+pub(crate) enum Arriving {
+    /// The transfer goes on.
+    UnderWay,
+    /// Every byte is there and verified, and nothing is durable.
+    Received { place: ContentPlace<SimulatedDisk>, manifest: Box<Manifest>, received: Received },
+    /// The content is durable, and its node has not heard of it.
+    Durable { received: Received, length: u64 },
+    /// The transfer has ended without the content.
+    Failed,
+}
+
+/// The end of a transfer, as a node hears of it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Aftermath {
-    /// How many unsynced records survived.
-    pub kept: usize,
-    /// How many unsynced records there were.
-    pub of: usize,
-    /// How the log ended.
-    pub tail: Tail,
+pub(crate) struct Arrived {
+    pub payload: Payload,
+    /// How the content came, and its length; `None` without it.
+    pub made: Option<(Received, u64)>,
 }
 
-/// A copy of a disk with its log, and how many records the log holds.
-struct Backup {
-    disk: DiskModel,
-    length: LogIndex,
-}
-
-/// The disk of a node, with the log that runs on it while the node is up.
+/// The disk of a node.
 pub(crate) struct Storage {
-    disk: Arc<SimulatedDisk>,
+    identity: Identity,
+    decisions: &'static dyn ContentDecisions,
+    log_disk: Arc<SimulatedDisk>,
+    contents_disk: Arc<SimulatedDisk>,
     /// The copy that a rollback restores.
     backup: Option<Backup>,
-    id: LogId,
-    log: Option<SerialLog<SimulatedDisk>>,
-    /// The records of the log, decoded; the log's bytes are compared with them at each recovery. The first
-    /// is the checkpoint, if there is one.
-    records: Vec<Record>,
-    /// How many of them are synced, as far as the replica knows.
-    synced: usize,
-    /// How many records are synced or being synced.
-    handed: usize,
-    /// How many records are in the log's files.
-    written: usize,
+    /// Closed only while a crash changes the disks.
+    store: Option<Store<HeldLog>>,
+    /// The last record that is synced or being synced.
+    handed: LogIndex,
     /// How many records the log writes as one batch at most.
     records_per_batch: usize,
     /// Where each batch of records that is not synced ends.
-    batches: VecDeque<usize>,
-    contents: BTreeMap<ContentId, Stored>,
+    batches: VecDeque<LogIndex>,
+    /// The contents whose bytes are not those that clients brought, whether the store has noticed or not.
+    wrong: BTreeSet<ContentId>,
     /// How often a copy of a content was made, went bad or got lost.
     copies: u64,
-    /// How many copies are bad.
-    wrong: usize,
-    /// Received payloads that are not stored yet, oldest first.
-    received: VecDeque<Payload>,
-    /// Whether the oldest of these is being written.
-    is_writing_content: bool,
+    /// Received payloads whose ends the node has not heard, oldest first. It hears of them in this order.
+    arrivals: VecDeque<Arrival>,
+    /// Whether the oldest of these is being made durable.
+    is_writing: bool,
+    /// The disk with the contents that a crash has been chosen to leave.
+    after_crash: Option<AfterCrash>,
 }
 
 fn settings() -> Settings {
@@ -83,30 +90,63 @@ fn settings() -> Settings {
     }
 }
 
+/// The file with the bytes of a content.
+fn file_name(content: ContentId) -> String {
+    Root(content.0).to_string()
+}
+
 impl Storage {
     /// The disk of a new node: the first record of its log names the node.
-    pub(crate) fn new(identity: Identity, records_per_batch: usize) -> Storage {
+    pub(crate) fn new(
+        identity: Identity,
+        records_per_batch: usize,
+        decisions: &'static dyn ContentDecisions,
+    ) -> Storage {
+        let disk = || Arc::new(SimulatedDisk::new(DiskModel::default()));
         let mut storage = Storage {
-            disk: Arc::new(SimulatedDisk::new(DiskModel::default())),
+            identity,
+            decisions,
+            log_disk: disk(),
+            contents_disk: disk(),
             backup: None,
-            id: LogId(u128::from(identity.node.0) + 1),
-            log: None,
-            records: Vec::new(),
-            handed: 0,
-            written: 0,
+            store: None,
+            handed: LogIndex(0),
             records_per_batch: records_per_batch.max(1),
-            synced: 0,
             batches: VecDeque::new(),
-            contents: BTreeMap::new(),
+            wrong: BTreeSet::new(),
             copies: 0,
-            wrong: 0,
-            received: VecDeque::new(),
-            is_writing_content: false,
+            arrivals: VecDeque::new(),
+            is_writing: false,
+            after_crash: None,
         };
+        let created = create(&storage.log_disk, &storage.contents_disk, identity, storage.log());
+        created.unwrap_or_else(|error| panic!("empty-disks-take-a-node: {error}"));
         storage.open();
-        storage.append_synced(Record::Identity(identity));
+        storage.begin_life();
         storage.back_up();
         storage
+    }
+
+    fn log(&self) -> (LogId, Settings) {
+        (LogId(u128::from(self.identity.node.0) + 1), settings())
+    }
+
+    /// Opens the store. A simulated disk whose only faults are crashes and rot leaves one that opens.
+    fn open(&mut self) {
+        let (log, contents) = (&self.log_disk, &self.contents_disk);
+        let policy = TrimPolicy::default();
+        let opened =
+            Store::open_with(log, contents, self.identity, self.log(), policy, self.decisions);
+        self.store = Some(opened.unwrap_or_else(|error| panic!("store-survives-crashes: {error}")));
+    }
+
+    /// Begins with what the store has read: all of it is synced, and nothing is on its way.
+    fn begin_life(&mut self) {
+        self.handed = self.synced();
+        self.batches.clear();
+        self.arrivals.clear();
+        self.is_writing = false;
+        self.after_crash = None;
     }
 
     /// Appends a record and syncs it at once.
@@ -114,67 +154,41 @@ impl Storage {
         self.append(vec![record]);
         self.maybe_begin_sync();
         self.end_sync();
-        self.synced = self.records.len();
+        self.note_synced(self.handed);
     }
 
-    /// Opens the log and replays it. A simulated disk whose only faults are crashes leaves a log that
-    /// opens, with the records that were appended.
-    fn open(&mut self) -> (usize, Tail) {
-        let mut count = 0;
-        let opening = Opening::begin(Arc::clone(&self.disk), self.id, settings());
-        let opened = opening.and_then(|mut opening| {
-            if !opening.state.is_empty() {
-                let found: Option<Checkpoint> = postcard::from_bytes(&opening.state).ok();
-                let written = match self.records.first() {
-                    Some(Record::Checkpoint(checkpoint)) => Some(&**checkpoint),
-                    _ => None,
-                };
-                assert_eq!(found.as_ref(), written, "log-returns-the-last-checkpoint");
-                count += 1;
-            }
-            opening.for_each(|record| {
-                let found = postcard::from_bytes(record.payload).ok();
-                let appended = self.records.get(count);
-                assert_eq!(found.as_ref(), appended, "log-returns-what-was-appended");
-                count += 1;
-            })?;
-            opening.into_serial_log()
-        });
-        let (log, recovered) = opened
-            .unwrap_or_else(|error| panic!("log-survives-crashes: the log does not open: {error}"));
-        self.log = Some(log);
-        (count, recovered.tail)
+    fn opened(&self) -> &Store<HeldLog> {
+        self.store.as_ref().unwrap_or_else(|| unreachable!("stores-are-open outside of a crash"))
+    }
+
+    fn opened_mut(&mut self) -> &mut Store<HeldLog> {
+        self.store.as_mut().unwrap_or_else(|| unreachable!("stores-are-open outside of a crash"))
     }
 
     /// How many records are not synced.
     pub(crate) fn unsynced(&self) -> usize {
-        self.records.len() - self.synced
+        let unsynced = last_index(self.records()).0 - self.synced().0;
+        usize::try_from(unsynced).unwrap_or(usize::MAX)
     }
 
     /// Whether a sync is under way.
     pub(crate) fn is_syncing(&self) -> bool {
-        self.handed > self.synced
+        self.handed > self.synced()
     }
 
     /// Begins to sync the records appended so far; returns false if none are unsynced, or if a sync
     /// is under way.
     pub(crate) fn maybe_begin_sync(&mut self) -> bool {
-        let begins = self.handed == self.synced && self.records.len() > self.synced;
+        let last = last_index(self.records());
+        let begins = self.handed == self.synced() && last > self.handed;
         if begins {
-            self.handed = self.records.len();
+            self.handed = last;
         }
         begins
     }
 
-    /// Begins to write the oldest received content; false if there is none, or one is being written.
-    pub(crate) fn maybe_begin_storing(&mut self) -> bool {
-        let begins = !self.is_writing_content && !self.received.is_empty();
-        self.is_writing_content |= begins;
-        begins
-    }
-
-    /// Ends a sync: everything that was to be synced is on disk. Says where the batches end.
-    pub(crate) fn end_sync(&mut self) -> Vec<usize> {
+    /// Ends a sync: everything that was to be synced is on disk. Returns the end of each batch.
+    pub(crate) fn end_sync(&mut self) -> Vec<LogIndex> {
         self.write();
         let ended = self.batches.iter().take_while(|end| **end <= self.handed).count();
         self.batches.drain(..ended).collect()
@@ -182,205 +196,221 @@ impl Storage {
 
     /// Writes and syncs the records that are to be synced, batch by batch.
     fn write(&mut self) {
-        let Some(log) = &mut self.log else {
-            return;
+        self.opened().log().write(self.handed, self.records_per_batch);
+    }
+
+    /// Notes that the replica knows of a batch that is on disk; returns its input.
+    pub(crate) fn note_synced(&mut self, end: LogIndex) -> Input {
+        self.opened_mut().note_synced(end)
+    }
+
+    /// Writes the checkpoint for which the node has asked, and returns its input. The backup is one of this
+    /// disk: a log that is rolled back keeps its checkpoint.
+    pub(crate) fn write_checkpoint(&mut self) -> Input {
+        let Some(job) = self.opened_mut().take_checkpoint() else {
+            return Input::Checkpointed;
         };
-        for batch in self.records[self.written..self.handed].chunks(self.records_per_batch) {
-            for record in batch {
-                let bytes = postcard::to_allocvec(record)
-                    .unwrap_or_else(|error| panic!("records-are-encodable: {error}"));
-                let appended = log.append(&bytes);
-                appended.unwrap_or_else(|error| panic!("log-accepts-records: {error}"));
-            }
-            let synced = log.sync();
-            synced.unwrap_or_else(|error| panic!("log-syncs: {error}"));
+        let written = job.run();
+        let written = written.unwrap_or_else(|error| panic!("log-takes-checkpoints: {error}"));
+        let input = self.opened_mut().note_checkpointed(written);
+        self.back_up();
+        input
+    }
+
+    /// The contents of the store.
+    pub(crate) fn contents_store(&self) -> &Arc<NodeContents> {
+        self.opened().contents_store()
+    }
+
+    /// The state of the bytes on the disk, whether the store has noticed damage or not.
+    pub(crate) fn copy_on_disk(&self, content: ContentId) -> ContentCopy {
+        match self.opened().copy(content) {
+            ContentCopy::Missing => ContentCopy::Missing,
+            _ if self.wrong.contains(&content) => ContentCopy::Wrong,
+            _ => ContentCopy::Exact,
         }
-        self.written = self.handed;
     }
 
-    /// Notes that the replica knows of a batch that is on disk.
-    pub(crate) fn note_synced(&mut self, end: usize) -> LogIndex {
-        self.synced = end;
-        self.synced()
+    /// Whether the store hands out bytes without comparing them with their name. Only a twin does.
+    pub(crate) fn reads_unverified(&self) -> bool {
+        !self.decisions.verifies_reads()
     }
 
-    /// The node crashes. If a sync was under way, any part of it may be on the disk; a wanted outcome
-    /// is tried for a few times.
-    pub(crate) fn crash(
-        &mut self,
-        random: &mut Random,
-        decisions: &dyn Decisions,
-        is_wanted: &dyn Fn(&Aftermath) -> bool,
-    ) -> Aftermath {
-        let moments = self.moments();
-        self.log = None;
-        let of = self.unsynced();
-        let mut tries = CRASH_TRIES_MAX;
-        let (survivors, aftermath) = loop {
-            let disk = &moments[random.below(moments.len())];
-            let after = CRASHES.crash(disk, &mut |count| random.below(count));
-            self.disk = Arc::new(SimulatedDisk::new(after));
-            let (survivors, tail) = self.open();
-            assert!(survivors >= self.synced, "log-keeps-what-was-synced");
-            let aftermath = Aftermath { kept: survivors - self.synced, of, tail };
-            tries -= 1;
-            if tries == 0 || is_wanted(&aftermath) {
-                break (survivors, aftermath);
-            }
-            self.log = None;
-        };
-        self.forget_after(survivors, decisions);
-        aftermath
+    /// Reads a whole content as clients and peers do, verified.
+    pub(crate) fn read(&self, content: ContentId) -> Result<Vec<u8>, ContentError> {
+        let mut reader = self.contents_store().reader(content)?;
+        let mut bytes = vec![0; usize::try_from(reader.length()).unwrap_or(usize::MAX)];
+        reader.read_at(0, &mut bytes)?;
+        Ok(bytes)
     }
 
-    /// The states of the disk at which a crash may come: as it is, or while a sync is under way.
-    fn moments(&mut self) -> Vec<DiskModel> {
-        let now = self.disk.model();
-        if !self.is_syncing() {
-            return vec![now];
-        }
-        self.disk.start_tape();
-        self.write();
-        let mut tape = self.disk.take_tape();
-        // The last state is the one in which the sync has ended.
-        tape.pop();
-        if tape.is_empty() { vec![now] } else { tape }
+    /// Verifies all contents, as the scrub of a server does; returns those that are bad.
+    pub(crate) fn scrub(&self) -> Vec<ContentId> {
+        let scrubbed = self.contents_store().scrub(u64::MAX);
+        let scrubbed = scrubbed.unwrap_or_else(|error| panic!("disks-are-readable: {error}"));
+        let bad = scrubbed.verdicts.into_iter().filter(|it| !it.is_good);
+        bad.map(|it| it.content).collect()
     }
 
-    /// Forgets the records that a crash took.
-    fn forget_after(&mut self, survivors: usize, decisions: &dyn Decisions) {
-        let torn = self.records.get(survivors).map(garbled);
-        self.records.truncate(survivors);
-        (self.synced, self.handed, self.written) = (survivors, survivors, survivors);
-        self.batches.clear();
-        self.received.clear();
-        self.is_writing_content = false;
-        if let Some(record) = torn.filter(|_| decisions.trusts_torn_record()) {
-            self.append_synced(record);
-        }
-        self.log = None;
-    }
-
-    /// Copies the disk as it is.
-    pub(crate) fn back_up(&mut self) {
-        let before = first_index(&self.records).0 - 1;
-        let length = LogIndex(before + self.written as u64);
-        self.backup = Some(Backup { disk: self.disk.model(), length });
-    }
-
-    /// Restores the copy of the disk of a node that is down, if records were synced since it was
-    /// made, and returns the number of records that remain. A copy of a disk in use holds the
-    /// remains of a crash at that moment.
-    pub(crate) fn roll_back(&mut self, random: &mut Random) -> Option<LogIndex> {
-        let backup = self.backup.as_ref().filter(|it| it.length < last_index(&self.records))?;
-        let copy = CRASHES.crash(&backup.disk, &mut |count| random.below(count));
-        self.disk = Arc::new(SimulatedDisk::new(copy));
-        let (survivors, _) = self.open();
-        self.forget_after(survivors, &Steadfast);
-        Some(last_index(&self.records))
-    }
-
-    /// The node starts again.
-    pub(crate) fn restart(&mut self) {
-        self.open();
-    }
-
-    pub(crate) fn content(&self, content: ContentId) -> Option<&Stored> {
-        self.contents.get(&content)
-    }
-
-    /// How often a copy of a content was made or went bad.
+    /// How often a copy of a content was made, went bad or got lost.
     pub(crate) fn copies(&self) -> u64 {
         self.copies
     }
 
-    /// Takes the oldest received payload, whose content has been written.
-    pub(crate) fn take_received(&mut self) -> Option<Payload> {
-        self.is_writing_content = false;
-        self.received.pop_front()
+    /// Makes a content durable that a client brings.
+    pub(crate) fn bring(&mut self, content: ContentId, bytes: &Bytes, brought: &Contents) {
+        let contents = self.contents_store();
+        let written = contents.writer().and_then(|mut writer| {
+            writer.update(bytes)?;
+            writer.finish_as(content)
+        });
+        written.unwrap_or_else(|error| panic!("disks-take-contents: {error}"));
+        self.note_made(content, brought);
     }
 
-    pub(crate) fn put(&mut self, content: ContentId, stored: Stored) {
+    /// Notes that a content was made, of which the node hears now.
+    fn note_made(&mut self, content: ContentId, brought: &Contents) {
+        self.contents_store().note_reported(content);
         self.copies += 1;
-        self.wrong += usize::from(!stored.is_exact);
-        let old = self.contents.insert(content, stored);
-        self.wrong -= usize::from(old.is_some_and(|it| !it.is_exact));
+        match self.contents_disk.look(|disk| is_exact(disk, content, brought)) {
+            true => self.wrong.remove(&content),
+            false => self.wrong.insert(content),
+        };
     }
 
     /// A copy is gone.
-    pub(crate) fn remove(&mut self, content: ContentId) {
-        self.copies += 1;
-        let old = self.contents.remove(&content);
-        self.wrong -= usize::from(old.is_some_and(|it| !it.is_exact));
+    pub(crate) fn lose(&mut self, content: ContentId) {
+        let removed = self.contents_store().remove(content);
+        removed.unwrap_or_else(|error| panic!("disks-remove-contents: {error}"));
+        self.note_removed(content);
     }
 
-    /// A bit of a copy flips.
-    pub(crate) fn rot(&mut self, content: ContentId, random: &mut Random) {
-        let Some(mut bytes) = self.contents.get(&content).map(|it| it.bytes.to_vec()) else {
+    /// Makes a removal durable. The model knows no content that comes back; the crash states of the contents
+    /// are enumerated elsewhere.
+    fn note_removed(&mut self, content: ContentId) {
+        use steadfast_wal::disk::Disk;
+        self.copies += 1;
+        self.wrong.remove(&content);
+        let synced = self.contents_disk.sync_directory();
+        synced.unwrap_or_else(|error| panic!("disks-sync: {error}"));
+    }
+
+    /// The oldest received payload whose transfer has not begun, with its sender.
+    pub(crate) fn take_received(&mut self) -> Option<(Payload, NodeId)> {
+        self.opened_mut().take_received()
+    }
+
+    /// Adds a payload whose transfer begins, or cannot.
+    pub(crate) fn add_arrival(&mut self, payload: Payload, from: NodeId, begins: bool) {
+        let arriving = if begins { Arriving::UnderWay } else { Arriving::Failed };
+        self.arrivals.push_back(Arrival { payload, from, arriving });
+    }
+
+    /// Notes the end of a transfer from a peer. Of several transfers of the content the oldest gets it.
+    pub(crate) fn end_transfer(&mut self, from: NodeId, content: ContentId, arriving: Arriving) {
+        let is_it = |it: &&mut Arrival| {
+            let is_under_way = matches!(it.arriving, Arriving::UnderWay);
+            is_under_way && it.from == from && it.payload.content == content
+        };
+        let mut ending = self.arrivals.iter_mut().filter(is_it);
+        if let Some(oldest) = ending.next() {
+            oldest.arriving = arriving;
+        }
+        ending.for_each(|it| it.arriving = Arriving::Failed);
+    }
+
+    /// The oldest received payload.
+    pub(crate) fn oldest_arrival(&self) -> Option<Payload> {
+        self.arrivals.front().map(|it| it.payload)
+    }
+
+    /// Begins to make the oldest received content durable; false if there is none, or that has begun.
+    pub(crate) fn maybe_begin_storing(&mut self) -> bool {
+        let has_come = |it: &Arrival| !matches!(it.arriving, Arriving::UnderWay);
+        let begins = !self.is_writing && self.arrivals.front().is_some_and(has_come);
+        self.is_writing |= begins;
+        begins
+    }
+
+    /// Makes the oldest received content durable, if it was received.
+    fn finish_oldest(&mut self) {
+        let Some(oldest) = self.arrivals.front_mut() else {
             return;
         };
-        let at = random.below(bytes.len());
-        if let Some(byte) = bytes.get_mut(at) {
-            *byte ^= 1 << random.below(8);
+        let arriving = std::mem::replace(&mut oldest.arriving, Arriving::Failed);
+        oldest.arriving = match arriving {
+            Arriving::Received { place, manifest, received } => {
+                let finished = place.finish(&manifest);
+                finished.unwrap_or_else(|error| panic!("disks-take-contents: {error}"));
+                Arriving::Durable { received, length: manifest.length() }
+            }
+            other => other,
+        };
+    }
+
+    /// Takes the oldest received payload, whose content is durable when this returns, or did not come.
+    pub(crate) fn take_arrived(&mut self, brought: &Contents) -> Option<Arrived> {
+        self.is_writing = false;
+        self.finish_oldest();
+        let Arrival { payload, arriving, .. } = self.arrivals.pop_front()?;
+        let made = match arriving {
+            Arriving::Durable { received, length } => Some((received, length)),
+            _ => None,
+        };
+        if made.is_some() {
+            self.note_made(payload.content, brought);
         }
-        self.put(content, Stored { bytes: Bytes::new(bytes), is_exact: false });
+        self.opened_mut().note_stored();
+        Some(Arrived { payload, made })
     }
 }
 
 impl NodeStorage for Storage {
     fn records(&self) -> &[Record] {
-        &self.records
+        self.opened().records()
     }
 
     fn synced(&self) -> LogIndex {
-        LogIndex(first_index(&self.records).0 - 1 + self.synced as u64)
+        self.opened().synced()
     }
 
     fn append(&mut self, records: Vec<Record>) {
-        self.records.extend(records);
-        self.batches.push_back(self.records.len());
+        self.opened_mut().append(records);
+        self.batches.push_back(last_index(self.records()));
     }
 
-    /// The checkpoint is on the disk when this returns, and the backup is one of this disk: a log that is
-    /// rolled back keeps its checkpoint.
     fn checkpoint(&mut self, checkpoint: Sealed<Checkpoint>) {
-        if let Some(log) = &mut self.log {
-            let state = postcard::to_allocvec(&*checkpoint)
-                .unwrap_or_else(|error| panic!("checkpoints-are-encodable: {error}"));
-            let written = log.checkpoint(steadfast_wal::LogIndex(checkpoint.length.0), &state);
-            written.unwrap_or_else(|error| panic!("log-takes-checkpoints: {error}"));
-        }
-        let gone = put_checkpoint(&mut self.records, checkpoint);
-        self.synced -= gone;
-        self.handed -= gone;
-        self.written -= gone;
-        self.batches.iter_mut().for_each(|end| *end -= gone);
-        self.back_up();
+        self.opened_mut().checkpoint(checkpoint);
     }
 
+    /// Whenever a node looks at a copy, it reads it in the model. So a damaged one is read here, and the store
+    /// finds the damage.
     fn copy(&self, content: ContentId) -> ContentCopy {
-        self.contents.get(&content).map_or(ContentCopy::Missing, Stored::copy)
+        if self.wrong.contains(&content) {
+            let _ = self.read(content);
+        }
+        self.opened().copy(content)
     }
 
     fn contents(&self) -> impl Iterator<Item = ContentId> {
-        self.contents.keys().copied()
+        self.opened().contents()
     }
 
-    /// Looks only if there is a bad copy: this is asked after every step.
     fn wrong_contents(&self) -> impl Iterator<Item = ContentId> {
-        let looks = self.contents.iter().take(if self.wrong > 0 { usize::MAX } else { 0 });
-        looks.filter(|(_, stored)| !stored.is_exact).map(|(content, _)| *content)
+        self.wrong.iter().copied()
     }
 
-    fn store(&mut self, payload: Payload, _: NodeId) {
-        self.received.push_back(payload);
+    /// Keeps the payload for [`Storage::take_received`].
+    fn store(&mut self, payload: Payload, from: NodeId) {
+        NodeStorage::store(self.opened_mut(), payload, from);
     }
 
     fn discard(&mut self, content: ContentId) {
-        self.remove(content);
+        self.opened_mut().discard(content);
+        self.note_removed(content);
     }
 
     fn is_storing(&self) -> bool {
-        !self.received.is_empty()
+        self.opened().is_storing()
     }
 }

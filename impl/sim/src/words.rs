@@ -2,14 +2,15 @@
 
 use steadfast_guarantees::{Operation, OperationKind, Status};
 use steadfast_protocol::{
-    Change, Consistency, Content, Dot, Entry, Files, Input, Intent, Message, NodeId, Path, Replica,
-    Role, WriteRequest,
+    Change, Consistency, Content, Dot, Entry, Files, Intent, Message, NodeId, Path, Payload,
+    Replica, Role, WriteRequest,
 };
 use steadfast_trace::{Cut, WriteKind};
 
 use crate::contents::Contents;
 use crate::happening::Happening;
 use crate::moment::Moment;
+use crate::storage::Arrived;
 use crate::timeline::size;
 
 /// A line without its time: the node that it is about, and the words.
@@ -101,7 +102,7 @@ impl Words<'_> {
             Happening::Scrub { node, content } => {
                 (Some(node), format!("finds its copy of {content} bad and asks for another"))
             }
-            Happening::Store { node, ref news } => (Some(node), stored(news)?),
+            Happening::Store { node, arrived, .. } => (Some(node), stored(arrived)),
             Happening::Tick { .. } => return None,
         };
         Some((who, what))
@@ -156,25 +157,16 @@ impl Words<'_> {
         if entries.is_empty() {
             return None;
         }
-        let named: Vec<String> = entries.iter().map(|it| self.entry(it, message)).collect();
+        let named: Vec<String> = entries.iter().map(|it| self.entry(it)).collect();
         Some(format!("{kind} {} from {from}", named.join(", ")))
     }
 
-    fn entry(&self, entry: &Entry, message: &Message) -> String {
-        let payload = entry.change.named().and_then(|content| {
-            message.payloads().iter().find(|payload| payload.content == content)
-        });
-        let cost = payload.map(|it| (it, self.contents.cost(*it)));
-        match cost {
-            Some((payload, cost)) if payload.base.is_some() => format!(
-                "{} {} (delta: {} for {})",
-                entry.dot,
-                entry.path,
-                size(cost.sent),
-                size(cost.whole)
-            ),
-            Some((_, cost)) => format!("{} {} (whole: {})", entry.dot, entry.path, size(cost.sent)),
-            None => format!("{} {}", entry.dot, entry.path),
+    fn entry(&self, entry: &Entry) -> String {
+        match &entry.change {
+            Change::Put(content @ Content::Named(_)) => {
+                format!("{} {} ({})", entry.dot, entry.path, self.size(content))
+            }
+            _ => format!("{} {}", entry.dot, entry.path),
         }
     }
 
@@ -327,14 +319,15 @@ fn started(replica: &Replica) -> String {
     format!("STARTS and replays {records} records: {files} files, promise {promise}")
 }
 
-fn stored(news: &Input) -> Option<String> {
-    match news {
-        Input::Stored { content } => {
-            Some(format!("has made content {content}, and its hash is right"))
-        }
-        Input::Unusable { content } => {
-            Some(format!("cannot make content {content} of what it got"))
-        }
-        _ => None,
-    }
+fn stored(arrived: Arrived) -> String {
+    let Arrived { payload: Payload { content, .. }, made } = arrived;
+    let Some((received, length)) = made else {
+        return format!("does not get content {content}");
+    };
+    let (came, length) = (size(received.bytes), size(length));
+    let how = match received.patched + received.copied {
+        0 => format!("{came} whole"),
+        _ => format!("{came} as a delta, for {length}"),
+    };
+    format!("has stored content {content} ({how}), and its hash is right")
 }

@@ -1,9 +1,10 @@
 //! The disks that a crash may leave.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 
-use crate::model::{DiskModel, FileModel, Inode, Write};
+use crate::model::{DiskModel, FileModel, Inode, Pending, Write};
 
 /// The byte that stands for garbage.
 const GARBAGE: u8 = 0xa5;
@@ -82,9 +83,7 @@ impl CrashModel {
     }
 
     fn survivors(&self, file: &FileModel, choose: &mut dyn FnMut(usize) -> usize) -> Vec<u8> {
-        let versions = versions(file);
-        let mut lengths: Vec<usize> = versions.iter().map(Vec::len).collect();
-        lengths.dedup();
+        let lengths = lengths(file);
         let length = lengths[choose(lengths.len())];
         let mut bytes = (*file.durable).clone();
         if self.has_garbage_in_fresh_space && length > bytes.len() && choose(2) == 1 {
@@ -99,12 +98,9 @@ impl CrashModel {
         for (at, &sector) in dirty.iter().enumerate() {
             let range = sector * self.sector_bytes..((sector + 1) * self.sector_bytes).min(length);
             let mut contents: Vec<Vec<u8>> = vec![bytes[range.clone()].to_vec()];
-            for version in &versions[1..] {
+            for version in versions(file, &range) {
                 let mut new = contents[0].clone();
-                let from =
-                    version.get(range.start.min(version.len())..range.end.min(version.len()));
-                let from = from.unwrap_or_default();
-                new[..from.len()].copy_from_slice(from);
+                new[..version.len()].copy_from_slice(&version);
                 if !contents.contains(&new) {
                     contents.push(new);
                 }
@@ -141,13 +137,42 @@ impl CrashModel {
     }
 }
 
-/// The file as it was durable, and after each change since.
-fn versions(file: &FileModel) -> Vec<Vec<u8>> {
-    let mut versions = vec![(*file.durable).clone()];
+/// The lengths of the file as it was durable, and after each change since.
+fn lengths(file: &FileModel) -> Vec<usize> {
+    let mut length = file.durable.len();
+    let mut lengths = vec![length];
     for pending in &file.pending {
-        let mut next = versions[versions.len() - 1].clone();
-        pending.write.apply(&mut next);
-        versions.push(next);
+        length = pending.write.length_after(length);
+        lengths.push(length);
+    }
+    lengths.dedup();
+    lengths
+}
+
+/// A part of the file after each change that concerns it; shorter where the file ends within it. Only this part is
+/// made: of a long file that was written in many pieces, all versions take the square of its length.
+fn versions(file: &FileModel, part: &Range<usize>) -> Vec<Vec<u8>> {
+    let clipped = |length: usize| length.clamp(part.start, part.end);
+    let mut length = file.durable.len();
+    let mut now = file.durable.get(part.start..clipped(length)).unwrap_or_default().to_vec();
+    let mut versions = Vec::new();
+    for Pending { write, .. } in &file.pending {
+        let before = now.len();
+        length = write.length_after(length);
+        now.resize(clipped(length) - part.start, 0);
+        let mut is_changed = now.len() != before;
+        if let Write::Bytes(offset, bytes) = write {
+            let from = usize::try_from(*offset).unwrap_or(usize::MAX);
+            let both = from.max(part.start)..(from + bytes.len()).min(part.end);
+            if !both.is_empty() {
+                let place = both.start - part.start..both.end - part.start;
+                now[place].copy_from_slice(&bytes[both.start - from..both.end - from]);
+                is_changed = true;
+            }
+        }
+        if is_changed {
+            versions.push(now.clone());
+        }
     }
     versions
 }

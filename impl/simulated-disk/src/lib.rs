@@ -111,6 +111,11 @@ impl SimulatedDisk {
         self.inner().model.clone()
     }
 
+    /// Looks at the state of the disk, without a copy of it.
+    pub fn look<T>(&self, look: impl FnOnce(&DiskModel) -> T) -> T {
+        look(&self.inner().model)
+    }
+
     /// Changes the disk without a call, unnoticed by its user.
     pub fn tamper(&self, change: impl FnOnce(&mut DiskModel)) {
         change(&mut self.inner().model);

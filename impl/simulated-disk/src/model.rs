@@ -210,6 +210,12 @@ impl DiskModel {
                 }
                 it.is_abandoned
             });
+        } else if file.pending.iter().map(|it| it.write.bytes()).sum::<usize>()
+            < file.seen.len() / 4
+        {
+            // To share the bytes would make the next write copy them all.
+            let durable = Arc::make_mut(&mut file.durable);
+            file.pending.drain(..).for_each(|it| it.write.apply(durable));
         } else {
             file.durable = Arc::clone(&file.seen);
             file.pending.clear();
@@ -242,6 +248,25 @@ impl Change {
 }
 
 impl Write {
+    /// How many bytes are written.
+    fn bytes(&self) -> usize {
+        match self {
+            Write::Bytes(_, new) => new.len(),
+            Write::Length(_) => 0,
+        }
+    }
+
+    /// The length of a file of this length after the change.
+    pub(crate) fn length_after(&self, length: usize) -> usize {
+        match self {
+            Write::Bytes(offset, new) => {
+                let from = usize::try_from(*offset).unwrap_or(usize::MAX);
+                length.max(from + new.len())
+            }
+            Write::Length(length) => usize::try_from(*length).unwrap_or(usize::MAX),
+        }
+    }
+
     pub(crate) fn apply(&self, bytes: &mut Vec<u8>) {
         match self {
             Write::Bytes(offset, new) => {

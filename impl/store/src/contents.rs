@@ -242,10 +242,12 @@ impl<D: Disk> Contents<D> {
     /// As [`Contents::remove`].
     pub fn discard(&self, content: ContentId) -> Result<bool, ContentError> {
         let _turn = self.turns.take(content);
-        match self.index().unreported.contains_key(&content) {
-            true => Ok(false),
-            false => self.remove_in_turn(content),
+        // Not within a `match`, which would hold the index while the content is removed.
+        let is_unreported = self.index().unreported.contains_key(&content);
+        if is_unreported {
+            return Ok(false);
         }
+        self.remove_in_turn(content)
     }
 
     /// Removes a content, and returns whether there was one. After a crash the content may be there again.

@@ -2,8 +2,9 @@
 
 mod common;
 
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread;
+use std::time::Duration;
 
 use common::{content_of, noise};
 use steadfast_node::ContentCopy;
@@ -138,6 +139,24 @@ fn a_reader_goes_on_when_its_content_is_removed<D: Disk>(disk: &Arc<D>) {
     assert_eq!(open_names(&**disk), 0);
 }
 
+/// On a thread of its own, because an earlier version waited for itself for good.
+fn a_discard_spares_a_content_until_its_report_and_removes_it_then<D: Disk>(disk: &Arc<D>) {
+    let contents = open(disk);
+    let content = put(&contents, &noise(100_000, 12));
+    let discard = || {
+        let (contents, (said, heard)) = (Arc::clone(&contents), mpsc::channel());
+        thread::spawn(move || said.send(contents.discard(content).expect("a disk that works")));
+        heard.recv_timeout(Duration::from_secs(30)).expect("an end of the discard")
+    };
+    assert!(!discard(), "the node does not know of it yet");
+    assert_eq!(contents.copy(content), ContentCopy::Exact);
+    contents.note_reported(content);
+    assert!(discard());
+    assert_eq!(contents.copy(content), ContentCopy::Missing);
+    assert!(!discard(), "it is gone already");
+    assert_eq!(open_names(&**disk), 0);
+}
+
 /// The files beside the lock.
 fn open_names<D: Disk>(disk: &D) -> usize {
     disk.list().expect("names").len() - 1
@@ -257,6 +276,7 @@ on_both_disks! {
     another_content_than_the_expected_one_is_refused
     two_writers_of_one_content_store_it_once
     a_reader_goes_on_when_its_content_is_removed
+    a_discard_spares_a_content_until_its_report_and_removes_it_then
     rot_is_reported_and_a_new_copy_replaces_the_bad_one
     a_scrub_finds_every_bad_copy_and_spares_the_good_ones
     a_manifest_that_is_lost_or_damaged_is_made_again

@@ -148,6 +148,8 @@ impl ClusterModel {
             Step::Write { node, path, .. } => left.writes > 0 && is_up(node) && has_path(path),
             Step::Read { node, path } => left.reads > 0 && is_up(node) && has_path(path),
             Step::StaleRead { node, path } => left.stale_reads > 0 && is_up(node) && has_path(path),
+            // A search takes no such step.
+            Step::Transfer { node, .. } => is_up(node) && state.node(node).storage().is_storing(),
             // A run may lose more links at once than a search tries.
             Step::Cut(cut) => {
                 state.world.cut.is_none() && left.partitions > 0 && self.scope().has_cut(cut)

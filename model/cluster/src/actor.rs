@@ -22,6 +22,11 @@ pub enum Event {
     Sync,
     /// A received payload is stored.
     Store,
+    /// The transfer of a received payload ends, with a good content or without.
+    Transfer {
+        /// Whether the content is there.
+        made: bool,
+    },
     /// A client brings a content, which is made durable before the write that names it.
     Bring(ContentId),
     /// The node crashes.
@@ -125,6 +130,7 @@ impl ReplicaActor {
             Event::Input(input) => Some(input.clone()),
             Event::Sync => Some(Input::Synced(disk.sync())),
             Event::Store => disk.store_next(self.decisions),
+            Event::Transfer { made } => disk.end_transfer(*made),
             Event::Bring(content) => {
                 disk.put(*content, ContentCopy::Exact);
                 Some(Input::Stored { content: *content })

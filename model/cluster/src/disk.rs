@@ -117,6 +117,17 @@ impl Disk {
         }
         Some(input)
     }
+
+    /// Ends the transfer of the oldest received payload with or without a good content, and returns the
+    /// replica's input about it.
+    pub(crate) fn end_transfer(&mut self, made: bool) -> Option<Input> {
+        let Payload { content, .. } = (!self.storing.is_empty()).then(|| self.storing.remove(0))?;
+        if !made {
+            return Some(Input::Unusable { content });
+        }
+        self.put(content, ContentCopy::Exact);
+        Some(Input::Stored { content })
+    }
 }
 
 impl NodeStorage for Disk {

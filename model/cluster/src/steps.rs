@@ -123,6 +123,7 @@ impl ClusterModel {
             Step::Deliver { from, to, nth } => parts.deliver(from, to, nth),
             Step::Sync { node } => tell(parts, node, Event::Sync),
             Step::Store { node } => tell(parts, node, Event::Store),
+            Step::Transfer { node, made } => tell(parts, node, Event::Transfer { made }),
             Step::LinkUp { node, peer } => {
                 let session = parts.world().session(node, peer)?;
                 hear(parts, node, Input::LinkUp { peer, session })

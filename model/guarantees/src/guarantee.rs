@@ -221,6 +221,18 @@ pub fn holds(guarantee: GuaranteeId, cluster: &dyn ClusterView) -> bool {
     !cluster.broken().contains(guarantee.id) && is_kept()
 }
 
+/// Whether a step in which `node` changed keeps a guarantee.
+#[must_use]
+pub fn keeps(
+    guarantee: GuaranteeId,
+    before: &dyn ClusterView,
+    after: &dyn ClusterView,
+    node: NodeId,
+) -> bool {
+    let guarantee = guarantee.guarantee();
+    guarantee.is_void(after) || guarantee.judge.step(before, after, node)
+}
+
 /// The guarantees that a step breaks in which `node` changed. The driver records them in its history.
 #[must_use]
 pub fn broken_by_step(
@@ -230,7 +242,7 @@ pub fn broken_by_step(
 ) -> GuaranteeSet {
     let mut broken = GuaranteeSet::default();
     for guarantee in guarantees() {
-        if !guarantee.is_void(after) && !guarantee.judge.step(before, after, node) {
+        if !keeps(guarantee.id, before, after, node) {
             broken.insert(guarantee.id);
         }
     }

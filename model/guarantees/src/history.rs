@@ -1,6 +1,7 @@
 //! The history of a run: the operations of clients and the leaders. Ghost state, which only the judge
 //! sees: it is stored beside the nodes, never in them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use im::OrdMap;
@@ -27,6 +28,8 @@ pub struct History {
     /// For each dot the entry that was made last; kept only where logs may drop entries. After a crash a
     /// node may use a dot again, of an entry that never left it.
     entries: Option<OrdMap<Dot, Entry>>,
+    /// The operation of each request; kept only for runs whose clients do not number their requests from 0.
+    index: Option<OrdMap<RequestId, OperationId>>,
 }
 
 /// The deeds of a node that the history records.
@@ -118,6 +121,22 @@ impl History {
         History { clock, entries, ..History::default() }
     }
 
+    /// An empty history of a run whose clients number their requests as they like, and whose logs the driver
+    /// presents whole.
+    #[must_use]
+    pub fn of_any_clients(judges_order: bool) -> Self {
+        History { index: Some(OrdMap::new()), ..History::new(judges_order, false) }
+    }
+
+    /// A history of this request alone, with all leaders. It judges no order, because an order is one of all
+    /// operations of a path.
+    #[must_use]
+    pub fn only(&self, request: RequestId) -> History {
+        let operations = Arc::new(self.operation(request).cloned().into_iter().collect());
+        let (leaders, rolled_back) = (self.leaders.clone(), self.rolled_back);
+        History { operations, leaders, rolled_back, ..History::default() }
+    }
+
     /// The entry that was made last under each dot; none where no log may drop entries.
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.entries.iter().flat_map(|it| it.values())
@@ -161,6 +180,9 @@ impl History {
     /// The index of an operation. The search is immediate if the driver numbers requests from 0, as all
     /// of ours do.
     fn index_of(&self, request: RequestId) -> Option<usize> {
+        if let Some(index) = &self.index {
+            return index.get(&request).copied();
+        }
         let is_it = |it: &Operation| it.request == request;
         let likely = usize::try_from(request.number).unwrap_or(usize::MAX);
         match self.operations.get(likely) {
@@ -292,6 +314,9 @@ impl History {
             observed,
             known,
         };
+        if let Some(index) = &mut self.index {
+            index.insert(request, self.operations.len());
+        }
         Arc::make_mut(&mut self.operations).push(operation);
     }
 
@@ -400,26 +425,49 @@ impl History {
         linearizability::judge(&judged).err().map(|why| (ids, why))
     }
 
+    /// The paths whose reads no order of the operations explains, each with the reason, as
+    /// [`History::contradiction`] gives it. Takes one pass over all operations; `None` in runs that do not judge
+    /// linearizability.
+    #[must_use]
+    pub fn contradictions(&self) -> Option<Vec<(Path, Vec<OperationId>, NotLinearizable)>> {
+        self.clock.0?;
+        let mut by_path: BTreeMap<&Path, Vec<_>> = BTreeMap::new();
+        for (id, operation) in self.operations.iter().enumerate() {
+            by_path.entry(&operation.path).or_default().extend(judged(id, operation));
+        }
+        let contradicted = by_path.into_iter().filter_map(|(path, judged)| {
+            let (ids, judged): (Vec<_>, Vec<_>) = judged.into_iter().unzip();
+            let why = linearizability::judge(&judged).err()?;
+            Some((path.clone(), ids, why))
+        });
+        Some(contradicted.collect())
+    }
+
     /// The operations of a path that linearizability concerns, with their index in the history.
     pub(crate) fn judged(
         &self,
         path: &Path,
     ) -> impl Iterator<Item = (OperationId, linearizability::Operation<RequestId>)> {
         let operations = self.operations.iter().enumerate();
-        operations
-            .filter(move |(_, it)| it.path == *path && it.status != Status::Refused)
-            .filter_map(|(id, it)| {
-                let access = match &it.kind {
-                    OperationKind::Write { .. } => linearizability::Access::Write(it.request),
-                    OperationKind::Read { version } => {
-                        linearizability::Access::Read(version.as_ref().map(|it| it.request))
-                    }
-                    OperationKind::StaleRead { .. } => return None,
-                };
-                let (invoked, returned) = (it.invoked, it.returned);
-                Some((id, linearizability::Operation { access, invoked, returned }))
-            })
+        operations.filter(move |(_, it)| it.path == *path).filter_map(|(id, it)| judged(id, it))
     }
+}
+
+/// An operation that linearizability concerns, with its index in the history.
+fn judged(
+    id: OperationId,
+    operation: &Operation,
+) -> Option<(OperationId, linearizability::Operation<RequestId>)> {
+    let access = match &operation.kind {
+        _ if operation.status == Status::Refused => return None,
+        OperationKind::Write { .. } => linearizability::Access::Write(operation.request),
+        OperationKind::Read { version } => {
+            linearizability::Access::Read(version.as_ref().map(|it| it.request))
+        }
+        OperationKind::StaleRead { .. } => return None,
+    };
+    let (invoked, returned) = (operation.invoked, operation.returned);
+    Some((id, linearizability::Operation { access, invoked, returned }))
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ pub mod witnesses;
 
 pub use guarantee::{
     AddError, Continuation, Guarantee, GuaranteeId, GuaranteeSet, OwnGuarantee, SupportedLeader,
-    add_guarantees, broken_by_step, guarantees, holds, timeouts_needed,
+    add_guarantees, broken_by_step, guarantees, holds, keeps, timeouts_needed,
 };
 pub use history::{Did, History};
 pub use observation::Observation;

@@ -75,6 +75,13 @@ pub trait ClusterView {
         false
     }
 
+    /// All entries of the same path that were made after an entry, if the driver has them at hand; `None` if
+    /// they must be looked for in the logs.
+    fn entries_behind(&self, entry: &Entry) -> Option<&[Entry]> {
+        let _ = entry;
+        None
+    }
+
     /// Why a node that is up has halted; `None` if it has not.
     fn halted(&self, node: NodeId) -> Option<&Halt> {
         self.node(node).replica.and_then(Replica::halted)
@@ -321,6 +328,21 @@ impl dyn ClusterView + '_ {
             self.history().entries().filter(is_dropped)
         });
         node.entries().chain(dropped.into_iter().flatten())
+    }
+
+    /// The later entries of the path of an entry that a node knows of, synced or not, dropped ones included.
+    pub(crate) fn known_entries_behind<'a>(
+        &'a self,
+        entry: &'a Entry,
+        node: NodeView<'a>,
+    ) -> Box<dyn Iterator<Item = &'a Entry> + 'a> {
+        match self.entries_behind(entry) {
+            None => Box::new(self.known_entries(node).filter(move |it| it.path == entry.path)),
+            Some(entries) => {
+                let vv = vv_of(node.records);
+                Box::new(entries.iter().filter(move |it| vv.covers(it.dot)))
+            }
+        }
     }
 
     /// Whether the cluster has settled: it is quiet, every node is idle, and every node that takes part has

@@ -65,5 +65,5 @@ mod node;
 mod storage;
 
 pub use cluster::{Cluster, LinkEvent};
-pub use node::{Node, Output};
+pub use node::{Node, Output, Watched};
 pub use storage::{ContentCopy, NodeStorage, garbled, put_checkpoint, stored_or_unusable};

@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use steadfast_protocol::{
-    ContentId, Decisions, Effect, Identity, Input, NodeId, Outcome, Packet, Parameters, Record,
-    RecoverError, Replica, RequestId, Sealed, last_index,
+    ContentId, Decisions, Effect, Identity, Input, NodeId, Outcome, Packet, Parameters, Payload,
+    Record, RecoverError, Replica, RequestId, Sealed, last_index,
 };
 
 use crate::{ContentCopy, NodeStorage};
@@ -30,6 +30,15 @@ pub enum Output {
         /// The outcome.
         outcome: Outcome,
     },
+}
+
+/// A moment within [`Node::hear_watched`].
+#[derive(Clone, Copy, Debug)]
+pub enum Watched<'a> {
+    /// The replica is about to take this input.
+    Input(&'a Input),
+    /// The replica has returned this effect, which is about to be performed.
+    Effect(&'a Effect),
 }
 
 /// A replica and its storage.
@@ -106,6 +115,18 @@ impl<S: NodeStorage> Node<S> {
     /// follow at once. Appends to `outputs` in the order in which they must leave. A node that is down
     /// ignores the input.
     pub fn hear(&mut self, input: Input, decisions: &dyn Decisions, outputs: &mut Vec<Output>) {
+        self.hear_watched(input, decisions, outputs, |_| ());
+    }
+
+    /// As [`Node::hear`], and shows `watch` each input before the replica takes it, the inputs that follow at
+    /// once included, and behind each input its effects in order, each before it is performed.
+    pub fn hear_watched(
+        &mut self,
+        input: Input,
+        decisions: &dyn Decisions,
+        outputs: &mut Vec<Output>,
+        mut watch: impl FnMut(Watched<'_>),
+    ) {
         let Some(replica) = &mut self.replica else {
             return;
         };
@@ -114,8 +135,10 @@ impl<S: NodeStorage> Node<S> {
         let mut effects = Vec::new();
         let mut next = Some(input);
         while let Some(input) = next {
+            watch(Watched::Input(&input));
             replica.step(decisions, input, &mut effects);
             for effect in effects.drain(..) {
+                watch(Watched::Effect(&effect));
                 perform(effect, storage, decisions, &mut inputs, outputs);
             }
             next = inputs.pop_front();
@@ -135,6 +158,20 @@ impl<S: NodeStorage> Node<S> {
         replica.into_iter().flat_map(|replica| {
             self.storage.wrong_contents().filter(|content| replica.has_content(*content))
         })
+    }
+
+    /// The content of this node that probably resembles that of a received payload: the payload's base, or the
+    /// version that this node shows at the path for which a waiting message brings the content.
+    #[must_use]
+    pub fn probable_base(&self, payload: Payload) -> Option<ContentId> {
+        let replica = self.replica.as_ref()?;
+        let older = || {
+            let mut entries = replica.waiting().iter().flat_map(|it| it.message.entries());
+            let path = &entries.find(|it| it.change.named() == Some(payload.content))?.path;
+            let mut heads = replica.log().fold().files().heads(path).iter();
+            heads.find_map(|it| it.change.named().filter(|it| replica.has_content(*it)))
+        };
+        payload.base.or_else(older)
     }
 
     /// Whether the node has a good copy of a content and has synced an entry that names it.

@@ -132,6 +132,12 @@ fn of_step(step: &Step, changes: &[Change]) -> Option<Mark> {
         Step::Store { node } => {
             on(node, Glyph::Content, Tone::Plain, "stores a content".to_owned())
         }
+        Step::Transfer { node, made: true } => {
+            on(node, Glyph::Content, Tone::Plain, "stores a content without its base".to_owned())
+        }
+        Step::Transfer { node, made: false } => {
+            on(node, Glyph::Content, Tone::Warn, "does not get a content".to_owned())
+        }
         Step::LinkUp { node, peer } => {
             on(node, Glyph::Link, Tone::Good, format!("link to {peer} up"))
         }

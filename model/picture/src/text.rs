@@ -276,6 +276,7 @@ fn sign_of(step: &Step) -> Option<(NodeId, char)> {
         Step::Timeout { node } => Some((*node, 'T')),
         Step::Tick { node }
         | Step::Store { node }
+        | Step::Transfer { node, .. }
         | Step::LinkUp { node, .. }
         | Step::LinkDown { node, .. }
         | Step::Rot { node, .. }

@@ -53,8 +53,8 @@ impl Default for Options {
 /// The width of fingerprints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Width {
-    /// 64 bits: 16 bytes for each slot of the visited table, and a chance of one in 37,000 that two
-    /// of a billion states are taken for one: see [`Report::collision_chance`](crate::Report).
+    /// 64 bits: 16 bytes for each slot of the visited table, and a chance of one in 37 that two of a
+    /// billion states are taken for one: see [`Report::collision_chance`](crate::Report).
     Bits64,
     /// 128 bits: 24 bytes for each slot, and no chance worth a number.
     Bits128,

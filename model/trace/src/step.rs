@@ -231,6 +231,15 @@ steps! {
         /// The number of the path, from 0.
         path: u32,
     }
+    /// The transfer of the oldest received payload ends in a way that the state of its base does not lead to: the
+    /// content came although the base is bad, or it did not come because its sender has lost it or the
+    /// connection. Only simulations and servers have transfers; a search takes no such step.
+    "transfer" Transfer {
+        /// The node that received the payload.
+        node: NodeId,
+        /// Whether it has the content now.
+        made: bool,
+    }
 }
 
 impl Step {
@@ -243,6 +252,7 @@ impl Step {
             Step::Drop { .. } | Step::Cut(_) | Step::Heal => None,
             Step::Sync { node }
             | Step::Store { node }
+            | Step::Transfer { node, .. }
             | Step::LinkUp { node, .. }
             | Step::LinkDown { node, .. }
             | Step::Write { node, .. }
@@ -283,6 +293,7 @@ impl Step {
             Step::Heal => {}
             Step::Sync { node }
             | Step::Store { node }
+            | Step::Transfer { node, .. }
             | Step::Write { node, .. }
             | Step::Retry { node, .. }
             | Step::Read { node, .. }
@@ -316,6 +327,7 @@ impl Step {
             StepKind::Deliver
                 | StepKind::Sync
                 | StepKind::Store
+                | StepKind::Transfer
                 | StepKind::LinkUp
                 | StepKind::LinkDown
                 | StepKind::Scrub
@@ -339,6 +351,12 @@ impl fmt::Display for Step {
             Step::Deliver { from, to, nth } => write!(f, "{from} -> {to} (number {nth})"),
             Step::Sync { node } => write!(f, "{node} syncs its log"),
             Step::Store { node } => write!(f, "{node} stores a received content"),
+            Step::Transfer { node, made: true } => {
+                write!(f, "{node} stores a received content, whose base is bad")
+            }
+            Step::Transfer { node, made: false } => {
+                write!(f, "{node} does not get the content of a payload")
+            }
             Step::LinkUp { node, peer } => write!(f, "{node} sees the link to {peer} come up"),
             Step::LinkDown { node, peer } => write!(f, "{node} sees the link to {peer} go down"),
             Step::Write { node, path, kind } => {

@@ -18,6 +18,9 @@ use crate::whole::{Whole, is_short_of_room};
 
 /// A simulation takes no more files.
 const FILES_MAX: usize = Scope::PATHS_MAX as usize;
+/// A simulation takes no more bytes of all files together, unless a single file may have more: it keeps them on
+/// every simulated disk, in memory.
+const BYTES_MAX: u64 = 256 << 20;
 /// So many names are looked at: most of a directory tree with more is no input that was meant.
 const NAMES_MAX: usize = 100_000;
 
@@ -29,7 +32,9 @@ pub(super) fn read(
     files: &MappedFiles,
 ) -> Result<Vec<Source>, Failure> {
     let (sources, waiting) = (Vec::new(), Vec::new());
-    let mut walk = Walk { root: directory, length_max, files, sources, names: 0, waiting };
+    let bytes_left = BYTES_MAX.max(length_max);
+    let mut walk =
+        Walk { root: directory, length_max, bytes_left, files, sources, names: 0, waiting };
     let failed =
         |error: io::Error| Failure::io(format!("cannot read {}", shown(directory)), &error);
     walk.enter(directory).map_err(failed)?;
@@ -47,6 +52,8 @@ struct Walk<'a> {
     root: &'a Path,
     /// The most bytes of a file.
     length_max: u64,
+    /// The bytes of further files.
+    bytes_left: u64,
     files: &'a MappedFiles,
     sources: Vec<Source>,
     names: usize,
@@ -115,7 +122,16 @@ impl Walk<'_> {
         if whole.is_empty() {
             return Err(left_out("it is empty"));
         }
-        self.sources.push(Source { name, bytes: self.files.keep_foreign(whole) });
+        let bytes = self.files.keep_foreign(whole);
+        let left = self.bytes_left.checked_sub(bytes.len() as u64);
+        self.bytes_left = left.ok_or_else(|| {
+            let place = shown(self.root);
+            let limit = BYTES_MAX.max(self.length_max);
+            let refusal = format!("{place}: the files have more than {limit} bytes together");
+            let help = "name a directory with less, or leave out long files with --file-limit";
+            Refusal::Ends(Failure::usage(refusal).help(help))
+        })?;
+        self.sources.push(Source { name, bytes });
         Ok(())
     }
 

@@ -74,8 +74,11 @@ impl FromStr for Root {
     }
 }
 
-fn write_hex(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+/// In one piece: a store writes the names of its files so.
+fn write_hex(bytes: &[u8; 32], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = bytes.iter().flat_map(|it| [it >> 4, it & 15]);
+    f.write_str(&digits.map(|it| char::from(DIGITS[usize::from(it)])).collect::<String>())
 }
 
 impl fmt::Display for Root {

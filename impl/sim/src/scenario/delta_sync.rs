@@ -17,8 +17,7 @@ const LARGE_MIN: usize = 256;
 const TIMED_MIN: usize = 1 << 20;
 /// The speed of links, in bytes per second: 1 Gbit/s.
 const LINK_BYTES_PER_S: u64 = 125_000_000;
-/// A link is at least so fast that it carries the file in this time. Heartbeats queue behind the file,
-/// and followers that hear none for 150 ms elect another leader.
+/// A link is at least so fast that it carries the file in this time.
 const WHOLE_TAKES_MAX: Duration = Duration::from_millis(80);
 
 /// How a file is changed.
@@ -101,7 +100,8 @@ impl Replicated {
         let (written, took) = story.put_everywhere(self.leader, &self.source);
         story.wait_for_rest();
         let after = *story.cluster.ledger();
-        let (copies, sent) = (after.deltas - before.deltas, after.bytes_sent - before.bytes_sent);
+        let copies = after.deltas - before.deltas;
+        let sent = after.bytes_received - before.bytes_received;
         let each = sent / copies.max(1);
         let whole = self.source.bytes.len() as u64;
         let blocks = fixed_blocks::cost(&old, &self.source.bytes);

@@ -1,5 +1,7 @@
 //! The decisions of a directory of contents.
 
+use std::fmt;
+
 /// Every choice of [`Contents`](crate::Contents) on which a promise depends. The methods are the right
 /// choices; a twin overrides one of them, and the enumeration of crash states must catch it.
 pub trait ContentDecisions: Send + Sync + 'static {
@@ -61,6 +63,12 @@ pub trait ContentDecisions: Send + Sync + 'static {
     /// Whether a scrub condemns a copy whose bytes are those of its manifest.
     fn scrub_condemns_good_copies(&self) -> bool {
         false
+    }
+}
+
+impl fmt::Debug for dyn ContentDecisions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("decisions of contents")
     }
 }
 

@@ -9,7 +9,7 @@ use steadfast_wal::disk::{Call, Disk, DiskError};
 use steadfast_wal::{LogId, Opening, Settings};
 
 use super::{CreateError, OpenError, Pending, Store};
-use crate::{Contents, RecordLog, TrimPolicy, codec};
+use crate::{ContentDecisions, Contents, DefaultContentDecisions, RecordLog, TrimPolicy, codec};
 
 /// Makes the directories of a new node: a log whose first record is the node's identity, and no contents.
 /// A log without records, which a crash left, is completed.
@@ -56,6 +56,23 @@ impl<L: RecordLog> Store<L> {
         (log, settings): (LogId, Settings),
         policy: TrimPolicy,
     ) -> Result<Store<L>, OpenError> {
+        let decisions = &DefaultContentDecisions;
+        Store::open_with(log_disk, contents_disk, identity, (log, settings), policy, decisions)
+    }
+
+    /// Opens the directories of a node with contents whose decisions may be wrong, for simulations that must
+    /// notice it.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_with(
+        log_disk: &Arc<L::Disk>,
+        contents_disk: &Arc<L::Disk>,
+        identity: Identity,
+        (log, settings): (LogId, Settings),
+        policy: TrimPolicy,
+        decisions: &'static dyn ContentDecisions,
+    ) -> Result<Store<L>, OpenError> {
         let directory = log_disk.directory();
         let no_log = || OpenError::NoLog { directory: directory.clone() };
         // An opening would make a log here.
@@ -83,7 +100,7 @@ impl<L: RecordLog> Store<L> {
             }
             Some(_) => {}
         }
-        let contents = Arc::new(Contents::open(Arc::clone(contents_disk))?);
+        let contents = Arc::new(Contents::open_with(Arc::clone(contents_disk), decisions)?);
         let (log, recovered) = L::start(opening)?;
         let Read { records, state_bytes } = read;
         Ok(Store {

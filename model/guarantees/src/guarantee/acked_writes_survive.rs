@@ -59,7 +59,8 @@ fn is_accounted_for(entry: &Entry, node: NodeView<'_>, cluster: &dyn ClusterView
     let heads = replica.files().heads(&entry.path);
     let rank = heads.iter().position(|head| head.dot == entry.dot);
     let history = cluster.history();
-    let is_replaced = || cluster.known_entries(node).any(|it| history.names(it, entry.dot));
+    let is_replaced =
+        || cluster.known_entries_behind(entry, node).any(|it| history.names(it, entry.dot));
     match rank {
         Some(0) => true,
         Some(_) => !cluster.settings().is_consistent() || is_listed_rightly(entry, node, cluster),
@@ -70,9 +71,7 @@ fn is_accounted_for(entry: &Entry, node: NodeView<'_>, cluster: &dyn ClusterView
 /// Whether a consistent store may list an acknowledged write as a conflict: a later write had seen it
 /// and named other heads to replace.
 fn is_listed_rightly(entry: &Entry, node: NodeView<'_>, cluster: &dyn ClusterView) -> bool {
-    let leaves = |it: &&Entry| {
-        it.path == entry.path && it.context.covers(entry.dot) && !it.replaces.contains(&entry.dot)
-    };
+    let leaves = |it: &&Entry| it.context.covers(entry.dot) && !it.replaces.contains(&entry.dot);
     let history = cluster.history();
-    cluster.known_entries(node).filter(leaves).any(|it| history.has_named_base(it))
+    cluster.known_entries_behind(entry, node).filter(leaves).any(|it| history.has_named_base(it))
 }

@@ -1,0 +1,162 @@
+//! The storage of a node that is replayed.
+
+use std::collections::BTreeSet;
+
+use steadfast_node::{ContentCopy, NodeStorage, put_checkpoint};
+use steadfast_protocol::{
+    Checkpoint, ContentId, Input, LogIndex, NodeId, Payload, Record, Sealed, first_index,
+    last_index,
+};
+use steadfast_recording::records_digest;
+
+/// Records and names of contents. Contents have no bytes here: the recording says which of them the node
+/// could read.
+#[derive(Debug, Default)]
+pub(super) struct ReplayStorage {
+    records: Vec<Record>,
+    synced: LogIndex,
+    checkpoint: Option<Sealed<Checkpoint>>,
+    contents: BTreeSet<ContentId>,
+    /// How often a content came or went.
+    changes: u64,
+    storing: u64,
+    /// While the node hears an input: the contents that the recorded node could not read.
+    unreadable: Option<BTreeSet<ContentId>>,
+}
+
+/// The log with which a node starts again is not one that the recording explains.
+pub(super) struct Unexplained {
+    pub expected: String,
+    pub found: String,
+}
+
+impl ReplayStorage {
+    pub(super) fn new(records: Vec<Record>, contents: Vec<ContentId>) -> ReplayStorage {
+        let (synced, contents) = (last_index(&records), contents.into_iter().collect());
+        ReplayStorage { records, synced, contents, ..ReplayStorage::default() }
+    }
+
+    /// The effects of an input on the disk, before the node takes it. Returns whether the disk can have
+    /// reported it.
+    pub(super) fn before(&mut self, input: &Input, follows: &[Input]) -> bool {
+        let mut unreadable = BTreeSet::new();
+        for input in follows {
+            if let Input::Bad { content } = input {
+                unreadable.insert(*content);
+            }
+        }
+        self.unreadable = Some(unreadable);
+        match input {
+            Input::Synced(index) if *index > last_index(&self.records) => return false,
+            Input::Synced(index) => self.synced = self.synced.max(*index),
+            Input::Checkpointed => match self.checkpoint.take() {
+                None => return false,
+                Some(checkpoint) => drop(put_checkpoint(&mut self.records, checkpoint)),
+            },
+            Input::Stored { content } => {
+                self.changes += u64::from(self.contents.insert(*content));
+                self.storing = self.storing.saturating_sub(1);
+            }
+            Input::Unusable { .. } => self.storing = self.storing.saturating_sub(1),
+            Input::Bad { content } => self.remove(*content),
+            _ => {}
+        }
+        true
+    }
+
+    /// The node has heard its input.
+    pub(super) fn after(&mut self) {
+        for content in self.unreadable.take().into_iter().flatten() {
+            self.remove(content);
+        }
+    }
+
+    fn remove(&mut self, content: ContentId) {
+        self.changes += u64::from(self.contents.remove(&content));
+    }
+
+    /// How often a content came or went.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// A crash takes records from the end of the log, and leaves the records `first..=length`. Returns whether
+    /// it took a synced record.
+    pub(super) fn crash(
+        &mut self,
+        (first, length): (LogIndex, LogIndex),
+        digest: u64,
+    ) -> Result<bool, Unexplained> {
+        let range = |from: LogIndex, to: LogIndex| format!("the records {from} to {to}");
+        let (own_first, last) = (first_index(&self.records), last_index(&self.records));
+        let unexplained = |expected: String, found: String| Err(Unexplained { expected, found });
+        if length > last {
+            let expected = format!("at most {}", range(own_first, last));
+            return unexplained(expected, range(first, length));
+        }
+        let is_rolled_back = length < self.synced;
+        let kept =
+            usize::try_from((length.0 + 1).saturating_sub(own_first.0)).unwrap_or(usize::MAX);
+        self.records.truncate(kept);
+        let checkpoint = self.checkpoint.take().filter(|it| it.length <= length);
+        if let Some(checkpoint) = checkpoint.filter(|it| it.length == first && own_first != first) {
+            put_checkpoint(&mut self.records, checkpoint);
+        }
+        let found = first_index(&self.records);
+        if found != first {
+            return unexplained(range(found, length), range(first, length));
+        }
+        if records_digest(&self.records) != digest {
+            let expected = format!("{}, as they were appended", range(first, length));
+            return unexplained(expected, "other records".to_owned());
+        }
+        (self.synced, self.storing) = (length, 0);
+        Ok(is_rolled_back)
+    }
+
+    pub(super) fn set_contents(&mut self, contents: Vec<ContentId>) {
+        self.contents = contents.into_iter().collect();
+    }
+}
+
+impl NodeStorage for ReplayStorage {
+    fn records(&self) -> &[Record] {
+        &self.records
+    }
+
+    fn synced(&self) -> LogIndex {
+        self.synced
+    }
+
+    fn append(&mut self, records: Vec<Record>) {
+        self.records.extend(records);
+    }
+
+    fn checkpoint(&mut self, checkpoint: Sealed<Checkpoint>) {
+        self.checkpoint = Some(checkpoint);
+    }
+
+    fn copy(&self, content: ContentId) -> ContentCopy {
+        let is_there = match &self.unreadable {
+            Some(unreadable) => !unreadable.contains(&content),
+            None => self.contents.contains(&content),
+        };
+        if is_there { ContentCopy::Exact } else { ContentCopy::Missing }
+    }
+
+    fn contents(&self) -> impl Iterator<Item = ContentId> {
+        self.contents.iter().copied()
+    }
+
+    fn store(&mut self, _: Payload, _: NodeId) {
+        self.storing += 1;
+    }
+
+    fn discard(&mut self, content: ContentId) {
+        self.remove(content);
+    }
+
+    fn is_storing(&self) -> bool {
+        self.storing > 0
+    }
+}

@@ -1,0 +1,213 @@
+//! The disks that crashes, older copies and rot leave, and how the store opens on them.
+
+use std::sync::Arc;
+
+use steadfast_node::{ContentCopy, NodeStorage, garbled};
+use steadfast_protocol::{
+    ContentId, Decisions, LogIndex, Record, Steadfast, first_index, last_index,
+};
+use steadfast_simulated_disk::{CrashModel, DiskModel, SimulatedDisk};
+use steadfast_wal::Tail;
+
+use super::{Arriving, Storage, file_name};
+use crate::contents::{Contents, are_equal};
+use crate::{Ledger, Random};
+
+/// The damage that a crash may do to a simulated disk: sectors of 512 bytes that were being written are old,
+/// new or garbage.
+const CRASHES: CrashModel = CrashModel {
+    sector_bytes: 512,
+    tears_sectors: true,
+    has_garbage_in_fresh_space: true,
+    combined_sectors_max: 8,
+};
+
+/// The number of crashes that are tried until one leaves a wanted disk.
+const CRASH_TRIES_MAX: usize = 200;
+
+/// The log that a crash left.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Aftermath {
+    /// How many unsynced records survived.
+    pub kept: usize,
+    /// How many unsynced records there were.
+    pub of: usize,
+    /// How the log ended.
+    pub tail: Tail,
+}
+
+/// The disk with the contents that a crash leaves.
+pub(super) struct AfterCrash {
+    disk: DiskModel,
+    /// The contents that the node knew to be stored.
+    stored: Vec<ContentId>,
+}
+
+/// A copy of a disk with its log, and how many records the log holds.
+pub(super) struct Backup {
+    disk: DiskModel,
+    length: LogIndex,
+}
+
+impl Storage {
+    /// Chooses the moment at which a crash stops the writing of a content, and the disk with the contents that
+    /// the crash leaves. Returns whether a content is on it of which the node has not heard yet. Such a
+    /// content counts as stored just before the crash, which the driver reports first: the crash then
+    /// damages the disk as it is afterwards.
+    pub(crate) fn choose_crash(&mut self, random: &mut Random, brought: &Contents) -> bool {
+        let arriving = match self.arrivals.front() {
+            Some(it) if self.is_writing && matches!(it.arriving, Arriving::Received { .. }) => {
+                Some(it.payload.content)
+            }
+            _ => None,
+        };
+        let Some(content) = arriving else {
+            return false;
+        };
+        let stored = self.contents_store().ids();
+        let had = self.copy_on_disk(content) == ContentCopy::Exact;
+        self.contents_disk.start_tape();
+        self.finish_oldest();
+        let moments = self.contents_disk.take_tape();
+        let moment = &moments[random.below(moments.len())];
+        let after = CRASHES.crash(moment, &mut |count| random.below(count));
+        if is_exact(&after, content, brought) && !had {
+            return true;
+        }
+        self.after_crash = Some(AfterCrash { disk: after, stored });
+        false
+    }
+
+    /// The node crashes. If a sync was under way, any part of it may be on the disk; a wanted outcome
+    /// is tried for a few times. Contents that the node knows to be stored survive.
+    pub(crate) fn crash(
+        &mut self,
+        random: &mut Random,
+        decisions: &dyn Decisions,
+        brought: &Contents,
+        ledger: &mut Ledger,
+        is_wanted: &dyn Fn(&Aftermath) -> bool,
+    ) -> Aftermath {
+        let moments = self.moments();
+        let AfterCrash { disk: contents, stored } = self.after_crash.take().unwrap_or_else(|| {
+            let stored = self.contents_store().ids();
+            let now = self.contents_disk.model();
+            AfterCrash { disk: CRASHES.crash(&now, &mut |count| random.below(count)), stored }
+        });
+        let of = self.unsynced();
+        let synced = self.synced();
+        let records = self.records().to_vec();
+        ledger.arrivals_undone += self.arrivals.len() as u64;
+        let mut tries = CRASH_TRIES_MAX;
+        let aftermath = loop {
+            self.store = None;
+            let disk = &moments[random.below(moments.len())];
+            let after = CRASHES.crash(disk, &mut |count| random.below(count));
+            self.log_disk = Arc::new(SimulatedDisk::new(after));
+            self.contents_disk = Arc::new(SimulatedDisk::new(contents.clone()));
+            self.open();
+            let survivors = last_index(self.records());
+            assert!(survivors >= synced, "log-keeps-what-was-synced");
+            let kept = usize::try_from(survivors.0 - synced.0).unwrap_or(usize::MAX);
+            let aftermath = Aftermath { kept, of, tail: self.opened().recovered().tail };
+            tries -= 1;
+            if tries == 0 || is_wanted(&aftermath) {
+                break aftermath;
+            }
+        };
+        self.review(&records, decisions, ledger);
+        self.review_contents(&stored, brought);
+        aftermath
+    }
+
+    /// The states of the disk with the log at which a crash may come: as it is, or while a sync is under way.
+    fn moments(&mut self) -> Vec<DiskModel> {
+        let now = self.log_disk.model();
+        if !self.is_syncing() {
+            return vec![now];
+        }
+        self.log_disk.start_tape();
+        self.write();
+        let mut tape = self.log_disk.take_tape();
+        // The last state is the one in which the sync has ended.
+        tape.pop();
+        if tape.is_empty() { vec![now] } else { tape }
+    }
+
+    /// Compares the records that the store has read with those that it was given, and begins anew with them.
+    fn review(&mut self, appended: &[Record], decisions: &dyn Decisions, ledger: &mut Ledger) {
+        let found = self.records();
+        let expected = &appended[..found.len().min(appended.len())];
+        assert_eq!(found, expected, "log-returns-what-was-appended");
+        ledger.checkpoints_read += u64::from(matches!(found.first(), Some(Record::Checkpoint(_))));
+        let torn = appended.get(found.len()).map(garbled);
+        self.begin_life();
+        if let Some(record) = torn.filter(|_| decisions.trusts_torn_record()) {
+            self.append_synced(record);
+        }
+    }
+
+    /// Compares the contents that the store has found with those that clients brought. Damage that was
+    /// there before the crash stays.
+    fn review_contents(&mut self, stored: &[ContentId], brought: &Contents) {
+        self.copies += 1;
+        let found = self.contents_store().ids();
+        let lost = stored.iter().find(|it| found.binary_search(it).is_err());
+        assert!(lost.is_none(), "contents-survive-crashes: {lost:?} is gone");
+        let damaged: Vec<ContentId> = self
+            .contents_disk
+            .look(|disk| found.into_iter().filter(|it| !is_exact(disk, *it, brought)).collect());
+        let new = damaged.iter().find(|it| !self.wrong.contains(it));
+        assert!(new.is_none(), "contents-survive-crashes: {new:?} is damaged");
+        self.wrong = damaged.into_iter().collect();
+    }
+
+    /// Copies the disk with the log as it is.
+    pub(crate) fn back_up(&mut self) {
+        use steadfast_store::RecordLog;
+        let length = LogIndex(self.opened().log().durable().0);
+        self.backup = Some(Backup { disk: self.log_disk.model(), length });
+    }
+
+    /// Restores the copy of the disk of a node that is down, if records were synced since it was
+    /// made, and returns the number of records that remain. A copy of a disk in use holds the
+    /// remains of a crash at that moment. The contents stay.
+    pub(crate) fn roll_back(
+        &mut self,
+        random: &mut Random,
+        ledger: &mut Ledger,
+    ) -> Option<LogIndex> {
+        let records = self.records().to_vec();
+        let backup = self.backup.as_ref().filter(|it| it.length < last_index(&records))?;
+        let copy = CRASHES.crash(&backup.disk, &mut |count| random.below(count));
+        self.store = None;
+        self.log_disk = Arc::new(SimulatedDisk::new(copy));
+        self.open();
+        debug_assert_eq!(first_index(self.records()), first_index(&records));
+        self.review(&records, &Steadfast, ledger);
+        Some(last_index(self.records()))
+    }
+
+    /// A bit of a copy flips, unnoticed.
+    pub(crate) fn rot(&mut self, content: ContentId, random: &mut Random) {
+        let name = file_name(content);
+        self.contents_disk.tamper(|disk| {
+            let Some(mut bytes) = disk.file(&name).map(<[u8]>::to_vec) else {
+                return;
+            };
+            let at = random.below(bytes.len());
+            if let Some(byte) = bytes.get_mut(at) {
+                *byte ^= 1 << random.below(8);
+            }
+            disk.put(&name, bytes);
+        });
+        self.wrong.insert(content);
+        self.copies += 1;
+    }
+}
+
+/// Whether a disk holds the bytes that a client brought under a name.
+pub(super) fn is_exact(disk: &DiskModel, content: ContentId, brought: &Contents) -> bool {
+    let held = disk.file(&file_name(content));
+    held.zip(brought.get(content)).is_some_and(|(held, brought)| are_equal(held, brought))
+}
