@@ -2,6 +2,7 @@
 //! judged are ratios.
 
 pub mod check;
+pub mod cluster;
 pub mod delta;
 mod machine;
 mod target;

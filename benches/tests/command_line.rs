@@ -29,6 +29,8 @@ fn bad_input_is_named_and_the_accepted_ones_are_listed() {
     fails_with(&["delta", "--inputs", "Z"], 2, "there is no input \"Z\": valid inputs: A to M");
     fails_with(&["delta", "--peers", "nobody"], 2, "there are steadfast, steadfast fast,");
     fails_with(&["delta", "--mib", "0"], 2, "0 is not in 1..=4096");
+    fails_with(&["cluster", "--clients", "0"], 2, "there are 1 to 1024 clients");
+    fails_with(&["cluster", "--program", "/no/steadfast"], 4, "there is no program /no/steadfast");
     fails_with(&["wal", "--systems", "nobody"], 2, "possible values: steadfast, raw,");
     fails_with(&["wal", "--seconds", "soon"], 2, "a number of seconds, such as 30 or 0.5");
     fails_with(&["wal", "--directory", "/no/such"], 4, "cannot write into /no/such: ");

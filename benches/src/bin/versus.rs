@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use steadfast_benches::{check, delta, wal};
+use steadfast_benches::{check, cluster, delta, wal};
 use steadfast_output::parse;
 
 /// Runs Steadfast beside what others use, in one run, and judges the ratios.
@@ -20,6 +20,8 @@ struct Options {
 enum Command {
     /// The search engine beside stateright's checkers and Spin.
     Check(check::Options),
+    /// Three nodes beside three of etcd, and beside rsync.
+    Cluster(cluster::Options),
     /// The delta engine beside other delta and sync tools.
     Delta(delta::Options),
     /// The write-ahead log beside raft-engine, okaywal, sqlite and the raw disk.
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
     match parse::<Options>().command {
         Command::Check(options) => check::run(&options),
         Command::CheckSearchOne(options) => check::search_one(&options),
+        Command::Cluster(options) => cluster::run(&options),
         Command::Delta(options) => delta::run(&options),
         Command::Wal(options) => wal::run(&options),
         Command::WalReplayOne(options) => wal::replay_one(&options),
