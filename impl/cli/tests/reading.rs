@@ -307,7 +307,7 @@ fn a_file_with_holes_in_memory_keeps_them_when_it_is_read() {
         cd mnt
         for name in old new; do
             printf begin > $name
-            truncate -s 64M $name
+            truncate -s 16M $name
             printf end >> $name
         done
         printf here | dd of=new bs=1 seek=5000000 conv=notrunc status=none
