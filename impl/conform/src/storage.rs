@@ -19,7 +19,8 @@ pub(super) struct ReplayStorage {
     contents: BTreeSet<ContentId>,
     /// How often a content came or went.
     changes: u64,
-    storing: u64,
+    /// The contents that peers send. A client may store others meanwhile.
+    storing: BTreeSet<ContentId>,
     /// While the node hears an input: the contents that the recorded node could not read.
     unreadable: Option<BTreeSet<ContentId>>,
 }
@@ -55,9 +56,11 @@ impl ReplayStorage {
             },
             Input::Stored { content } => {
                 self.changes += u64::from(self.contents.insert(*content));
-                self.storing = self.storing.saturating_sub(1);
+                self.storing.remove(content);
             }
-            Input::Unusable { .. } => self.storing = self.storing.saturating_sub(1),
+            Input::Unusable { content } => {
+                self.storing.remove(content);
+            }
             Input::Bad { content } => self.remove(*content),
             _ => {}
         }
@@ -110,7 +113,8 @@ impl ReplayStorage {
             let expected = format!("{}, as they were appended", range(first, length));
             return unexplained(expected, "other records".to_owned());
         }
-        (self.synced, self.storing) = (length, 0);
+        self.synced = length;
+        self.storing.clear();
         Ok(is_rolled_back)
     }
 
@@ -148,8 +152,8 @@ impl NodeStorage for ReplayStorage {
         self.contents.iter().copied()
     }
 
-    fn store(&mut self, _: Payload, _: NodeId) {
-        self.storing += 1;
+    fn store(&mut self, payload: Payload, _: NodeId) {
+        self.storing.insert(payload.content);
     }
 
     fn discard(&mut self, content: ContentId) {
@@ -157,6 +161,22 @@ impl NodeStorage for ReplayStorage {
     }
 
     fn is_storing(&self) -> bool {
-        self.storing > 0
+        !self.storing.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_client_stores_does_not_end_what_a_peer_sends() {
+        let [sent, uploaded] = [1, 2].map(|it| ContentId([it; 32]));
+        let mut storage = ReplayStorage::default();
+        storage.store(Payload { content: sent, base: None }, NodeId(1));
+        assert!(storage.before(&Input::Stored { content: uploaded }, &[]));
+        assert!(storage.is_storing());
+        assert!(storage.before(&Input::Stored { content: sent }, &[]));
+        assert!(!storage.is_storing());
     }
 }
