@@ -22,6 +22,7 @@ mod model;
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ThreadId};
 
 pub use crash::CrashModel;
 pub use model::DiskModel;
@@ -62,6 +63,8 @@ struct Inner {
     changes: usize,
     /// The faults, each with the number of its call.
     faults: Vec<(u64, Fault)>,
+    /// The faults that wait for a call of one thread, each with the number of that thread's calls before it.
+    faults_of_threads: Vec<(ThreadId, u64, Fault)>,
     /// How many bytes fit on the disk.
     capacity: Option<u64>,
     /// The disk after each call that changed it.
@@ -96,6 +99,7 @@ impl SimulatedDisk {
             calls: 0,
             changes: 0,
             faults: Vec::new(),
+            faults_of_threads: Vec::new(),
             capacity: None,
             tape: None,
         })))
@@ -138,6 +142,12 @@ impl SimulatedDisk {
         self.inner().faults.push((call, fault));
     }
 
+    /// Plants a fault in a later call of this thread; 0 is its next call. Calls of other threads neither count nor
+    /// fail, so a test can hit a call of its own while a log works in the background.
+    pub fn fail_this_thread(&self, call: u64, fault: Fault) {
+        self.inner().faults_of_threads.push((thread::current().id(), call, fault));
+    }
+
     /// Limits how many bytes fit on the disk.
     pub fn limit(&self, bytes: Option<u64>) {
         self.inner().capacity = bytes;
@@ -167,7 +177,8 @@ impl SimulatedDisk {
         let mut inner = self.inner();
         let call = inner.calls;
         inner.calls += 1;
-        match inner.faults.iter().find(|it| it.0 == call).map(|it| it.1) {
+        let of_thread = inner.fault_of_this_thread();
+        match of_thread.or(inner.faults.iter().find(|it| it.0 == call).map(|it| it.1)) {
             Some(Fault::Error(number)) => Err(io::Error::from_raw_os_error(number)),
             fault => Ok((inner, fault)),
         }
@@ -187,6 +198,20 @@ impl SimulatedDisk {
 }
 
 impl Inner {
+    /// Counts a call of this thread, and takes the fault that was planted in it.
+    fn fault_of_this_thread(&mut self) -> Option<Fault> {
+        if self.faults_of_threads.is_empty() {
+            return None;
+        }
+        let this = thread::current().id();
+        let due = self.faults_of_threads.iter().position(|it| it.0 == this && it.1 == 0);
+        let fault = due.map(|at| self.faults_of_threads.swap_remove(at).2);
+        for it in self.faults_of_threads.iter_mut().filter(|it| it.0 == this) {
+            it.1 = it.1.saturating_sub(1);
+        }
+        fault
+    }
+
     fn record(&mut self) {
         self.changes += 1;
         if let Some(tape) = &mut self.tape {
