@@ -25,9 +25,9 @@ pub struct TrimPolicy {
 }
 
 impl Default for TrimPolicy {
-    /// 24 MiB of the disk, three segments of [`log_settings`], and 6 MiB of records.
+    /// 24 MiB of the disk, three segments of [`log_settings`], and 5 MiB of records.
     fn default() -> TrimPolicy {
-        TrimPolicy { slack_bytes: 24 << 20, memory_slack_bytes: 6 << 20 }
+        TrimPolicy { slack_bytes: 24 << 20, memory_slack_bytes: 5 << 20 }
     }
 }
 
