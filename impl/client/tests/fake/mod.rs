@@ -370,7 +370,7 @@ fn contents(head: &http::request::Parts, path: &str, memory: &Memory) -> Reply {
         _ => sections.split(',').fold(Vec::new(), |mut all, number| {
             let number: usize = number.parse().expect("a number");
             let chunks = manifest.sections()[number].to_bytes();
-            all.extend((chunks.len() as u32).to_le_bytes());
+            all.extend(u32::try_from(chunks.len()).expect("few chunks").to_le_bytes());
             all.extend(chunks);
             all
         }),
