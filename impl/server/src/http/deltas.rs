@@ -17,7 +17,7 @@ use crate::core::DisplayChain;
 use crate::disk::{DeltaError, make_content, report};
 
 /// The media type of a patch in the format of `steadfast-delta`.
-const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/vnd.steadfast.delta");
+const MEDIA_TYPE: &str = "application/vnd.steadfast.delta";
 
 static ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 static BASE: HeaderName = HeaderName::from_static("steadfast-base");
@@ -36,13 +36,13 @@ pub(crate) struct Ends {
 
 /// The answer to a body of another kind.
 pub(crate) fn other_media_type(headers: &HeaderMap) -> Option<Response> {
-    if headers.get(CONTENT_TYPE) == Some(&MEDIA_TYPE) {
+    if headers.get(CONTENT_TYPE).is_some_and(|it| it == MEDIA_TYPE) {
         return None;
     }
     let why = "expected a delta, as application/vnd.steadfast.delta";
     let error = ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "other-media-type", why);
     let mut response = error.into_response();
-    response.headers_mut().insert(&ACCEPT_PATCH, MEDIA_TYPE);
+    response.headers_mut().insert(&ACCEPT_PATCH, HeaderValue::from_static(MEDIA_TYPE));
     Some(response)
 }
 
