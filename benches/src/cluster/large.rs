@@ -1,7 +1,7 @@
 //! A large file: its first put, and a change of one byte, beside rsync to two targets.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use steadfast_client::Upload;
+use steadfast_delta::manifest::{Depth, Manifest, ManifestBuilder};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::Result;
@@ -36,10 +37,14 @@ pub(crate) struct Large {
     pub(crate) node_peak_bytes: u64,
     /// Seconds from the put of the file with one other byte until all nodes had it.
     pub(crate) change_s: f64,
-    /// The bytes of that which the client sent.
+    /// The bytes of the delta that the client sent.
     pub(crate) change_uploaded_bytes: u64,
+    /// The bytes of sections and chunks by hash that the client got for it.
+    pub(crate) change_signature_bytes: u64,
     /// The bytes that the nodes sent to each other.
     pub(crate) change_sent_bytes: u64,
+    /// Seconds for another changed byte when the client sends the file whole.
+    pub(crate) whole_s: f64,
     /// The same change with `rsync --inplace` to two targets at once, if rsync is installed.
     pub(crate) rsync: Option<Rsync>,
 }
@@ -74,7 +79,9 @@ pub(crate) async fn measure(system: &System, place: &Path, bytes: u64) -> Result
         node_peak_bytes = node_peak_bytes.max(memory_bytes(process)?.1);
     }
     let copies = Copies::new(place, &file)?;
+    let old = manifest_of(&file)?;
     change(&file, bytes / 2)?;
+    let change_signature_bytes = signature_bytes(&old, &manifest_of(&file)?);
     let sent_before = sent_bytes(system).await?;
     let uploaded = Arc::new(AtomicU64::new(0));
     let count = Arc::clone(&uploaded);
@@ -85,6 +92,11 @@ pub(crate) async fn measure(system: &System, place: &Path, bytes: u64) -> Result
     let change_s = begun.elapsed().as_secs_f64();
     let change_sent_bytes = sent_bytes(system).await? - sent_before;
     let rsync = copies.map(|it| it.update(&file)).transpose()?;
+    change(&file, bytes / 3)?;
+    let begun = Instant::now();
+    client.put("large", Upload::reader(tokio::fs::File::open(&file).await?)).await?;
+    system.settle().await?;
+    let whole_s = begun.elapsed().as_secs_f64();
     let change_uploaded_bytes = uploaded.load(Ordering::Relaxed);
     Ok(Large {
         bytes,
@@ -95,7 +107,9 @@ pub(crate) async fn measure(system: &System, place: &Path, bytes: u64) -> Result
         node_peak_bytes,
         change_s,
         change_uploaded_bytes,
+        change_signature_bytes,
         change_sent_bytes,
+        whole_s,
         rsync,
     })
 }
@@ -123,6 +137,25 @@ fn change(path: &Path, at: u64) -> Result<()> {
     file.read_exact_at(&mut byte, at)?;
     file.write_all_at(&[!byte[0]], at)?;
     Ok(file.sync_all()?)
+}
+
+fn manifest_of(path: &Path) -> Result<Manifest> {
+    let (mut file, mut builder) = (File::open(path)?, ManifestBuilder::new(Depth::Chunks));
+    let mut piece = vec![0; PIECE_BYTES];
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(builder.finish()),
+            count => builder.update(&piece[..count]),
+        }
+    }
+}
+
+/// The bytes that a client asks for before it sends a delta.
+fn signature_bytes(old: &Manifest, new: &Manifest) -> u64 {
+    let known: Vec<_> = new.sections().iter().map(|it| it.hash()).collect();
+    let changed = old.sections().iter().filter(|it| !known.contains(&it.hash()));
+    let lists: usize = changed.map(|it| 4 + it.to_bytes().len()).sum();
+    (old.outline_to_bytes().len() + lists) as u64
 }
 
 /// The seconds of this number of bytes over a connection with the certificates of the cluster, both ends of which are

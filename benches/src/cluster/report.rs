@@ -164,8 +164,12 @@ fn show_large(it: &Large) {
         it.node_peak_bytes as f64 / 1e6
     ));
     say(format_args!(
-        "one byte of it changed: on all nodes after {:.2} s; the client sent {} bytes, the nodes {}",
-        it.change_s, it.change_uploaded_bytes, it.change_sent_bytes
+        "one byte of it changed: on all nodes after {:.2} s; the client sent {} bytes and got {}, the nodes sent {}; {:.2} s when the client sends the file whole",
+        it.change_s,
+        it.change_uploaded_bytes,
+        it.change_signature_bytes,
+        it.change_sent_bytes,
+        it.whole_s
     ));
     if let Some(it) = &it.rsync {
         say(format_args!(

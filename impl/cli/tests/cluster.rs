@@ -8,9 +8,12 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use nodes::{Cluster, NAMES, noise, runtime};
 use serde_json::{Value, json};
+use steadfast_client::{Client, Upload};
 
 const MIB: usize = 1 << 20;
 
@@ -96,7 +99,15 @@ fn a_changed_large_file_moves_a_small_part_of_its_bytes() {
     content.splice(9 * MIB..9 * MIB, *b"some bytes that move all others");
     content[15 * MIB..15 * MIB + 1000].fill(0);
     cluster.write("local", &content);
-    cluster.text(&["put", "local", "large"]);
+    let uploaded = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&uploaded);
+    let upload = Upload::file(cluster.path("local"));
+    let upload = upload.on_progress(move |it| count.store(it, Ordering::Relaxed));
+    let client = Client::open(&cluster.path("cluster/client")).expect("a client");
+    let put = async { client.put("large", upload).await };
+    runtime().block_on(put).expect("a write");
+    let uploaded = uploaded.load(Ordering::Relaxed);
+    assert!(uploaded > 0 && uploaded < LENGTH as u64 / 20, "{uploaded} bytes of {LENGTH}");
     assert_eq!(cluster.settled(), leader, "no node ended, so the leader stays");
     for (before, after) in before.into_iter().zip(received()) {
         let moved = after - before;

@@ -294,9 +294,9 @@ fn the_status_shows_the_nodes_side_by_side() {
     fake.memory().write("a", Some(b"x"));
     let said = text(&fake, &["status"]);
     let rows: Vec<Vec<&str>> = said.lines().map(|it| it.split_whitespace().collect()).collect();
-    assert_eq!(rows[0][..4], ["NODE", "ROLE", "EPOCH", "LAG"]);
-    assert_eq!(rows[2][..4], ["b", "follower", "3.n2", "1"]);
-    assert_eq!(rows[3][..4], ["c", "leader", "3.n2", "0"]);
+    assert_eq!(rows[0][..5], ["NODE", "ROLE", "FOLLOWS", "EPOCH", "LAG"]);
+    assert_eq!(rows[2][..5], ["b", "follower", "c", "3.n2", "1"]);
+    assert_eq!(rows[3][..5], ["c", "leader", "c", "3.n2", "0"]);
     assert!(said.ends_with("c leads; all nodes hold the same\n"), "{said}");
     let report = &lines(&fake, &["status"])[0];
     assert_eq!((&report["leader"], &report["same"]), (&json!("c"), &json!(true)));

@@ -16,7 +16,7 @@ use crate::error::{Code, Refusal};
 use crate::{Error, Version};
 
 /// The longest answer that is kept in memory: a page of 1000 files with the longest paths has 2 MiB.
-const LENGTH_MAX: usize = 32 << 20;
+pub(crate) const LENGTH_MAX: usize = 32 << 20;
 /// The longest explanation of a refusal.
 const REFUSAL_LENGTH_MAX: usize = 64 << 10;
 
@@ -89,7 +89,7 @@ impl Pieces {
     }
 
     /// All of a body of at most this length.
-    async fn whole(&mut self, length_max: usize) -> Result<Vec<u8>, Error> {
+    pub(crate) async fn whole(&mut self, length_max: usize) -> Result<Vec<u8>, Error> {
         let mut whole = Vec::new();
         while let Some(piece) = self.next().await? {
             if whole.len() + piece.len() > length_max {

@@ -22,6 +22,8 @@ pub(crate) struct Call {
     pub(crate) is_local: bool,
     /// The idempotency key of a write.
     pub(crate) key: Option<String>,
+    /// Whether the write may have taken place by an earlier request.
+    pub(crate) outcome_unknown: bool,
 }
 
 impl Call {
@@ -38,6 +40,21 @@ impl Call {
             only: None,
             is_local: false,
             key: None,
+            outcome_unknown: false,
+        }
+    }
+
+    /// The same write by other means.
+    pub(crate) fn with(&self, method: Method, upload: Upload) -> Call {
+        Call {
+            method,
+            target: self.target.clone(),
+            headers: self.headers.clone(),
+            upload,
+            only: self.only,
+            is_local: self.is_local,
+            key: self.key.clone(),
+            outcome_unknown: self.outcome_unknown,
         }
     }
 

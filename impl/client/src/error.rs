@@ -181,8 +181,24 @@ codes! {
     PreconditionFailed = "precondition-failed",
     /// The content ends before the range.
     RangeNotSatisfiable = "range-not-satisfiable",
-    /// The request is too long.
+    /// The body is too long, or a delta makes a content that is far longer than its base.
     TooLong = "too-long",
+    /// No file can be made of the delta.
+    BadDelta = "bad-delta",
+    /// The node lacks the base of the delta; the client puts the file whole.
+    BaseMissing = "base-missing",
+    /// The delta makes another content than it names; the client puts the file whole.
+    OtherContent = "other-content",
+    /// The node lacks a content that was asked for by its name.
+    UnknownContent = "unknown-content",
+    /// The body has another media type than the resource takes.
+    OtherMediaType = "other-media-type",
+    /// Only an administrator of the node may allow this.
+    NotAllowed = "not-allowed",
+    /// There is no such resource.
+    NoSuchResource = "no-such-resource",
+    /// The leader's disk is full.
+    DiskFull = "disk-full",
     /// The node has too many requests; repeated by the client.
     Busy = "busy",
     /// No leader is known; repeated by the client.

@@ -35,6 +35,8 @@
 //! # }
 //! ```
 //!
+//! Of a large file of which the cluster has an older version, a put sends only the changes.
+//!
 //! What a node answers is bounded before it is kept in memory, contents are never kept whole, and a content that
 //! is saved as a file appears when it is complete.
 
@@ -45,6 +47,7 @@ mod call;
 mod changes;
 mod client;
 mod connector;
+mod delta;
 mod download;
 mod error;
 mod listing;

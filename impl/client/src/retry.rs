@@ -37,16 +37,21 @@ enum Outcome {
 impl Client {
     /// Sends a request until a node answers it.
     pub(crate) async fn send(&self, mut call: Call) -> Result<Answer, Error> {
+        self.send_noting(&mut call).await
+    }
+
+    /// As [`Client::send`], and notes in the call whether a refused write may have taken place nevertheless.
+    pub(crate) async fn send_noting(&self, call: &mut Call) -> Result<Answer, Error> {
         let shared = &*self.shared;
         if call.upload.is_streamed() && shared.leader().is_none() {
             self.find_leader().await;
         }
-        let mut tries = Tries::new(shared, &call);
+        let mut tries = Tries::new(shared, call);
         loop {
             let Some((body, pump)) = call.upload.begin().await? else {
-                return Err(tries.source_gone(call.key));
+                return Err(tries.source_gone(call.key.clone()));
             };
-            let request = shared.request(&call, tries.node, body)?;
+            let request = shared.request(call, tries.node, body)?;
             let outcome = shared.attempt(request, tries.node, pump.as_ref()).await;
             if let Some(pump) = pump {
                 tries.note_progress(pump.moved());
@@ -62,7 +67,10 @@ impl Client {
                     }
                     return Ok(answer);
                 }
-                Outcome::Final(error) => return Err(error),
+                Outcome::Final(error) => {
+                    call.outcome_unknown = tries.outcome_unknown;
+                    return Err(error);
+                }
                 Outcome::Redirect(node) => tries.redirect(node).await?,
                 Outcome::Temporary { error, after } => tries.failed(error, after).await?,
             }
@@ -103,7 +111,8 @@ impl Shared {
         }
     }
 
-    /// Waits for the head of an answer. While the body moves, that may take any time.
+    /// Waits for the head of an answer. While the body moves, that may take any time, and then the longer the longer
+    /// the content is.
     async fn response(
         &self,
         request: Request<RequestBody>,
@@ -111,17 +120,13 @@ impl Shared {
     ) -> Result<http::Response<hyper::body::Incoming>, Option<hyper_util::client::legacy::Error>>
     {
         let mut response = std::pin::pin!(self.http.request(request));
-        let mut moved = 0;
+        let progress = || pump.map_or((0, Duration::ZERO), |it| (it.moved(), it.time_to_store()));
+        let mut before = (0, Duration::ZERO);
         loop {
-            match timeout(self.patience(), &mut response).await {
+            match timeout(self.patience() + before.1, &mut response).await {
                 Ok(response) => return response.map_err(Some),
-                Err(_) => {
-                    let now = pump.map_or(0, Pump::moved);
-                    if now == moved {
-                        return Err(None);
-                    }
-                    moved = now;
-                }
+                Err(_) if progress() == before => return Err(None),
+                Err(_) => before = progress(),
             }
         }
     }
@@ -225,7 +230,7 @@ impl<'a> Tries<'a> {
             moved_most: 0,
             redirects: 0,
             pause: PAUSE_MIN,
-            outcome_unknown: false,
+            outcome_unknown: call.outcome_unknown,
             refused: BTreeSet::new(),
             last: None,
         }

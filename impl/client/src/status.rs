@@ -21,6 +21,9 @@ pub struct Status {
     pub id: u8,
     /// `leader`, `follower`, `candidate`, `pre-candidate` or `halted`.
     pub role: String,
+    /// Why it has halted, if it has.
+    #[serde(default)]
+    pub halt: Option<String>,
     /// Its epoch.
     pub epoch: String,
     /// The name of the node that it follows, or its own.

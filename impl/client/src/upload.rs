@@ -7,20 +7,26 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
-use std::time::SystemTime;
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::fs::File;
 use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::Error;
+use crate::delta::{Delta, state};
 
 /// How many bytes are read at once, and how many such pieces wait for the connection.
 const PIECE: usize = 128 << 10;
 const PIECES_MAX: usize = 4;
+
+/// The slowest way of a content to the nodes that an answer is waited for, in bytes per second. A connection whose node
+/// is gone ends earlier, and a leader that steps down answers at once.
+const BYTES_PER_S_MIN: u64 = 4 << 20;
 
 /// How many bytes of a source that can be read only once are kept, so that the upload can be repeated.
 const KEPT_MAX: usize = 1 << 20;
@@ -36,7 +42,13 @@ pub struct Upload {
 enum Source {
     Bytes(Bytes),
     File(PathBuf),
-    Reader { reader: Reader, kept: Vec<u8>, is_whole: bool },
+    /// Of a file, what is not in a content that the cluster has.
+    Delta(Arc<Delta>),
+    Reader {
+        reader: Reader,
+        kept: Vec<u8>,
+        is_whole: bool,
+    },
 }
 
 impl std::fmt::Debug for Upload {
@@ -44,6 +56,7 @@ impl std::fmt::Debug for Upload {
         match &self.source {
             Some(Source::Bytes(bytes)) => write!(f, "Upload({} bytes)", bytes.len()),
             Some(Source::File(path)) => write!(f, "Upload({})", path.display()),
+            Some(Source::Delta(delta)) => write!(f, "Upload(delta of {})", delta.path().display()),
             _ => f.write_str("Upload(reader)"),
         }
     }
@@ -56,7 +69,8 @@ impl Upload {
         Upload { source: Some(Source::Bytes(bytes.into())), on_progress: None }
     }
 
-    /// A file. If it changes while it is read, the write fails and does not take place.
+    /// A file. If it changes while it is read, the write fails and does not take place. Where the path shows a
+    /// similar version of some length, only the changes are sent.
     #[must_use]
     pub fn file(path: impl Into<PathBuf>) -> Upload {
         Upload { source: Some(Source::File(path.into())), on_progress: None }
@@ -72,10 +86,24 @@ impl Upload {
     }
 
     /// Calls `report` with the number of bytes that have been handed to the connection; it begins again from
-    /// 0 where the upload is repeated.
+    /// 0 where the upload is repeated. Of a delta, these are the bytes of the delta.
     #[must_use]
     pub fn on_progress(self, report: impl Fn(u64) + Send + Sync + 'static) -> Upload {
         Upload { on_progress: Some(Arc::new(report)), ..self }
+    }
+
+    /// The file that it is, if it is one.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match &self.source {
+            Some(Source::File(path)) => Some(path),
+            _ => None,
+        }
+    }
+
+    /// The same upload as a delta of its file.
+    pub(crate) fn as_delta(&self, delta: Arc<Delta>) -> Upload {
+        let on_progress = self.on_progress.clone();
+        Upload { source: Some(Source::Delta(delta)), on_progress }
     }
 
     /// Whether it takes long to send, so that the right node should be known before.
@@ -100,17 +128,26 @@ impl Upload {
                 let opened = open(&path).await;
                 let (file, metadata) = opened
                     .map_err(|source| Error::Source { of: path.display().to_string(), source })?;
-                let left = Some(metadata.len());
+                let length = metadata.len();
                 let task = tokio::spawn(pump_file(file, metadata, path, outlet));
                 Ok(Some((
-                    RequestBody::Pieces { receiver, left, has_ended: false },
-                    Some(Pump { task, stop, moved }),
+                    RequestBody::Pieces { receiver, left: Some(length), has_ended: false },
+                    Some(Pump { task, stop, moved, length }),
                 )))
+            }
+            Some(Source::Delta(delta)) => {
+                let length = delta.length();
+                self.source = Some(Source::Delta(Arc::clone(&delta)));
+                let runtime = Handle::current();
+                let task =
+                    tokio::task::spawn_blocking(move || pump_delta(&delta, outlet, &runtime));
+                let body = RequestBody::Pieces { receiver, left: None, has_ended: false };
+                Ok(Some((body, Some(Pump { task, stop, moved, length }))))
             }
             Some(Source::Reader { reader, kept, is_whole: true }) => {
                 let task = tokio::spawn(pump_reader(reader, kept, outlet));
                 let body = RequestBody::Pieces { receiver, left: None, has_ended: false };
-                Ok(Some((body, Some(Pump { task, stop, moved }))))
+                Ok(Some((body, Some(Pump { task, stop, moved, length: 0 }))))
             }
             Some(Source::Reader { is_whole: false, .. }) | None => Ok(None),
         }
@@ -133,9 +170,21 @@ pub(crate) struct Pump {
     /// Dropped, it stops the task.
     stop: watch::Sender<()>,
     moved: Arc<AtomicU64>,
+    /// The length of the content, where it is known before it is read.
+    length: u64,
 }
 
 impl Pump {
+    /// How long the node may take, beyond other answers, from the end of the body to the answer: it makes the content of a
+    /// delta, and other nodes get the content before it is acknowledged. Nothing before the end of the body.
+    pub(crate) fn time_to_store(&self) -> Duration {
+        let length = self.length.max(self.moved());
+        match self.task.is_finished() {
+            true => Duration::from_secs(length / BYTES_PER_S_MIN),
+            false => Duration::ZERO,
+        }
+    }
+
     /// How many bytes were handed to the connection.
     pub(crate) fn moved(&self) -> u64 {
         self.moved.load(Ordering::Relaxed)
@@ -197,11 +246,6 @@ async fn open(path: &Path) -> io::Result<(File, Metadata)> {
     }
 }
 
-/// The parts of a file's metadata that change when it is written to.
-fn state(metadata: &Metadata) -> (u64, Option<SystemTime>) {
-    (metadata.len(), metadata.modified().ok())
-}
-
 /// Sends a file. The last piece waits until the file is known to be unchanged.
 async fn pump_file(mut file: File, opened: Metadata, path: PathBuf, mut outlet: Outlet) -> Pumped {
     let mut left = opened.len();
@@ -240,6 +284,23 @@ async fn read_piece(file: &mut File, left: u64) -> io::Result<Bytes> {
             Ok(piece.into())
         }
     }
+}
+
+/// Sends a delta of a file, on a thread that may wait for the disk. The end mark waits until the file is known to be
+/// unchanged.
+fn pump_delta(delta: &Delta, mut outlet: Outlet, runtime: &Handle) -> Pumped {
+    let written = delta.write(PIECE, |piece| runtime.block_on(outlet.send(Some(piece))));
+    let result = match written {
+        Ok(()) => {
+            runtime.block_on(outlet.send(None));
+            Ok(())
+        }
+        Err(error) => {
+            runtime.block_on(outlet.abort(&error));
+            Err((delta.path().display().to_string(), error))
+        }
+    };
+    Pumped { source: None, result }
 }
 
 /// Sends first the kept beginning of a reader and then the rest.

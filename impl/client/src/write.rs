@@ -4,13 +4,21 @@ use std::fmt::Write as _;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 
-use http::header::{IF_MATCH, IF_NONE_MATCH};
+use http::header::{CONTENT_TYPE, HeaderName, IF_MATCH, IF_NONE_MATCH};
 use http::{Method, StatusCode};
 use serde_json::json;
+use steadfast_delta::manifest::Root;
 
+use crate::answer::Answer;
 use crate::call::Call;
+use crate::delta::allows_whole;
 use crate::path::resource;
 use crate::{Client, Error, Upload, Version, Written};
+
+/// The media type of a delta, and the headers with the contents at both ends of it.
+const DELTA: &str = "application/vnd.steadfast.delta";
+static BASE: HeaderName = HeaderName::from_static("steadfast-base");
+static CONTENT: HeaderName = HeaderName::from_static("steadfast-content");
 
 /// The version of a file that a write expects. A write whose condition does not hold is refused as
 /// [`Code::PreconditionFailed`](crate::Code::PreconditionFailed) and changes nothing.
@@ -33,13 +41,15 @@ pub struct Write<'a> {
     call: Result<Call, Error>,
     key: Option<String>,
     condition: Option<Condition>,
+    /// The path that a put writes.
+    file: Option<String>,
 }
 
 impl Client {
     /// Writes a file. The answer comes when as many nodes have it as the cluster demands.
     pub fn put(&self, path: &str, content: Upload) -> Write<'_> {
         let call = resource("files", path).map(|it| Call::new(Method::PUT, it).body(content));
-        self.write(call)
+        Write { file: Some(path.to_owned()), ..self.write(call) }
     }
 
     /// Deletes a file.
@@ -60,7 +70,7 @@ impl Client {
     }
 
     fn write(&self, call: Result<Call, Error>) -> Write<'_> {
-        Write { client: self, call, key: None, condition: None }
+        Write { client: self, call, key: None, condition: None, file: None }
     }
 }
 
@@ -82,16 +92,20 @@ impl<'a> Write<'a> {
             None => random_key()?,
         };
         call = call.keyed(&key)?;
-        call = match self.condition {
+        call = match &self.condition {
             None => call,
             Some(Condition::Exists) => call.header(IF_MATCH, "*")?,
             Some(Condition::IsNew) => call.header(IF_NONE_MATCH, "*")?,
             Some(Condition::IsOneOf(versions)) => {
-                let tags: Vec<String> = versions.into_iter().map(Version::tag).collect();
+                let tags: Vec<String> = versions.iter().copied().map(Version::tag).collect();
                 call.header(IF_MATCH, &tags.join(", "))?
             }
         };
-        let answer = self.client.send(call).await?;
+        let may_have_old = self.condition != Some(Condition::IsNew);
+        let answer = match self.file.filter(|_| may_have_old) {
+            Some(path) => send_changes(self.client, &path, call).await?,
+            None => self.client.send(call).await?,
+        };
         let created = answer.status == StatusCode::CREATED;
         answer.json().await.map(|it: Written| Written { created, ..it })
     }
@@ -104,6 +118,29 @@ impl<'a> IntoFuture for Write<'a> {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(self.send())
     }
+}
+
+/// Puts a file by its changes, where that pays, and otherwise whole.
+async fn send_changes(client: &Client, path: &str, mut call: Call) -> Result<Answer, Error> {
+    let delta = match call.upload.path() {
+        Some(file) => client.delta(path, file).await?,
+        None => None,
+    };
+    if let Some(delta) = delta {
+        let (base, result) = (Root(delta.base.0).to_string(), Root(delta.result.0).to_string());
+        let mut changes = call
+            .with(Method::PATCH, call.upload.as_delta(delta))
+            .header(CONTENT_TYPE, DELTA)?
+            .header(BASE.clone(), &base)?
+            .header(CONTENT.clone(), &result)?;
+        match client.send_noting(&mut changes).await {
+            Err(Error::Refused(refusal)) if allows_whole(&refusal.code) => {
+                call.outcome_unknown = changes.outcome_unknown;
+            }
+            result => return result,
+        }
+    }
+    client.send(call).await
 }
 
 /// 128 random bits.

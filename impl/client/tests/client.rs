@@ -144,6 +144,27 @@ async fn files_and_readers_are_streamed_and_repeated() {
 }
 
 #[tokio::test]
+async fn the_answer_to_a_long_file_may_take_longer_than_others() {
+    let fake = Fake::start();
+    // Other answers may take 2 s.
+    let client = client_with(&fake, Duration::from_secs(4));
+    let path = fake.around.path().join("file");
+    fs::write(&path, vec![7; 32 << 20]).expect("a file");
+    client.put("first", Upload::bytes("so that the leader is known")).await.expect("a write");
+    fake.fault(Fault::Nothing);
+    fake.fault(Fault::Late(Duration::from_secs(4)));
+    client.put("file", Upload::file(&path)).await.expect("a write");
+    let puts =
+        fake.memory().requests.iter().filter(|it| it.2 == "/files/file" && it.1 == "PUT").count();
+    assert_eq!(puts, 1, "it is not sent again");
+    // A short one is repeated.
+    fake.fault(Fault::Late(Duration::from_secs(4)));
+    client.put("short", Upload::bytes("x")).await.expect("a write");
+    let puts = fake.memory().requests.iter().filter(|it| it.2 == "/files/short").count();
+    assert!(puts >= 2, "{puts}");
+}
+
+#[tokio::test]
 async fn a_long_upload_asks_for_the_leader_first() {
     let fake = Fake::start();
     let client = client(&fake);

@@ -84,6 +84,7 @@ mod stats;
 mod sum;
 mod summing;
 mod touched;
+mod transferred;
 mod wire;
 
 pub use apply::{Applied, Content, apply, apply_stream};
@@ -94,3 +95,4 @@ pub use in_place::{InPlacePlan, JournalError, PatchedFile, Verify};
 pub use old_content::OldContent;
 pub use stats::{STREAM_NAMES, Stats, StreamStats, stats};
 pub use summing::NewChanged;
+pub use transferred::{Sink, Source};

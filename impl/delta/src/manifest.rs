@@ -13,6 +13,7 @@ mod form;
 pub(crate) mod grain;
 mod hash;
 mod kept;
+mod outline;
 mod parts;
 pub(crate) mod scan;
 
@@ -27,6 +28,7 @@ pub use form::ManifestError;
 pub use grain::Grain;
 pub use hash::{Hash, Root};
 pub use kept::Kept;
+pub use outline::{Outline, OutlinedSection};
 
 /// How far down a manifest goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,6 +1,6 @@
 //! The exchange between an end that has a new content and an end that has an old one.
 //!
-//! Two state machines without sockets: messages go in and come out as bytes, and what the receiver
+//! [`Sender`] and [`Receiver`] are two state machines without sockets: messages go in and come out as bytes, and what the receiver
 //! wants done with its files comes out as [`Effect`]s. There are two ways, and the second is the
 //! answer when the first fails:
 //!
@@ -10,6 +10,9 @@
 //!    sections. The sender names the chunks of its other sections, and the receiver lists the ones that it
 //!    lacks. The sender names their grains, the receiver lists the ones that it lacks, and the sender sends
 //!    these. The offer takes four round trips at most.
+//!
+//! Where the ends can only exchange requests and answers, [`PatchPlan`] makes a patch from the outline of the old
+//! content and the chunks of some of its sections.
 //!
 //! Names are short, a few bits more than the number of comparisons needs, so now and then unequal
 //! parts have the same name. Therefore the receiver makes the manifest of the result and compares
@@ -57,10 +60,12 @@ mod matching;
 mod message;
 mod output;
 mod patch;
+mod plan;
 mod receiver;
 mod sender;
 
 pub use effect::{Effect, Limits};
 pub use error::RemoteError;
+pub use plan::PatchPlan;
 pub use receiver::Receiver;
 pub use sender::Sender;

@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use steadfast_node::{Node, NodeStorage, Output};
 use steadfast_protocol::{
-    Base, Change, Consistency, ContentId, Dot, Input, LogIndex, NodeId, Outcome, Packet, Path,
-    Payload, ReadRequest, RequestId, SessionId, Steadfast, WriteRequest, last_index,
+    Base, Consistency, ContentId, Dot, Input, LogIndex, NodeId, Outcome, Packet, Path, Payload,
+    ReadRequest, RequestId, SessionId, Steadfast, WriteRequest, last_index,
 };
 use steadfast_recording::{Recorder, WriteError};
 use steadfast_store::Checkpointed;
@@ -30,7 +30,7 @@ use tracing::{debug, error, info, warn};
 
 pub(crate) use event::{Condition, Event, Link, PACKETS_WAITING_MAX, Reply, Request, Write};
 pub(crate) use facts::{Facts, RoleName};
-use readers::{Reader, Readers};
+use readers::{Reader, Readers, Undecided};
 use timers::Timers;
 use waiting::Waiting;
 
@@ -103,6 +103,8 @@ pub(crate) struct Core {
     links: BTreeMap<NodeId, (SessionId, Link)>,
     waiting: Waiting,
     readers: Readers,
+    /// Writes whose conditions are to be judged again.
+    undecided: Vec<Undecided>,
     timers: Timers,
     ends: Ends,
     outputs: Vec<Output>,
@@ -123,6 +125,7 @@ impl Core {
             links: BTreeMap::new(),
             waiting: Waiting::new(),
             readers: Readers::default(),
+            undecided: Vec::new(),
             timers: Timers::start(timeouts.election, timeouts.heartbeat),
             ends,
             outputs: Vec::new(),
@@ -193,6 +196,9 @@ impl Core {
             if self.has_recording_failed() {
                 let failure = self.recorder.take().and_then(Recorder::end);
                 return failure.map_or(Ok(()), |it| Err(CoreEnd::RecordingFailed(it)));
+            }
+            for (write, reply) in std::mem::take(&mut self.undecided) {
+                self.write(write, reply);
             }
             self.maybe_confirm_reads();
             self.maybe_trim();
@@ -324,22 +330,14 @@ impl Core {
             let request = request.unwrap_or_else(|| self.waiting.fresh_id());
             return self.submit(WriteRequest { request, path, intent, base }, reply);
         };
-        let heads: Vec<Dot> =
-            replica.log().fold().files().heads(&path).iter().map(|it| it.dot).collect();
-        let shown = replica.log().fold().files().heads(&path).first();
-        let is_file = shown.is_some_and(|it| it.change != Change::Delete);
+        let heads = replica.log().fold().files().heads(&path);
         let is_retry = request.is_some_and(|it| replica.log().written_by(it).is_some());
-        let holds = match &condition {
-            Condition::Any => true,
-            Condition::Shows(dots) => heads.first().is_some_and(|it| dots.contains(it)),
-            Condition::Exists => is_file,
-            Condition::Absent => !is_file,
-            Condition::ShowsNone(dots) => !heads.first().is_some_and(|it| dots.contains(it)),
-        };
-        if !holds && !is_retry {
+        if !condition.holds(heads) && !is_retry {
             // The refusal reveals the state of the path, so that it is confirmed as a read is.
-            return self.readers.add(Reader::ConditionFailed(reply));
+            let write = Write { request, stored: None, path, intent, base, condition };
+            return self.readers.add(Reader::ConditionFailed(Box::new(write), reply));
         }
+        let heads: Vec<Dot> = heads.iter().map(|it| it.dot).collect();
         let base = match condition {
             Condition::Shows(dots) => {
                 Base::Named(heads.into_iter().filter(|it| dots.contains(it)).collect())
@@ -404,8 +402,10 @@ impl Core {
         let Some(replica) = self.node.replica() else {
             return;
         };
-        if !self.readers.answer(request, &outcome) {
-            self.waiting.answer(request, &outcome, replica.files());
+        match self.readers.answer(request, &outcome) {
+            // They wait for the end of this turn, because an input is being carried out.
+            Some(undecided) => self.undecided.extend(undecided),
+            None => self.waiting.answer(request, &outcome, replica.files()),
         }
     }
 

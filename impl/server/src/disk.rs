@@ -1,12 +1,14 @@
 //! A node's disk: the types of its store, and contents on their way between the disk and clients.
 
+use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::Arc;
 
 use axum::body::Body;
 use bytes::Bytes;
+use steadfast_delta::{PatchError, Source, apply_stream};
 use steadfast_protocol::{ContentId, Input};
-use steadfast_store::{ContentError, ContentReader, Contents, Store, ThreadedLog};
+use steadfast_store::{ContentError, ContentReader, Contents, HeldContent, Store, ThreadedLog};
 use steadfast_wal::RealDisk;
 use tokio::sync::mpsc;
 
@@ -66,6 +68,89 @@ pub(crate) fn write_content(
     Ok(Some((StoredContent::of(contents, content), length)))
 }
 
+/// How much longer than its base a content may be that a delta makes, in bytes. Few bytes of a delta make many of
+/// a content, so without this bound they could fill the disk.
+const GROWTH_MAX: u64 = 1 << 30;
+
+/// Why a delta makes no content. Nothing stays of it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DeltaError {
+    #[error("this node has no good copy of the base")]
+    NoBase(#[source] ContentError),
+    #[error(
+        "the delta makes {found} bytes; at most {GROWTH_MAX} more than the base has are accepted: put the file whole"
+    )]
+    TooLong { found: u64 },
+    #[error("the delta cannot be applied")]
+    Malformed(#[source] PatchError),
+    #[error("the delta makes another content than Steadfast-Content names")]
+    OtherContent(#[source] ContentError),
+    #[error("the disk does not take the content")]
+    NotStored(#[source] io::Error),
+    #[error(transparent)]
+    Disk(ContentError),
+}
+
+/// Makes the content `result` of the content `base` and of a delta whose pieces come, and returns it with its length
+/// once it is durable. `Err(())` among the pieces means that the rest will not come. Memory is bounded by a frame
+/// of the delta and by the manifests of both contents.
+pub(crate) fn make_content(
+    contents: &Arc<NodeContents>,
+    base: ContentId,
+    result: ContentId,
+    pieces: mpsc::Receiver<Result<Bytes, ()>>,
+) -> Result<(StoredContent, u64), DeltaError> {
+    let base = HeldContent::open(contents, base).map_err(DeltaError::of)?;
+    let limit = base.manifest().length().saturating_add(GROWTH_MAX);
+    let mut writer = contents.writer().map_err(DeltaError::of)?;
+    let patch = Arriving { pieces, piece: Bytes::new() };
+    match apply_stream(&base, patch, &mut writer, limit) {
+        Ok(_) => {}
+        Err(PatchError::TooLarge { found, .. }) => return Err(DeltaError::TooLong { found }),
+        Err(PatchError::Io(error)) => {
+            // Errors of the base are contents' errors, those of the new file the system's.
+            let error = error.downcast::<ContentError>();
+            return Err(error.map_or_else(DeltaError::NotStored, DeltaError::of));
+        }
+        Err(error) => return Err(DeltaError::Malformed(error)),
+    }
+    let length = writer.finish_as(result).map_err(DeltaError::of)?;
+    Ok((StoredContent::of(contents, result), length))
+}
+
+impl DeltaError {
+    fn of(error: ContentError) -> DeltaError {
+        match error {
+            ContentError::Missing(_) | ContentError::Rotten { .. } => DeltaError::NoBase(error),
+            ContentError::OtherContent { .. } => DeltaError::OtherContent(error),
+            error => DeltaError::Disk(error),
+        }
+    }
+}
+
+/// The pieces of a body as a reader.
+struct Arriving {
+    pieces: mpsc::Receiver<Result<Bytes, ()>>,
+    piece: Bytes,
+}
+
+impl Read for Arriving {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        while self.piece.is_empty() {
+            match self.pieces.blocking_recv() {
+                Some(Ok(piece)) => self.piece = piece,
+                Some(Err(())) => {
+                    return Err(io::Error::other("the rest of the body will not come"));
+                }
+                None => return Ok(0),
+            }
+        }
+        let now = self.piece.split_to(to.len().min(self.piece.len()));
+        to[..now.len()].copy_from_slice(&now);
+        Ok(now.len())
+    }
+}
+
 /// The bytes of a part of a content, as the body of an answer. A client that gets fewer bytes than were
 /// announced knows that something went wrong.
 pub(crate) async fn body_of(
@@ -115,7 +200,7 @@ fn read_pieces(
 }
 
 /// Reports a bad copy to the node, which gets another one from a peer.
-async fn report(error: &ContentError, content: ContentId, events: &mpsc::Sender<Event>) {
+pub(crate) async fn report(error: &ContentError, content: ContentId, events: &mpsc::Sender<Event>) {
     if matches!(error, ContentError::Rotten { .. }) {
         let _ = events.send(Event::Content(Input::Bad { content })).await;
     }

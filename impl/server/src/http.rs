@@ -5,6 +5,8 @@
 
 mod changes;
 mod conditions;
+mod contents;
+mod deltas;
 mod error;
 mod files;
 mod listing;
@@ -21,12 +23,15 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::{StatusCode, Uri};
-use axum::routing::{get, post};
-use steadfast_protocol::{Consistency, Entry, Files, NodeId, Outcome, Path, Refusal, Settings};
-use tokio::sync::{mpsc, oneshot, watch};
+use axum::routing::{MethodRouter, get, post};
+use steadfast_protocol::{
+    Consistency, Entry, Files, Intent, NodeId, Outcome, Path, Refusal, Settings,
+};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use deltas::DELTAS_MAX;
 pub(crate) use error::ApiError;
 
 use crate::core::{Event, Facts, Reply, Request, Write};
@@ -56,9 +61,11 @@ pub(crate) struct Parts {
     pub members: BTreeMap<NodeId, Member>,
     /// Contents of at most this many bytes travel within their entry.
     pub inline_bytes_max: usize,
+    /// The deltas that may be applied at the same time.
+    pub deltas: Semaphore,
     /// How long a client may be silent in the middle of a body.
     pub silence_max: Duration,
-    /// How long a request may wait for its outcome.
+    /// How long a request may wait for its outcome; that of a long content may wait longer.
     pub request_timeout: Duration,
     pub allows_cuts: bool,
     pub started: Instant,
@@ -72,8 +79,10 @@ pub(crate) type Api = Arc<Parts>;
 pub(crate) fn router(api: Api) -> Router {
     Router::new()
         .route("/files", get(listing::list))
-        .route("/files/{*path}", get(files::get).put(files::put).delete(files::delete))
-        .route("/files/", get(files::get).put(files::put).delete(files::delete))
+        .route("/files/{*path}", file())
+        .route("/files/", file())
+        .route("/contents/{content}/outline", get(contents::outline))
+        .route("/contents/{content}/chunks", get(contents::chunks))
         .route("/versions/{*path}", get(listing::versions))
         .route("/conflicts", get(listing::conflicts))
         .route("/resolve/{*path}", post(files::resolve))
@@ -91,6 +100,11 @@ pub(crate) fn router(api: Api) -> Router {
         .with_state(api)
 }
 
+/// The methods of a file.
+fn file() -> MethodRouter<Api> {
+    get(files::get).put(files::put).patch(files::patch).delete(files::delete)
+}
+
 async fn no_route(uri: Uri) -> ApiError {
     let why = format!("there is no {}: /openapi.json lists what there is", uri.path());
     ApiError::new(StatusCode::NOT_FOUND, "no-such-resource", why)
@@ -105,6 +119,9 @@ async fn openapi() -> ([(axum::http::HeaderName, &'static str); 1], &'static str
     let json = (axum::http::header::CONTENT_TYPE, "application/json");
     ([json], include_str!("../openapi.json"))
 }
+
+/// The slowest way of a content to other nodes that a client is let to wait for, in bytes per second.
+const BYTES_PER_S_MIN: u64 = 4 << 20;
 
 /// A value that was read, with the files that the node showed at that moment.
 pub(crate) struct Seen {
@@ -141,8 +158,11 @@ impl Parts {
         }
     }
 
+    /// Waits for the outcome of a request. A write of a content of this length is acknowledged once W nodes have it, which
+    /// takes longer the longer it is.
     async fn ask(
         &self,
+        length: u64,
         request: impl FnOnce(oneshot::Sender<Reply>) -> Request,
     ) -> Result<Reply, ApiError> {
         let (reply, answer) = oneshot::channel();
@@ -150,7 +170,8 @@ impl Parts {
             mpsc::error::TrySendError::Full(_) => ApiError::busy(),
             mpsc::error::TrySendError::Closed(_) => ApiError::stopping(),
         })?;
-        match tokio::time::timeout(self.request_timeout, answer).await {
+        let patience = self.request_timeout + Duration::from_secs(length / BYTES_PER_S_MIN);
+        match tokio::time::timeout(patience, answer).await {
             Ok(reply) => reply.map_err(|_| ApiError::stopping()),
             Err(_) => Err(ApiError::of_outcome(&Outcome::Unknown)),
         }
@@ -169,7 +190,11 @@ impl Parts {
         write: Write,
         uri: &Uri,
     ) -> Result<(steadfast_protocol::Dot, Files), ApiError> {
-        match self.ask(|reply| Request::Write(write, reply)).await? {
+        let length = match &write.intent {
+            Intent::Put(content) => self.length_of(content).unwrap_or(0),
+            Intent::Delete | Intent::Restore(_) => 0,
+        };
+        match self.ask(length, |reply| Request::Write(write, reply)).await? {
             Reply::Outcome(Outcome::Acknowledged { dot }, files) => Ok((dot, files)),
             Reply::Outcome(outcome, _) => Err(self.refused(&outcome, uri)),
             Reply::ConditionFailed => Err(ApiError::precondition_failed()),
@@ -183,7 +208,7 @@ impl Parts {
         consistency: Consistency,
         uri: &Uri,
     ) -> Result<Seen, ApiError> {
-        match self.ask(|reply| Request::Read(path, consistency, reply)).await? {
+        match self.ask(0, |reply| Request::Read(path, consistency, reply)).await? {
             Reply::Outcome(Outcome::Value { version, .. }, files) => Ok(Seen { version, files }),
             Reply::Outcome(outcome, _) => Err(self.refused(&outcome, uri)),
             Reply::ConditionFailed => Err(ApiError::internal("a read has no condition")),

@@ -10,6 +10,7 @@ mod dialing;
 mod frames;
 mod log;
 mod opening;
+mod refusals;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -23,6 +24,7 @@ use tracing::{debug, warn};
 pub(crate) use contents::{ContentsOf, serve_contents};
 pub(crate) use dialing::{Dialer, keep_up, prepare};
 use opening::Open;
+pub(crate) use refusals::Refusals;
 
 use crate::core::{DisplayChain, Event, Facts};
 use crate::counters::Counters;
@@ -39,6 +41,7 @@ pub(crate) struct Peering {
     pub counters: std::sync::Arc<Counters>,
     pub cuts: std::sync::Arc<Cuts>,
     pub sessions: Sessions,
+    pub refusals: Refusals,
     /// For each peer, the part that brings contents from it and to it.
     pub contents: std::collections::BTreeMap<NodeId, ContentsOf>,
 }
@@ -69,6 +72,13 @@ impl Peering {
     fn local(&self) -> Local {
         Local { halt: self.facts.borrow().halt, ..self.local }
     }
+
+    fn note_refusal(&self, peer: NodeId, channel: Channel, why: &str) {
+        match self.refusals.note(peer, channel, why) {
+            true => warn!(%peer, %channel, why, "no connection"),
+            false => debug!(%peer, %channel, why, "no connection again"),
+        }
+    }
 }
 
 /// Runs a connection with a peer from its handshake to its end.
@@ -84,10 +94,11 @@ where
     let open = match tokio::time::timeout(HANDSHAKE_MAX, opening).await {
         Ok(Ok(open)) => open,
         Ok(Err(error)) => {
-            return warn!(%peer, %channel, error = %DisplayChain(&error), "no connection");
+            return peering.note_refusal(peer, channel, &DisplayChain(&error).to_string());
         }
-        Err(_) => return warn!(%peer, %channel, "no connection: the handshake took too long"),
+        Err(_) => return peering.note_refusal(peer, channel, "the handshake took too long"),
     };
+    peering.refusals.forget(peer, channel);
     peering.sessions.note(open.session);
     let end = tokio::select! {
         end = run_open(peering, open, channel, peer) => end,

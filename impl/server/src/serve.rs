@@ -19,7 +19,7 @@ use steadfast_store::{CreateError, OpenError, Store, TrimPolicy, log_settings};
 use steadfast_wal::{Disk, LogId, RealDisk};
 use steadfast_wire::{Channel, Local};
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 use tokio_util::sync::CancellationToken;
@@ -30,8 +30,8 @@ use crate::core::{Core, CoreEnd, Ends, Facts, Timeouts};
 use crate::counters::Counters;
 use crate::cuts::Cuts;
 use crate::disk::NodeStore;
-use crate::http::{Member, Parts, router};
-use crate::peers::{Dialer, Peering, Sessions, keep_up, serve_contents};
+use crate::http::{DELTAS_MAX, Member, Parts, router};
+use crate::peers::{Dialer, Peering, Refusals, Sessions, keep_up, serve_contents};
 use crate::scrub::scrub;
 
 /// How many events of peers and disk may wait for the node.
@@ -156,6 +156,7 @@ pub async fn serve(
         counters: Arc::clone(&counters),
         cuts: Arc::clone(&cuts),
         sessions: Sessions::default(),
+        refusals: Refusals::default(),
         contents: exchanges.map_err(ServeError::Thread)?,
     });
     let api = Arc::new(Parts {
@@ -170,6 +171,7 @@ pub async fn serve(
         settings: config.settings,
         members: members(&config),
         inline_bytes_max: usize::try_from(config.inline_bytes_max).unwrap_or(usize::MAX),
+        deltas: Semaphore::new(DELTAS_MAX),
         silence_max: config.limits.body_timeout,
         request_timeout: config.limits.request_timeout,
         allows_cuts: config.allow_cut,
@@ -368,6 +370,7 @@ pub(crate) mod tests {
             settings,
             members: NodeId::all(settings.nodes()).map(member).collect(),
             inline_bytes_max: 4_096,
+            deltas: Semaphore::new(DELTAS_MAX),
             silence_max: Duration::from_secs(5),
             request_timeout: Duration::from_secs(5),
             allows_cuts: false,

@@ -1,4 +1,5 @@
-//! `OPERATIONS.md` names every metric and every error code of the source, and no other.
+//! `OPERATIONS.md` names every metric and every error code of the source, and no other, and `openapi.json` has the same
+//! codes with the same statuses.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -32,16 +33,18 @@ fn literals_after<'a>(source: &'a str, before: &str) -> Vec<&'a str> {
     rests.filter_map(|it| it.strip_prefix('"')?.split('"').next()).collect()
 }
 
-/// The names in the first column of the table below a heading of the page.
-fn rows(heading: &str) -> BTreeSet<String> {
+/// The lines of the table below a heading of the page.
+fn table(heading: &str) -> Vec<String> {
     let page = fs::read_to_string(root().join("OPERATIONS.md")).expect("the page");
     let section = page.split(&format!("\n## {heading}\n")).nth(1).expect("the section");
     let section = section.split("\n## ").next().expect("a first part");
-    let rows: Vec<String> = section
-        .lines()
-        .filter_map(|it| it.strip_prefix("| `")?.split('`').next())
-        .map(str::to_owned)
-        .collect();
+    section.lines().filter_map(|it| it.strip_prefix("| `")).map(str::to_owned).collect()
+}
+
+/// The names in the first column of the table below a heading of the page.
+fn rows(heading: &str) -> BTreeSet<String> {
+    let rows: Vec<String> =
+        table(heading).iter().filter_map(|it| it.split('`').next().map(str::to_owned)).collect();
     let names: BTreeSet<String> = rows.iter().cloned().collect();
     assert_eq!(names.len(), rows.len(), "a name has two rows in {heading}");
     names
@@ -81,4 +84,31 @@ fn the_page_names_every_error_code() {
     }
     assert!(codes.contains("disk-full") && codes.contains("deleted"), "{codes:?}");
     assert_eq!(rows("Errors"), codes);
+}
+
+/// The codes that an answer of the document names: all words before the first `;`.
+fn codes_of(status: &str, answer: &serde_json::Value) -> Vec<(String, String)> {
+    let is_error = status.starts_with(['4', '5']) || status == "307";
+    let text = answer["description"].as_str().filter(|_| is_error).unwrap_or_default();
+    let names = text.split(';').next().unwrap_or_default().split([' ', ',']);
+    let names = names.filter(|it| !it.is_empty() && *it != "or");
+    names.map(|it| (it.to_owned(), status.to_owned())).collect()
+}
+
+#[test]
+fn the_document_of_the_interface_has_every_error_code_with_its_status() {
+    let text = fs::read_to_string(root().join("openapi.json")).expect("the document");
+    let document: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let methods = document["paths"].as_object().expect("paths").values();
+    let methods = methods.flat_map(|it| it.as_object().expect("methods").values());
+    let answers = methods.map(|it| &it["responses"]).chain([&document["components"]["responses"]]);
+    let found: BTreeSet<(String, String)> = answers
+        .flat_map(|it| it.as_object().expect("answers"))
+        .flat_map(|(status, answer)| codes_of(status, answer))
+        .collect();
+    let page = table("Errors").into_iter().map(|row| {
+        let mut cells = row.split('|').map(|it| it.trim().trim_matches('`').to_owned());
+        (cells.next().expect("a code"), cells.next().expect("a status"))
+    });
+    assert_eq!(found, page.collect());
 }

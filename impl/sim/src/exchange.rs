@@ -1,15 +1,12 @@
 //! Contents on their way from and to one peer, by the machines that a server runs.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::io;
 use std::sync::Arc;
 
-use steadfast_delta::manifest::Manifest;
 use steadfast_protocol::{ContentId, SessionId};
 use steadfast_simulated_disk::SimulatedDisk;
-use steadfast_store::{ContentError, ContentPlace, ContentReader};
-use steadfast_wire::transfer::{Download, Lack, Outcome, Receiver, Sender, Sent, Sink, Source};
+use steadfast_store::{ContentPlace, HeldContent};
+use steadfast_wire::transfer::{Download, Lack, Outcome, Receiver, Sender, Sent};
 use steadfast_wire::{Channel, Decoder, FrameError};
 
 use crate::storage::{Arriving, NodeContents};
@@ -23,7 +20,13 @@ const SENT_BYTES_MAX: usize = 64 << 10;
 /// The contents that are not complete and that no peer sends now.
 pub(crate) type Parked = BTreeMap<ContentId, Incoming>;
 
-type Incoming = Download<HeldContent, NewContent>;
+/// A content of this node that is being sent, or whose parts are copied.
+type Held = HeldContent<SimulatedDisk>;
+
+/// A content that is being received.
+type Place = ContentPlace<SimulatedDisk>;
+
+type Incoming = Download<Held, Place>;
 
 /// The ends of transfers, each with its content.
 pub(crate) type Ends = Vec<(ContentId, Arriving)>;
@@ -31,7 +34,7 @@ pub(crate) type Ends = Vec<(ContentId, Arriving)>;
 /// Both ends of the exchange with one peer. Everything that is not complete when the node crashes is gone with it.
 #[derive(Default)]
 pub(crate) struct Exchange {
-    receiver: Receiver<HeldContent, NewContent>,
+    receiver: Receiver<Held, Place>,
     connection: Option<Connection>,
 }
 
@@ -39,7 +42,7 @@ pub(crate) struct Exchange {
 struct Connection {
     session: SessionId,
     decoder: Decoder,
-    sender: Sender<HeldContent>,
+    sender: Sender<Held>,
 }
 
 impl Exchange {
@@ -82,10 +85,10 @@ impl Exchange {
         let kept = parked.remove(&content);
         let goes_on = kept.as_ref().is_some_and(|it| it.progress().is_some());
         let download = kept.unwrap_or_else(|| {
-            let old = old.and_then(|it| HeldContent::open(contents, it).ok());
+            let old = old.and_then(|it| Held::open(contents, it).ok());
             let place = contents.place();
             let place = place.unwrap_or_else(|error| panic!("disks-take-contents: {error}"));
-            Download::new(content, old, NewContent(place), u64::MAX)
+            Download::new(content, old, place, u64::MAX)
         });
         self.receiver.add(download);
         goes_on
@@ -106,12 +109,12 @@ impl Exchange {
         };
         let mut outcomes = Vec::new();
         while let Some(frame) = connection.decoder.next(&mut bytes)? {
-            if Receiver::<HeldContent, NewContent>::takes(frame.kind) {
+            if Receiver::<Held, Place>::takes(frame.kind) {
                 outcomes.extend(self.receiver.receive(frame)?);
             } else if let Some(asked) = connection.sender.receive(frame)? {
-                match HeldContent::open(contents, asked.content) {
+                match Held::open(contents, asked.content) {
                     Ok(source) => {
-                        let old = asked.old.and_then(|it| HeldContent::open(contents, it).ok());
+                        let old = asked.old.and_then(|it| Held::open(contents, it).ok());
                         connection.sender.supply(asked.transfer, source, old);
                     }
                     Err(_) => connection.sender.refuse(asked.transfer, Lack::Missing),
@@ -148,10 +151,10 @@ impl Exchange {
     }
 }
 
-fn end(outcome: Outcome<HeldContent, NewContent>, parked: &mut Parked) -> (ContentId, Arriving) {
+fn end(outcome: Outcome<Held, Place>, parked: &mut Parked) -> (ContentId, Arriving) {
     match outcome {
         Outcome::Done { content, sink, manifest, received } => {
-            let (place, manifest) = (sink.0, Box::new(manifest));
+            let (place, manifest) = (sink, Box::new(manifest));
             (content, Arriving::Received { place, manifest, received })
         }
         Outcome::Lacks { download, .. } => {
@@ -168,41 +171,5 @@ fn park(download: Incoming, parked: &mut Parked) {
     parked.insert(download.content(), download);
     if parked.len() > PARKED_MAX {
         parked.pop_first();
-    }
-}
-
-/// A content of this node that is being sent, or whose parts are copied.
-pub(crate) struct HeldContent {
-    manifest: Manifest,
-    reader: RefCell<ContentReader<SimulatedDisk>>,
-}
-
-impl HeldContent {
-    fn open(contents: &Arc<NodeContents>, content: ContentId) -> Result<HeldContent, ContentError> {
-        let reader = contents.reader(content)?;
-        Ok(HeldContent { manifest: reader.manifest().clone(), reader: RefCell::new(reader) })
-    }
-}
-
-impl Source for HeldContent {
-    fn manifest(&self) -> &Manifest {
-        &self.manifest
-    }
-
-    fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
-        self.reader.borrow_mut().read_at(offset, bytes).map_err(io::Error::other)
-    }
-}
-
-/// A content that is being received.
-pub(crate) struct NewContent(ContentPlace<SimulatedDisk>);
-
-impl Sink for NewContent {
-    fn begin(&mut self, length: u64) -> io::Result<()> {
-        self.0.set_length(length).map_err(io::Error::other)
-    }
-
-    fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.0.write_at(bytes, offset).map_err(io::Error::other)
     }
 }

@@ -13,6 +13,7 @@
 
 mod decisions;
 mod error;
+mod held;
 mod manifests;
 mod names;
 mod opening;
@@ -35,6 +36,7 @@ use steadfast_wal::disk::{Call, Disk};
 
 pub use decisions::{ContentDecisions, DefaultContentDecisions};
 pub use error::ContentError;
+pub use held::HeldContent;
 pub use place::ContentPlace;
 pub use reader::ContentReader;
 pub use scrub::{Scrubbed, Verdict};

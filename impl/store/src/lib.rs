@@ -22,7 +22,7 @@ mod store;
 
 pub use contents::{
     ContentDecisions, ContentError, ContentPlace, ContentReader, ContentWriter, Contents,
-    DefaultContentDecisions, Scrubbed, Totals, Verdict,
+    DefaultContentDecisions, HeldContent, Scrubbed, Totals, Verdict,
 };
 pub use log::{RecordLog, SerialLog, ThreadedLog};
 pub use policy::{TrimPolicy, log_settings};

@@ -41,9 +41,9 @@ mod sender;
 mod upload;
 
 use std::fmt;
-use std::io;
 
-use steadfast_delta::manifest::{CHUNK_LENGTH_MAX, Manifest};
+use steadfast_delta::manifest::CHUNK_LENGTH_MAX;
+pub use steadfast_delta::{Sink, Source};
 
 pub use download::{Download, Received};
 pub use error::TransferError;
@@ -64,33 +64,6 @@ pub const REQUESTS_MAX: usize = 64;
 
 /// The contents that may be under way over a connection in one direction. Others wait for their turn.
 pub const TRANSFERS_MAX: usize = 16;
-
-/// A content that can be read anywhere: the sender's, or the receiver's old one.
-pub trait Source {
-    /// Its manifest, down to the chunks or further.
-    fn manifest(&self) -> &Manifest;
-
-    /// Fills `bytes` from `offset` on.
-    ///
-    /// # Errors
-    /// The content cannot be read, or ends before.
-    fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()>;
-}
-
-/// The place of a content that is being received.
-pub trait Sink {
-    /// Makes room for a content of this length. Called once, before the first write.
-    ///
-    /// # Errors
-    /// There is no room. The download fails.
-    fn begin(&mut self, length: u64) -> io::Result<()>;
-
-    /// Writes verified bytes. Every byte of the content is written once, in any order.
-    ///
-    /// # Errors
-    /// The bytes cannot be written. The download fails.
-    fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()>;
-}
 
 /// Why a sender does not send a content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -32,12 +32,13 @@ impl Options {
     /// Exit code 3 says that a node did not answer.
     pub(super) async fn run(&self, client: &Client) -> Result<ExitCode, Failure> {
         let rows = rows(client).await;
-        let leader = leader(&rows);
+        let (leader, leaders) = (leader(&rows), leaders(&rows));
         let same = holds_the_same(&rows);
-        let record = json!({"leader": leader, "same": same, "nodes": rows});
+        let record = json!({"leader": leader, "leaders": leaders, "same": same, "nodes": rows});
         self.cluster.show(&record, || table(&rows))?;
         if !self.cluster.json {
-            say(verdict(leader, same, &rows));
+            say(verdict(&leaders, same, &rows));
+            halts(&rows).for_each(say);
             let errors = rows.iter().filter_map(|it| it.error.as_ref());
             errors.for_each(|it| warn(format_args!("steadfast: {it}")));
         }
@@ -69,7 +70,13 @@ async fn rows(client: &Client) -> Vec<Row> {
     rows
 }
 
-/// The node that calls itself the leader and has the highest epoch. Side by side with a cut, two nodes may.
+/// The nodes that call themselves the leader. On the sides of a cut, several may.
+fn leaders(rows: &[Row]) -> Vec<&str> {
+    let statuses = rows.iter().filter_map(|it| it.status.as_ref());
+    statuses.filter(|it| it.role == "leader").map(|it| it.node.as_str()).collect()
+}
+
+/// The one of them that most nodes follow.
 fn leader(rows: &[Row]) -> Option<&str> {
     let statuses = rows.iter().filter_map(|it| it.status.as_ref());
     let followers = |of: &str| {
@@ -87,10 +94,18 @@ fn holds_the_same(rows: &[Row]) -> Option<bool> {
     digests.map(|it| it.windows(2).all(|it| it[0] == it[1]))
 }
 
-fn verdict(leader: Option<&str>, same: Option<bool>, rows: &[Row]) -> String {
-    let leads = match leader {
-        Some(node) => format!("{node} leads"),
-        None => "no node leads".to_owned(),
+/// A line for each node that has halted.
+fn halts(rows: &[Row]) -> impl Iterator<Item = String> {
+    let statuses = rows.iter().filter_map(|it| it.status.as_ref());
+    let halted = statuses.filter_map(|it| Some((&it.node, it.halt.as_ref()?)));
+    halted.map(|(node, why)| format!("{node} has halted and must be replaced: {why}"))
+}
+
+fn verdict(leaders: &[&str], same: Option<bool>, rows: &[Row]) -> String {
+    let leads = match leaders {
+        [] => "no node leads".to_owned(),
+        [node] => format!("{node} leads"),
+        nodes => format!("{} lead, each a part of the nodes", nodes.join(" and ")),
     };
     let silent = rows.iter().filter(|it| it.status.is_none()).count();
     match same {
@@ -100,8 +115,19 @@ fn verdict(leader: Option<&str>, same: Option<bool>, rows: &[Row]) -> String {
     }
 }
 
-const HEADINGS: [&str; 10] =
-    ["NODE", "ROLE", "EPOCH", "LAG", "LOG", "FILES", "CONFLICTS", "MISSING", "BAD", "DIGEST"];
+const HEADINGS: [&str; 11] = [
+    "NODE",
+    "ROLE",
+    "FOLLOWS",
+    "EPOCH",
+    "LAG",
+    "LOG",
+    "FILES",
+    "CONFLICTS",
+    "MISSING",
+    "BAD",
+    "DIGEST",
+];
 
 fn table(rows: &[Row]) -> String {
     let leading = leader(rows);
@@ -135,6 +161,7 @@ fn line(row: &Row, leader: Option<&Status>) -> Vec<String> {
     vec![
         it.node.clone(),
         it.role.clone(),
+        it.leader.clone().unwrap_or_else(|| "-".to_owned()),
         it.epoch.clone(),
         lag,
         it.log.synced.to_string(),
@@ -144,4 +171,44 @@ fn line(row: &Row, leader: Option<&Status>) -> Vec<String> {
         it.contents.bad.to_string(),
         it.digest.chars().take(12).collect(),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(node: &str, role: &str, leader: Option<&str>, halt: Option<&str>) -> Row {
+        let status = json!({
+            "cluster": "", "node": node, "id": 0, "role": role, "epoch": "1.n0", "leader": leader,
+            "halt": halt, "settings": {"nodes": 3, "elect": 1, "write": 1},
+            "log": {"first": 1, "last": 1, "synced": 1, "bytes": 0}, "vv": "", "digest": "d",
+            "files": 0, "conflicts": 0, "peers": [], "uptime_s": 0, "version": "",
+            "contents": {"count": 0, "bytes": 0, "missing": 0, "bad": 0},
+            "queues": {"requests": 0, "events": 0, "waiting_for_contents": 0},
+        });
+        let status = serde_json::from_value(status).expect("a status");
+        Row { node: node.to_owned(), status: Some(status), error: None }
+    }
+
+    #[test]
+    fn every_leader_and_every_halt_is_shown() {
+        let rows = [
+            row("a", "leader", Some("a"), None),
+            row("b", "leader", Some("b"), None),
+            row("c", "follower", Some("b"), None),
+            row("d", "halted", None, Some("its log was rolled back")),
+        ];
+        assert_eq!(leaders(&rows), ["a", "b"]);
+        assert_eq!(leader(&rows), Some("b"));
+        assert!(verdict(&leaders(&rows), Some(true), &rows).starts_with("a and b lead"));
+        let halted = ["d has halted and must be replaced: its log was rolled back"];
+        assert_eq!(halts(&rows).collect::<Vec<_>>(), halted);
+        let follows: Vec<String> = table(&rows)
+            .lines()
+            .skip(1)
+            .map(|line| line.split_whitespace().nth(2).expect("a leader").to_owned())
+            .collect();
+        assert_eq!(follows, ["a", "b", "b", "-"]);
+        assert_eq!(verdict(&[], Some(true), &rows[3..]), "no node leads; all nodes hold the same");
+    }
 }

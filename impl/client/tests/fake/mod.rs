@@ -25,6 +25,8 @@ use tokio_rustls::TlsAcceptor;
 /// A deed of a node in place of its next answer.
 #[derive(Clone, Debug)]
 pub(crate) enum Fault {
+    /// Answers as usual.
+    Nothing,
     /// Refuses with this status and code.
     Refuse(u16, &'static str),
     /// Closes the connection without an answer.
@@ -33,6 +35,8 @@ pub(crate) enum Fault {
     DropAfter,
     /// Answers with this many bytes of the body and closes the connection.
     CutBody(usize),
+    /// Does as asked and answers after this time.
+    Late(std::time::Duration),
     /// Answers with another first byte of the body.
     FlipBit,
     /// Redirects there.
@@ -52,6 +56,8 @@ pub(crate) struct Head {
 pub(crate) struct Memory {
     /// The heads, the visible one first.
     pub(crate) files: BTreeMap<String, Vec<Head>>,
+    /// The contents of all versions, of those that were replaced, too.
+    contents: Vec<Bytes>,
     pub(crate) leader: Option<usize>,
     pub(crate) faults: VecDeque<Fault>,
     /// Node, method, target and idempotency key of each request.
@@ -62,6 +68,8 @@ pub(crate) struct Memory {
     pub(crate) forgotten: u64,
     pub(crate) cuts: Vec<Value>,
     pub(crate) bad_contents: Vec<Value>,
+    /// Deltas are refused, because their bases are gone.
+    pub(crate) discards_bases: bool,
     keys: HashMap<String, (StatusCode, Value)>,
     sequence: u64,
     addresses: Vec<String>,
@@ -73,6 +81,7 @@ impl Memory {
         self.sequence += 1;
         let version = self.sequence;
         let content = content.map(Bytes::copy_from_slice);
+        self.contents.extend(content.clone());
         let deleted = content.is_none();
         self.files.insert(path.to_owned(), vec![Head { version, content }]);
         let change =
@@ -262,6 +271,9 @@ async fn answer(
         _ => {}
     }
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+    if let Some(Fault::Late(time)) = fault {
+        tokio::time::sleep(time).await;
+    }
     let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
     let mut reply = route(node, &head, &body, &mut memory);
     match fault {
@@ -323,6 +335,8 @@ fn route(node: usize, head: &http::request::Parts, body: &Bytes, memory: &mut Me
         (&Method::GET, "files", "") => list(head, memory),
         (&Method::GET | &Method::HEAD, "files", path) => read(head, path, is_local, memory),
         (&Method::PUT, "files", path) => write(head, path, Some(body.clone()), memory),
+        (&Method::PATCH, "files", path) => patch(head, path, body, memory),
+        (&Method::GET, "contents", path) => contents(head, path, memory),
         (&Method::DELETE, "files", path) => write(head, path, None, memory),
         (&Method::GET, "versions", path) => match memory.files.get(path) {
             Some(heads) => reply(200, &versions(path, heads)),
@@ -338,6 +352,41 @@ fn route(node: usize, head: &http::request::Parts, body: &Bytes, memory: &mut Me
             reply(200, &json!({}))
         }
         _ => refuse(405, "method-not-allowed"),
+    }
+}
+
+/// The bytes of the content with this name.
+fn named(memory: &Memory, name: &str) -> Option<Bytes> {
+    memory.contents.iter().find(|it| content_id(it) == name).cloned()
+}
+
+fn contents(head: &http::request::Parts, path: &str, memory: &Memory) -> Reply {
+    let (name, part) = path.split_once('/').expect("a part of a content");
+    let Some(content) = named(memory, name) else { return refuse(404, "unknown-content") };
+    let manifest = Manifest::of(&content, Depth::Chunks);
+    let sections = parameter(head, "sections").unwrap_or_default();
+    let bytes = match part {
+        "outline" => manifest.outline_to_bytes(),
+        _ => sections.split(',').fold(Vec::new(), |mut all, number| {
+            let number: usize = number.parse().expect("a number");
+            let chunks = manifest.sections()[number].to_bytes();
+            all.extend(u32::try_from(chunks.len()).expect("few chunks").to_le_bytes());
+            all.extend(chunks);
+            all
+        }),
+    };
+    Response::new(Pieces::of(bytes))
+}
+
+fn patch(head: &http::request::Parts, path: &str, body: &Bytes, memory: &mut Memory) -> Reply {
+    let header = |name: &str| head.headers[name].to_str().expect("text");
+    assert_eq!(header("content-type"), "application/vnd.steadfast.delta");
+    let base = named(memory, header("steadfast-base")).filter(|_| !memory.discards_bases);
+    let Some(base) = base else { return refuse(409, "base-missing") };
+    let new = steadfast_delta::apply(&base, body, 1 << 30).expect("a delta");
+    match content_id(&new) == header("steadfast-content") {
+        true => write(head, path, Some(Bytes::copy_from_slice(&new)), memory),
+        false => refuse(422, "other-content"),
     }
 }
 

@@ -26,28 +26,22 @@ const OPERATIONS_FULL: usize = STREAM_MAX[0] - varint::BYTES_MAX;
 
 /// The patch without a sum that makes `content` of these pieces.
 pub(crate) fn write(pieces: &[Piece], content: &[u8], old_length: u64) -> io::Result<Vec<u8>> {
-    // Nothing in it is new in version 2, so that every receiver of the exchange reads it.
-    let header = Header { version: VERSION_FIRST, old_length, new_length: content.len() as u64 };
-    let header = header.to_bytes();
-    let mut writer = Writer {
-        check: check(0, &[&header]),
-        out: header,
-        frame: Frame::default(),
-        alignments: Alignments::default(),
-        packer: Packer::default(),
-        literal: 0,
-        new_end: 0,
-    };
+    let mut writer = Writer::new(old_length, content.len() as u64);
     for piece in pieces {
         match piece {
-            Piece::New(range) => writer.literal(&content[range.clone()])?,
+            Piece::New(range) => {
+                for part in content[range.clone()].chunks(LITERALS_MAX) {
+                    writer.literal(Cow::Borrowed(part))?;
+                }
+            }
             Piece::Old(range) => writer.copy(range)?,
         }
     }
     writer.finish()
 }
 
-struct Writer<'a> {
+/// Writes operations as they come.
+pub(super) struct Writer<'a> {
     out: Vec<u8>,
     check: u64,
     frame: Frame<'a>,
@@ -59,23 +53,47 @@ struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    fn literal(&mut self, bytes: &'a [u8]) -> io::Result<()> {
-        for part in bytes.chunks(LITERALS_MAX) {
-            self.end_literal();
-            if self.frame.literals.len() + part.len() > LITERALS_MAX {
-                self.flush()?;
-            }
-            match &mut self.frame.literals {
-                literals if literals.is_empty() => *literals = Cow::Borrowed(part),
-                literals => literals.to_mut().extend_from_slice(part),
-            }
-            self.literal = part.len();
-            self.new_end += part.len() as u64;
+    pub(super) fn new(old_length: u64, new_length: u64) -> Writer<'a> {
+        // Nothing in it is new in version 2, so that every receiver of the exchange reads it.
+        let header = Header { version: VERSION_FIRST, old_length, new_length }.to_bytes();
+        Writer {
+            check: check(0, &[&header]),
+            out: header,
+            frame: Frame::default(),
+            alignments: Alignments::default(),
+            packer: Packer::default(),
+            literal: 0,
+            new_end: 0,
+        }
+    }
+
+    /// Appends a part of the new content of at most [`LITERALS_MAX`] bytes.
+    pub(super) fn literal(&mut self, part: Cow<'a, [u8]>) -> io::Result<()> {
+        self.end_literal();
+        if self.frame.literals.len() + part.len() > LITERALS_MAX {
+            self.flush()?;
+        }
+        self.literal = part.len();
+        self.new_end += part.len() as u64;
+        match &mut self.frame.literals {
+            literals if literals.is_empty() => *literals = part,
+            literals => literals.to_mut().extend_from_slice(&part),
         }
         Ok(())
     }
 
-    fn copy(&mut self, old: &Range<u64>) -> io::Result<()> {
+    /// Whether something of the patch is complete.
+    pub(super) fn has_output(&self) -> bool {
+        !self.out.is_empty()
+    }
+
+    /// What is complete of the patch and was not taken before.
+    pub(super) fn take_output(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.out)
+    }
+
+    /// Appends a part of the old content.
+    pub(super) fn copy(&mut self, old: &Range<u64>) -> io::Result<()> {
         if self.frame.literal_lengths.len().max(self.frame.shifts.len()) > OPERATIONS_FULL {
             self.end_literal();
             self.flush()?;
@@ -117,7 +135,8 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    fn finish(mut self) -> io::Result<Vec<u8>> {
+    /// The rest of the patch.
+    pub(super) fn finish(mut self) -> io::Result<Vec<u8>> {
         self.end_literal();
         self.flush()?;
         let trailer = Trailer::default().to_bytes();

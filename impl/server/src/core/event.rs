@@ -1,8 +1,8 @@
 //! The events that reach the thread of a node, and the answers that leave it.
 
 use steadfast_protocol::{
-    Base, Consistency, ContentId, Dot, Files, Input, Intent, NodeId, Outcome, Packet, Path,
-    RequestId, SessionId,
+    Base, Change, Consistency, ContentId, Dot, Entry, Files, Input, Intent, NodeId, Outcome,
+    Packet, Path, RequestId, SessionId,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -51,6 +51,21 @@ pub(crate) enum Condition {
     Absent,
     /// The path shows none of these versions.
     ShowsNone(Vec<Dot>),
+}
+
+impl Condition {
+    /// Whether a path with these heads, the visible one first, is as required.
+    pub(crate) fn holds(&self, heads: &[Entry]) -> bool {
+        let shown = heads.first();
+        let is_file = shown.is_some_and(|it| it.change != Change::Delete);
+        match self {
+            Condition::Any => true,
+            Condition::Shows(dots) => shown.is_some_and(|it| dots.contains(&it.dot)),
+            Condition::Exists => is_file,
+            Condition::Absent => !is_file,
+            Condition::ShowsNone(dots) => !shown.is_some_and(|it| dots.contains(&it.dot)),
+        }
+    }
 }
 
 /// A write that a client requests.

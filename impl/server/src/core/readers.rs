@@ -3,7 +3,10 @@
 use steadfast_protocol::{Files, Outcome, Path, RequestId};
 use tokio::sync::oneshot;
 
-use super::Reply;
+use super::{Reply, Write};
+
+/// A write whose condition is to be judged again, and the client that waits for it.
+pub(crate) type Undecided = (Write, oneshot::Sender<Reply>);
 
 /// A client that waits for a linearizable read.
 #[derive(Debug)]
@@ -11,7 +14,7 @@ pub(crate) enum Reader {
     /// For the value of a path.
     Value(Path, oneshot::Sender<Reply>),
     /// For the confirmation that the condition of its write does not hold.
-    ConditionFailed(oneshot::Sender<Reply>),
+    ConditionFailed(Box<Write>, oneshot::Sender<Reply>),
 }
 
 /// The linearizable reads that wait. One confirmation is under way at a time and serves all reads that had
@@ -50,16 +53,27 @@ impl Readers {
         self.confirmation = Some(Confirmation { request, readers, files });
     }
 
-    /// Answers the readers of a confirmation with its outcome. Returns false if the request is none. A client that
+    /// Answers the readers of a confirmation with its outcome. `None` if the request is no confirmation. A client that
     /// is gone no longer listens.
-    pub(crate) fn answer(&mut self, request: RequestId, outcome: &Outcome) -> bool {
-        let Some(ended) = self.confirmation.take_if(|it| it.request == request) else {
-            return false;
-        };
+    ///
+    /// Returns the writes whose conditions hold in the confirmed files. Entries that were logged and not yet synced had
+    /// made them fail, and a crash could still take these entries away, so that a refusal would tell of a version that
+    /// never was. The caller judges such a write again.
+    pub(crate) fn answer(
+        &mut self,
+        request: RequestId,
+        outcome: &Outcome,
+    ) -> Option<Vec<Undecided>> {
+        let ended = self.confirmation.take_if(|it| it.request == request)?;
+        let mut undecided = Vec::new();
         for reader in ended.readers {
             let files = &ended.files;
             let (reply, to) = match (reader, outcome) {
-                (Reader::ConditionFailed(to), Outcome::Value { .. }) => {
+                (Reader::ConditionFailed(write, to), Outcome::Value { .. }) => {
+                    if write.condition.holds(files.heads(&write.path)) {
+                        undecided.push((*write, to));
+                        continue;
+                    }
                     (Reply::ConditionFailed, to)
                 }
                 (Reader::Value(path, to), Outcome::Value { stale, .. }) => {
@@ -67,24 +81,25 @@ impl Readers {
                     let outcome = Outcome::Value { version, stale: *stale };
                     (Reply::Outcome(outcome, files.clone()), to)
                 }
-                (Reader::Value(_, to) | Reader::ConditionFailed(to), outcome) => {
+                (Reader::Value(_, to) | Reader::ConditionFailed(_, to), outcome) => {
                     (Reply::Outcome(outcome.clone(), files.clone()), to)
                 }
             };
             let _ = to.send(reply);
         }
-        true
+        Some(undecided)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use steadfast_protocol::{
-        Change, Counter, Digest, Dot, Entry, EntryBody, NodeId, Refusal, Sealed, Sequence, Stamp,
-        Steadfast, VersionVector,
+        Base, Change, Counter, Digest, Dot, Entry, EntryBody, Intent, NodeId, Refusal, Sealed,
+        Sequence, Stamp, Steadfast, VersionVector,
     };
 
     use super::*;
+    use crate::core::Condition;
 
     const CONFIRMED: Outcome = Outcome::Value { version: None, stale: false };
 
@@ -135,14 +150,38 @@ mod tests {
         readers.begin(request(1), files(1));
         let late = reader(&mut readers);
         assert!(!readers.may_begin(), "one is under way");
-        assert!(!readers.answer(request(2), &CONFIRMED), "it is none of them");
-        assert!(readers.answer(request(1), &CONFIRMED));
+        assert!(readers.answer(request(2), &CONFIRMED).is_none(), "it is none of them");
+        assert!(readers.answer(request(1), &CONFIRMED).is_some());
         assert_eq!((got(first), got(second)), (Some(dot(1)), Some(dot(1))));
         assert!(readers.may_begin(), "the late one waits");
         readers.begin(request(3), files(2));
-        assert!(readers.answer(request(3), &CONFIRMED));
+        assert!(readers.answer(request(3), &CONFIRMED).is_some());
         assert_eq!(got(late), Some(dot(2)), "its files are those of its own confirmation");
         assert!(!readers.may_begin());
+    }
+
+    /// A write of `a` under a condition.
+    fn write(condition: Condition) -> Write {
+        let (path, intent, base) = (Path::new("a"), Intent::Delete, Base::Visible);
+        Write { request: None, stored: None, path, intent, base, condition }
+    }
+
+    #[test]
+    fn a_condition_that_only_unsynced_entries_break_is_judged_again() {
+        let mut readers = Readers::default();
+        let (reply, mut answer) = oneshot::channel();
+        // The log shows a later version, of which the confirmed files know nothing.
+        let condition = Condition::Shows(vec![dot(1)]);
+        readers.add(Reader::ConditionFailed(Box::new(write(condition)), reply));
+        readers.begin(request(1), files(1));
+        let undecided = readers.answer(request(1), &CONFIRMED).expect("a confirmation");
+        assert!(answer.try_recv().is_err(), "there is no answer yet");
+        let (write, reply) = undecided.into_iter().next().expect("the write");
+        // Now W nodes hold it.
+        readers.add(Reader::ConditionFailed(Box::new(write), reply));
+        readers.begin(request(2), files(2));
+        assert!(readers.answer(request(2), &CONFIRMED).is_some_and(|it| it.is_empty()));
+        assert!(matches!(answer.try_recv(), Ok(Reply::ConditionFailed)));
     }
 
     #[test]
@@ -151,10 +190,10 @@ mod tests {
         for (outcome, is_confirmed) in [(CONFIRMED, true), (refused, false)] {
             let mut readers = Readers::default();
             let (reply, mut condition) = oneshot::channel();
-            readers.add(Reader::ConditionFailed(reply));
+            readers.add(Reader::ConditionFailed(Box::new(write(Condition::Exists)), reply));
             let mut value = reader(&mut readers);
             readers.begin(request(1), files(1));
-            assert!(readers.answer(request(1), &outcome));
+            assert!(readers.answer(request(1), &outcome).is_some_and(|it| it.is_empty()));
             let condition = condition.try_recv().expect("an answer");
             assert_eq!(matches!(condition, Reply::ConditionFailed), is_confirmed);
             let value = value.try_recv().expect("an answer");

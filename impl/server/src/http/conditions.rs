@@ -47,9 +47,16 @@ pub(crate) fn tags(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Tags
             return Ok(Some(Tags::Any));
         }
         for tag in text.split(',').map(str::trim) {
-            let tag = tag.strip_prefix("W/").unwrap_or(tag);
-            let inner = tag.strip_prefix('"').and_then(|it| it.strip_suffix('"'));
+            let (is_weak, opaque) = match tag.strip_prefix("W/") {
+                Some(opaque) => (true, opaque),
+                None => (false, tag),
+            };
+            let inner = opaque.strip_prefix('"').and_then(|it| it.strip_suffix('"'));
             let inner = inner.ok_or_else(|| wrong(name, tag))?;
+            // If-Match compares strongly, so that a weak tag matches nothing (RFC 9110, section 13.1.1).
+            if is_weak && name == IF_MATCH {
+                continue;
+            }
             // A tag of another server matches no version.
             if let Ok(dot) = parse_version(inner) {
                 dots.push(dot);
@@ -109,8 +116,13 @@ mod tests {
         assert_eq!(of(IF_MATCH, &["*"]), Ok(Condition::Exists));
         let two = Condition::Shows(vec![dot(0, 5), dot(1, 2)]);
         assert_eq!(of(IF_MATCH, &["\"n0-5\", \"n1-2\""]), Ok(two));
-        let two = Condition::Shows(vec![dot(0, 5), dot(1, 2)]);
-        assert_eq!(of(IF_MATCH, &["\"n0-5\"", "W/\"n1-2\""]), Ok(two));
+        assert_eq!(
+            of(IF_MATCH, &["\"n0-5\"", "W/\"n1-2\""]),
+            Ok(Condition::Shows(vec![dot(0, 5)]))
+        );
+        assert_eq!(of(IF_MATCH, &["W/\"n1-2\""]), Ok(Condition::Shows(vec![])));
+        let weak = Condition::ShowsNone(vec![dot(1, 2)]);
+        assert_eq!(of(IF_NONE_MATCH, &["W/\"n1-2\""]), Ok(weak));
         assert_eq!(of(IF_NONE_MATCH, &["*"]), Ok(Condition::Absent));
         assert_eq!(of(IF_NONE_MATCH, &["\"n0-5\""]), Ok(Condition::ShowsNone(vec![dot(0, 5)])));
         // No version of ours has this tag, so the condition cannot hold.

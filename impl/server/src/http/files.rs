@@ -19,9 +19,9 @@ use steadfast_protocol::{
 
 use super::conditions::{self, Tags};
 use super::names::{self, etag, parse_version, path_of, version};
-use super::uploads::{Upload, upload};
-use super::{Api, ApiError, Parts};
-use crate::core::Write;
+use super::uploads::{Upload, record, upload};
+use super::{Api, ApiError, Parts, deltas};
+use crate::core::{Condition, Write};
 use crate::disk::body_of;
 
 static STALE: HeaderName = HeaderName::from_static("steadfast-stale");
@@ -91,7 +91,37 @@ pub(crate) async fn put(
     let (request, condition) =
         (conditions::request_id(&headers)?, conditions::condition(&headers)?);
     api.must_lead(&uri)?;
-    let Upload { content, stored, length } = upload(&api, body).await?;
+    let upload = upload(&api, body).await?;
+    put_upload(&api, &uri, path, (request, condition), upload).await
+}
+
+/// Stores a file that comes as the changes of a content that this node has.
+pub(crate) async fn patch(
+    State(api): State<Api>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let path = path_of(&uri, "/files/")?;
+    let (request, condition) =
+        (conditions::request_id(&headers)?, conditions::condition(&headers)?);
+    if let Some(response) = deltas::other_media_type(&headers) {
+        return Ok(response);
+    }
+    let ends = deltas::Ends::of(&headers)?;
+    api.must_lead(&uri)?;
+    let upload = deltas::made(&api, ends, body).await?;
+    put_upload(&api, &uri, path, (request, condition), upload).await
+}
+
+async fn put_upload(
+    api: &Parts,
+    uri: &Uri,
+    path: Path,
+    (request, condition): (Option<RequestId>, Condition),
+    upload: Upload,
+) -> Result<Response, ApiError> {
+    let Upload { content, stored, length } = upload;
     let name = name_of(&content);
     let showed_file = shows_file(&api.facts.borrow().files, &path);
     let write = Write {
@@ -102,7 +132,7 @@ pub(crate) async fn put(
         base: Base::Visible,
         condition,
     };
-    let (dot, _) = api.write(write, &uri).await?;
+    let (dot, _) = api.write(write, uri).await?;
     let status = if showed_file { StatusCode::OK } else { StatusCode::CREATED };
     let body = Written {
         path: path.to_string(),
@@ -165,10 +195,10 @@ pub(crate) async fn resolve(
     State(api): State<Api>,
     uri: Uri,
     headers: HeaderMap,
-    body: axum::body::Bytes,
+    body: Body,
 ) -> Result<Response, ApiError> {
     let path = path_of(&uri, "/resolve/")?;
-    let Keep { keep } = parsed(&body)?;
+    let Keep { keep } = record(&api, body).await?;
     let kept = parse_version(&keep)?;
     let files = api.files(Consistency::Linearizable, &uri).await?;
     let heads: Vec<Dot> = files.heads(&path).iter().map(|it| it.dot).collect();
@@ -191,17 +221,12 @@ pub(crate) async fn restore(
     State(api): State<Api>,
     uri: Uri,
     headers: HeaderMap,
-    body: axum::body::Bytes,
+    body: Body,
 ) -> Result<Response, ApiError> {
     let path = path_of(&uri, "/restore/")?;
-    let Restored { version } = parsed(&body)?;
+    let Restored { version } = record(&api, body).await?;
     let restored = parse_version(&version)?;
     choose(&api, &uri, &headers, path, restored, Base::Visible).await
-}
-
-fn parsed<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
-    serde_json::from_slice(body)
-        .map_err(|error| ApiError::bad_request(format!("the body is not as documented: {error}")))
 }
 
 async fn choose(

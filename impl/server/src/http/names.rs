@@ -2,7 +2,8 @@
 
 use axum::http::Uri;
 use percent_encoding::percent_decode_str;
-use steadfast_protocol::{Dot, NODES_MAX, NodeId, Path, Sequence, VersionVector};
+use steadfast_delta::manifest::Root;
+use steadfast_protocol::{ContentId, Dot, NODES_MAX, NodeId, Path, Sequence, VersionVector};
 
 use super::ApiError;
 
@@ -48,6 +49,12 @@ pub(crate) fn vector(vv: &VersionVector) -> String {
         (sequence > Sequence(0)).then(|| version(Dot { origin, sequence }))
     });
     dots.collect::<Vec<_>>().join(",")
+}
+
+/// The content that a text names by 64 hexadecimal digits.
+pub(crate) fn parse_content(text: &str) -> Result<ContentId, ApiError> {
+    let root: Result<Root, _> = text.parse();
+    root.map(|it| ContentId(it.0)).map_err(|error| ApiError::bad_request(error.to_string()))
 }
 
 /// The version vector that a text names; the empty text is the empty vector.

@@ -18,6 +18,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::files::hexadecimal;
 use super::names::vector;
+use super::uploads::record;
 use super::{Api, ApiError, Parts};
 use crate::core::{Event, Facts, RoleName};
 use crate::disk::NodeContents;
@@ -235,15 +236,13 @@ struct Cut {
 /// Cuts the connections of this node to some of its peers, and heals the others.
 pub(crate) async fn cut(
     State(api): State<Api>,
-    body: Bytes,
+    body: Body,
 ) -> Result<Json<serde_json::Value>, ApiError> {
     if !api.allows_cuts {
         let why = "this node does not cut connections: its config does not set allow_cut";
         return Err(ApiError::new(StatusCode::FORBIDDEN, "not-allowed", why));
     }
-    let Cut { peers } = serde_json::from_slice(&body).map_err(|error| {
-        ApiError::bad_request(format!("the body is not as documented: {error}"))
-    })?;
+    let Cut { peers } = record(&api, body).await?;
     let id_of = |name: &String| {
         let found = api.members.iter().find(|(id, it)| it.name == *name && **id != api.own);
         found.map(|(id, _)| *id).ok_or_else(|| {

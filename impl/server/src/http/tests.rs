@@ -1,5 +1,7 @@
 //! The interface against a cluster of one node, whose thread and disk are real.
 
+mod deltas;
+
 use std::path::Path as FilePath;
 
 use axum::body::Body;
@@ -23,7 +25,7 @@ struct Node {
     facts: watch::Receiver<Facts>,
     stop: CancellationToken,
     thread: Option<std::thread::JoinHandle<()>>,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 impl Drop for Node {
@@ -51,7 +53,7 @@ fn node_of(nodes: u8) -> Node {
         runtime.expect("a runtime").block_on(core.run()).expect("no failure");
     });
     let router = router(Arc::new(parts));
-    Node { router, facts, stop, thread: Some(thread), _directory: directory }
+    Node { router, facts, stop, thread: Some(thread), directory }
 }
 
 async fn leader() -> Node {
@@ -110,6 +112,15 @@ async fn a_file_is_stored_read_and_deleted() {
     assert_eq!((status, code(&body)), (404, "deleted"));
     let (status, body) = node.json("DELETE", "/files/a%20b/c", "").await;
     assert_eq!((status, code(&body)), (404, "not-found"));
+}
+
+#[tokio::test]
+async fn a_record_that_is_too_long_is_refused() {
+    let node = leader().await;
+    for uri in ["/resolve/a", "/restore/a"] {
+        let (status, body) = node.json("POST", uri, vec![b' '; (64 << 10) + 1]).await;
+        assert_eq!((status, code(&body)), (413, "too-long"), "{uri}");
+    }
 }
 
 #[tokio::test]
@@ -340,5 +351,5 @@ async fn every_documented_operation_exists() {
             count += 1;
         }
     }
-    assert_eq!(count, 17);
+    assert_eq!(count, 20);
 }

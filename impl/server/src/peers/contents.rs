@@ -4,18 +4,16 @@
 //! arrive wait in its queue; the peer sends no more than it was asked for, and a peer that does so
 //! nevertheless is read no further ([`FRAMES_WAITING_MAX`]).
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use steadfast_delta::manifest::Manifest;
 use steadfast_protocol::{ContentId, Input, NodeId};
-use steadfast_store::{ContentPlace, ContentReader};
+use steadfast_store::{ContentPlace, HeldContent};
 use steadfast_wal::RealDisk;
 use steadfast_wire::transfer::{
-    Asked, Download, Lack, Outcome, Receiver, Sender, Sent, Sink, Source, TransferError, WINDOW,
+    Asked, Download, Lack, Outcome, Receiver, Sender, Sent, TransferError, WINDOW,
 };
 use steadfast_wire::{Kind, frame, handshake};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
@@ -46,7 +44,13 @@ const FULL_DISK_RETRY: Duration = Duration::from_secs(1);
 /// The contents that are not complete and that no peer sends now.
 type Parked = Arc<Mutex<BTreeMap<ContentId, Incoming>>>;
 
-type Incoming = Download<HeldContent, NewContent>;
+/// A content of this node that is being sent, or whose parts are copied.
+type Held = HeldContent<RealDisk>;
+
+/// A content that is being received.
+type Place = ContentPlace<RealDisk>;
+
+type Incoming = Download<Held, Place>;
 
 /// A message to the thread of a peer.
 enum Task {
@@ -185,9 +189,9 @@ struct Exchange {
     tasks: mpsc::WeakUnboundedSender<Task>,
     /// The contents that wait for room on the disk.
     retrying: BTreeSet<ContentId>,
-    receiver: Receiver<HeldContent, NewContent>,
+    receiver: Receiver<Held, Place>,
     /// While a connection is open.
-    sender: Option<Sender<HeldContent>>,
+    sender: Option<Sender<Held>>,
     to_peer: Option<mpsc::Sender<Vec<u8>>>,
 }
 
@@ -245,7 +249,7 @@ impl Exchange {
 
     fn receive(&mut self, kind: Kind, body: &[u8]) -> Result<(), steadfast_wire::FrameError> {
         let frame = frame::Frame { kind, body };
-        if Receiver::<HeldContent, NewContent>::takes(kind) {
+        if Receiver::<Held, Place>::takes(kind) {
             let outcome = self.receiver.receive(frame)?;
             outcome.into_iter().for_each(|it| self.finish(it));
         } else if let Some(sender) = &mut self.sender
@@ -259,9 +263,9 @@ impl Exchange {
     /// Answers the question of the peer for a content.
     fn supply(&mut self, asked: &Asked) {
         let Some(sender) = &mut self.sender else { return };
-        match HeldContent::open(&self.contents, asked.content) {
+        match Held::open(&self.contents, asked.content) {
             Ok(source) => {
-                let old = asked.old.and_then(|it| HeldContent::open(&self.contents, it).ok());
+                let old = asked.old.and_then(|it| Held::open(&self.contents, it).ok());
                 sender.supply(asked.transfer, source, old);
             }
             Err(error) => {
@@ -278,10 +282,10 @@ impl Exchange {
         let parked = self.parked.lock().unwrap_or_else(PoisonError::into_inner).remove(&content);
         let download = parked.map_or_else(
             || {
-                let old = old.and_then(|it| HeldContent::open(&self.contents, it).ok());
+                let old = old.and_then(|it| Held::open(&self.contents, it).ok());
                 let place = self.contents.place()?;
                 let length_max = u64::MAX;
-                Ok(Download::new(content, old, NewContent(place), length_max))
+                Ok(Download::new(content, old, place, length_max))
             },
             Ok,
         );
@@ -359,11 +363,11 @@ impl Exchange {
         works
     }
 
-    fn finish(&mut self, outcome: Outcome<HeldContent, NewContent>) {
+    fn finish(&mut self, outcome: Outcome<Held, Place>) {
         let result = match outcome {
             Outcome::Done { content, sink, manifest, received } => {
                 let length = manifest.length();
-                match sink.0.finish(&manifest) {
+                match sink.finish(&manifest) {
                     Ok(_) => {
                         let stored = StoredContent::of(&self.contents, content);
                         let is_delta = received.patched + received.copied > 0;
@@ -400,44 +404,5 @@ impl Exchange {
     fn report(&self, result: Result<StoredContent, ContentId>) {
         // The node is gone only when the server ends.
         let _ = self.events.blocking_send(Event::Made(result));
-    }
-}
-
-/// A content of this node that is being sent, or whose parts are copied.
-struct HeldContent {
-    manifest: Manifest,
-    reader: RefCell<ContentReader<RealDisk>>,
-}
-
-impl HeldContent {
-    fn open(
-        contents: &Arc<NodeContents>,
-        content: ContentId,
-    ) -> Result<HeldContent, steadfast_store::ContentError> {
-        let reader = contents.reader(content)?;
-        Ok(HeldContent { manifest: reader.manifest().clone(), reader: RefCell::new(reader) })
-    }
-}
-
-impl Source for HeldContent {
-    fn manifest(&self) -> &Manifest {
-        &self.manifest
-    }
-
-    fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
-        self.reader.borrow_mut().read_at(offset, bytes).map_err(io::Error::other)
-    }
-}
-
-/// A content that is being received.
-struct NewContent(ContentPlace<RealDisk>);
-
-impl Sink for NewContent {
-    fn begin(&mut self, length: u64) -> io::Result<()> {
-        self.0.set_length(length).map_err(io::Error::other)
-    }
-
-    fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.0.write_at(bytes, offset).map_err(io::Error::other)
     }
 }

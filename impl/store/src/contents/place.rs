@@ -1,8 +1,10 @@
 //! Writing a content whose bytes come in any order.
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 
+use steadfast_delta::Sink;
 use steadfast_delta::manifest::Manifest;
 use steadfast_protocol::ContentId;
 use steadfast_wal::disk::{Access, Call, Disk, DiskFile};
@@ -38,20 +40,12 @@ impl<D: Disk> ContentPlace<D> {
         Ok(ContentPlace { contents, file, draft, unsynced: 0 })
     }
 
-    /// Gives the file its length in bytes.
-    ///
-    /// # Errors
-    /// The disk fails.
-    pub fn set_length(&mut self, length: u64) -> Result<(), ContentError> {
+    fn set_length(&mut self, length: u64) -> Result<(), ContentError> {
         let set = self.file.set_length(length);
         set.map_err(|error| ContentError::disk(Call::SetLength, &self.draft.name())(error))
     }
 
-    /// Writes bytes from an offset on.
-    ///
-    /// # Errors
-    /// The disk fails.
-    pub fn write_at(&mut self, bytes: &[u8], offset: u64) -> Result<(), ContentError> {
+    fn write(&mut self, bytes: &[u8], offset: u64) -> Result<(), ContentError> {
         let written = write_full(&self.file, bytes, offset);
         written.map_err(|error| ContentError::disk(Call::Write, &self.draft.name())(error))?;
         self.unsynced += bytes.len() as u64;
@@ -73,5 +67,15 @@ impl<D: Disk> ContentPlace<D> {
         let content = ContentId(manifest.root().0);
         contents.keep(content, manifest, &file, draft)?;
         Ok(content)
+    }
+}
+
+impl<D: Disk> Sink for ContentPlace<D> {
+    fn begin(&mut self, length: u64) -> io::Result<()> {
+        self.set_length(length).map_err(io::Error::other)
+    }
+
+    fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.write(bytes, offset).map_err(io::Error::other)
     }
 }
