@@ -161,6 +161,7 @@ fn text_of(named: &NamedScope) -> String {
         ("pipelined syncs", scope.pipelined_syncs),
         ("named contents", scope.named_contents),
         ("guarded elections", scope.guards_elections),
+        ("forgotten deletes", scope.forgets_deletes),
         ("narrow messages and windows", scope.limits != Limits::default()),
     ];
     let flags: Vec<&str> = flags.iter().filter(|it| it.1).map(|it| it.0).collect();

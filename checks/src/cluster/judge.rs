@@ -44,7 +44,7 @@ pub(crate) struct Fates {
     pub(crate) shown: u64,
     /// Kept as a conflict version.
     pub(crate) in_conflict: u64,
-    /// Replaced by a write that named them, up to a head of the path or to a write that the logs have dropped.
+    /// Replaced by a write that named them, up to a head of the path or to a forgotten delete.
     pub(crate) replaced: u64,
     /// Replaced, as far as is known: the logs do not reach back so far, and another write may have seen them.
     pub(crate) dropped: u64,
@@ -225,7 +225,10 @@ impl<'a> Judge<'a> {
                         None => self.possible_deletes(ids),
                     }
                 }
-                Some(Answer::Absent) => vec![None],
+                // A node may have forgotten the delete.
+                Some(Answer::Absent) => {
+                    [None].into_iter().chain(self.possible_deletes(ids)).collect()
+                }
                 _ => continue,
             };
             match seen[..] {
@@ -265,17 +268,16 @@ impl<'a> Judge<'a> {
         ids.iter().copied().filter(deletes).map(Some).collect()
     }
 
-    /// Each acknowledged write is a head, or was replaced by a write that named it, and so on up to a head.
+    /// Each acknowledged write is a head, or was replaced by a write that named it, and so on up to a head, or up
+    /// to a delete if the path has no heads, because the nodes have forgotten it.
     fn no_acknowledged_write_is_lost(&mut self) {
-        let mut replaced_by: BTreeMap<Version, Vec<Version>> = BTreeMap::new();
-        for (version, it) in &self.evidence.logs.entries {
-            it.replaces.iter().for_each(|old| replaced_by.entry(*old).or_default().push(*version));
-        }
+        let replaced_by = self.replaced_by();
         let are_complete = self.evidence.logs.are_complete();
         let operations = self.evidence.operations;
         for (id, it) in operations.iter().enumerate() {
             let Some(version) = it.acknowledged() else { continue };
             let heads = self.evidence.heads.get(&it.path).map_or(&[][..], Vec::as_slice);
+            let has_followers = self.leads_to_the_end(version, &replaced_by, heads);
             let fates = &mut self.judgement.fates;
             let loss = match heads.iter().position(|it| it.version == version) {
                 Some(0) => {
@@ -289,7 +291,7 @@ impl<'a> Judge<'a> {
                         false => continue,
                     }
                 }
-                None if leads_to_a_head(version, &replaced_by, heads) => {
+                None if has_followers => {
                     fates.replaced += 1;
                     continue;
                 }
@@ -307,6 +309,46 @@ impl<'a> Judge<'a> {
         }
     }
 
+    /// The versions that took the place of each version.
+    fn replaced_by(&self) -> BTreeMap<Version, Vec<Version>> {
+        let entries = &self.evidence.logs.entries;
+        let deletes: Vec<_> = entries.iter().filter(|(_, it)| it.is_delete).collect();
+        let mut replaced_by: BTreeMap<Version, Vec<Version>> = BTreeMap::new();
+        for (version, it) in entries {
+            let forgotten = deletes.iter().filter(|(old, delete)| it.outlasts(**old, delete));
+            for old in it.replaces.iter().chain(forgotten.map(|(old, _)| *old)) {
+                replaced_by.entry(*old).or_default().push(*version);
+            }
+        }
+        replaced_by
+    }
+
+    /// Whether writes that take each other's place lead from a version to a head, or to a delete of a path without
+    /// heads.
+    fn leads_to_the_end(
+        &self,
+        version: Version,
+        replaced_by: &BTreeMap<Version, Vec<Version>>,
+        heads: &[Head],
+    ) -> bool {
+        let deletes = |it: &Version| {
+            let author = self.authors.get(it);
+            author.is_some_and(|it| self.operation(*it).request == Request::Delete)
+        };
+        let mut next = vec![version];
+        let mut seen = BTreeSet::new();
+        while let Some(it) = next.pop() {
+            let is_head = heads.iter().any(|head| head.version == it);
+            if is_head || (heads.is_empty() && deletes(&it)) {
+                return true;
+            }
+            if seen.insert(it) {
+                next.extend(replaced_by.get(&it).into_iter().flatten());
+            }
+        }
+        false
+    }
+
     /// Whether another write of the path had not returned before this one began, so that it may have replaced it.
     fn may_be_replaced(&self, id: OperationId) -> bool {
         let it = self.operation(id);
@@ -316,25 +358,6 @@ impl<'a> Judge<'a> {
             other.request.is_write() && returned.is_none_or(|at| at > it.invoked)
         })
     }
-}
-
-/// Whether writes that replace each other lead from a version to a head.
-fn leads_to_a_head(
-    version: Version,
-    replaced_by: &BTreeMap<Version, Vec<Version>>,
-    heads: &[Head],
-) -> bool {
-    let mut next = vec![version];
-    let mut seen = BTreeSet::new();
-    while let Some(it) = next.pop() {
-        if heads.iter().any(|head| head.version == it) {
-            return true;
-        }
-        if seen.insert(it) {
-            next.extend(replaced_by.get(&it).into_iter().flatten());
-        }
-    }
-    false
 }
 
 #[cfg(test)]

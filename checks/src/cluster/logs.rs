@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use steadfast_client::Version;
-use steadfast_protocol::{Change, Entry, RequestId};
+use steadfast_protocol::{Change, Dot, Entry, NodeId, RequestId, Sequence, VersionVector};
 use steadfast_store::codec::{decode_checkpoint, decode_record};
 use steadfast_wal::{
     Batch, Location, OpenError, RealDisk, SegmentNumber, read_checkpoint, try_inspect,
@@ -18,6 +18,19 @@ pub(crate) struct Logged {
     /// As the interface writes it.
     pub(crate) request: String,
     pub(crate) replaces: Vec<Version>,
+    /// The entries that its author had logged.
+    pub(crate) context: VersionVector,
+}
+
+impl Logged {
+    /// Whether it takes the place of a delete that its author had forgotten and other nodes may still hold.
+    pub(crate) fn outlasts(&self, version: Version, delete: &Logged) -> bool {
+        let dot = Dot { origin: NodeId(version.origin), sequence: Sequence(version.sequence) };
+        delete.is_delete
+            && self.path == delete.path
+            && self.replaces.is_empty()
+            && self.context.covers(dot)
+    }
 }
 
 /// Everything that the logs of a run were seen to hold.
@@ -68,15 +81,13 @@ impl Logs {
     }
 
     fn note(&mut self, entry: &Entry) {
-        let version = |dot: &steadfast_protocol::Dot| Version {
-            origin: dot.origin.0,
-            sequence: dot.sequence.0,
-        };
+        let version = |dot: &Dot| Version { origin: dot.origin.0, sequence: dot.sequence.0 };
         let logged = Logged {
             path: entry.path.to_string(),
             is_delete: entry.change == Change::Delete,
             request: in_text(entry.request),
             replaces: entry.replaces.iter().map(version).collect(),
+            context: entry.context,
         };
         let name = version(&entry.dot);
         match self.entries.get(&name) {

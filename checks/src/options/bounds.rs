@@ -109,6 +109,9 @@ pub(crate) struct ChangedBounds {
     /// Nodes ask for pre-votes, and leaders without a quorum step down.
     #[arg(long)]
     guards_elections: bool,
+    /// Nodes that trim their logs forget deletes that all nodes hold.
+    #[arg(long)]
+    forgets_deletes: bool,
 }
 
 /// A limit on replication.
@@ -172,6 +175,7 @@ impl ChangedBounds {
         changed.pipelined_syncs |= self.pipelined_syncs;
         changed.named_contents |= self.named_contents;
         changed.guards_elections |= self.guards_elections;
+        changed.forgets_deletes |= self.forgets_deletes;
         changed.validate().map_err(|it| it.to_string())?;
         changed.check_effects().map_err(|it| it.to_string())?;
         Ok(changed)

@@ -1,6 +1,6 @@
 //! Recordings: frozen bytes, damage that is named, and nodes that are killed.
 //!
-//! `snapshots/recording/v1.txt` holds a file in hexadecimal digits. It stays readable; a new version adds a file.
+//! `snapshots/recording/v2.txt` holds a file in hexadecimal digits. It stays readable; a new version adds a file.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -18,7 +18,7 @@ use steadfast_recording::{
     WriteError, testing,
 };
 
-const GOLDEN: &str = "../../snapshots/recording/v1.txt";
+const GOLDEN: &str = "../../snapshots/recording/v2.txt";
 
 fn identity(node: u8) -> Identity {
     let settings = Settings::new(3, 2, 2).expect("settings");
@@ -119,9 +119,9 @@ fn frozen_bytes_are_read() {
 #[test]
 fn another_version_is_refused_by_name() {
     let mut bytes = testing::file(1, &samples());
-    bytes[8] = 2;
+    bytes[8] = 1;
     let error = testing::read(&bytes).expect_err("another version");
-    assert!(error.to_string().contains("a recording of version 2"), "{error}");
+    assert!(error.to_string().contains("a recording of version 1"), "{error}");
     bytes[0] = b'x';
     assert!(matches!(testing::read(&bytes), Err(ReadError::Header { .. })));
 }

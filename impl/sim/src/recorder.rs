@@ -72,6 +72,7 @@ impl Recorder {
             pipelined_syncs: true,
             named_contents: true,
             guards_elections: setup.guards_elections,
+            forgets_deletes: setup.forgets_deletes,
             limits: setup.limits,
             names: self.names.clone(),
             ..Scope::new(setup.name.clone(), setup.settings, self.used())

@@ -52,6 +52,8 @@ pub struct Setup {
     /// Nodes ask whether they would be elected before they ask for votes, and leaders without a
     /// quorum step down.
     pub guards_elections: bool,
+    /// Nodes that trim their logs forget deletes that all nodes hold.
+    pub forgets_deletes: bool,
     /// Bounds on replication.
     pub limits: Limits,
     /// Contents up to this length travel in the log, longer ones beside it.
@@ -129,6 +131,7 @@ impl Setup {
             loss_per_mille: 0,
             duplication_per_mille: 0,
             guards_elections: true,
+            forgets_deletes: false,
             limits: Limits::default(),
             inline_bytes_max: 64,
             trim_policy: None,
@@ -141,6 +144,7 @@ impl Setup {
         Parameters {
             retransmits: self.network != Network::Fifo,
             guards_elections: self.guards_elections,
+            forgets_deletes: self.forgets_deletes,
             limits: self.limits,
         }
     }

@@ -90,8 +90,8 @@ fn setup(seed: u64, random: &mut Random) -> Setup {
     setup
 }
 
-/// Whether elections are guarded, and narrow limits in half of the runs: entries that otherwise fit
-/// into one message then take several.
+/// Whether elections are guarded and deletes forgotten, and narrow limits in half of the runs: entries that
+/// otherwise fit into one message then take several.
 fn choose_rules(setup: &mut Setup, random: &mut Random) {
     setup.guards_elections = random.chance(500);
     let mut narrow = |limit: &mut NonZeroU32| {
@@ -102,6 +102,7 @@ fn choose_rules(setup: &mut Setup, random: &mut Random) {
     narrow(&mut setup.limits.entries);
     narrow(&mut setup.limits.payloads);
     narrow(&mut setup.limits.window);
+    setup.forgets_deletes = random.chance(500);
 }
 
 /// How fast everything is: slow messages, slow disks and impatient nodes each make other races

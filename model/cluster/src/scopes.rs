@@ -279,6 +279,61 @@ scopes! {
             let settings = Settings::new(2, 1, 1).unwrap_or_else(|error| unreachable!("{error}"));
             Scope::new(name, settings, Bounds { writes: 2, retries: 1, partitions: 1, elections: 1, trims: 1, ..NOTHING })
         };
+    "forgets" Default "two nodes, E1W1: a file is written, deleted and written again, with two trims that forget the delete"
+        ["log-trimmed", "delete-forgotten", "delete-yields", "delete-converged", "write-acknowledged"]
+        |name| {
+            let settings = Settings::new(2, 1, 1).unwrap_or_else(|error| unreachable!("{error}"));
+            let bounds = Bounds { writes: 3, deletes: 1, elections: 1, trims: 2, ..NOTHING };
+            Scope { forgets_deletes: true, ..Scope::new(name, settings, bounds) }
+        };
+    "forgets-cut" Default "two nodes, E1W1: a file is deleted on one side of a cut, with a trim"
+        ["log-trimmed", "delete-forgotten", "state-joined", "split-brain"]
+        |name| {
+            let settings = Settings::new(2, 1, 1).unwrap_or_else(|error| unreachable!("{error}"));
+            let bounds = Bounds { writes: 3, deletes: 1, partitions: 1, elections: 1, trims: 1, ..NOTHING };
+            Scope { forgets_deletes: true, ..Scope::new(name, settings, bounds) }
+        };
+    "forgets-crash" Default "two nodes, E2W2: a delete is forgotten through a crash and an election"
+        ["delete-forgotten", "delete-yields", "crash-keeps-part", "leader-change"]
+        |name| {
+            let settings = Settings::new(2, 2, 2).unwrap_or_else(|error| unreachable!("{error}"));
+            let bounds = Bounds { writes: 3, deletes: 1, crashes: 1, elections: 1, trims: 1, ..NOTHING };
+            Scope { forgets_deletes: true, ..Scope::new(name, settings, bounds) }
+        };
+    "forgets-ticks" Deep "two nodes, E2W2: leader and follower forget a delete, and a client reads"
+        ["delete-forgotten", "delete-yields", "read-answered"]
+        |name| {
+            let settings = Settings::new(2, 2, 2).unwrap_or_else(|error| unreachable!("{error}"));
+            let bounds = Bounds { writes: 3, deletes: 1, reads: 1, ticks: 1, elections: 1, trims: 1, ..NOTHING };
+            Scope { forgets_deletes: true, ..Scope::new(name, settings, bounds) }
+        };
+    "forgets-retries" Default "two nodes, E2W2: a retry of a write whose delete is forgotten, through an election"
+        ["delete-forgotten", "retry-recognised", "retry-renewed"]
+        |name| {
+            let settings = Settings::new(2, 2, 2).unwrap_or_else(|error| unreachable!("{error}"));
+            let bounds = Bounds { writes: 2, deletes: 1, retries: 1, elections: 1, trims: 1, ..NOTHING };
+            Scope { forgets_deletes: true, ..Scope::new(name, settings, bounds) }
+        };
+    "forgets-conflict" Default "two nodes, E1W1: a delete loses a conflict, and another write follows"
+        ["conflict-converged", "delete-forgotten", "split-brain"]
+        |name| {
+            let settings = Settings::new(2, 1, 1).unwrap_or_else(|error| unreachable!("{error}"));
+            let bounds = Bounds { writes: 4, deletes: 1, elections: 1, trims: 1, ..NOTHING };
+            Scope { forgets_deletes: true, ..Scope::new(name, settings, bounds) }
+        };
+    "forgets-narrow" Support "two nodes, E1W1: a delete beside writes of an old leader, with one entry per message"
+        []
+        |name| {
+            let settings = Settings::new(2, 1, 1).unwrap_or_else(|error| unreachable!("{error}"));
+            let bounds = Bounds { writes: 4, deletes: 1, paths: 2, elections: 1, trims: 1, ..NOTHING };
+            Scope { forgets_deletes: true, limits: narrow(1, 1), ..Scope::new(name, settings, bounds) }
+        };
+    "forgets-three" Deep "E2W2: a file is written, deleted and written again through a crash, with a trim that forgets the delete"
+        ["delete-forgotten", "delete-yields", "write-acknowledged", "crash-keeps-part"]
+        |name| Scope { forgets_deletes: true, ..scope(name, 2, 2, Bounds { writes: 3, deletes: 1, crashes: 1, trims: 1, ..NOTHING }) };
+    "forgets-3" Deep "E2W2: a file is written and deleted through an election, with a trim that forgets the delete"
+        ["delete-forgotten", "leader-change"]
+        |name| Scope { forgets_deletes: true, ..scope(name, 2, 2, Bounds { writes: 2, deletes: 1, elections: 1, trims: 1, ..NOTHING }) };
     "discards" Default "two nodes, E1W1: two contents on two sides of a cut, with a trim"
         ["content-discarded", "state-joined", "conflict-converged"]
         |name| {

@@ -1,19 +1,17 @@
 //! Trims change how nodes learn of entries, and nothing that a client or a settled cluster shows.
 
 use std::collections::{HashSet, VecDeque};
+use std::hash::Hash;
 
 use stateright::Model;
 use steadfast_cluster::{ClusterModel, View, shipped};
-use steadfast_guarantees::{ClusterView, Operation};
+use steadfast_guarantees::{ClusterView, Operation, OperationKind};
 use steadfast_node::Cluster;
-use steadfast_protocol::{Files, Replica, VersionVector};
+use steadfast_protocol::{Change, Dot, Entry, Files, Path, Replica};
 use steadfast_trace::{Scope, Step};
 
-/// The files of a settled cluster, and the answers to its clients.
-type End = (Vec<(Files, VersionVector)>, Vec<Operation>);
-
-/// Every end of a scope, with the number of states and of possible trims.
-fn ends(scope: Scope) -> (HashSet<End>, usize, usize) {
+/// Every end of a scope, as `end` sees it, with the number of states and of possible trims.
+fn ends<E: Eq + Hash>(scope: Scope, end: fn(&View<'_>) -> E) -> (HashSet<E>, usize, usize) {
     let model = ClusterModel::new(scope, None);
     let mut pending: VecDeque<_> = model.init_states().into();
     let mut visited: HashSet<_> = pending.iter().cloned().collect();
@@ -22,9 +20,7 @@ fn ends(scope: Scope) -> (HashSet<End>, usize, usize) {
         let view = View { model: &model, state: &state };
         let cluster: &dyn ClusterView = &view;
         if cluster.is_settled() && cluster.has_leader() {
-            let shown = |it: &Replica| (it.files().clone(), *it.synced_vv());
-            let shown = Cluster::replicas(&view).map(shown).collect();
-            ends.insert((shown, cluster.history().operations().to_vec()));
+            ends.insert(end(&view));
         }
         let mut actions = Vec::new();
         model.actions(&state, &mut actions);
@@ -36,6 +32,20 @@ fn ends(scope: Scope) -> (HashSet<End>, usize, usize) {
         }
     }
     (ends, visited.len(), trims)
+}
+
+/// Whether the set of ends is the same with trims and without.
+fn trims_change_no_end<E: Eq + Hash>(scopes: &[&str], end: fn(&View<'_>) -> E) {
+    for name in scopes {
+        let with = shipped(name).expect("a shipped scope").scope();
+        let mut without = with.clone();
+        without.bounds.trims = 0;
+        let (ends_with, states_with, trims) = ends(with, end);
+        let (ends_without, states_without, _) = ends(without, end);
+        assert!(trims > 0 && states_with > states_without, "{name}: nothing is trimmed");
+        assert!(ends_without.len() > 10, "{name}: {} ends", ends_without.len());
+        assert!(ends_with == ends_without, "{name}");
+    }
 }
 
 #[test]
@@ -51,14 +61,36 @@ fn a_cluster_settles_to_the_same_ends_with_trims_and_without() {
         "discards-election",
         "discards-parts",
     ];
-    for name in scopes {
-        let with = shipped(name).expect("a shipped scope").scope();
-        let mut without = with.clone();
-        without.bounds.trims = 0;
-        let (ends_with, states_with, trims) = ends(with);
-        let (ends_without, states_without, _) = ends(without);
-        assert!(trims > 0 && states_with > states_without, "{name}: nothing is trimmed");
-        assert!(ends_without.len() > 10, "{name}: {} ends", ends_without.len());
-        assert!(ends_with == ends_without, "{name}");
-    }
+    trims_change_no_end(&scopes, |view| {
+        let shown = |it: &Replica| (it.files().clone(), *it.synced_vv());
+        let shown: Vec<_> = Cluster::replicas(view).map(shown).collect();
+        let cluster: &dyn ClusterView = view;
+        (shown, cluster.history().operations().to_vec())
+    });
+}
+
+/// A write that follows a forgotten delete does not name it, so entries differ in what they replace. The
+/// heads, the deletes aside, and the answers to clients do not.
+#[test]
+fn a_cluster_that_forgets_deletes_settles_to_the_same_heads_and_answers() {
+    let scopes = ["forgets", "forgets-cut", "forgets-crash", "forgets-retries"];
+    trims_change_no_end(&scopes, |view| {
+        let heads = |files: &Files| -> Vec<(Path, Vec<Dot>)> {
+            let is_deleted = |it: &[Entry]| it.len() == 1 && it[0].change == Change::Delete;
+            let shown = files.iter().filter(|(_, heads)| !is_deleted(heads));
+            let dots = |heads: &[Entry]| heads.iter().map(|it| it.dot).collect();
+            shown.map(|(path, heads)| (path.clone(), dots(heads))).collect()
+        };
+        let shown = |it: &Replica| (heads(it.files()), *it.synced_vv());
+        let shown: Vec<_> = Cluster::replicas(view).map(shown).collect();
+        let acked = |it: &Operation| match &it.kind {
+            OperationKind::Write { acked, .. } => *acked,
+            OperationKind::Read { .. } | OperationKind::StaleRead { .. } => None,
+        };
+        let cluster: &dyn ClusterView = view;
+        let operations = cluster.history().operations().iter();
+        let answers: Vec<_> =
+            operations.map(|it| (it.node, it.path.clone(), it.status, acked(it))).collect();
+        (shown, answers)
+    });
 }

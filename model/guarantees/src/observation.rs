@@ -2,10 +2,10 @@
 //! operations explains it.
 
 use serde::{Deserialize, Serialize};
-use steadfast_protocol::{Change, Dot, Entry, Intent, Refusal};
+use steadfast_protocol::{Change, Dot, Entry, Refusal};
 
 use crate::linearizability::{self, Time};
-use crate::{History, Operation, OperationKind, Status};
+use crate::{History, Operation, OperationKind};
 
 /// The state of a file that a refusal reveals, at some moment between request and answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -58,18 +58,11 @@ impl History {
     /// Whether the operations have an order in which a read in place of the refused request returns no
     /// version, or a delete.
     fn explains_absence(&self, refused: &Operation, returned: Time) -> bool {
-        let judged: Vec<_> = self.judged(&refused.path).map(|(_, it)| it).collect();
-        let deletes = self
-            .operations()
-            .iter()
-            .filter(|it| it.path == refused.path && it.status != Status::Refused && may_delete(it));
-        let found = deletes.map(|it| Some(it.request)).chain([None]);
-        found.map(linearizability::Access::Read).any(|access| {
-            let (invoked, returned) = (refused.invoked(), Some(returned));
-            let mut judged = judged.clone();
-            judged.push(linearizability::Operation { access, invoked, returned });
-            linearizability::judge(&judged).is_ok()
-        })
+        let mut judged: Vec<_> = self.judged(&refused.path).map(|(_, it)| it).collect();
+        let (invoked, returned) = (refused.invoked(), Some(returned));
+        let access = linearizability::Access::Read(None);
+        judged.push(linearizability::Operation { access, invoked, returned });
+        self.judge(&refused.path, &judged).is_ok()
     }
 
     /// Whether a client had received a version, or the acknowledgement of it, before `request` began.
@@ -86,9 +79,12 @@ impl History {
         })
     }
 
-    /// Whether a client had requested a write that replaces a version before the refusal returned.
+    /// Whether a client had requested a write that replaces a version before the refusal returned, or the
+    /// version is a delete, which a node may have forgotten.
     fn may_be_replaced(&self, dot: Dot, refused: &Operation, returned: Time) -> bool {
-        let replaces = |(entry, _): &(Entry, _)| entry.replaces.contains(&dot);
+        let replaces = |(entry, _): &(Entry, _)| {
+            entry.replaces.contains(&dot) || (entry.dot == dot && entry.change == Change::Delete)
+        };
         self.operations()
             .iter()
             .filter(|it| it.path == refused.path && it.invoked() < returned)
@@ -96,20 +92,11 @@ impl History {
     }
 }
 
-/// Whether a write may have deleted the file.
-fn may_delete(operation: &Operation) -> bool {
-    match &operation.kind {
-        OperationKind::Write { intent: Intent::Delete, .. } => true,
-        OperationKind::Write { made, .. } => made.iter().any(|(it, _)| it.change == Change::Delete),
-        OperationKind::Read { .. } | OperationKind::StaleRead { .. } => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use steadfast_protocol::{
-        Base, Content, Counter, Digest, Entry, EntryBody, Epoch, NodeId, Outcome, Path, RequestId,
-        Sealed, Sequence, Stamp, VersionVector,
+        Base, Content, Counter, Digest, Entry, EntryBody, Epoch, Intent, NodeId, Outcome, Path,
+        RequestId, Sealed, Sequence, Stamp, VersionVector,
     };
 
     use super::*;
@@ -160,6 +147,17 @@ mod tests {
             self.history.explains_refusal(operation)
         }
 
+        /// A read that finds no version, and whether some order of the operations explains it.
+        fn finds_nothing(&mut self, number: u64) -> bool {
+            let request = RequestId { number, ..RequestId::default() };
+            self.history.on_invoked(request, self.path.clone(), NodeId(0), OperationKind::read());
+            let outcome = Outcome::Value { version: None, stale: false };
+            self.history.note_answer(request, &outcome);
+            let by_path = self.history.contradictions().expect("it is judged");
+            assert_eq!(by_path.is_empty(), self.history.contradiction(request).is_none());
+            by_path.is_empty()
+        }
+
         fn not_found(&self) -> Refusal {
             Refusal::NotFound { path: self.path.clone() }
         }
@@ -204,6 +202,27 @@ mod tests {
             let delete = recorded.ask(2, Intent::Delete);
             let not_found = recorded.not_found();
             assert_eq!(recorded.is_explained(delete, not_found), is_asked);
+        }
+    }
+
+    #[test]
+    fn reads_of_nothing_are_explained_by_deletes_alone() {
+        // With some of these numbers the reads are judged together, with others one by one.
+        for deletes in [0, 1, 2, 40] {
+            let mut recorded = Recorded::nothing();
+            let put = recorded.put(0);
+            let dot = recorded.make(put, new(), Vec::new());
+            recorded.acknowledge(put, dot);
+            for number in 1..=deletes {
+                let delete = recorded.ask(number, Intent::Delete);
+                let dot = recorded.make(delete, Change::Delete, Vec::new());
+                recorded.acknowledge(delete, dot);
+                assert!(recorded.finds_nothing(100 + number), "after {number} deletes");
+                let put = recorded.put(200 + number);
+                let dot = recorded.make(put, new(), Vec::new());
+                recorded.acknowledge(put, dot);
+            }
+            assert!(!recorded.finds_nothing(300), "{deletes} deletes before the last put");
         }
     }
 

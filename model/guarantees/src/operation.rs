@@ -1,7 +1,9 @@
 //! One operation of a client: its request, its effect and its answer.
 
 use serde::{Deserialize, Serialize};
-use steadfast_protocol::{Base, Dot, Entry, Epoch, Intent, NodeId, Outcome, Path, RequestId};
+use steadfast_protocol::{
+    Base, Change, Dot, Entry, Epoch, Intent, NodeId, Outcome, Path, RequestId,
+};
 
 use crate::linearizability::Time;
 use crate::observation::Observation;
@@ -107,6 +109,18 @@ impl Operation {
         match &self.kind {
             OperationKind::Write { made, .. } => made,
             OperationKind::Read { .. } | OperationKind::StaleRead { .. } => &[],
+        }
+    }
+
+    /// Whether it is a write that may have deleted the file.
+    #[must_use]
+    pub(crate) fn may_delete(&self) -> bool {
+        match &self.kind {
+            OperationKind::Write { intent: Intent::Delete, .. } => true,
+            OperationKind::Write { made, .. } => {
+                made.iter().any(|(it, _)| it.change == Change::Delete)
+            }
+            OperationKind::Read { .. } | OperationKind::StaleRead { .. } => false,
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use steadfast_node::{ContentCopy, Node, NodeStorage};
 use steadfast_protocol::{
-    ContentId, Decisions, Dot, Entry, Files, Fold, Halt, LogIndex, NodeId, NodeSet, Record,
+    Change, ContentId, Decisions, Dot, Entry, Files, Fold, Halt, LogIndex, NodeId, NodeSet, Record,
     Replica, Settings, VersionVector, last_index,
 };
 
@@ -222,6 +222,21 @@ impl<'a> NodeView<'a> {
         self.synced_records().iter().for_each(|record| fold.apply(record, decisions));
         fold
     }
+}
+
+/// Whether the only head of a path is a delete. A node may forget such a path.
+pub(crate) fn is_lone_delete(heads: &[Entry]) -> bool {
+    matches!(heads, [only] if only.change == Change::Delete)
+}
+
+/// Whether a node shows these files, except deleted paths that it may have forgotten.
+pub(crate) fn shows(node: &Replica, files: &Files) -> bool {
+    let forgets = node.parameters().forgets_deletes;
+    node.files() == files
+        || (forgets
+            && node.files().changed_since(files).iter().all(|path| {
+                node.files().heads(path).is_empty() && is_lone_delete(files.heads(path))
+            }))
 }
 
 /// Whether a vector covers an entry and its context.

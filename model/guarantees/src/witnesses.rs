@@ -137,6 +137,10 @@ witnesses! {
         In(|after| after.replicas().any(holds_back));
     "log-trimmed", "a node dropped an entry from its log",
         By(&[StepKind::Trim], |before, step, after| drops_an_entry(before, step, after));
+    "delete-forgotten", "a node that trimmed its log forgot a delete",
+        By(&[StepKind::Trim], |before, step, after| forgets_a_delete(before, step, after));
+    "delete-yields", "a delete gave way to a write of a node that had forgotten it",
+        By(&[StepKind::Sync], |before, step, after| delete_yields(before, step, after));
     "state-joined", "a node logged a state that brought entries which it does not hold",
         By(&[StepKind::Deliver], |before, step, after| joins_state(before, step, after));
     "state-in-parts", "a node logged a part of a state that is not the last",
@@ -185,6 +189,31 @@ fn drops_an_entry(before: &dyn ClusterView, step: &Step, after: &dyn ClusterView
         return false;
     };
     held_entries(after, *node) < held_entries(before, *node)
+}
+
+/// Whether a path had versions at a node, and has none after a trim.
+fn forgets_a_delete(before: &dyn ClusterView, step: &Step, after: &dyn ClusterView) -> bool {
+    let Step::Trim { node } = step else {
+        return false;
+    };
+    let paths = |it: &dyn ClusterView| it.node(*node).replica.map_or(0, |it| it.files().len());
+    paths(after) < paths(before)
+}
+
+/// Whether a node showed a delete before it synced a version that does not name it, and no longer does.
+fn delete_yields(before: &dyn ClusterView, step: &Step, after: &dyn ClusterView) -> bool {
+    let Step::Sync { node } = step else {
+        return false;
+    };
+    let (was, is) = (before.node(*node).replica, after.node(*node).replica);
+    let (Some(was), Some(is)) = (was, is) else {
+        return false;
+    };
+    was.files().iter().filter_map(|(_, heads)| heads.first()).any(|deleted| {
+        let now = is.files().visible(&deleted.path);
+        deleted.change == Change::Delete
+            && now.is_some_and(|it| it.replaces.is_empty() && it.context.covers(deleted.dot))
+    })
 }
 
 /// Whether a node had a good copy of a content that its log named, and has none after the step.

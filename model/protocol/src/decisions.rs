@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    Append, ContentId, Counter, Digest, Dot, Entry, Epoch, Files, Fold, Log, LogIndex, NODES_MAX,
-    NodeId, NodeSet, Record, Sequence, SessionId, Settings, State, Tag, VersionVector,
+    Append, Change, ContentId, Counter, Digest, Dot, Entry, Epoch, Files, Fold, Log, LogIndex,
+    NODES_MAX, NodeId, NodeSet, Record, Sequence, SessionId, Settings, State, Tag, VersionVector,
 };
 
 /// The state of a leader that is about to make an entry.
@@ -276,6 +276,39 @@ pub trait Decisions: Send + Sync {
     fn checkpointed(&self, synced: &Fold, logged: &Fold) -> Fold {
         let _ = logged;
         synced.clone()
+    }
+
+    /// The entries that all nodes hold, given those that this leader has synced and those that each peer has
+    /// acknowledged. Unless the leader has synced all of the latter, it knows of none: a peer may hold an
+    /// entry that the leader lacks, whose author did not know a stable delete.
+    // Ensures: G2, because a delete that is stable wins over every entry that can still arrive, or was seen by
+    // its author.
+    fn stable(&self, synced: &VersionVector, acked: &[VersionVector]) -> VersionVector {
+        match acked.iter().all(|it| synced.includes(it)) {
+            true => acked.iter().fold(*synced, |meet, it| meet.meet(it)),
+            false => VersionVector::default(),
+        }
+    }
+
+    /// Whether a node that trims its log forgets a path with these heads: a delete that all nodes hold, and
+    /// nothing else.
+    // Ensures: G1, because a delete that is forgotten has taken effect everywhere.
+    fn forgets(&self, heads: &[Entry], stable: &VersionVector) -> bool {
+        matches!(heads, [only] if only.change == Change::Delete && stable.covers(only.dot))
+    }
+
+    /// Whether a head gives way to an entry of its path that does not name it. A delete does, if the author of
+    /// the entry had it and saw no version: the author had forgotten the delete, and could not name it.
+    // Ensures: G2, because nodes that have forgotten the delete show the entry alone.
+    fn yields(&self, head: &Entry, entry: &Entry) -> bool {
+        head.change == Change::Delete && entry.replaces.is_empty() && entry.context.covers(head.dot)
+    }
+
+    /// Whether a leader acknowledges a retry whose path has no versions any more, once enough nodes hold the
+    /// first entry. A delete that the leader has forgotten replaced that entry, or is that entry.
+    // Ensures: G11, because the leader does not write the request again.
+    fn recognises_forgotten(&self) -> bool {
+        true
     }
 
     /// The heads of a path that a node sends as state. It sends all, conflict versions included.

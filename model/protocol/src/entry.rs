@@ -91,7 +91,8 @@ pub struct EntryBody {
     /// The digest of the entries that the context covers, as the writer held them. A node that holds
     /// other entries under these dots halts instead of logging this one.
     pub context_digest: Digest,
-    /// The heads that this write replaces, in order. The context covers all of them.
+    /// The heads that this write replaces, in order. The context covers all of them. Empty if and only if the
+    /// author saw no version of the path: an entry that replaces none of several versions names itself.
     pub replaces: Vec<Dot>,
     /// The file that the write changes.
     pub path: Path,

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::{Decisions, Entry, Path};
 
 /// The heads of each path: the entries that no applied entry of that path replaces. The first head is
-/// the visible one, the others are conflict versions. Deleted paths stay in the map.
+/// the visible one, the others are conflict versions. Deleted paths stay in the map until the node forgets the delete
+/// ([`Parameters::forgets_deletes`](crate::Parameters::forgets_deletes)).
 ///
 /// The map is persistent: a snapshot of any number of files is a pointer, and a step that changes no
 /// file shares it.
@@ -57,13 +58,13 @@ impl Files {
         range.map(|(path, heads)| (path, heads.as_slice()))
     }
 
-    /// The number of paths ever written.
+    /// The number of paths with a version; a delete counts as one until it is forgotten.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether no path was ever written.
+    /// Whether no path has a version.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -88,7 +89,9 @@ impl Files {
     // Ensures: G2 and G6, because the highest stamp wins in every order of arrival.
     pub fn apply(&mut self, entry: &Entry, decisions: &dyn Decisions) {
         let mut heads = self.heads(&entry.path).to_vec();
-        heads.retain(|head| !entry.replaces.contains(&head.dot));
+        let is_replaced =
+            |head: &Entry| entry.replaces.contains(&head.dot) || decisions.yields(head, entry);
+        heads.retain(|head| !is_replaced(head));
         let rank = decisions.rank(entry, &heads);
         heads.insert(rank, entry.clone());
         decisions.keep_heads(&mut heads);

@@ -38,7 +38,8 @@ pub struct Fold {
     pub(crate) promise: Epoch,
     pub(crate) vv: VersionVector,
     pub(crate) digests: Digests,
-    /// The highest Lamport counter of any entry.
+    /// The highest Lamport counter of any entry. It can be higher than that of any head: a forgotten delete
+    /// may have had it.
     pub(crate) counter: Counter,
     pub(crate) files: Files,
     pub(crate) requests: Requests,
@@ -184,6 +185,15 @@ impl Fold {
         self.files.iter().flat_map(|(_, heads)| heads)
     }
 
+    /// Forgets the paths whose only head is one of these deletes.
+    pub(crate) fn forget(&mut self, deletes: &[Entry]) {
+        for delete in deletes {
+            if matches!(self.files.heads(&delete.path), [only] if only.dot == delete.dot) {
+                self.files.put(&delete.path, Vec::new());
+            }
+        }
+    }
+
     /// Whether an entry is a head of its path.
     pub(crate) fn is_head(&self, entry: &Entry) -> bool {
         self.files.heads(&entry.path).iter().any(|head| head.dot == entry.dot)
@@ -243,7 +253,7 @@ impl Fold {
         part
     }
 
-    // Three ways to lose a part of a checkpoint, for twins.
+    // Four ways to lose a part of a checkpoint, for twins.
 
     /// The fold without the requests that have entries.
     #[must_use]
@@ -256,6 +266,13 @@ impl Fold {
     #[must_use]
     pub fn without_promise(mut self) -> Fold {
         self.promise = Epoch::ZERO;
+        self
+    }
+
+    /// The fold with the highest counter of its heads, which is lower if it has forgotten a delete.
+    #[must_use]
+    pub fn with_counter_of_heads(mut self) -> Fold {
+        self.counter = self.heads().map(|it| it.stamp.counter).max().unwrap_or_default();
         self
     }
 

@@ -234,6 +234,11 @@ impl Log {
         self.fold.files = Files::default();
     }
 
+    /// Forgets the paths whose only head is one of these deletes.
+    pub(crate) fn forget_deletes(&mut self, deletes: &[Entry]) {
+        self.fold.forget(deletes);
+    }
+
     /// Drops the entries that `floor` covers, except those that are heads of `synced`, the fold of the
     /// synced records.
     pub(crate) fn trim(&mut self, floor: &VersionVector, synced: &Fold) {

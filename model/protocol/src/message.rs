@@ -38,6 +38,9 @@ pub struct Append {
     pub staged: Vec<Staging>,
     /// The contents that the entries name.
     pub payloads: Vec<Payload>,
+    /// Entries that all nodes hold. Whoever has the entries of `vv` has every entry whose author did not
+    /// know these. Empty from a leader that does not know, or whose parameters do not ask for it.
+    pub stable: VersionVector,
 }
 
 /// The answer to an Append. The follower sends it when it has synced the entries of the Append.

@@ -20,13 +20,22 @@ pub struct Parameters {
     /// (check-quorum). Without this a node asks for votes whenever its election timer runs out. That
     /// deposes more leaders, and breaks no guarantee.
     pub guards_elections: bool,
+    /// A leader says which entries all nodes hold, and a node that trims its log forgets the deletes among
+    /// them. Nodes that do and nodes that do not understand each other. Without this the memory of a
+    /// node grows with the number of paths that ever existed.
+    pub forgets_deletes: bool,
     /// Bounds on replication.
     pub limits: Limits,
 }
 
 impl Default for Parameters {
     fn default() -> Self {
-        Parameters { retransmits: false, guards_elections: true, limits: Limits::default() }
+        Parameters {
+            retransmits: false,
+            guards_elections: true,
+            forgets_deletes: true,
+            limits: Limits::default(),
+        }
     }
 }
 

@@ -29,6 +29,7 @@ use contents::Contents;
 pub use contents::{Waiting, Want};
 pub use outbox::Held;
 pub use role::{Ballot, Flow, Following, Leadership, PendingRead, PendingWrite, Progress, Role};
+use trims::Trimming;
 
 /// One node's state machine.
 ///
@@ -46,8 +47,11 @@ pub struct Replica {
     shown: Shown,
     /// The logged records that are not on disk yet, oldest first.
     tail: Vec<Record>,
-    /// The floor of the checkpoint that is being written.
-    trimming: Option<VersionVector>,
+    /// The checkpoint that is being written.
+    trimming: Option<Trimming>,
+    /// Entries that all nodes hold, as leaders said. Invariant: the log has every entry whose author did not
+    /// know these. Volatile.
+    stable: VersionVector,
     /// The newest sequence number of this node's own entries.
     sequence: Sequence,
     role: Role,
@@ -113,6 +117,12 @@ impl Replica {
     #[must_use]
     pub fn settings(&self) -> Settings {
         self.identity.settings
+    }
+
+    /// The parameters with which this node was started.
+    #[must_use]
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
     }
 
     /// The logged records, synced or not.

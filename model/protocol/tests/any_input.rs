@@ -166,6 +166,7 @@ fn message() -> impl Strategy<Value = Message> {
                     digest,
                     staged: Vec::new(),
                     payloads,
+                    stable: VersionVector::default(),
                 })
             }
         ),

@@ -95,6 +95,7 @@ impl Follower {
                 vv: VersionVector::default(),
                 digest: Digest::default(),
                 payloads: payloads.iter().map(payload).collect(),
+                stable: VersionVector::default(),
             }),
         )
     }
@@ -222,6 +223,7 @@ fn a_halted_node_tracks_its_contents_and_asks_for_none() {
         vv: VersionVector::default(),
         digest: Digest::default(),
         payloads: Vec::new(),
+        stable: VersionVector::default(),
     };
     append.vv.insert(Dot { origin: N0, sequence: Sequence(1) });
     node.receive(N3, Message::Append(append));
@@ -384,6 +386,7 @@ fn a_leader_of_an_earlier_epoch_is_not_heard_by_an_append_that_waits() {
             vv: VersionVector::default(),
             digest: Digest::default(),
             payloads: Vec::new(),
+            stable: VersionVector::default(),
         };
         let effects = node.receive(N3, Message::Append(append));
         assert_eq!(node.0.waiting().len(), 1);

@@ -103,6 +103,7 @@ fn append(epoch: Epoch, (vv, digest): (VersionVector, Digest), entries: &[Entry]
         digest,
         staged: Vec::new(),
         payloads,
+        stable: VersionVector::default(),
     })
 }
 

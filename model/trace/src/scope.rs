@@ -144,6 +144,9 @@ pub struct Scope {
     /// quorum step down ([`Parameters::guards_elections`]).
     #[serde(default)]
     pub guards_elections: bool,
+    /// Nodes that trim their logs forget deletes that all nodes hold ([`Parameters::forgets_deletes`]).
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub forgets_deletes: bool,
     /// Bounds on replication.
     #[serde(default, skip_serializing_if = "is_default")]
     pub limits: Limits,
@@ -224,6 +227,7 @@ impl Scope {
             pipelined_syncs: false,
             named_contents: false,
             guards_elections: false,
+            forgets_deletes: false,
             limits: Limits::default(),
             names: Names::default(),
         }
@@ -235,6 +239,7 @@ impl Scope {
         Parameters {
             retransmits: self.network != Network::Fifo,
             guards_elections: self.guards_elections,
+            forgets_deletes: self.forgets_deletes,
             limits: self.limits,
         }
     }
@@ -326,6 +331,8 @@ impl Scope {
                 "partitions or crashes",
             ),
             ("guards_elections", self.guards_elections, elections > 0, "elections"),
+            ("forgets_deletes", self.forgets_deletes, bounds.deletes > 0, "deletes"),
+            ("forgets_deletes", self.forgets_deletes, bounds.trims > 0, "trims"),
         ];
         let idle = rules.into_iter().find(|(_, is_asked, has_needs, _)| *is_asked && !has_needs);
         idle.map_or(Ok(()), |(what, _, _, needs)| Err(BoundsError::NoEffect { what, needs }))

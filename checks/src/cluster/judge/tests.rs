@@ -1,5 +1,7 @@
 //! Runs written down by hand, right ones and wrong ones.
 
+use steadfast_protocol::{Dot, NodeId, Sequence, VersionVector};
+
 use super::*;
 use crate::cluster::logs::Logged;
 
@@ -17,6 +19,10 @@ const PATH: &str = "p";
 
 fn version(sequence: u64) -> Version {
     Version { origin: 0, sequence }
+}
+
+fn dot(sequence: u64) -> Dot {
+    Dot { origin: NodeId(0), sequence: Sequence(sequence) }
 }
 
 impl Run {
@@ -52,10 +58,22 @@ impl Run {
         id
     }
 
+    /// A delete that is acknowledged and logged over these versions.
+    fn delete(&mut self, sequence: u64, replaces: &[u64]) -> OperationId {
+        let id = self.begin(Request::Delete);
+        self.log(id, sequence, replaces);
+        self.end(id, Answer::Written(version(sequence)));
+        id
+    }
+
     fn log(&mut self, id: OperationId, sequence: u64, replaces: &[u64]) {
         let request = request_of(self.operations[id].key.as_ref().expect("a write"));
         let replaces = replaces.iter().map(|it| version(*it)).collect();
-        let logged = Logged { path: PATH.to_owned(), is_delete: false, request, replaces };
+        let is_delete = self.operations[id].request == Request::Delete;
+        // The author of a version has seen all versions with lower numbers.
+        let mut context = VersionVector::default();
+        (1..sequence).for_each(|it| context.insert(dot(it)));
+        let logged = Logged { path: PATH.to_owned(), is_delete, request, replaces, context };
         self.logs.entries.insert(version(sequence), logged);
     }
 
@@ -258,4 +276,43 @@ fn an_acknowledged_write_is_no_mere_conflict_version_of_a_linearizable_store() {
     run.is_available = true;
     assert_eq!(run.judged().violations, []);
     assert_eq!(run.judged().fates, Fates { shown: 1, in_conflict: 1, ..Fates::default() });
+}
+
+#[test]
+fn a_delete_may_be_forgotten_and_nothing_else() {
+    let mut run = Run::default();
+    run.put(1, &[]);
+    run.show(&[]);
+    assert!(run.is_broken_by("n0-1 is lost"));
+    run.delete(2, &[1]);
+    assert_eq!(run.judged().violations, []);
+    let absent = run.begin(Request::Get);
+    run.end(absent, Answer::Absent);
+    assert_eq!(run.judged().violations, [], "the read saw the delete");
+    assert_eq!(run.judged().fates, Fates { replaced: 2, ..Fates::default() });
+}
+
+#[test]
+fn a_write_of_a_node_that_has_forgotten_a_delete_takes_its_place() {
+    let mut run = Run::default();
+    run.put(1, &[]);
+    run.delete(2, &[1]);
+    run.put(3, &[]);
+    run.show(&[3]);
+    assert_eq!(run.judged().violations, []);
+    // An author that has not seen the delete leaves it beside its version.
+    let late = run.logs.entries.get_mut(&version(3)).expect("it is logged");
+    late.context = VersionVector::default();
+    assert!(run.is_broken_by("n0-2 is lost"));
+}
+
+#[test]
+fn a_path_without_versions_is_not_read_before_its_delete() {
+    let mut run = Run::default();
+    run.put(1, &[]);
+    let absent = run.begin(Request::Get);
+    run.end(absent, Answer::Absent);
+    run.delete(2, &[1]);
+    run.show(&[]);
+    assert!(run.is_broken_by("no write explains this read"));
 }

@@ -162,7 +162,13 @@ impl Parts {
             length: self.length_of_change(&head.change),
             content: content_of(&head.change),
             stamp: head.stamp.to_string(),
-            replaces: head.replaces.iter().map(|it| version(*it)).collect(),
+            // An entry that replaces none of several versions names itself.
+            replaces: head
+                .replaces
+                .iter()
+                .filter(|it| **it != head.dot)
+                .map(|it| version(*it))
+                .collect(),
             request: request_text(head.request),
         });
         Versions { path: path.to_string(), versions: versions.collect() }

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use steadfast_protocol::{Change, ContentId, Digest, Files, NodeId};
+use steadfast_protocol::{Change, ContentId, Digest, Entry, Files, NodeId};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::files::hexadecimal;
@@ -80,11 +80,14 @@ struct Queues {
     waiting_for_contents: usize,
 }
 
-/// A hash over all versions of all paths, with their contents: nodes with the same one hold the same files. Two
-/// entries with one name and different contents, which no two nodes should have, give different hashes.
+/// A hash over all versions of all paths, with their contents: nodes with the same one hold the same files. A path
+/// whose only version is a delete counts for nothing, because some nodes may have forgotten the delete. Two entries
+/// with one name and different contents, which no two nodes should have, give different hashes.
 fn digest_of(files: &Files) -> String {
     let mut hasher = blake3::Hasher::new();
-    for head in files.iter().flat_map(|(_, heads)| heads) {
+    let is_deleted = |it: &[Entry]| matches!(it, [only] if only.change == Change::Delete);
+    let paths = files.iter().filter(|(_, heads)| !is_deleted(heads));
+    for head in paths.flat_map(|(_, heads)| heads) {
         hasher.update(&Digest::default().then(head).0.to_le_bytes());
     }
     hasher.finalize().to_hex().as_str()[..16].to_owned()
@@ -96,9 +99,7 @@ pub(crate) async fn status(State(api): State<Api>) -> Result<Json<Status>, ApiEr
     let files = facts.files.clone();
     // A million files take a while.
     let counted = tokio::task::spawn_blocking(move || {
-        let shown = |heads: &[steadfast_protocol::Entry]| {
-            heads.first().is_some_and(|it| it.change != Change::Delete)
-        };
+        let shown = |heads: &[Entry]| heads.first().is_some_and(|it| it.change != Change::Delete);
         let count = files.iter().filter(|(_, heads)| shown(heads)).count();
         let conflicts = files.iter().filter(|(_, heads)| heads.len() > 1).count();
         (digest_of(&files), count, conflicts)
@@ -251,4 +252,47 @@ pub(crate) async fn cut(
     let ids: BTreeSet<NodeId> = peers.iter().map(id_of).collect::<Result<_, _>>()?;
     api.cuts.set(ids);
     Ok(Json(json!({ "peers": peers })))
+}
+
+#[cfg(test)]
+mod tests {
+    use steadfast_protocol::{
+        Content, Counter, Dot, EntryBody, Path, RequestId, Sealed, Sequence, Stamp, Steadfast,
+    };
+
+    use super::*;
+
+    fn write(sequence: u64, path: &str, change: Change, replaces: Vec<Dot>) -> Entry {
+        let origin = NodeId(0);
+        Sealed::new(EntryBody {
+            dot: Dot { origin, sequence: Sequence(sequence) },
+            stamp: Stamp { fence: None, counter: Counter(sequence), origin },
+            context: steadfast_protocol::VersionVector::default(),
+            context_digest: Digest::default(),
+            replaces,
+            path: Path::new(path),
+            change,
+            request: RequestId { client: 1, number: sequence },
+        })
+    }
+
+    fn digest(entries: &[Entry]) -> String {
+        let mut files = Files::default();
+        entries.iter().for_each(|it| files.apply(it, &Steadfast));
+        digest_of(&files)
+    }
+
+    #[test]
+    fn a_forgotten_delete_does_not_change_the_digest_and_a_delete_in_a_conflict_does() {
+        let put = || Change::Put(Content::Inline(vec![7].into()));
+        let kept = write(1, "kept", put(), Vec::new());
+        let other = write(2, "other", put(), Vec::new());
+        let delete = write(3, "other", Change::Delete, vec![other.dot]);
+        // It names itself, so it leaves the other version in a conflict.
+        let beside = write(3, "other", Change::Delete, vec![delete.dot]);
+        let of_kept = digest(&[kept.clone()]);
+        assert_eq!(digest(&[kept.clone(), other.clone(), delete]), of_kept);
+        assert_ne!(digest(&[kept.clone(), other.clone()]), of_kept);
+        assert_ne!(digest(&[kept.clone(), other.clone(), beside]), digest(&[kept, other]));
+    }
 }

@@ -81,6 +81,7 @@ pub fn samples() -> Vec<(&'static str, Packet)> {
                 digest,
                 staged: vec![staging.clone()],
                 payloads: vec![delta],
+                stable: vv(&[2, 7]),
             }),
         ),
         (
@@ -94,6 +95,7 @@ pub fn samples() -> Vec<(&'static str, Packet)> {
                 digest,
                 staged: vec![],
                 payloads: vec![],
+                stable: vv(&[]),
             }),
         ),
         (
@@ -155,7 +157,7 @@ fn any_message() -> impl Strategy<Value = Message> {
     prop_oneof![
         any_append().prop_map(Message::Append),
         any_append().prop_map(
-            |Append { epoch, tag, entries, state, vv, digest, staged, payloads }| {
+            |Append { epoch, tag, entries, state, vv, digest, staged, payloads, .. }| {
                 Message::Ack(Ack { epoch, tag, vv, digest, staged, entries, state, payloads })
             }
         ),
@@ -181,8 +183,8 @@ fn any_append() -> impl Strategy<Value = Append> {
         proptest::collection::vec(any_staging(), 0..3),
         proptest::collection::vec(any_payload(), 0..3),
     );
-    (any_epoch(), any::<u64>(), any_vv(), any::<u64>(), lists).prop_map(
-        |(epoch, tag, vv, digest, (entries, state, staged, payloads))| Append {
+    (any_epoch(), any::<u64>(), any_vv(), any_vv(), any::<u64>(), lists).prop_map(
+        |(epoch, tag, vv, stable, digest, (entries, state, staged, payloads))| Append {
             epoch,
             tag: Tag(tag),
             entries,
@@ -191,6 +193,7 @@ fn any_append() -> impl Strategy<Value = Append> {
             digest: Digest(digest),
             staged,
             payloads,
+            stable,
         },
     )
 }

@@ -2,7 +2,7 @@
 
 use std::cell::LazyCell;
 
-use steadfast_protocol::{Entry, NodeId};
+use steadfast_protocol::{Change, Entry, NodeId};
 
 use super::Judge;
 use crate::{ClusterView, NodeView, OperationKind};
@@ -14,7 +14,9 @@ impl Judge for AckedWritesSurvive {
     fn promise(&self) -> &'static str {
         "an acknowledged write is synced on at least W nodes and stays so; in every settled cluster \
          with a leader it is, on every node, visible, replaced by a write that named it, or a listed \
-         conflict (with E+W>N only if a later write had seen it and named other heads); the version \
+         conflict (with E+W>N only if a later write had seen it and named other heads); a delete may also \
+         be forgotten, once its path has no other version on any node, and any later write of the path that \
+         saw no other version replaces it; the version \
          that a linearizable read returns is also synced on at least W nodes"
     }
 
@@ -64,8 +66,24 @@ fn is_accounted_for(entry: &Entry, node: NodeView<'_>, cluster: &dyn ClusterView
     match rank {
         Some(0) => true,
         Some(_) => !cluster.settings().is_consistent() || is_listed_rightly(entry, node, cluster),
-        None => is_replaced(),
+        None => is_replaced() || is_settled_delete(entry, node, cluster),
     }
+}
+
+/// Whether an entry is a delete that the node has forgotten, or that gave way to a write whose author saw no
+/// version of the path but the delete, or had forgotten it.
+fn is_settled_delete(entry: &Entry, node: NodeView<'_>, cluster: &dyn ClusterView) -> bool {
+    let Some(replica) = node.replica.filter(|_| entry.change == Change::Delete) else {
+        return false;
+    };
+    let is_forgotten =
+        replica.parameters().forgets_deletes && replica.files().heads(&entry.path).is_empty();
+    let history = cluster.history();
+    let outlasts = |it: &Entry| match it.replaces.is_empty() {
+        true => it.path == entry.path && it.context.covers(entry.dot),
+        false => it.replaces.contains(&entry.dot) && history.has_named_base(it),
+    };
+    is_forgotten || cluster.known_entries(node).any(outlasts)
 }
 
 /// Whether a consistent store may list an acknowledged write as a conflict: a later write had seen it

@@ -4,6 +4,7 @@ use steadfast_protocol::{NodeId, Replica, first_index};
 
 use super::Judge;
 use crate::ClusterView;
+use crate::view::shows;
 
 /// G3: a node shows nothing that a crash could take back.
 pub(super) struct LogBeforeApply;
@@ -11,7 +12,8 @@ pub(super) struct LogBeforeApply;
 impl Judge for LogBeforeApply {
     fn promise(&self) -> &'static str {
         "a node's applied state is exactly the replay of its synced log, at every moment, and the \
-         heads are those of all entries that the log ever stood for, whether it still holds them or not"
+         heads are those of all entries that the log ever stood for, whether it still holds them or \
+         not, except forgotten deletes"
     }
 
     fn outlives_rollback(&self) -> bool {
@@ -37,7 +39,7 @@ impl Judge for LogBeforeApply {
         let is_folded = || {
             !new.has_dropped_entries()
                 || !after.rolled_back().is_empty()
-                || folded().is_none_or(|it| it == *replica.files())
+                || folded().is_none_or(|it| shows(replica, &it))
         };
         is_unchanged || (is_replayed() && is_folded())
     }

@@ -3,6 +3,7 @@
 use steadfast_protocol::NodeId;
 
 use super::Judge;
+use crate::view::is_lone_delete;
 use crate::{ClusterView, OperationKind};
 
 /// G6: the versions that a node shows only move forward, and so do the answers of its stale reads.
@@ -12,7 +13,7 @@ impl Judge for VersionsNeverGoBack {
     fn promise(&self) -> &'static str {
         "per node and path the visible version's stamp never decreases, across crashes too, and a \
          stale read returns the version that its node shows; only the rollback of a log takes \
-         versions away"
+         versions away; a path without a version may have been deleted before"
     }
 
     fn outlives_rollback(&self) -> bool {
@@ -33,11 +34,13 @@ impl Judge for VersionsNeverGoBack {
         {
             return true;
         }
+        let forgets = new.replica.is_none_or(|it| it.parameters().forgets_deletes);
         let (old, new) = (old.shown(before.decisions()), new.shown(after.decisions()));
         old.iter().all(|(path, heads)| {
-            heads
-                .first()
-                .is_none_or(|was| new.visible(path).is_some_and(|is| is.stamp >= was.stamp))
+            let is_forgotten = || forgets && is_lone_delete(heads);
+            heads.first().is_none_or(|was| {
+                new.visible(path).map_or_else(is_forgotten, |is| is.stamp >= was.stamp)
+            })
         })
     }
 }

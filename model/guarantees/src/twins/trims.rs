@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use steadfast_protocol::{
-    ContentId, Decisions, Entry, Epoch, Fold, Log, Record, State, VersionVector,
+    Change, ContentId, Decisions, Entry, Epoch, Fold, Log, Record, State, VersionVector,
 };
 
 use super::{Twin, Variant};
@@ -173,6 +173,54 @@ twins! {
     Settles in "discards-rot" {
         fn wants(&self, is_needed: bool, is_named: bool) -> bool {
             is_needed || is_named
+        }
+    }
+
+    DeleteForgottenEarly "delete-forgotten-early"
+    "a node forgets a delete that other nodes may not hold yet",
+    LogBeforeApply in "forgets" {
+        fn forgets(&self, heads: &[Entry], _: &VersionVector) -> bool {
+            matches!(heads, [only] if only.change == Change::Delete)
+        }
+    }
+
+    DeleteDoesNotYield "delete-does-not-yield"
+    "a delete stays beside the write of a node that had forgotten it",
+    LogBeforeApply in "forgets" {
+        fn yields(&self, _: &Entry, _: &Entry) -> bool {
+            false
+        }
+    }
+
+    DeleteYieldsToAll "delete-yields-to-all"
+    "a delete gives way to every write whose author had seen it",
+    AckedWritesSurvive in "forgets-conflict" {
+        fn yields(&self, head: &Entry, entry: &Entry) -> bool {
+            head.change == Change::Delete && entry.context.covers(head.dot)
+        }
+    }
+
+    StableByPeersAlone "stable-by-peers-alone"
+    "a leader takes for stable what its peers hold, although they hold entries that it lacks",
+    LogBeforeApply in "forgets-narrow" {
+        fn stable(&self, synced: &VersionVector, acked: &[VersionVector]) -> VersionVector {
+            acked.iter().fold(*synced, |meet, it| meet.meet(it))
+        }
+    }
+
+    CounterOfHeads "counter-of-heads"
+    "a checkpoint holds the highest counter of its heads, without that of forgotten deletes",
+    LogBeforeApply in "forgets" {
+        fn checkpointed(&self, synced: &Fold, _: &Fold) -> Fold {
+            synced.clone().with_counter_of_heads()
+        }
+    }
+
+    ForgottenWrittenAgain "forgotten-request-written-again"
+    "a leader writes a retry again whose entry was replaced by a delete that it has forgotten",
+    NothingFromNowhere in "forgets-retries" {
+        fn recognises_forgotten(&self) -> bool {
+            false
         }
     }
 }

@@ -44,6 +44,7 @@ impl Replica {
             self.hear_leader(from, turn);
         }
         self.learn(promise, (&append.entries, append.state.as_ref()), turn);
+        self.learn_stable(append);
         let (News { entries, state, .. }, payloads) = self.offer(&append.vv, &append.staged, turn);
         let (vv, staged) = (*self.log.vv(), self.log.fold().stagings());
         let (epoch, tag, digest) = (append.epoch, append.tag, self.log.fold().digest());
@@ -224,7 +225,8 @@ impl Replica {
         let (digest, staged) = (self.fold.digest(), self.fold.stagings());
         let brings_news = !news.is_empty();
         let News { entries, state, transfer } = news;
-        let append = Append { epoch, tag, entries, state, vv, digest, staged, payloads };
+        let stable = self.told_stable(turn);
+        let append = Append { epoch, tag, entries, state, vv, digest, staged, payloads, stable };
         self.send(peer, Message::Append(append), turn);
         if let Some(progress) = self.progress(peer) {
             progress.sent = sent;

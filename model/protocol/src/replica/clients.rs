@@ -35,6 +35,10 @@ impl Replica {
             let refusal = Refusal::Superseded { newest };
             return self.answer(write.request, Outcome::Refused(refusal), turn);
         }
+        self.write(write, turn);
+    }
+
+    fn write(&mut self, write: &WriteRequest, turn: &mut Turn<'_>) {
         match self.make_entry(write, turn) {
             Ok(entry) => self.accept(entry, turn),
             Err(refusal) => self.refuse(write, refusal, turn),
@@ -52,6 +56,12 @@ impl Replica {
         }
         if !turn.decisions.renews(written.stamp.fence, self.promise()) {
             return self.await_copies(request, dot, turn);
+        }
+        if self.log.files().heads(&write.path).is_empty() {
+            return match turn.decisions.recognises_forgotten() {
+                true => self.await_copies(request, dot, turn),
+                false => self.write(write, turn),
+            };
         }
         match self.renew(write, dot, turn) {
             Ok(entry) => self.accept(entry, turn),
@@ -110,9 +120,27 @@ impl Replica {
         let writing = self.writing(self.log.files().heads(&write.path));
         let mut replaces = self.base_of(write, &writing, turn)?;
         let change = self.change_of(write, &writing, &mut replaces)?;
+        self.note_seen(&writing, &mut replaces, turn);
         replaces.sort_unstable();
         replaces.dedup();
         self.entry_of(write.request, &write.path, replaces, change, &writing, turn)
+    }
+
+    /// Makes the list of replaced versions say what the author saw: it is empty if and only if the path had no
+    /// version. Then a delete that other nodes have not forgotten yet gives way to the entry.
+    // Ensures: G2, because the heads after the entry are the same whether a node has forgotten a delete or not.
+    fn note_seen(&self, writing: &Writing<'_>, replaces: &mut Vec<Dot>, turn: &Turn<'_>) {
+        match writing.heads {
+            [] => replaces.clear(),
+            // Other nodes may have forgotten it, so it cannot stay beside the new version as a conflict.
+            [only] if only.change == Change::Delete => replaces.push(only.dot),
+            // A client may name no version although there are some. The entry then names itself.
+            _ if replaces.is_empty() => replaces.push(Dot {
+                origin: self.id(),
+                sequence: turn.decisions.next_sequence(self.sequence),
+            }),
+            _ => {}
+        }
     }
 
     /// Re-issues an entry of an older leader under this leader's epoch: a new entry that replaces it, with

@@ -6,7 +6,7 @@ use super::{Contents, Replica, Role, Shown};
 use crate::state::check_heads;
 use crate::{
     ContentId, Decisions, Entry, Identity, Log, LogIndex, Parameters, Record, RecoverError,
-    first_index,
+    VersionVector, first_index,
 };
 
 impl Replica {
@@ -49,6 +49,7 @@ impl Replica {
             fold,
             tail: Vec::new(),
             trimming: None,
+            stable: VersionVector::default(),
             sequence: decisions.recovered_sequence(log.sequence(identity.node)),
             role: Role::default(),
             sessions: vec![None; usize::from(identity.settings.nodes())],

@@ -2,11 +2,22 @@
 
 use std::sync::Arc;
 
-use super::{Replica, Turn};
+use serde::{Deserialize, Serialize};
+
+use super::{Replica, Role, Turn};
 use crate::parameters::Room;
 use crate::{
-    Checkpoint, Effect, Entry, Epoch, Fold, Record, Sealed, State, Transfer, VersionVector,
+    Append, Checkpoint, Effect, Entry, Epoch, Fold, Record, Sealed, State, Transfer, VersionVector,
 };
+
+/// A checkpoint that is being written.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(super) struct Trimming {
+    /// The entries for which it stands.
+    floor: VersionVector,
+    /// The deletes that it leaves out.
+    forgotten: Vec<Entry>,
+}
 
 /// The entries that a peer lacks, or a part of the state that stands for them.
 #[derive(Default)]
@@ -40,18 +51,68 @@ impl Replica {
     /// Begins to replace the synced records by a checkpoint. Nothing unsynced goes into it: a crash may
     /// still take that back.
     pub(super) fn on_trim(&mut self, turn: &mut Turn<'_>) {
-        let fold = turn.decisions.checkpointed(&self.fold, self.log.fold());
-        self.trimming = Some(fold.vv);
+        let forgotten = self.forgettable(turn);
+        let mut fold = self.fold.clone();
+        fold.forget(&forgotten);
+        let fold = turn.decisions.checkpointed(&fold, self.log.fold());
+        self.trimming = Some(Trimming { floor: fold.vv, forgotten });
         let checkpoint = Checkpoint { identity: self.identity, length: self.synced, fold };
         turn.effects.push(Effect::Checkpoint { checkpoint: Sealed::new(checkpoint) });
     }
 
     /// The disk holds the checkpoint: this node drops the entries for which it stands, except the heads.
-    /// Nothing that leaves the node depends on this, but the choice between entries and state.
+    /// Nothing that leaves the node depends on this, but the choice between entries and state, and which
+    /// deletes are shown.
+    // Ensures: G3, because memory forgets the deletes that the checkpoint leaves out. An entry that was logged
+    // meanwhile has seen them, so the order makes no difference.
     pub(super) fn on_checkpointed(&mut self, turn: &mut Turn<'_>) {
-        if let Some(floor) = self.trimming.take() {
-            Arc::make_mut(&mut self.log).trim(&floor, &self.fold);
+        if let Some(Trimming { floor, forgotten }) = self.trimming.take() {
+            let log = Arc::make_mut(&mut self.log);
+            self.fold.forget(&forgotten);
+            log.forget_deletes(&forgotten);
+            log.trim(&floor, &self.fold);
+            self.show(turn.decisions);
             self.discard_contents(turn);
+        }
+    }
+
+    /// The deletes that a checkpoint can leave out. While records are unsynced there are none: the
+    /// node may have learned from them which entries all nodes hold, and a crash may take them back.
+    fn forgettable(&self, turn: &Turn<'_>) -> Vec<Entry> {
+        if !self.parameters.forgets_deletes || !self.tail.is_empty() {
+            return Vec::new();
+        }
+        let mut stable = self.stable;
+        stable.merge(&self.known_stable(turn));
+        let paths = self.fold.files.iter().map(|(_, heads)| heads);
+        let forgotten = paths.filter(|heads| turn.decisions.forgets(heads, &stable));
+        forgotten.flatten().cloned().collect()
+    }
+
+    /// Entries that all nodes hold, as far as this node knows by the acknowledgements of its epoch.
+    fn known_stable(&self, turn: &Turn<'_>) -> VersionVector {
+        let Role::Leader(leadership) = &self.role else {
+            return VersionVector::default();
+        };
+        let acked = self.peers().map(|peer| leadership.peers[peer.index()].acked);
+        match acked.collect::<Option<Vec<_>>>() {
+            Some(acked) => turn.decisions.stable(self.synced_vv(), &acked),
+            None => VersionVector::default(),
+        }
+    }
+
+    /// The stable entries of which a leader informs its peers.
+    pub(super) fn told_stable(&self, turn: &Turn<'_>) -> VersionVector {
+        match self.parameters.forgets_deletes {
+            true => self.known_stable(turn),
+            false => VersionVector::default(),
+        }
+    }
+
+    /// Notes which entries all nodes hold, if this node has logged what the leader had when it learned that.
+    pub(super) fn learn_stable(&mut self, append: &Append) {
+        if self.parameters.forgets_deletes && self.log.vv().includes(&append.vv) {
+            self.stable.merge(&append.stable);
         }
     }
 

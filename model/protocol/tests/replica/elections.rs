@@ -192,6 +192,7 @@ fn a_follower_that_waits_for_a_content_hears_its_leader() {
         digest,
         staged: Vec::new(),
         payloads,
+        stable: VersionVector::default(),
     }));
     // Node 0 cannot answer that it has no such content.
     cluster.loses_to.insert(origin);

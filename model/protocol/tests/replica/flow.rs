@@ -179,8 +179,17 @@ fn heartbeats(cluster: &mut Cluster, count: usize) {
         let session = cluster.replica(1).session(LEADER).expect("they are linked");
         let digest = Digest::default();
         let (tag, entries, payloads) = (Tag::default(), Vec::new(), Vec::new());
-        let append =
-            Append { epoch, tag, entries, state: None, vv, digest, staged: Vec::new(), payloads };
+        let append = Append {
+            epoch,
+            tag,
+            entries,
+            state: None,
+            vv,
+            digest,
+            staged: Vec::new(),
+            payloads,
+            stable: VersionVector::default(),
+        };
         let packet = Packet { session, message: Sealed::new(Message::Append(append)) };
         cluster.queue_input(NodeId(1), Input::Receive { from: LEADER, packet });
         cluster.run();

@@ -4,6 +4,7 @@ mod cluster;
 mod discards;
 mod elections;
 mod flow;
+mod forgets;
 mod requests;
 mod stories;
 mod trims;

@@ -286,6 +286,7 @@ fn a_peer_whose_answer_came_while_a_delta_was_stored_is_asked_again() {
         digest,
         staged: Vec::new(),
         payloads,
+        stable: VersionVector::default(),
     };
     assert!(!hear(receive(Message::Append(append))));
     // 2. The answer arrives while the node stores the delta, and the node ignores it.
@@ -322,6 +323,7 @@ fn follower_that_heard(appends: impl IntoIterator<Item = (u64, u8)>) -> Replica 
             digest,
             staged: Vec::new(),
             payloads: Vec::new(),
+            stable: VersionVector::default(),
         };
         let packet = Packet { session, message: Sealed::new(Message::Append(append)) };
         replica.step(&Steadfast, Input::Receive { from: leader, packet }, effects);

@@ -206,6 +206,7 @@ fn after_receiving(spoil: impl Fn(&mut State)) -> (Cluster, LogIndex) {
         digest,
         staged: Vec::new(),
         payloads: Vec::new(),
+        stable: VersionVector::default(),
     };
     let packet = Packet { session: SessionId(1), message: Sealed::new(Message::Append(append)) };
     other.queue_input(NodeId(1), Input::Receive { from: NodeId(0), packet });

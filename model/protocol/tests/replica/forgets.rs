@@ -1,0 +1,182 @@
+//! Deletes that all nodes hold, and that a node forgets when it trims its log.
+
+use steadfast_node::NodeStorage;
+use steadfast_protocol::{
+    Base, Change, Dot, Entry, Input, Intent, NodeId, Outcome, Parameters, Path, Replica, Sequence,
+    Steadfast,
+};
+
+use crate::cluster::{Cluster, text};
+
+fn forgetful() -> Parameters {
+    Parameters { forgets_deletes: true, ..Parameters::default() }
+}
+
+/// A file "a" that all nodes have deleted, by the requests 1 and 2. Only the leader, node 0, knows that.
+fn deleted(nodes: u8) -> Cluster {
+    let mut cluster = Cluster::with(nodes, nodes.div_ceil(2), nodes.div_ceil(2), forgetful());
+    cluster.elect(0);
+    cluster.put(0, 1, "a");
+    cluster.write(0, 2, "a", Intent::Delete, Base::Visible);
+    cluster
+}
+
+fn dot(origin: u8, sequence: u64) -> Dot {
+    Dot { origin: NodeId(origin), sequence: Sequence(sequence) }
+}
+
+fn dots(heads: &[Entry]) -> Vec<Dot> {
+    heads.iter().map(|it| it.dot).collect()
+}
+
+#[test]
+fn a_leader_forgets_a_delete_that_all_nodes_have_acknowledged() {
+    let mut cluster = deleted(3);
+    let before = cluster.replica(0).fold().clone();
+    cluster.trim(0);
+    let leader = cluster.replica(0);
+    assert!(leader.files().is_empty() && leader.log().entries().next().is_none());
+    assert_eq!(leader.fold().counter(), before.counter(), "no head has it any more");
+    assert_eq!((leader.fold().vv(), leader.fold().requests()), (before.vv(), before.requests()));
+    let node = &cluster.nodes[0];
+    let records = node.storage().records();
+    let again = Replica::recover(node.identity(), forgetful(), records, [], &Steadfast);
+    assert_eq!(again.expect("its own log").fold(), leader.fold());
+    assert_eq!(cluster.heads(1, "a").len(), 1, "every node forgets by itself");
+}
+
+#[test]
+fn a_delete_stays_until_every_node_holds_it() {
+    let mut cluster = Cluster::with(3, 2, 2, forgetful());
+    cluster.elect(0);
+    cluster.put(0, 1, "a");
+    cluster.cut(0, 2);
+    cluster.write(0, 2, "a", Intent::Delete, Base::Visible);
+    cluster.trim(0);
+    assert_eq!(cluster.heads(0, "a").len(), 1, "node 2 may be about to write");
+    cluster.link(0, 2);
+    cluster.put(0, 3, "b");
+    cluster.trim(0);
+    assert!(cluster.heads(0, "a").is_empty());
+}
+
+#[test]
+fn a_node_that_does_not_forget_deletes_keeps_them() {
+    let mut cluster = Cluster::with(2, 1, 1, Parameters { forgets_deletes: false, ..forgetful() });
+    cluster.elect(0);
+    cluster.put(0, 1, "a");
+    cluster.write(0, 2, "a", Intent::Delete, Base::Visible);
+    cluster.tick(0);
+    for node in [0, 1] {
+        cluster.trim(node);
+    }
+    assert!([0, 1].iter().all(|node| cluster.heads(*node, "a").len() == 1));
+}
+
+#[test]
+fn a_conflict_with_a_delete_is_not_forgotten() {
+    let mut cluster = Cluster::with(2, 1, 1, forgetful());
+    cluster.elect(0);
+    cluster.put(0, 1, "a");
+    cluster.write(0, 2, "a", Intent::Delete, Base::Named(Vec::new()));
+    cluster.trim(0);
+    assert_eq!(cluster.heads(0, "a").len(), 2);
+}
+
+#[test]
+fn a_follower_forgets_once_the_leader_has_said_that_all_nodes_hold_the_delete() {
+    let mut cluster = deleted(3);
+    cluster.trim(1);
+    assert_eq!(cluster.heads(1, "a").len(), 1, "nobody has said so");
+    cluster.tick(0);
+    // A trim that drops nothing else may still forget.
+    cluster.trim(1);
+    assert!(cluster.heads(1, "a").is_empty());
+}
+
+#[test]
+fn nothing_is_forgotten_while_a_record_is_unsynced() {
+    let mut cluster = deleted(1);
+    cluster.syncs = false;
+    cluster.put(0, 3, "b");
+    cluster.trim(0);
+    assert_eq!(cluster.heads(0, "a").len(), 1);
+}
+
+#[test]
+fn a_delete_gives_way_to_the_write_of_a_node_that_has_forgotten_it() {
+    let mut cluster = deleted(3);
+    cluster.trim(0);
+    cluster.put(0, 3, "a");
+    let versions = cluster.heads(0, "a");
+    assert!(versions[0].replaces.is_empty(), "the author saw no version");
+    assert_eq!(dots(&versions), [dot(0, 3)]);
+    assert_eq!(cluster.heads(1, "a"), versions);
+}
+
+#[test]
+fn a_forgotten_version_may_be_named_and_leaves_no_trace() {
+    let mut cluster = deleted(3);
+    cluster.trim(0);
+    let base = Base::Named(vec![dot(0, 1)]);
+    let outcome = cluster.write(0, 3, "a", Intent::Put(text(3)), base);
+    assert!(matches!(outcome, Some(Outcome::Acknowledged { .. })), "{outcome:?}");
+    assert!(cluster.heads(0, "a")[0].replaces.is_empty());
+    assert_eq!(cluster.heads(1, "a"), cluster.heads(0, "a"));
+}
+
+#[test]
+fn a_write_replaces_a_lone_delete_whatever_it_names() {
+    for base in [Vec::new(), vec![dot(0, 1)]] {
+        let mut cluster = deleted(3);
+        cluster.tick(0);
+        cluster.trim(1);
+        cluster.write(0, 3, "a", Intent::Put(text(3)), Base::Named(base));
+        assert!(cluster.heads(0, "a")[0].replaces.contains(&dot(0, 2)));
+        // Node 1 has forgotten the delete, and the others have not.
+        let shown: Vec<_> = (0..3).map(|node| dots(&cluster.heads(node, "a"))).collect();
+        assert_eq!(shown, vec![vec![dot(0, 3)]; 3]);
+    }
+}
+
+#[test]
+fn a_write_that_names_none_of_several_versions_replaces_none_of_them() {
+    let mut cluster = Cluster::with(2, 1, 1, forgetful());
+    cluster.elect(0);
+    cluster.put(0, 1, "a");
+    cluster.write(0, 2, "a", Intent::Delete, Base::Named(Vec::new()));
+    cluster.write(0, 3, "a", Intent::Put(text(3)), Base::Named(Vec::new()));
+    assert_eq!(dots(&cluster.heads(1, "a")), [dot(0, 3), dot(0, 2), dot(0, 1)]);
+    assert_eq!(cluster.heads(1, "a")[1].change, Change::Delete, "it stays in the conflict");
+}
+
+#[test]
+fn a_new_leader_acknowledges_the_retry_of_a_forgotten_request_and_writes_nothing() {
+    for (number, intent) in [(1, Intent::Put(text(1))), (2, Intent::Delete)] {
+        let mut cluster = deleted(2);
+        cluster.tick(0);
+        cluster.trim(1);
+        cluster.elect(1);
+        cluster.elect(1);
+        assert!(cluster.replica(1).leads());
+        let before = *cluster.replica(1).synced_vv();
+        let outcome = cluster.write(1, number, "a", intent, Base::Visible);
+        assert_eq!(outcome, Some(Outcome::Acknowledged { dot: dot(0, number) }));
+        assert_eq!(*cluster.replica(1).synced_vv(), before);
+    }
+}
+
+#[test]
+fn entries_that_were_logged_while_a_checkpoint_was_written_stay() {
+    let mut cluster = deleted(1);
+    let (node, steadfast) = (NodeId(0), &Steadfast);
+    let mut outputs = Vec::new();
+    cluster.nodes[0].hear(Input::Trim, steadfast, &mut outputs);
+    // The checkpoint is on its way to the disk. A client writes, and the write is synced first.
+    cluster.syncs = false;
+    cluster.put(0, 3, "a");
+    cluster.follow_storage_of(0);
+    let replica = cluster.replica(node.index());
+    assert_eq!(dots(replica.files().heads(&Path::new("a"))), [dot(0, 3)]);
+    assert_eq!(replica.log().entry(dot(0, 3)).map(|it| it.dot), Some(dot(0, 3)));
+}
