@@ -1,8 +1,7 @@
 //! The log of a replayed node as the judges see it.
 
 use steadfast_protocol::{
-    Checkpoint, Decisions, Fold, Identity, LogIndex, Record, Sealed, Steadfast, first_index,
-    last_index,
+    Checkpoint, Decisions, Fold, Identity, LogIndex, Record, Sealed, first_index, last_index,
 };
 
 /// How many synced records a window keeps at least, so that entries are compared with those before them.
@@ -42,12 +41,11 @@ impl Window {
     }
 
     /// Puts old records into the checkpoint once the window is twice as long as it must be.
-    pub(super) fn shrink(&mut self, synced: LogIndex) {
+    pub(super) fn shrink(&mut self, synced: LogIndex, decisions: &dyn Decisions) {
         let first = first_index(&self.records).0;
         if synced.0.saturating_sub(first) < 2 * RECORDS_MIN {
             return;
         }
-        let decisions: &dyn Decisions = &Steadfast;
         let mut fold = Fold::default();
         let mut checkpoint = None;
         for (at, record) in self.records.iter().enumerate() {

@@ -1,5 +1,7 @@
 //! G2 replicas-converge.
 
+use steadfast_protocol::Replica;
+
 use super::Judge;
 use crate::ClusterView;
 
@@ -24,6 +26,8 @@ impl Judge for ReplicasConverge {
         let Some(first) = replicas.next() else {
             return true;
         };
-        replicas.all(|it| it.files() == first.files() && it.synced_vv() == first.synced_vv())
+        let has_the_same =
+            |it: &Replica| cluster.show_the_same(it, first) && it.synced_vv() == first.synced_vv();
+        replicas.all(has_the_same)
     }
 }

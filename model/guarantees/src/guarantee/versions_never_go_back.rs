@@ -3,6 +3,7 @@
 use steadfast_protocol::NodeId;
 
 use super::Judge;
+use crate::focus::files_in;
 use crate::{ClusterView, OperationKind};
 
 /// G6: the versions that a node shows only move forward, and so do the answers of its stale reads.
@@ -34,7 +35,7 @@ impl Judge for VersionsNeverGoBack {
             return true;
         }
         let (old, new) = (old.shown(before.decisions()), new.shown(after.decisions()));
-        old.iter().all(|(path, heads)| {
+        files_in(after.focus(), &old).all(|(path, heads)| {
             heads
                 .first()
                 .is_none_or(|was| new.visible(path).is_some_and(|is| is.stamp >= was.stamp))
@@ -47,8 +48,7 @@ fn stale_reads_return_what_is_shown(before: &dyn ClusterView, after: &dyn Cluste
     if after.has_answers_of(before) {
         return true;
     }
-    let mut done = after.history().answered_since(before.history());
-    done.all(|(read, _)| {
+    after.answered_since(before).all(|(read, _)| {
         let replica = after.node(read.node).replica;
         match (&read.kind, replica) {
             (OperationKind::StaleRead { version }, Some(it)) => {
