@@ -243,6 +243,8 @@ impl Judge {
         let old = self.known[at].judged.replica.as_ref().map(Replica::files).cloned();
         let files = node.replica().map(|it| it.files().changed_since(&old.unwrap_or_default()));
         let mut focus = Focus { answered, ..Focus::default() };
+        let fresh = self.known[at].window.records_behind(self.known[at].mark.length);
+        focus.paths.extend(fresh.iter().filter_map(Record::entry).map(|it| it.path.clone()));
         focus.paths.extend(files.into_iter().flatten());
         focus.paths.extend(contents.iter().flat_map(|it| self.entries.paths_of(*it)).cloned());
         for (id, _) in &focus.answered {

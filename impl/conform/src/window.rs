@@ -5,7 +5,7 @@ use steadfast_protocol::{
 };
 
 /// How many synced records a window keeps at least, so that entries are compared with those before them.
-const RECORDS_MIN: u64 = 256;
+const RECORDS_MIN: u64 = 64;
 
 /// The newest records of a log behind a checkpoint that stands for all others. The checkpoint is made here,
 /// from the records that the node has logged, so a judge that compares a replica with its window compares it
@@ -23,6 +23,13 @@ impl Window {
 
     pub(super) fn records(&self) -> &[Record] {
         &self.records
+    }
+
+    /// The records behind this one.
+    pub(super) fn records_behind(&self, length: LogIndex) -> &[Record] {
+        let behind = last_index(&self.records).0.saturating_sub(length.0);
+        let behind = usize::try_from(behind).unwrap_or(usize::MAX).min(self.records.len());
+        &self.records[self.records.len() - behind..]
     }
 
     /// Adds the records that the log has beyond the window, and returns how many there were.

@@ -191,6 +191,11 @@ impl<'a> NodeView<'a> {
     /// may leave is closed as well.
     #[must_use]
     pub fn is_prefix_closed(&self) -> bool {
+        self.is_closed(None)
+    }
+
+    /// The same, with the heads of a checkpoint as far as they are to be judged.
+    pub(crate) fn is_closed(&self, focus: Option<&Focus>) -> bool {
         let mut held = VersionVector::default();
         self.records.iter().all(|record| match record {
             Record::Identity(_) | Record::Promise(_) => true,
@@ -209,7 +214,12 @@ impl<'a> NodeView<'a> {
             }
             Record::Checkpoint(checkpoint) => {
                 held = *checkpoint.fold.vv();
-                checkpoint.fold.heads().all(|head| is_within(head, &held))
+                match focus {
+                    None => checkpoint.fold.heads().all(|head| is_within(head, &held)),
+                    Some(_) => files_in(focus, checkpoint.fold.files())
+                        .flat_map(|(_, heads)| heads)
+                        .all(|head| is_within(head, &held)),
+                }
             }
         })
     }
@@ -361,7 +371,23 @@ impl dyn ClusterView + '_ {
             };
             self.history().entries().filter(is_dropped)
         });
-        node.entries().chain(dropped.into_iter().flatten())
+        self.held_entries(node).chain(dropped.into_iter().flatten())
+    }
+
+    /// The entries that a node holds. With a focus, those that the first record stands for, if it is a checkpoint,
+    /// are left out unless they are heads of its paths.
+    pub(crate) fn held_entries<'a>(
+        &'a self,
+        node: NodeView<'a>,
+    ) -> impl Iterator<Item = &'a Entry> + use<'a> {
+        let (checkpoint, records) = match (self.focus(), node.records) {
+            (Some(focus), [Record::Checkpoint(first), behind @ ..]) => {
+                (Some(files_in(Some(focus), first.fold.files())), behind)
+            }
+            (_, records) => (None, records),
+        };
+        let heads = checkpoint.into_iter().flatten().flat_map(|(_, heads)| heads);
+        heads.chain(entries(records))
     }
 
     /// The later entries of the path of an entry that a node knows of, synced or not, dropped ones included.
