@@ -46,7 +46,7 @@ enum Command {
     /// Makes and applies patches between two versions of a file.
     #[command(subcommand)]
     Delta(delta::Command),
-    /// Runs five scenarios of a simulated cluster on real bytes.
+    /// Runs six scenarios of a simulated cluster on real bytes.
     Simulate(simulate::Options),
     /// Shows, verifies and salvages a write-ahead log.
     #[command(subcommand)]

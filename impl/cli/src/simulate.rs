@@ -1,4 +1,4 @@
-//! `steadfast simulate`: the five scenarios.
+//! `steadfast simulate`: the six scenarios.
 
 mod user_files;
 

@@ -155,8 +155,9 @@ type Rest = (Mark, bool, bool);
 pub(crate) type Answer = (RequestId, Outcome);
 
 /// Judges every step by the guarantees.
-#[derive(Default)]
 pub(crate) struct Judge {
+    /// Whether steps are judged. If not, they are only noted in the history.
+    judges_steps: bool,
     /// The nodes as they were when they were last judged.
     shadows: Vec<Shadow>,
     /// The nodes as they were when the cluster was last judged while it was quiet.
@@ -166,6 +167,10 @@ pub(crate) struct Judge {
 }
 
 impl Judge {
+    pub(crate) fn new(judges_steps: bool) -> Judge {
+        Judge { judges_steps, shadows: Vec::new(), rested: Vec::new(), broken: Vec::new() }
+    }
+
     /// Takes the nodes as they are for the beginning.
     pub(crate) fn begin(&mut self, nodes: &Nodes) {
         self.shadows = nodes.iter().map(Shadow::of).collect();
@@ -201,14 +206,16 @@ impl Judge {
             let after = NodeView::of(&at.node);
             let before = past.view(after.records);
             ledger.count_step(node, &before, &after, &answers);
-            let old_history = history.clone();
+            let old_history = self.judges_steps.then(|| history.clone());
             history.on_stepped(&before, &after, answers);
-            let before = View { scene, history: &old_history, past: Some((node, past)) };
-            let broken = broken_by_step(&before, &View::of(scene, history), node);
-            broken.iter().for_each(|it| history.note_broken(it));
+            if let Some(old_history) = old_history {
+                let before = View { scene, history: &old_history, past: Some((node, past)) };
+                let broken = broken_by_step(&before, &View::of(scene, history), node);
+                broken.iter().for_each(|it| history.note_broken(it));
+            }
             self.shadows[node.index()] = Shadow::of(at);
         }
-        if self.has_come_to_rest(scene) || changed.is_some() {
+        if self.judges_steps && (self.has_come_to_rest(scene) || changed.is_some()) {
             self.judge_state(&View::of(scene, history), now);
         }
     }

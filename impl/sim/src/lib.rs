@@ -70,5 +70,6 @@ pub use report::{FileReport, Report};
 pub use schedule::{Outcome, RunFailure, Schedule};
 pub use setup::Setup;
 pub use simulation::{Observer, Simulation, Unsettled};
+pub use storage::Footprint;
 pub use time::Time;
 pub use timeline::{Line, Timeline};

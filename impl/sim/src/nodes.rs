@@ -145,7 +145,8 @@ fn exchanges(setup: &Setup) -> Vec<Exchange> {
 
 fn new_node(node: NodeId, setup: &Setup) -> SimulatedNode {
     let identity = Identity { node, settings: setup.settings };
-    let storage = Storage::new(identity, setup.records_per_batch, setup.content_decisions);
+    let (batches, policy) = (setup.records_per_batch, setup.trim_policy);
+    let storage = Storage::new(identity, batches, setup.content_decisions, policy);
     let mut started = Node::new(identity, setup.parameters(), storage);
     let _ = started.start(setup.decisions());
     let drift = u64::from(setup.clock_drift_per_mille);

@@ -1,4 +1,4 @@
-//! The five scenarios: runs of a cluster on real bytes, with a narration, judged by every
+//! The six scenarios: runs of a cluster on real bytes, with a narration, judged by every
 //! guarantee.
 
 mod basic_replication;
@@ -6,6 +6,7 @@ mod conflict_resolution;
 mod crash_recovery;
 mod delta_sync;
 mod fixed_blocks;
+mod long_absence;
 mod network_partition;
 mod sources;
 mod story;
@@ -63,8 +64,8 @@ pub enum ScenarioError {
     Scratch(#[from] io::Error),
 }
 
-/// The five scenarios, in order.
-pub static SCENARIOS: [Scenario; 5] = [
+/// The six scenarios, in order.
+pub static SCENARIOS: [Scenario; 6] = [
     Scenario {
         name: "basic-replication",
         about: "the leader's writes reach all followers",
@@ -89,6 +90,11 @@ pub static SCENARIOS: [Scenario; 5] = [
         name: "delta-sync",
         about: "of a large file that changes, only what changed travels",
         run: delta_sync::tell,
+    },
+    Scenario {
+        name: "long-absence",
+        about: "a node that was away too long gets a state instead of entries",
+        run: long_absence::tell,
     },
 ];
 

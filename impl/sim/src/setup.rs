@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use steadfast_guarantees::twins::Variant;
 use steadfast_protocol::{Decisions, Limits, Parameters, Settings, Steadfast};
-use steadfast_store::{ContentDecisions, DefaultContentDecisions};
+use steadfast_store::{ContentDecisions, DefaultContentDecisions, TrimPolicy};
 use steadfast_trace::Network;
 
 /// The parts of a simulated cluster, and their speeds.
@@ -56,6 +56,12 @@ pub struct Setup {
     pub limits: Limits,
     /// Contents up to this length travel in the log, longer ones beside it.
     pub inline_bytes_max: usize,
+    /// When nodes trim their logs by themselves, as servers do; without a policy they trim only when the run
+    /// asks for it. The segments of a simulated log have 32 KiB.
+    pub trim_policy: Option<TrimPolicy>,
+    /// Whether every step is judged, and kept for the trace. For long runs it is too slow, and needs too much
+    /// memory: then [`Simulation::violated`](crate::Simulation::violated) judges a state when it is asked.
+    pub judges_steps: bool,
     /// Whether a readable timeline is kept.
     pub narrated: bool,
 }
@@ -125,6 +131,8 @@ impl Setup {
             guards_elections: true,
             limits: Limits::default(),
             inline_bytes_max: 64,
+            trim_policy: None,
+            judges_steps: true,
             narrated: true,
         }
     }

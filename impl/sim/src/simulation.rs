@@ -20,7 +20,7 @@ use crate::nodes::Nodes;
 use crate::random::Chance;
 use crate::recorder::Recorder;
 use crate::timeline::Timeline;
-use crate::{Ledger, Plan, Random, Setup, Time};
+use crate::{Footprint, Ledger, Plan, Random, Setup, Time};
 
 /// A function that is called after every step. It moves to another thread with its simulation.
 pub type Observer = Box<dyn FnMut(&Step, &Simulation) + Send>;
@@ -93,8 +93,8 @@ impl Simulation {
             network: Network::new(&setup),
             contents: Contents::default(),
             history: History::new(true, true),
-            judge: Judge::default(),
-            recorder: Recorder::default(),
+            judge: Judge::new(setup.judges_steps),
+            recorder: Recorder::new(setup.judges_steps),
             narrator: Narrator::default(),
             ledger: Ledger::default(),
             observer: None,
@@ -230,6 +230,12 @@ impl Simulation {
     #[must_use]
     pub fn contents(&self, node: NodeId) -> usize {
         self.nodes.get(node).map_or(0, |it| it.node.storage().contents().count())
+    }
+
+    /// The space that a node takes; none if the cluster has no such node.
+    #[must_use]
+    pub fn footprint(&self, node: NodeId) -> Footprint {
+        self.nodes.get(node).map_or_else(Footprint::default, |it| it.node.storage().footprint())
     }
 
     /// The bytes of a content as a client reads them at a node, verified by the node's store and compared with
@@ -394,7 +400,8 @@ impl Simulation {
         self.is_idle() && self.nodes.replicas().filter(is_led).count() == 1
     }
 
-    /// The run as a trace, which `check replay` can follow.
+    /// The run as a trace, which `check replay` can follow. It has no steps if the setup says that they are
+    /// not judged.
     #[must_use]
     pub fn trace(&self) -> Trace {
         let breaks = guarantees().iter().map(|it| it.id());
@@ -402,7 +409,7 @@ impl Simulation {
         self.recorder.trace(&self.setup, breaks.collect())
     }
 
-    /// A digest of every step that was taken.
+    /// A digest of every step of the trace.
     #[must_use]
     pub fn digest(&self) -> u64 {
         self.recorder.digest()

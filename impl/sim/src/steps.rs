@@ -91,6 +91,9 @@ impl Simulation {
         for end in at.node.storage_mut().end_sync() {
             self.happen(Happening::Sync { node, end });
         }
+        if self.nodes[node].node.storage().is_trim_due() {
+            self.trim(node);
+        }
     }
 
     fn on_link_news(&mut self, node: NodeId, peer: NodeId) {

@@ -26,6 +26,19 @@ pub(crate) use crash::Aftermath;
 /// The contents of a node.
 pub(crate) type NodeContents = steadfast_store::Contents<SimulatedDisk>;
 
+/// The space that a node takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Footprint {
+    /// The bytes of the files of its log, the checkpoint among them.
+    pub log_bytes: u64,
+    /// The bytes of its last checkpoint.
+    pub state_bytes: u64,
+    /// The bytes of the files with its contents.
+    pub content_bytes: u64,
+    /// The records of its log that it holds in memory.
+    pub records: usize,
+}
+
 /// A payload that was received, and its content on the way to the disk.
 pub(crate) struct Arrival {
     pub payload: Payload,
@@ -57,6 +70,7 @@ pub(crate) struct Arrived {
 pub(crate) struct Storage {
     identity: Identity,
     decisions: &'static dyn ContentDecisions,
+    policy: Option<TrimPolicy>,
     log_disk: Arc<SimulatedDisk>,
     contents_disk: Arc<SimulatedDisk>,
     /// The copy that a rollback restores.
@@ -101,11 +115,13 @@ impl Storage {
         identity: Identity,
         records_per_batch: usize,
         decisions: &'static dyn ContentDecisions,
+        policy: Option<TrimPolicy>,
     ) -> Storage {
         let disk = || Arc::new(SimulatedDisk::new(DiskModel::default()));
         let mut storage = Storage {
             identity,
             decisions,
+            policy,
             log_disk: disk(),
             contents_disk: disk(),
             backup: None,
@@ -134,7 +150,7 @@ impl Storage {
     /// Opens the store. A simulated disk whose only faults are crashes and rot leaves one that opens.
     fn open(&mut self) {
         let (log, contents) = (&self.log_disk, &self.contents_disk);
-        let policy = TrimPolicy::default();
+        let policy = self.policy.unwrap_or_default();
         let opened =
             Store::open_with(log, contents, self.identity, self.log(), policy, self.decisions);
         self.store = Some(opened.unwrap_or_else(|error| panic!("store-survives-crashes: {error}")));
@@ -202,6 +218,24 @@ impl Storage {
     /// Notes that the replica knows of a batch that is on disk; returns its input.
     pub(crate) fn note_synced(&mut self, end: LogIndex) -> Input {
         self.opened_mut().note_synced(end)
+    }
+
+    /// Whether the policy asks for a trim.
+    pub(crate) fn is_trim_due(&self) -> bool {
+        self.policy.is_some() && self.opened().is_trim_due()
+    }
+
+    /// The bytes of everything on the disks, and how many records are held in memory.
+    pub(crate) fn footprint(&self) -> Footprint {
+        let on = |disk: &SimulatedDisk| {
+            disk.look(|disk| disk.files().map(|(_, bytes)| bytes.len() as u64).sum())
+        };
+        Footprint {
+            log_bytes: on(&self.log_disk),
+            state_bytes: self.opened().log_bytes().0,
+            content_bytes: on(&self.contents_disk),
+            records: self.records().len(),
+        }
     }
 
     /// Writes the checkpoint for which the node has asked, and returns its input. The backup is one of this

@@ -1,4 +1,4 @@
-//! The five scenarios, word for word. `INSTA_UPDATE=new cargo test -p steadfast-sim` writes what
+//! The six scenarios, word for word. `INSTA_UPDATE=new cargo test -p steadfast-sim` writes what
 //! changed beside the reviewed text.
 
 use steadfast_sim::scenario::{Cast, InMemory, SCENARIOS, ScenarioError, Story, default_sources};
@@ -36,7 +36,7 @@ fn every_scenario_shows_what_it_is_to_show_whatever_the_seed_and_the_number_of_n
 /// Which of the settings a scenario refuses, as it is about others.
 fn is_refused(scenario: &str, nodes: u8, elect: u8, write: u8) -> bool {
     match scenario {
-        "crash-recovery" => elect == nodes || write == nodes,
+        "crash-recovery" | "long-absence" => elect == nodes || write == nodes,
         "conflict-resolution" => elect + write > nodes,
         _ => false,
     }

@@ -1,8 +1,10 @@
-//! Measures a node's disk: `cargo run --release -p steadfast-store --example bounds -- [PATHS] [DIRECTORY]`.
+//! Measures a node's disk and memory:
+//! `cargo run --release -p steadfast-store --example bounds -- [PATHS] [WRITES] [DIRECTORY]`.
 //!
-//! A cluster of one node writes to PATHS paths (a million by default), each twice, with trims as the default
-//! policy asks for them. Then it prints the bytes on the disk against those of the state, the time of a
-//! recovery, and how long an append takes while a checkpoint is being written and while none is.
+//! A cluster of one node writes to PATHS paths (a million by default) in turn, WRITES times in all (by default
+//! each path twice), with trims as the default policy asks for them. It prints the resident memory after each
+//! power of ten of writes, then the bytes on the disk against those of the state, the time of a recovery, and
+//! how long an append takes while a checkpoint is being written and while none is.
 
 use std::error::Error;
 use std::fs;
@@ -39,6 +41,10 @@ struct Bench {
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let paths: u64 = arguments.next().map_or(Ok(1_000_000), |it| it.parse())?;
+    let writes: u64 = arguments.next().map_or(Ok(2 * paths), |it| it.parse())?;
+    if paths == 0 {
+        return Err("PATHS is at least 1".into());
+    }
     let temporary = tempfile::tempdir()?;
     let directory = arguments.next().map_or(temporary.path().to_owned(), Into::into);
     let (log, contents) = (directory.join("log"), directory.join("contents"));
@@ -46,7 +52,7 @@ fn main() -> Result<()> {
     create(&disks[0], &disks[1], alone(), (LogId(1), log_settings()))?;
 
     let mut bench = Bench { node: start(&disks)?, writing: None, number: 0 };
-    bench.fill(paths, &log)?;
+    bench.fill(paths, writes, &log)?;
     bench.end_checkpoint(true)?;
     bench.checkpoint()?;
     bench.end_checkpoint(true)?;
@@ -125,28 +131,29 @@ impl Bench {
         Ok(began.elapsed())
     }
 
-    fn fill(&mut self, paths: u64, log: &FilePath) -> Result<()> {
+    fn fill(&mut self, paths: u64, writes: u64, log: &FilePath) -> Result<()> {
         let began = Instant::now();
         let (mut trims, mut rest, mut writing, mut held_up) = (0, 0_i64, 0_i64, Duration::ZERO);
-        for round in 0..2 {
-            for path in 0..paths {
-                self.write(path * 7_919 % paths);
-                if path % GROUP > 0 && path + 1 < paths {
-                    continue;
-                }
-                self.sync()?;
-                held_up = held_up.max(self.end_checkpoint(false)?);
-                let excess = bytes_in(log)? - 2 * i64::try_from(self.node.storage().log_bytes().0)?;
-                match self.writing {
-                    Some(_) => writing = writing.max(excess),
-                    None => rest = rest.max(excess),
-                }
-                if self.node.storage().is_trim_due() {
-                    trims += 1;
-                    self.checkpoint()?;
-                }
+        for nth in 1..=writes {
+            self.write(nth % paths * 7_919 % paths);
+            if nth >= paths.min(writes) && is_power_of_ten(nth) || nth == writes {
+                let (elapsed, memory) = (began.elapsed(), resident_bytes()? >> 20);
+                println!("{nth} writes: {elapsed:.1?}, {trims} trims, {memory} MiB of memory");
             }
-            println!("round {round}: {:.1?}, {trims} trims", began.elapsed());
+            if nth % GROUP > 0 && nth < writes {
+                continue;
+            }
+            self.sync()?;
+            held_up = held_up.max(self.end_checkpoint(false)?);
+            let excess = bytes_in(log)? - 2 * i64::try_from(self.node.storage().log_bytes().0)?;
+            match self.writing {
+                Some(_) => writing = writing.max(excess),
+                None => rest = rest.max(excess),
+            }
+            if self.node.storage().is_trim_due() {
+                trims += 1;
+                self.checkpoint()?;
+            }
         }
         let mib = |bytes: i64| bytes as f64 / f64::from(1 << 20);
         println!("log on disk beyond twice the state: at most {:.1} MiB", mib(rest));
@@ -193,6 +200,18 @@ fn bytes_in(directory: &FilePath) -> Result<i64> {
         bytes += entry?.metadata().map_or(0, |it| it.len());
     }
     Ok(i64::try_from(bytes)?)
+}
+
+fn is_power_of_ten(number: u64) -> bool {
+    10_u64.pow(number.ilog10()) == number
+}
+
+/// The memory of this process that is in use.
+fn resident_bytes() -> Result<u64> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|it| it.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
+    let kib: u64 = line.trim().trim_end_matches(" kB").parse()?;
+    Ok(kib << 10)
 }
 
 /// The processor time of this thread so far.

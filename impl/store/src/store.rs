@@ -2,6 +2,7 @@
 
 mod error;
 mod opening;
+mod tail;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use steadfast_wal::{AppendError, CheckpointError, Recovered};
 use crate::{Contents, RecordLog, TrimPolicy, codec};
 pub use error::{CreateError, OpenError, StoreFailure};
 pub use opening::create;
+use tail::Tail;
 
 /// The storage of a node, on a log with threads or without.
 ///
@@ -35,6 +37,7 @@ pub struct Store<L: RecordLog> {
     records: Vec<Record>,
     /// The length of the last checkpoint's bytes.
     state_bytes: u64,
+    tail: Tail,
     /// Records for which the checkpoint stands. To free a million of them at once would hold up the node.
     garbage: Vec<Record>,
     /// The last record that is synced, as far as the replica knows.
@@ -181,7 +184,7 @@ impl<L: RecordLog> Store<L> {
     pub fn is_trim_due(&self) -> bool {
         matches!(self.checkpoint, Pending::None)
             && self.synced > first_index(&self.records)
-            && self.policy.is_due(self.state_bytes, self.log.used_bytes())
+            && self.policy.is_due(self.state_bytes, self.log.used_bytes(), self.tail.bytes())
     }
 
     /// The bytes of the last checkpoint, and those that the log needs for the records behind it.
@@ -214,6 +217,7 @@ impl<L: RecordLog> Store<L> {
         let gone = checkpoint.length.0 + 1 - first_index(&self.records).0;
         let gone = usize::try_from(gone).unwrap_or(usize::MAX).min(self.records.len());
         let kept = self.records.split_off(gone);
+        self.tail.keep_last(kept.len());
         self.garbage.append(&mut self.records);
         self.records.push(Record::Checkpoint(checkpoint));
         self.records.extend(kept);
@@ -257,7 +261,9 @@ impl<L: RecordLog> NodeStorage for Store<L> {
     /// Hands the records to the log at once. They are durable when the log says so.
     fn append(&mut self, records: Vec<Record>) {
         for record in &records {
-            self.hand_over(codec::encode_record(record));
+            let bytes = codec::encode_record(record);
+            self.tail.push(bytes.len());
+            self.hand_over(bytes);
             self.free_some();
         }
         self.records.extend(records);

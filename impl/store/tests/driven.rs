@@ -15,7 +15,8 @@ use steadfast_wal::LogId;
 
 const SEGMENT_BYTES: u64 = 16 << 10;
 const BATCH_BYTES: u32 = 4 << 10;
-const POLICY: TrimPolicy = TrimPolicy { slack_bytes: 3 * SEGMENT_BYTES };
+const POLICY: TrimPolicy =
+    TrimPolicy { slack_bytes: 3 * SEGMENT_BYTES, memory_slack_bytes: u64::MAX };
 /// Three segments for the log, one that is begun, up to three that are ready or retired, and the reserve.
 const CONSTANT_BYTES: u64 = 8 * SEGMENT_BYTES;
 

@@ -38,7 +38,7 @@ fn settings() -> (LogId, Settings) {
     (LogId(7), settings)
 }
 
-const TIGHT: TrimPolicy = TrimPolicy { slack_bytes: 1_000 };
+const TIGHT: TrimPolicy = TrimPolicy { slack_bytes: 1_000, memory_slack_bytes: u64::MAX };
 
 impl<D: Disk> Node<D> {
     fn create(&self) -> Result<(), CreateError> {
@@ -128,6 +128,45 @@ fn checkpoints_shorten_a_threaded_log_on_the_real_disk() {
         log.wait(log.last()).expect("a disk that works");
         log.durable().0
     });
+}
+
+#[test]
+fn many_short_records_are_trimmed_although_they_take_little_of_the_disk() {
+    let node = Node::simulated();
+    node.create().expect("a new node");
+    let policy = TrimPolicy { slack_bytes: u64::MAX, memory_slack_bytes: 1_000 };
+    let open = || {
+        let (log, contents) = (&node.log, &node.contents);
+        Store::<SerialLog<_>>::open(log, contents, identity(), settings(), policy).expect("a store")
+    };
+    let sync = |store: &mut Store<SerialLog<_>>| {
+        let durable = store.log().sync().expect("a disk that works").0;
+        store.note_synced(LogIndex(durable));
+    };
+    let mut store = open();
+    let mut count = 0;
+    while !store.is_trim_due() {
+        count += 1;
+        store.append(vec![promise(count)]);
+        sync(&mut store);
+    }
+    // A promise takes a few bytes.
+    assert!((100..500).contains(&count), "{count} records");
+    drop(store);
+    let mut store = open();
+    assert!(store.is_trim_due(), "the records are counted when they are read");
+    let checkpoint = checkpoint_of(&store);
+    NodeStorage::checkpoint(&mut store, checkpoint);
+    store.append(vec![promise(count + 1)]);
+    let written = store.take_checkpoint().expect("a job").run().expect("room");
+    store.note_checkpointed(written);
+    sync(&mut store);
+    assert!(!store.is_trim_due());
+    for number in 0..count {
+        store.append(vec![promise(count + 2 + number)]);
+    }
+    sync(&mut store);
+    assert!(store.is_trim_due(), "the record that came meanwhile and these are {count} and one");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use steadfast_protocol::{Identity, LogIndex, Record, Sealed, last_index};
 use steadfast_wal::disk::{Call, Disk, DiskError};
 use steadfast_wal::{LogId, Opening, Settings};
 
-use super::{CreateError, OpenError, Pending, Store};
+use super::{CreateError, OpenError, Pending, Store, Tail};
 use crate::{ContentDecisions, Contents, DefaultContentDecisions, RecordLog, TrimPolicy, codec};
 
 /// Makes the directories of a new node: a log whose first record is the node's identity, and no contents.
@@ -102,7 +102,7 @@ impl<L: RecordLog> Store<L> {
         }
         let contents = Arc::new(Contents::open_with(Arc::clone(contents_disk), decisions)?);
         let (log, recovered) = L::start(opening)?;
-        let Read { records, state_bytes } = read;
+        let Read { records, state_bytes, tail } = read;
         Ok(Store {
             identity,
             log,
@@ -112,6 +112,7 @@ impl<L: RecordLog> Store<L> {
             records,
             garbage: Vec::new(),
             state_bytes,
+            tail,
             refused: VecDeque::new(),
             checkpoint: Pending::None,
             received: VecDeque::new(),
@@ -127,6 +128,7 @@ impl<L: RecordLog> Store<L> {
 struct Read {
     records: Vec<Record>,
     state_bytes: u64,
+    tail: Tail,
 }
 
 impl Read {
@@ -162,6 +164,7 @@ impl Read {
             why,
         })?;
         self.records.push(record);
+        self.tail.push(bytes.len());
         Ok(())
     }
 }
