@@ -1,8 +1,8 @@
 //! All entries of a run, by dot and by path.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use steadfast_protocol::{Dot, Entry, NodeId, NodeSet, Path, Record};
+use steadfast_protocol::{ContentId, Dot, Entry, NodeId, NodeSet, Path, Record};
 
 /// The entries that any node has logged, in the order in which they first appeared.
 #[derive(Debug, Default)]
@@ -10,6 +10,8 @@ pub(super) struct Entries {
     by_path: HashMap<Path, Vec<Entry>>,
     /// The path of each dot, and the place of its entry there.
     places: HashMap<Dot, (Path, usize)>,
+    /// The paths whose entries have named each content.
+    by_content: HashMap<ContentId, BTreeSet<Path>>,
 }
 
 impl Entries {
@@ -25,6 +27,9 @@ impl Entries {
                 return false;
             }
             self.remove(entry.dot);
+        }
+        if let Some(content) = entry.change.named() {
+            self.by_content.entry(content).or_default().insert(entry.path.clone());
         }
         let of_path = self.by_path.entry(entry.path.clone()).or_default();
         self.places.insert(entry.dot, (entry.path.clone(), of_path.len()));
@@ -44,6 +49,11 @@ impl Entries {
         let of_path = self.by_path.get(&entry.path).map_or(&[][..], Vec::as_slice);
         let begin = self.places.get(&entry.dot).map_or(0, |(_, place)| place + 1);
         of_path.get(begin..).unwrap_or_default()
+    }
+
+    /// The paths whose entries have named a content.
+    pub(super) fn paths_of(&self, content: ContentId) -> impl Iterator<Item = &Path> {
+        self.by_content.get(&content).into_iter().flatten()
     }
 
     fn remove(&mut self, dot: Dot) {

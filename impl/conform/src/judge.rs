@@ -1,21 +1,20 @@
 //! Judges a replayed run by the guarantees.
 //!
-//! The time that a judgement takes grows with the number of operations and files, so a long run cannot be judged
-//! after each input. Each input adds credit, and a node that has changed is judged once the credit covers the
-//! cost: a short run after each input, a long one after batches of inputs. A batch shows a judge all records that
-//! the node has logged since, so that entries, dots, promises and leaders are judged without exception; of the
-//! states within a batch only the last one is seen. Leaderships, starts and answers to clients are judged at once.
+//! Every input that changes a node or answers a client is judged, and every state at rest. A judgement looks at the
+//! paths and operations that the input has touched, since the others were judged before; so the time that it takes
+//! does not grow with the run. A start is judged as a whole, and so is the end. The order of all operations (G5)
+//! is judged once, at the end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use steadfast_guarantees::{
-    ClusterView, Did, GuaranteeId, History, NodeView, OperationKind, Status, broken_by_step,
-    guarantees, holds, keeps,
+    ClusterView, Did, Focus, GuaranteeId, History, NodeView, OperationId, OperationKind,
+    broken_by_step, guarantees, holds,
 };
 use steadfast_node::NodeStorage;
 use steadfast_protocol::{
-    Base, Change, Consistency, Epoch, Input, Intent, LogIndex, NodeId, Outcome, Record, Replica,
-    RequestId, Role, Settings, last_index,
+    Base, Change, Consistency, ContentId, Decisions, Entry, Epoch, Input, Intent, LogIndex, NodeId,
+    Outcome, Path, Record, Replica, RequestId, Role, Settings, last_index,
 };
 
 use super::entries::Entries;
@@ -24,17 +23,14 @@ use super::verdicts::{Judged, Moment, Tally};
 use super::view::{Past, Scene, View};
 use super::window::Window;
 
-/// How much credit an input adds. A judgement costs [`OPERATION_COST`] for each operation, and more the more files
-/// there are.
-const CREDIT_PER_INPUT: u64 = 1_000;
-const OPERATION_COST: u64 = 8;
-
-/// How many refusals are judged, each against all operations of its path.
-const REFUSALS_MAX: usize = 1_000;
-
-/// The guarantees that are about answers to clients, beside G5's order of all operations.
-const OF_ANSWERS: [GuaranteeId; 3] =
-    [GuaranteeId::AckedWritesSurvive, GuaranteeId::Linearizable, GuaranteeId::VersionsNeverGoBack];
+/// How much of a run a judgement looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// The paths and operations that an input has touched.
+    Touched,
+    /// Everything, each time: for short runs.
+    Whole,
+}
 
 /// Everything in a node that guarantees look at and that can change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,21 +52,33 @@ struct Known {
     window: Window,
     /// The node as it was when it was last judged.
     judged: Past,
+    /// The contents that it asked for then.
+    wants: BTreeSet<ContentId>,
     mark: Mark,
     starts: u64,
-    /// The replica when it last began or ceased to lead, or changed its promise.
-    standing: Option<Replica>,
+}
+
+/// What an input did to its node, beside the changes that can be seen.
+pub(super) struct Deeds {
+    /// The answers to clients.
+    pub answers: Vec<(RequestId, Outcome)>,
+    /// The contents that came or went.
+    pub contents: Vec<ContentId>,
 }
 
 pub(super) struct Judge {
     settings: Settings,
     has_one_clock: bool,
+    decisions: &'static dyn Decisions,
+    extent: Extent,
     history: History,
-    /// The history when a node was last judged.
-    judged_history: History,
     known: Vec<Known>,
     entries: Entries,
-    credit: u64,
+    /// The paths that were touched since the cluster was last judged while it had settled; all if `None`.
+    unsettled: Option<BTreeSet<Path>>,
+    /// For each path the acknowledged writes that were heads then, and those that were acknowledged since. The
+    /// others were replaced by writes that named them, and stay so.
+    live: HashMap<Path, Vec<OperationId>>,
     rested: Vec<Rest>,
     broken: BTreeMap<GuaranteeId, Moment>,
     tally: Tally,
@@ -78,23 +86,29 @@ pub(super) struct Judge {
 
 impl Judge {
     /// `has_one_clock` says whether the times of all nodes can be compared.
-    pub(super) fn new(settings: Settings, has_one_clock: bool, nodes: &[Replayed]) -> Judge {
-        let history = History::of_any_clients(has_one_clock && settings.is_consistent());
+    pub(super) fn new(
+        settings: Settings,
+        has_one_clock: bool,
+        (decisions, extent): (&'static dyn Decisions, Extent),
+        nodes: &[Replayed],
+    ) -> Judge {
         let known = nodes.iter().map(|it| Known {
             window: Window::of(it.identity, &[]),
             judged: Past::default(),
+            wants: BTreeSet::new(),
             mark: Mark::default(),
             starts: 0,
-            standing: None,
         });
         Judge {
             settings,
             has_one_clock,
-            judged_history: history.clone(),
-            history,
+            decisions,
+            extent,
+            history: History::of_any_clients(has_one_clock && settings.is_consistent()),
             known: known.collect(),
             entries: Entries::default(),
-            credit: 0,
+            unsettled: None,
+            live: HashMap::new(),
             rested: Vec::new(),
             broken: BTreeMap::new(),
             tally: Tally::default(),
@@ -129,7 +143,6 @@ impl Judge {
         let node = &scene.nodes[at];
         let log = node.node.storage().records();
         self.known[at].starts += 1;
-        self.known[at].standing = None;
         if self.known[at].starts == 1 {
             self.known[at].window = Window::of(node.identity, log);
             self.note_base(log);
@@ -144,7 +157,8 @@ impl Judge {
             Some(gone) => self.entries.forget(moment.node, &gone),
             None => self.known[at].window = Window::of(node.identity, log),
         }
-        self.judge(scene, moment);
+        self.unsettled = None;
+        self.judge(scene, moment, None, None);
     }
 
     /// Notes the entries of a log that is older than its recording: clients asked for them before.
@@ -164,142 +178,183 @@ impl Judge {
         }
     }
 
-    /// A node has heard an input, and given these answers.
-    pub(super) fn on_heard(
-        &mut self,
-        scene: Scene<'_>,
-        moment: Moment,
-        answers: Vec<(RequestId, Outcome)>,
-    ) {
+    /// A node has heard an input.
+    pub(super) fn on_heard(&mut self, scene: Scene<'_>, moment: Moment, deeds: Deeds) {
         let at = moment.node.index();
         let node = &scene.nodes[at];
-        self.credit = self.credit.saturating_add(CREDIT_PER_INPUT);
-        let before: Vec<(RequestId, History)> =
-            answers.iter().map(|(it, _)| (*it, self.history.only(*it))).collect();
-        let has_changed_leader = self.note_deeds(moment, node, answers);
-        for (request, before) in before {
-            let after = self.history.only(request);
-            self.judge_answer(scene, moment, (&before, &after));
-        }
+        let old_history = (self.extent == Extent::Whole).then(|| self.history.clone());
+        let answered = deeds.answers.iter().filter_map(|(it, _)| self.history.unanswered(*it));
+        let answered: Vec<(OperationId, Epoch)> = answered.collect();
+        let has_answered = !deeds.answers.is_empty();
+        self.tally.answers += deeds.answers.len() as u64;
+        self.note_deeds(moment, node, deeds.answers);
+        let contents = self.touched_contents(node, at, deeds.contents);
         let is_changed = self.known[at].mark != self.mark_of(node, at);
-        self.tally.changes += u64::from(is_changed);
-        let is_covered = self.credit >= self.cost(node);
-        if is_changed && (is_covered || has_changed_leader) {
-            self.judge(scene, moment);
-        } else if is_covered && self.has_come_to_rest(scene) {
-            self.judge_state(scene, moment);
+        if is_changed || has_answered || !contents.is_empty() {
+            let focus = self.focus(node, at, answered, &contents);
+            let focus = (self.extent == Extent::Touched).then_some(focus);
+            self.judge(scene, moment, focus, old_history.as_ref());
+        } else if self.has_come_to_rest(scene) {
+            self.judge_state(scene, moment, Some(&Focus::default()));
         }
-        // A record stays in the window until the node has been judged with it.
-        let known = &mut self.known[at];
-        known.window.shrink(node.node.storage().synced().min(known.mark.length));
     }
 
-    /// Brings the history up to date. Returns whether the node began or ceased to lead.
-    fn note_deeds(
-        &mut self,
-        moment: Moment,
-        node: &Replayed,
-        answers: Vec<(RequestId, Outcome)>,
-    ) -> bool {
+    /// Brings the history up to date.
+    fn note_deeds(&mut self, moment: Moment, node: &Replayed, answers: Vec<(RequestId, Outcome)>) {
         let known = &mut self.known[moment.node.index()];
         let storage = node.node.storage();
-        let length_before = known.window.records().len();
-        known.window.follow(storage.records());
+        let fresh = known.window.follow(storage.records());
         let records = known.window.records();
-        let standing = known.standing.as_ref();
-        let (past, synced) = (&records[..length_before], storage.synced());
-        let before = NodeView { replica: standing, records: past, synced };
-        let after = NodeView { replica: node.replica(), records, synced };
-        let did = Did::of(&before, &after, answers);
+        let after = NodeView { replica: node.replica(), records, synced: storage.synced() };
+        let did = Did::of(&known.judged.view(), &after, answers);
         if !did.is_nothing() {
             self.history.on_did(&did);
         }
-        for entry in records[length_before..].iter().flat_map(Record::entries) {
+        for entry in records[records.len() - fresh..].iter().flat_map(Record::entries) {
             // Ensures that no two nodes use a dot for different entries, however far apart: G8.
             if !self.entries.note(entry, self.history.rolled_back()) {
                 self.broken.entry(GuaranteeId::NoGaps).or_insert(moment);
             }
         }
-        let of = |it: Option<&Replica>| it.map(|it| (it.leads(), it.promise()));
-        let (was, is) = (of(standing), of(node.replica()));
-        if was != is {
-            known.standing = node.replica().cloned();
-        }
-        let leads = |it: Option<(bool, Epoch)>| it.is_some_and(|(leads, _)| leads);
-        was != is && (leads(was) || leads(is))
     }
 
-    /// Judges an answer by the state in which it was given. The histories hold its operation alone.
-    fn judge_answer(
+    /// The contents that came or went at a node, and those that it began or ceased to ask for.
+    fn touched_contents(
+        &mut self,
+        node: &Replayed,
+        at: usize,
+        changed: Vec<ContentId>,
+    ) -> BTreeSet<ContentId> {
+        let wants = node.replica().into_iter().flat_map(|it| it.wants()).map(|it| it.content);
+        let wants: BTreeSet<ContentId> = wants.collect();
+        let old = std::mem::replace(&mut self.known[at].wants, wants);
+        let differ = old.symmetric_difference(&self.known[at].wants).copied();
+        changed.into_iter().chain(differ).collect()
+    }
+
+    /// The part of the cluster that an input has touched.
+    fn focus(
+        &mut self,
+        node: &Replayed,
+        at: usize,
+        answered: Vec<(OperationId, Epoch)>,
+        contents: &BTreeSet<ContentId>,
+    ) -> Focus {
+        let old = self.known[at].judged.replica.as_ref().map(Replica::files).cloned();
+        let files = node.replica().map(|it| it.files().changed_since(&old.unwrap_or_default()));
+        let mut focus = Focus { answered, ..Focus::default() };
+        let fresh = self.known[at].window.records_behind(self.known[at].mark.length);
+        focus.paths.extend(fresh.iter().filter_map(Record::entry).map(|it| it.path.clone()));
+        focus.paths.extend(files.into_iter().flatten());
+        focus.paths.extend(contents.iter().flat_map(|it| self.entries.paths_of(*it)).cloned());
+        for (id, _) in &focus.answered {
+            let operation = &self.history.operations()[*id];
+            focus.paths.insert(operation.path.clone());
+            if operation.acknowledged().is_some() {
+                focus.acknowledged.insert(*id);
+                self.live.entry(operation.path.clone()).or_default().push(*id);
+            }
+        }
+        if let Some(unsettled) = &mut self.unsettled {
+            unsettled.extend(focus.paths.iter().cloned());
+        }
+        focus
+    }
+
+    /// Judges a node that has changed or answered, and the state that the cluster has come to.
+    fn judge(
         &mut self,
         scene: Scene<'_>,
         moment: Moment,
-        (before, after): (&History, &History),
+        focus: Option<Focus>,
+        old_history: Option<&History>,
     ) {
-        self.tally.answers += 1;
-        let windows: Vec<&Window> = self.known.iter().map(|it| &it.window).collect();
-        let view = |history| View {
-            settings: self.settings,
-            scene,
-            windows: &windows,
-            history,
-            past: None,
-            entries: &self.entries,
-            has_judged_answers: false,
-        };
-        let (before, after) = (view(before), view(after));
-        let is_broken = |it: &GuaranteeId| !keeps(*it, &before, &after, moment.node);
-        let broken: Vec<GuaranteeId> = OF_ANSWERS.into_iter().filter(is_broken).collect();
-        self.note_broken(broken, moment);
-    }
-
-    /// Judges a node that has changed, and the state that it has come to.
-    fn judge(&mut self, scene: Scene<'_>, moment: Moment) {
         let at = moment.node.index();
         let windows: Vec<&Window> = self.known.iter().map(|it| &it.window).collect();
-        let now = View {
-            settings: self.settings,
-            scene,
-            windows: &windows,
-            history: &self.history,
-            past: None,
-            entries: &self.entries,
-            has_judged_answers: true,
-        };
-        let past = Some((moment.node, &self.known[at].judged));
-        let before = View { history: &self.judged_history, past, ..now };
+        let now = self.view(scene, &windows, focus.as_ref());
+        let history = old_history.unwrap_or(&self.history);
+        let before = View { history, past: Some((moment.node, &self.known[at].judged)), ..now };
         let broken: Vec<GuaranteeId> = broken_by_step(&before, &now, moment.node).iter().collect();
         self.tally.steps += 1;
         self.note_broken(broken, moment);
-        self.judged_history = self.history.clone();
         self.note_judged(&scene.nodes[at], at);
-        self.judge_state(scene, moment);
+        self.judge_state(scene, moment, focus.as_ref());
     }
 
-    /// Judges the present state.
-    fn judge_state(&mut self, scene: Scene<'_>, moment: Moment) {
-        self.credit = 0;
+    /// Judges the present state, as far as an input has touched it; a state at rest, as far as it has changed since
+    /// the cluster had settled.
+    fn judge_state(&mut self, scene: Scene<'_>, moment: Moment, touched: Option<&Focus>) {
         let is_quiet = scene.is_quiet();
         if is_quiet {
             self.rested = self.rests(scene);
         }
-        let windows: Vec<&Window> = self.known.iter().map(|it| &it.window).collect();
-        let view = View {
-            settings: self.settings,
-            scene,
-            windows: &windows,
-            history: &self.history,
-            past: None,
-            entries: &self.entries,
-            has_judged_answers: true,
+        let unsettled = is_quiet.then(|| self.unsettled_focus());
+        let focus = match &unsettled {
+            Some(unsettled) => touched.and(unsettled.as_ref()),
+            None => touched,
         };
-        let is_led = { &view as &dyn ClusterView }.has_leader();
+        let focus = focus.filter(|_| self.extent == Extent::Touched);
+        let windows: Vec<&Window> = self.known.iter().map(|it| &it.window).collect();
+        let view = self.view(scene, &windows, focus);
+        let cluster: &dyn ClusterView = &view;
+        let is_led = cluster.has_leader();
+        let has_settled = is_quiet && is_led && cluster.is_settled();
         let is_new = |it: &GuaranteeId| !self.broken.contains_key(it);
         let broken = guarantees().iter().map(|it| it.id()).filter(is_new);
         let broken: Vec<GuaranteeId> = broken.filter(|it| !holds(*it, &view)).collect();
         self.tally.states += 1;
         self.tally.rests += u64::from(is_quiet && is_led);
         self.note_broken(broken, moment);
+        if has_settled {
+            self.note_settled(scene);
+        }
+    }
+
+    fn view<'a>(
+        &'a self,
+        scene: Scene<'a>,
+        windows: &'a [&'a Window],
+        focus: Option<&'a Focus>,
+    ) -> View<'a> {
+        View {
+            settings: self.settings,
+            decisions: self.decisions,
+            scene,
+            windows,
+            history: &self.history,
+            past: None,
+            entries: &self.entries,
+            focus,
+        }
+    }
+
+    /// All that was touched since the cluster had settled.
+    fn unsettled_focus(&self) -> Option<Focus> {
+        let paths = self.unsettled.clone()?;
+        let live = paths.iter().filter_map(|it| self.live.get(it));
+        let acknowledged = live.flatten().copied().collect();
+        Some(Focus { paths, acknowledged, answered: Vec::new() })
+    }
+
+    /// The cluster has settled, and was judged.
+    fn note_settled(&mut self, scene: Scene<'_>) {
+        let paths = self.unsettled.replace(BTreeSet::new());
+        let paths = paths.unwrap_or_else(|| self.live.keys().cloned().collect());
+        let operations = self.history.operations();
+        for path in paths {
+            let replicas = scene.nodes.iter().filter_map(Replayed::replica);
+            let heads: Vec<&Entry> = replicas.flat_map(|it| it.files().heads(&path)).collect();
+            let is_head = |id: &OperationId| {
+                let entry = operations[*id].acknowledged();
+                entry.is_some_and(|(entry, _)| heads.iter().any(|it| it.dot == entry.dot))
+            };
+            if let Some(live) = self.live.get_mut(&path) {
+                live.retain(is_head);
+                if live.is_empty() {
+                    self.live.remove(&path);
+                }
+            }
+        }
     }
 
     fn note_broken(&mut self, broken: Vec<GuaranteeId>, moment: Moment) {
@@ -311,18 +366,14 @@ impl Judge {
     fn note_judged(&mut self, node: &Replayed, at: usize) {
         let mark = self.mark_of(node, at);
         let known = &mut self.known[at];
+        let synced = node.node.storage().synced();
+        known.window.shrink(synced, self.decisions);
         known.mark = mark;
         known.judged = Past {
-            replica: node.replica().cloned(),
+            replica: node.replica().map(Replica::outline),
             records: known.window.records().to_vec(),
-            synced: node.node.storage().synced(),
+            synced,
         };
-    }
-
-    fn cost(&self, node: &Replayed) -> u64 {
-        let files = node.replica().map_or(0, |it| it.files().len() as u64);
-        // Some judges compare each file with each operation.
-        self.history.operations().len() as u64 * (OPERATION_COST + files / OPERATION_COST)
     }
 
     /// Whether the cluster is quiet, and not as it was when it was last judged while it was quiet.
@@ -359,13 +410,8 @@ impl Judge {
     ///
     /// The state in which a step does not fit is none that the cluster was in.
     pub(super) fn finish(mut self, scene: Scene<'_>, end: Moment, fits: bool) -> Vec<Judged> {
-        for (at, node) in scene.nodes.iter().enumerate().filter(|_| fits) {
-            if self.known[at].starts > 0 && self.known[at].mark != self.mark_of(node, at) {
-                self.judge(scene, Moment { node: node.identity.node, ..node.moment() });
-            }
-        }
         if fits && self.known.iter().all(|it| it.starts > 0) {
-            self.judge_state(scene, end);
+            self.judge_state(scene, end, None);
         }
         self.judge_order(end);
         self.tally.operations = self.history.operations().len() as u64;
@@ -380,9 +426,7 @@ impl Judge {
     /// explains them, it explains each beginning of the run as well.
     fn judge_order(&mut self, end: Moment) {
         let Some(contradictions) = self.history.contradictions() else { return };
-        let refused = self.history.operations().iter().filter(|it| it.status == Status::Refused);
-        let mut refused = refused.filter(|it| it.observed().is_some()).take(REFUSALS_MAX);
-        if !contradictions.is_empty() || !refused.all(|it| self.history.explains_refusal(it)) {
+        if !contradictions.is_empty() || !self.history.unexplained_refusals().is_empty() {
             self.broken.entry(GuaranteeId::Linearizable).or_insert(end);
         }
     }

@@ -16,6 +16,8 @@ mod misfit;
 mod replayed;
 mod run;
 mod storage;
+#[doc(hidden)]
+pub mod testing;
 mod verdicts;
 mod view;
 mod window;
@@ -24,7 +26,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use serde::{Serialize, Serializer};
-use steadfast_protocol::{NodeId, Settings};
+use steadfast_protocol::{NodeId, Settings, Steadfast};
 use steadfast_recording::ReadError;
 
 pub use misfit::Misfit;
@@ -122,7 +124,7 @@ fn by_letters<S: Serializer>(settings: &Settings, serializer: S) -> Result<S::Ok
 /// # Errors
 /// A recording cannot be read, or the directories are not those of all nodes of one cluster.
 pub fn conform(directories: &[PathBuf]) -> Result<Conformance, ConformError> {
-    run::Run::open(directories)?.finish()
+    run::Run::open(directories, &Steadfast, judge::Extent::Touched)?.finish()
 }
 
 impl Conformance {

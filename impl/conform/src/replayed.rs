@@ -1,7 +1,7 @@
 //! One recorded node, replayed.
 
 use steadfast_node::{Node, Output, Watched};
-use steadfast_protocol::{Effect, Identity, Input, Replica, Steadfast};
+use steadfast_protocol::{Decisions, Effect, Identity, Input, Replica};
 use steadfast_recording::{Effects, EffectsDigest, Start};
 
 use super::inputs::{Base, BaseLog, Happening, Heard, Inputs, Unreadable};
@@ -12,6 +12,7 @@ use super::verdicts::Moment;
 /// A node with the rest of its recording.
 pub(super) struct Replayed {
     pub identity: Identity,
+    decisions: &'static dyn Decisions,
     inputs: Inputs,
     /// The next happening; `None` at the end of the recording.
     pub next: Option<Happening>,
@@ -70,9 +71,14 @@ impl Watch {
 }
 
 impl Replayed {
-    pub(super) fn new(identity: Identity, inputs: Inputs) -> Replayed {
+    pub(super) fn new(
+        identity: Identity,
+        decisions: &'static dyn Decisions,
+        inputs: Inputs,
+    ) -> Replayed {
         Replayed {
             identity,
+            decisions,
             inputs,
             next: None,
             node: Node::new(identity, Default::default(), ReplayStorage::default()),
@@ -145,7 +151,7 @@ impl Replayed {
             }
         };
         self.node = Node::new(start.identity, start.parameters, storage);
-        self.node.start(&Steadfast).map_err(|error| {
+        self.node.start(self.decisions).map_err(|error| {
             let expected = "a log that a node can have written".to_owned();
             self.misfit_at(&start, "starts", expected, error.to_string())
         })?;
@@ -162,8 +168,8 @@ impl Replayed {
             return Err(self.misfit(heard, 0, expected.to_owned(), "none".to_owned()));
         }
         self.watch.clear();
-        let watch = &mut self.watch;
-        self.node.hear_watched(heard.input.clone(), &Steadfast, outputs, |it| watch.note(it));
+        let (watch, decisions) = (&mut self.watch, self.decisions);
+        self.node.hear_watched(heard.input.clone(), decisions, outputs, |it| watch.note(it));
         watch.digests.push(watch.digest.finish());
         self.node.storage_mut().after();
         self.cuts += u64::from(heard.is_cut);

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use steadfast_node::Output;
-use steadfast_protocol::{Input, NodeId, Settings};
+use steadfast_protocol::{Decisions, Input, NodeId, Settings};
 use steadfast_recording::ReadError;
 
 use super::channels::{Arrival, Channels};
 use super::inputs::{Happening, Inputs};
-use super::judge::Judge;
+use super::judge::{Deeds, Extent, Judge};
 use super::misfit::{Misfit, message};
 use super::replayed::Replayed;
 use super::verdicts::Moment;
@@ -51,7 +51,11 @@ impl From<Result<Misfit, ReadError>> for End {
 
 impl Run {
     /// Opens the recordings, which must be those of all nodes of one cluster.
-    pub(super) fn open(directories: &[PathBuf]) -> Result<Run, ConformError> {
+    pub(super) fn open(
+        directories: &[PathBuf],
+        decisions: &'static dyn Decisions,
+        extent: Extent,
+    ) -> Result<Run, ConformError> {
         let mut found: Vec<(PathBuf, Replayed)> = Vec::new();
         let mut boots = Vec::new();
         let mut first = None;
@@ -73,7 +77,7 @@ impl Run {
             }
             let starts = steadfast_recording::starts(directory)?;
             boots.extend(starts.iter().map(|it| it.clock.boot));
-            found.push((directory.clone(), Replayed::new(start.identity, inputs)));
+            found.push((directory.clone(), Replayed::new(start.identity, decisions, inputs)));
         }
         let Some(settings) = found.first().map(|(_, it)| it.identity.settings) else {
             return Err(ConformError::Missing { missing: Vec::new(), nodes: 0 });
@@ -90,7 +94,7 @@ impl Run {
         Ok(Run {
             settings,
             channels: Channels::default(),
-            judge: Judge::new(settings, has_one_clock, &nodes),
+            judge: Judge::new(settings, has_one_clock, (decisions, extent), &nodes),
             nodes,
             counts: Counts::default(),
             has_one_clock,
@@ -208,8 +212,9 @@ impl Run {
                     }
                 }
                 self.last = node.moment();
+                let contents = node.node.storage_mut().take_changed();
                 let scene = Scene { nodes: &self.nodes, channels: &self.channels };
-                self.judge.on_heard(scene, self.last, answers);
+                self.judge.on_heard(scene, self.last, Deeds { answers, contents });
             }
         }
         Ok(self.nodes[at].read()?)

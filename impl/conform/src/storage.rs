@@ -19,6 +19,8 @@ pub(super) struct ReplayStorage {
     contents: BTreeSet<ContentId>,
     /// How often a content came or went.
     changes: u64,
+    /// The contents that came or went since these were last taken.
+    changed: Vec<ContentId>,
     /// The contents that peers send. A client may store others meanwhile.
     storing: BTreeSet<ContentId>,
     /// While the node hears an input: the contents that the recorded node could not read.
@@ -55,7 +57,9 @@ impl ReplayStorage {
                 Some(checkpoint) => drop(put_checkpoint(&mut self.records, checkpoint)),
             },
             Input::Stored { content } => {
-                self.changes += u64::from(self.contents.insert(*content));
+                if self.contents.insert(*content) {
+                    self.note_change(*content);
+                }
                 self.storing.remove(content);
             }
             Input::Unusable { content } => {
@@ -75,7 +79,19 @@ impl ReplayStorage {
     }
 
     fn remove(&mut self, content: ContentId) {
-        self.changes += u64::from(self.contents.remove(&content));
+        if self.contents.remove(&content) {
+            self.note_change(content);
+        }
+    }
+
+    fn note_change(&mut self, content: ContentId) {
+        self.changes += 1;
+        self.changed.push(content);
+    }
+
+    /// The contents that came or went since the last call.
+    pub(super) fn take_changed(&mut self) -> Vec<ContentId> {
+        std::mem::take(&mut self.changed)
     }
 
     /// How often a content came or went.

@@ -87,9 +87,7 @@ impl fmt::Display for Judged {
 /// How much was judged.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
-    /// Inputs that changed a node.
-    pub changes: u64,
-    /// Changes and batches of changes that were judged.
+    /// Inputs that changed a node or answered a client.
     pub steps: u64,
     pub states: u64,
     pub answers: u64,
@@ -109,7 +107,7 @@ impl Judged {
         tally: &Tally,
     ) -> Judged {
         use GuaranteeId as G;
-        let Tally { changes, steps, states, answers, rests, operations, .. } = tally;
+        let Tally { steps, states, answers, rests, operations, .. } = tally;
         let (times, basis) = match id {
             G::AckedWritesSurvive => {
                 (answers + states, format!("{answers} answers, {states} states"))
@@ -120,7 +118,7 @@ impl Judged {
             G::Linearizable => (*operations, format!("the order of {operations} operations")),
             G::ContentIsExact => (*states, format!("{states} states")),
             id if id.guarantee().is_own() => (*states, format!("{states} states")),
-            _ => (*steps, format!("{changes} changes in {steps} steps")),
+            _ => (*steps, format!("{steps} steps")),
         };
         let unjudged = match id {
             G::ReplicasConverge | G::Settles if *rests == 0 => {

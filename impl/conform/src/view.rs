@@ -1,9 +1,9 @@
 //! A replayed cluster as the guarantees see it.
 
-use steadfast_guarantees::{ClusterView, History, NodeView};
+use steadfast_guarantees::{ClusterView, Focus, History, NodeView};
 use steadfast_node::{ContentCopy, NodeStorage};
 use steadfast_protocol::{
-    ContentId, Decisions, Entry, LogIndex, NodeId, Record, Replica, Settings, Steadfast,
+    ContentId, Decisions, Entry, LogIndex, NodeId, Record, Replica, Settings,
 };
 
 use super::channels::Channels;
@@ -40,22 +40,31 @@ impl Scene<'_> {
 /// A node as it was.
 #[derive(Debug, Default)]
 pub(super) struct Past {
+    /// Its outline.
     pub replica: Option<Replica>,
     pub records: Vec<Record>,
     pub synced: LogIndex,
+}
+
+impl Past {
+    pub(super) fn view(&self) -> NodeView<'_> {
+        let Past { replica, records, synced } = self;
+        NodeView { replica: replica.as_ref(), records, synced: *synced }
+    }
 }
 
 /// The cluster as it is, or as it was before one of its nodes changed.
 #[derive(Clone, Copy)]
 pub(super) struct View<'a> {
     pub settings: Settings,
+    pub decisions: &'static dyn Decisions,
     pub scene: Scene<'a>,
     pub windows: &'a [&'a Window],
     pub history: &'a History,
     pub past: Option<(NodeId, &'a Past)>,
     pub entries: &'a Entries,
-    /// Whether the answers to clients are judged apart from this view.
-    pub has_judged_answers: bool,
+    /// The part that is to be judged; everything if `None`.
+    pub focus: Option<&'a Focus>,
 }
 
 impl ClusterView for View<'_> {
@@ -68,14 +77,14 @@ impl ClusterView for View<'_> {
     }
 
     fn decisions(&self) -> &dyn Decisions {
-        &Steadfast
+        self.decisions
     }
 
     fn node(&self, node: NodeId) -> NodeView<'_> {
-        if let Some((changed, Past { replica, records, synced })) = self.past
+        if let Some((changed, past)) = self.past
             && changed == node
         {
-            return NodeView { replica: replica.as_ref(), records, synced: *synced };
+            return past.view();
         }
         let now = &self.scene.nodes[node.index()];
         let records = self.windows[node.index()].records();
@@ -108,8 +117,8 @@ impl ClusterView for View<'_> {
         }
     }
 
-    fn has_answers_of(&self, _: &dyn ClusterView) -> bool {
-        self.has_judged_answers
+    fn focus(&self) -> Option<&Focus> {
+        self.focus
     }
 
     fn entries_behind(&self, entry: &Entry) -> Option<&[Entry]> {

@@ -1,12 +1,11 @@
 //! The log of a replayed node as the judges see it.
 
 use steadfast_protocol::{
-    Checkpoint, Decisions, Fold, Identity, LogIndex, Record, Sealed, Steadfast, first_index,
-    last_index,
+    Checkpoint, Decisions, Fold, Identity, LogIndex, Record, Sealed, first_index, last_index,
 };
 
 /// How many synced records a window keeps at least, so that entries are compared with those before them.
-const RECORDS_MIN: u64 = 256;
+const RECORDS_MIN: u64 = 64;
 
 /// The newest records of a log behind a checkpoint that stands for all others. The checkpoint is made here,
 /// from the records that the node has logged, so a judge that compares a replica with its window compares it
@@ -26,6 +25,13 @@ impl Window {
         &self.records
     }
 
+    /// The records behind this one.
+    pub(super) fn records_behind(&self, length: LogIndex) -> &[Record] {
+        let behind = last_index(&self.records).0.saturating_sub(length.0);
+        let behind = usize::try_from(behind).unwrap_or(usize::MAX).min(self.records.len());
+        &self.records[self.records.len() - behind..]
+    }
+
     /// Adds the records that the log has beyond the window, and returns how many there were.
     pub(super) fn follow(&mut self, log: &[Record]) -> usize {
         let fresh = last_index(log).0.saturating_sub(last_index(&self.records).0);
@@ -42,12 +48,11 @@ impl Window {
     }
 
     /// Puts old records into the checkpoint once the window is twice as long as it must be.
-    pub(super) fn shrink(&mut self, synced: LogIndex) {
+    pub(super) fn shrink(&mut self, synced: LogIndex, decisions: &dyn Decisions) {
         let first = first_index(&self.records).0;
         if synced.0.saturating_sub(first) < 2 * RECORDS_MIN {
             return;
         }
-        let decisions: &dyn Decisions = &Steadfast;
         let mut fold = Fold::default();
         let mut checkpoint = None;
         for (at, record) in self.records.iter().enumerate() {

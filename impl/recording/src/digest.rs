@@ -11,9 +11,9 @@ use crate::Effects;
 /// Gathers an input and its effects.
 #[derive(Clone, Default)]
 pub struct EffectsDigest {
-    hasher: XxHash3_64,
+    /// All of them, encoded.
+    bytes: Vec<u8>,
     count: u64,
-    scratch: Vec<u8>,
 }
 
 impl std::fmt::Debug for EffectsDigest {
@@ -26,6 +26,11 @@ impl EffectsDigest {
     /// Begins with an input, so that the digest binds its effects to it.
     pub fn begin(&mut self, input: &Input) {
         self.write(input);
+    }
+
+    /// Begins with an input that is encoded already.
+    pub(crate) fn begin_encoded(&mut self, input: &[u8]) {
+        self.bytes.extend_from_slice(input);
     }
 
     /// Adds the next effect. A checkpoint counts by its length and its version vector: its fold follows from
@@ -41,24 +46,27 @@ impl EffectsDigest {
     }
 
     fn write(&mut self, value: &impl Serialize) {
-        self.scratch.clear();
-        self.scratch = encoded(value, std::mem::take(&mut self.scratch));
-        self.hasher.write(&self.scratch);
+        self.bytes = encoded(value, std::mem::take(&mut self.bytes));
     }
 
     /// The effects so far.
     #[must_use]
     pub fn so_far(&self) -> Effects {
-        Effects { count: self.count, digest: self.hasher.finish() }
+        Effects { count: self.count, digest: XxHash3_64::oneshot(&self.bytes) }
     }
 
     /// The effects so far; begins the next input.
     pub fn finish(&mut self) -> Effects {
         let effects = self.so_far();
-        (self.hasher, self.count) = (XxHash3_64::new(), 0);
+        self.bytes.clear();
+        self.bytes.shrink_to(KEPT_BYTES);
+        self.count = 0;
         effects
     }
 }
+
+/// How much memory a digest keeps from one input to the next, in bytes.
+const KEPT_BYTES: usize = 1 << 20;
 
 /// The digest of the records of a log.
 #[must_use]

@@ -143,11 +143,11 @@ impl Recorder {
         }
         self.taken += 1;
         let at_ns = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        let mut effects = std::mem::take(&mut self.spare);
-        effects.begin(input);
-        self.effects = Some(effects);
         let input = Cow::Borrowed(input);
         self.put(&Frame::Taken(Taken { number: self.taken, at_ns, follows, input }));
+        let mut effects = std::mem::take(&mut self.spare);
+        effects.begin_encoded(input_in(&self.payload, (self.taken, at_ns, follows)));
+        self.effects = Some(effects);
         if self.waiting.len() >= WAITING_BYTES {
             self.flush();
         }
@@ -238,6 +238,12 @@ impl Recorder {
     fn fail(&mut self, source: io::Error) {
         self.failure = Some(WriteError::Io { path: self.path.clone(), source });
     }
+}
+
+/// The encoded input in the payload of a [`Frame::Taken`]: it is the last field, behind a byte that names the kind of
+/// frame.
+fn input_in(payload: &[u8], fields_before: (u64, u64, bool)) -> &[u8] {
+    payload.get(1 + encoded(&fields_before, Vec::new()).len()..).unwrap_or_default()
 }
 
 /// Refuses a directory that belongs to another node.

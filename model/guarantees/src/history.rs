@@ -7,10 +7,11 @@ use std::sync::Arc;
 use im::OrdMap;
 use serde::{Deserialize, Serialize};
 use steadfast_protocol::{
-    Base, Decisions, Dot, Entry, Epoch, Files, Intent, NodeId, NodeSet, Outcome, Path, Record,
-    RequestId, VersionVector, WriteRequest,
+    Base, Change, Decisions, Dot, Entry, Epoch, Files, Intent, NodeId, NodeSet, Outcome, Path,
+    Record, RequestId, VersionVector, WriteRequest,
 };
 
+use crate::index::Index;
 use crate::linearizability::{self, NotLinearizable, Time};
 use crate::{GuaranteeId, GuaranteeSet, NodeView, Operation, OperationId, OperationKind, Status};
 
@@ -32,8 +33,8 @@ pub struct History {
     /// For each dot the entry that was made last; kept only where logs may drop entries. After a crash a
     /// node may use a dot again, of an entry that never left it.
     entries: Option<OrdMap<Dot, Entry>>,
-    /// The operation of each request; kept only for runs whose clients do not number their requests from 0.
-    index: Option<OrdMap<RequestId, OperationId>>,
+    /// Kept only for long runs whose clients do not number their requests from 0.
+    index: Option<Index>,
 }
 
 /// The deeds of a node that the history records.
@@ -129,21 +130,26 @@ impl History {
     /// presents whole.
     #[must_use]
     pub fn of_any_clients(judges_order: bool) -> Self {
-        History { index: Some(OrdMap::new()), ..History::new(judges_order, false) }
+        History { index: Some(Index::default()), ..History::new(judges_order, false) }
     }
 
-    /// A history of this request alone, with all leaders. It judges no order, because an order is one of all
-    /// operations of a path.
+    /// The operation of a request that a node is about to answer, for [`Focus`](crate::Focus): with the newest epoch
+    /// that had a leader when it began, if it is a read. `None` if the request has an answer, or is none.
     #[must_use]
-    pub fn only(&self, request: RequestId) -> History {
-        let operations = Arc::new(self.operation(request).cloned().into_iter().collect());
-        let (leaders, rolled_back) = (self.leaders.clone(), self.rolled_back);
-        History { operations, leaders, rolled_back, ..History::default() }
+    pub fn unanswered(&self, request: RequestId) -> Option<(OperationId, Epoch)> {
+        let at = self.index_of(request)?;
+        let it = self.operations.get(at)?;
+        (it.status == Status::Pending).then_some((at, it.known))
     }
 
     /// The entry that was made last under each dot; none where no log may drop entries.
     pub fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.entries.iter().flat_map(|it| it.values())
+    }
+
+    /// Whether it knows the entries that logs have dropped.
+    pub(crate) fn keeps_entries(&self) -> bool {
+        self.entries.is_some()
     }
 
     /// The heads of each path, computed from all entries that `vv` covers, dropped or not; `None` where no
@@ -166,13 +172,34 @@ impl History {
 
     /// The acknowledged entries, each with the epoch of the leader that made it.
     pub fn acknowledged(&self) -> impl Iterator<Item = &(Entry, Epoch)> {
-        self.operations.iter().filter_map(|operation| match &operation.kind {
-            OperationKind::Write { made, acked: Some(acked), .. } => {
-                // After a crash a node may reuse the dot of an entry that it never sent.
-                made.iter().rfind(|(entry, _)| entry.dot == *acked)
-            }
-            _ => None,
-        })
+        self.operations.iter().filter_map(Operation::acknowledged)
+    }
+
+    /// Whether a write of this path was acknowledged that a leader of a newer epoch than this one made, and that
+    /// is among these entries.
+    pub(crate) fn has_acknowledged_after(
+        &self,
+        epoch: Epoch,
+        path: &Path,
+        among: &VersionVector,
+    ) -> bool {
+        let is_among = |(entry, _): &(Entry, Epoch)| among.covers(entry.dot);
+        if let Some(index) = &self.index {
+            let mut newer = index.acknowledged_after(path, epoch);
+            return newer.any(|it| self.operations[it].acknowledged().is_some_and(is_among));
+        }
+        let mut newer = self.acknowledged().filter(|(_, newer)| *newer > epoch);
+        newer.any(|it| it.0.path == *path && is_among(it))
+    }
+
+    /// Whether a leader has made the entry of this dot with this change.
+    pub(crate) fn has_made(&self, dot: Dot, change: &Change) -> bool {
+        let made =
+            |it: &Operation| it.made().iter().any(|(it, _)| it.dot == dot && it.change == *change);
+        match &self.index {
+            Some(index) => index.makers_of(dot).any(|it| made(&self.operations[it])),
+            None => self.operations.iter().any(made),
+        }
     }
 
     /// The operation of this request.
@@ -185,7 +212,7 @@ impl History {
     /// of ours do.
     fn index_of(&self, request: RequestId) -> Option<usize> {
         if let Some(index) = &self.index {
-            return index.get(&request).copied();
+            return index.operation(request);
         }
         let is_it = |it: &Operation| it.request == request;
         let likely = usize::try_from(request.number).unwrap_or(usize::MAX);
@@ -234,7 +261,10 @@ impl History {
     /// Whether a leader acknowledged an entry.
     #[must_use]
     pub fn is_acknowledged(&self, entry: &Entry) -> bool {
-        self.acknowledged().any(|(acked, _)| acked.dot == entry.dot)
+        match &self.index {
+            Some(index) => index.is_acknowledged(entry.dot),
+            None => self.acknowledged().any(|(acked, _)| acked.dot == entry.dot),
+        }
     }
 
     /// The guarantees that some step so far broke.
@@ -319,7 +349,7 @@ impl History {
             known,
         };
         if let Some(index) = &mut self.index {
-            index.insert(request, self.operations.len());
+            index.note_invoked(request, self.operations.len());
         }
         Arc::make_mut(&mut self.operations).push(operation);
     }
@@ -378,6 +408,9 @@ impl History {
             self.find(entry.request).map(|it| &mut it.kind)
         {
             made.push((entry.clone(), epoch));
+            if let (Some(at), Some(index)) = (self.index_of(entry.request), &mut self.index) {
+                index.note_made(entry.dot, at);
+            }
         }
     }
 
@@ -391,6 +424,12 @@ impl History {
         let returned = if is_stale { self.clock.now() } else { self.clock.give_back() };
         if let Some(operation) = self.find(request) {
             operation.answer(outcome, returned, judges_order);
+        }
+        let at = self.index_of(request);
+        if let (Some(at), Some(index)) = (at, &mut self.index)
+            && let Some((entry, epoch)) = self.operations[at].acknowledged()
+        {
+            index.note_acknowledged(entry, *epoch, at);
         }
     }
 
@@ -482,7 +521,7 @@ impl History {
     }
 
     /// The operations of a path that linearizability concerns, with their index in the history.
-    pub(crate) fn judged(
+    fn judged(
         &self,
         path: &Path,
     ) -> impl Iterator<Item = (OperationId, linearizability::Operation<RequestId>)> {
@@ -512,7 +551,7 @@ fn is_explained(
 }
 
 /// An operation that linearizability concerns, with its index in the history.
-fn judged(
+pub(crate) fn judged(
     id: OperationId,
     operation: &Operation,
 ) -> Option<(OperationId, linearizability::Operation<RequestId>)> {

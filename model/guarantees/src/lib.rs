@@ -33,8 +33,10 @@
 //! file in `guarantee/`. [`witnesses`] lists the situations that a run must reach to mean anything, and
 //! [`twins`] the protocols with one wrong decision that a guarantee must catch.
 
+mod focus;
 mod guarantee;
 mod history;
+mod index;
 pub mod linearizability;
 mod observation;
 mod operation;
@@ -42,6 +44,7 @@ pub mod twins;
 mod view;
 pub mod witnesses;
 
+pub use focus::Focus;
 pub use guarantee::{
     AddError, Continuation, Guarantee, GuaranteeId, GuaranteeSet, OwnGuarantee, SupportedLeader,
     add_guarantees, broken_by_step, guarantees, holds, keeps, timeouts_needed,

@@ -42,10 +42,14 @@
 //! write goes first and its reads follow in the order of their invocation, which
 //! condition 1 allows.
 
+mod explained;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+pub use explained::Explained;
 
 /// When an operation was invoked or returned: any clock that orders the events of one
 /// history. Two events never share a time.
@@ -182,6 +186,7 @@ impl fmt::Display for Source {
 type Clusters = BTreeMap<Source, Vec<usize>>;
 
 /// Where the members of a cluster force its value to be in the register.
+#[derive(Debug)]
 struct Zone {
     source: Source,
     /// When the first member returned. `None` is before the history.

@@ -1,11 +1,15 @@
 //! Refusals that reveal the state of a file: what a client learns from one, and whether some order of the
 //! operations explains it.
 
-use serde::{Deserialize, Serialize};
-use steadfast_protocol::{Change, Dot, Entry, Refusal};
+use std::cell::LazyCell;
+use std::collections::BTreeMap;
 
-use crate::linearizability::{self, Time};
-use crate::{History, Operation, OperationKind};
+use serde::{Deserialize, Serialize};
+use steadfast_protocol::{Change, Dot, Path, Refusal, RequestId};
+
+use crate::history::judged;
+use crate::linearizability::{self, Access, Explained, Time};
+use crate::{History, Operation, OperationId, OperationKind, Status};
 
 /// The state of a file that a refusal reveals, at some moment between request and answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -43,52 +47,129 @@ impl History {
     /// clients got before the request, and with the requests made before the answer.
     #[must_use]
     pub fn explains_refusal(&self, refused: &Operation) -> bool {
-        let (Some(observed), Some(returned)) = (refused.observed(), refused.returned()) else {
+        if refused.observed().is_none() {
             return true;
-        };
-        match observed {
-            Observation::Absent => self.explains_absence(refused, returned),
-            Observation::Unknown(dot) => !self.was_shown(dot, refused),
-            Observation::Replaced(dot) => {
-                !self.was_shown(dot, refused) || self.may_be_replaced(dot, refused, returned)
+        }
+        let operations = self.operations().iter().enumerate();
+        let of_path = OfPath::of(operations.filter(|(_, it)| it.path == refused.path));
+        of_path.unexplained([refused]).next().is_none()
+    }
+
+    /// The refusals that the other operations do not explain, as [`History::explains_refusal`] says of one. Takes
+    /// one pass over all operations.
+    #[must_use]
+    pub fn unexplained_refusals(&self) -> Vec<RequestId> {
+        let mut by_path: BTreeMap<&Path, Vec<(OperationId, &Operation)>> = BTreeMap::new();
+        for (id, it) in self.operations().iter().enumerate() {
+            by_path.entry(&it.path).or_default().push((id, it));
+        }
+        let mut unexplained = Vec::new();
+        for operations in by_path.into_values() {
+            let refused: Vec<&Operation> =
+                operations.iter().map(|(_, it)| *it).filter(|it| it.observed().is_some()).collect();
+            if !refused.is_empty() {
+                let of_path = OfPath::of(operations.into_iter());
+                unexplained.extend(of_path.unexplained(refused).map(|it| it.request));
             }
         }
+        unexplained
+    }
+}
+
+/// The operations of one path, as far as they explain refusals.
+#[derive(Default)]
+struct OfPath {
+    /// Those that linearizability concerns.
+    judged: Vec<linearizability::Operation<RequestId>>,
+    /// The same without answered reads of nothing, which may have read a delete that the node has forgotten.
+    clear: Vec<linearizability::Operation<RequestId>>,
+    /// The writes that may have deleted the file, in the order of their requests.
+    deletes: Vec<(Time, RequestId)>,
+    /// When a client first got each version, or the acknowledgement of it.
+    shown: BTreeMap<Dot, Time>,
+    /// When a client first requested a write that replaces each version, or the version itself if it is a delete,
+    /// which a node may forget.
+    replaced: BTreeMap<Dot, Time>,
+}
+
+impl OfPath {
+    fn of<'a>(operations: impl Iterator<Item = (OperationId, &'a Operation)>) -> OfPath {
+        let mut of_path = OfPath::default();
+        let note = |times: &mut BTreeMap<Dot, Time>, dot: Dot, time: Time| {
+            let first = times.entry(dot).or_insert(time);
+            *first = time.min(*first);
+        };
+        for (id, it) in operations {
+            of_path.judged.extend(judged(id, it).map(|(_, it)| it));
+            if it.status != Status::Refused && it.may_delete() {
+                of_path.deletes.push((it.invoked(), it.request));
+            }
+            if let (Some(dot), Some(returned)) = (shown_by(it), it.returned()) {
+                note(&mut of_path.shown, dot, returned);
+            }
+            for (entry, _) in it.made() {
+                let forgotten = (entry.change == Change::Delete).then_some(&entry.dot);
+                for dot in entry.replaces.iter().chain(forgotten) {
+                    note(&mut of_path.replaced, *dot, it.invoked());
+                }
+            }
+        }
+        of_path.deletes.sort_unstable();
+        let is_clear = |it: &&linearizability::Operation<_>| {
+            it.access != Access::Read(None) || it.returned.is_none()
+        };
+        of_path.clear = of_path.judged.iter().filter(is_clear).cloned().collect();
+        of_path
+    }
+
+    /// The refusals among these that the operations do not explain.
+    fn unexplained<'a>(
+        &self,
+        refused: impl IntoIterator<Item = &'a Operation>,
+    ) -> impl Iterator<Item = &'a Operation> {
+        let order = LazyCell::new(|| {
+            Explained::of(&self.judged).or_else(|_| Explained::of(&self.clear)).ok()
+        });
+        let was_shown = |dot, by| self.shown.get(&dot).is_some_and(|it| *it < by);
+        let may_be_replaced = |dot, by| self.replaced.get(&dot).is_some_and(|it| *it < by);
+        refused.into_iter().filter(move |it| {
+            let (Some(observed), Some(returned)) = (it.observed(), it.returned()) else {
+                return false;
+            };
+            let invoked = it.invoked();
+            let is_explained = match observed {
+                Observation::Absent => {
+                    order.as_ref().is_some_and(|it| self.explain_absence(it, invoked, returned))
+                }
+                Observation::Unknown(dot) => !was_shown(dot, invoked),
+                Observation::Replaced(dot) => {
+                    !was_shown(dot, invoked) || may_be_replaced(dot, returned)
+                }
+            };
+            !is_explained
+        })
     }
 
     /// Whether the operations have an order in which a read in place of the refused request returns no
     /// version, or a delete.
-    fn explains_absence(&self, refused: &Operation, returned: Time) -> bool {
-        let mut judged: Vec<_> = self.judged(&refused.path).map(|(_, it)| it).collect();
-        let (invoked, returned) = (refused.invoked(), Some(returned));
-        let access = linearizability::Access::Read(None);
-        judged.push(linearizability::Operation { access, invoked, returned });
-        self.judge(&refused.path, &judged).is_ok()
+    fn explain_absence(
+        &self,
+        order: &Explained<'_, RequestId>,
+        invoked: Time,
+        returned: Time,
+    ) -> bool {
+        // Most likely it was the latest delete.
+        let deletes = self.deletes.iter().rev().map(|(_, request)| Some(request));
+        deletes.chain([None]).any(|it| order.explains_read(it, invoked, returned))
     }
+}
 
-    /// Whether a client had received a version, or the acknowledgement of it, before `request` began.
-    fn was_shown(&self, dot: Dot, request: &Operation) -> bool {
-        let shows = |it: &Operation| match &it.kind {
-            OperationKind::Write { acked, .. } => *acked == Some(dot),
-            OperationKind::Read { version } => version.as_ref().is_some_and(|it| it.dot == dot),
-            OperationKind::StaleRead { .. } => false,
-        };
-        self.operations().iter().any(|it| {
-            it.path == request.path
-                && shows(it)
-                && it.returned().is_some_and(|returned| returned < request.invoked())
-        })
-    }
-
-    /// Whether a client had requested a write that replaces a version before the refusal returned, or the
-    /// version is a delete, which a node may have forgotten.
-    fn may_be_replaced(&self, dot: Dot, refused: &Operation, returned: Time) -> bool {
-        let replaces = |(entry, _): &(Entry, _)| {
-            entry.replaces.contains(&dot) || (entry.dot == dot && entry.change == Change::Delete)
-        };
-        self.operations()
-            .iter()
-            .filter(|it| it.path == refused.path && it.invoked() < returned)
-            .any(|it| it.made().iter().any(replaces))
+/// The version that an operation showed to its client.
+fn shown_by(operation: &Operation) -> Option<Dot> {
+    match &operation.kind {
+        OperationKind::Write { acked, .. } => *acked,
+        OperationKind::Read { version } => version.as_ref().map(|it| it.dot),
+        OperationKind::StaleRead { .. } => None,
     }
 }
 

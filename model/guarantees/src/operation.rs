@@ -124,6 +124,19 @@ impl Operation {
         }
     }
 
+    /// The entry that a leader acknowledged, with the epoch of the leader that made it; `None` of an operation that
+    /// is no acknowledged write.
+    #[must_use]
+    pub fn acknowledged(&self) -> Option<&(Entry, Epoch)> {
+        match &self.kind {
+            OperationKind::Write { made, acked: Some(acked), .. } => {
+                // After a crash a node may reuse the dot of an entry that it never sent.
+                made.iter().rfind(|(entry, _)| entry.dot == *acked)
+            }
+            _ => None,
+        }
+    }
+
     /// When the client sent the request.
     #[must_use]
     pub(crate) fn invoked(&self) -> Time {

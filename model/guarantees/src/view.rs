@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use steadfast_node::{ContentCopy, Node, NodeStorage};
 use steadfast_protocol::{
-    Change, ContentId, Decisions, Dot, Entry, Files, Fold, Halt, LogIndex, NodeId, NodeSet, Record,
-    Replica, Settings, VersionVector, last_index,
+    Change, ContentId, Decisions, Dot, Entry, Files, Fold, Halt, LogIndex, NodeId, NodeSet, Path,
+    Record, Replica, Settings, VersionVector, last_index,
 };
 
+use crate::focus::{Focus, files_in};
 use crate::{GuaranteeSet, History};
 
 /// One node as the guarantees see it.
@@ -82,6 +83,11 @@ pub trait ClusterView {
         None
     }
 
+    /// The part of the cluster that is to be judged; `None` for all of it.
+    fn focus(&self) -> Option<&Focus> {
+        None
+    }
+
     /// Why a node that is up has halted; `None` if it has not.
     fn halted(&self, node: NodeId) -> Option<&Halt> {
         self.node(node).replica.and_then(Replica::halted)
@@ -91,7 +97,10 @@ pub trait ClusterView {
     /// the node knows that it has no copy and does not ask for one.
     fn shows_wrong_content(&self, node: NodeId) -> bool {
         let replica = self.node(node).replica;
-        replica.is_some_and(|it| shows_wrong_content(it, |content| self.served(node, content)))
+        replica.is_some_and(|it| {
+            let files = files_in(self.focus(), it.files());
+            serves_wrong_content(it, files, |content| self.served(node, content))
+        })
     }
 }
 
@@ -99,7 +108,15 @@ pub trait ClusterView {
 /// which copies its node serves; or none, although the replica knows that it has no copy and does not ask
 /// for one.
 pub fn shows_wrong_content(replica: &Replica, served: impl Fn(ContentId) -> ContentCopy) -> bool {
-    let heads = replica.files().iter().flat_map(|(_, heads)| heads);
+    serves_wrong_content(replica, replica.files().iter(), served)
+}
+
+fn serves_wrong_content<'a>(
+    replica: &Replica,
+    files: impl Iterator<Item = (&'a Path, &'a [Entry])>,
+    served: impl Fn(ContentId) -> ContentCopy,
+) -> bool {
+    let heads = files.flat_map(|(_, heads)| heads);
     let mut named = heads.filter_map(|head| head.change.named());
     let is_given_up = |content| {
         let is_wanted = || replica.wants().iter().any(|it| it.content == content);
@@ -174,6 +191,11 @@ impl<'a> NodeView<'a> {
     /// may leave is closed as well.
     #[must_use]
     pub fn is_prefix_closed(&self) -> bool {
+        self.is_closed(None)
+    }
+
+    /// The same, with the heads of a checkpoint as far as they are to be judged.
+    pub(crate) fn is_closed(&self, focus: Option<&Focus>) -> bool {
         let mut held = VersionVector::default();
         self.records.iter().all(|record| match record {
             Record::Identity(_) | Record::Promise(_) => true,
@@ -192,7 +214,12 @@ impl<'a> NodeView<'a> {
             }
             Record::Checkpoint(checkpoint) => {
                 held = *checkpoint.fold.vv();
-                checkpoint.fold.heads().all(|head| is_within(head, &held))
+                match focus {
+                    None => checkpoint.fold.heads().all(|head| is_within(head, &held)),
+                    Some(_) => files_in(focus, checkpoint.fold.files())
+                        .flat_map(|(_, heads)| heads)
+                        .all(|head| is_within(head, &held)),
+                }
             }
         })
     }
@@ -213,6 +240,22 @@ impl<'a> NodeView<'a> {
             Some(replica) => replica.files().clone(),
             None => self.replayed(decisions).files().clone(),
         }
+    }
+
+    /// The fold of the synced records, given that of those up to `length`, which the records hold.
+    #[must_use]
+    pub(crate) fn replayed_after(
+        &self,
+        fold: &Fold,
+        length: LogIndex,
+        decisions: &dyn Decisions,
+    ) -> Fold {
+        let mut fold = fold.clone();
+        let count = usize::try_from(self.synced.0.saturating_sub(length.0)).unwrap_or(usize::MAX);
+        let synced = self.synced_records();
+        let behind = &synced[synced.len().saturating_sub(count)..];
+        behind.iter().for_each(|record| fold.apply(record, decisions));
+        fold
     }
 
     /// The fold of the synced records.
@@ -331,7 +374,8 @@ impl dyn ClusterView + '_ {
         &'a self,
         node: NodeView<'a>,
     ) -> impl Iterator<Item = &'a Entry> + use<'a> {
-        let dropped = node.has_dropped_entries().then(|| {
+        let are_dropped = self.history().keeps_entries() && node.has_dropped_entries();
+        let dropped = are_dropped.then(|| {
             let vv = vv_of(node.records);
             let held: BTreeSet<Dot> = node.entries().map(|it| it.dot).collect();
             // After a rollback a dot may name two entries, and the history has only the newer one.
@@ -342,7 +386,23 @@ impl dyn ClusterView + '_ {
             };
             self.history().entries().filter(is_dropped)
         });
-        node.entries().chain(dropped.into_iter().flatten())
+        self.held_entries(node).chain(dropped.into_iter().flatten())
+    }
+
+    /// The entries that a node holds. With a focus, those that the first record stands for, if it is a checkpoint,
+    /// are left out unless they are heads of its paths.
+    pub(crate) fn held_entries<'a>(
+        &'a self,
+        node: NodeView<'a>,
+    ) -> impl Iterator<Item = &'a Entry> + use<'a> {
+        let (checkpoint, records) = match (self.focus(), node.records) {
+            (Some(focus), [Record::Checkpoint(first), behind @ ..]) => {
+                (Some(files_in(Some(focus), first.fold.files())), behind)
+            }
+            (_, records) => (None, records),
+        };
+        let heads = checkpoint.into_iter().flatten().flat_map(|(_, heads)| heads);
+        heads.chain(entries(records))
     }
 
     /// The later entries of the path of an entry that a node knows of, synced or not, dropped ones included.
@@ -372,7 +432,7 @@ impl dyn ClusterView + '_ {
         let has_halted = |it: &NodeView<'_>| it.replica.is_some_and(|it| !it.takes_part());
         self.nodes().filter(|(_, node)| !has_halted(node)).all(|(id, node)| {
             let files = node.shown(self.decisions());
-            files.iter().flat_map(|(_, heads)| heads).all(|head| {
+            files_in(self.focus(), &files).flat_map(|(_, heads)| heads).all(|head| {
                 head.change.named().is_none_or(|it| self.copy(id, it) == ContentCopy::Exact)
             })
         })

@@ -35,7 +35,7 @@ impl fmt::Display for Stamp {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Content {
     /// A small content travels within its entry.
-    Inline(Arc<[u8]>),
+    Inline(#[serde(with = "crate::inline_bytes")] Arc<[u8]>),
     /// A large content is stored beside the log. Entries name it by its id, and nodes send it whole or
     /// as a delta.
     Named(ContentId),

@@ -129,6 +129,7 @@ mod files;
 mod fold;
 mod halt;
 mod ids;
+mod inline_bytes;
 mod input;
 mod log;
 mod message;

@@ -91,6 +91,13 @@ impl Log {
         self.length
     }
 
+    /// A copy without entries and contents.
+    pub(crate) fn outline(&self) -> Log {
+        let Log { length, fold, floor, origins: _, contents: _ } = self;
+        let (origins, contents) = (Vec::new(), BTreeSet::new());
+        Log { length: *length, fold: fold.clone(), floor: *floor, origins, contents }
+    }
+
     /// The fold of all logged records.
     #[must_use]
     pub fn fold(&self) -> &Fold {

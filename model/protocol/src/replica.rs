@@ -160,6 +160,29 @@ impl Replica {
         &self.fold
     }
 
+    /// A copy without entries and contents: it shows the same files and has the same promise, role and folds. Unlike
+    /// a clone, it does not make the replica copy its log when that changes.
+    #[must_use]
+    pub fn outline(&self) -> Replica {
+        Replica {
+            identity: self.identity,
+            parameters: self.parameters,
+            log: Arc::new(self.log.outline()),
+            synced: self.synced,
+            fold: self.fold.clone(),
+            shown: self.shown.clone(),
+            tail: Vec::new(),
+            trimming: self.trimming.clone(),
+            stable: self.stable,
+            sequence: self.sequence,
+            role: self.role.clone(),
+            sessions: self.sessions.clone(),
+            outbox: Vec::new(),
+            contents: Contents::default(),
+            halted: self.halted,
+        }
+    }
+
     /// The files this node shows.
     #[must_use]
     #[inline]

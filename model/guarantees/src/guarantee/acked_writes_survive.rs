@@ -25,7 +25,7 @@ impl Judge for AckedWritesSurvive {
         if after.has_answers_of(before) {
             return true;
         }
-        let done = after.history().answered_since(before.history());
+        let done = after.answered_since(before);
         done.filter_map(|(it, _)| match &it.kind {
             OperationKind::Read { version } => version.as_ref(),
             OperationKind::Write { .. } | OperationKind::StaleRead { .. } => None,
@@ -35,7 +35,7 @@ impl Judge for AckedWritesSurvive {
 
     fn state(&self, cluster: &dyn ClusterView) -> bool {
         let settings = cluster.settings();
-        let mut acknowledged = cluster.history().acknowledged().map(|(entry, _)| entry).peekable();
+        let mut acknowledged = cluster.acknowledged().map(|(entry, _)| entry).peekable();
         if acknowledged.peek().is_none() {
             return true;
         }

@@ -3,6 +3,8 @@
 use steadfast_protocol::{Entry, Epoch, NodeId, Record, Settings};
 
 use super::Judge;
+use super::no_gaps::fresh_entries;
+use crate::focus::files_in;
 use crate::{ClusterView, History, NodeView};
 
 /// G9: no write of a deposed leader wins against an acknowledged one of its successor. Judged by the
@@ -25,27 +27,30 @@ impl Judge for DeposedLeadersDoNotOverrule {
         if !after.settings().is_consistent() {
             return true;
         }
-        let acknowledged = |cluster: &dyn ClusterView| cluster.history().acknowledged().count();
-        if !after.has_answers_of(before) && acknowledged(before) != acknowledged(after) {
-            return after.nodes().all(|(_, node)| keeps(node, after));
+        if after.has_acknowledged_since(before) {
+            return after.nodes().all(|(id, it)| keeps(it, &before.node(id), after));
         }
         let (old, new) = (before.node(node), after.node(node));
         let is_unchanged = old.length() == new.length() && old.synced == new.synced;
-        is_unchanged || keeps(new, after)
+        is_unchanged || keeps(new, &old, after)
     }
 }
 
-fn keeps(node: NodeView<'_>, cluster: &dyn ClusterView) -> bool {
-    let history = cluster.history();
-    let promise = promise_of(node.records);
-    if cluster
-        .known_entries(node)
-        .any(|it| history.epoch_of(it).is_some_and(|epoch| epoch > promise))
-    {
-        return false;
-    }
+fn keeps(now: NodeView<'_>, before: &NodeView<'_>, cluster: &dyn ClusterView) -> bool {
+    let (promise, history) = (promise_of(now.records), cluster.history());
+    let follows = |it: &Entry| history.epoch_of(it).is_none_or(|epoch| epoch <= promise);
+    let follows_all = match cluster.focus() {
+        None => cluster.known_entries(now).all(follows),
+        // The others were judged when they were fresh, and a promise never shrinks.
+        Some(_) => fresh_entries(before, &now).all(follows),
+    };
+    follows_all && shows_no_overruler(now, cluster)
+}
+
+fn shows_no_overruler(node: NodeView<'_>, cluster: &dyn ClusterView) -> bool {
     let shown = node.shown(cluster.decisions());
-    shown.iter().filter_map(|(_, heads)| heads.first()).all(|it| !overrules(it, node, history))
+    let mut visible = files_in(cluster.focus(), &shown).filter_map(|(_, heads)| heads.first());
+    !visible.any(|it| overrules(it, node, cluster.history()))
 }
 
 fn promise_of(records: &[Record]) -> Epoch {
@@ -63,7 +68,5 @@ fn overrules(visible: &Entry, node: NodeView<'_>, history: &History) -> bool {
         return false;
     };
     !history.is_acknowledged(visible)
-        && history.acknowledged().any(|(acked, newer)| {
-            acked.path == visible.path && *newer > epoch && node.synced_vv().covers(acked.dot)
-        })
+        && history.has_acknowledged_after(epoch, &visible.path, &node.synced_vv())
 }

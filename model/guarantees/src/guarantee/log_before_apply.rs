@@ -1,10 +1,10 @@
 //! G3 log-before-apply.
 
-use steadfast_protocol::{NodeId, Replica, first_index};
+use steadfast_protocol::{Fold, NodeId, Replica, first_index};
 
 use super::Judge;
-use crate::ClusterView;
 use crate::view::shows;
+use crate::{ClusterView, NodeView};
 
 /// G3: a node shows nothing that a crash could take back.
 pub(super) struct LogBeforeApply;
@@ -30,7 +30,7 @@ impl Judge for LogBeforeApply {
             && first_index(old.records) == first_index(new.records)
             && old.replica.is_some_and(is_same);
         let is_replayed = || {
-            let replayed = new.replayed(after.decisions());
+            let replayed = replayed(&old, &new, after);
             *replica.fold() == replayed && replica.files() == replayed.files()
         };
         // Heads do not depend on the entries that the log has dropped. After a rollback a dot may name two
@@ -42,5 +42,14 @@ impl Judge for LogBeforeApply {
                 || folded().is_none_or(|it| shows(replica, &it))
         };
         is_unchanged || (is_replayed() && is_folded())
+    }
+}
+
+/// The fold of the synced records. With a focus, the state before was judged, so the records go on behind it.
+fn replayed(old: &NodeView<'_>, new: &NodeView<'_>, cluster: &dyn ClusterView) -> Fold {
+    let is_cut = first_index(old.records) != first_index(new.records) || new.synced < old.synced;
+    match old.replica.filter(|_| cluster.focus().is_some() && !is_cut) {
+        None => new.replayed(cluster.decisions()),
+        Some(judged) => new.replayed_after(judged.fold(), old.synced, cluster.decisions()),
     }
 }

@@ -28,13 +28,13 @@ impl Judge for NoGaps {
         };
         let is_unchanged =
             old.length() == new.length() && first_index(old.records) == first_index(new.records);
-        is_unchanged || (new.is_prefix_closed() && are_unique(&fresh))
+        is_unchanged || (new.is_closed(after.focus()) && are_unique(&fresh))
     }
 }
 
 /// Whether no node holds a different entry with the same dot.
 fn is_unique(entry: &Entry, cluster: &dyn ClusterView) -> bool {
-    let entries = cluster.ids().flat_map(|it| cluster.disk(it).entries());
+    let entries = cluster.ids().flat_map(|it| cluster.held_entries(cluster.disk(it)));
     let mut namesakes = entries.filter(|it| it.dot == entry.dot);
     namesakes.all(|it| it == entry)
 }

@@ -4,6 +4,7 @@ use steadfast_protocol::{Change, Entry, Intent, NodeId};
 
 use super::Judge;
 use super::no_gaps::fresh_entries;
+use crate::focus::files_in;
 use crate::{ClusterView, History, OperationKind, Status};
 
 /// G11: nodes show only versions that a client requested.
@@ -30,13 +31,12 @@ impl Judge for NothingFromNowhere {
         };
         let refusals =
             |it: &History| it.operations().iter().filter(|it| it.status == Status::Refused).count();
-        let is_unchanged = old.is_some_and(|it| it.files() == new.files())
+        let is_unchanged = after.focus().is_none()
+            && old.is_some_and(|it| it.files() == new.files())
             && (after.has_answers_of(before)
                 || refusals(before.history()) == refusals(after.history()));
         is_unchanged
-            || new
-                .files()
-                .iter()
+            || files_in(after.focus(), new.files())
                 .filter_map(|(_, heads)| heads.first())
                 .all(|visible| was_asked_for(visible, after.history()))
     }
@@ -64,10 +64,7 @@ fn was_asked_for(visible: &Entry, history: &History) -> bool {
     let is_asked = match intent {
         Intent::Put(content) => visible.change == Change::Put(content.clone()),
         Intent::Delete => visible.change == Change::Delete,
-        Intent::Restore(dot) => {
-            let mut made = history.operations().iter().flat_map(|it| it.made());
-            made.any(|(it, _)| it.dot == *dot && it.change == visible.change)
-        }
+        Intent::Restore(dot) => history.has_made(*dot, &visible.change),
     };
     is_asked && operation.path == visible.path && operation.status != Status::Refused
 }

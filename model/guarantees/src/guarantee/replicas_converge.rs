@@ -4,7 +4,6 @@ use steadfast_protocol::Replica;
 
 use super::Judge;
 use crate::ClusterView;
-use crate::view::is_lone_delete;
 
 /// G2: all nodes end up with the same files.
 pub(super) struct ReplicasConverge;
@@ -28,17 +27,8 @@ impl Judge for ReplicasConverge {
         let Some(first) = replicas.next() else {
             return true;
         };
-        replicas.all(|it| it.synced_vv() == first.synced_vv() && show_the_same(it, first))
+        let has_the_same =
+            |it: &Replica| it.synced_vv() == first.synced_vv() && cluster.show_the_same(it, first);
+        replicas.all(has_the_same)
     }
-}
-
-/// Whether two nodes show the same files, except deletes that one of them has forgotten.
-fn show_the_same(one: &Replica, other: &Replica) -> bool {
-    let forgot = |node: &Replica, path, at: &Replica| {
-        node.parameters().forgets_deletes
-            && node.files().heads(path).is_empty()
-            && is_lone_delete(at.files().heads(path))
-    };
-    let differing = one.files().changed_since(other.files());
-    differing.iter().all(|path| forgot(one, path, other) || forgot(other, path, one))
 }

@@ -3,6 +3,7 @@
 use steadfast_protocol::NodeId;
 
 use super::Judge;
+use crate::focus::files_in;
 use crate::view::is_lone_delete;
 use crate::{ClusterView, OperationKind};
 
@@ -36,7 +37,7 @@ impl Judge for VersionsNeverGoBack {
         }
         let forgets = new.replica.is_none_or(|it| it.parameters().forgets_deletes);
         let (old, new) = (old.shown(before.decisions()), new.shown(after.decisions()));
-        old.iter().all(|(path, heads)| {
+        files_in(after.focus(), &old).all(|(path, heads)| {
             let is_forgotten = || forgets && is_lone_delete(heads);
             heads.first().is_none_or(|was| {
                 new.visible(path).map_or_else(is_forgotten, |is| is.stamp >= was.stamp)
@@ -50,8 +51,7 @@ fn stale_reads_return_what_is_shown(before: &dyn ClusterView, after: &dyn Cluste
     if after.has_answers_of(before) {
         return true;
     }
-    let mut done = after.history().answered_since(before.history());
-    done.all(|(read, _)| {
+    after.answered_since(before).all(|(read, _)| {
         let replica = after.node(read.node).replica;
         match (&read.kind, replica) {
             (OperationKind::StaleRead { version }, Some(it)) => {

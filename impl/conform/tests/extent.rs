@@ -1,0 +1,117 @@
+//! A judgement of the paths and operations that each input touches finds the same as one of everything.
+
+#[allow(dead_code, reason = "the other tests use the rest")]
+mod common;
+
+use common::{Cluster, N0, N1, N2, content, story_of};
+use proptest::prelude::*;
+use steadfast_conform::testing::conform_with;
+use steadfast_conform::{Finding, Judged, Moment};
+use steadfast_guarantees::twins::TWINS;
+use steadfast_protocol::{Consistency, Decisions, Input, Intent, NodeId, Steadfast};
+
+/// A verdict: the guarantee, the finding, and the place.
+type Verdict = (&'static str, Finding, Option<Moment>);
+
+/// The verdicts of both judgements on a run with these decisions, which must be the same.
+fn verdicts(cluster: &Cluster, decisions: &'static dyn Decisions) -> [Vec<Verdict>; 2] {
+    let replayed = |judges_all| conform_with(&cluster.directories(), decisions, judges_all);
+    let [touched, whole] = [false, true].map(|it| replayed(it).expect("recordings"));
+    assert_eq!((touched.counts, &touched.misfit), (whole.counts, &whole.misfit));
+    // The order of all operations is judged at the end of a run, or after each answer.
+    let place = |it: &Judged| if it.id == "G5" { None } else { it.at };
+    let verdict = |it: &Judged| (it.id, it.finding, place(it));
+    [touched, whole].map(|it| it.guarantees.iter().map(verdict).collect())
+}
+
+const NODES: [NodeId; 3] = [N0, N1, N2];
+
+/// One thing that happens in a random run.
+#[derive(Clone, Copy, Debug)]
+struct Happening {
+    kind: u8,
+    node: usize,
+    path: usize,
+    number: u8,
+}
+
+fn happenings() -> impl Strategy<Value = Vec<Happening>> {
+    let happening = (0..20_u8, 0..3_usize, 0..3_usize, 1..4_u8);
+    let happening =
+        happening.prop_map(|(kind, node, path, number)| Happening { kind, node, path, number });
+    prop::collection::vec(happening, 1..60)
+}
+
+/// A run of nodes with these decisions.
+fn run(decisions: &'static dyn Decisions, happenings: &[Happening]) -> Cluster {
+    let mut it = Cluster::start([decisions; 3]);
+    it.settle();
+    it.elect(N0);
+    let mut down = [false; 3];
+    for happening in happenings {
+        let Happening { kind, node: at, path, number } = *happening;
+        let (node, peer, path) = (NODES[at], NODES[(at + 1) % 3], ["a", "b", "c"][path]);
+        match kind {
+            _ if down[at] && kind < 18 => {
+                it.begin(node);
+                down[at] = false;
+                for peer in NODES.into_iter().filter(|it| *it != node && !down[it.index()]) {
+                    it.connect(node, peer);
+                }
+            }
+            0..5 => drop(it.put(node, path, &number.to_string())),
+            5 => drop(it.write(node, path, Intent::Delete)),
+            6 | 7 => it.read(node, path, Consistency::Linearizable),
+            8 => it.read(node, path, Consistency::Stale),
+            9 => it.upload(node, path, content(number)),
+            10 => it.rot(node, content(number), number % 2 == 0),
+            11 => it.elect(node),
+            12 => it.hear(node, Input::Tick),
+            13 => it.disconnect(node, peer),
+            14 if !down[peer.index()] => {
+                it.disconnect(node, peer);
+                it.connect(node, peer);
+            }
+            15 => it.trim(node),
+            16 => {
+                it.kill(node);
+                down[at] = true;
+            }
+            _ => it.settle(),
+        }
+    }
+    it.end();
+    it
+}
+
+#[test]
+fn both_judgements_agree_on_the_story_of_every_twin() {
+    let mut broken = 0;
+    for twin in TWINS {
+        let decisions = twin.variant.decisions;
+        let [touched, whole] = verdicts(&story_of([decisions; 3]), decisions);
+        assert_eq!(touched, whole, "{}", twin.variant.name);
+        broken += usize::from(whole.iter().any(|it| it.1 == Finding::Broken));
+    }
+    assert!(broken >= 5, "{broken} of {} twins break a guarantee", TWINS.len());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+
+    #[test]
+    fn both_judgements_agree_on_random_runs(happenings in happenings()) {
+        let [touched, whole] = verdicts(&run(&Steadfast, &happenings), &Steadfast);
+        prop_assert_eq!(touched, whole);
+    }
+
+    #[test]
+    fn both_judgements_agree_on_random_runs_of_twins(
+        twin in 0..TWINS.len(),
+        happenings in happenings(),
+    ) {
+        let decisions = TWINS[twin].variant.decisions;
+        let [touched, whole] = verdicts(&run(decisions, &happenings), decisions);
+        prop_assert_eq!(touched, whole, "{}", TWINS[twin].variant.name);
+    }
+}
