@@ -102,7 +102,7 @@ async fn work(
         }
         // The paths take turns in an order without a pattern.
         let path = format!("d/{}", number.wrapping_mul(0x9E37_79B9_7F4A_7C15) % options.paths);
-        if options.reads > 0 && number % options.reads == 0 {
+        if options.reads > 0 && number.is_multiple_of(options.reads) {
             match client.get(&path).await {
                 Ok(_) => {}
                 Err(error) if error.code().is_some() => {}

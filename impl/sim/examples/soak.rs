@@ -277,7 +277,7 @@ impl Month<'_> {
         }
         let has_caught_up = |it: &Simulation| {
             let leader = it.leader().and_then(|leader| it.replica(leader));
-            let vv = |it: &Replica| it.synced_vv().clone();
+            let vv = |it: &Replica| *it.synced_vv();
             leader.is_some_and(|leader| it.replica(node).map(vv) == Some(vv(leader)))
                 && it.replica(node).is_some_and(Replica::is_idle)
         };

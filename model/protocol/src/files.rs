@@ -35,9 +35,9 @@ impl Files {
         self.0.iter().map(|(path, heads)| (path, heads.as_slice()))
     }
 
-    /// The paths behind `last`, in order, with their heads; all without one.
-    pub(crate) fn after(&self, last: Option<&Path>) -> impl Iterator<Item = (&Path, &[Entry])> {
-        let from = last.map_or(Bound::Unbounded, Bound::Excluded);
+    /// The paths from `first` on, in order, with their heads; all without one.
+    pub(crate) fn from(&self, first: Option<&Path>) -> impl Iterator<Item = (&Path, &[Entry])> {
+        let from = first.map_or(Bound::Unbounded, Bound::Included);
         let range = self.0.range::<(Bound<&Path>, Bound<&Path>), Path>((from, Bound::Unbounded));
         range.map(|(path, heads)| (path, heads.as_slice()))
     }

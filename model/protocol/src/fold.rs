@@ -163,7 +163,10 @@ impl Fold {
         let Some(state) = parts.last() else {
             return;
         };
-        for (path, theirs) in parts.iter().flat_map(|it| it.by_path()) {
+        // The heads of a path may have come in several parts.
+        let heads: Vec<Entry> = parts.iter().flat_map(|it| &it.heads).cloned().collect();
+        for theirs in heads.chunk_by(|one, next| one.path == next.path) {
+            let path = &theirs[0].path;
             let mine = self.files.heads(path);
             let joined = decisions.join_heads((mine, &self.vv), (theirs, &state.vv));
             self.files.put(path, joined);
@@ -219,7 +222,7 @@ impl Fold {
             until: None,
         };
         let requests = match after {
-            Place::Path(_) => None,
+            Place::Path(_) | Place::Heads(..) => None,
             _ if !decisions.carries_requests() => None,
             Place::Start => Some(self.requests.after(None)),
             Place::Request(last) => Some(self.requests.after(Some(*last))),
@@ -234,20 +237,24 @@ impl Fold {
             part.requests.push((request, written));
             part.until = Some(Place::Request(request));
         }
-        let last = match after {
-            Place::Path(path) => Some(path),
-            Place::Start | Place::Request(_) => None,
-        };
-        for (path, heads) in self.files.after(last) {
+        let last = after.behind();
+        for (path, heads) in self.files.from(last.map(|(path, _)| path)) {
             if heads.iter().all(|head| since.covers(head.dot)) {
                 continue;
             }
+            let behind = last.filter(|it| it.0 == path).map_or(0, |it| it.1);
             let heads = decisions.sent_heads(heads);
-            if !room.reserve_all(heads) {
-                return part;
+            for (count, head) in (1..).zip(heads).filter(|it| it.0 > behind) {
+                if !room.reserve(head) {
+                    return part;
+                }
+                part.heads.push(head.clone());
+                let is_last = heads.last() == Some(head);
+                part.until = Some(match is_last {
+                    true => Place::Path(path.clone()),
+                    false => Place::Heads(path.clone(), count),
+                });
             }
-            part.heads.extend(heads.iter().cloned());
-            part.until = Some(Place::Path(path.clone()));
         }
         part.until = None;
         part

@@ -90,21 +90,6 @@ impl Room {
         }
     }
 
-    /// Reserves room for the heads of a path, or for none of them. The first heads always fit.
-    pub(crate) fn reserve_all(&mut self, heads: &[Entry]) -> bool {
-        let Some((first, others)) = heads.split_first() else {
-            return true;
-        };
-        let fits = self.reserve(first);
-        if fits {
-            for head in others {
-                // They travel together, whatever the limit.
-                let _ = self.reserve(head);
-            }
-        }
-        fits
-    }
-
     /// Reserves room for a request with its entry's dot, and returns whether it fits.
     pub(crate) fn reserve_request(&mut self) -> bool {
         let fits = self.entries > 0 || self.is_empty;

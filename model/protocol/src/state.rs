@@ -1,5 +1,6 @@
 //! State: the heads that a peer lacks, instead of all the entries that led to them.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -10,8 +11,8 @@ use crate::{
     Counter, Decisions, Digests, Entry, Fold, Path, RequestId, Sequence, VersionVector, Written,
 };
 
-/// A place in a fold, in the order in which its parts travel: requests first, then paths.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// A place in a fold, in the order in which its parts travel: requests first, then the heads of each path.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Place {
     /// Before everything.
     Start,
@@ -19,6 +20,36 @@ pub enum Place {
     Request(RequestId),
     /// Behind this path.
     Path(Path),
+    /// Behind so many heads of this path, before its last.
+    Heads(Path, u32),
+}
+
+impl Place {
+    /// The path whose heads it lies behind, and the number of those heads.
+    pub(crate) fn behind(&self) -> Option<(&Path, u32)> {
+        match self {
+            Place::Start | Place::Request(_) => None,
+            Place::Path(path) => Some((path, u32::MAX)),
+            Place::Heads(path, count) => Some((path, *count)),
+        }
+    }
+}
+
+impl Ord for Place {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let key = |it: &Place| match it {
+            Place::Start => (0, None),
+            Place::Request(request) => (1, Some(*request)),
+            Place::Path(_) | Place::Heads(..) => (2, None),
+        };
+        key(self).cmp(&key(other)).then_with(|| self.behind().cmp(&other.behind()))
+    }
+}
+
+impl PartialOrd for Place {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 /// A part of what a log amounts to beyond the entries that a peer has. A node sends it instead of entries
@@ -34,9 +65,9 @@ pub struct State {
     pub digests: Digests,
     /// The highest Lamport counter of any of them.
     pub counter: Counter,
-    /// All heads of each path that has a head outside `since`, path by path, the visible one first. The
-    /// heads of the other paths are the same at every node that has `since`: an entry that replaced one of
-    /// them would be a head itself, or be replaced by one.
+    /// The heads of each path that has a head outside `since`, path by path, the visible one first; the parts
+    /// of a state have all of them together. The heads of the other paths are the same at every node that has
+    /// `since`: an entry that replaced one of them would be a head itself, or be replaced by one.
     pub heads: Vec<Entry>,
     /// The requests whose entries are outside `since`. Without them a retry would write twice.
     pub requests: Vec<(RequestId, Written)>,
@@ -164,12 +195,6 @@ impl State {
         Some(Staging { since, vv, digests, until: self.until.clone()? })
     }
 
-    /// The heads of each path.
-    pub(crate) fn by_path(&self) -> impl Iterator<Item = (&Path, &[Entry])> {
-        let paths = self.heads.chunk_by(|one, next| one.path == next.path);
-        paths.map(|heads| (&heads[0].path, heads))
-    }
-
     /// Whether a node of a cluster of `nodes` nodes can have sent it.
     ///
     /// # Errors
@@ -210,6 +235,7 @@ impl fmt::Display for Place {
             Place::Start => write!(f, "the start"),
             Place::Request(request) => write!(f, "request {request}"),
             Place::Path(path) => write!(f, "{path}"),
+            Place::Heads(path, count) => write!(f, "head {count} of {path}"),
         }
     }
 }
@@ -223,5 +249,28 @@ impl fmt::Display for State {
             (after, None) => write!(f, " from {after}")?,
         }
         self.heads.iter().try_for_each(|head| write!(f, " +{head}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_ordered_as_parts_travel() {
+        let request = |number| Place::Request(RequestId { client: 1, number });
+        let [a, b] = ["a", "b"].map(Path::new);
+        let heads = |path: &Path, count| Place::Heads(path.clone(), count);
+        let places = [
+            Place::Start,
+            request(1),
+            request(2),
+            heads(&a, 1),
+            heads(&a, 2),
+            Place::Path(a.clone()),
+            heads(&b, 1),
+            Place::Path(b.clone()),
+        ];
+        assert!(places.is_sorted_by(|one, next| one < next), "{places:?}");
     }
 }

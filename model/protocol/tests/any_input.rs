@@ -120,7 +120,11 @@ impl Decisions for TrustsDigests {
 }
 
 fn place() -> impl Strategy<Value = Place> {
-    prop_oneof![request().prop_map(Place::Request), path().prop_map(Place::Path)]
+    prop_oneof![
+        request().prop_map(Place::Request),
+        path().prop_map(Place::Path),
+        (path(), 0..3_u32).prop_map(|(path, count)| Place::Heads(path, count)),
+    ]
 }
 
 prop_compose! {

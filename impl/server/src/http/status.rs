@@ -290,7 +290,7 @@ mod tests {
         let delete = write(3, "other", Change::Delete, vec![other.dot]);
         // It names itself, so it leaves the other version in a conflict.
         let beside = write(3, "other", Change::Delete, vec![delete.dot]);
-        let of_kept = digest(&[kept.clone()]);
+        let of_kept = digest(std::slice::from_ref(&kept));
         assert_eq!(digest(&[kept.clone(), other.clone(), delete]), of_kept);
         assert_ne!(digest(&[kept.clone(), other.clone()]), of_kept);
         assert_ne!(digest(&[kept.clone(), other.clone(), beside]), digest(&[kept, other]));

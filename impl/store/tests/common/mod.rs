@@ -77,6 +77,11 @@ pub fn records() -> Vec<(&'static str, Record)> {
         ("state-begins", Place::Start, Some(Place::Request(request))),
         ("state-goes-on", Place::Request(request), Some(Place::Path(Path::new("file-2")))),
         ("state-ends", Place::Path(Path::new("file-2")), None),
+        (
+            "state-in-a-path",
+            Place::Path(Path::new("a")),
+            Some(Place::Heads(Path::new("file-2"), 300)),
+        ),
     ];
     for (name, after, until) in places {
         records.push((name, Record::State(Sealed::new(state(after, until)))));

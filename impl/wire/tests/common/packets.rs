@@ -269,6 +269,7 @@ fn any_place() -> impl Strategy<Value = Place> {
         Just(Place::Start),
         any_request().prop_map(Place::Request),
         any_path().prop_map(Place::Path),
+        (any_path(), any::<u32>()).prop_map(|(path, count)| Place::Heads(path, count)),
     ]
 }
 

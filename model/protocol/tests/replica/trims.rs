@@ -294,6 +294,25 @@ fn a_large_state_travels_in_parts_and_counts_when_the_last_has_come() {
 }
 
 #[test]
+fn more_versions_of_a_file_than_fit_into_a_part_travel_in_several() {
+    let mut cluster = with_files_missed(1, 3);
+    cluster.cut(0, 1);
+    for number in 10..20 {
+        let intent = Intent::Put(text(number));
+        let written = cluster.write(0, number, "versions", intent, Base::Named(Vec::new()));
+        assert!(matches!(written, Some(Outcome::Acknowledged { .. })), "{written:?}");
+    }
+    cluster.trim(0);
+    assert_eq!(cluster.replica(0).files().heads(&Path::new("versions")).len(), 10);
+    cluster.link(0, 1);
+    let parts = states(&cluster);
+    assert!(parts.iter().all(|it| it.heads.len() + it.requests.len() <= 3), "{parts:?}");
+    assert!(parts.windows(2).all(|it| it[0].until.as_ref() == Some(&it[1].after)), "in order");
+    assert_eq!(cluster.replica(1).fold(), cluster.replica(0).fold());
+    assert_eq!(recovered(&cluster, 1).fold(), cluster.replica(0).fold());
+}
+
+#[test]
 fn nothing_of_an_incomplete_state_is_shown_or_acknowledged_and_the_next_session_goes_on() {
     let mut cluster = with_files_missed(10, 3);
     // A receiver that does not sync acknowledges no part, so only one is under way.
