@@ -121,6 +121,11 @@ impl ClusterView for View<'_> {
         self.focus
     }
 
+    /// A window goes on behind the node's own checkpoints.
+    fn keeps_forgotten_deletes(&self) -> bool {
+        true
+    }
+
     fn entries_behind(&self, entry: &Entry) -> Option<&[Entry]> {
         Some(self.entries.behind(entry))
     }

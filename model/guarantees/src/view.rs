@@ -88,6 +88,12 @@ pub trait ClusterView {
         None
     }
 
+    /// Whether the records of nodes hold deletes that the nodes have forgotten: the driver keeps logs longer than the
+    /// nodes do.
+    fn keeps_forgotten_deletes(&self) -> bool {
+        false
+    }
+
     /// Why a node that is up has halted; `None` if it has not.
     fn halted(&self, node: NodeId) -> Option<&Halt> {
         self.node(node).replica.and_then(Replica::halted)
@@ -274,12 +280,23 @@ pub(crate) fn is_lone_delete(heads: &[Entry]) -> bool {
 
 /// Whether a node shows these files, except deleted paths that it may have forgotten.
 pub(crate) fn shows(node: &Replica, files: &Files) -> bool {
-    let forgets = node.parameters().forgets_deletes;
-    node.files() == files
-        || (forgets
-            && node.files().changed_since(files).iter().all(|path| {
-                node.files().heads(path).is_empty() && is_lone_delete(files.heads(path))
-            }))
+    let has_forgotten = || {
+        let differing = node.files().changed_since(files);
+        differing.len() == forgotten(node, files).len()
+    };
+    node.files() == files || has_forgotten()
+}
+
+/// The deletes among these files that a node may have forgotten: it shows no version of their paths.
+pub(crate) fn forgotten(node: &Replica, files: &Files) -> Vec<Entry> {
+    if !node.parameters().forgets_deletes {
+        return Vec::new();
+    }
+    let differing = node.files().changed_since(files);
+    let lone = differing
+        .iter()
+        .filter(|path| node.files().heads(path).is_empty() && is_lone_delete(files.heads(path)));
+    lone.flat_map(|path| files.heads(path)).cloned().collect()
 }
 
 /// Whether a vector covers an entry and its context.

@@ -189,7 +189,7 @@ impl Fold {
     }
 
     /// Forgets the paths whose only head is one of these deletes.
-    pub(crate) fn forget(&mut self, deletes: &[Entry]) {
+    pub fn forget(&mut self, deletes: &[Entry]) {
         for delete in deletes {
             if matches!(self.files.heads(&delete.path), [only] if only.dot == delete.dot) {
                 self.files.put(&delete.path, Vec::new());

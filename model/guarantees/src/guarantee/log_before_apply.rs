@@ -3,7 +3,7 @@
 use steadfast_protocol::{Fold, NodeId, Replica, first_index};
 
 use super::Judge;
-use crate::view::shows;
+use crate::view::{forgotten, shows};
 use crate::{ClusterView, NodeView};
 
 /// G3: a node shows nothing that a crash could take back.
@@ -30,7 +30,10 @@ impl Judge for LogBeforeApply {
             && first_index(old.records) == first_index(new.records)
             && old.replica.is_some_and(is_same);
         let is_replayed = || {
-            let replayed = replayed(&old, &new, after);
+            let mut replayed = replayed(&old, &new, after);
+            if after.keeps_forgotten_deletes() {
+                replayed.forget(&forgotten(replica, replayed.files()));
+            }
             *replica.fold() == replayed && replica.files() == replayed.files()
         };
         // Heads do not depend on the entries that the log has dropped. After a rollback a dot may name two
