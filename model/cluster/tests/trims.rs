@@ -102,5 +102,5 @@ fn a_cluster_that_forgets_deletes_settles_to_the_same_heads_and_answers() {
 /// the delete acknowledges it. Both is true, and neither writes again.
 #[test]
 fn a_cluster_that_forgets_deletes_settles_to_the_same_heads_after_retries() {
-    trims_change_no_end(&["forgets-retries"], |view| shown(view));
+    trims_change_no_end(&["forgets-retries"], shown);
 }
