@@ -83,7 +83,7 @@ fn is_settled_delete(entry: &Entry, node: NodeView<'_>, cluster: &dyn ClusterVie
         true => it.path == entry.path && it.context.covers(entry.dot),
         false => it.replaces.contains(&entry.dot) && history.has_named_base(it),
     };
-    is_forgotten || cluster.known_entries(node).any(outlasts)
+    is_forgotten || cluster.known_entries_behind(entry, node).any(outlasts)
 }
 
 /// Whether a consistent store may list an acknowledged write as a conflict: a later write had seen it
