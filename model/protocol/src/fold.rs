@@ -244,7 +244,7 @@ impl Fold {
             }
             let behind = last.filter(|it| it.0 == path).map_or(0, |it| it.1);
             let heads = decisions.sent_heads(heads);
-            for (count, head) in (1..).zip(heads).filter(|it| it.0 > behind) {
+            for (count, head) in (1..).zip(heads).filter(|it| u64::from(it.0) > behind) {
                 if !room.reserve(head) {
                     return part;
                 }

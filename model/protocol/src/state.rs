@@ -20,17 +20,17 @@ pub enum Place {
     Request(RequestId),
     /// Behind this path.
     Path(Path),
-    /// Behind so many heads of this path, before its last.
+    /// Behind this number of heads of this path, before its last.
     Heads(Path, u32),
 }
 
 impl Place {
-    /// The path whose heads it lies behind, and the number of those heads.
-    pub(crate) fn behind(&self) -> Option<(&Path, u32)> {
+    /// The path whose heads it lies behind, and the number of those heads; `u64::MAX` for all of them.
+    pub(crate) fn behind(&self) -> Option<(&Path, u64)> {
         match self {
             Place::Start | Place::Request(_) => None,
-            Place::Path(path) => Some((path, u32::MAX)),
-            Place::Heads(path, count) => Some((path, *count)),
+            Place::Path(path) => Some((path, u64::MAX)),
+            Place::Heads(path, count) => Some((path, (*count).into())),
         }
     }
 }

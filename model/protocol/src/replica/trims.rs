@@ -84,8 +84,9 @@ impl Replica {
         }
         let mut stable = self.stable;
         stable.merge(&self.known_stable(turn));
-        let paths = self.fold.files.iter().map(|(_, heads)| heads);
-        let forgotten = paths.filter(|heads| turn.decisions.forgets(heads, &stable));
+        // All paths of a large node would hold it up.
+        let deleted = self.fold.files.deleted();
+        let forgotten = deleted.filter(|heads| turn.decisions.forgets(heads, &stable));
         forgotten.flatten().cloned().collect()
     }
 
@@ -101,8 +102,8 @@ impl Replica {
         }
     }
 
-    /// The stable entries of which a leader informs its peers.
-    pub(super) fn told_stable(&self, turn: &Turn<'_>) -> VersionVector {
+    /// The stable entries that a leader announces to its peers.
+    pub(super) fn announced_stable(&self, turn: &Turn<'_>) -> VersionVector {
         match self.parameters.forgets_deletes {
             true => self.known_stable(turn),
             false => VersionVector::default(),
