@@ -32,7 +32,7 @@ struct Options {
     /// How many paths there are; the paths of a long run stay few if this is few.
     #[arg(long, default_value_t = 10_000)]
     paths: u64,
-    /// Every so many operations, a client reads; 0 for never.
+    /// One of this many operations is a read; with 0, none is.
     #[arg(long, default_value_t = 4)]
     reads: u64,
     /// The length of a file, in bytes.

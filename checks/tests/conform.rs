@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 const NODES: [&str; 3] = ["a", "b", "c"];
 
-/// The recordings of three nodes, one of which is killed and starts again while clients write.
+/// The recordings of three nodes. Clients write while the first node is killed and starts again.
 fn record(directory: &Path) -> [PathBuf; 3] {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let recordings = NODES.map(|it| directory.join("recordings").join(it));

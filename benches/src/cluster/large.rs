@@ -1,7 +1,7 @@
 //! A large file: its first put, and a change of one byte, beside rsync to two targets.
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use steadfast_client::Upload;
-use steadfast_delta::manifest::{Depth, Manifest, ManifestBuilder};
+use steadfast_delta::manifest::{Depth, Manifest};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::Result;
@@ -140,14 +140,7 @@ fn change(path: &Path, at: u64) -> Result<()> {
 }
 
 fn manifest_of(path: &Path) -> Result<Manifest> {
-    let (mut file, mut builder) = (File::open(path)?, ManifestBuilder::new(Depth::Chunks));
-    let mut piece = vec![0; PIECE_BYTES];
-    loop {
-        match file.read(&mut piece)? {
-            0 => return Ok(builder.finish()),
-            count => builder.update(&piece[..count]),
-        }
-    }
+    Ok(Manifest::read(File::open(path)?, Depth::Chunks)?)
 }
 
 /// The bytes that a client asks for before it sends a delta.

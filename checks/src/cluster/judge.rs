@@ -309,14 +309,19 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// The versions that took the place of each version.
+    /// The versions that took the place of each version: those that name it, and, of a delete, those whose authors had
+    /// seen it and name no version, because they had forgotten it.
     fn replaced_by(&self) -> BTreeMap<Version, Vec<Version>> {
         let entries = &self.evidence.logs.entries;
-        let deletes: Vec<_> = entries.iter().filter(|(_, it)| it.is_delete).collect();
+        let mut deletes: BTreeMap<&str, Vec<Version>> = BTreeMap::new();
+        for (version, it) in entries.iter().filter(|(_, it)| it.is_delete) {
+            deletes.entry(&it.path).or_default().push(*version);
+        }
         let mut replaced_by: BTreeMap<Version, Vec<Version>> = BTreeMap::new();
         for (version, it) in entries {
-            let forgotten = deletes.iter().filter(|(old, delete)| it.outlasts(**old, delete));
-            for old in it.replaces.iter().chain(forgotten.map(|(old, _)| *old)) {
+            let of_path = deletes.get(&*it.path).filter(|_| it.replaces.is_empty());
+            let forgotten = of_path.into_iter().flatten().filter(|old| it.has_seen(**old));
+            for old in it.replaces.iter().chain(forgotten) {
                 replaced_by.entry(*old).or_default().push(*version);
             }
         }

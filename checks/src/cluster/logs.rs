@@ -23,13 +23,10 @@ pub(crate) struct Logged {
 }
 
 impl Logged {
-    /// Whether it takes the place of a delete that its author had forgotten and other nodes may still hold.
-    pub(crate) fn outlasts(&self, version: Version, delete: &Logged) -> bool {
-        let dot = Dot { origin: NodeId(version.origin), sequence: Sequence(version.sequence) };
-        delete.is_delete
-            && self.path == delete.path
-            && self.replaces.is_empty()
-            && self.context.covers(dot)
+    /// Whether its author had logged a version.
+    pub(crate) fn has_seen(&self, version: Version) -> bool {
+        let Version { origin, sequence } = version;
+        self.context.covers(Dot { origin: NodeId(origin), sequence: Sequence(sequence) })
     }
 }
 

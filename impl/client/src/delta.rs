@@ -1,4 +1,4 @@
-//! A large file of which the cluster has an older version: only the changes are sent.
+//! Puts a large file by its changes if the cluster has an older version of it.
 //!
 //! 1. The head of the file names the content that the cluster has.
 //! 2. `/contents/ID/outline` has the hashes of its sections, 36 bytes for each MiB.
@@ -9,15 +9,13 @@
 //! memory of the one before.
 
 use std::fs::{File, Metadata};
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use steadfast_delta::manifest::{
-    Depth, Manifest, ManifestBuilder, Outline, OutlinedSection, Root, Section,
-};
+use steadfast_delta::manifest::{Depth, Manifest, Outline, OutlinedSection, Root, Section};
 use steadfast_delta::remote::PatchPlan;
 use steadfast_protocol::ContentId;
 
@@ -31,9 +29,6 @@ const LENGTH_MIN: u64 = 4 << 20;
 
 /// The sections whose chunks are asked for at once.
 const SECTIONS_MAX: usize = 256;
-
-/// How much of a file is read at once.
-const PIECE: usize = 1 << 20;
 
 /// The changes between the content that the cluster has and a file.
 #[derive(Debug)]
@@ -67,7 +62,7 @@ impl Client {
         match self.compared(path, file).await {
             Ok(delta) => Ok(delta.map(Arc::new)),
             Err(error @ Error::GaveUp { .. }) => Err(error),
-            // Whatever is wrong, a put that is whole either works or says it better.
+            // A put of the whole file either works or has the better error.
             Err(_) => Ok(None),
         }
     }
@@ -77,9 +72,10 @@ impl Client {
         if head.length < LENGTH_MIN {
             return Ok(None);
         }
+        // First, because a node that knows no outlines says so at once, and the file takes long to read.
+        let outline = self.outline(head.content).await?;
         let read = file.to_owned();
         let hashing = tokio::task::spawn_blocking(move || manifest_of(&read));
-        let outline = self.outline(head.content).await?;
         let hashed = hashing.await.map_err(|it| Error::Argument(it.to_string()))?;
         let (manifest, state) =
             hashed.map_err(|source| Error::Source { of: file.display().to_string(), source })?;
@@ -142,16 +138,9 @@ pub(crate) fn allows_whole(code: &Code) -> bool {
 
 /// The manifest of a file, and its state before it was read.
 fn manifest_of(path: &Path) -> io::Result<(Manifest, State)> {
-    let mut file = File::open(path)?;
+    let file = File::open(path)?;
     let state = state(&file.metadata()?);
-    let mut builder = ManifestBuilder::new(Depth::Chunks);
-    let mut piece = vec![0; PIECE];
-    loop {
-        match file.read(&mut piece)? {
-            0 => return Ok((builder.finish(), state)),
-            count => builder.update(&piece[..count]),
-        }
-    }
+    Ok((Manifest::read(file, Depth::Chunks)?, state))
 }
 
 impl Delta {

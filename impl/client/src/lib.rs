@@ -35,7 +35,7 @@
 //! # }
 //! ```
 //!
-//! Of a large file of which the cluster has an older version, a put sends only the changes.
+//! If the cluster has an older version of a large file, a put sends only the changes.
 //!
 //! What a node answers is bounded before it is kept in memory, contents are never kept whole, and a content that
 //! is saved as a file appears when it is complete.

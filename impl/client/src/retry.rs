@@ -111,8 +111,8 @@ impl Shared {
         }
     }
 
-    /// Waits for the head of an answer. While the body moves, that may take any time, and then the longer the longer
-    /// the content is.
+    /// Waits for the head of an answer. While the body moves, that may take any time; after that, the client
+    /// allows more time for a longer content.
     async fn response(
         &self,
         request: Request<RequestBody>,

@@ -24,8 +24,8 @@ use crate::delta::{Delta, state};
 const PIECE: usize = 128 << 10;
 const PIECES_MAX: usize = 4;
 
-/// The slowest way of a content to the nodes that an answer is waited for, in bytes per second. A connection whose node
-/// is gone ends earlier, and a leader that steps down answers at once.
+/// The slowest replication of a content that the client waits for, in bytes per second. A connection whose node is
+/// gone ends earlier, and a leader that steps down answers at once.
 const BYTES_PER_S_MIN: u64 = 4 << 20;
 
 /// How many bytes of a source that can be read only once are kept, so that the upload can be repeated.

@@ -1,4 +1,4 @@
-//! Puts of large files of which the cluster has an older version.
+//! Puts of large files when the cluster has an older version.
 
 #[allow(dead_code)]
 mod fake;

@@ -5,7 +5,7 @@ use steadfast_protocol::{
 };
 
 /// How many synced records a window keeps at least, so that entries are compared with those before them.
-const RECORDS_MIN: u64 = 64;
+const RECORDS_MIN: u64 = 256;
 
 /// The newest records of a log behind a checkpoint that stands for all others. The checkpoint is made here,
 /// from the records that the node has logged, so a judge that compares a replica with its window compares it

@@ -120,7 +120,7 @@ async fn openapi() -> ([(axum::http::HeaderName, &'static str); 1], &'static str
     ([json], include_str!("../openapi.json"))
 }
 
-/// The slowest way of a content to other nodes that a client is let to wait for, in bytes per second.
+/// The slowest replication of a content that a client may wait for, in bytes per second.
 const BYTES_PER_S_MIN: u64 = 4 << 20;
 
 /// A value that was read, with the files that the node showed at that moment.

@@ -150,6 +150,18 @@ impl Cast<'_> {
         Ok(Teller::new(name, title, simulation))
     }
 
+    /// Refuses a cluster that does nothing while a node is missing.
+    fn need_spare_node(&self, settings: Settings, missing: &str) -> Result<(), ScenarioError> {
+        match settings.elect().max(settings.write()) < usize::from(self.nodes) {
+            true => Ok(()),
+            false => Err(ScenarioError::Unfit(format!(
+                "E={} W={}: with a node {missing} nothing goes on; this scenario takes E<N and W<N",
+                settings.elect(),
+                settings.write()
+            ))),
+        }
+    }
+
     /// Refuses a cluster that is too small for a scenario.
     fn need_nodes(&self, nodes: u8, why: &str) -> Result<(), ScenarioError> {
         match self.nodes >= nodes {

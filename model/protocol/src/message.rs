@@ -20,7 +20,7 @@ pub struct Payload {
 }
 
 /// From a leader: entries that the peer lacks, in stamp order, so that every prefix is causally closed.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Append {
     /// The epoch that the sender leads.
     pub epoch: Epoch,

@@ -158,8 +158,8 @@ fn state() -> impl Strategy<Value = Option<Sealed<State>>> {
 fn message() -> impl Strategy<Value = Message> {
     let carried = || (vec(entry(), 0..4), vec(payload(), 0..3), state());
     prop_oneof![
-        (epoch(), number(), held(), carried()).prop_map(
-            |(epoch, tag, held, (entries, payloads, state))| {
+        (epoch(), number(), held(), held(), carried()).prop_map(
+            |(epoch, tag, held, (stable, _), (entries, payloads, state))| {
                 let (vv, digest) = held;
                 Message::Append(Append {
                     epoch,
@@ -170,7 +170,7 @@ fn message() -> impl Strategy<Value = Message> {
                     digest,
                     staged: Vec::new(),
                     payloads,
-                    stable: VersionVector::default(),
+                    stable,
                 })
             }
         ),

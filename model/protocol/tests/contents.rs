@@ -4,7 +4,7 @@ use steadfast_protocol::{
     Append, Change, Content, ContentId, ContentReply, Counter, Digest, Dot, Effect, Entry,
     EntryBody, Epoch, Gone, Identity, Input, Message, Need, NodeId, Packet, Parameters, Path,
     Payload, Record, Replica, RequestId, Role, Round, Sealed, Sequence, SessionId, Settings, Stamp,
-    Steadfast, Tag, VersionVector,
+    Steadfast, VersionVector,
 };
 
 const N0: NodeId = NodeId(0);
@@ -88,14 +88,9 @@ impl Follower {
             from,
             Message::Append(Append {
                 epoch: Epoch { round: Round(1), node: N3 },
-                tag: Tag(0),
                 entries: entries.to_vec(),
-                state: None,
-                staged: Vec::new(),
-                vv: VersionVector::default(),
-                digest: Digest::default(),
                 payloads: payloads.iter().map(payload).collect(),
-                stable: VersionVector::default(),
+                ..Append::default()
             }),
         )
     }
@@ -214,17 +209,7 @@ fn an_entry_of_a_node_that_is_no_member_is_not_logged() {
 fn a_halted_node_tracks_its_contents_and_asks_for_none() {
     let mut node = Follower::linked(&[6]);
     assert!(!node.0.wants().is_empty());
-    let mut append = Append {
-        epoch: Epoch { round: Round(1), node: N3 },
-        tag: Tag(0),
-        entries: Vec::new(),
-        state: None,
-        staged: Vec::new(),
-        vv: VersionVector::default(),
-        digest: Digest::default(),
-        payloads: Vec::new(),
-        stable: VersionVector::default(),
-    };
+    let mut append = Append { epoch: Epoch { round: Round(1), node: N3 }, ..Append::default() };
     append.vv.insert(Dot { origin: N0, sequence: Sequence(1) });
     node.receive(N3, Message::Append(append));
     assert!(node.0.halted().is_some() && node.0.wants().is_empty());
@@ -379,14 +364,8 @@ fn a_leader_of_an_earlier_epoch_is_not_heard_by_an_append_that_waits() {
         let mut node = Follower::linked(&[7]);
         let append = Append {
             epoch: Epoch { round: Round(round), node: N3 },
-            tag: Tag(0),
             entries: vec![entry(1, 2, 9)],
-            state: None,
-            staged: Vec::new(),
-            vv: VersionVector::default(),
-            digest: Digest::default(),
-            payloads: Vec::new(),
-            stable: VersionVector::default(),
+            ..Append::default()
         };
         let effects = node.receive(N3, Message::Append(append));
         assert_eq!(node.0.waiting().len(), 1);

@@ -93,18 +93,7 @@ impl Node {
 }
 
 fn append(epoch: Epoch, (vv, digest): (VersionVector, Digest), entries: &[Entry]) -> Message {
-    let (tag, entries, payloads) = (Tag(0), entries.to_vec(), Vec::new());
-    Message::Append(Append {
-        epoch,
-        tag,
-        entries,
-        state: None,
-        vv,
-        digest,
-        staged: Vec::new(),
-        payloads,
-        stable: VersionVector::default(),
-    })
+    Message::Append(Append { epoch, entries: entries.to_vec(), vv, digest, ..Append::default() })
 }
 
 fn ack(epoch: Epoch, (vv, digest): (VersionVector, Digest), entries: &[Entry]) -> Message {

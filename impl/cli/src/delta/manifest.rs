@@ -1,11 +1,11 @@
 //! `steadfast delta manifest`.
 
-use std::io::{self, ErrorKind, Read, Seek, Write};
+use std::io::{self, Read, Seek, Write};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
-use steadfast_delta::manifest::{self, Manifest, ManifestBuilder};
+use steadfast_delta::manifest::{self, Manifest};
 use steadfast_output::{say, standard_input};
 
 use super::output::{Output, is_standard_output, refuse_closed_output, refuse_to_replace};
@@ -101,25 +101,12 @@ fn read(options: &Options) -> Result<Manifest, Failure> {
     Ok(manifest)
 }
 
-/// Makes a manifest piece by piece, so that memory is bounded by the manifest.
-fn build(mut input: impl Read, length: u64, depth: manifest::Depth) -> io::Result<Manifest> {
-    const PIECE: usize = 1 << 20;
-    let mut builder = ManifestBuilder::new(depth);
-    let mut piece = vec![0; PIECE];
+/// Makes a manifest and shows how far it is.
+fn build(input: impl Read, length: u64, depth: manifest::Depth) -> io::Result<Manifest> {
     let bar = bar("manifest", length);
-    loop {
-        match input.read(&mut piece) {
-            Ok(0) => break,
-            Ok(read) => {
-                builder.update(&piece[..read]);
-                bar.inc(read as u64);
-            }
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
+    let manifest = Manifest::read(bar.wrap_read(input), depth)?;
     bar.finish_and_clear();
-    Ok(builder.finish())
+    Ok(manifest)
 }
 
 fn write(mut output: Output, manifest: &Manifest) -> Result<(), Failure> {

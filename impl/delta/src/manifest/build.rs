@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::io::{self, Read};
 use std::sync::Arc;
 
 use super::cut::{CHUNK_LENGTH_MAX, ends_section, first_chunk};
@@ -62,6 +63,28 @@ impl Sections {
         let chunks = std::mem::take(&mut self.open);
         let length = std::mem::take(&mut self.open_length);
         self.closed.push(Arc::new(Section { hash: Hash::of_section(&chunks), length, chunks }));
+    }
+}
+
+/// How much of a content is read at once.
+const READ_BYTES: usize = 1 << 20;
+
+impl Manifest {
+    /// The manifest of a content that is read to its end. Memory is bounded by the manifest and a MiB.
+    ///
+    /// # Errors
+    /// The content cannot be read. An interrupted call is repeated.
+    pub fn read(mut content: impl Read, depth: Depth) -> io::Result<Manifest> {
+        let mut builder = ManifestBuilder::new(depth);
+        let mut piece = vec![0; READ_BYTES];
+        loop {
+            match content.read(&mut piece) {
+                Ok(0) => return Ok(builder.finish()),
+                Ok(count) => builder.update(&piece[..count]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 }
 

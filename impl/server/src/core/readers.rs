@@ -57,8 +57,8 @@ impl Readers {
     /// is gone no longer listens.
     ///
     /// Returns the writes whose conditions hold in the confirmed files. Entries that were logged and not yet synced had
-    /// made them fail, and a crash could still take these entries away, so that a refusal would tell of a version that
-    /// never was. The caller judges such a write again.
+    /// made them fail, and a crash could still take these entries away, so that a refusal could reveal a version that
+    /// never existed. The caller judges such a write again.
     pub(crate) fn answer(
         &mut self,
         request: RequestId,

@@ -22,8 +22,13 @@ pub(crate) enum Tags {
     Versions(Vec<Dot>),
 }
 
+/// The id and the condition of a write.
+pub(crate) fn of_write(headers: &HeaderMap) -> Result<(Option<RequestId>, Condition), ApiError> {
+    Ok((request_id(headers)?, condition(headers)?))
+}
+
 /// The condition of a write.
-pub(crate) fn condition(headers: &HeaderMap) -> Result<Condition, ApiError> {
+fn condition(headers: &HeaderMap) -> Result<Condition, ApiError> {
     match (tags(headers, &IF_MATCH)?, tags(headers, &IF_NONE_MATCH)?) {
         (None, None) => Ok(Condition::Any),
         (Some(Tags::Any), None) => Ok(Condition::Exists),
@@ -80,7 +85,7 @@ fn wrong(name: &HeaderName, value: &str) -> ApiError {
 
 /// The id of a request that carries a key. The key is hashed into the client and the number of the request,
 /// so each key is a client of its own; two keys collide with probability 2^-64.
-pub(crate) fn request_id(headers: &HeaderMap) -> Result<Option<RequestId>, ApiError> {
+fn request_id(headers: &HeaderMap) -> Result<Option<RequestId>, ApiError> {
     let mut values = headers.get_all(&IDEMPOTENCY_KEY).iter();
     let Some(key) = values.next() else {
         return Ok(None);

@@ -88,11 +88,10 @@ pub(crate) async fn put(
     body: Body,
 ) -> Result<Response, ApiError> {
     let path = path_of(&uri, "/files/")?;
-    let (request, condition) =
-        (conditions::request_id(&headers)?, conditions::condition(&headers)?);
+    let conditions = conditions::of_write(&headers)?;
     api.must_lead(&uri)?;
     let upload = upload(&api, body).await?;
-    put_upload(&api, &uri, path, (request, condition), upload).await
+    put_upload(&api, &uri, path, conditions, upload).await
 }
 
 /// Stores a file that comes as the changes of a content that this node has.
@@ -103,15 +102,14 @@ pub(crate) async fn patch(
     body: Body,
 ) -> Result<Response, ApiError> {
     let path = path_of(&uri, "/files/")?;
-    let (request, condition) =
-        (conditions::request_id(&headers)?, conditions::condition(&headers)?);
+    let conditions = conditions::of_write(&headers)?;
     if let Some(response) = deltas::other_media_type(&headers) {
         return Ok(response);
     }
     let ends = deltas::Ends::of(&headers)?;
     api.must_lead(&uri)?;
     let upload = deltas::made(&api, ends, body).await?;
-    put_upload(&api, &uri, path, (request, condition), upload).await
+    put_upload(&api, &uri, path, conditions, upload).await
 }
 
 async fn put_upload(
@@ -170,13 +168,14 @@ pub(crate) async fn delete(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let path = path_of(&uri, "/files/")?;
+    let (request, condition) = conditions::of_write(&headers)?;
     let write = Write {
-        request: conditions::request_id(&headers)?,
+        request,
         stored: None,
         path: path.clone(),
         intent: Intent::Delete,
         base: Base::Visible,
-        condition: conditions::condition(&headers)?,
+        condition,
     };
     let (dot, _) = api.write(write, &uri).await?;
     let (path, version) = (path.to_string(), version(dot));
@@ -237,13 +236,14 @@ async fn choose(
     chosen: Dot,
     base: Base,
 ) -> Result<Response, ApiError> {
+    let (request, condition) = conditions::of_write(headers)?;
     let write = Write {
-        request: conditions::request_id(headers)?,
+        request,
         stored: None,
         path: path.clone(),
         intent: Intent::Restore(chosen),
         base,
-        condition: conditions::condition(headers)?,
+        condition,
     };
     let (dot, _) = api.write(write, uri).await?;
     let (path, version) = (path.to_string(), version(dot));

@@ -1,4 +1,4 @@
-//! The reasons why no connection to a peer opens, each told once.
+//! The reasons why no connection to a peer opens, each logged once.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};

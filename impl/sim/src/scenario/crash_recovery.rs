@@ -10,14 +10,7 @@ pub(super) fn tell(cast: &Cast<'_>) -> Result<Vec<Story>, ScenarioError> {
     let majority = cast.majority();
     let title = "nodes die in the middle of a write, replay their logs and catch up";
     let mut story = cast.begin("crash-recovery", title, majority, majority)?;
-    let settings = story.cluster.setup().settings;
-    if settings.elect().max(settings.write()) >= usize::from(cast.nodes) {
-        return Err(ScenarioError::Unfit(format!(
-            "E={} W={}: with a node down nothing goes on; this scenario takes E<N and W<N",
-            settings.elect(),
-            settings.write()
-        )));
-    }
+    cast.need_spare_node(story.cluster.setup().settings, "down")?;
     let source = |at: usize| &cast.sources[at % cast.sources.len()];
 
     story.chapter("one file is replicated");

@@ -13,14 +13,7 @@ pub(super) fn tell(cast: &Cast<'_>) -> Result<Vec<Story>, ScenarioError> {
     let majority = cast.majority();
     let title = "a node is away until the others have dropped the entries that it lacks";
     let mut story = cast.begin("long-absence", title, majority, majority)?;
-    let settings = story.cluster.setup().settings;
-    if settings.elect().max(settings.write()) >= usize::from(cast.nodes) {
-        return Err(ScenarioError::Unfit(format!(
-            "E={} W={}: with a node away nothing goes on; this scenario takes E<N and W<N",
-            settings.elect(),
-            settings.write()
-        )));
-    }
+    cast.need_spare_node(story.cluster.setup().settings, "away")?;
     let files = &cast.sources[..cast.sources.len().min(2)];
 
     story.chapter("every node has the files");

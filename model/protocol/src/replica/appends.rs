@@ -225,7 +225,7 @@ impl Replica {
         let (digest, staged) = (self.fold.digest(), self.fold.stagings());
         let brings_news = !news.is_empty();
         let News { entries, state, transfer } = news;
-        let stable = self.told_stable(turn);
+        let stable = self.announced_stable(turn);
         let append = Append { epoch, tag, entries, state, vv, digest, staged, payloads, stable };
         self.send(peer, Message::Append(append), turn);
         if let Some(progress) = self.progress(peer) {

@@ -7,7 +7,7 @@ use steadfast_node::Output;
 use steadfast_protocol::{
     Base, Consistency, Digest, Epoch, Halt, Input, Intent, Limits, Message, NodeId, NodeSet,
     Outcome, Packet, Parameters, Path, PreVote, Refusal, Reject, RequestId, Role, Round, Sealed,
-    SessionId, Steadfast, Tag, VersionVector, Vote, VoteRequest, WriteRequest,
+    SessionId, Steadfast, VersionVector, Vote, VoteRequest, WriteRequest,
 };
 
 #[test]
@@ -182,18 +182,9 @@ fn a_follower_that_waits_for_a_content_hears_its_leader() {
     vv.insert(entry.dot);
     let epoch = Epoch { round: Round(1), node: origin };
     let digest = Digest::default().then(&entry);
-    let (tag, entries, payloads) = (Tag(0), vec![entry], Vec::new());
-    let message = Sealed::new(Message::Append(Append {
-        epoch,
-        tag,
-        entries,
-        state: None,
-        vv,
-        digest,
-        staged: Vec::new(),
-        payloads,
-        stable: VersionVector::default(),
-    }));
+    let entries = vec![entry];
+    let message =
+        Sealed::new(Message::Append(Append { epoch, entries, vv, digest, ..Append::default() }));
     // Node 0 cannot answer that it has no such content.
     cluster.loses_to.insert(origin);
     let session = cluster.replica(1).session(origin).expect("linked");

@@ -175,21 +175,9 @@ fn offered(cluster: &Cluster) -> usize {
 /// Sends node 1 heartbeats of a leader that has received none of the entries offered to it.
 fn heartbeats(cluster: &mut Cluster, count: usize) {
     for _ in 0..count {
-        let (epoch, vv) = (cluster.replica(0).promise(), VersionVector::default());
+        let epoch = cluster.replica(0).promise();
         let session = cluster.replica(1).session(LEADER).expect("they are linked");
-        let digest = Digest::default();
-        let (tag, entries, payloads) = (Tag::default(), Vec::new(), Vec::new());
-        let append = Append {
-            epoch,
-            tag,
-            entries,
-            state: None,
-            vv,
-            digest,
-            staged: Vec::new(),
-            payloads,
-            stable: VersionVector::default(),
-        };
+        let append = Append { epoch, ..Append::default() };
         let packet = Packet { session, message: Sealed::new(Message::Append(append)) };
         cluster.queue_input(NodeId(1), Input::Receive { from: LEADER, packet });
         cluster.run();

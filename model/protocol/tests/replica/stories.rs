@@ -276,18 +276,7 @@ fn a_peer_whose_answer_came_while_a_delta_was_stored_is_asked_again() {
     // 1. A delta arrives with another entry that names the same content.
     let delta = Payload { content, base: Some(ContentId([8; 32])) };
     let (entries, payloads) = (vec![naming(&[content; 2])], vec![delta]);
-    let (vv, digest) = (VersionVector::default(), Digest::default());
-    let append = Append {
-        epoch,
-        tag: Tag(1),
-        entries,
-        state: None,
-        vv,
-        digest,
-        staged: Vec::new(),
-        payloads,
-        stable: VersionVector::default(),
-    };
+    let append = Append { epoch, tag: Tag(1), entries, payloads, ..Append::default() };
     assert!(!hear(receive(Message::Append(append))));
     // 2. The answer arrives while the node stores the delta, and the node ignores it.
     let whole = Some(Payload { content, base: None });
@@ -314,17 +303,7 @@ fn follower_that_heard(appends: impl IntoIterator<Item = (u64, u8)>) -> Replica 
         let mut vv = VersionVector::default();
         entries.iter().for_each(|it| vv.insert(it.dot));
         let digest = entries.iter().fold(Digest::default(), |digest, it| digest.then(it));
-        let append = Append {
-            epoch,
-            tag: Tag(tag),
-            entries,
-            state: None,
-            vv,
-            digest,
-            staged: Vec::new(),
-            payloads: Vec::new(),
-            stable: VersionVector::default(),
-        };
+        let append = Append { epoch, tag: Tag(tag), entries, vv, digest, ..Append::default() };
         let packet = Packet { session, message: Sealed::new(Message::Append(append)) };
         replica.step(&Steadfast, Input::Receive { from: leader, packet }, effects);
     }

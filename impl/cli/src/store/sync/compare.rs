@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fs::File as LocalFile;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
 use steadfast_client::{Client, ContentId, File};
-use steadfast_delta::manifest::{Depth, ManifestBuilder};
+use steadfast_delta::manifest::{Depth, Manifest};
 
 use super::super::failed;
 use crate::failure::Failure;
@@ -38,16 +38,6 @@ pub(super) fn is_same(path: &Path, length: u64, remote: &File) -> Result<bool, F
 
 /// The name of a local content.
 fn content_of(path: &Path) -> io::Result<ContentId> {
-    const PIECE: usize = 1 << 20;
-    let mut file = LocalFile::open(path)?;
-    let mut builder = ManifestBuilder::new(Depth::Chunks);
-    let mut piece = vec![0; PIECE];
-    loop {
-        match file.read(&mut piece) {
-            Ok(0) => return Ok(ContentId(builder.finish().root().0)),
-            Ok(read) => builder.update(&piece[..read]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
+    let manifest = Manifest::read(LocalFile::open(path)?, Depth::Chunks)?;
+    Ok(ContentId(manifest.root().0))
 }
