@@ -24,7 +24,7 @@ impl Digests {
         self.0.get(origin.index()).copied().unwrap_or_default()
     }
 
-    fn put(&mut self, origin: NodeId, digest: Digest) {
+    pub(crate) fn put(&mut self, origin: NodeId, digest: Digest) {
         if let Some(it) = self.0.get_mut(origin.index()) {
             *it = digest;
         }
