@@ -271,6 +271,7 @@ impl Simulation {
             | Happening::Crash { .. }
             | Happening::Recover { .. }
             | Happening::Rollback { .. }
+            | Happening::Replace { .. }
             | Happening::Cut { .. }
             | Happening::Heal
             | Happening::Rot { .. }
@@ -293,6 +294,7 @@ impl Simulation {
             }
             Happening::Recover { node } => self.start(node),
             Happening::Rollback { node, .. } => self.history.on_rolled_back(node),
+            Happening::Replace { node, promise } => self.history.on_replaced(node, promise),
             Happening::Cut(cut) => self.network.world.cut = Some(cut),
             Happening::Heal => self.network.world.cut = None,
             Happening::Rot { node, content } => {

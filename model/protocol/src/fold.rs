@@ -260,7 +260,7 @@ impl Fold {
         part
     }
 
-    // Four ways to lose a part of a checkpoint, for twins.
+    // Four ways to lose a part of a checkpoint or a new log, for twins.
 
     /// The fold without the requests that have entries.
     #[must_use]
