@@ -245,9 +245,15 @@ scopes! {
     "replace-three" Default "E2W2: a write and a read through an election, and a lost disk whose node gets a log from both others"
         ["log-replaced", "write-acknowledged", "read-answered", "leader-change", "converged"]
         |name| replaced(name, (3, 2, 2), Bounds { writes: 1, reads: 1, elections: 1, ..NOTHING });
-    "replace-3" Deep "E2W2: two writes and a read through an election, and a disk is lost"
-        ["log-replaced", "write-acknowledged", "read-answered", "leader-change", "converged"]
-        |name| replaced(name, (3, 2, 2), Bounds { writes: 2, reads: 1, elections: 1, ..NOTHING });
+    "replace-twice" Default "E2W2: a write through an election, and two disks are lost, one after the other"
+        ["log-replaced", "write-acknowledged", "leader-change", "converged"]
+        |name| {
+            let once = replaced(name, (3, 2, 2), Bounds { writes: 1, elections: 1, ..NOTHING });
+            Scope { bounds: Bounds { replacements: 2, ..once.bounds }, ..once }
+        };
+    "replace-guarded" Deep "E2W2: a write through two timers that run out, elections are guarded, and a disk is lost"
+        ["log-replaced", "write-acknowledged", "leader-change", "converged"]
+        |name| Scope { guards_elections: true, ..replaced(name, (3, 2, 2), Bounds { writes: 1, elections: 2, ..NOTHING }) };
     "replace-crash" Deep "two nodes, E2W2: two writes, a crash, a read and two elections, and a disk is lost"
         ["log-replaced", "write-acknowledged", "read-answered", "crash-keeps-part", "leader-change"]
         |name| replaced(name, (2, 2, 2), Bounds { writes: 2, reads: 1, crashes: 1, elections: 2, ..NOTHING });
