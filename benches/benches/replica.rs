@@ -117,7 +117,13 @@ impl Leader {
         self.written += 1;
         let request = RequestId { client: 1, number: self.written };
         let (intent, base) = (Intent::Put(content()), Base::Visible);
-        self.hear(Input::Write(WriteRequest { request, path: path(self.written), intent, base }));
+        self.hear(Input::Write(WriteRequest {
+            request,
+            path: path(self.written),
+            intent,
+            base,
+            seen: self.replica.log().fold().counter(),
+        }));
         self.sync();
         self.acknowledge();
     }

@@ -162,6 +162,7 @@ fn text_of(named: &NamedScope) -> String {
         ("named contents", scope.named_contents),
         ("guarded elections", scope.guards_elections),
         ("forgotten deletes", scope.forgets_deletes),
+        ("forgotten requests", scope.forgets_requests),
         ("narrow messages and windows", scope.limits != Limits::default()),
     ];
     let flags: Vec<&str> = flags.iter().filter(|it| it.1).map(|it| it.0).collect();

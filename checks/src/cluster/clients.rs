@@ -85,10 +85,11 @@ impl Worker {
 
     /// Performs an operation and notes it.
     pub(crate) async fn perform(&mut self, path: &str, request: Request) {
-        let run = &self.run;
-        let id =
-            self.history.invoke(self.number, path, request.clone(), |id| format!("{run} {id}"));
-        let answer = match timeout(CALL_MAX, self.ask(id, path, &request)).await {
+        let (run, clock) = (&self.run, self.client.clock());
+        let key = |id| format!("{run} {id}@{clock}");
+        let id = self.history.invoke(self.number, path, request.clone(), key);
+        let key = key(id);
+        let answer = match timeout(CALL_MAX, self.ask((id, key), path, &request)).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => absence(&error).unwrap_or_else(|| Answer::Failed(in_short(&error))),
             Err(_) => Answer::Failed("hangs".to_owned()),
@@ -111,11 +112,10 @@ impl Worker {
 
     async fn ask(
         &mut self,
-        id: OperationId,
+        (id, key): (OperationId, String),
         path: &str,
         request: &Request,
     ) -> Result<Answer, Error> {
-        let key = format!("{} {id}", self.run);
         let client = &self.client;
         let written = match request {
             Request::Put { bytes, base } => {

@@ -66,8 +66,10 @@ impl Namespace {
 pub(crate) fn end_with_parent() -> io::Result<()> {
     let wait = || {
         let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
-        // The handler of interruptions is installed.
-        let _ = raise(Signal::SIGTERM);
+        // The handler of interruptions is installed. A second signal would end this process before it can report.
+        if !is_interrupted() {
+            let _ = raise(Signal::SIGTERM);
+        }
     };
     thread::Builder::new().spawn(wait).map(drop)
 }

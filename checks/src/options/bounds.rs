@@ -115,6 +115,9 @@ pub(crate) struct ChangedBounds {
     /// Nodes that trim their logs forget deletes that all nodes hold.
     #[arg(long)]
     forgets_deletes: bool,
+    /// Nodes forget all older requests at each write.
+    #[arg(long)]
+    forgets_requests: bool,
 }
 
 /// A limit on replication.
@@ -180,6 +183,7 @@ impl ChangedBounds {
         changed.named_contents |= self.named_contents;
         changed.guards_elections |= self.guards_elections;
         changed.forgets_deletes |= self.forgets_deletes;
+        changed.forgets_requests |= self.forgets_requests;
         changed.validate().map_err(|it| it.to_string())?;
         changed.check_effects().map_err(|it| it.to_string())?;
         Ok(changed)

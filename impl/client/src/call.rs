@@ -22,6 +22,8 @@ pub(crate) struct Call {
     pub(crate) is_local: bool,
     /// The idempotency key of a write.
     pub(crate) key: Option<String>,
+    /// The part of the key that was drawn at random; `None` for a key that the caller chose.
+    nonce: Option<String>,
     /// Whether the write may have taken place by an earlier request.
     pub(crate) outcome_unknown: bool,
 }
@@ -40,6 +42,7 @@ impl Call {
             only: None,
             is_local: false,
             key: None,
+            nonce: None,
             outcome_unknown: false,
         }
     }
@@ -54,6 +57,7 @@ impl Call {
             only: self.only,
             is_local: self.is_local,
             key: self.key.clone(),
+            nonce: self.nonce.clone(),
             outcome_unknown: self.outcome_unknown,
         }
     }
@@ -94,5 +98,21 @@ impl Call {
         }
         let call = self.header(IDEMPOTENCY_KEY.clone(), key)?;
         Ok(Call { key: Some(key.to_owned()), ..call })
+    }
+
+    /// A write under a key with this random part, made at this clock.
+    pub(crate) fn keyed_at(self, nonce: String, clock: u64) -> Result<Call, Error> {
+        let call = self.keyed(&format!("{nonce}@{clock}"))?;
+        Ok(Call { nonce: Some(nonce), ..call })
+    }
+
+    /// Makes the key once more, at this clock. Returns whether the call has a key that the client has made.
+    pub(crate) fn renew_key(&mut self, clock: u64) -> Result<bool, Error> {
+        let Some(nonce) = self.nonce.take() else {
+            return Ok(false);
+        };
+        let call = std::mem::replace(self, Call::get(String::new()));
+        *self = call.keyed_at(nonce, clock)?;
+        Ok(true)
     }
 }

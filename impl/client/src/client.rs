@@ -1,6 +1,7 @@
 //! The client and its options.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -49,6 +50,8 @@ pub(crate) struct Shared {
     pub(crate) connector: Connector,
     /// The node that answered last as a leader.
     leader: Mutex<Option<usize>>,
+    /// The highest clock that any answer carried.
+    clock: AtomicU64,
 }
 
 impl std::fmt::Debug for Shared {
@@ -82,7 +85,14 @@ impl Client {
             .http2_initial_connection_window_size(WINDOW_BYTES)
             .build(connector.clone());
         let nodes = config.nodes.clone();
-        let shared = Shared { nodes, options, http, connector, leader: Mutex::new(None) };
+        let shared = Shared {
+            nodes,
+            options,
+            http,
+            connector,
+            leader: Mutex::new(None),
+            clock: AtomicU64::new(0),
+        };
         Ok(Client { shared: Arc::new(shared) })
     }
 
@@ -94,6 +104,13 @@ impl Client {
     pub fn begin_with(&self, node: &str) -> Result<(), Error> {
         self.shared.set_leader(Some(self.index_of(node)?));
         Ok(())
+    }
+
+    /// The highest logical clock (Lamport counter) of the cluster that any answer to this client carried; 0 before
+    /// the first answer. An idempotency key ends with it, so that nodes can forget old keys.
+    #[must_use]
+    pub fn clock(&self) -> u64 {
+        self.shared.clock.load(Ordering::Relaxed)
     }
 
     /// The names of the nodes, in the order of the configuration.
@@ -120,6 +137,11 @@ impl Shared {
 
     pub(crate) fn set_leader(&self, leader: Option<usize>) {
         *self.leader.lock().unwrap_or_else(PoisonError::into_inner) = leader;
+    }
+
+    /// Notes the clock of an answer.
+    pub(crate) fn note_clock(&self, clock: u64) {
+        self.clock.fetch_max(clock, Ordering::Relaxed);
     }
 
     /// The name of a node.

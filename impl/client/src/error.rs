@@ -207,11 +207,13 @@ codes! {
     NotReady = "not-ready",
     /// The leader stepped down; repeated by the client under the same key.
     UnknownOutcome = "unknown-outcome",
-    /// Another write won, so that this one would have no effect.
+    /// A later request of the same client took place.
     Superseded = "superseded",
+    /// The idempotency key is too old to say whether its write took place.
+    Forgotten = "forgotten",
     /// The idempotency key belongs to another request.
     RequestReused = "request-reused",
-    /// A later request of the same client took place.
+    /// The write took place, and another one has replaced it or won over it.
     Overtaken = "overtaken",
     /// The file has no such version.
     UnknownVersion = "unknown-version",

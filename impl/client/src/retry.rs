@@ -22,6 +22,10 @@ const RETRY_AFTER_MAX: Duration = Duration::from_secs(5);
 /// How many redirects in a row are followed at once. Nodes that disagree about the leader may send a client round.
 const REDIRECTS_MAX: u32 = 3;
 
+/// How often a key is made once more because the cluster's clock has gone on. Once suffices, unless the client is
+/// slower than a hundred thousand writes of others.
+const RENEWALS_MAX: u32 = 3;
+
 /// What follows from an attempt.
 enum Outcome {
     /// The answer to the call.
@@ -43,9 +47,6 @@ impl Client {
     /// As [`Client::send`], and notes in the call whether a refused write may have taken place nevertheless.
     pub(crate) async fn send_noting(&self, call: &mut Call) -> Result<Answer, Error> {
         let shared = &*self.shared;
-        if call.upload.is_streamed() && shared.leader().is_none() {
-            self.find_leader().await;
-        }
         let mut tries = Tries::new(shared, call);
         loop {
             let Some((body, pump)) = call.upload.begin().await? else {
@@ -66,6 +67,16 @@ impl Client {
                         shared.set_leader(Some(answer.node));
                     }
                     return Ok(answer);
+                }
+                // No try has reached a leader that took it, so that a new key does not write twice.
+                Outcome::Final(Error::Refused(refusal))
+                    if refusal.code == Code::Forgotten
+                        && !tries.outcome_unknown
+                        && tries.renewals < RENEWALS_MAX
+                        && call.renew_key(self.clock())? =>
+                {
+                    tries.renewals += 1;
+                    tries.key.clone_from(&call.key);
                 }
                 Outcome::Final(error) => {
                     call.outcome_unknown = tries.outcome_unknown;
@@ -162,6 +173,9 @@ impl Shared {
         let (head, body) = response.into_parts();
         let body = Pieces::new(body, self.name(node).to_owned(), self.patience());
         let answer = Answer { status: head.status, headers: head.headers, body, node };
+        if let Some(clock) = answer.number("steadfast-clock") {
+            self.note_clock(clock);
+        }
         if head.status.is_success() || head.status == StatusCode::NOT_MODIFIED {
             return Outcome::Answer(answer);
         }
@@ -211,6 +225,7 @@ struct Tries<'a> {
     progress_at: Instant,
     moved_most: u64,
     redirects: u32,
+    renewals: u32,
     pause: Duration,
     /// Whether the write may have taken place.
     outcome_unknown: bool,
@@ -229,6 +244,7 @@ impl<'a> Tries<'a> {
             progress_at: Instant::now(),
             moved_most: 0,
             redirects: 0,
+            renewals: 0,
             pause: PAUSE_MIN,
             outcome_unknown: call.outcome_unknown,
             refused: BTreeSet::new(),

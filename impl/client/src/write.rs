@@ -80,18 +80,21 @@ impl<'a> Write<'a> {
         Write { condition: Some(condition), ..self }
     }
 
-    /// With this idempotency key instead of a random one, so as to repeat a write whose outcome is unknown.
+    /// With this idempotency key instead of a random one, so as to repeat a write whose outcome is unknown. A key
+    /// is any text with `@` and the [`Client::clock`] of the moment before its first use behind it.
     pub fn key(self, key: impl Into<String>) -> Write<'a> {
         Write { key: Some(key.into()), ..self }
     }
 
     async fn send(self) -> Result<Written, Error> {
         let mut call = self.call?;
-        let key = match self.key {
-            Some(key) => key,
-            None => random_key()?,
+        if call.upload.is_streamed() && self.client.shared.leader().is_none() {
+            self.client.find_leader().await;
+        }
+        call = match self.key {
+            Some(key) => call.keyed(&key)?,
+            None => call.keyed_at(random_text()?, self.client.clock())?,
         };
-        call = call.keyed(&key)?;
         call = match &self.condition {
             None => call,
             Some(Condition::Exists) => call.header(IF_MATCH, "*")?,
@@ -144,7 +147,7 @@ async fn send_changes(client: &Client, path: &str, mut call: Call) -> Result<Ans
 }
 
 /// 128 random bits.
-fn random_key() -> Result<String, Error> {
+fn random_text() -> Result<String, Error> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes)
         .map_err(|it| Error::Argument(format!("the system gives no random bytes: {it}")))?;

@@ -13,8 +13,8 @@ use steadfast_guarantees::{
 };
 use steadfast_node::NodeStorage;
 use steadfast_protocol::{
-    Base, Change, Consistency, ContentId, Decisions, Entry, Epoch, Input, Intent, LogIndex, NodeId,
-    Outcome, Path, Record, Replica, RequestId, Role, Settings, last_index,
+    Base, Change, Consistency, ContentId, Counter, Decisions, Entry, Epoch, Input, Intent,
+    LogIndex, NodeId, Outcome, Path, Record, Replica, RequestId, Role, Settings, last_index,
 };
 
 use super::entries::Entries;
@@ -119,7 +119,7 @@ impl Judge {
     pub(super) fn on_input(&mut self, node: NodeId, input: &Input) {
         let (request, path, kind) = match input {
             Input::Write(it) => {
-                let kind = OperationKind::write(it.intent.clone(), it.base.clone());
+                let kind = OperationKind::write(it.intent.clone(), it.base.clone(), it.seen);
                 (it.request, &it.path, kind)
             }
             Input::Read(it) => {
@@ -170,7 +170,11 @@ impl Judge {
                     Change::Put(content) => Intent::Put(content.clone()),
                     Change::Delete => Intent::Delete,
                 };
-                let kind = OperationKind::write(intent, Base::Named(entry.replaces.clone()));
+                let kind = OperationKind::write(
+                    intent,
+                    Base::Named(entry.replaces.clone()),
+                    Counter::default(),
+                );
                 let (path, origin) = (entry.path.clone(), entry.dot.origin);
                 self.history.on_invoked(entry.request, path, origin, kind);
             }

@@ -3,12 +3,16 @@
 #[allow(dead_code, reason = "the other tests use the rest")]
 mod common;
 
+use std::collections::BTreeSet;
+
 use common::{Cluster, N0, N1, N2, content, story_of};
 use proptest::prelude::*;
 use steadfast_conform::testing::conform_with;
 use steadfast_conform::{Finding, Judged, Moment};
 use steadfast_guarantees::twins::TWINS;
-use steadfast_protocol::{Consistency, Decisions, Input, Intent, NodeId, Steadfast};
+use steadfast_protocol::{
+    Consistency, ContentId, Decisions, Fold, Input, Intent, Log, NodeId, Steadfast,
+};
 
 /// A verdict: the guarantee, the finding, and the place.
 type Verdict = (&'static str, Finding, Option<Moment>);
@@ -53,8 +57,10 @@ fn run(decisions: &'static dyn Decisions, happenings: &[Happening]) -> Cluster {
         let (node, peer, path) = (NODES[at], NODES[(at + 1) % 3], ["a", "b", "c"][path]);
         match kind {
             _ if down[at] && kind < 18 => {
-                it.begin(node);
-                down[at] = false;
+                down[at] = !it.begin(node);
+                if down[at] {
+                    continue;
+                }
                 for peer in NODES.into_iter().filter(|it| *it != node && !down[it.index()]) {
                     it.connect(node, peer);
                 }
@@ -94,6 +100,44 @@ fn both_judgements_agree_on_the_story_of_every_twin() {
         broken += usize::from(whole.iter().any(|it| it.1 == Finding::Broken));
     }
     assert!(broken >= 5, "{broken} of {} twins break a guarantee", TWINS.len());
+}
+
+/// Nodes delete all contents at a trim.
+struct KeepsNothing;
+
+impl Decisions for KeepsNothing {
+    fn keeps_content(&self, _: ContentId, _: (&Log, &Fold), _: &BTreeSet<ContentId>) -> bool {
+        false
+    }
+}
+
+#[test]
+fn a_content_that_goes_is_judged_at_once() {
+    let mut it = Cluster::start([&KeepsNothing as &'static dyn Decisions; 3]);
+    it.settle();
+    it.elect(N0);
+    it.upload(N0, "a", content(1));
+    it.settle();
+    it.trim(N0);
+    it.put(N0, "b", "another file");
+    it.settle();
+    it.end();
+    let [touched, whole] = verdicts(&it, &KeepsNothing);
+    assert_eq!(touched, whole);
+    let broken = whole.iter().find(|it| it.0 == "G10");
+    assert!(broken.is_some_and(|it| it.1 == Finding::Broken), "{broken:?}");
+}
+
+#[test]
+fn a_write_to_a_path_whose_delete_is_forgotten_is_judged_by_the_whole_log() {
+    let twin = TWINS.iter().find(|it| it.variant.name == "delete-does-not-yield");
+    let decisions = twin.expect("the twin").variant.decisions;
+    let happening = |kind| Happening { kind, node: 0, path: 1, number: 1 };
+    let happenings = [0, 5, 17, 15, 0, 11].map(happening);
+    let [touched, whole] = verdicts(&run(decisions, &happenings), decisions);
+    assert_eq!(touched, whole);
+    let broken = whole.iter().find(|it| it.0 == "G3");
+    assert!(broken.is_some_and(|it| it.1 == Finding::Broken), "{broken:?}");
 }
 
 proptest! {

@@ -1,6 +1,6 @@
 //! Recordings: frozen bytes, damage that is named, and nodes that are killed.
 //!
-//! `snapshots/recording/v2.txt` holds a file in hexadecimal digits. It stays readable; a new version adds a file.
+//! `snapshots/recording/v3.txt` holds a file in hexadecimal digits. It stays readable; a new version adds a file.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -10,15 +10,16 @@ use std::path::Path as File;
 use proptest::prelude::*;
 use steadfast_node::Watched;
 use steadfast_protocol::{
-    Base, Consistency, Content, ContentId, Effect, Epoch, Identity, Input, Intent, LogIndex,
-    NodeId, Parameters, Path, ReadRequest, Record, RequestId, SessionId, Settings, WriteRequest,
+    Base, Consistency, Content, ContentId, Counter, Effect, Epoch, Identity, Input, Intent,
+    LogIndex, NodeId, Parameters, Path, ReadRequest, Record, RequestId, SessionId, Settings,
+    WriteRequest,
 };
 use steadfast_recording::{
     BeginError, Clock, Cluster, Effects, Frame, ReadError, Reader, Recorder, Start, Taken,
     WriteError, testing,
 };
 
-const GOLDEN: &str = "../../snapshots/recording/v2.txt";
+const GOLDEN: &str = "../../snapshots/recording/v3.txt";
 
 fn identity(node: u8) -> Identity {
     let settings = Settings::new(3, 2, 2).expect("settings");
@@ -31,6 +32,7 @@ fn write(number: u64, bytes: usize) -> Input {
         path: Path::new("notes"),
         intent: Intent::Put(Content::Inline(vec![7; bytes].into())),
         base: Base::Visible,
+        seen: Counter(300),
     })
 }
 

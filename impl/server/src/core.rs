@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use steadfast_node::{Node, NodeStorage, Output};
 use steadfast_protocol::{
-    Base, Consistency, ContentId, Dot, Input, LogIndex, NodeId, Outcome, Packet, Path, Payload,
-    ReadRequest, RequestId, SessionId, Steadfast, WriteRequest, last_index,
+    Base, Consistency, ContentId, Counter, Decisions, Dot, Input, LogIndex, NodeId, Outcome,
+    Packet, Path, Payload, ReadRequest, RequestId, SessionId, Steadfast, WriteRequest, last_index,
 };
 use steadfast_recording::{Recorder, WriteError};
 use steadfast_store::Checkpointed;
@@ -28,7 +28,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
-pub(crate) use event::{Condition, Event, Link, PACKETS_WAITING_MAX, Reply, Request, Write};
+pub(crate) use event::{Condition, Event, Key, Link, PACKETS_WAITING_MAX, Reply, Request, Write};
 pub(crate) use facts::{Facts, RoleName};
 use readers::{Reader, Readers, Undecided};
 use timers::Timers;
@@ -317,24 +317,28 @@ impl Core {
         self.hear(Input::Read(ReadRequest { request, path, consistency }));
     }
 
-    /// Passes a write to the replica if its condition holds. A retry of a write that is logged is passed on
-    /// in any case: its own first try may have changed the path.
+    /// Passes a write to the replica if its condition holds. A retry of a write that is logged, or may be
+    /// forgotten, is passed on in any case: its own first try may have changed the path.
     fn write(&mut self, write: Write, reply: oneshot::Sender<Reply>) {
-        let Write { request, stored, path, intent, base, condition } = write;
+        let Write { key, stored, path, intent, base, condition } = write;
         if let Some(stored) = stored {
             self.hear(Input::Stored { content: stored.content() });
             drop(stored);
         }
         let Some(replica) = self.node.replica().filter(|it| it.leads()) else {
             // The replica refuses and names the leader.
-            let request = request.unwrap_or_else(|| self.waiting.fresh_id());
-            return self.submit(WriteRequest { request, path, intent, base }, reply);
+            let Key { request, seen } = key.unwrap_or_else(|| self.fresh_key(Counter::default()));
+            return self.submit(WriteRequest { request, path, intent, base, seen }, reply);
         };
-        let heads = replica.log().fold().files().heads(&path);
-        let is_retry = request.is_some_and(|it| replica.log().written_by(it).is_some());
+        let fold = replica.log().fold();
+        let (heads, counter) = (fold.files().heads(&path), fold.counter());
+        let is_written = |it: Key| replica.log().written_by(it.request).is_some();
+        let is_forgotten =
+            |it: Key| Steadfast.may_be_forgotten(it.seen, Steadfast.horizon(counter));
+        let is_retry = key.is_some_and(|it| is_written(it) || is_forgotten(it));
         if !condition.holds(heads) && !is_retry {
             // The refusal reveals the state of the path, so that it is confirmed as a read is.
-            let write = Write { request, stored: None, path, intent, base, condition };
+            let write = Write { key, stored: None, path, intent, base, condition };
             return self.readers.add(Reader::ConditionFailed(Box::new(write), reply));
         }
         let heads: Vec<Dot> = heads.iter().map(|it| it.dot).collect();
@@ -344,8 +348,13 @@ impl Core {
             }
             _ => base,
         };
-        let request = request.unwrap_or_else(|| self.waiting.fresh_id());
-        self.submit(WriteRequest { request, path, intent, base }, reply);
+        let Key { request, seen } = key.unwrap_or_else(|| self.fresh_key(counter));
+        self.submit(WriteRequest { request, path, intent, base, seen }, reply);
+    }
+
+    /// The name of a request to which the client has given none, at this counter.
+    fn fresh_key(&mut self, seen: Counter) -> Key {
+        Key { request: self.waiting.fresh_id(), seen }
     }
 
     fn submit(&mut self, write: WriteRequest, reply: oneshot::Sender<Reply>) {

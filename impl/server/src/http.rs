@@ -22,15 +22,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::State;
 use axum::http::{StatusCode, Uri};
+use axum::middleware::map_response_with_state;
+use axum::response::Response;
 use axum::routing::{MethodRouter, get, post};
 use steadfast_protocol::{
-    Consistency, Entry, Files, Intent, NodeId, Outcome, Path, Refusal, Settings,
+    Consistency, Counter, Entry, Files, Intent, NodeId, Outcome, Path, Refusal, Settings,
 };
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use conditions::CLOCK;
 pub(crate) use deltas::DELTAS_MAX;
 pub(crate) use error::ApiError;
 
@@ -97,7 +101,14 @@ pub(crate) fn router(api: Api) -> Router {
         .route("/admin/cut", post(status::cut))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
+        .layer(map_response_with_state(Arc::clone(&api), with_clock))
         .with_state(api)
+}
+
+/// Every answer says the clock of the node.
+async fn with_clock(State(api): State<Api>, mut response: Response) -> Response {
+    response.headers_mut().insert(&CLOCK, api.clock().0.into());
+    response
 }
 
 /// The methods of a file.
@@ -130,6 +141,11 @@ pub(crate) struct Seen {
 }
 
 impl Parts {
+    /// The highest Lamport counter that the node knows.
+    fn clock(&self) -> Counter {
+        self.facts.borrow().clock
+    }
+
     /// The address of this resource on the leader.
     fn at_leader(&self, leader: NodeId, uri: &Uri) -> Option<String> {
         let address = &self.members.get(&leader)?.address;

@@ -282,7 +282,7 @@ fn start_core(core: Core) -> io::Result<CoreThread> {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use steadfast_protocol::{Epoch, Files, LogIndex, VersionVector};
+    use steadfast_protocol::{Counter, Epoch, Files, LogIndex, VersionVector};
 
     use super::*;
     use crate::core::RoleName;
@@ -322,6 +322,7 @@ pub(crate) mod tests {
             epoch: Epoch::ZERO,
             leader: Some(leader),
             files: Files::default(),
+            clock: Counter::default(),
             vv: VersionVector::default(),
             floor: VersionVector::default(),
             log_first: LogIndex(1),

@@ -19,7 +19,7 @@ use crate::{Bytes, Plan, Random, Simulation};
 
 /// The client in the ids of requests at nodes that are down. No node hears of such a request, so it
 /// is neither in the history nor in the trace; the number in its id counts these requests.
-const TURNED_AWAY: u64 = 2;
+const TURNED_AWAY: u64 = u64::MAX;
 
 impl Simulation {
     /// A client puts a content at a node, in the place of the version that it shows.
@@ -54,12 +54,16 @@ impl Simulation {
     ) -> RequestId {
         let path = Path::new(path);
         let content = bytes.map(|it| self.name_content(it));
-        let heads = self.replica(node).map(|it| it.files().heads(&path));
-        let Some((intent, base)) = heads.and_then(|heads| kind.intent(heads, content)) else {
+        let asked = self.replica(node).and_then(|it| {
+            let counter = it.log().fold().counter();
+            let seen = self.setup.clients().seen(counter);
+            Some((kind.intent(it.files().heads(&path), content)?, seen))
+        });
+        let Some(((intent, base), seen)) = asked else {
             return self.turn_away(node, format_args!("{} {path}", verb_of(kind)));
         };
-        let request = self.network.world.count_request();
-        let write = WriteRequest { request, path, intent, base };
+        let request = self.setup.clients().request(self.network.world.count_request());
+        let write = WriteRequest { request, path, intent, base, seen };
         self.happen(Happening::Write { node, kind, write });
         request
     }
@@ -91,7 +95,8 @@ impl Simulation {
         if self.replica(node).is_none() {
             return self.turn_away(node, format_args!("read {path}"));
         }
-        let (request, path) = (self.network.world.count_request(), Path::new(path));
+        let number = self.network.world.count_request();
+        let (request, path) = (self.setup.clients().request(number), Path::new(path));
         let read = ReadRequest { request, path, consistency };
         self.happen(Happening::Read { node, read });
         request

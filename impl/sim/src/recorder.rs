@@ -73,6 +73,7 @@ impl Recorder {
             named_contents: true,
             guards_elections: setup.guards_elections,
             forgets_deletes: setup.forgets_deletes,
+            forgets_requests: setup.forgets_requests,
             limits: setup.limits,
             names: self.names.clone(),
             ..Scope::new(setup.name.clone(), setup.settings, self.used())

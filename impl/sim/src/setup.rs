@@ -8,7 +8,7 @@ use std::time::Duration;
 use steadfast_guarantees::twins::Variant;
 use steadfast_protocol::{Decisions, Limits, Parameters, Settings, Steadfast};
 use steadfast_store::{ContentDecisions, DefaultContentDecisions, TrimPolicy};
-use steadfast_trace::Network;
+use steadfast_trace::{Clients, Network};
 
 /// The parts of a simulated cluster, and their speeds.
 #[derive(Clone, Debug)]
@@ -54,6 +54,8 @@ pub struct Setup {
     pub guards_elections: bool,
     /// Nodes that trim their logs forget deletes that all nodes hold.
     pub forgets_deletes: bool,
+    /// Each request has a client of its own, and makes the nodes forget all older requests.
+    pub forgets_requests: bool,
     /// Bounds on replication.
     pub limits: Limits,
     /// Contents up to this length travel in the log, longer ones beside it.
@@ -132,12 +134,17 @@ impl Setup {
             duplication_per_mille: 0,
             guards_elections: true,
             forgets_deletes: false,
+            forgets_requests: false,
             limits: Limits::default(),
             inline_bytes_max: 64,
             trim_policy: None,
             judges_steps: true,
             narrated: true,
         }
+    }
+
+    pub(crate) fn clients(&self) -> Clients {
+        Clients { forgets_requests: self.forgets_requests }
     }
 
     pub(crate) fn parameters(&self) -> Parameters {

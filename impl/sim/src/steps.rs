@@ -230,7 +230,8 @@ impl Simulation {
             }
             Happening::Write { node, ref write, .. } => {
                 self.ledger.writes += 1;
-                let kind = OperationKind::write(write.intent.clone(), write.base.clone());
+                let kind =
+                    OperationKind::write(write.intent.clone(), write.base.clone(), write.seen);
                 self.history.on_invoked(write.request, write.path.clone(), node, kind);
                 self.bring_and_write(node, write)
             }

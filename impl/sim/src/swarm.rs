@@ -93,7 +93,7 @@ fn setup(seed: u64, random: &mut Random) -> Setup {
     setup
 }
 
-/// Whether elections are guarded and deletes forgotten, and narrow limits in half of the runs: entries that
+/// Whether elections are guarded, and deletes and requests forgotten, and narrow limits in half of the runs: entries that
 /// otherwise fit into one message then take several.
 fn choose_rules(setup: &mut Setup, random: &mut Random) {
     setup.guards_elections = random.chance(500);
@@ -106,6 +106,7 @@ fn choose_rules(setup: &mut Setup, random: &mut Random) {
     narrow(&mut setup.limits.payloads);
     narrow(&mut setup.limits.window);
     setup.forgets_deletes = random.chance(500);
+    setup.forgets_requests = random.chance(250);
 }
 
 /// How fast everything is: slow messages, slow disks and impatient nodes each make other races

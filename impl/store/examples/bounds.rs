@@ -1,9 +1,9 @@
 //! Measures a node's disk and memory:
-//! `cargo run --release -p steadfast-store --example bounds -- [PATHS] [WRITES] [DIRECTORY]`.
+//! `cargo run --release -p steadfast-store --example bounds -- [PATHS] [WRITES] [CLIENTS] [DIRECTORY]`.
 //!
 //! A cluster of one node writes to PATHS paths (a million by default) in turn, WRITES times in all (by default
-//! each path twice), with trims as the default policy asks for them. It prints the resident memory after each
-//! power of ten of writes, then the bytes on the disk against those of the state, the time of a recovery, and
+//! each path twice) by CLIENTS clients in turn (64), with trims as the default policy asks for them. It prints the resident memory after each
+//! power of ten of writes and the longest time that one write took, then the bytes on the disk against those of the state, the time of a recovery, and
 //! how long an append takes while a checkpoint is being written and while none is.
 
 use std::error::Error;
@@ -36,14 +36,18 @@ struct Bench {
     node: Served,
     writing: Option<Writing>,
     number: u64,
+    clients: u64,
+    /// The longest time that one write took.
+    longest: Duration,
 }
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let paths: u64 = arguments.next().map_or(Ok(1_000_000), |it| it.parse())?;
     let writes: u64 = arguments.next().map_or(Ok(2 * paths), |it| it.parse())?;
-    if paths == 0 {
-        return Err("PATHS is at least 1".into());
+    let clients: u64 = arguments.next().map_or(Ok(64), |it| it.parse())?;
+    if paths == 0 || clients == 0 {
+        return Err("PATHS and CLIENTS are at least 1".into());
     }
     let temporary = tempfile::tempdir()?;
     let directory = arguments.next().map_or(temporary.path().to_owned(), Into::into);
@@ -51,7 +55,8 @@ fn main() -> Result<()> {
     let disks = [&log, &contents].map(|it| Arc::new(RealDisk::new(it)));
     create(&disks[0], &disks[1], alone(), (LogId(1), log_settings()))?;
 
-    let mut bench = Bench { node: start(&disks)?, writing: None, number: 0 };
+    let mut bench =
+        Bench { node: start(&disks)?, writing: None, number: 0, clients, longest: Duration::ZERO };
     bench.fill(paths, writes, &log)?;
     bench.end_checkpoint(true)?;
     bench.checkpoint()?;
@@ -62,12 +67,13 @@ fn main() -> Result<()> {
         state as f64 / paths as f64
     );
 
+    let (number, longest) = (bench.number, bench.longest);
     drop(bench.node);
     let (wall, cpu) = (Instant::now(), cpu_time()?);
     let node = start(&disks)?;
     println!("recovery: {:.2?} wall, {:.2?} of the processor", wall.elapsed(), cpu_time()? - cpu);
 
-    let mut bench = Bench { node, writing: None, number: bench.number };
+    let mut bench = Bench { node, writing: None, number, clients, longest };
     bench.appends("without a checkpoint", paths, false)?;
     bench.appends("while checkpoints are written", paths, true)
 }
@@ -94,13 +100,17 @@ fn start(disks: &[Arc<RealDisk>; 2]) -> Result<Served> {
 impl Bench {
     fn write(&mut self, path: u64) {
         self.number += 1;
+        let seen = self.node.replica().map(|it| it.log().fold().counter()).unwrap_or_default();
         let request = WriteRequest {
-            request: RequestId { client: self.number % 64, number: self.number },
+            request: RequestId { client: self.number % self.clients, number: self.number },
             path: Path::new(format!("directory-{:03}/file-{path:07}", path % 1000)),
             intent: Intent::Put(Content::Inline(self.number.to_le_bytes().as_slice().into())),
             base: Base::Visible,
+            seen,
         };
+        let began = Instant::now();
         self.node.hear(Input::Write(request), &Steadfast, &mut Vec::new());
+        self.longest = self.longest.max(began.elapsed());
     }
 
     fn sync(&mut self) -> Result<()> {
@@ -161,6 +171,7 @@ impl Bench {
         let mib = |bytes: i64| bytes as f64 / f64::from(1 << 20);
         println!("log on disk beyond twice the state: at most {:.1} MiB", mib(rest));
         println!("the same while a checkpoint is being written: {:.1} MiB", mib(writing));
+        println!("longest time that one write took: {:.2?}", self.longest);
         println!(
             "longest stop of the node at the begin of a checkpoint: {begins:.2?}, at its end: {ends:.2?}"
         );

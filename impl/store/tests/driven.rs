@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use steadfast_node::{Node, NodeStorage, Output};
 use steadfast_protocol::{
-    Base, Content, Identity, Input, Intent, LogIndex, NodeId, Outcome, Parameters, Path, RequestId,
-    Settings, Steadfast, WriteRequest,
+    Base, Content, Counter, Identity, Input, Intent, LogIndex, NodeId, Outcome, Parameters, Path,
+    RequestId, Settings, Steadfast, WriteRequest,
 };
 use steadfast_simulated_disk::{DiskModel, SimulatedDisk};
 use steadfast_store::{SerialLog, Store, TrimPolicy, create};
@@ -70,6 +70,7 @@ fn write(number: u64) -> Input {
         path: Path::new(format!("file-{}", number * 7 % 50)),
         intent: Intent::Put(Content::Inline(common::noise(100, number).into())),
         base: Base::Visible,
+        seen: Counter::default(),
     })
 }
 

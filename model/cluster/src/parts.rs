@@ -16,7 +16,7 @@ pub(crate) trait Parts: Cluster<Storage = Disk> {
     fn left(&self) -> Bounds;
 
     /// The name of the next request.
-    fn next_request(&self) -> RequestId;
+    fn next_number(&self) -> u64;
 
     /// The ghost history.
     fn history(&self) -> &History;

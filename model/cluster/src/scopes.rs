@@ -375,6 +375,20 @@ scopes! {
     "forgets-3" Deep "E2W2: a file is written and deleted through an election, with a trim that forgets the delete"
         ["delete-forgotten", "leader-change"]
         |name| Scope { forgets_deletes: true, ..scope(name, 2, 2, Bounds { writes: 2, deletes: 1, elections: 1, trims: 1, ..NOTHING }) };
+    "forgets-requests" Default "two nodes, E2W2: two retries through a crash and an election, after nodes may have forgotten the requests"
+        ["request-forgotten", "retry-recognised", "leader-change", "crash-keeps-tail"]
+        |name| {
+            let settings = Settings::new(2, 2, 2).unwrap_or_else(|error| unreachable!("{error}"));
+            let bounds = Bounds { writes: 2, retries: 2, crashes: 1, elections: 1, ..NOTHING };
+            Scope { forgets_requests: true, ..Scope::new(name, settings, bounds) }
+        };
+    "forgets-requests-state" Default "two nodes, E1W1: a retry after a trim, by nodes that got state and forgot its request"
+        ["request-forgotten", "state-joined", "log-trimmed"]
+        |name| {
+            let settings = Settings::new(2, 1, 1).unwrap_or_else(|error| unreachable!("{error}"));
+            let bounds = Bounds { writes: 2, retries: 1, partitions: 1, elections: 1, trims: 1, ..NOTHING };
+            Scope { forgets_requests: true, ..Scope::new(name, settings, bounds) }
+        };
     "discards" Default "two nodes, E1W1: two contents on two sides of a cut, with a trim"
         ["content-discarded", "state-joined", "conflict-converged"]
         |name| {

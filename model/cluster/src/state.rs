@@ -10,7 +10,7 @@ use stateright::actor::{ActorModelAction, ActorModelState, Id, Network};
 use steadfast_guarantees::{ClusterView, Did, GuaranteeSet, History, NodeView, broken_by_step};
 use steadfast_node::{Cluster, ContentCopy, Node, NodeStorage};
 use steadfast_protocol::{
-    Checkpoint, ContentId, Decisions, NodeId, NodeSet, Packet, Replica, RequestId, Sealed, Settings,
+    Checkpoint, ContentId, Decisions, NodeId, NodeSet, Packet, Replica, Sealed, Settings,
 };
 
 use steadfast_trace::{Bounds, Network as Delivery, Step, World};
@@ -241,8 +241,8 @@ impl Parts for View<'_> {
         self.state.world.left
     }
 
-    fn next_request(&self) -> RequestId {
-        self.state.world.next_request()
+    fn next_number(&self) -> u64 {
+        self.state.world.next_number()
     }
 
     fn history(&self) -> &History {
@@ -343,8 +343,8 @@ impl Parts for Taking<'_> {
         self.view().left()
     }
 
-    fn next_request(&self) -> RequestId {
-        self.view().next_request()
+    fn next_number(&self) -> u64 {
+        self.view().next_number()
     }
 
     fn history(&self) -> &History {

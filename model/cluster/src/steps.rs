@@ -232,16 +232,19 @@ impl ClusterModel {
         kind: WriteKind,
     ) -> Option<()> {
         let path = self.path(path).clone();
-        let request = parts.next_request();
+        let request = self.scope().clients().request(parts.next_number());
         let content = self.scope().content(request.number);
-        let heads = parts.node(node).replica()?.files().heads(&path);
+        let replica = parts.node(node).replica()?;
+        let counter = replica.log().fold().counter();
+        let seen = self.scope().clients().seen(counter);
+        let heads = replica.files().heads(&path);
         let (intent, base) = kind.intent(heads, Some(content))?;
         let cost = Cost::Write(kind);
         cost.is_left(parts.left()).then_some(())?;
         parts.change_world(WorldChange::Ask(cost));
-        let kind = OperationKind::write(intent.clone(), base.clone());
+        let kind = OperationKind::write(intent.clone(), base.clone(), seen);
         parts.change_history(HistoryChange::Invoked { request, path: path.clone(), node, kind });
-        bring_and_write(parts, node, WriteRequest { request, path, intent, base })
+        bring_and_write(parts, node, WriteRequest { request, path, intent, base, seen })
     }
 
     fn read<P: Changing>(
@@ -256,7 +259,7 @@ impl ClusterModel {
             Consistency::Stale => (Cost::StaleRead, OperationKind::stale_read()),
         };
         cost.is_left(parts.left()).then_some(())?;
-        let request = parts.next_request();
+        let request = self.scope().clients().request(parts.next_number());
         parts.change_world(WorldChange::Ask(cost));
         let path = self.path(path).clone();
         parts.change_history(HistoryChange::Invoked { request, path: path.clone(), node, kind });

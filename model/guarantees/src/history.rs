@@ -381,11 +381,12 @@ impl History {
     #[must_use]
     pub fn retry(&self, number: u64) -> Option<WriteRequest> {
         let operation = self.numbered(number)?;
-        let OperationKind::Write { intent, base, .. } = &operation.kind else {
+        let OperationKind::Write { intent, base, seen, .. } = &operation.kind else {
             return None;
         };
         let (request, path) = (operation.request, operation.path.clone());
-        Some(WriteRequest { request, path, intent: intent.clone(), base: base.clone() })
+        let (intent, base) = (intent.clone(), base.clone());
+        Some(WriteRequest { request, path, intent, base, seen: *seen })
     }
 
     /// Records a step of one node: entries that it made, its begin to lead, and its answers to clients.

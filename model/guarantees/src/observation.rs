@@ -35,6 +35,7 @@ impl Observation {
             | Refusal::ContentMissing { .. }
             | Refusal::Overtaken { .. }
             | Refusal::Superseded { .. }
+            | Refusal::Forgotten { .. }
             | Refusal::RequestReused { .. }
             | Refusal::Halted { .. } => None,
         }
@@ -195,7 +196,8 @@ mod tests {
 
         fn ask(&mut self, number: u64, intent: Intent) -> RequestId {
             let request = RequestId { number, ..RequestId::default() };
-            let kind = OperationKind::write(intent, Base::Visible);
+            let kind =
+                OperationKind::write(intent, Base::Visible, steadfast_protocol::Counter::default());
             self.history.on_invoked(request, self.path.clone(), NodeId(0), kind);
             request
         }

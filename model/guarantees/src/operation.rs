@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use steadfast_protocol::{
-    Base, Change, Dot, Entry, Epoch, Intent, NodeId, Outcome, Path, RequestId,
+    Base, Change, Counter, Dot, Entry, Epoch, Intent, NodeId, Outcome, Path, RequestId,
 };
 
 use crate::linearizability::Time;
@@ -20,6 +20,8 @@ pub enum OperationKind {
         intent: Intent,
         /// The versions that the client replaces.
         base: Base,
+        /// The highest Lamport counter that the client had seen when it asked first.
+        seen: Counter,
         /// The entries that leaders made for the request, each with the epoch of its leader. There is
         /// more than one only if a retry met a leader that did not know of the first entry, or that
         /// re-issued it under its own epoch.
@@ -43,8 +45,8 @@ pub enum OperationKind {
 impl OperationKind {
     /// A write for which no leader has made an entry yet.
     #[must_use]
-    pub fn write(intent: Intent, base: Base) -> OperationKind {
-        OperationKind::Write { intent, base, made: Vec::new(), acked: None }
+    pub fn write(intent: Intent, base: Base, seen: Counter) -> OperationKind {
+        OperationKind::Write { intent, base, seen, made: Vec::new(), acked: None }
     }
 
     /// A linearizable read that has found nothing yet.

@@ -257,11 +257,15 @@ impl<'a> NodeView<'a> {
         decisions: &dyn Decisions,
     ) -> Fold {
         let mut fold = fold.clone();
+        self.synced_since(length).iter().for_each(|record| fold.apply(record, decisions));
+        fold
+    }
+
+    /// The synced records behind those up to `length`, which the records hold.
+    pub(crate) fn synced_since(&self, length: LogIndex) -> &[Record] {
         let count = usize::try_from(self.synced.0.saturating_sub(length.0)).unwrap_or(usize::MAX);
         let synced = self.synced_records();
-        let behind = &synced[synced.len().saturating_sub(count)..];
-        behind.iter().for_each(|record| fold.apply(record, decisions));
-        fold
+        &synced[synced.len().saturating_sub(count)..]
     }
 
     /// The fold of the synced records.

@@ -7,7 +7,7 @@ use steadfast_protocol::{
 use steadfast_trace::{Step, StepKind};
 
 use self::Reached::{By, In};
-use crate::{ClusterView, OperationKind, Status};
+use crate::{ClusterView, Operation, OperationKind, Status};
 
 /// A situation that a run must reach.
 #[derive(Clone, Copy)]
@@ -111,6 +111,8 @@ witnesses! {
         In(|after| retry_is_renewed(after));
     "retry-overtaken", "a retry was refused because another write had overtaken the first try",
         By(StepKind::ALL, |before, _, after| retry_is_overtaken(before, after));
+    "request-forgotten", "a node has forgotten a request whose entry it has",
+        In(|after| after.replicas().any(|it| has_forgotten_request(it, after)));
     "entry-learned", "a leader holds an entry of an epoch before its own that it did not make",
         In(|after| after.replicas().any(|it| has_learned(it, after)));
     "torn-in-one-direction", "one end of a session has seen it end, the other has not",
@@ -379,6 +381,15 @@ fn has_learned(replica: &Replica, cluster: &dyn ClusterView) -> bool {
     let is_older = |epoch| epoch < replica.promise();
     let mut others = replica.log().entries().filter(|it| it.dot.origin != replica.id());
     replica.leads() && others.any(|it| cluster.history().epoch_of(it).is_some_and(is_older))
+}
+
+/// Whether a node has an entry that a client asked for, and does not remember the request.
+fn has_forgotten_request(replica: &Replica, cluster: &dyn ClusterView) -> bool {
+    let is_forgotten = |entry: &Entry| {
+        replica.log().vv().covers(entry.dot) && replica.log().written_by(entry.request).is_none()
+    };
+    let operations = cluster.history().operations();
+    operations.iter().flat_map(Operation::made).any(|(entry, _)| is_forgotten(entry))
 }
 
 /// Whether a leader holds synced entries back from a peer that it reaches.

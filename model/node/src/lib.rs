@@ -3,7 +3,7 @@
 //! ```
 //! use steadfast_node::{ContentCopy, Node, NodeStorage, Output};
 //! use steadfast_protocol::{
-//!     Base, Checkpoint, Content, ContentId, Identity, Input, Intent, LogIndex, NodeId, Outcome,
+//!     Base, Checkpoint, Content, ContentId, Counter, Identity, Input, Intent, LogIndex, NodeId, Outcome,
 //!     Parameters, Path, Payload, Record, RequestId, Sealed, Settings, Steadfast, WriteRequest,
 //! };
 //!
@@ -33,6 +33,7 @@
 //!     path: Path::new("notes.txt"),
 //!     intent: Intent::Put(Content::Inline(b"remember the milk".as_slice().into())),
 //!     base: Base::Visible,
+//!     seen: Counter::default(),
 //! };
 //! let mut outputs = Vec::new();
 //! for input in [Input::ElectionTimeout, Input::Write(write)] {

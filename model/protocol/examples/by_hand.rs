@@ -5,8 +5,8 @@
 use std::error::Error;
 
 use steadfast_protocol::{
-    Base, Content, Effect, Identity, Input, Intent, LogIndex, NodeId, Parameters, Path, Record,
-    Replica, RequestId, SessionId, Settings, Steadfast, WriteRequest,
+    Base, Content, Counter, Effect, Identity, Input, Intent, LogIndex, NodeId, Parameters, Path,
+    Record, Replica, RequestId, SessionId, Settings, Steadfast, WriteRequest,
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -53,7 +53,16 @@ pub(crate) fn tell() -> Result<Vec<String>, Box<dyn Error>> {
 
     let (request, path) = (RequestId { client: 1, number: 1 }, Path::new("notes.txt"));
     let intent = Intent::Put(Content::Inline(b"remember the milk".as_slice().into()));
-    step(n0, Input::Write(WriteRequest { request, path, intent, base: Base::Visible }));
+    step(
+        n0,
+        Input::Write(WriteRequest {
+            request,
+            path,
+            intent,
+            base: Base::Visible,
+            seen: Counter::default(),
+        }),
+    );
     let append = step(n0, synced(3)).ok_or("a leader sends an entry when it is synced")?;
     step(n1, append);
     let ack = step(n1, synced(3)).ok_or("an Ack leaves when the entry is synced")?;

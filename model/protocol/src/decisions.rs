@@ -6,8 +6,9 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    Append, Change, ContentId, Counter, Digest, Dot, Entry, Epoch, Files, Fold, Log, LogIndex,
-    NODES_MAX, NodeId, NodeSet, Record, Sequence, SessionId, Settings, State, Tag, VersionVector,
+    Append, Change, ContentId, Counter, Digest, Dot, Entry, Epoch, FORGOTTEN_TOGETHER, Files, Fold,
+    Log, LogIndex, NODES_MAX, NodeId, NodeSet, REMEMBERED, Record, Sequence, SessionId, Settings,
+    State, Tag, VersionVector,
 };
 
 /// The state of a leader that is about to make an entry.
@@ -21,6 +22,8 @@ pub struct Writing<'a> {
     pub epoch: Epoch,
     /// The highest Lamport counter in the leader's log.
     pub highest: Counter,
+    /// The highest Lamport counter that the client had seen when it sent the request for the first time.
+    pub seen: Counter,
     /// The sequence number of the newest entry that the leader made.
     pub sequence: Sequence,
     /// The logged heads of the path that it writes, the visible one first.
@@ -144,9 +147,10 @@ pub trait Decisions: Send + Sync {
     }
 
     /// The Lamport counter of the next entry.
-    // Ensures: G7, because every entry that a writer had seen is in its log.
+    // Ensures: G7, because every entry that a writer had seen is in its log, and the client names the highest
+    // counter that it had seen.
     fn next_counter(&self, writing: &Writing<'_>) -> Counter {
-        writing.highest.next()
+        writing.highest.max(writing.seen).next()
     }
 
     /// The fence of the next entry. With E+W>N it is the leader's epoch, so that no write of a deposed
@@ -438,6 +442,20 @@ pub trait Decisions: Send + Sync {
     /// overrule the client's later write.
     fn is_superseded(&self, number: u64, newest: u64) -> bool {
         number < newest
+    }
+
+    /// The Lamport counter below which a node forgets requests, given the highest one in its log.
+    fn horizon(&self, highest: Counter) -> Counter {
+        let oldest = highest.0.saturating_sub(REMEMBERED);
+        Counter(oldest - oldest % FORGOTTEN_TOGETHER)
+    }
+
+    /// Whether a leader refuses a request that its log does not hold, because it may have forgotten it. The
+    /// entry of a request has a higher counter than its client had `seen`, so that an entry which the leader
+    /// has forgotten implies `seen < horizon`.
+    // Ensures: G11, because the leader does not write a forgotten request again.
+    fn may_be_forgotten(&self, seen: Counter, horizon: Counter) -> bool {
+        seen < horizon
     }
 
     /// Whether a leader sends a refusal that reveals the state of a file only after W nodes have confirmed

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::{
-    Checkpoint, ContentId, Dot, Entry, Halt, NodeId, Packet, Path, Payload, Record, RequestId,
-    Sealed,
+    Checkpoint, ContentId, Counter, Dot, Entry, Halt, NodeId, Packet, Path, Payload, Record,
+    RequestId, Sealed,
 };
 
 /// An action for the driver, which performs effects in the order in which `step` returned them.
@@ -137,6 +137,18 @@ pub enum Refusal {
     Superseded {
         /// The number of the newest request of the client that is logged.
         newest: u64,
+    },
+    /// The log holds no entry of this request, and may have forgotten one: nodes remember requests for
+    /// [`REMEMBERED`](crate::REMEMBERED) Lamport times. Only reads can say whether the request was written.
+    #[error(
+        "this request is too old to say whether it is written: its client had seen clock {seen} when it sent \
+         it first, and requests before {horizon} are forgotten"
+    )]
+    Forgotten {
+        /// The Lamport counter that the request names.
+        seen: Counter,
+        /// Requests with a lower Lamport counter are forgotten.
+        horizon: Counter,
     },
     /// The log holds a different write under this request id.
     #[error("this request id belongs to another write, {dot}: give every request an id of its own")]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::parameters::Room;
 use crate::{
     Counter, Decisions, Digest, Dot, Entry, Epoch, Files, NODES_MAX, NodeId, Place, Record,
-    Requests, Sealed, Sequence, Staging, State, VersionVector, Written,
+    RequestId, Requests, Sealed, Sequence, Staging, State, VersionVector, Written,
 };
 
 /// For each origin, the digest of its entries up to the one that a version vector names.
@@ -109,9 +109,26 @@ impl Fold {
         let Dot { origin, .. } = entry.dot;
         self.digests.put(origin, self.digests.of(origin).then(entry));
         self.vv.insert(entry.dot);
-        self.counter = self.counter.max(entry.stamp.counter);
-        self.requests.insert(entry.request, Written::of(entry));
+        self.advance(entry.stamp.counter, decisions);
+        self.note_written(entry.request, Written::of(entry), decisions);
         self.files.apply(entry, decisions);
+    }
+
+    /// Notes that there is an entry with this Lamport counter, and forgets the requests that are too old now.
+    fn advance(&mut self, counter: Counter, decisions: &dyn Decisions) {
+        let before = decisions.horizon(self.counter);
+        self.counter = self.counter.max(counter);
+        let horizon = decisions.horizon(self.counter);
+        if horizon > before {
+            self.requests.forget_before(horizon);
+        }
+    }
+
+    /// Notes the entry of a request, unless it is too old already.
+    fn note_written(&mut self, request: RequestId, written: Written, decisions: &dyn Decisions) {
+        if written.stamp.counter >= decisions.horizon(self.counter) {
+            self.requests.insert(request, written);
+        }
     }
 
     /// Whether a part can be logged: it begins a state, or continues one whose earlier parts have come.
@@ -177,9 +194,9 @@ impl Fold {
             }
         }
         self.vv.merge(&state.vv);
-        self.counter = self.counter.max(state.counter);
+        self.advance(state.counter, decisions);
         for (request, written) in parts.iter().flat_map(|it| &it.requests) {
-            self.requests.insert(*request, *written);
+            self.note_written(*request, *written, decisions);
         }
     }
 

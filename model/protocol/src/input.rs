@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Content, ContentId, Dot, LogIndex, NodeId, Packet, Path, RequestId, SessionId};
+use crate::{
+    Content, ContentId, Counter, Dot, LogIndex, NodeId, Packet, Path, RequestId, SessionId,
+};
 
 /// The change of a path that a client requests.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -38,6 +40,11 @@ pub struct WriteRequest {
     pub intent: Intent,
     /// The heads that the write replaces.
     pub base: Base,
+    /// The highest Lamport counter that the client had seen at any node when it sent the request for the first
+    /// time. All tries name the same one, and a later request of the client no lower one. The write gets a higher
+    /// counter. A leader that may have forgotten the request refuses it by
+    /// [`Refusal::Forgotten`](crate::Refusal::Forgotten).
+    pub seen: Counter,
 }
 
 /// The consistency of a read.

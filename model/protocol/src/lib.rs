@@ -18,7 +18,7 @@
 //! use std::collections::VecDeque;
 //! use steadfast_protocol::{
 //!     Base, Content, Effect, Identity, Input, Intent, NodeId, Outcome, Parameters, Path, LogIndex,
-//!     Record, Replica, RequestId, SessionId, Settings, Steadfast, WriteRequest,
+//!     Counter, Record, Replica, RequestId, SessionId, Settings, Steadfast, WriteRequest,
 //! };
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -37,6 +37,7 @@
 //!     path: Path::new("notes.txt"),
 //!     intent: Intent::Put(Content::Inline(b"remember the milk".to_vec().into())),
 //!     base: Base::Visible,
+//!     seen: Counter::default(),
 //! };
 //! let mut answers = Vec::new();
 //! let events = [
@@ -168,7 +169,7 @@ pub use replica::{
     Ballot, Flow, Following, Held, Leadership, PendingRead, PendingWrite, Progress, Replica, Role,
     Waiting, Want,
 };
-pub use requests::{REQUESTS_PER_CLIENT, Requests, Written};
+pub use requests::{FORGOTTEN_TOGETHER, REMEMBERED, REQUESTS_PER_CLIENT, Requests, Written};
 pub use sealed::Sealed;
 pub use settings::{NODES_MAX, Settings, SettingsError};
 pub use state::{Place, Staging, State, StateError, Transfer};

@@ -3,11 +3,20 @@
 use im::OrdMap;
 use serde::{Deserialize, Serialize};
 
-use crate::{Dot, Entry, RequestId, Stamp, WriteDigest};
+use crate::{Counter, Dot, Entry, RequestId, Stamp, WriteDigest};
 
 /// The newest requests of each client for which a node remembers the entry. A leader refuses an older
 /// request by [`Refusal::Superseded`](crate::Refusal::Superseded), whether or not it was written.
 pub const REQUESTS_PER_CLIENT: usize = 64;
+
+/// The Lamport times for which a node remembers a request at least; [`FORGOTTEN_TOGETHER`] more at most. A
+/// leader refuses an older request by [`Refusal::Forgotten`](crate::Refusal::Forgotten), whether or not it was
+/// written.
+pub const REMEMBERED: u64 = 1 << 17;
+
+/// A node forgets the requests of this number of Lamport times together, because it looks at all requests to find
+/// those that are too old.
+pub const FORGOTTEN_TOGETHER: u64 = 1 << 13;
 
 /// The entry that was made for a request. The log may have dropped the entry itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -62,6 +71,20 @@ impl Requests {
         let forgotten = of_client.len().saturating_sub(REQUESTS_PER_CLIENT);
         of_client.drain(..forgotten);
         self.0.insert(request.client, of_client);
+    }
+
+    /// Forgets the requests whose entry has a Lamport counter below `horizon`.
+    pub(crate) fn forget_before(&mut self, horizon: Counter) {
+        let is_kept = |it: &(u64, Written)| it.1.stamp.counter >= horizon;
+        let clients = self.0.iter().filter(|(_, of_client)| !of_client.iter().all(is_kept));
+        let clients: Vec<u64> = clients.map(|(client, _)| *client).collect();
+        for client in clients {
+            let of_client = self.0.remove(&client).unwrap_or_default();
+            let kept: Vec<_> = of_client.into_iter().filter(is_kept).collect();
+            if !kept.is_empty() {
+                self.0.insert(client, kept);
+            }
+        }
     }
 
     /// All requests, in order, each with its entry.

@@ -213,11 +213,9 @@ fn write() -> impl Strategy<Value = WriteRequest> {
         dot().prop_map(Intent::Restore),
     ];
     let base = prop_oneof![Just(Base::Visible), vec(dot(), 0..3).prop_map(Base::Named)];
-    (request(), path(), intent, base).prop_map(|(request, path, intent, base)| WriteRequest {
-        request,
-        path,
-        intent,
-        base,
+    let seen = prop_oneof![0..4_u64, any::<u64>()].prop_map(Counter);
+    (request(), path(), intent, base, seen).prop_map(|(request, path, intent, base, seen)| {
+        WriteRequest { request, path, intent, base, seen }
     })
 }
 

@@ -1,9 +1,9 @@
 //! Requests of clients: the entries that a leader makes of them, and the answers.
 
 use steadfast_protocol::{
-    Base, Change, Consistency, Content, ContentId, Dot, Effect, Identity, Input, Intent, NodeId,
-    Outcome, Parameters, Path, ReadRequest, Record, Refusal, Replica, RequestId, Role, Sequence,
-    Settings, Steadfast, WriteRequest,
+    Base, Change, Consistency, Content, ContentId, Counter, Dot, Effect, Identity, Input, Intent,
+    NodeId, Outcome, Parameters, Path, ReadRequest, Record, Refusal, Replica, RequestId, Role,
+    Sequence, Settings, Steadfast, WriteRequest,
 };
 
 const OWN: NodeId = NodeId(0);
@@ -58,7 +58,13 @@ impl Node {
         base: Base,
     ) -> Vec<(RequestId, Outcome)> {
         let (request, path) = (request(number), Path::new(path));
-        self.hear(Input::Write(WriteRequest { request, path, intent, base }))
+        self.hear(Input::Write(WriteRequest {
+            request,
+            path,
+            intent,
+            base,
+            seen: Counter::default(),
+        }))
     }
 
     fn put(&mut self, number: u64, path: &str) -> Vec<(RequestId, Outcome)> {

@@ -29,6 +29,7 @@
 //! # }
 //! ```
 
+mod clients;
 mod cut;
 mod file;
 mod scope;
@@ -37,6 +38,7 @@ mod step;
 mod trace;
 mod world;
 
+pub use clients::Clients;
 pub use cut::{Cut, Directions};
 pub use file::ReadError;
 pub use scope::{Bounds, BoundsError, NETWORKS, Names, Network, Scope, Start};

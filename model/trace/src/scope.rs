@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use steadfast_protocol::{Content, ContentId, Limits, Parameters, Path, Settings};
 use thiserror::Error;
 
-use crate::Cut;
 use crate::step::path_name;
+use crate::{Clients, Cut};
 
 /// How often each thing that is not progress may happen. Deliveries, syncs, link events, heals and
 /// recoveries are not bounded.
@@ -149,6 +149,10 @@ pub struct Scope {
     /// Nodes that trim their logs forget deletes that all nodes hold ([`Parameters::forgets_deletes`]).
     #[serde(default, skip_serializing_if = "is_default")]
     pub forgets_deletes: bool,
+    /// Each request has a client of its own, which names a Lamport counter beyond the time for which nodes remember
+    /// requests ([`REMEMBERED`](steadfast_protocol::REMEMBERED)), so that the nodes forget all older ones.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub forgets_requests: bool,
     /// Bounds on replication.
     #[serde(default, skip_serializing_if = "is_default")]
     pub limits: Limits,
@@ -239,6 +243,7 @@ impl Scope {
             named_contents: false,
             guards_elections: false,
             forgets_deletes: false,
+            forgets_requests: false,
             limits: Limits::default(),
             names: Names::default(),
         }
@@ -253,6 +258,12 @@ impl Scope {
             forgets_deletes: self.forgets_deletes,
             limits: self.limits,
         }
+    }
+
+    /// The clients of the run.
+    #[must_use]
+    pub fn clients(&self) -> Clients {
+        Clients { forgets_requests: self.forgets_requests }
     }
 
     /// Whether the order in which clients ask and hear matters: a client reads, or hears of deletes
@@ -345,6 +356,8 @@ impl Scope {
             ("guards_elections", self.guards_elections, elections > 0, "elections"),
             ("forgets_deletes", self.forgets_deletes, bounds.deletes > 0, "deletes"),
             ("forgets_deletes", self.forgets_deletes, bounds.trims > 0, "trims"),
+            ("forgets_requests", self.forgets_requests, writes > 1, "two writes"),
+            ("forgets_requests", self.forgets_requests, bounds.retries > 0, "retries"),
         ];
         let idle = rules.into_iter().find(|(_, is_asked, has_needs, _)| *is_asked && !has_needs);
         idle.map_or(Ok(()), |(what, _, _, needs)| Err(BoundsError::NoEffect { what, needs }))

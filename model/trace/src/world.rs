@@ -1,7 +1,7 @@
 //! The surroundings of the nodes: connections, cuts and the rest of the bounds.
 
 use serde::{Deserialize, Serialize};
-use steadfast_protocol::{NodeId, NodeSet, RequestId, SessionId};
+use steadfast_protocol::{NodeId, NodeSet, SessionId};
 
 use crate::{Bounds, Cut, WriteKind};
 
@@ -59,17 +59,11 @@ impl World {
         self.requests
     }
 
-    /// The name of the next request.
-    #[must_use]
-    pub fn next_request(&self) -> RequestId {
-        RequestId { client: 1, number: self.requests }
-    }
-
-    /// Counts a request that a client makes, and says its name.
-    pub fn count_request(&mut self) -> RequestId {
-        let request = self.next_request();
+    /// Counts a request that a client makes, and says its number.
+    pub fn count_request(&mut self) -> u64 {
+        let number = self.next_number();
         self.requests += 1;
-        request
+        number
     }
 
     /// Uses up one of the events that a bound allows; `None` when none is left.

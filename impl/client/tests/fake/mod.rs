@@ -66,6 +66,8 @@ pub(crate) struct Memory {
     /// How many events a feed has before it ends.
     pub(crate) feed_length: usize,
     pub(crate) forgotten: u64,
+    /// The clock that every answer says.
+    pub(crate) clock: u64,
     pub(crate) cuts: Vec<Value>,
     pub(crate) bad_contents: Vec<Value>,
     /// Deltas are refused, because their bases are gone.
@@ -248,6 +250,17 @@ fn refuse(status: u16, code: &str) -> Reply {
 }
 
 async fn answer(
+    node: usize,
+    request: Request<Incoming>,
+    memory: Arc<Mutex<Memory>>,
+) -> Result<Reply, io::Error> {
+    let mut reply = answer_of(node, request, Arc::clone(&memory)).await?;
+    let clock = memory.lock().unwrap_or_else(PoisonError::into_inner).clock;
+    reply.headers_mut().insert("steadfast-clock", clock.into());
+    Ok(reply)
+}
+
+async fn answer_of(
     node: usize,
     request: Request<Incoming>,
     memory: Arc<Mutex<Memory>>,

@@ -1,8 +1,8 @@
 //! The events that reach the thread of a node, and the answers that leave it.
 
 use steadfast_protocol::{
-    Base, Change, Consistency, ContentId, Dot, Entry, Files, Input, Intent, NodeId, Outcome,
-    Packet, Path, RequestId, SessionId,
+    Base, Change, Consistency, ContentId, Counter, Dot, Entry, Files, Input, Intent, NodeId,
+    Outcome, Packet, Path, RequestId, SessionId,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -68,11 +68,20 @@ impl Condition {
     }
 }
 
+/// The name that a client gives to its write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Key {
+    /// The id of the request.
+    pub request: RequestId,
+    /// The highest Lamport counter that the client had seen when it made the key.
+    pub seen: Counter,
+}
+
 /// A write that a client requests.
 #[derive(Debug)]
 pub(crate) struct Write {
-    /// The id of the request, if the client has named it.
-    pub request: Option<RequestId>,
+    /// The name of the request, if the client has given it one.
+    pub key: Option<Key>,
     /// The content that was stored for this write. The node learns of it together with the write, so that
     /// no content is there that nothing names.
     pub stored: Option<StoredContent>,

@@ -1,7 +1,9 @@
 //! The facts about a node that other threads may read at any time.
 
 use steadfast_node::{Node, NodeStorage};
-use steadfast_protocol::{Epoch, Files, Halt, LogIndex, NodeId, Role, VersionVector, first_index};
+use steadfast_protocol::{
+    Counter, Epoch, Files, Halt, LogIndex, NodeId, Role, VersionVector, first_index,
+};
 
 use crate::disk::NodeStore;
 
@@ -35,6 +37,8 @@ pub(crate) struct Facts {
     pub leader: Option<NodeId>,
     /// The files of the synced entries.
     pub files: Files,
+    /// The highest Lamport counter logged.
+    pub clock: Counter,
     /// The synced entries.
     pub vv: VersionVector,
     /// For each origin, the entries up to which the log holds heads only.
@@ -80,6 +84,7 @@ impl Facts {
             epoch: replica.promise(),
             leader,
             files: replica.files().clone(),
+            clock: replica.log().fold().counter(),
             vv: *replica.synced_vv(),
             floor: *replica.log().floor(),
             log_first: first_index(node.storage().records()),

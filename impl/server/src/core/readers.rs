@@ -163,7 +163,7 @@ mod tests {
     /// A write of `a` under a condition.
     fn write(condition: Condition) -> Write {
         let (path, intent, base) = (Path::new("a"), Intent::Delete, Base::Visible);
-        Write { request: None, stored: None, path, intent, base, condition }
+        Write { key: None, stored: None, path, intent, base, condition }
     }
 
     #[test]

@@ -2,11 +2,11 @@
 
 use axum::http::HeaderMap;
 use axum::http::header::{HeaderName, IF_MATCH, IF_NONE_MATCH, IF_RANGE};
-use steadfast_protocol::{Dot, RequestId};
+use steadfast_protocol::{Counter, Dot, RequestId};
 
 use super::ApiError;
 use super::names::{etag, parse_version};
-use crate::core::Condition;
+use crate::core::{Condition, Key};
 
 /// The header by which a client names its request, so that a retry does not write twice.
 pub(crate) static IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -22,9 +22,19 @@ pub(crate) enum Tags {
     Versions(Vec<Dot>),
 }
 
-/// The id and the condition of a write.
-pub(crate) fn of_write(headers: &HeaderMap) -> Result<(Option<RequestId>, Condition), ApiError> {
-    Ok((request_id(headers)?, condition(headers)?))
+/// The header of every answer with the highest Lamport counter that the node knows. A key ends with it.
+pub(crate) static CLOCK: HeaderName = HeaderName::from_static("steadfast-clock");
+
+/// How far the clock of a key may be ahead of the node's. A client may have seen the clock of another node; but
+/// the clock goes on from the one that a write names, and must not come to its end.
+const AHEAD_MAX: u64 = 1 << 40;
+
+/// The name and the condition of a write, at a node with this clock.
+pub(crate) fn of_write(
+    headers: &HeaderMap,
+    clock: Counter,
+) -> Result<(Option<Key>, Condition), ApiError> {
+    Ok((key(headers, clock)?, condition(headers)?))
 }
 
 /// The condition of a write.
@@ -83,9 +93,10 @@ fn wrong(name: &HeaderName, value: &str) -> ApiError {
     ApiError::bad_request(format!("{name}: {value:?}: {why}"))
 }
 
-/// The id of a request that carries a key. The key is hashed into the client and the number of the request,
-/// so each key is a client of its own; two keys collide with probability 2^-64.
-fn request_id(headers: &HeaderMap) -> Result<Option<RequestId>, ApiError> {
+/// The name of a request that carries a key: any text, `@`, and the clock of an earlier answer. The whole is hashed
+/// into the client and the number of the request, so each key is a client of its own; two keys collide with
+/// probability 2^-64.
+fn key(headers: &HeaderMap, clock: Counter) -> Result<Option<Key>, ApiError> {
     let mut values = headers.get_all(&IDEMPOTENCY_KEY).iter();
     let Some(key) = values.next() else {
         return Ok(None);
@@ -96,10 +107,21 @@ fn request_id(headers: &HeaderMap) -> Result<Option<RequestId>, ApiError> {
         let why = "one key of 1 to 255 printable ASCII characters is accepted";
         return Err(ApiError::bad_request(format!("Idempotency-Key: {why}")));
     }
+    let text = String::from_utf8_lossy(key);
+    let seen = text.rsplit_once('@').and_then(|(_, it)| it.parse().ok()).map(Counter);
+    let Some(seen) = seen else {
+        let why = "end it with @ and the Steadfast-Clock of an earlier answer, so that nodes can forget old keys";
+        return Err(ApiError::bad_request(format!("Idempotency-Key {text:?}: {why}")));
+    };
+    if seen.0.saturating_sub(clock.0) > AHEAD_MAX {
+        let why = format!("no node has had the clock {seen}; that of this one is {clock}");
+        return Err(ApiError::bad_request(format!("Idempotency-Key {text:?}: {why}")));
+    }
     let hash = blake3::hash(key);
     let (client, number) = hash.as_bytes().split_at(8);
     let word = |bytes: &[u8]| bytes.iter().take(8).fold(0, |sum, it| sum << 8 | u64::from(*it));
-    Ok(Some(RequestId { client: word(client), number: word(number) }))
+    let request = RequestId { client: word(client), number: word(number) };
+    Ok(Some(Key { request, seen }))
 }
 
 #[cfg(test)]
@@ -142,12 +164,15 @@ mod tests {
 
     #[test]
     fn a_key_names_a_request() {
-        let of = |values: &[&str]| request_id(&headers(IDEMPOTENCY_KEY.clone(), values));
+        let of = |values: &[&str]| key(&headers(IDEMPOTENCY_KEY.clone(), values), Counter(9));
         assert_eq!(of(&[]), Ok(None));
-        assert_eq!(of(&["a"]), of(&["a"]));
-        assert_ne!(of(&["a"]), of(&["b"]));
-        let long = "k".repeat(KEY_BYTES_MAX + 1);
-        for wrong in [&[""][..], &[&long], &["a", "b"], &["tab\there"]] {
+        let one = of(&["a@7"]).expect("a key").expect("a name");
+        assert_eq!((one.seen, of(&["a@7"])), (Counter(7), Ok(Some(one))));
+        for other in ["b@7", "a@8", "@7", "a@b@7"] {
+            assert_ne!(of(&[other]).expect(other).expect("a name").request, one.request, "{other}");
+        }
+        let long = "k".repeat(KEY_BYTES_MAX - 1) + "@7";
+        for wrong in [&["@"][..], &[&long], &["a@1", "b@1"], &["tab\there@1"], &["a"]] {
             assert!(of(wrong).is_err(), "{wrong:?}");
         }
     }

@@ -84,6 +84,7 @@ impl ApiError {
             Refusal::NotAHead { .. } => ApiError::new(StatusCode::CONFLICT, "not-a-head", why),
             Refusal::Overtaken { .. } => ApiError::new(StatusCode::CONFLICT, "overtaken", why),
             Refusal::Superseded { .. } => ApiError::new(StatusCode::CONFLICT, "superseded", why),
+            Refusal::Forgotten { .. } => ApiError::new(StatusCode::CONFLICT, "forgotten", why),
             Refusal::RequestReused { .. } => {
                 ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "request-reused", why)
             }

@@ -21,7 +21,7 @@ use super::conditions::{self, Tags};
 use super::names::{self, etag, parse_version, path_of, version};
 use super::uploads::{Upload, record, upload};
 use super::{Api, ApiError, Parts, deltas};
-use crate::core::{Condition, Write};
+use crate::core::{Condition, Key, Write};
 use crate::disk::body_of;
 
 static STALE: HeaderName = HeaderName::from_static("steadfast-stale");
@@ -88,7 +88,7 @@ pub(crate) async fn put(
     body: Body,
 ) -> Result<Response, ApiError> {
     let path = path_of(&uri, "/files/")?;
-    let conditions = conditions::of_write(&headers)?;
+    let conditions = conditions::of_write(&headers, api.clock())?;
     api.must_lead(&uri)?;
     let upload = upload(&api, body).await?;
     put_upload(&api, &uri, path, conditions, upload).await
@@ -102,7 +102,7 @@ pub(crate) async fn patch(
     body: Body,
 ) -> Result<Response, ApiError> {
     let path = path_of(&uri, "/files/")?;
-    let conditions = conditions::of_write(&headers)?;
+    let conditions = conditions::of_write(&headers, api.clock())?;
     if let Some(response) = deltas::other_media_type(&headers) {
         return Ok(response);
     }
@@ -116,14 +116,14 @@ async fn put_upload(
     api: &Parts,
     uri: &Uri,
     path: Path,
-    (request, condition): (Option<RequestId>, Condition),
+    (key, condition): (Option<Key>, Condition),
     upload: Upload,
 ) -> Result<Response, ApiError> {
     let Upload { content, stored, length } = upload;
     let name = name_of(&content);
     let showed_file = shows_file(&api.facts.borrow().files, &path);
     let write = Write {
-        request,
+        key,
         stored,
         path: path.clone(),
         intent: Intent::Put(content),
@@ -168,9 +168,9 @@ pub(crate) async fn delete(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let path = path_of(&uri, "/files/")?;
-    let (request, condition) = conditions::of_write(&headers)?;
+    let (key, condition) = conditions::of_write(&headers, api.clock())?;
     let write = Write {
-        request,
+        key,
         stored: None,
         path: path.clone(),
         intent: Intent::Delete,
@@ -236,9 +236,9 @@ async fn choose(
     chosen: Dot,
     base: Base,
 ) -> Result<Response, ApiError> {
-    let (request, condition) = conditions::of_write(headers)?;
+    let (key, condition) = conditions::of_write(headers, api.clock())?;
     let write = Write {
-        request,
+        key,
         stored: None,
         path: path.clone(),
         intent: Intent::Restore(chosen),

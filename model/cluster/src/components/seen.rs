@@ -3,7 +3,7 @@
 use steadfast_guarantees::{ClusterView, GuaranteeSet, History, NodeView};
 use steadfast_node::{Cluster, ContentCopy, Node, NodeStorage};
 use steadfast_protocol::{
-    ContentId, Decisions, Entry, Halt, NodeId, NodeSet, Packet, RequestId, SessionId, Settings,
+    ContentId, Decisions, Entry, Halt, NodeId, NodeSet, Packet, SessionId, Settings,
 };
 use steadfast_search::Look;
 use steadfast_trace::{Bounds, Network, World};
@@ -145,8 +145,8 @@ impl Parts for Seen<'_> {
         self.world_summary(BOUNDS).left
     }
 
-    fn next_request(&self) -> RequestId {
-        self.world_summary(BOUNDS).next_request()
+    fn next_number(&self) -> u64 {
+        self.world_summary(BOUNDS).next_number()
     }
 
     fn history(&self) -> &History {

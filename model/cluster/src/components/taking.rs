@@ -7,7 +7,7 @@ use steadfast_guarantees::witnesses::Witness;
 use steadfast_guarantees::{Did, GuaranteeSet, History, NodeView, broken_by_step};
 use steadfast_node::{Cluster, Node};
 use steadfast_protocol::{
-    Checkpoint, Decisions, Input, NodeId, NodeSet, Packet, Replica, RequestId, Sealed, SessionId,
+    Checkpoint, Decisions, Input, NodeId, NodeSet, Packet, Replica, Sealed, SessionId,
 };
 use steadfast_search::{Look, Place};
 use steadfast_trace::{Bounds, Network, Step, World};
@@ -182,9 +182,9 @@ impl Parts for Taking<'_> {
         self.now.left()
     }
 
-    fn next_request(&self) -> RequestId {
+    fn next_number(&self) -> u64 {
         assert!(!self.has_changed_world, "the world is read before it changes");
-        self.now.next_request()
+        self.now.next_number()
     }
 
     fn history(&self) -> &History {

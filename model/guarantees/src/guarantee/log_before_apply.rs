@@ -1,6 +1,6 @@
 //! G3 log-before-apply.
 
-use steadfast_protocol::{Fold, NodeId, Replica, first_index};
+use steadfast_protocol::{Entry, Fold, LogIndex, NodeId, Record, Replica, first_index};
 
 use super::Judge;
 use crate::view::{forgotten, shows};
@@ -48,11 +48,30 @@ impl Judge for LogBeforeApply {
     }
 }
 
-/// The fold of the synced records. With a focus, the state before was judged, so the records go on behind it.
+/// The fold of the synced records. With a focus, the state before was judged, so the records go on behind it, unless
+/// they write to a path whose delete the node has forgotten: what it forgot must make no difference.
 fn replayed(old: &NodeView<'_>, new: &NodeView<'_>, cluster: &dyn ClusterView) -> Fold {
     let is_cut = first_index(old.records) != first_index(new.records) || new.synced < old.synced;
-    match old.replica.filter(|_| cluster.focus().is_some() && !is_cut) {
+    let judged = old.replica.filter(|_| cluster.focus().is_some() && !is_cut);
+    let judged = judged.filter(|it| !writes_forgotten(it, old.synced, new, cluster));
+    match judged {
         None => new.replayed(cluster.decisions()),
         Some(judged) => new.replayed_after(judged.fold(), old.synced, cluster.decisions()),
     }
+}
+
+/// Whether records that were synced since write to a path that the node showed no version of, although its log has
+/// stood for one.
+fn writes_forgotten(
+    judged: &Replica,
+    since: LogIndex,
+    new: &NodeView<'_>,
+    cluster: &dyn ClusterView,
+) -> bool {
+    let is_empty = |it: &&Entry| judged.fold().files().heads(&it.path).is_empty();
+    let has_others = |entry: &Entry| {
+        cluster.held_entries(*new).any(|it| it.path == entry.path && it.dot != entry.dot)
+    };
+    cluster.keeps_forgotten_deletes()
+        && new.synced_since(since).iter().flat_map(Record::entries).filter(is_empty).any(has_others)
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use steadfast_protocol::{
-    Change, ContentId, Decisions, Entry, Epoch, Fold, Log, Record, State, VersionVector,
+    Change, ContentId, Counter, Decisions, Entry, Epoch, Fold, Log, Record, State, VersionVector,
+    Writing,
 };
 
 use super::{Twin, Variant};
@@ -221,6 +222,22 @@ twins! {
     NothingFromNowhere in "forgets-retries" {
         fn recognises_forgotten(&self) -> bool {
             false
+        }
+    }
+
+    ForgottenRequestWritten "forgotten-request-written"
+    "a leader writes a request that it may have forgotten",
+    NothingFromNowhere in "forgets-requests" {
+        fn may_be_forgotten(&self, _: Counter, _: Counter) -> bool {
+            false
+        }
+    }
+
+    SeenIgnored "seen-counter-ignored"
+    "the counter of an entry may be below the one that its client had seen",
+    EffectBeatsCause in "forgets-requests" {
+        fn next_counter(&self, writing: &Writing<'_>) -> Counter {
+            writing.highest.next()
         }
     }
 }

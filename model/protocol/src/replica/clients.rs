@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use super::{PendingWrite, Replica, Role, Turn};
 use crate::{
-    Base, Change, Content, Dot, Effect, Entry, EntryBody, Intent, NodeId, Outcome, Path, Record,
-    Refusal, RequestId, Sealed, Sequence, Stamp, VersionVector, WriteDigest, WriteRequest, Writing,
-    Written,
+    Base, Change, Content, Counter, Dot, Effect, Entry, EntryBody, Intent, NodeId, Outcome, Path,
+    Record, Refusal, RequestId, Sealed, Sequence, Stamp, VersionVector, WriteDigest, WriteRequest,
+    Writing, Written,
 };
 
 impl Replica {
@@ -33,6 +33,11 @@ impl Replica {
             && turn.decisions.is_superseded(number, newest)
         {
             let refusal = Refusal::Superseded { newest };
+            return self.answer(write.request, Outcome::Refused(refusal), turn);
+        }
+        let (seen, horizon) = (write.seen, turn.decisions.horizon(self.log.counter()));
+        if turn.decisions.may_be_forgotten(seen, horizon) {
+            let refusal = Refusal::Forgotten { seen, horizon };
             return self.answer(write.request, Outcome::Refused(refusal), turn);
         }
         self.write(write, turn);
@@ -117,7 +122,7 @@ impl Replica {
     }
 
     fn make_entry(&self, write: &WriteRequest, turn: &Turn<'_>) -> Result<Entry, Refusal> {
-        let writing = self.writing(self.log.files().heads(&write.path));
+        let writing = self.writing(write.seen, self.log.files().heads(&write.path));
         let mut replaces = self.base_of(write, &writing, turn)?;
         let change = self.change_of(write, &writing, &mut replaces)?;
         self.note_seen(&writing, &mut replaces, turn);
@@ -152,15 +157,16 @@ impl Replica {
             return Err(Refusal::Overtaken { dot, path: path.clone() });
         };
         let change = entry.change.clone();
-        self.entry_of(request, path, vec![dot], change, &self.writing(heads), turn)
+        self.entry_of(request, path, vec![dot], change, &self.writing(write.seen, heads), turn)
     }
 
-    fn writing<'a>(&self, heads: &'a [Entry]) -> Writing<'a> {
+    fn writing<'a>(&self, seen: Counter, heads: &'a [Entry]) -> Writing<'a> {
         Writing {
             settings: self.settings(),
             node: self.id(),
             epoch: self.promise(),
             highest: self.log.counter(),
+            seen,
             sequence: self.sequence,
             heads,
         }

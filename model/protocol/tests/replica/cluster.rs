@@ -4,9 +4,9 @@ use std::collections::{BTreeSet, VecDeque};
 
 use steadfast_node::{ContentCopy, Node, NodeStorage, Output, put_checkpoint};
 use steadfast_protocol::{
-    Base, Checkpoint, Consistency, Content, ContentId, Entry, Identity, Input, Intent, LogIndex,
-    Message, NodeId, NodeSet, Outcome, Parameters, Path, Payload, ReadRequest, Record, Replica,
-    RequestId, Sealed, SessionId, Settings, Steadfast, WriteRequest, last_index,
+    Base, Checkpoint, Consistency, Content, ContentId, Counter, Entry, Identity, Input, Intent,
+    LogIndex, Message, NodeId, NodeSet, Outcome, Parameters, Path, Payload, ReadRequest, Record,
+    Replica, RequestId, Sealed, SessionId, Settings, Steadfast, WriteRequest, last_index,
 };
 
 /// Storage in memory. Every received payload becomes a good content.
@@ -215,10 +215,16 @@ impl Cluster {
         base: Base,
     ) -> Option<Outcome> {
         let request = RequestId { client: 1, number };
-        let write = WriteRequest { request, path: Path::new(path), intent, base };
+        let write =
+            WriteRequest { request, path: Path::new(path), intent, base, seen: Counter::default() };
+        self.ask(node, write)
+    }
+
+    pub(crate) fn ask(&mut self, node: u8, write: WriteRequest) -> Option<Outcome> {
+        let request = write.request;
         self.queue_input(NodeId(node), Input::Write(write));
         self.run();
-        self.answer(number)
+        self.answer_to(request)
     }
 
     pub(crate) fn read(
@@ -235,8 +241,11 @@ impl Cluster {
     }
 
     pub(crate) fn answer(&self, number: u64) -> Option<Outcome> {
-        let answers = self.answers.iter().rev();
-        answers.into_iter().find(|(it, _)| it.number == number).map(|(_, outcome)| outcome.clone())
+        self.answer_to(RequestId { client: 1, number })
+    }
+
+    fn answer_to(&self, request: RequestId) -> Option<Outcome> {
+        self.answers.iter().rfind(|it| it.0 == request).map(|it| it.1.clone())
     }
 
     pub(crate) fn cut(&mut self, one: u8, other: u8) {

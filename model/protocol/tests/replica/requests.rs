@@ -2,8 +2,9 @@
 
 use crate::cluster::{Cluster, text};
 use steadfast_protocol::{
-    Ack, Base, Consistency, Content, ContentId, Dot, Input, Intent, Message, NodeId, Outcome,
-    Packet, Refusal, Sealed, Sequence, SessionId, Tag, VersionVector,
+    Ack, Base, Consistency, Content, ContentId, Counter, Dot, FORGOTTEN_TOGETHER, Input, Intent,
+    Message, NodeId, Outcome, Packet, Path, REMEMBERED, Refusal, RequestId, Sealed, Sequence,
+    SessionId, Tag, VersionVector, WriteRequest,
 };
 
 #[test]
@@ -175,4 +176,85 @@ fn a_refusal_that_rests_on_an_unsynced_entry_waits_until_the_entry_is_synced() {
     cluster.queue_input(NodeId(0), Input::Synced(length));
     cluster.run();
     assert!(matches!(cluster.answer(2), Some(Outcome::Refused(Refusal::NotFound { .. }))));
+}
+
+#[test]
+fn a_request_that_may_be_forgotten_is_refused_by_name_and_not_written_again() {
+    let mut cluster = Cluster::new(3, 2, 2);
+    cluster.elect(0);
+    let ask = |cluster: &mut Cluster, client, seen| {
+        let request = RequestId { client, number: 1 };
+        let (intent, base) = (Intent::Put(text(1)), Base::Visible);
+        let seen = Counter(seen);
+        cluster.ask(0, WriteRequest { request, path: Path::new("a"), intent, base, seen })
+    };
+    let is_acknowledged = |it| matches!(it, Some(Outcome::Acknowledged { .. }));
+    assert!(is_acknowledged(ask(&mut cluster, 1, 0)));
+    // The counter goes on behind the one that the client names.
+    let all_known = REMEMBERED + FORGOTTEN_TOGETHER - 1;
+    assert!(is_acknowledged(ask(&mut cluster, 2, all_known - 1)));
+    assert_eq!(cluster.heads(0, "a")[0].stamp.counter, Counter(all_known));
+    assert!(is_acknowledged(ask(&mut cluster, 1, 0)), "it is remembered");
+    assert!(is_acknowledged(ask(&mut cluster, 3, 0)), "nothing is forgotten yet");
+    assert_eq!(cluster.heads(0, "a")[0].stamp.counter, Counter(all_known + 1));
+    let horizon = Counter(FORGOTTEN_TOGETHER);
+    for client in [1, 4] {
+        let forgotten = Refusal::Forgotten { seen: Counter(0), horizon };
+        assert_eq!(ask(&mut cluster, client, 0), Some(Outcome::Refused(forgotten)), "{client}");
+        let seen = Counter(FORGOTTEN_TOGETHER - 1);
+        let forgotten = Refusal::Forgotten { seen, horizon };
+        assert_eq!(ask(&mut cluster, client, seen.0), Some(Outcome::Refused(forgotten)));
+    }
+    assert!(is_acknowledged(ask(&mut cluster, 2, all_known - 1)), "it is remembered");
+    assert!(is_acknowledged(ask(&mut cluster, 3, 0)), "it is remembered, whatever it names");
+    assert_eq!(cluster.replica(0).log().entries().count(), 3);
+    assert!(is_acknowledged(ask(&mut cluster, 4, FORGOTTEN_TOGETHER)));
+}
+
+#[test]
+fn all_nodes_forget_the_requests_that_are_too_old() {
+    let mut cluster = Cluster::new(2, 1, 1);
+    cluster.elect(0);
+    let remembered = |cluster: &Cluster, node| -> Vec<u64> {
+        cluster.replica(node).fold().requests().iter().map(|it| it.0.client).collect()
+    };
+    for (client, seen, left) in [
+        (1, 0, vec![1]),
+        (2, REMEMBERED - 1, vec![1, 2]),
+        (3, REMEMBERED + FORGOTTEN_TOGETHER - 2, vec![1, 2, 3]),
+        (4, REMEMBERED + FORGOTTEN_TOGETHER - 1, vec![2, 3, 4]),
+        (5, 2 * REMEMBERED - 1, vec![2, 3, 4, 5]),
+        (6, 2 * REMEMBERED + FORGOTTEN_TOGETHER - 1, vec![4, 5, 6]),
+        (7, u64::MAX, vec![7]),
+    ] {
+        let request = RequestId { client, number: 1 };
+        let (intent, base, seen) = (Intent::Put(text(1)), Base::Visible, Counter(seen));
+        cluster.ask(0, WriteRequest { request, path: Path::new("a"), intent, base, seen });
+        assert_eq!(remembered(&cluster, 0), left);
+        assert_eq!(remembered(&cluster, 1), left);
+    }
+}
+
+#[test]
+fn a_node_does_not_remember_requests_that_are_too_old_when_they_arrive() {
+    let mut cluster = Cluster::new(2, 1, 1);
+    let ask = |cluster: &mut Cluster, node, client, seen| {
+        let request = RequestId { client, number: 1 };
+        let (intent, base, seen) = (Intent::Put(text(1)), Base::Visible, Counter(seen));
+        cluster.ask(node, WriteRequest { request, path: Path::new("a"), intent, base, seen });
+    };
+    cluster.elect(0);
+    ask(&mut cluster, 0, 1, 0);
+    cluster.cut(0, 1);
+    cluster.elect(1);
+    ask(&mut cluster, 1, 2, 0);
+    ask(&mut cluster, 0, 3, 4 * REMEMBERED);
+    cluster.trim(0);
+    cluster.link(0, 1);
+    for node in [0, 1] {
+        let fold = cluster.replica(node).fold();
+        assert_eq!(fold.vv().beyond(&VersionVector::default()), 3, "all entries are there");
+        let clients: Vec<u64> = fold.requests().iter().map(|it| it.0.client).collect();
+        assert_eq!(clients, [3], "node {node}");
+    }
 }
