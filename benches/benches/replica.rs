@@ -117,13 +117,8 @@ impl Leader {
         self.written += 1;
         let request = RequestId { client: 1, number: self.written };
         let (intent, base) = (Intent::Put(content()), Base::Visible);
-        self.hear(Input::Write(WriteRequest {
-            request,
-            path: path(self.written),
-            intent,
-            base,
-            seen: self.replica.log().fold().counter(),
-        }));
+        let (path, seen) = (path(self.written), self.replica.log().fold().counter());
+        self.hear(Input::Write(WriteRequest { request, path, intent, base, seen }));
         self.sync();
         self.acknowledge();
     }

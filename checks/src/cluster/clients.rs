@@ -86,7 +86,7 @@ impl Worker {
     /// Performs an operation and notes it.
     pub(crate) async fn perform(&mut self, path: &str, request: Request) {
         let (run, clock) = (&self.run, self.client.clock());
-        let key = |id| format!("{run} {id}@{clock}");
+        let key = |id| format!("{run} {id}:clock={clock}");
         let id = self.history.invoke(self.number, path, request.clone(), key);
         let key = key(id);
         let answer = match timeout(CALL_MAX, self.ask((id, key), path, &request)).await {

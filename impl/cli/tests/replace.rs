@@ -44,7 +44,7 @@ fn a_node_whose_disk_is_lost_gets_its_files_back_and_takes_part_again() {
     }
     cluster.text(&["rm", "notes/b"]);
     cluster.write("local", "once");
-    let once = cluster.lines(&["put", "local", "once", "--key", "the-key@0"])[0].clone();
+    let once = cluster.lines(&["put", "local", "once", "--key", "the-key:clock=0"])[0].clone();
     let leader = cluster.settled();
     let listed = cluster.text(&["ls"]);
     let conflicts = cluster.text(&["conflicts"]);
@@ -74,7 +74,7 @@ fn a_node_whose_disk_is_lost_gets_its_files_back_and_takes_part_again() {
     assert!(halted.clone().all(|it| it["status"]["halt"].is_null()), "{report}");
     assert_eq!((halted.count(), &report["same"]), (3, &true.into()), "{report}");
     assert_eq!((cluster.text(&["ls"]), cluster.text(&["conflicts"])), (listed, conflicts));
-    let again = cluster.lines(&["put", "local", "once", "--key", "the-key@0"])[0].clone();
+    let again = cluster.lines(&["put", "local", "once", "--key", "the-key:clock=0"])[0].clone();
     assert_eq!(again["content"], once["content"]);
     let versions = &cluster.lines(&["log", "once"])[0]["versions"];
     let shown = versions[0]["version"].as_str();

@@ -82,37 +82,51 @@ impl Call {
     }
 
     pub(crate) fn header(mut self, name: HeaderName, value: &str) -> Result<Call, Error> {
-        let value = HeaderValue::from_str(value)
-            .map_err(|_| Error::Argument(format!("{value:?} cannot stand in the header {name}")))?;
+        let value = value_of(&name, value)?;
         self.headers.insert(name, value);
         Ok(self)
     }
 
     /// A write under this key: 1 to 255 printable ASCII characters.
-    pub(crate) fn keyed(self, key: &str) -> Result<Call, Error> {
+    pub(crate) fn keyed(mut self, key: &str) -> Result<Call, Error> {
+        self.set_key(key)?;
+        Ok(self)
+    }
+
+    fn set_key(&mut self, key: &str) -> Result<(), Error> {
         let fits =
             (1..=255).contains(&key.len()) && key.bytes().all(|it| (0x20..0x7f).contains(&it));
         if !fits {
             let why = "is no idempotency key: expected 1 to 255 printable ASCII characters";
             return Err(Error::Argument(format!("{key:?} {why}")));
         }
-        let call = self.header(IDEMPOTENCY_KEY.clone(), key)?;
-        Ok(Call { key: Some(key.to_owned()), ..call })
+        self.headers.insert(IDEMPOTENCY_KEY.clone(), value_of(&IDEMPOTENCY_KEY, key)?);
+        self.key = Some(key.to_owned());
+        Ok(())
     }
 
     /// A write under a key with this random part, made at this clock.
-    pub(crate) fn keyed_at(self, nonce: String, clock: u64) -> Result<Call, Error> {
-        let call = self.keyed(&format!("{nonce}@{clock}"))?;
-        Ok(Call { nonce: Some(nonce), ..call })
+    pub(crate) fn keyed_at(mut self, nonce: String, clock: u64) -> Result<Call, Error> {
+        self.nonce = Some(nonce);
+        self.renew_key(clock)?;
+        Ok(self)
     }
 
-    /// Makes the key once more, at this clock. Returns whether the call has a key that the client has made.
-    pub(crate) fn renew_key(&mut self, clock: u64) -> Result<bool, Error> {
-        let Some(nonce) = self.nonce.take() else {
-            return Ok(false);
-        };
-        let call = std::mem::replace(self, Call::get(String::new()));
-        *self = call.keyed_at(nonce, clock)?;
-        Ok(true)
+    /// Whether the client has made the key, and can make it once more.
+    pub(crate) fn has_own_key(&self) -> bool {
+        self.nonce.is_some()
     }
+
+    /// Makes the key once more, at this clock, if it is not one that the caller chose.
+    pub(crate) fn renew_key(&mut self, clock: u64) -> Result<(), Error> {
+        match &self.nonce {
+            Some(nonce) => self.set_key(&format!("{nonce}:clock={clock}")),
+            None => Ok(()),
+        }
+    }
+}
+
+fn value_of(name: &HeaderName, value: &str) -> Result<HeaderValue, Error> {
+    HeaderValue::from_str(value)
+        .map_err(|_| Error::Argument(format!("{value:?} cannot stand in the header {name}")))
 }

@@ -68,13 +68,8 @@ impl Client {
                     }
                     return Ok(answer);
                 }
-                // No try has reached a leader that took it, so that a new key does not write twice.
-                Outcome::Final(Error::Refused(refusal))
-                    if refusal.code == Code::Forgotten
-                        && !tries.outcome_unknown
-                        && tries.renewals < RENEWALS_MAX
-                        && call.renew_key(self.clock())? =>
-                {
+                Outcome::Final(error) if call.has_own_key() && tries.may_renew_key(&error) => {
+                    call.renew_key(self.clock())?;
                     tries.renewals += 1;
                     tries.key.clone_from(&call.key);
                 }
@@ -250,6 +245,13 @@ impl<'a> Tries<'a> {
             refused: BTreeSet::new(),
             last: None,
         }
+    }
+
+    /// Whether a leader has refused a key as too old although no leader has taken the write: under a new key it is not
+    /// written twice.
+    fn may_renew_key(&self, error: &Error) -> bool {
+        let is_forgotten = matches!(error, Error::Refused(it) if it.code == Code::Forgotten);
+        is_forgotten && !self.outcome_unknown && self.renewals < RENEWALS_MAX
     }
 
     /// An upload that came further than before is progress.

@@ -81,7 +81,7 @@ impl<'a> Write<'a> {
     }
 
     /// With this idempotency key instead of a random one, so as to repeat a write whose outcome is unknown. A key
-    /// is any text with `@` and the [`Client::clock`] of the moment before its first use behind it.
+    /// is any text with `:clock=` and the [`Client::clock`] of the moment before its first use behind it.
     pub fn key(self, key: impl Into<String>) -> Write<'a> {
         Write { key: Some(key.into()), ..self }
     }

@@ -394,8 +394,8 @@ async fn a_key_that_no_leader_has_taken_is_made_once_more_if_it_is_too_old() {
     fake.fault(Fault::Refuse(409, "forgotten"));
     client.put("a", Upload::bytes("x")).await.expect("a write");
     let made = keys();
-    let nonce = made[0].strip_suffix("@0").expect("no answer had a clock");
-    assert!(made[1..].iter().all(|it| *it == format!("{nonce}@700000")), "{made:?}");
+    let nonce = made[0].strip_suffix(":clock=0").expect("no answer had a clock");
+    assert!(made[1..].iter().all(|it| *it == format!("{nonce}:clock=700000")), "{made:?}");
     assert_eq!(client.clock(), 700_000);
 
     // A try without an answer may have written.
@@ -405,8 +405,9 @@ async fn a_key_that_no_leader_has_taken_is_made_once_more_if_it_is_too_old() {
     assert_eq!((code(&error), keys().len()), ("forgotten", 2));
     // The caller may have used its key before.
     fake.fault(Fault::Refuse(409, "forgotten"));
-    let error = client.put("a", Upload::bytes("x")).key("mine@0").await.expect_err("it is old");
-    assert_eq!((code(&error), keys()), ("forgotten", vec!["mine@0".to_owned()]));
+    let error =
+        client.put("a", Upload::bytes("x")).key("mine:clock=0").await.expect_err("it is old");
+    assert_eq!((code(&error), keys()), ("forgotten", vec!["mine:clock=0".to_owned()]));
     (0..100).for_each(|_| fake.fault(Fault::Refuse(409, "forgotten")));
     let error = client.put("a", Upload::bytes("x")).await.expect_err("again and again");
     assert_eq!((code(&error), keys().len()), ("forgotten", 4));

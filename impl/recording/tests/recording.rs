@@ -1,6 +1,6 @@
 //! Recordings: frozen bytes, damage that is named, and nodes that are killed.
 //!
-//! `snapshots/recording/v3.txt` holds a file in hexadecimal digits. It stays readable; a new version adds a file.
+//! `snapshots/recording/v3.txt` holds a file in hexadecimal digits, of the only version that can be read.
 
 use std::borrow::Cow;
 use std::fmt::Write;

@@ -93,8 +93,8 @@ fn setup(seed: u64, random: &mut Random) -> Setup {
     setup
 }
 
-/// Whether elections are guarded, and deletes and requests forgotten, and narrow limits in half of the runs: entries that
-/// otherwise fit into one message then take several.
+/// Whether elections are guarded, whether deletes and requests are forgotten, and narrow limits in half of the runs:
+/// entries that otherwise fit into one message then take several.
 fn choose_rules(setup: &mut Setup, random: &mut Random) {
     setup.guards_elections = random.chance(500);
     let mut narrow = |limit: &mut NonZeroU32| {

@@ -1,10 +1,11 @@
 //! Measures a node's disk and memory:
 //! `cargo run --release -p steadfast-store --example bounds -- [PATHS] [WRITES] [CLIENTS] [DIRECTORY]`.
 //!
-//! A cluster of one node writes to PATHS paths (a million by default) in turn, WRITES times in all (by default
-//! each path twice) by CLIENTS clients in turn (64), with trims as the default policy asks for them. It prints the resident memory after each
-//! power of ten of writes and the longest time that one write took, then the bytes on the disk against those of the state, the time of a recovery, and
-//! how long an append takes while a checkpoint is being written and while none is.
+//! CLIENTS clients (64 by default) write in turn to PATHS paths (a million) of a cluster of one node, WRITES times
+//! in all (each path twice), with trims as the default policy asks for them. The example prints the resident memory
+//! after each power of ten of writes and the longest time that one write took, then the bytes on the disk against
+//! those of the state, the time of a recovery, and how long an append takes while a checkpoint is being written and
+//! while none is.
 
 use std::error::Error;
 use std::fs;
@@ -36,6 +37,7 @@ struct Bench {
     node: Served,
     writing: Option<Writing>,
     number: u64,
+    /// The number of clients, which write in turn.
     clients: u64,
     /// The longest time that one write took.
     longest: Duration,

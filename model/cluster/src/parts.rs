@@ -15,7 +15,7 @@ pub(crate) trait Parts: Cluster<Storage = Disk> {
     /// The rest of the bounds.
     fn left(&self) -> Bounds;
 
-    /// The name of the next request.
+    /// The number of the next request, from 0.
     fn next_number(&self) -> u64;
 
     /// The ghost history.

@@ -53,16 +53,8 @@ pub(crate) fn tell() -> Result<Vec<String>, Box<dyn Error>> {
 
     let (request, path) = (RequestId { client: 1, number: 1 }, Path::new("notes.txt"));
     let intent = Intent::Put(Content::Inline(b"remember the milk".as_slice().into()));
-    step(
-        n0,
-        Input::Write(WriteRequest {
-            request,
-            path,
-            intent,
-            base: Base::Visible,
-            seen: Counter::default(),
-        }),
-    );
+    let (base, seen) = (Base::Visible, Counter::default());
+    step(n0, Input::Write(WriteRequest { request, path, intent, base, seen }));
     let append = step(n0, synced(3)).ok_or("a leader sends an entry when it is synced")?;
     step(n1, append);
     let ack = step(n1, synced(3)).ok_or("an Ack leaves when the entry is synced")?;

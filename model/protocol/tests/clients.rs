@@ -58,13 +58,8 @@ impl Node {
         base: Base,
     ) -> Vec<(RequestId, Outcome)> {
         let (request, path) = (request(number), Path::new(path));
-        self.hear(Input::Write(WriteRequest {
-            request,
-            path,
-            intent,
-            base,
-            seen: Counter::default(),
-        }))
+        let seen = Counter::default();
+        self.hear(Input::Write(WriteRequest { request, path, intent, base, seen }))
     }
 
     fn put(&mut self, number: u64, path: &str) -> Vec<(RequestId, Outcome)> {

@@ -81,13 +81,8 @@ impl Node {
         let request = RequestId { client: 2, number };
         let intent = Intent::Put(Content::Inline(b"new".as_slice().into()));
         let (path, base) = (Path::new("a"), Base::Visible);
-        self.hear(Input::Write(WriteRequest {
-            request,
-            path,
-            intent,
-            base,
-            seen: Counter::default(),
-        }))
+        let seen = Counter::default();
+        self.hear(Input::Write(WriteRequest { request, path, intent, base, seen }))
     }
 
     fn lead(&mut self) -> Epoch {

@@ -93,7 +93,7 @@ fn wrong(name: &HeaderName, value: &str) -> ApiError {
     ApiError::bad_request(format!("{name}: {value:?}: {why}"))
 }
 
-/// The name of a request that carries a key: any text, `@`, and the clock of an earlier answer. The whole is hashed
+/// The name of a request that carries a key: any text, `:clock=`, and the clock of an earlier answer. The whole is hashed
 /// into the client and the number of the request, so each key is a client of its own; two keys collide with
 /// probability 2^-64.
 fn key(headers: &HeaderMap, clock: Counter) -> Result<Option<Key>, ApiError> {
@@ -108,9 +108,9 @@ fn key(headers: &HeaderMap, clock: Counter) -> Result<Option<Key>, ApiError> {
         return Err(ApiError::bad_request(format!("Idempotency-Key: {why}")));
     }
     let text = String::from_utf8_lossy(key);
-    let seen = text.rsplit_once('@').and_then(|(_, it)| it.parse().ok()).map(Counter);
+    let seen = text.rsplit_once(":clock=").and_then(|(_, it)| it.parse().ok()).map(Counter);
     let Some(seen) = seen else {
-        let why = "end it with @ and the Steadfast-Clock of an earlier answer, so that nodes can forget old keys";
+        let why = "end it with :clock= and the Steadfast-Clock of an earlier answer, so that nodes can forget old keys";
         return Err(ApiError::bad_request(format!("Idempotency-Key {text:?}: {why}")));
     };
     if seen.0.saturating_sub(clock.0) > AHEAD_MAX {
@@ -166,13 +166,19 @@ mod tests {
     fn a_key_names_a_request() {
         let of = |values: &[&str]| key(&headers(IDEMPOTENCY_KEY.clone(), values), Counter(9));
         assert_eq!(of(&[]), Ok(None));
-        let one = of(&["a@7"]).expect("a key").expect("a name");
-        assert_eq!((one.seen, of(&["a@7"])), (Counter(7), Ok(Some(one))));
-        for other in ["b@7", "a@8", "@7", "a@b@7"] {
+        let one = of(&["a:clock=7"]).expect("a key").expect("a name");
+        assert_eq!((one.seen, of(&["a:clock=7"])), (Counter(7), Ok(Some(one))));
+        for other in ["b:clock=7", "a:clock=8", ":clock=7", "a:clock=1:clock=7"] {
             assert_ne!(of(&[other]).expect(other).expect("a name").request, one.request, "{other}");
         }
-        let long = "k".repeat(KEY_BYTES_MAX - 1) + "@7";
-        for wrong in [&["@"][..], &[&long], &["a@1", "b@1"], &["tab\there@1"], &["a"]] {
+        let long = "k".repeat(KEY_BYTES_MAX - 7) + ":clock=7";
+        for wrong in [
+            &[":clock="][..],
+            &[&long],
+            &["a:clock=1", "b:clock=1"],
+            &["tab\there:clock=1"],
+            &["a@1"],
+        ] {
             assert!(of(wrong).is_err(), "{wrong:?}");
         }
     }

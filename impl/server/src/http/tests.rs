@@ -184,7 +184,7 @@ async fn a_condition_that_does_not_hold_writes_nothing() {
 async fn a_retry_with_the_same_key_does_not_write_twice() {
     let node = leader().await;
     let put = |content: &'static str| {
-        let request = HttpRequest::put("/files/a").header("Idempotency-Key", "one@0");
+        let request = HttpRequest::put("/files/a").header("Idempotency-Key", "one:clock=0");
         request.header(IF_NONE_MATCH, "*").body(Body::from(content)).expect("a request")
     };
     for _ in 0..3 {
@@ -207,18 +207,18 @@ async fn a_key_that_may_be_forgotten_is_refused_by_name_whatever_its_condition()
     let clock = |response: &Response| -> u64 {
         response.headers()["steadfast-clock"].to_str().expect("text").parse().expect("a number")
     };
-    let first = node.send(put("one@0".to_owned(), true)).await;
+    let first = node.send(put("one:clock=0".to_owned(), true)).await;
     assert_eq!((first.status().as_u16(), clock(&first)), (201, 1));
-    let later = node.send(put(format!("two@{}", 3 * REMEMBERED), false)).await;
+    let later = node.send(put(format!("two:clock={}", 3 * REMEMBERED), false)).await;
     assert_eq!((later.status().as_u16(), clock(&later)), (200, 3 * REMEMBERED + 1));
     for is_new in [true, false] {
-        let late = node.send(put("one@0".to_owned(), is_new)).await;
+        let late = node.send(put("one:clock=0".to_owned(), is_new)).await;
         assert_eq!(clock(&late), 3 * REMEMBERED + 1, "errors say the clock too");
         let (status, body) = taken(late).await;
         let body: Value = serde_json::from_slice(&body).expect("JSON");
         assert_eq!((status, code(&body)), (409, "forgotten"));
     }
-    let fresh = node.send(put(format!("one@{}", clock(&later)), false)).await;
+    let fresh = node.send(put(format!("one:clock={}", clock(&later)), false)).await;
     assert_eq!(fresh.headers()[ETAG], "\"n0-3\"");
 }
 
@@ -226,13 +226,17 @@ async fn a_key_that_may_be_forgotten_is_refused_by_name_whatever_its_condition()
 async fn a_key_ends_with_a_clock_that_a_node_has_had() {
     let node = leader().await;
     for (key, why) in [
-        ("one", "end it with @ and the Steadfast-Clock"),
-        ("one@", "end it with @ and the Steadfast-Clock"),
-        ("one@1x", "end it with @ and the Steadfast-Clock"),
-        ("one@-1", "end it with @ and the Steadfast-Clock"),
-        ("one@18446744073709551616", "end it with @ and the Steadfast-Clock"),
-        ("one@18446744073709551615", "no node has had the clock 18446744073709551615"),
-        ("one@1099511627777", "no node has had the clock 1099511627777; that of this one is 0"),
+        ("one@20261129", "end it with :clock= and the Steadfast-Clock"),
+        ("one", "end it with :clock= and the Steadfast-Clock"),
+        ("one:clock=", "end it with :clock= and the Steadfast-Clock"),
+        ("one:clock=1x", "end it with :clock= and the Steadfast-Clock"),
+        ("one:clock=-1", "end it with :clock= and the Steadfast-Clock"),
+        ("one:clock=18446744073709551616", "end it with :clock= and the Steadfast-Clock"),
+        ("one:clock=18446744073709551615", "no node has had the clock 18446744073709551615"),
+        (
+            "one:clock=1099511627777",
+            "no node has had the clock 1099511627777; that of this one is 0",
+        ),
         ("", "one key of 1 to 255 printable ASCII characters"),
     ] {
         let request = HttpRequest::put("/files/a").header("Idempotency-Key", key);
@@ -252,7 +256,7 @@ async fn nodes_with_one_digest_hold_the_same_contents() {
     let mut digests = Vec::new();
     for content in ["one", "one", "two"] {
         let node = leader().await;
-        let put = HttpRequest::put("/files/a").header("Idempotency-Key", "the same@0");
+        let put = HttpRequest::put("/files/a").header("Idempotency-Key", "the same:clock=0");
         node.send(put.body(Body::from(content)).expect("a request")).await;
         let (_, status) = node.json("GET", "/status", "").await;
         assert_eq!(status["vv"], "n0-1");

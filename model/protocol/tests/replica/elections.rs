@@ -508,17 +508,8 @@ fn a_vote_shows_the_leader_which_entries_the_voter_has() {
     // The leader has sent node 2 an Append, and waits for a sign of the entries that node 2 has.
     let request = RequestId { client: 1, number: 1 };
     let (path, intent, base) = (Path::new("a"), Intent::Put(text(1)), Base::Visible);
-    hear(
-        &mut cluster,
-        0,
-        Input::Write(WriteRequest {
-            request,
-            path,
-            intent,
-            base,
-            seen: steadfast_protocol::Counter::default(),
-        }),
-    );
+    let seen = steadfast_protocol::Counter::default();
+    hear(&mut cluster, 0, Input::Write(WriteRequest { request, path, intent, base, seen }));
     let mut outputs = Vec::new();
     cluster.nodes[0].hear(late, &Steadfast, &mut outputs);
     assert_eq!(acked(&cluster, 2), Some(vv));
