@@ -30,7 +30,7 @@ fn ack_without_epoch_is_still_caught() {
 const TRACE: &str = r##"{
   "breaks": ["G5"],
   "format": "steadfast-trace",
-  "scope": {"bounds":{"crashes":0,"deletes":0,"drops":0,"duplicates":0,"elections":3,"lost_contents":0,"partitions":0,"paths":1,"reads":2,"resolves":0,"retries":0,"rollbacks":0,"rot":0,"stale_reads":0,"ticks":0,"trims":0,"writes":1},"guards_elections":false,"link_events_apart":false,"name":"three-elections","named_contents":false,"network":"fifo","one_way_cuts":false,"pipelined_syncs":false,"settings":{"elect":2,"nodes":3,"write":2},"start":"led"},
+  "scope": {"bounds":{"crashes":0,"deletes":0,"drops":0,"duplicates":0,"elections":3,"lost_contents":0,"partitions":0,"paths":1,"reads":2,"replacements":0,"resolves":0,"retries":0,"rollbacks":0,"rot":0,"stale_reads":0,"ticks":0,"trims":0,"writes":1},"guards_elections":false,"link_events_apart":false,"name":"three-elections","named_contents":false,"network":"fifo","one_way_cuts":false,"pipelined_syncs":false,"settings":{"elect":2,"nodes":3,"write":2},"start":"led"},
   "steps": [
     {"note":"client reads a at n0","step":{"read":{"node":0,"path":0}}},
     {"note":"n0 -> n1: Append e1.n0 t1 vv[]","step":{"deliver":{"from":0,"nth":0,"to":1}}},

@@ -77,7 +77,7 @@ fn seeds_find_these_twins() {
     let missed: Vec<&str> = missed.flatten().collect();
     // The checker finds these with a read through an election, a rollback, scripts of 34, 26, 50 and 21 steps,
     // on the graph, with a copy that goes bad while a trim deletes its content, and with a late retry of a write
-    // whose delete is forgotten.
+    // whose delete is forgotten, or after a disk was lost.
     let expected = [
         "ack-without-epoch",
         "ack-from-before-the-read",
@@ -89,6 +89,7 @@ fn seeds_find_these_twins() {
         "dropped-entries-not-asked-for",
         "stable-by-peers-alone",
         "forgotten-request-written-again",
+        "replaced-without-requests",
     ];
     assert_eq!(missed, expected);
 }

@@ -70,6 +70,9 @@ pub(crate) struct ChangedBounds {
     /// Logs that are trimmed.
     #[arg(long, value_name = "COUNT", value_parser = whole::<u32>(0..=u32::MAX))]
     trims: Option<u32>,
+    /// Disks that are lost, whose nodes get a new log while all nodes are down; they need elections and W of 2 or more.
+    #[arg(long, value_name = "COUNT", value_parser = whole::<u32>(0..=u32::MAX))]
+    replacements: Option<u32>,
     /// Messages that are lost one by one; they need the lossy network.
     #[arg(long, value_name = "COUNT", value_parser = whole::<u32>(0..=u32::MAX))]
     drops: Option<u32>,
@@ -152,6 +155,7 @@ impl ChangedBounds {
             (&mut bounds.rot, self.rot),
             (&mut bounds.lost_contents, self.lost_contents),
             (&mut bounds.trims, self.trims),
+            (&mut bounds.replacements, self.replacements),
             (&mut bounds.drops, self.drops),
             (&mut bounds.duplicates, self.duplicates),
             (&mut changed.lost_links, self.lost_links),

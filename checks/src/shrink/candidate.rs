@@ -166,6 +166,7 @@ impl Candidate {
             rollbacks: count(|it| matches!(it, Step::Rollback { .. })),
             lost_contents: count(|it| matches!(it, Step::LoseContent { .. })),
             trims: count(|it| matches!(it, Step::Trim { .. })),
+            replacements: count(|it| matches!(it, Step::Replace { .. })),
             rot: count(|it| matches!(it, Step::Rot { .. })),
             ticks: count(|it| matches!(it, Step::Tick { .. })),
             drops: count(|it| matches!(it, Step::Drop { .. })),

@@ -7,6 +7,7 @@ mod init;
 mod mapped;
 mod names;
 mod packaging;
+mod replace;
 mod scratch;
 mod serve;
 mod simulate;
@@ -39,6 +40,16 @@ enum Command {
     Renew(init::Renew),
     /// Runs a node.
     Serve(serve::Options),
+    /// Makes a new log for a node whose disk is lost, from the logs of all other nodes.
+    ///
+    /// All nodes must be stopped, and stay so until the new log is in its place: a node that runs meanwhile may take part in
+    /// something that the new log does not know. Checked is that no node of the cluster accepts connections, that no
+    /// process of this machine has one of the logs open, that each log has everything that its node has sent to the owner of
+    /// another, and that the logs hold the same entries. A copy that was made too early is noticed in this way only if
+    /// another log proves it.
+    ///
+    /// The node gets the contents from the others when it runs again. If W is 1, writes that only the lost disk had are lost.
+    Replace(replace::Options),
     /// Runs three nodes on this machine, whose network can be cut and healed.
     Demo(demo::Options),
     #[command(flatten)]
@@ -64,6 +75,7 @@ fn main() -> ExitCode {
         Command::Init(options) => init::init(&options).unwrap_or_else(|it| it.report()),
         Command::Renew(options) => init::renew(&options).unwrap_or_else(|it| it.report()),
         Command::Serve(options) => serve::run(&options).unwrap_or_else(|it| it.report()),
+        Command::Replace(options) => replace::run(&options).unwrap_or_else(|it| it.report()),
         Command::Demo(options) => demo::run(&options).unwrap_or_else(|it| it.report()),
         Command::Store(command) => store::run(&command).unwrap_or_else(|it| it.report()),
         Command::Delta(command) => match delta::run(command) {

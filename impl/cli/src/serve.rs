@@ -1,7 +1,7 @@
 //! `steadfast serve`: runs a node.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -37,12 +37,7 @@ pub(crate) struct Options {
 
 /// Runs the node until a signal ends it.
 pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
-    let file = match options.node.is_dir() {
-        true => options.node.join(CONFIG),
-        false => options.node.clone(),
-    };
-    let mut config = NodeConfig::load(&file)
-        .map_err(|error| misconfigured(format!("cannot start from {}", shown(&file)), &error))?;
+    let mut config = load(&config_of(&options.node), "start from")?;
     config.record = options.record.clone().or(config.record);
     log_to_standard_error(config.log_format);
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -74,6 +69,20 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode, Failure> {
     runtime.shutdown_timeout(ENDING_MAX);
     served.map_err(|error| refused(&name, &error))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The config file of a node that is named by its directory or by that file.
+pub(crate) fn config_of(node: &Path) -> PathBuf {
+    match node.is_dir() {
+        true => node.join(CONFIG),
+        false => node.to_owned(),
+    }
+}
+
+/// Loads the configuration of a node, to do this with it.
+pub(crate) fn load(file: &Path, purpose: &str) -> Result<NodeConfig, Failure> {
+    let loaded = NodeConfig::load(file);
+    loaded.map_err(|error| misconfigured(format!("cannot {purpose} {}", shown(file)), &error))
 }
 
 /// Stops the node when standard input ends. The thread is not waited for.

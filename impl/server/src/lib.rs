@@ -7,7 +7,8 @@
 //! Every connection is TLS with certificates on both ends. One port serves all: the protocol that a
 //! connection negotiates says whether it belongs to a client, to the packets of a peer or to its contents.
 //!
-//! [`create`] makes the directory of a new node, and [`serve`] runs a node until it is told to stop.
+//! [`create`] makes the directory of a new node, [`serve`] runs a node until it is told to stop, and [`replace`] makes
+//! the directory of a node whose disk is lost.
 
 #![warn(missing_debug_implementations)]
 
@@ -18,8 +19,10 @@ mod cuts;
 mod disk;
 mod http;
 mod peers;
+mod replace;
 mod scrub;
 mod serve;
 
 pub use core::CoreEnd;
+pub use replace::{ReplaceError, Replaced, Source, replace};
 pub use serve::{ServeError, create, serve};

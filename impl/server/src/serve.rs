@@ -41,11 +41,11 @@ const EVENTS_WAITING_MAX: usize = 1_024;
 const STOPPING_MAX: Duration = Duration::from_secs(10);
 
 /// The name of a node's log, from its cluster and its id.
-fn log_id(cluster: ClusterId, node: NodeId) -> LogId {
+pub(crate) fn log_id(cluster: ClusterId, node: NodeId) -> LogId {
     LogId(u128::from_le_bytes(cluster.0).wrapping_add(u128::from(node.0)))
 }
 
-fn disks(data: &Path) -> (Arc<RealDisk>, Arc<RealDisk>) {
+pub(crate) fn disks(data: &Path) -> (Arc<RealDisk>, Arc<RealDisk>) {
     let disk = |name: &str| Arc::new(RealDisk::new(data.join(name)));
     (disk("log"), disk("contents"))
 }

@@ -7,7 +7,7 @@ use steadfast_guarantees::{Operation, OperationKind, Status};
 use steadfast_node::{Cluster, ContentCopy, NodeStorage};
 use steadfast_protocol::{
     Change, Consistency, Content, ContentId, Dot, NodeId, Path, ReadRequest, Replica, RequestId,
-    WriteRequest,
+    WriteRequest, replacement,
 };
 use steadfast_trace::{Cut, WriteKind};
 
@@ -220,6 +220,30 @@ impl Simulation {
         }
     }
 
+    /// All nodes crash, the disk of one is lost, and it gets a new log from those of all others. Nothing but the crashes
+    /// happens if the disk holds the only good copy of a content that others need, if one copy acknowledges a write,
+    /// or if a log has lost records.
+    pub fn replace(&mut self, node: NodeId) {
+        let settings = self.setup.settings;
+        let Some(identity) = self.nodes.get(node).map(|it| it.node.identity()) else {
+            return;
+        };
+        NodeId::all(settings.nodes()).for_each(|it| self.crash(it));
+        let others = NodeId::all(settings.nodes()).filter(|it| *it != node);
+        let logs: Vec<_> = others.map(|it| self.nodes[it].node.storage().records()).collect();
+        let made = replacement(identity, &logs, self.setup.decisions());
+        let may_lose = settings.write() > 1 && self.scene().may_lose_disk(node);
+        let Some(checkpoint) = made.ok().filter(|_| may_lose) else {
+            return;
+        };
+        let disk = self.nodes[node].node.storage_mut();
+        self.judge.keep_records(node, disk.records());
+        disk.replace(&checkpoint);
+        self.ledger.replacements += 1;
+        let promise = checkpoint.fold.promise();
+        self.happen(Happening::Replace { node, promise });
+    }
+
     /// A node that crashed starts again.
     pub fn recover(&mut self, node: NodeId) {
         let is_down = self.nodes.get(node).is_some_and(|it| !it.node.is_up());
@@ -304,6 +328,7 @@ impl Simulation {
             Plan::Trim { node } => return self.trim(node),
             Plan::BackUp { node } => return self.back_up(node),
             Plan::RollBack { node } => return self.roll_back(node),
+            Plan::Replace { node } => return self.replace(node),
             Plan::Recover { node } => return self.recover(node),
             Plan::Cut(cut) => return self.begin_cut(cut),
             Plan::Heal => return self.heal(),

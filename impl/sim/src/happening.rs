@@ -5,7 +5,8 @@
 //! real log.
 
 use steadfast_protocol::{
-    Consistency, ContentId, LogIndex, NodeId, Packet, Path, ReadRequest, SessionId, WriteRequest,
+    Consistency, ContentId, Epoch, LogIndex, NodeId, Packet, Path, ReadRequest, SessionId,
+    WriteRequest,
 };
 use steadfast_trace::{Cut, Step, WriteKind};
 
@@ -87,6 +88,12 @@ pub(crate) enum Happening {
     Trim {
         node: NodeId,
     },
+    /// While all nodes are down, the disk of one is lost and it gets a new log.
+    Replace {
+        node: NodeId,
+        /// The promise in the new log.
+        promise: Epoch,
+    },
     Recover {
         node: NodeId,
     },
@@ -147,6 +154,7 @@ impl Happening {
                 Step::Crash { node, kept: count(aftermath.kept), torn }
             }
             Happening::Trim { node } => Step::Trim { node },
+            Happening::Replace { node, .. } => Step::Replace { node },
             Happening::Rollback { node, kept } => Step::Rollback { node, kept: count(kept.0) },
             Happening::Recover { node } => Step::Recover { node },
             Happening::Cut(cut) => Step::Cut(cut),

@@ -71,6 +71,8 @@ ledger! {
     rollbacks "logs rolled back";
     /// Nodes that halted because of one.
     halts "nodes that halted because of it";
+    /// Disks that were lost and replaced.
+    replacements "disks replaced";
     /// Cuts in both directions.
     cuts "cuts";
     /// Cuts in one direction.

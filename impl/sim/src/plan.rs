@@ -102,6 +102,11 @@ pub enum Plan {
         /// The node.
         node: NodeId,
     },
+    /// All nodes crash, the disk of one is lost, and it gets a new log from those of all others.
+    Replace {
+        /// The node with the lost disk.
+        node: NodeId,
+    },
     /// A node crashes, and a copy of a content is gone from its disk.
     LoseContent {
         /// The node with the copy.
@@ -139,6 +144,7 @@ impl fmt::Display for Plan {
             Plan::FillDisk { node } => write!(f, "the disk of {node} is full"),
             Plan::FreeDisk { node } => write!(f, "the disk of {node} has room again"),
             Plan::Timeout { node } => write!(f, "the election timer of {node} runs out"),
+            Plan::Replace { node } => write!(f, "all nodes crash, and {node} gets a new disk"),
             Plan::LoseContent { node } => write!(f, "{node} crashes and loses a content"),
             Plan::Rot { node } => write!(f, "a copy at {node} rots"),
         }

@@ -115,6 +115,8 @@ pub(crate) enum Chance {
     Trims,
     /// How long bytes of contents take.
     Bytes,
+    /// Whether, when and where a disk is lost.
+    Replacement,
 }
 
 #[cfg(test)]

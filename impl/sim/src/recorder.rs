@@ -104,6 +104,7 @@ impl Recorder {
             rollbacks: of(|it| matches!(it, Step::Rollback { .. })),
             lost_contents: of(|it| matches!(it, Step::LoseContent { .. })),
             trims: of(|it| matches!(it, Step::Trim { .. })),
+            replacements: of(|it| matches!(it, Step::Replace { .. })),
         }
     }
 }

@@ -272,6 +272,7 @@ impl Simulation {
             | Happening::Crash { .. }
             | Happening::Recover { .. }
             | Happening::Rollback { .. }
+            | Happening::Replace { .. }
             | Happening::Cut { .. }
             | Happening::Heal
             | Happening::Rot { .. }
@@ -294,6 +295,7 @@ impl Simulation {
             }
             Happening::Recover { node } => self.start(node),
             Happening::Rollback { node, .. } => self.history.on_rolled_back(node),
+            Happening::Replace { node, promise } => self.history.on_replaced(node, promise),
             Happening::Cut(cut) => self.network.world.cut = Some(cut),
             Happening::Heal => self.network.world.cut = None,
             Happening::Rot { node, content } => {

@@ -13,7 +13,9 @@ use steadfast_protocol::{
     Checkpoint, ContentId, Identity, Input, LogIndex, NodeId, Payload, Record, Sealed, last_index,
 };
 use steadfast_simulated_disk::{DiskModel, SimulatedDisk};
-use steadfast_store::{ContentDecisions, ContentError, ContentPlace, Store, TrimPolicy, create};
+use steadfast_store::{
+    ContentDecisions, ContentError, ContentPlace, Store, TrimPolicy, create, create_from,
+};
 use steadfast_wal::{LogId, Settings};
 use steadfast_wire::transfer::Received;
 
@@ -141,6 +143,21 @@ impl Storage {
         storage.begin_life();
         storage.back_up();
         storage
+    }
+
+    /// A new disk takes the place of this one: its log begins with this checkpoint, and it has no contents.
+    pub(crate) fn replace(&mut self, checkpoint: &Checkpoint) {
+        let disk = || Arc::new(SimulatedDisk::new(DiskModel::default()));
+        self.store = None;
+        (self.log_disk, self.contents_disk) = (disk(), disk());
+        let layout = self.log();
+        let created = create_from(&self.log_disk, &self.contents_disk, checkpoint, layout);
+        created.unwrap_or_else(|error| panic!("empty-disks-take-a-node: {error}"));
+        self.open();
+        self.begin_life();
+        self.wrong.clear();
+        self.copies += 1;
+        self.back_up();
     }
 
     fn log(&self) -> (LogId, Settings) {

@@ -34,6 +34,8 @@ const PATHS_MAX: u8 = 3;
 const STALE_READS_PER_MILLE: u16 = 300;
 /// In how many runs of a thousand logs are trimmed.
 const TRIMS_PER_MILLE: u16 = 500;
+/// In how many runs of a thousand a disk is lost and replaced.
+const REPLACEMENTS_PER_MILLE: u16 = 150;
 
 impl Schedule {
     /// The schedule of a seed.
@@ -59,6 +61,7 @@ impl Schedule {
         draft.maybe_add_lost_contents(seed);
         draft.maybe_add_stale_reads(seed);
         draft.maybe_add_trims(seed);
+        draft.maybe_add_replacement(seed);
         draft.schedule.plans.sort();
         draft.schedule
     }
@@ -322,6 +325,24 @@ impl Draft {
         for _ in 0..self.random.within(1..=10) {
             let (at, node) = (self.moment(), self.node());
             self.add(at, Plan::Trim { node });
+        }
+        std::mem::swap(&mut self.random, &mut random);
+    }
+
+    /// In some runs all nodes stop once or twice, and one of them gets a new disk. This is left to chance of its own, too.
+    fn maybe_add_replacement(&mut self, seed: u64) {
+        let mut random = Random::of(seed, [Chance::Replacement as u64]);
+        if !random.chance(REPLACEMENTS_PER_MILLE) {
+            return;
+        }
+        std::mem::swap(&mut self.random, &mut random);
+        for _ in 0..self.random.within(1..=2) {
+            let (at, node) = (self.moment(), self.node());
+            self.add(at, Plan::Replace { node });
+            for node in NodeId::all(self.schedule.setup.settings.nodes()) {
+                let starts = self.random.duration(&(Duration::from_millis(1)..=self.outage));
+                self.add(at + starts, Plan::Recover { node });
+            }
         }
         std::mem::swap(&mut self.random, &mut random);
     }

@@ -89,6 +89,10 @@ impl Words<'_> {
                 (Some(node), format!("CRASHES: {tail}{torn}"))
             }
             Happening::Trim { node } => (Some(node), self.trimmed(node)?),
+            Happening::Replace { node, promise } => (
+                Some(node),
+                format!("its DISK IS LOST: it gets a log from all others, promise {promise}"),
+            ),
             Happening::Rollback { node, kept } => (
                 Some(node),
                 format!("an older copy of its disk is restored: {kept} records remain"),

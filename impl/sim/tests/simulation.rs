@@ -278,6 +278,7 @@ fn ask_everything_of(node: NodeId, cluster: &mut Simulation) {
     cluster.free_disk(node);
     cluster.back_up(node);
     cluster.roll_back(node);
+    cluster.replace(node);
     cluster.rot(node, content);
     cluster.lose_content(node, content);
     cluster.cut([node]);
@@ -295,6 +296,7 @@ fn ask_everything_of(node: NodeId, cluster: &mut Simulation) {
         Plan::FreeDisk { node },
         Plan::Timeout { node },
         Plan::LoseContent { node },
+        Plan::Replace { node },
         Plan::Rot { node },
     ];
     plans.into_iter().for_each(|it| cluster.plan(Duration::ZERO, it));
@@ -304,6 +306,40 @@ fn ask_everything_of(node: NodeId, cluster: &mut Simulation) {
         (cluster.unsynced(node), cluster.starts(node), cluster.versions(node, "a")),
         (0, 0, 0)
     );
+}
+
+#[test]
+fn a_node_whose_disk_is_lost_gets_its_log_and_its_contents_from_the_others() {
+    let (mut cluster, leader) = led(3, 2, 2, 23);
+    let large: Vec<u8> = (0..50_000_u32).map(|it| it.to_le_bytes()[0]).collect();
+    let writes = [cluster.put(leader, "a", b"small"), cluster.put(leader, "b", &large[..])];
+    cluster.run_for(Duration::from_millis(500));
+    assert_eq!(writes.map(|it| cluster.status(it)), [Some(Status::Done); 2]);
+    cluster.replace(leader);
+    assert_eq!(cluster.ledger().replacements, 1);
+    assert_eq!(cluster.taking_part().len(), 0, "all nodes are down");
+    NodeId::all(3).for_each(|it| cluster.recover(it));
+    assert_eq!(cluster.shown(leader, "a"), Some(&b"small"[..]), "its log knows all entries");
+    cluster.settle().expect("a whole cluster settles");
+    let files = cluster.replica(leader).expect("it is up").files();
+    let named = files.iter().flat_map(|(_, heads)| heads).find_map(|it| it.change.named());
+    let content = named.expect("a content beside the log");
+    let read = cluster.read_content(leader, content);
+    assert_eq!(read, Some(&large[..]), "its peers send the contents");
+    let write = cluster.put(cluster.leader().expect("a leader"), "a", b"new");
+    cluster.run_for(Duration::from_millis(500));
+    assert_eq!(cluster.status(write), Some(Status::Done));
+    assert_eq!(cluster.taking_part().len(), 3);
+    assert!(cluster.broken().is_empty(), "{:?}", cluster.broken());
+    assert!(cluster.timeline().to_string().contains("its DISK IS LOST"));
+    assert_eq!(cluster.trace().scope.bounds.replacements, 1);
+}
+
+#[test]
+fn no_disk_gets_lost_that_may_have_acknowledged_a_write_alone() {
+    let (mut cluster, leader) = led(3, 2, 1, 24);
+    cluster.replace(leader);
+    assert_eq!(cluster.ledger().replacements, 0);
 }
 
 #[test]

@@ -26,4 +26,7 @@ pub use contents::{
 };
 pub use log::{RecordLog, SerialLog, ThreadedLog};
 pub use policy::{TrimPolicy, log_settings};
-pub use store::{CheckpointJob, Checkpointed, CreateError, OpenError, Store, StoreFailure, create};
+pub use store::{
+    CheckpointJob, Checkpointed, CreateError, OpenError, StoppedLog, Store, StoreFailure, create,
+    create_from, read,
+};

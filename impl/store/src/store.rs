@@ -2,6 +2,7 @@
 
 mod error;
 mod opening;
+mod reading;
 mod tail;
 
 use std::collections::VecDeque;
@@ -15,7 +16,8 @@ use steadfast_wal::{AppendError, CheckpointError, Recovered};
 
 use crate::{Contents, RecordLog, TrimPolicy, codec};
 pub use error::{CreateError, OpenError, StoreFailure};
-pub use opening::create;
+pub use opening::{create, create_from};
+pub use reading::{StoppedLog, read};
 use tail::Tail;
 
 /// The storage of a node, on a log with threads or without.

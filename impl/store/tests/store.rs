@@ -205,7 +205,7 @@ fn an_empty_directory_is_no_node() {
     for _ in 0..2 {
         let error = node.open::<SerialLog<_>>().expect_err("no node");
         assert!(matches!(error, OpenError::NoLog { .. }), "{error}");
-        assert!(error.to_string().contains("replace the node"), "{error}");
+        assert!(error.to_string().contains("replace it by one"), "{error}");
         node.log.create_directory().expect("a directory");
     }
     assert_eq!(node.log.list().expect("a directory"), Vec::<String>::new());

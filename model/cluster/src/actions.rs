@@ -70,6 +70,8 @@ pub(crate) enum Source {
     Rot(NodeId),
     /// A node trims its log.
     Trims(NodeId),
+    /// The disk of a node is lost, and it gets a new log while all nodes are down.
+    Replacements(NodeId),
 }
 
 impl Source {
@@ -84,11 +86,13 @@ impl Source {
             Source::Clients(_) => bounds.writes > 0 || bounds.reads > 0 || bounds.stale_reads > 0,
             Source::Retries(_) => bounds.retries > 0,
             Source::Time(_) => bounds.elections > 0 || bounds.ticks > 0,
-            Source::Crashes(_) | Source::Recoveries(_) => bounds.crashes > 0,
+            Source::Crashes(_) => bounds.crashes > 0,
+            Source::Recoveries(_) => bounds.crashes > 0 || bounds.replacements > 0,
             Source::Cuts => bounds.partitions > 0,
             Source::Losses { .. } => bounds.drops > 0 || bounds.duplicates > 0,
             Source::Rot(_) => bounds.rot > 0,
             Source::Trims(_) => bounds.trims > 0,
+            Source::Replacements(_) => bounds.replacements > 0,
         }
     }
 }
@@ -105,6 +109,7 @@ impl ClusterModel {
         sources.extend(self.pairs().map(|(from, to)| Source::Losses { from, to }));
         sources.extend(nodes().map(Source::Rot));
         sources.extend(nodes().map(Source::Trims));
+        sources.extend(nodes().map(Source::Replacements));
         sources
     }
 
@@ -187,6 +192,7 @@ impl ClusterModel {
             Source::Losses { from, to } => losses(parts, from, to, steps),
             Source::Rot(node) => rot(parts, node, steps),
             Source::Trims(node) => trims(parts, node, steps),
+            Source::Replacements(node) => replacements(parts, node, steps),
         }
     }
 
@@ -361,6 +367,13 @@ fn trims<P: Parts>(parts: &P, node: NodeId, steps: &mut Vec<Step>) {
     }
     if parts.node(node).replica().is_some_and(Replica::gains_by_trim) {
         steps.push(Step::Trim { node });
+    }
+}
+
+/// The disk of a node may get lost while the others have a good copy of every content that they need.
+fn replacements<P: Parts>(parts: &P, node: NodeId, steps: &mut Vec<Step>) {
+    if parts.left().replacements > 0 && parts.may_lose_disk(node) {
+        steps.push(Step::Replace { node });
     }
 }
 

@@ -7,7 +7,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use stateright::actor::{Actor, Id, Out};
 use steadfast_node::{ContentCopy, Node, Output};
 use steadfast_protocol::{
-    ContentId, Decisions, Identity, Input, NodeId, Outcome, Packet, Parameters, Record, RequestId,
+    Checkpoint, ContentId, Decisions, Identity, Input, NodeId, Outcome, Packet, Parameters, Record,
+    RequestId, Sealed,
 };
 
 use crate::Disk;
@@ -165,6 +166,14 @@ impl ReplicaActor {
             node.hear(input, self.decisions, &mut outputs);
         }
         outputs
+    }
+
+    /// The disk of a node that is down is lost. A new one holds this log and no contents. stateright's events are
+    /// ordered and a fold is not, so this is none of them.
+    pub(crate) fn replace_disk(&self, actor: &mut ActorNode, checkpoint: Sealed<Checkpoint>) {
+        let records = vec![Record::Checkpoint(checkpoint)];
+        *actor.node.storage_mut() = Disk::new(records, self.pipelined);
+        actor.seal();
     }
 
     /// Applies an event to a node, and hands out the messages that it sends.

@@ -5,7 +5,7 @@
 
 use steadfast_guarantees::{Did, GuaranteeSet, History, OperationKind};
 use steadfast_node::Cluster;
-use steadfast_protocol::{NodeId, NodeSet, Packet, Path, RequestId};
+use steadfast_protocol::{Checkpoint, Epoch, NodeId, NodeSet, Packet, Path, RequestId, Sealed};
 use steadfast_trace::{Bounds, Cut, Directions, Step, World, WriteKind};
 
 use crate::{Disk, Event};
@@ -29,6 +29,9 @@ pub(crate) trait Parts: Cluster<Storage = Disk> {
 pub(crate) trait Changing: Parts {
     /// Applies an event to a node. Its messages go under way, and the history records its effects.
     fn tell(&mut self, node: NodeId, event: Event);
+
+    /// Gives a node that is down a new disk with this log. The node counts as one that had an event.
+    fn replace_disk(&mut self, node: NodeId, checkpoint: Sealed<Checkpoint>);
 
     /// Lets a message arrive; `None` if it is not under way.
     fn deliver(&mut self, from: NodeId, to: NodeId, nth: u32) -> Option<()>;
@@ -163,6 +166,7 @@ pub(crate) enum Cost {
     Rollback,
     LostContent,
     Trim,
+    Replacement,
 }
 
 impl Cost {
@@ -187,6 +191,7 @@ impl Cost {
             Cost::Rollback => &mut left.rollbacks,
             Cost::LostContent => &mut left.lost_contents,
             Cost::Trim => &mut left.trims,
+            Cost::Replacement => &mut left.replacements,
         })?;
         match self {
             Cost::Write(WriteKind::Delete) => world.spend(|left| &mut left.deletes),
@@ -240,6 +245,8 @@ pub(crate) enum HistoryChange {
     Crashed(NodeId),
     /// The log of a node lost synced records.
     RolledBack(NodeId),
+    /// The log of a node was replaced by one with this promise.
+    Replaced(NodeId, Epoch),
     /// The step broke these guarantees.
     Broken(GuaranteeSet),
 }
@@ -250,7 +257,9 @@ impl HistoryChange {
     pub(crate) fn may_answer(&self) -> bool {
         match self {
             HistoryChange::Did(did) => did.answers_or_makes(),
-            HistoryChange::Invoked { .. } | HistoryChange::Crashed(_) => false,
+            HistoryChange::Invoked { .. }
+            | HistoryChange::Crashed(_)
+            | HistoryChange::Replaced(..) => false,
             HistoryChange::Retried { .. }
             | HistoryChange::RolledBack(_)
             | HistoryChange::Broken(_) => true,
@@ -267,6 +276,7 @@ impl HistoryChange {
             HistoryChange::Did(did) => history.on_did(did),
             HistoryChange::Crashed(node) => history.on_crashed(*node),
             HistoryChange::RolledBack(node) => history.on_rolled_back(*node),
+            HistoryChange::Replaced(node, promise) => history.on_replaced(*node, *promise),
             HistoryChange::Broken(broken) => broken.iter().for_each(|it| history.note_broken(it)),
         }
     }

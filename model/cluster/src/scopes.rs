@@ -61,7 +61,15 @@ const NOTHING: Bounds = Bounds {
     rollbacks: 0,
     lost_contents: 0,
     trims: 0,
+    replacements: 0,
 };
+
+/// A scope with (N, E, W) in which a disk is lost.
+fn replaced(name: &str, (nodes, elect, write): (u8, u8, u8), bounds: Bounds) -> Scope {
+    let settings = Settings::new(nodes, elect, write);
+    let settings = settings.unwrap_or_else(|error| unreachable!("{error}"));
+    Scope::new(name, settings, Bounds { replacements: 1, ..bounds })
+}
 
 /// Limits of this many entries per message, and this many under way to one peer.
 fn narrow(entries: u32, window: u32) -> Limits {
@@ -216,6 +224,39 @@ scopes! {
     "rollback-3" Deep "E2W2: a log that loses synced records between two writes"
         ["rollback-noticed", "halted-among-settled", "write-acknowledged", "leader-change"]
         |name| scope(name, 2, 2, Bounds { writes: 2, crashes: 1, rollbacks: 1, elections: 1, ..NOTHING });
+    "replace" Default "two nodes, E2W2: a disk is lost between two writes, and its node gets a log from the other"
+        ["log-replaced", "write-acknowledged", "leader-change", "converged"]
+        |name| replaced(name, (2, 2, 2), Bounds { writes: 2, elections: 1, ..NOTHING });
+    "replace-alone" Default "two nodes, E1W2: the lost disk may hold entries and an epoch that no other node has seen"
+        ["log-replaced", "write-acknowledged", "leader-change", "converged"]
+        |name| replaced(name, (2, 1, 2), Bounds { writes: 2, elections: 2, ..NOTHING });
+    "replace-retries" Default "two nodes, E2W2: a client repeats one of two writes after a disk was lost"
+        ["log-replaced", "outcome-unknown", "retry-recognised", "retry-renewed"]
+        |name| replaced(name, (2, 2, 2), Bounds { writes: 2, retries: 1, elections: 1, ..NOTHING });
+    "replace-rollback" Default "two nodes, E2W2: a log loses synced records, and a log is replaced before or after"
+        ["log-replaced", "rollback-noticed", "write-acknowledged", "converged"]
+        |name| replaced(name, (2, 2, 2), Bounds { writes: 2, crashes: 1, rollbacks: 1, elections: 1, ..NOTHING });
+    "replace-trims" Default "two nodes, E2W2: a disk is lost, and a log is trimmed before or after"
+        ["log-replaced", "log-trimmed", "state-joined", "write-acknowledged", "converged"]
+        |name| replaced(name, (2, 2, 2), Bounds { writes: 2, trims: 1, elections: 1, ..NOTHING });
+    "replace-contents" Default "two nodes, E2W2: a disk is lost with its contents, and a copy goes bad"
+        ["log-replaced", "content-missing-at-start", "bad-copy-found", "write-acknowledged", "converged"]
+        |name| Scope { named_contents: true, ..replaced(name, (2, 2, 2), Bounds { writes: 2, rot: 1, elections: 1, ..NOTHING }) };
+    "replace-three" Default "E2W2: a write and a read through an election, and a lost disk whose node gets a log from both others"
+        ["log-replaced", "write-acknowledged", "read-answered", "leader-change", "converged"]
+        |name| replaced(name, (3, 2, 2), Bounds { writes: 1, reads: 1, elections: 1, ..NOTHING });
+    "replace-twice" Default "E2W2: a write through an election, and two disks are lost, one after the other"
+        ["log-replaced", "write-acknowledged", "leader-change", "converged"]
+        |name| {
+            let once = replaced(name, (3, 2, 2), Bounds { writes: 1, elections: 1, ..NOTHING });
+            Scope { bounds: Bounds { replacements: 2, ..once.bounds }, ..once }
+        };
+    "replace-guarded" Deep "E2W2: a write through two timers that run out, elections are guarded, and a disk is lost"
+        ["log-replaced", "write-acknowledged", "leader-change", "converged"]
+        |name| Scope { guards_elections: true, ..replaced(name, (3, 2, 2), Bounds { writes: 1, elections: 2, ..NOTHING }) };
+    "replace-crash" Deep "two nodes, E2W2: two writes, a crash, a read and two elections, and a disk is lost"
+        ["log-replaced", "write-acknowledged", "read-answered", "crash-keeps-part", "leader-change"]
+        |name| replaced(name, (2, 2, 2), Bounds { writes: 2, reads: 1, crashes: 1, elections: 2, ..NOTHING });
     "consistent-2" Deep "E2W2: two writes, a crash, a cut and an election"
         ["write-acknowledged", "leader-change", "crash-keeps-part", "entry-learned"]
         |name| scope(name, 2, 2, Bounds { writes: 2, crashes: 1, partitions: 1, elections: 1, ..NOTHING });

@@ -9,7 +9,9 @@ use stateright::Model;
 use stateright::actor::{ActorModelAction, ActorModelState, Id, Network};
 use steadfast_guarantees::{ClusterView, Did, GuaranteeSet, History, NodeView, broken_by_step};
 use steadfast_node::{Cluster, ContentCopy, Node, NodeStorage};
-use steadfast_protocol::{ContentId, Decisions, NodeId, NodeSet, Packet, Replica, Settings};
+use steadfast_protocol::{
+    Checkpoint, ContentId, Decisions, NodeId, NodeSet, Packet, Replica, Sealed, Settings,
+};
 
 use steadfast_trace::{Bounds, Network as Delivery, Step, World};
 
@@ -357,6 +359,13 @@ impl Parts for Taking<'_> {
 impl Changing for Taking<'_> {
     fn tell(&mut self, node: NodeId, event: Event) {
         self.act(node, ActorModelAction::Timeout(Id::from(node.index()), event));
+    }
+
+    fn replace_disk(&mut self, node: NodeId, checkpoint: Sealed<Checkpoint>) {
+        let actor = &self.model.actors.actors[node.index()];
+        let nodes = &mut self.state_mut().actors.actor_states;
+        actor.replace_disk(Arc::make_mut(&mut nodes[node.index()]), checkpoint);
+        self.touched.told.insert(node);
     }
 
     fn deliver(&mut self, from: NodeId, to: NodeId, nth: u32) -> Option<()> {

@@ -1,8 +1,9 @@
 //! The effects of each kind of step on the cluster.
 
 use steadfast_guarantees::OperationKind;
+use steadfast_node::NodeStorage;
 use steadfast_protocol::{
-    Consistency, Content, Input, Intent, NodeId, NodeSet, ReadRequest, WriteRequest,
+    Consistency, Content, Input, Intent, NodeId, NodeSet, ReadRequest, WriteRequest, replacement,
 };
 use steadfast_trace::{Directions, Step, WriteKind};
 
@@ -154,6 +155,7 @@ impl ClusterModel {
                 tell(parts, node, Event::LoseContent(content))
             }
             Step::Recover { node } => tell(parts, node, Event::Recover),
+            Step::Replace { node } => self.replace(parts, node),
             Step::Cut(cut) => {
                 Cost::Partition.is_left(parts.left()).then_some(())?;
                 parts.change_world(WorldChange::Cut(cut));
@@ -200,6 +202,25 @@ impl ClusterModel {
         let is_lost = |(from, to): &(NodeId, NodeId)| *to == node || (*from == node && !apart);
         self.pairs().filter(is_lost).for_each(|(from, to)| parts.put_packets(from, to, Vec::new()));
         parts.change_history(HistoryChange::Crashed(node));
+        Some(())
+    }
+
+    /// All nodes stop, and one gets a new log. An operator starts them again, one by one.
+    fn replace<P: Changing>(&self, parts: &mut P, node: NodeId) -> Option<()> {
+        spend(parts, Cost::Replacement)?;
+        let nodes = || NodeId::all(self.scope().settings.nodes());
+        let up: Vec<NodeId> = nodes().filter(|it| parts.is_up(*it)).collect();
+        for it in up {
+            tell(parts, it, Event::Crash { kept: 0, torn: false })?;
+            parts.change_history(HistoryChange::Crashed(it));
+        }
+        self.pairs().for_each(|(from, to)| parts.put_packets(from, to, Vec::new()));
+        let logs = nodes().filter(|it| *it != node).map(|it| parts.node(it).storage().records());
+        let logs: Vec<_> = logs.collect();
+        let identity = parts.node(node).identity();
+        let checkpoint = replacement(identity, &logs, self.decisions()).ok()?;
+        parts.change_history(HistoryChange::Replaced(node, checkpoint.fold.promise()));
+        parts.replace_disk(node, checkpoint);
         Some(())
     }
 

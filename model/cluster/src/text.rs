@@ -315,6 +315,7 @@ fn left(left: Bounds) -> String {
         ("rollbacks", left.rollbacks),
         ("lost contents", left.lost_contents),
         ("trims", left.trims),
+        ("replacements", left.replacements),
     ];
     let some = budgets.iter().filter(|(_, count)| *count > 0);
     some.map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ")

@@ -289,6 +289,13 @@ impl History {
         self.rolled_back.insert(node);
     }
 
+    /// Records that the log of a node was lost and replaced by one with this promise. An epoch above it that the node
+    /// led was seen by no other node, or another log would hold its promise. It is as if it had never been, and the
+    /// node may lead it again.
+    pub fn on_replaced(&mut self, node: NodeId, promise: Epoch) {
+        self.leaders.retain(|(epoch, leader)| *leader != node || *epoch <= promise);
+    }
+
     /// The epochs that had a leader, in order, each with its leader. An epoch that had two is listed
     /// twice.
     #[must_use]

@@ -27,14 +27,19 @@ macro_rules! twins {
     };
 }
 
+mod replacements;
 mod table;
 mod trims;
 
-const ALL: [Twin; table::TWINS.len() + trims::TWINS.len()] = {
-    let mut all = [table::TWINS[0]; table::TWINS.len() + trims::TWINS.len()];
+const COUNT: usize = table::TWINS.len() + trims::TWINS.len() + replacements::TWINS.len();
+
+const ALL: [Twin; COUNT] = {
+    let mut all = [table::TWINS[0]; COUNT];
     let (front, back) = all.split_at_mut(table::TWINS.len());
     front.copy_from_slice(table::TWINS);
-    back.copy_from_slice(trims::TWINS);
+    let (front, back) = back.split_at_mut(trims::TWINS.len());
+    front.copy_from_slice(trims::TWINS);
+    back.copy_from_slice(replacements::TWINS);
     all
 };
 

@@ -1,7 +1,9 @@
 //! Witnesses: situations that a run must reach. If it does not, a pass proves nothing.
 
 use steadfast_node::ContentCopy;
-use steadfast_protocol::{Change, Entry, Halt, NodeId, Outcome, Record, Replica, Role, State};
+use steadfast_protocol::{
+    Change, Entry, Halt, NodeId, Outcome, Record, Replica, Role, State, VersionVector,
+};
 use steadfast_trace::{Step, StepKind};
 
 use self::Reached::{By, In};
@@ -143,6 +145,8 @@ witnesses! {
         By(&[StepKind::Trim], |before, step, after| forgets_a_delete(before, step, after));
     "delete-yields", "a delete gave way to a write of a node that had forgotten it",
         By(&[StepKind::Sync], |before, step, after| delete_yields(before, step, after));
+    "log-replaced", "a node whose disk was lost got a log that knows of an entry",
+        By(&[StepKind::Replace], |_, step, after| gets_entries(step, after));
     "state-joined", "a node logged a state that brought entries which it does not hold",
         By(&[StepKind::Deliver], |before, step, after| joins_state(before, step, after));
     "state-in-parts", "a node logged a part of a state that is not the last",
@@ -191,6 +195,13 @@ fn drops_an_entry(before: &dyn ClusterView, step: &Step, after: &dyn ClusterView
         return false;
     };
     held_entries(after, *node) < held_entries(before, *node)
+}
+
+fn gets_entries(step: &Step, after: &dyn ClusterView) -> bool {
+    let Step::Replace { node } = step else {
+        return false;
+    };
+    after.node(*node).synced_vv() != VersionVector::default()
 }
 
 /// Whether a path had versions at a node, and has none after a trim.

@@ -161,6 +161,14 @@ pub trait Cluster {
         others.any(|it| it.vouches_for(content))
     }
 
+    /// Whether the disk of a node may get lost: of every content that another node needs, another node has a good
+    /// copy.
+    fn may_lose_disk(&self, node: NodeId) -> bool {
+        let others = || self.nodes().filter(|it| it.id() != node);
+        let mut copies = self.node(node).storage().contents();
+        copies.all(|it| !others().any(|other| other.names(it)) || self.may_rot(node, it))
+    }
+
     /// Whether only faults, time and clients can cause further steps: every node is up and at rest, no cut
     /// lasts, and no message, link event, due tick or undetected rot is left.
     fn is_quiet(&self) -> bool {

@@ -177,9 +177,14 @@ impl<S: NodeStorage> Node<S> {
     /// Whether the node has a good copy of a content and has synced an entry that names it.
     #[must_use]
     pub fn vouches_for(&self, content: ContentId) -> bool {
+        self.storage.copy(content) == ContentCopy::Exact && self.names(content)
+    }
+
+    /// Whether the node has synced an entry that names a content.
+    #[must_use]
+    pub fn names(&self, content: ContentId) -> bool {
         let mut entries = synced_records(&self.storage).iter().flat_map(Record::entries);
-        self.storage.copy(content) == ContentCopy::Exact
-            && entries.any(|it| it.change.named() == Some(content))
+        entries.any(|it| it.change.named() == Some(content))
     }
 }
 

@@ -125,6 +125,9 @@ fn of_step(step: &Step, changes: &[Change]) -> Option<Mark> {
         Step::Rollback { node, kept } => {
             on(node, Glyph::Crash, Tone::Bad, format!("LOG ROLLED BACK to {kept} records"))
         }
+        Step::Replace { node } => {
+            on(node, Glyph::Crash, Tone::Bad, "DISK LOST, new log from the others".to_owned())
+        }
         Step::Trim { node } => on(node, Glyph::Sync, Tone::Plain, "trims its log".to_owned()),
         Step::Recover { node } => on(node, Glyph::Recover, Tone::Good, "recovers".to_owned()),
         Step::Timeout { node } => on(node, Glyph::Timeout, Tone::Warn, "timeout".to_owned()),

@@ -272,6 +272,7 @@ fn sign_of(step: &Step) -> Option<(NodeId, char)> {
         Step::Sync { node } => Some((*node, '=')),
         Step::Crash { node, .. } => Some((*node, 'X')),
         Step::Rollback { node, .. } => Some((*node, '<')),
+        Step::Replace { node } => Some((*node, '#')),
         Step::Recover { node } => Some((*node, 'R')),
         Step::Timeout { node } => Some((*node, 'T')),
         Step::Tick { node }

@@ -378,6 +378,21 @@ pub trait Decisions: Send + Sync {
         raised
     }
 
+    // Replacements: what the new log of a node holds whose log is lost.
+
+    /// Whether the new log takes over what is in the log of a node. It takes over all: the one that is left
+    /// out may hold a promise or an entry that no other holds.
+    fn joins_log_of(&self, node: NodeId) -> bool {
+        let _ = node;
+        true
+    }
+
+    /// The fold with which the new log of a node begins, given what all other logs amount to together.
+    fn replacement(&self, joined: Fold, node: NodeId) -> Fold {
+        let _ = node;
+        joined
+    }
+
     // Clients: which answers they get, and when.
 
     /// Whether a leader answers a linearizable read that these nodes have confirmed.

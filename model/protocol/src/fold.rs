@@ -24,7 +24,7 @@ impl Digests {
         self.0.get(origin.index()).copied().unwrap_or_default()
     }
 
-    fn put(&mut self, origin: NodeId, digest: Digest) {
+    pub(crate) fn put(&mut self, origin: NodeId, digest: Digest) {
         if let Some(it) = self.0.get_mut(origin.index()) {
             *it = digest;
         }
@@ -277,7 +277,7 @@ impl Fold {
         part
     }
 
-    // Four ways to lose a part of a checkpoint, for twins.
+    // Four ways to lose a part of a checkpoint or a new log, for twins.
 
     /// The fold without the requests that have entries.
     #[must_use]

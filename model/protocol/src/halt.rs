@@ -8,7 +8,7 @@ use crate::{Dot, NodeId, Sequence, VersionVector};
 /// The reason for which a node has halted, that is, takes no further part in the cluster: the node cannot
 /// write its log, or a log in the cluster has lost synced records (a rollback).
 ///
-/// After a rollback the operator replaces the node whose log was rolled back by a new node. Started
+/// After a rollback the operator replaces the log that was rolled back ([`replacement`](crate::replacement)). Started
 /// again from the same log, it halts again. Where entries differ, the log of one of the two nodes was
 /// rolled back, or that of the node that made the entries: the operator decides which log to keep.
 #[derive(

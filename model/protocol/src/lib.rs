@@ -136,6 +136,7 @@ mod log;
 mod message;
 mod parameters;
 mod record;
+mod replacement;
 mod replica;
 mod requests;
 mod sealed;
@@ -163,6 +164,7 @@ pub use message::{
 };
 pub use parameters::{Limits, Parameters};
 pub use record::{Checkpoint, Identity, Record, RecoverError, first_index, last_index};
+pub use replacement::{ReplacementError, replacement};
 pub use replica::{
     Ballot, Flow, Following, Held, Leadership, PendingRead, PendingWrite, Progress, Replica, Role,
     Waiting, Want,

@@ -28,6 +28,7 @@ use crate::{
 use contents::Contents;
 pub use contents::{Waiting, Want};
 pub use outbox::Held;
+pub(crate) use recovery::replay;
 pub use role::{Ballot, Flow, Following, Leadership, PendingRead, PendingWrite, Progress, Role};
 use trims::Trimming;
 

@@ -50,6 +50,8 @@ pub struct Bounds {
     pub lost_contents: u32,
     /// Logs that are trimmed.
     pub trims: u32,
+    /// Logs that are lost and replaced by one that is made from those of all other nodes.
+    pub replacements: u32,
 }
 
 impl Bounds {
@@ -197,6 +199,15 @@ pub enum BoundsError {
         /// The network of the scope.
         network: Network,
     },
+    /// The lost log may hold the only copy of an acknowledged write.
+    #[error(
+        "replacements = {count} with W = 1: a write that the lost node has acknowledged alone is lost with it, so \
+         replacements need W of 2 or more"
+    )]
+    AcknowledgedAlone {
+        /// The replacements.
+        count: u32,
+    },
     /// A part of the scope allows nothing, because something else is missing.
     #[error("{what} has no effect here: it needs {needs}")]
     NoEffect {
@@ -263,12 +274,12 @@ impl Scope {
         reads > 0 || (self.settings.is_consistent() && (deletes > 0 || resolves > 0))
     }
 
-    /// Whether a node may get state instead of entries: logs are trimmed, or lose the content of a replaced
-    /// entry.
+    /// Whether a node may get state instead of entries: logs are trimmed or replaced, or lose the content of a
+    /// replaced entry.
     #[must_use]
     pub fn may_drop_entries(&self) -> bool {
-        let Bounds { trims, rot, lost_contents, .. } = self.bounds;
-        trims > 0 || rot > 0 || lost_contents > 0
+        let Bounds { trims, rot, lost_contents, replacements, .. } = self.bounds;
+        trims > 0 || rot > 0 || lost_contents > 0 || replacements > 0
     }
 
     /// A path by its number.
@@ -324,6 +335,7 @@ impl Scope {
             ("lost_contents", bounds.lost_contents > 0, crashes > 0, "crashes"),
             ("rollbacks", bounds.rollbacks > 0, crashes > 0, "crashes"),
             ("trims", bounds.trims > 0, writes > 0, "writes"),
+            ("replacements", bounds.replacements > 0, elections > 0, "elections"),
             ("partitions", partitions > 0, self.settings.nodes() > 1, "two nodes"),
             ("link_events_apart", self.link_events_apart, self.settings.nodes() > 1, "two nodes"),
             ("one_way_cuts", self.one_way_cuts, partitions > 0, "partitions"),
@@ -359,6 +371,9 @@ impl Scope {
         let bounds = self.bounds;
         if !(1..=Self::PATHS_MAX).contains(&bounds.paths) {
             return Err(BoundsError::Paths(bounds.paths));
+        }
+        if bounds.replacements > 0 && self.settings.write() == 1 {
+            return Err(BoundsError::AcknowledgedAlone { count: bounds.replacements });
         }
         let network = self.network;
         let lossy = [("drops", bounds.drops), ("duplicates", bounds.duplicates)];

@@ -224,6 +224,12 @@ steps! {
         /// The node.
         node: NodeId,
     }
+    /// All nodes stop, those that are up by a crash that takes their unsynced records. The disk of one of them is lost,
+    /// and gets a new log from those of all others.
+    "replace" Replace {
+        /// The node with the lost disk.
+        node: NodeId,
+    }
     /// A client reads the version that a node shows, whether the node leads or not.
     "stale-read" StaleRead {
         /// The node that the client asks.
@@ -265,6 +271,7 @@ impl Step {
             | Step::Rollback { node, .. }
             | Step::Recover { node }
             | Step::Trim { node }
+            | Step::Replace { node }
             | Step::Rot { node, .. }
             | Step::LoseContent { node, .. }
             | Step::Scrub { node, .. } => Some(node),
@@ -304,6 +311,7 @@ impl Step {
             | Step::Rollback { node, .. }
             | Step::Recover { node }
             | Step::Trim { node }
+            | Step::Replace { node }
             | Step::Rot { node, .. }
             | Step::LoseContent { node, .. }
             | Step::Scrub { node, .. } => *node = moved(*node)?,
@@ -311,11 +319,14 @@ impl Step {
         Some(step)
     }
 
-    /// Whether the step may begin or end connections by itself: a cut, its end, and the crash or the
-    /// recovery of a node.
+    /// Whether the step may begin or end connections by itself: a cut, its end, the crash or the recovery of a
+    /// node, and a replacement, for which all nodes stop.
     #[must_use]
     pub fn changes_connections(&self) -> bool {
-        matches!(self, Step::Cut(_) | Step::Heal | Step::Crash { .. } | Step::Recover { .. })
+        match self {
+            Step::Crash { .. } | Step::Recover { .. } | Step::Replace { .. } => true,
+            _ => matches!(self, Step::Cut(_) | Step::Heal),
+        }
     }
 
     /// Whether the step belongs to the continuation in which no fault and no client acts any
@@ -385,6 +396,9 @@ impl fmt::Display for Step {
             }
             Step::Recover { node } => write!(f, "{node} recovers"),
             Step::Trim { node } => write!(f, "{node} trims its log"),
+            Step::Replace { node } => {
+                write!(f, "ALL STOP, the disk of {node} is LOST, and it gets a log from the others")
+            }
             Step::Cut(cut @ Cut::Around { one_way: true, .. }) => write!(f, "ONE-WAY CUT, {cut}"),
             Step::Cut(cut) => write!(f, "CUT {cut}"),
             Step::Heal => write!(f, "HEAL"),

@@ -2,7 +2,7 @@
 
 use steadfast_protocol::{Identity, LogIndex};
 use steadfast_wal::disk::DiskError;
-use steadfast_wal::{AppendError, LogFailure};
+use steadfast_wal::{AppendError, CheckpointError, LogFailure};
 
 use crate::ContentError;
 use crate::codec::CodecError;
@@ -47,6 +47,9 @@ pub enum CreateError {
     /// The first record was not written.
     #[error("the first record of the log was not written: {0}")]
     Sync(#[from] LogFailure),
+    /// The checkpoint with which the log begins was not written.
+    #[error("the checkpoint at the beginning of the log was not written: {0}")]
+    Checkpoint(#[from] CheckpointError),
     /// The directory of the contents cannot be made.
     #[error(transparent)]
     Contents(#[from] ContentError),
@@ -58,8 +61,8 @@ pub enum OpenError {
     /// There is no log.
     #[error(
         "{directory} holds no log. If this is a new node, initialise it first. If the node took part in \
-         its cluster before, its log is lost: replace the node by a new one, because a node that has \
-         forgotten its promises and acknowledgements must not start again"
+         its cluster before, its log is lost: replace it by one that is made from those of all other \
+         nodes, because a node that has forgotten its promises and acknowledgements must not start again"
     )]
     NoLog {
         /// The directory.
@@ -116,6 +119,12 @@ pub enum OpenError {
         found: LogIndex,
         /// The records that the log dropped.
         expected: LogIndex,
+    },
+    /// The log was written to while it was read.
+    #[error("the log in {directory} was changed while it was read: a node runs on it")]
+    Changed {
+        /// The directory.
+        directory: String,
     },
     /// The disk fails.
     #[error(transparent)]

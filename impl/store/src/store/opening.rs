@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 
-use steadfast_protocol::{Identity, LogIndex, Record, Sealed, last_index};
+use steadfast_protocol::{Checkpoint, Identity, LogIndex, Record, Sealed, last_index};
 use steadfast_wal::disk::{Call, Disk, DiskError};
-use steadfast_wal::{LogId, Opening, Settings};
+use steadfast_wal::{LogId, Opening, SerialLog, Settings};
 
 use super::{CreateError, OpenError, Pending, Store, Tail};
 use crate::{ContentDecisions, Contents, DefaultContentDecisions, RecordLog, TrimPolicy, codec};
@@ -20,8 +20,39 @@ pub fn create<D: Disk>(
     log_disk: &Arc<D>,
     contents_disk: &Arc<D>,
     identity: Identity,
-    (log, settings): (LogId, Settings),
+    layout: (LogId, Settings),
 ) -> Result<(), CreateError> {
+    begin(log_disk, contents_disk, identity, layout)?.close()?;
+    Ok(())
+}
+
+/// Makes the directories of a node whose log was lost: a log that begins with a checkpoint, and no contents, which the
+/// node gets from its peers. A crash may leave the log of a new node, so the caller makes it under a name that no node
+/// uses.
+///
+/// # Errors
+/// A directory is in use, or the disk fails.
+pub fn create_from<D: Disk>(
+    log_disk: &Arc<D>,
+    contents_disk: &Arc<D>,
+    checkpoint: &Checkpoint,
+    layout: (LogId, Settings),
+) -> Result<(), CreateError> {
+    let mut log = begin(log_disk, contents_disk, checkpoint.identity, layout)?;
+    log.sync()?;
+    let through = steadfast_wal::LogIndex(checkpoint.length.0);
+    log.checkpoint(through, &codec::encode_checkpoint(checkpoint))?;
+    log.close()?;
+    Ok(())
+}
+
+/// A log that holds an identity, which is not synced yet, and a directory without contents.
+fn begin<D: Disk>(
+    log_disk: &Arc<D>,
+    contents_disk: &Arc<D>,
+    identity: Identity,
+    (log, settings): (LogId, Settings),
+) -> Result<SerialLog<D>, CreateError> {
     let in_use = || CreateError::InUse { directory: log_disk.directory() };
     let mut opening = Opening::begin(Arc::clone(log_disk), log, settings)?;
     if !opening.state.is_empty() || opening.through().0 > 0 {
@@ -40,8 +71,7 @@ pub fn create<D: Disk>(
     }
     let (mut log, _) = opening.into_serial_log()?;
     log.append(&codec::encode_record(&Record::Identity(identity)))?;
-    log.close()?;
-    Ok(())
+    Ok(log)
 }
 
 impl<L: RecordLog> Store<L> {
@@ -87,7 +117,7 @@ impl<L: RecordLog> Store<L> {
         }
         let mut opening = Opening::begin(Arc::clone(log_disk), log, settings)?;
         let mut read = Read::default();
-        read.checkpoint(&directory, &opening)?;
+        read.checkpoint(&directory, &opening.state, opening.through())?;
         opening.try_for_each(|record| read.record(&directory, record.index, record.payload))?;
         let found = match read.records.first() {
             None => return Err(no_log()),
@@ -125,34 +155,35 @@ impl<L: RecordLog> Store<L> {
 
 /// The part of a log that was read so far.
 #[derive(Default)]
-struct Read {
-    records: Vec<Record>,
+pub(super) struct Read {
+    pub(super) records: Vec<Record>,
     state_bytes: u64,
     tail: Tail,
 }
 
 impl Read {
-    fn checkpoint<D: Disk>(
+    pub(super) fn checkpoint(
         &mut self,
         directory: &str,
-        opening: &Opening<D>,
+        state: &[u8],
+        through: steadfast_wal::LogIndex,
     ) -> Result<(), OpenError> {
-        if opening.state.is_empty() && opening.through().0 == 0 {
+        if state.is_empty() && through.0 == 0 {
             return Ok(());
         }
-        let checkpoint = codec::decode_checkpoint(&opening.state)
+        let checkpoint = codec::decode_checkpoint(state)
             .map_err(|why| OpenError::Checkpoint { directory: directory.to_owned(), why })?;
-        let (found, expected) = (checkpoint.length, LogIndex(opening.through().0));
+        let (found, expected) = (checkpoint.length, LogIndex(through.0));
         if found != expected {
             let directory = directory.to_owned();
             return Err(OpenError::CheckpointLength { directory, found, expected });
         }
-        self.state_bytes = opening.state.len() as u64;
+        self.state_bytes = state.len() as u64;
         self.records.push(Record::Checkpoint(Sealed::new(checkpoint)));
         Ok(())
     }
 
-    fn record(
+    pub(super) fn record(
         &mut self,
         directory: &str,
         index: steadfast_wal::LogIndex,

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use steadfast_guarantees::witnesses::Witness;
 use steadfast_guarantees::{Did, GuaranteeSet, History, NodeView, broken_by_step};
 use steadfast_node::{Cluster, Node};
-use steadfast_protocol::{Decisions, Input, NodeId, NodeSet, Packet, Replica, SessionId};
+use steadfast_protocol::{
+    Checkpoint, Decisions, Input, NodeId, NodeSet, Packet, Replica, Sealed, SessionId,
+};
 use steadfast_search::{Look, Place};
 use steadfast_trace::{Bounds, Network, Step, World};
 
@@ -220,6 +222,16 @@ impl Changing for Taking<'_> {
         if !did.is_nothing() {
             self.change_history(HistoryChange::Did(did));
         }
+    }
+
+    fn replace_disk(&mut self, node: NodeId, checkpoint: Sealed<Checkpoint>) {
+        let changed = self.nodes.iter().position(|it| it.node.id() == node);
+        let changed = changed.map(|at| self.nodes.remove(at));
+        let mut actor = changed.unwrap_or_else(|| self.now.actor(node).clone());
+        let system = self.system();
+        system.model.actors.actors[node.index()].replace_disk(&mut actor, checkpoint);
+        self.touched.told.insert(node);
+        self.nodes.push(actor);
     }
 
     fn deliver(&mut self, from: NodeId, to: NodeId, nth: u32) -> Option<()> {

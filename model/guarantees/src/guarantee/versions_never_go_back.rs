@@ -5,7 +5,7 @@ use steadfast_protocol::NodeId;
 use super::Judge;
 use crate::focus::files_in;
 use crate::view::is_lone_delete;
-use crate::{ClusterView, OperationKind};
+use crate::{ClusterView, NodeView, OperationKind};
 
 /// G6: the versions that a node shows only move forward, and so do the answers of its stale reads.
 pub(super) struct VersionsNeverGoBack;
@@ -13,7 +13,7 @@ pub(super) struct VersionsNeverGoBack;
 impl Judge for VersionsNeverGoBack {
     fn promise(&self) -> &'static str {
         "per node and path the visible version's stamp never decreases, across crashes too, and a \
-         stale read returns the version that its node shows; only the rollback of a log takes \
+         stale read returns the version that its node shows; only the rollback and the loss of a log take \
          versions away; a path without a version may have been deleted before"
     }
 
@@ -26,8 +26,9 @@ impl Judge for VersionsNeverGoBack {
             return false;
         }
         let (old, new) = (before.node(node), after.node(node));
-        // The rollback itself takes versions away.
-        if after.rolled_back().contains(node) && new.synced < old.synced {
+        // The rollback or the loss of a log itself takes versions away.
+        let is_rolled_back = after.rolled_back().contains(node) && new.synced < old.synced;
+        if is_rolled_back || has_another_log(&old, &new) {
             return true;
         }
         if let (Some(old), Some(new)) = (old.replica, new.replica)
@@ -44,6 +45,12 @@ impl Judge for VersionsNeverGoBack {
             })
         })
     }
+}
+
+/// Whether a node has another log than before the step. Only a replacement changes the first record of a log without a
+/// node that runs and trims it.
+fn has_another_log(old: &NodeView<'_>, new: &NodeView<'_>) -> bool {
+    new.replica.is_none() && old.records.first() != new.records.first()
 }
 
 /// Whether each stale read of a step returned the version that the node that answered it shows.

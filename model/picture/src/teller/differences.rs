@@ -134,7 +134,8 @@ impl Teller {
             changes.push(Change::Trimmed { node, records });
             return;
         }
-        let is_restarted = was.replica.is_some() != is.replica.is_some();
+        let is_restarted = was.replica.is_some() != is.replica.is_some()
+            || was.records.first() != is.records.first();
         let common = match is_restarted || is.records.len() < was.records.len() {
             true => was.records.iter().zip(is.records).take_while(|(old, new)| old == new).count(),
             false => was.records.len(),

@@ -28,12 +28,7 @@ impl Replica {
         contents: impl IntoIterator<Item = ContentId>,
         decisions: &dyn Decisions,
     ) -> Result<Replica, RecoverError> {
-        check_identity(identity, records)?;
-        let mut log = Log::default();
-        for (index, record) in (first_index(records).0..).map(LogIndex).zip(records) {
-            check_record(index, record, &log, identity, decisions)?;
-            log.push(record, decisions);
-        }
+        let mut log = replay(identity, records, decisions)?;
         if !decisions.recovers_requests() {
             log.forget_requests();
         }
@@ -59,6 +54,21 @@ impl Replica {
             log: Arc::new(log),
         })
     }
+}
+
+/// The log that these records make up.
+pub(crate) fn replay(
+    identity: Identity,
+    records: &[Record],
+    decisions: &dyn Decisions,
+) -> Result<Log, RecoverError> {
+    check_identity(identity, records)?;
+    let mut log = Log::default();
+    for (index, record) in (first_index(records).0..).map(LogIndex).zip(records) {
+        check_record(index, record, &log, identity, decisions)?;
+        log.push(record, decisions);
+    }
+    Ok(log)
 }
 
 fn check_identity(expected: Identity, records: &[Record]) -> Result<(), RecoverError> {

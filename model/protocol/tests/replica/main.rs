@@ -5,6 +5,7 @@ mod discards;
 mod elections;
 mod flow;
 mod forgets;
+mod replacements;
 mod requests;
 mod stories;
 mod trims;
