@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::time::{ClockId, clock_gettime};
 use steadfast_node::Watched;
@@ -39,7 +39,8 @@ pub struct Recorder {
     file: File,
     file_bytes: u64,
     chain: u64,
-    began: Instant,
+    /// The monotonic time in the first frame, from which the times of inputs are counted.
+    began_ns: u64,
     /// Frames that are not handed to the operating system yet.
     waiting: Vec<u8>,
     payload: Vec<u8>,
@@ -74,6 +75,7 @@ impl Recorder {
         let unfinished = unfinished(&path);
         let (head, chain) = header(number, 0);
         let file = File::create(&unfinished).map_err(|it| failed(&unfinished, it))?;
+        let clock = now().map_err(|it| failed(directory, it))?;
         let mut recorder = Recorder {
             directory: directory.to_owned(),
             number,
@@ -81,7 +83,7 @@ impl Recorder {
             file,
             file_bytes: 0,
             chain,
-            began: Instant::now(),
+            began_ns: clock.monotonic_ns,
             waiting: head.to_vec(),
             payload: Vec::new(),
             taken: 0,
@@ -89,7 +91,6 @@ impl Recorder {
             spare: EffectsDigest::default(),
             failure: None,
         };
-        let clock = now().map_err(|it| failed(directory, it))?;
         recorder.put(&Frame::Start(Start {
             number: number.start,
             cluster,
@@ -142,7 +143,8 @@ impl Recorder {
             self.begin_file();
         }
         self.taken += 1;
-        let at_ns = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        // A system without this clock has refused the beginning of the recording.
+        let at_ns = monotonic_ns().unwrap_or_default().saturating_sub(self.began_ns);
         let input = Cow::Borrowed(input);
         self.put(&Frame::Taken(Taken { number: self.taken, at_ns, follows, input }));
         let mut effects = std::mem::take(&mut self.spare);
@@ -273,14 +275,21 @@ fn make(directory: &Path) -> io::Result<()> {
 
 /// The clocks of this machine.
 fn now() -> io::Result<Clock> {
-    let monotonic = clock_gettime(ClockId::CLOCK_MONOTONIC)?;
     let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let nanoseconds = |it: std::time::Duration| u64::try_from(it.as_nanos()).unwrap_or(u64::MAX);
     Ok(Clock {
         boot: boot().unwrap_or_default(),
-        monotonic_ns: nanoseconds(monotonic.into()),
+        monotonic_ns: monotonic_ns()?,
         wall_ns: nanoseconds(wall),
     })
+}
+
+/// The time since a moment that all processes of this boot share.
+fn monotonic_ns() -> io::Result<u64> {
+    Ok(nanoseconds(clock_gettime(ClockId::CLOCK_MONOTONIC)?.into()))
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// The id of the boot, as Linux names it.

@@ -6,7 +6,9 @@ use std::borrow::Cow;
 use std::fmt::Write;
 use std::fs;
 use std::path::Path as File;
+use std::time::Duration;
 
+use nix::time::{ClockId, clock_gettime};
 use proptest::prelude::*;
 use steadfast_node::Watched;
 use steadfast_protocol::{
@@ -200,6 +202,39 @@ fn an_input_is_written_before_its_first_effect() {
     assert!(!is_there(), "an input without effects may wait");
     watch(Watched::Effect(&Effect::ResetElectionTimer));
     assert!(is_there());
+}
+
+fn monotonic_ns() -> u64 {
+    let now = clock_gettime(ClockId::CLOCK_MONOTONIC).expect("a clock");
+    u64::try_from(Duration::from(now).as_nanos()).expect("less than centuries")
+}
+
+#[test]
+fn the_times_of_inputs_are_those_of_the_clock_that_all_nodes_of_a_machine_share() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut recorder = begin(directory.path(), 0).expect("a recorder");
+    let mut bounds = Vec::new();
+    for number in 0..100 {
+        let before = monotonic_ns();
+        hear(&mut recorder, &write(number, 1), &[]);
+        bounds.push(before..=monotonic_ns());
+    }
+    assert!(recorder.end().is_none());
+    let frames = frames(directory.path());
+    let began = frames.iter().find_map(|it| match it {
+        Frame::Start(start) => Some(start.clock.monotonic_ns),
+        _ => None,
+    });
+    let began = began.expect("a start");
+    let times = frames.iter().filter_map(|it| match it {
+        Frame::Taken(taken) => Some(began + taken.at_ns),
+        _ => None,
+    });
+    let times: Vec<u64> = times.collect();
+    assert_eq!(times.len(), bounds.len());
+    for (time, bounds) in times.iter().zip(bounds) {
+        assert!(bounds.contains(time), "{time} is not within {bounds:?}");
+    }
 }
 
 #[test]
