@@ -6,9 +6,9 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    Append, Change, ContentId, Counter, Digest, Dot, Entry, Epoch, FORGOTTEN_TOGETHER, Files, Fold,
-    Log, LogIndex, NODES_MAX, NodeId, NodeSet, REMEMBERED, Record, Sequence, SessionId, Settings,
-    State, Tag, VersionVector,
+    Append, Change, ContentId, Counter, Digest, Dot, Entry, Epoch, Files, Fold, Log, LogIndex,
+    NODES_MAX, NodeId, NodeSet, REMEMBERED, Record, Sequence, SessionId, Settings, State, Tag,
+    VersionVector,
 };
 
 /// The state of a leader that is about to make an entry.
@@ -446,8 +446,7 @@ pub trait Decisions: Send + Sync {
 
     /// The Lamport counter below which a node forgets requests, given the highest one in its log.
     fn horizon(&self, highest: Counter) -> Counter {
-        let oldest = highest.0.saturating_sub(REMEMBERED);
-        Counter(oldest - oldest % FORGOTTEN_TOGETHER)
+        Counter(highest.0.saturating_sub(REMEMBERED))
     }
 
     /// Whether a leader refuses a request that its log does not hold, because it may have forgotten it. The

@@ -116,12 +116,8 @@ impl Fold {
 
     /// Notes that there is an entry with this Lamport counter, and forgets the requests that are too old now.
     fn advance(&mut self, counter: Counter, decisions: &dyn Decisions) {
-        let before = decisions.horizon(self.counter);
         self.counter = self.counter.max(counter);
-        let horizon = decisions.horizon(self.counter);
-        if horizon > before {
-            self.requests.forget_before(horizon);
-        }
+        self.requests.forget_before(decisions.horizon(self.counter));
     }
 
     /// Notes the entry of a request, unless it is too old already.

@@ -169,7 +169,7 @@ pub use replica::{
     Ballot, Flow, Following, Held, Leadership, PendingRead, PendingWrite, Progress, Replica, Role,
     Waiting, Want,
 };
-pub use requests::{FORGOTTEN_TOGETHER, REMEMBERED, REQUESTS_PER_CLIENT, Requests, Written};
+pub use requests::{REMEMBERED, REQUESTS_PER_CLIENT, Requests, Written};
 pub use sealed::Sealed;
 pub use settings::{NODES_MAX, Settings, SettingsError};
 pub use state::{Place, Staging, State, StateError, Transfer};

@@ -2,9 +2,9 @@
 
 use crate::cluster::{Cluster, text};
 use steadfast_protocol::{
-    Ack, Base, Consistency, Content, ContentId, Counter, Dot, FORGOTTEN_TOGETHER, Input, Intent,
-    Message, NodeId, Outcome, Packet, Path, REMEMBERED, Refusal, RequestId, Sealed, Sequence,
-    SessionId, Tag, VersionVector, WriteRequest,
+    Ack, Base, Consistency, Content, ContentId, Counter, Dot, Input, Intent, Message, NodeId,
+    Outcome, Packet, Path, REMEMBERED, Refusal, RequestId, Sealed, Sequence, SessionId, Tag,
+    VersionVector, WriteRequest,
 };
 
 #[test]
@@ -191,24 +191,26 @@ fn a_request_that_may_be_forgotten_is_refused_by_name_and_not_written_again() {
     let is_acknowledged = |it| matches!(it, Some(Outcome::Acknowledged { .. }));
     assert!(is_acknowledged(ask(&mut cluster, 1, 0)));
     // The counter goes on behind the one that the client names.
-    let all_known = REMEMBERED + FORGOTTEN_TOGETHER - 1;
-    assert!(is_acknowledged(ask(&mut cluster, 2, all_known - 1)));
-    assert_eq!(cluster.heads(0, "a")[0].stamp.counter, Counter(all_known));
+    assert!(is_acknowledged(ask(&mut cluster, 2, REMEMBERED - 1)));
+    assert_eq!(cluster.heads(0, "a")[0].stamp.counter, Counter(REMEMBERED));
     assert!(is_acknowledged(ask(&mut cluster, 1, 0)), "it is remembered");
     assert!(is_acknowledged(ask(&mut cluster, 3, 0)), "nothing is forgotten yet");
-    assert_eq!(cluster.heads(0, "a")[0].stamp.counter, Counter(all_known + 1));
-    let horizon = Counter(FORGOTTEN_TOGETHER);
-    for client in [1, 4] {
-        let forgotten = Refusal::Forgotten { seen: Counter(0), horizon };
-        assert_eq!(ask(&mut cluster, client, 0), Some(Outcome::Refused(forgotten)), "{client}");
-        let seen = Counter(FORGOTTEN_TOGETHER - 1);
-        let forgotten = Refusal::Forgotten { seen, horizon };
-        assert_eq!(ask(&mut cluster, client, seen.0), Some(Outcome::Refused(forgotten)));
+    assert_eq!(cluster.heads(0, "a")[0].stamp.counter, Counter(REMEMBERED + 1));
+    assert!(is_acknowledged(ask(&mut cluster, 1, 0)), "an entry of counter 1 is remembered");
+    let horizon = Counter(1);
+    let forgotten = Refusal::Forgotten { seen: Counter(0), horizon };
+    assert_eq!(ask(&mut cluster, 4, 0), Some(Outcome::Refused(forgotten.clone())));
+    assert!(is_acknowledged(ask(&mut cluster, 5, 1)), "no entry above counter 1 is forgotten");
+    assert_eq!(cluster.heads(0, "a")[0].stamp.counter, Counter(REMEMBERED + 2));
+    let horizon = Counter(2);
+    for (client, seen) in [(1, 0), (1, 1), (4, 1)] {
+        let forgotten = Refusal::Forgotten { seen: Counter(seen), horizon };
+        let answer = ask(&mut cluster, client, seen);
+        assert_eq!(answer, Some(Outcome::Refused(forgotten)), "{client} {seen}");
     }
-    assert!(is_acknowledged(ask(&mut cluster, 2, all_known - 1)), "it is remembered");
+    assert!(is_acknowledged(ask(&mut cluster, 2, REMEMBERED - 1)), "it is remembered");
     assert!(is_acknowledged(ask(&mut cluster, 3, 0)), "it is remembered, whatever it names");
-    assert_eq!(cluster.replica(0).log().entries().count(), 3);
-    assert!(is_acknowledged(ask(&mut cluster, 4, FORGOTTEN_TOGETHER)));
+    assert_eq!(cluster.replica(0).log().entries().count(), 4);
 }
 
 #[test]
@@ -221,10 +223,10 @@ fn all_nodes_forget_the_requests_that_are_too_old() {
     for (client, seen, left) in [
         (1, 0, vec![1]),
         (2, REMEMBERED - 1, vec![1, 2]),
-        (3, REMEMBERED + FORGOTTEN_TOGETHER - 2, vec![1, 2, 3]),
-        (4, REMEMBERED + FORGOTTEN_TOGETHER - 1, vec![2, 3, 4]),
-        (5, 2 * REMEMBERED - 1, vec![2, 3, 4, 5]),
-        (6, 2 * REMEMBERED + FORGOTTEN_TOGETHER - 1, vec![4, 5, 6]),
+        (3, 0, vec![1, 2, 3]),
+        (4, 2 * REMEMBERED - 1, vec![2, 3, 4]),
+        (5, 2 * REMEMBERED, vec![3, 4, 5]),
+        (6, 3 * REMEMBERED, vec![5, 6]),
         (7, u64::MAX, vec![7]),
     ] {
         let request = RequestId { client, number: 1 };
