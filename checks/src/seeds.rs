@@ -32,7 +32,7 @@ const COUNT: u64 = 1_000;
 /// How many seeds are in the default suite.
 const COUNT_IN_SUITE: u64 = 1_000;
 /// How many seeds each twin gets in the default suite.
-const TWIN_COUNT_IN_SUITE: u64 = 250;
+const TWIN_COUNT_IN_SUITE: u64 = 64;
 
 /// The result of seeds, as `--json` prints it.
 #[derive(Serialize)]

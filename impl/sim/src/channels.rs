@@ -146,7 +146,7 @@ impl<C: Ord> Channels<C> {
 
     /// Loses the messages that `keeps` refuses, given sender, receiver and message; returns their
     /// number.
-    pub(crate) fn retain(&mut self, keeps: impl Fn(NodeId, NodeId, &C) -> bool) -> u64 {
+    pub(crate) fn retain(&mut self, mut keeps: impl FnMut(NodeId, NodeId, &C) -> bool) -> u64 {
         let before = self.length;
         for (from, receivers) in (0..).map(NodeId).zip(&mut self.channels) {
             for (to, channel) in (0..).map(NodeId).zip(receivers) {

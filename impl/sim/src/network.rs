@@ -1,5 +1,7 @@
 //! The network: connections, cuts, and the bytes under way.
 
+use std::collections::BTreeMap;
+
 use steadfast_node::{Cluster, Node};
 use steadfast_protocol::{Decisions, NodeId, Packet, SessionId};
 use steadfast_trace::{Bounds, Network as Kind, World};
@@ -20,6 +22,9 @@ pub(crate) struct Network {
     pub world: World,
     pub packets: Channels<SentPacket>,
     pub contents: Channels<SentBytes>,
+    /// For each sender and receiver the newest session that has lost bytes of contents. No later bytes of it
+    /// arrive, even if the cut ends before both ends hear of it.
+    torn: BTreeMap<(NodeId, NodeId), SessionId>,
 }
 
 /// A packet under way.
@@ -76,6 +81,7 @@ impl Network {
             world: World::new(nodes, Bounds::default()),
             packets: Channels::new(nodes, setup.network == Kind::Fifo, speed),
             contents: Channels::new(nodes, true, speed),
+            torn: BTreeMap::new(),
         }
     }
 
@@ -106,9 +112,22 @@ impl Network {
     pub(crate) fn lose_uncarried(&mut self, setup: &Setup, nodes: &Nodes) -> (u64, u64) {
         let scene = Scene { setup, nodes, world: &self.world, has_messages: true };
         let packets = self.packets.retain(|from, to, it| scene.carries(from, to, &it.packet));
-        let contents =
-            self.contents.retain(|from, to, it| scene.carries_bytes(from, to, it.session));
+        let torn = &mut self.torn;
+        let contents = self.contents.retain(|from, to, it| {
+            let is_carried = scene.carries_bytes(from, to, it.session);
+            arrives(torn, (from, to), it.session, is_carried)
+        });
         (packets, contents)
+    }
+
+    /// Whether bytes that are sent now arrive, if the connection carries them.
+    pub(crate) fn takes_bytes(
+        &mut self,
+        ends: (NodeId, NodeId),
+        session: SessionId,
+        is_carried: bool,
+    ) -> bool {
+        arrives(&mut self.torn, ends, session, is_carried)
     }
 
     /// Loses whatever is under way to a node that crashes; returns the same numbers.
@@ -116,6 +135,20 @@ impl Network {
         let packets = self.packets.retain(|_, to, _| to != node);
         (packets, self.contents.retain(|_, to, _| to != node))
     }
+}
+
+/// Whether bytes of a session arrive: the connection carries them, and has lost none before them.
+fn arrives(
+    torn: &mut BTreeMap<(NodeId, NodeId), SessionId>,
+    ends: (NodeId, NodeId),
+    session: SessionId,
+    is_carried: bool,
+) -> bool {
+    let lost = torn.entry(ends).or_default();
+    if !is_carried {
+        *lost = session.max(*lost);
+    }
+    session > *lost
 }
 
 /// Every two nodes.

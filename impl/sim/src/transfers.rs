@@ -82,7 +82,8 @@ impl Simulation {
         let (stretches, bad) = exchange.send();
         for bytes in stretches {
             let length = bytes.len() as u64;
-            if !self.scene().carries_bytes(from, to, session) {
+            let is_carried = self.scene().carries_bytes(from, to, session);
+            if !self.network.takes_bytes((from, to), session, is_carried) {
                 self.ledger.lost_stretches += 1;
                 continue;
             }

@@ -8,7 +8,8 @@ use proptest::prelude::*;
 use steadfast_delta::manifest::{Depth, Manifest};
 use steadfast_protocol::ContentId;
 use steadfast_wire::transfer::{
-    Download, Lack, Outcome, REQUESTS_MAX, Sender, TRANSFERS_MAX, TransferError, TransferId, WINDOW,
+    Download, Lack, Outcome, REQUESTS_MAX, Sender, Sent, TRANSFERS_MAX, TransferError, TransferId,
+    WINDOW,
 };
 use steadfast_wire::{Channel, Decoder, FrameError, Kind};
 
@@ -479,6 +480,15 @@ fn a_peer_that_asks_for_too_much_at_once_is_stopped() {
     assert_eq!(hear(&mut sender, &raw(33, &body(3, &[&[0; 8]]))), Ok(None));
     sender.supply(TransferId(3), new.clone(), None);
     assert!(hear(&mut sender, &ask(99)).is_ok());
+    // So does one that the peer closes before it learns that it is refused.
+    sender.refuse(TransferId(4), Lack::Missing);
+    assert!(is_refused(hear(&mut sender, &ask(100))));
+    assert_eq!(hear(&mut sender, &raw(35, &body(4, &[]))), Ok(None));
+    assert!(hear(&mut sender, &ask(100)).is_ok());
+    assert!(
+        matches!(sender.next_frame(&mut Vec::new()), Sent::Nothing),
+        "nobody waits for the refusal"
+    );
     // A request before the driver has answered.
     assert!(hear(&mut sender, &raw(33, &body(99, &[&[0; 8]]))).is_err());
 }

@@ -446,6 +446,9 @@ scopes! {
     "trims-crash-3" Deep "E2W2: a write through a crash, a cut, an election and a trim"
         ["state-joined", "crash-keeps-part", "leader-change"]
         |name| scope(name, 2, 2, Bounds { writes: 1, crashes: 1, partitions: 1, elections: 1, trims: 1, ..NOTHING });
+    "trims-quorum" Deep "E3W1: two writes through a crash, an election in which all vote, and a trim"
+        ["log-trimmed", "state-joined", "leader-change", "crash-keeps-part"]
+        |name| scope(name, 3, 1, Bounds { writes: 2, crashes: 1, elections: 1, trims: 1, ..NOTHING });
     "link-events-2" Deep "E2W2: link events apart and one-way cuts with a crash and an election"
         ["torn-in-one-direction", "leader-change"]
         |name| Scope { link_events_apart: true, one_way_cuts: true, ..scope(name, 2, 2, Bounds { writes: 1, partitions: 1, crashes: 1, elections: 1, ..NOTHING }) };

@@ -154,19 +154,21 @@ pub trait Cluster {
         })
     }
 
-    /// Whether the copy of a node may go bad or get lost: another node has a good one, and has synced an
-    /// entry that names the content.
+    /// Whether the copy of a node may go bad or get lost: another node has a good one, and has synced the
+    /// entries of this node that name the content, or another entry if there are none.
     fn may_rot(&self, node: NodeId, content: ContentId) -> bool {
         let mut others = self.nodes().filter(|it| it.id() != node);
-        others.any(|it| it.vouches_for(content))
+        others.any(|it| {
+            let has_synced = |dot| it.naming(content).any(|other| other == dot);
+            it.vouches_for(content) && self.node(node).naming(content).all(has_synced)
+        })
     }
 
-    /// Whether the disk of a node may get lost: of every content that another node needs, another node has a good
-    /// copy.
+    /// Whether the disk of a node may get lost: of every content that another node names, another node has a good
+    /// copy. The lost node need not have one: its log may have held the entry that made the content obsolete.
     fn may_lose_disk(&self, node: NodeId) -> bool {
-        let others = || self.nodes().filter(|it| it.id() != node);
-        let mut copies = self.node(node).storage().contents();
-        copies.all(|it| !others().any(|other| other.names(it)) || self.may_rot(node, it))
+        let mut others = self.nodes().filter(|it| it.id() != node);
+        others.all(|other| other.named().all(|it| self.may_rot(node, it)))
     }
 
     /// Whether only faults, time and clients can cause further steps: every node is up and at rest, no cut

@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use steadfast_protocol::{
-    ContentId, Decisions, Effect, Identity, Input, NodeId, Outcome, Packet, Parameters, Payload,
-    Record, RecoverError, Replica, RequestId, Sealed, last_index,
+    ContentId, Decisions, Dot, Effect, Identity, Input, NodeId, Outcome, Packet, Parameters,
+    Payload, Record, RecoverError, Replica, RequestId, Sealed, last_index,
 };
 
 use crate::{ContentCopy, NodeStorage};
@@ -183,8 +183,19 @@ impl<S: NodeStorage> Node<S> {
     /// Whether the node has synced an entry that names a content.
     #[must_use]
     pub fn names(&self, content: ContentId) -> bool {
-        let mut entries = synced_records(&self.storage).iter().flat_map(Record::entries);
-        entries.any(|it| it.change.named() == Some(content))
+        self.named().any(|it| it == content)
+    }
+
+    /// The synced entries that name a content.
+    pub fn naming(&self, content: ContentId) -> impl Iterator<Item = Dot> {
+        let entries = synced_records(&self.storage).iter().flat_map(Record::entries);
+        entries.filter(move |it| it.change.named() == Some(content)).map(|it| it.dot)
+    }
+
+    /// The contents that the synced entries name.
+    pub fn named(&self) -> impl Iterator<Item = ContentId> {
+        let entries = synced_records(&self.storage).iter().flat_map(Record::entries);
+        entries.filter_map(|it| it.change.named())
     }
 }
 

@@ -96,8 +96,14 @@ impl Replica {
             Input::Tick => self.on_tick(turn),
             Input::LinkUp { peer, session } => self.on_link_up(peer, session, turn),
             Input::LinkDown { peer } => self.on_link_down(peer, turn),
-            Input::Receive { from, packet } => self.on_packet(from, &packet, turn),
-            Input::Stored { content } => self.on_stored(content, turn),
+            Input::Receive { from, packet } => {
+                self.on_packet(from, &packet, turn);
+                self.judge_covered(turn);
+            }
+            Input::Stored { content } => {
+                self.on_stored(content, turn);
+                self.judge_covered(turn);
+            }
             Input::Unusable { content } => self.on_unusable(content, turn),
             Input::Fetched { content } => self.on_fetched(content, turn),
             Input::Bad { content } => self.on_bad(content, turn),

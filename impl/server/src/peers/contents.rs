@@ -41,6 +41,9 @@ const PARKED_MAX: usize = 16;
 /// How long a disk that was full is left alone.
 const FULL_DISK_RETRY: Duration = Duration::from_secs(1);
 
+/// How long the node waits after a peer has sent a content with wrong bytes.
+const WRONG_BYTES_PAUSE: Duration = Duration::from_secs(1);
+
 /// The contents that are not complete and that no peer sends now.
 type Parked = Arc<Mutex<BTreeMap<ContentId, Incoming>>>;
 
@@ -395,10 +398,21 @@ impl Exchange {
             }
             Outcome::Failed { content, error, .. } => {
                 warn!(peer = %self.peer, error = %DisplayChain(&error), "a content is unusable");
-                Err(content)
+                return self.report_later(content);
             }
         };
         self.report(result);
+    }
+
+    /// Reports after a while that a content did not come. The node then asks the same peer first, and one that sends
+    /// wrong bytes time and again must not keep both busy.
+    fn report_later(&self, content: ContentId) {
+        let events = self.events.clone();
+        self.runtime.spawn(async move {
+            tokio::time::sleep(WRONG_BYTES_PAUSE).await;
+            // The node is gone only when the server ends.
+            let _ = events.send(Event::Made(Err(content))).await;
+        });
     }
 
     fn report(&self, result: Result<StoredContent, ContentId>) {

@@ -94,6 +94,7 @@ impl<S: Source> Sender<S> {
             }
             Message::Close => {
                 self.end(transfer);
+                self.lacks.retain(|(it, _)| *it != transfer);
             }
             Message::List { section } => {
                 if let Some(upload) = self.open(transfer, frame.kind)? {

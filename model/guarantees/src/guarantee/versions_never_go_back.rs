@@ -47,10 +47,11 @@ impl Judge for VersionsNeverGoBack {
     }
 }
 
-/// Whether a node has another log than before the step. Only a replacement changes the first record of a log without a
-/// node that runs and trims it.
+/// Whether a node has another log than before the step. Without a node that runs and trims it, only a replacement
+/// changes the first record of a log. A second one may begin with the same record; then it has fewer synced ones.
 fn has_another_log(old: &NodeView<'_>, new: &NodeView<'_>) -> bool {
-    new.replica.is_none() && old.records.first() != new.records.first()
+    let begins_otherwise = || old.records.first() != new.records.first();
+    new.replica.is_none() && (begins_otherwise() || new.synced < old.synced)
 }
 
 /// Whether each stale read of a step returned the version that the node that answered it shows.

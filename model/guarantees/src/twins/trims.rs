@@ -93,7 +93,7 @@ twins! {
 
     FloorNotRaised "floor-not-raised"
     "a node that got state sends entries to a peer that lacks those for which the state stood",
-    ReplicasConverge in "trims-3" {
+    ReplicasConverge in "trims-quorum" {
         fn raised_floor(
             &self,
             floor: &VersionVector,

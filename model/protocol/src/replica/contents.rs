@@ -250,6 +250,25 @@ impl Replica {
         self.judge_again(turn);
     }
 
+    /// Handles the waiting messages whose entries have come in another way, as in a state that stands for them:
+    /// their contents may be deleted everywhere.
+    // Ensures: G12, because no message waits for a content that no node has to have.
+    pub(super) fn judge_covered(&mut self, turn: &mut Turn<'_>) {
+        while self.halted.is_none() && self.waits_in_vain() {
+            self.judge_again(turn);
+        }
+    }
+
+    /// Whether the first waiting message of a peer lacks no content.
+    fn waits_in_vain(&self) -> bool {
+        let mut peers = NodeSet::default();
+        self.contents.waiting.iter().any(|it| {
+            let is_first = !peers.contains(it.from);
+            peers.insert(it.from);
+            is_first && self.contents.missing(it.message.entries(), &self.log).is_empty()
+        })
+    }
+
     /// Handles the messages whose contents have arrived as if this node had just received them.
     fn judge_again(&mut self, turn: &mut Turn<'_>) {
         for waiting in std::mem::take(&mut self.contents.waiting) {
@@ -274,15 +293,16 @@ impl Replica {
     }
 
     pub(super) fn on_unusable(&mut self, content: ContentId, turn: &mut Turn<'_>) {
+        let mut sender = None;
         if let Some(want) = self.contents.wants.iter_mut().find(|want| want.content == content) {
             want.storing = false;
-            if let Some(sender) = want.asked.take() {
-                want.lacking.insert(sender);
-            }
+            sender = want.asked.take();
         }
         // While the driver stored, the message or entry that named the content may have been dropped.
         self.review_wants(turn);
-        self.ask_for_wants(None, turn);
+        // If the answer of a peer brought no content, its copy went bad or was deleted after the answer. The peer
+        // says which when it is asked again, and what it says may end the wait.
+        self.ask_for_wants(sender, turn);
     }
 
     /// A copy is bad: the node treats the content as missing, does not serve it, and asks for it if it needs

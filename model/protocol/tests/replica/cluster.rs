@@ -16,7 +16,7 @@ pub(crate) struct Memory {
     pub(crate) synced: usize,
     /// Whether a checkpoint was written, and the node does not know it yet.
     has_checkpoint: bool,
-    received: VecDeque<ContentId>,
+    pub(crate) received: VecDeque<ContentId>,
     pub(crate) contents: BTreeSet<ContentId>,
 }
 
@@ -74,6 +74,8 @@ pub(crate) struct Cluster {
     pub(crate) loses_to: NodeSet,
     /// Whether storages sync appended records at once.
     pub(crate) syncs: bool,
+    /// Whether storages store received payloads at once.
+    pub(crate) stores: bool,
     session: SessionId,
 }
 
@@ -102,6 +104,7 @@ impl Cluster {
             timer_resets: vec![0; usize::from(nodes)],
             loses_to: NodeSet::default(),
             syncs: true,
+            stores: true,
             session: SessionId(1),
         };
         for (node, peer) in pairs(nodes) {
@@ -140,7 +143,7 @@ impl Cluster {
 
     /// Syncs the storage of a node if `syncs` is set, and stores the payloads that it received.
     pub(crate) fn follow_storage(&mut self, node: NodeId) {
-        let syncs = self.syncs;
+        let (syncs, stores) = (self.syncs, self.stores);
         let storage = self.nodes[node.index()].storage_mut();
         let mut news = Vec::new();
         let last = last_index(&storage.records);
@@ -151,7 +154,7 @@ impl Cluster {
         if std::mem::take(&mut storage.has_checkpoint) {
             news.push(Input::Checkpointed);
         }
-        while let Some(content) = storage.received.pop_front() {
+        while stores && let Some(content) = storage.received.pop_front() {
             storage.contents.insert(content);
             news.push(Input::Stored { content });
         }

@@ -204,3 +204,68 @@ fn a_message_that_is_about_to_leave_keeps_its_contents() {
     assert_eq!(cluster.replica(0).files(), cluster.replica(1).files());
     assert_eq!(stored(&cluster, 0), [content(1), content(2)]);
 }
+
+/// The transfer of a payload to a node ends without the content.
+fn fail_transfer(cluster: &mut Cluster, node: u8, number: u64) {
+    let received = cluster.nodes[usize::from(node)].storage_mut().received.pop_front();
+    assert_eq!(received, Some(content(number)));
+    cluster.queue_input(NodeId(node), Input::Unusable { content: content(number) });
+    cluster.run();
+}
+
+#[test]
+fn a_peer_whose_answer_brought_no_content_is_asked_again() {
+    let mut cluster = Cluster::new(2, 1, 1);
+    cluster.elect(0);
+    cluster.stores = false;
+    put(&mut cluster, 0, 1, "a");
+    // The payload beside the entry fails, and then the first answer.
+    for _ in 0..2 {
+        fail_transfer(&mut cluster, 1, 1);
+    }
+    cluster.stores = true;
+    cluster.follow_storage(NodeId(1));
+    cluster.run();
+    assert_eq!(stored(&cluster, 1), [content(1)]);
+    assert!(cluster.replica(1).is_idle());
+}
+
+#[test]
+fn a_content_that_is_deleted_while_it_is_under_way_holds_nothing_up() {
+    let mut cluster = Cluster::new(2, 1, 1);
+    cluster.elect(0);
+    cluster.stores = false;
+    put(&mut cluster, 0, 1, "a");
+    fail_transfer(&mut cluster, 1, 1);
+    // Node 0 has answered, and deletes its copy before all bytes have left.
+    put(&mut cluster, 0, 2, "a");
+    cluster.trim(0);
+    assert_eq!(stored(&cluster, 0), [content(2)]);
+    cluster.stores = true;
+    fail_transfer(&mut cluster, 1, 1);
+    assert!(was_told(&cluster, 1));
+    assert_eq!(cluster.replica(1).files(), cluster.replica(0).files());
+    assert!(cluster.replica(1).is_idle());
+}
+
+#[test]
+fn a_message_does_not_wait_for_the_contents_of_entries_that_have_come_in_a_state() {
+    let mut cluster = Cluster::new(3, 1, 1);
+    cluster.elect(0);
+    cluster.cut(0, 1);
+    cluster.cut(1, 2);
+    put(&mut cluster, 0, 1, "a");
+    cluster.cut(0, 2);
+    cluster.elect(2);
+    put(&mut cluster, 2, 2, "a");
+    cluster.trim(2);
+    assert_eq!(stored(&cluster, 2), [content(2)]);
+    cluster.nodes[0].storage_mut().discard(content(1));
+    cluster.queue_input(NodeId(0), Input::Bad { content: content(1) });
+    cluster.run();
+    cluster.link(0, 1);
+    assert_eq!(cluster.replica(1).waiting().len(), 1, "nobody it knows has content 1");
+    cluster.link(1, 2);
+    assert_eq!(cluster.replica(1).files(), cluster.replica(2).files());
+    assert!(cluster.replica(1).is_idle(), "{:?}", cluster.replica(1).waiting());
+}
