@@ -111,8 +111,9 @@ pub enum Input {
         /// The content.
         content: ContentId,
     },
-    /// The driver could not turn a payload into its content: the base is missing, or the hash of the
-    /// result is not the id of the content.
+    /// The driver could not turn a payload into its content: the base is missing, the hash of the result is not
+    /// the id of the content, or the sender no longer has the content. The node asks the sender again. So a driver
+    /// whose own disk fails tries again instead of reporting this, and one that has got wrong bytes waits before it does.
     Unusable {
         /// The content.
         content: ContentId,

@@ -296,7 +296,8 @@ impl Replica {
                 !leader.reads.is_empty() || self.linked().any(lacks)
             }
             Role::Candidate(ballots) => {
-                self.linked().any(|peer| !ballots.iter().any(|it| it.voter == peer))
+                let complete = self.complete(ballots);
+                self.linked().any(|peer| !complete.contains(peer))
             }
             Role::Follower(_) | Role::PreCandidate(_) => false,
         }

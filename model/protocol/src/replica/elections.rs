@@ -46,13 +46,20 @@ impl Replica {
         self.maybe_lead(turn);
     }
 
-    /// Asks again for the votes that a candidate still lacks, where messages can be lost.
+    /// Asks again for the votes that a candidate still lacks, and for the rest of those that came in part, where
+    /// messages can be lost.
     pub(super) fn request_votes_again(&mut self, turn: &mut Turn<'_>) {
         if let Role::Candidate(ballots) = &self.role {
-            let voters: NodeSet = ballots.iter().map(|it| it.voter).collect();
-            let missing = self.linked_set().iter().filter(|it| !voters.contains(*it));
+            let complete = self.complete(ballots);
+            let missing = self.linked_set().iter().filter(|it| !complete.contains(*it));
             missing.for_each(|peer| self.request_vote(peer, turn));
         }
+    }
+
+    /// The voters all of whose entries this candidate has logged.
+    pub(super) fn complete(&self, ballots: &[Ballot]) -> NodeSet {
+        let complete = ballots.iter().filter(|it| self.log.vv().includes(&it.vv));
+        complete.map(|it| it.voter).collect()
     }
 
     /// Asks a peer for its vote, once this candidate has synced its own promise. A candidate that elects
