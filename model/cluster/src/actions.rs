@@ -370,14 +370,14 @@ fn trims<P: Parts>(parts: &P, node: NodeId, steps: &mut Vec<Step>) {
     }
 }
 
-/// The disk of a node may get lost while the others have a good copy of every content that they need.
+/// The disk of a node may get lost while the others have a good copy of every content that they name.
 fn replacements<P: Parts>(parts: &P, node: NodeId, steps: &mut Vec<Step>) {
     if parts.left().replacements > 0 && parts.may_lose_disk(node) {
         steps.push(Step::Replace { node });
     }
 }
 
-/// A copy may go bad while another node that synced an entry naming it has a good one.
+/// A copy may go bad while another node that synced the entries naming it has a good one.
 fn rot<P: Parts>(parts: &P, node: NodeId, steps: &mut Vec<Step>) {
     if parts.left().rot == 0 {
         return;

@@ -429,3 +429,38 @@ fn an_ack_that_arrives_again_sends_no_part_again() {
         assert_eq!(states(&cluster).len(), sent + 1, "copy {copy}: the next part, and it once");
     }
 }
+
+#[test]
+fn a_candidate_asks_again_for_the_rest_of_a_vote_where_messages_can_be_lost() {
+    let one = NonZeroU32::MIN;
+    let limits = Limits { entries: one, window: one, ..Limits::default() };
+    let retransmitting =
+        Parameters { retransmits: true, guards_elections: false, limits, ..Parameters::default() };
+    let mut cluster = Cluster::with(2, 2, 1, retransmitting);
+    cluster.elect(0);
+    cluster.cut(0, 1);
+    for (number, path) in [(1, "a"), (2, "b"), (3, "a")] {
+        cluster.put(0, number, path);
+    }
+    cluster.trim(0);
+    // The first answer is lost as a whole. Of the next one, the first part arrives.
+    cluster.loses_to = [NodeId(1)].into_iter().collect();
+    cluster.link(0, 1);
+    cluster.elect(1);
+    cluster.loses_to = NodeSet::default();
+    cluster.syncs = false;
+    cluster.tick(1);
+    assert_eq!(cluster.replica(1).fold().stagings(), [], "nothing is synced");
+    assert_eq!(cluster.replica(1).log().fold().stagings().len(), 1);
+    // The question for the second part gets lost.
+    cluster.loses_to = [NodeId(0)].into_iter().collect();
+    cluster.syncs = true;
+    cluster.follow_storage_of(1);
+    assert!(!cluster.replica(1).leads());
+    cluster.loses_to = NodeSet::default();
+    for _ in 0..20 {
+        cluster.tick(1);
+    }
+    assert!(cluster.replica(1).leads());
+    assert_eq!(cluster.replica(1).files(), cluster.replica(0).files());
+}
