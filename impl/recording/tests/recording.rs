@@ -1,6 +1,6 @@
 //! Recordings: frozen bytes, damage that is named, and nodes that are killed.
 //!
-//! `snapshots/recording/v3.txt` holds a file in hexadecimal digits, of the only version that can be read.
+//! `snapshots/recording/v4.txt` holds a file in hexadecimal digits, of the only version that can be read.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -21,7 +21,7 @@ use steadfast_recording::{
     WriteError, testing,
 };
 
-const GOLDEN: &str = "../../snapshots/recording/v3.txt";
+const GOLDEN: &str = "../../snapshots/recording/v4.txt";
 
 fn identity(node: u8) -> Identity {
     let settings = Settings::new(3, 2, 2).expect("settings");

@@ -1,14 +1,16 @@
-//! The bytes of records and checkpoints, version 1.
+//! The bytes of records and checkpoints, version 2. Those of version 1 can be read.
 //!
 //! One byte with the version, then the value in the format of [postcard](https://postcard.jamesmunns.com/wire-format).
 //! A decoder reads every byte that it is given, and allocates in proportion to them.
+
+mod version_1;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use steadfast_protocol::{Checkpoint, Record};
 
-/// The version that is written. It is also the only one that can be read.
-pub const VERSION: u8 = 1;
+/// The version that is written. Those before it can be read.
+pub const VERSION: u8 = 2;
 
 /// Why bytes are not a record or a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -18,7 +20,7 @@ pub enum CodecError {
     Empty(&'static str),
     /// Another version of this program wrote them.
     #[error(
-        "a {what} of version {found}, and this program reads version {VERSION} only: start the version \
+        "a {what} of version {found}, and this program reads versions 1 to {VERSION}: start the version \
          of the program that wrote it, or a newer one"
     )]
     Version {
@@ -60,7 +62,7 @@ pub fn encode_record(record: &Record) -> Vec<u8> {
 /// # Errors
 /// The bytes are no record, or one of another version.
 pub fn decode_record(bytes: &[u8]) -> Result<Record, CodecError> {
-    decode("record", bytes)
+    decode::<_, version_1::Record>("record", bytes)
 }
 
 /// The bytes of a checkpoint.
@@ -74,7 +76,7 @@ pub fn encode_checkpoint(checkpoint: &Checkpoint) -> Vec<u8> {
 /// # Errors
 /// The bytes are no checkpoint, or one of another version.
 pub fn decode_checkpoint(bytes: &[u8]) -> Result<Checkpoint, CodecError> {
-    decode("checkpoint", bytes)
+    decode::<_, version_1::Checkpoint>("checkpoint", bytes)
 }
 
 fn encode<T: Serialize>(value: &T) -> Vec<u8> {
@@ -82,18 +84,29 @@ fn encode<T: Serialize>(value: &T) -> Vec<u8> {
         .unwrap_or_else(|error| panic!("records-are-encodable: {error}"))
 }
 
-fn decode<T: DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T, CodecError> {
-    let (version, body) = bytes.split_first().ok_or(CodecError::Empty(what))?;
-    if *version != VERSION {
-        return Err(CodecError::Version { what, found: *version });
+/// The value with these bytes. `Old` is its form in version 1.
+fn decode<T, Old>(what: &'static str, bytes: &[u8]) -> Result<T, CodecError>
+where
+    T: DeserializeOwned,
+    Old: Serialize + DeserializeOwned,
+{
+    match bytes.split_first().ok_or(CodecError::Empty(what))? {
+        (&VERSION, body) => decode_body(what, body),
+        (1, body) => {
+            let renewed = encode(&decode_body::<Old>(what, body)?);
+            decode_body(what, &renewed[1..])
+        }
+        (&found, _) => Err(CodecError::Version { what, found }),
     }
-    let (value, rest) = postcard::take_from_bytes(body).map_err(|why| CodecError::Malformed {
-        what,
-        bytes: bytes.len(),
-        why,
-    })?;
+}
+
+/// The value with the bytes behind the version.
+fn decode_body<T: DeserializeOwned>(what: &'static str, body: &[u8]) -> Result<T, CodecError> {
+    let bytes = body.len() + 1;
+    let malformed = |why| CodecError::Malformed { what, bytes, why };
+    let (value, rest) = postcard::take_from_bytes(body).map_err(malformed)?;
     match rest.len() {
         0 => Ok(value),
-        trailing => Err(CodecError::Trailing { what, bytes: bytes.len() - trailing, trailing }),
+        trailing => Err(CodecError::Trailing { what, bytes: bytes - trailing, trailing }),
     }
 }

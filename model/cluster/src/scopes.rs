@@ -221,6 +221,19 @@ scopes! {
             let settings = Settings::new(2, 1, 1).unwrap_or_else(|error| unreachable!("{error}"));
             Scope::new(name, settings, Bounds { writes: 2, crashes: 1, rollbacks: 1, elections: 2, ..NOTHING })
         };
+    "rollback-trims" Default "two nodes, E1W1: a log loses synced records, and a log is trimmed before or after"
+        ["rollback-noticed", "other-entry-met", "other-entries-met", "log-trimmed", "state-joined"]
+        |name| {
+            let settings = Settings::new(2, 1, 1).unwrap_or_else(|error| unreachable!("{error}"));
+            Scope::new(name, settings, Bounds { writes: 3, crashes: 1, rollbacks: 1, elections: 1, trims: 1, ..NOTHING })
+        };
+    "rollback-forgets" Default "two nodes, E1W1: a log loses a delete that the other node may have forgotten"
+        ["rollback-noticed", "stable-loss-noticed", "delete-forgotten", "state-joined", "other-entries-met"]
+        |name| {
+            let settings = Settings::new(2, 1, 1).unwrap_or_else(|error| unreachable!("{error}"));
+            let bounds = Bounds { writes: 3, deletes: 1, crashes: 1, rollbacks: 1, elections: 1, trims: 1, ..NOTHING };
+            Scope { forgets_deletes: true, ..Scope::new(name, settings, bounds) }
+        };
     "rollback-3" Deep "E2W2: a log that loses synced records between two writes"
         ["rollback-noticed", "halted-among-settled", "write-acknowledged", "leader-change"]
         |name| scope(name, 2, 2, Bounds { writes: 2, crashes: 1, rollbacks: 1, elections: 1, ..NOTHING });
@@ -485,6 +498,12 @@ scopes! {
             let settings = Settings::new(4, 1, 4).unwrap_or_else(|error| unreachable!("{error}"));
             let bounds = Bounds { writes: 5, crashes: 1, partitions: 1, elections: 4, rollbacks: 1, ..NOTHING };
             Scope { link_events_apart: true, limits: narrow(1, 2), ..Scope::new(name, settings, bounds) }
+        };
+    "rollback-causes" Support "E1W2, from nothing: a log loses synced records, after another log was trimmed"
+        []
+        |name| {
+            let bounds = Bounds { writes: 5, crashes: 1, partitions: 1, elections: 5, rollbacks: 1, trims: 1, ..NOTHING };
+            Scope { start: Start::Cold, link_events_apart: true, ..scope(name, 1, 2, bounds) }
         };
     "three-elections" Support "E2W2: an Ack that arrives three elections late"
         []

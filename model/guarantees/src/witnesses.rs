@@ -135,6 +135,8 @@ witnesses! {
         In(|after| after.replicas().any(|it| matches!(it.halted(), Some(Halt::EntryDiffers { .. }))));
     "other-entries-met", "a node halted because a peer holds different entries under the same vector",
         In(|after| after.replicas().any(|it| matches!(it.halted(), Some(Halt::EntriesDiffer { .. }))));
+    "stable-loss-noticed", "a node halted because it, or the author of an entry, lacks entries that all nodes held",
+        In(|after| after.replicas().any(|it| matches!(it.halted(), Some(Halt::LacksStable { .. } | Halt::AuthorLacksStable { .. }))));
     "halted-among-settled", "a settled cluster with a leader has a halted node",
         In(|after| after.is_settled() && after.has_leader() && after.replicas().any(|it| !it.takes_part()));
     "window-full", "a leader holds entries back until a peer has acknowledged others",

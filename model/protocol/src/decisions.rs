@@ -216,6 +216,18 @@ pub trait Decisions: Send + Sync {
         carried != expected
     }
 
+    /// Whether a version vector covers an entry and not all that the author of the entry had seen, which is
+    /// `context`. Every log that holds an entry holds its context too, so the entry that the vector means is
+    /// another one.
+    fn lacks_context(&self, vv: &VersionVector, context: &VersionVector) -> bool {
+        !vv.includes(context)
+    }
+
+    /// Whether a node that has the entries of `held` has lost synced records, given entries that all nodes hold.
+    fn lacks_stable(&self, held: &VersionVector, stable: &VersionVector) -> bool {
+        !held.includes(stable)
+    }
+
     /// Whether a leader believes the first Ack of a session when it covers less than the peer
     /// acknowledged in an earlier session of the same epoch, and sends the missing entries again.
     fn believes_lower_ack(&self) -> bool {

@@ -41,6 +41,8 @@ pub struct Fold {
     /// The highest Lamport counter of any entry. It can be higher than that of any head: a forgotten delete
     /// may have had it.
     pub(crate) counter: Counter,
+    /// Of each origin the newest delete that was forgotten. All nodes hold these and all entries before them.
+    pub(crate) forgotten: VersionVector,
     pub(crate) files: Files,
     pub(crate) requests: Requests,
     /// The parts of states whose last part has not come, in the order of their arrival.
@@ -80,6 +82,12 @@ impl Fold {
     #[must_use]
     pub fn counter(&self) -> Counter {
         self.counter
+    }
+
+    /// The forgotten deletes, as a version vector. All nodes hold the entries that it covers.
+    #[must_use]
+    pub fn forgotten(&self) -> &VersionVector {
+        &self.forgotten
     }
 
     /// The heads of each path.
@@ -190,6 +198,7 @@ impl Fold {
             }
         }
         self.vv.merge(&state.vv);
+        self.forgotten.merge(&state.forgotten);
         self.advance(state.counter, decisions);
         for (request, written) in parts.iter().flat_map(|it| &it.requests) {
             self.note_written(*request, *written, decisions);
@@ -206,6 +215,7 @@ impl Fold {
         for delete in deletes {
             if matches!(self.files.heads(&delete.path), [only] if only.dot == delete.dot) {
                 self.files.put(&delete.path, Vec::new());
+                self.forgotten.insert(delete.dot);
             }
         }
     }
@@ -229,6 +239,7 @@ impl Fold {
             vv: self.vv,
             digests: self.digests,
             counter: self.counter,
+            forgotten: self.forgotten,
             heads: Vec::new(),
             requests: Vec::new(),
             after: after.clone(),
@@ -321,6 +332,7 @@ struct Flat {
     vv: VersionVector,
     digests: Digests,
     counter: Counter,
+    forgotten: VersionVector,
     /// The heads of each path, path by path, the visible one first.
     heads: Vec<Entry>,
     requests: Vec<(crate::RequestId, Written)>,
@@ -334,6 +346,7 @@ impl Serialize for Fold {
             vv: self.vv,
             digests: self.digests,
             counter: self.counter,
+            forgotten: self.forgotten,
             heads: self.heads().cloned().collect(),
             requests: self.requests.iter().collect(),
             staged: self.staged.clone(),
@@ -344,13 +357,13 @@ impl Serialize for Fold {
 
 impl<'de> Deserialize<'de> for Fold {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Fold, D::Error> {
-        let Flat { promise, vv, digests, counter, heads, requests, staged } =
+        let Flat { promise, vv, digests, counter, forgotten, heads, requests, staged } =
             Flat::deserialize(deserializer)?;
         let mut files = Files::default();
         for heads in heads.chunk_by(|one, next| one.path == next.path) {
             files.put(&heads[0].path, heads.to_vec());
         }
         let requests = requests.into_iter().collect();
-        Ok(Fold { promise, vv, digests, counter, files, requests, staged })
+        Ok(Fold { promise, vv, digests, counter, forgotten, files, requests, staged })
     }
 }

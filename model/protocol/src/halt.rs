@@ -29,6 +29,32 @@ pub enum Halt {
         /// The newest own entry in this node's log.
         logged: Sequence,
     },
+    /// This node's log lacks entries that all nodes held, as a peer knows. A node acknowledges an entry after it has
+    /// synced it, so the log has lost synced records.
+    #[error(
+        "this node's log was rolled back: all nodes held the entries of {stable}, as {peer} knows, and the log holds \
+         {logged}; replace this node"
+    )]
+    LacksStable {
+        /// The peer that knows it.
+        peer: NodeId,
+        /// The entries that all nodes held.
+        stable: VersionVector,
+        /// The entries in this node's log.
+        logged: VersionVector,
+    },
+    /// A peer sent a new entry whose author lacked entries that all nodes held.
+    #[error(
+        "the author of {dot}, which {peer} sent, lacked a delete that all nodes held and this node has forgotten: the \
+         log of {origin} was rolled back; replace {origin}",
+        origin = .dot.origin
+    )]
+    AuthorLacksStable {
+        /// The peer that sent the entry.
+        peer: NodeId,
+        /// The entry.
+        dot: Dot,
+    },
     /// A peer sent an entry that differs from the one in this node's log under the same dot.
     #[error(
         "{peer} and this node hold different entries under {dot}: the log of {origin} was rolled back \

@@ -314,6 +314,20 @@ impl Log {
                 || awaited().flat_map(|it| &it.heads).any(|it| names(&it)))
     }
 
+    /// The contexts of held entries that `vv` covers: of each origin that of the newest one, which includes those of
+    /// the older ones. A vector of any log that holds these very entries includes all of them.
+    pub(crate) fn contexts_within(
+        &self,
+        vv: &VersionVector,
+    ) -> impl Iterator<Item = &VersionVector> {
+        let origins = (0..).map(NodeId).zip(&self.origins);
+        origins.filter_map(|(node, origin)| {
+            let to = vv.sequence(node);
+            let count = origin.entries.partition_point(|it| it.dot.sequence <= to);
+            Some(&origin.entries[count.checked_sub(1)?].context)
+        })
+    }
+
     /// The logged entries that `limit` covers and `known` does not; all of them only if `known` includes the
     /// [`floor`](Log::floor). The entries of each origin stay in order; `goes_first` decides from which
     /// origin the next entry comes. The cost per entry does not depend on the length of the log.

@@ -234,6 +234,15 @@ impl Message {
         }
     }
 
+    /// The entries that all nodes hold, if the message says so.
+    #[must_use]
+    pub(crate) fn stable(&self) -> Option<&VersionVector> {
+        match self {
+            Message::Append(it) => Some(&it.stable),
+            _ => None,
+        }
+    }
+
     /// The entries that the message carries; if it carries state, its heads.
     #[must_use]
     pub fn entries(&self) -> &[Entry] {

@@ -28,7 +28,7 @@
 //! - Staged parts of states are left out. They do not count before the last part has come, and their senders' sessions
 //!   have ended; the contents of their heads are not needed without them.
 //! - A delete that one log has forgotten and another holds stays forgotten or comes back, by the order of the logs.
-//!   Both are right: all nodes hold the delete, the lost one included, and every entry that may still come has seen it.
+//!   Both are right, and the new log knows that it may be forgotten: all nodes hold the delete, the lost one included, and every entry that may still come has seen it.
 //! - Stable vectors, roles, sessions and wants are volatile, so they are not in any log.
 
 use thiserror::Error;
@@ -128,6 +128,21 @@ pub enum ReplacementError {
         /// The promise of `node`.
         logged: Epoch,
     },
+    /// A log lacks a delete that another node has forgotten, and so knew to be in all logs.
+    #[error(
+        "the log of {node} has lost records, or was copied before the node stopped: {peer} has forgotten deletes up to \
+         {forgotten}, which all nodes held, and {node} holds only {logged}"
+    )]
+    LacksForgotten {
+        /// The owner of the log.
+        node: NodeId,
+        /// The node that has forgotten the delete.
+        peer: NodeId,
+        /// The deletes that it has forgotten.
+        forgotten: VersionVector,
+        /// The entries of `node`.
+        logged: VersionVector,
+    },
     /// Two logs hold different entries under the same dots.
     #[error("the logs of {one} and {other} hold different entries among those of {vv}")]
     EntriesDiffer {
@@ -219,8 +234,8 @@ fn owner_of(
     }
 }
 
-/// Checks that a log has all that another node can have only from the log's own node: it syncs its promises and its
-/// entries before it sends them.
+/// Checks that a log has all that another node can have only from the log's own node, which syncs its promises and its
+/// entries before it sends them; and the deletes that the other node has forgotten, because all nodes held them.
 fn check_own((node, log): &NodeLog, (peer, other): &NodeLog) -> Result<(), ReplacementError> {
     let (node, peer) = (*node, *peer);
     let (held, logged) = (other.sequence(node), log.sequence(node));
@@ -228,9 +243,13 @@ fn check_own((node, log): &NodeLog, (peer, other): &NodeLog) -> Result<(), Repla
         return Err(ReplacementError::LacksOwnEntries { node, peer, held, logged });
     }
     let (held, logged) = (other.promise(), log.promise());
-    match held.node == node && held > logged {
-        true => Err(ReplacementError::LacksOwnPromise { node, peer, held, logged }),
-        false => Ok(()),
+    if held.node == node && held > logged {
+        return Err(ReplacementError::LacksOwnPromise { node, peer, held, logged });
+    }
+    let (forgotten, logged) = (*other.fold().forgotten(), *log.vv());
+    match logged.includes(&forgotten) {
+        true => Ok(()),
+        false => Err(ReplacementError::LacksForgotten { node, peer, forgotten, logged }),
     }
 }
 
@@ -246,6 +265,9 @@ fn check_entries((one, mine): &NodeLog, (other, its): &NodeLog) -> Result<(), Re
         }
     }
     for (log, held) in [(mine, its), (its, mine)] {
+        if let Some(context) = held.contexts_within(log.vv()).find(|it| !log.vv().includes(it)) {
+            return differ(*context);
+        }
         for entry in log.entries() {
             if held.entry(entry.dot).is_some_and(|it| it != entry) {
                 return differ(up_to(entry.dot));

@@ -65,6 +65,9 @@ pub struct State {
     pub digests: Digests,
     /// The highest Lamport counter of any of them.
     pub counter: Counter,
+    /// The deletes that the sender has forgotten. The receiver has these entries: all nodes held them when the sender
+    /// forgot them. If it lacks one, it has lost it, and would keep the versions that the delete replaced.
+    pub forgotten: VersionVector,
     /// The heads of each path that has a head outside `since`, path by path, the visible one first; the parts
     /// of a state have all of them together. The heads of the other paths are the same at every node that has
     /// `since`: an entry that replaced one of them would be a head itself, or be replaced by one.
@@ -170,6 +173,9 @@ pub enum StateError {
     /// The version vector does not cover a head.
     #[error("a head is not among the entries that the version vector covers")]
     HeadOutside,
+    /// The version vector does not cover a forgotten delete.
+    #[error("a forgotten delete is not among the entries that the version vector covers")]
+    ForgottenOutside,
     /// The heads are not listed path by path, or a path lists one twice or in the wrong order.
     #[error("the heads are not in order")]
     Order,
@@ -206,16 +212,20 @@ impl State {
         if self.until.as_ref().is_some_and(|until| *until <= self.after) {
             return Err(StateError::Order);
         }
-        check_heads(&self.heads, &self.vv, nodes)
+        check_covered(&self.heads, &self.forgotten, &self.vv, nodes)
     }
 }
 
-/// Whether heads are in order and covered by the vector of their fold.
-pub(crate) fn check_heads(
+/// Whether heads are in order, and the vector of their fold covers them and the forgotten deletes.
+pub(crate) fn check_covered(
     heads: &[Entry],
+    forgotten: &VersionVector,
     vv: &VersionVector,
     nodes: u8,
 ) -> Result<(), StateError> {
+    if !vv.includes(forgotten) {
+        return Err(StateError::ForgottenOutside);
+    }
     if !vv.is_within(nodes) || heads.iter().any(|head| head.dot.origin.0 >= nodes) {
         return Err(StateError::Stranger);
     }

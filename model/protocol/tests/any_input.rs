@@ -103,6 +103,12 @@ impl Decisions for NeverHalts {
     fn context_differs(&self, _: Digest, _: Digest) -> bool {
         false
     }
+    fn lacks_context(&self, _: &VersionVector, _: &VersionVector) -> bool {
+        false
+    }
+    fn lacks_stable(&self, _: &VersionVector, _: &VersionVector) -> bool {
+        false
+    }
     /// Accepts no entries of its own from peers: it would use their numbers twice, and no node could
     /// recover from its log.
     fn closes_no_gap(&self, entry: &Entry, logged: &VersionVector) -> bool {
@@ -133,6 +139,7 @@ prop_compose! {
         heads in vec(entry(), 0..3), seen in vv(), counter in number(),
         since in prop_oneof![3 => Just(VersionVector::default()), 1 => vv()],
         covers in proptest::bool::weighted(0.9),
+        forgotten in prop_oneof![3 => Just(VersionVector::default()), 1 => vv()],
         after in prop_oneof![3 => Just(Place::Start), 1 => place()],
         until in prop_oneof![2 => Just(None), 1 => place().prop_map(Some)],
     ) -> State {
@@ -144,8 +151,8 @@ prop_compose! {
         heads.sort_by(|one, other| one.path.cmp(&other.path));
         let requests = heads.iter().map(|head| (head.request, Written::of(head))).collect();
         State {
-            since, vv, digests: Digests::default(), counter: Counter(counter), heads, requests,
-            after, until,
+            since, vv, digests: Digests::default(), counter: Counter(counter), forgotten, heads,
+            requests, after, until,
         }
     }
 }

@@ -77,6 +77,11 @@ impl Node {
         self.hear(Input::Synced(self.replica.log().length()))
     }
 
+    fn trim(&mut self) {
+        self.hear(Input::Trim);
+        self.hear(Input::Checkpointed);
+    }
+
     fn put(&mut self, number: u64) -> Vec<Effect> {
         let request = RequestId { client: 2, number };
         let intent = Intent::Put(Content::Inline(b"new".as_slice().into()));
@@ -279,4 +284,58 @@ fn a_node_halts_when_a_message_brings_an_entry_of_its_own_that_it_never_made() {
     node.receive(append(FIRST, held(&[]), &[entry(1, 1, "x")]));
     assert!(matches!(node.replica.halted(), Some(Halt::RolledBack { logged: Sequence(0), .. })));
     assert_eq!(node.replica.log().entries().count(), 0);
+}
+
+/// The entry of node 1 whose author had seen these entries of node 0.
+fn caused_by(causes: &[Entry]) -> Entry {
+    let (context, context_digest) = held(causes);
+    Sealed::new(EntryBody { context, context_digest, ..(*entry(1, 1, "effect")).clone() })
+}
+
+#[test]
+fn a_node_halts_when_a_vector_covers_an_entry_without_what_its_author_had_seen() {
+    let causes = [entry(0, 1, "x"), entry(0, 2, "y")];
+    let effect = caused_by(&causes);
+    let (vv, digest) = held(&[causes[0].clone(), effect.clone()]);
+    assert!(!vv.includes(&effect.context));
+    let seen = EntryBody { context: vv, context_digest: digest, ..(*entry(1, 2, "z")).clone() };
+    let later: Entry = Sealed::new(seen);
+    let all = held(&[&causes[..], &[effect.clone(), later.clone()]].concat());
+    // As the sender's own vector, and as the context of an entry.
+    for message in [append(SECOND, (vv, digest), &[]), append(SECOND, all, &[later])] {
+        let mut node = Node::new(0, 1, &[causes[0].clone(), causes[1].clone(), effect.clone()]);
+        // Without the state of the causes, no digest of the vector is known.
+        node.trim();
+        node.receive(message.clone());
+        let halt = Halt::EntriesDiffer { peer: NodeId(1), vv };
+        assert_eq!(node.replica.halted(), Some(&halt), "{message}");
+        assert_eq!(node.replica.log().sequence(NodeId(1)), Sequence(1));
+    }
+}
+
+#[test]
+fn a_node_goes_on_when_a_vector_covers_an_entry_and_what_its_author_had_seen() {
+    let cause = entry(0, 1, "x");
+    let effect = caused_by(std::slice::from_ref(&cause));
+    let mut node = Node::new(0, 1, &[cause.clone(), effect.clone()]);
+    node.trim();
+    node.receive(append(SECOND, held(&[cause.clone()]), &[]));
+    node.receive(append(SECOND, held(&[cause, effect]), &[]));
+    assert_eq!(node.replica.halted(), None);
+}
+
+#[test]
+fn a_node_halts_when_it_lacks_entries_that_a_leader_knows_to_be_on_all_nodes() {
+    let entries = [entry(0, 1, "x"), entry(0, 2, "y")];
+    let says = |stable: &[Entry]| {
+        let (vv, digest) = held(&entries);
+        let (epoch, (stable, _)) = (FIRST, held(stable));
+        Message::Append(Append { epoch, vv, digest, stable, ..Append::default() })
+    };
+    let mut node = Node::new(1, 1, &entries[..1]);
+    node.receive(says(&entries[..1]));
+    assert_eq!(node.replica.halted(), None);
+    node.receive(says(&entries));
+    let (peer, stable, logged) = (NodeId(0), held(&entries).0, held(&entries[..1]).0);
+    assert_eq!(node.replica.halted(), Some(&Halt::LacksStable { peer, stable, logged }));
 }

@@ -50,8 +50,15 @@ pub fn promise(round: u64) -> Record {
     Record::Promise(Epoch { round: Round(round), node: NodeId(0) })
 }
 
-/// One record of each kind with each variant of its parts, with names for their golden vectors.
-pub fn records() -> Vec<(&'static str, Record)> {
+/// A delete of a file of its own.
+pub fn delete() -> Entry {
+    let path = Path::new("gone");
+    Sealed::new(EntryBody { path, change: Change::Delete, ..(*entry(8)).clone() })
+}
+
+/// One record of each kind with each variant of its parts, with names for their golden vectors. The states come
+/// from a node that has forgotten these deletes.
+pub fn records(forgotten: &[Entry]) -> Vec<(&'static str, Record)> {
     let body = |change| EntryBody { change, ..(*entry(3)).clone() };
     let fenced = EntryBody {
         stamp: Stamp {
@@ -84,19 +91,25 @@ pub fn records() -> Vec<(&'static str, Record)> {
         ),
     ];
     for (name, after, until) in places {
-        records.push((name, Record::State(Sealed::new(state(after, until)))));
+        records.push((name, Record::State(Sealed::new(state(forgotten, after, until)))));
     }
     records
 }
 
-/// A part of a state.
-pub fn state(after: Place, until: Option<Place>) -> State {
+/// A part of a state, from a node that has forgotten these deletes.
+pub fn state(forgotten: &[Entry], after: Place, until: Option<Place>) -> State {
     let request = RequestId { client: 9, number: 2 };
+    let mut vv = entry(6).context;
+    forgotten.iter().for_each(|it| vv.insert(it.dot));
     State {
         since: entry(1).context,
-        vv: entry(6).context,
+        vv,
         digests: Fold::default().digests().to_owned(),
         counter: Counter(5),
+        forgotten: forgotten.iter().fold(VersionVector::default(), |mut vv, it| {
+            vv.insert(it.dot);
+            vv
+        }),
         heads: vec![entry(4), entry(5)],
         requests: vec![(request, Written::of(&entry(2)))],
         after,
@@ -104,12 +117,14 @@ pub fn state(after: Place, until: Option<Place>) -> State {
     }
 }
 
-/// A checkpoint with files, requests and an incomplete state.
-pub fn checkpoint() -> Checkpoint {
+/// A checkpoint with files, requests, these forgotten deletes and an incomplete state.
+pub fn checkpoint(forgotten: &[Entry]) -> Checkpoint {
     let mut fold = Fold::default();
     (1..=7).for_each(|it| fold.apply(&Record::Entry(entry(it)), &Steadfast));
     fold.apply(&promise(12), &Steadfast);
-    let part = state(Place::Start, Some(Place::Path(Path::new("file-0"))));
+    forgotten.iter().for_each(|it| fold.apply(&Record::Entry(it.clone()), &Steadfast));
+    fold.forget(forgotten);
+    let part = state(forgotten, Place::Start, Some(Place::Path(Path::new("file-0"))));
     fold.apply(&Record::State(Sealed::new(part)), &Steadfast);
     Checkpoint { identity: identity(), length: LogIndex(10), fold }
 }

@@ -49,6 +49,7 @@ fn state() -> State {
         vv: vv(&[3, 7]),
         digests: digests([1, 2, 0, 0, 0, 0, 0]),
         counter: Counter(9),
+        forgotten: vv(&[0, 6]),
         heads: vec![entry(7, Change::Delete)],
         requests: vec![(
             RequestId { client: 77, number: 5 },
@@ -294,12 +295,14 @@ fn any_state() -> impl Strategy<Value = State> {
         any_place(),
         proptest::option::of(any_place()),
     );
-    (any_vv(), any_vv(), any::<[u64; 7]>(), any::<u64>(), lists).prop_map(
-        |(since, vv, values, counter, (heads, requests, after, until))| State {
+    let vectors = (any_vv(), any_vv(), any_vv());
+    (vectors, any::<[u64; 7]>(), any::<u64>(), lists).prop_map(
+        |((since, vv, forgotten), values, counter, (heads, requests, after, until))| State {
             since,
             vv,
             digests: digests(values),
             counter: Counter(counter),
+            forgotten,
             heads,
             requests,
             after,

@@ -190,6 +190,22 @@ twins! {
         }
     }
 
+    CausesIgnored "causes-ignored"
+    "a node goes on when a peer holds an entry without those that its author had seen",
+    EffectBeatsCause in "rollback-causes" {
+        fn lacks_context(&self, _: &VersionVector, _: &VersionVector) -> bool {
+            false
+        }
+    }
+
+    LostDeletesIgnored "lost-deletes-ignored"
+    "a node goes on when it, or the author of an entry, lacks a delete that all nodes held",
+    ReplicasConverge in "rollback-forgets" {
+        fn lacks_stable(&self, _: &VersionVector, _: &VersionVector) -> bool {
+            false
+        }
+    }
+
     LowerAckIgnored "lower-ack-ignored"
     "a leader assumes that a peer still holds all entries that it once acknowledged, whatever its Acks say",
     ReplicasConverge in "rollback" {

@@ -179,7 +179,7 @@ twins! {
 
     DeleteForgottenEarly "delete-forgotten-early"
     "a node forgets a delete that other nodes may not hold yet",
-    LogBeforeApply in "forgets" {
+    AckedWritesSurvive in "forgets" {
         fn forgets(&self, heads: &[Entry], _: &VersionVector) -> bool {
             matches!(heads, [only] if only.change == Change::Delete)
         }
@@ -203,7 +203,7 @@ twins! {
 
     StableByPeersAlone "stable-by-peers-alone"
     "a leader takes for stable what its peers hold, although they hold entries that it lacks",
-    LogBeforeApply in "forgets-narrow" {
+    Settles in "forgets-narrow" {
         fn stable(&self, synced: &VersionVector, acked: &[VersionVector]) -> VersionVector {
             acked.iter().fold(*synced, |meet, it| meet.meet(it))
         }

@@ -39,6 +39,16 @@ impl Replica {
         {
             return Some(Halt::EntryDiffers { peer, dot: entry.dot });
         }
+        if let Some(halt) = self.lost_entries(from, message, turn) {
+            return Some(halt);
+        }
+        let is_open = |vv: &VersionVector| {
+            self.log.contexts_within(vv).any(|it| turn.decisions.lacks_context(vv, it))
+        };
+        let contexts = message.entries().iter().map(|it| &it.context);
+        if let Some(open) = contexts.chain([&vv]).find(|it| is_open(it)) {
+            return Some(Halt::EntriesDiffer { peer, vv: *open });
+        }
         let held = self.log.followed_by(message.entries());
         let has_other_context = |entry: &&Entry| {
             let expected = held.digest(&entry.context);
@@ -54,6 +64,25 @@ impl Replica {
         }
         let expected = held.digest(&vv)?;
         turn.decisions.digests_differ(digest, expected).then_some(Halt::EntriesDiffer { peer, vv })
+    }
+
+    /// The reason to halt that entries prove which all nodes held: this node has lost some, or the author of an
+    /// entry that this node lacks.
+    // Ensures: G2, because a node that has forgotten a delete knows that every other node has it: the versions that
+    // it replaced are gone everywhere.
+    fn lost_entries(&self, peer: NodeId, message: &Message, turn: &Turn<'_>) -> Option<Halt> {
+        let logged = *self.log.vv();
+        let is_lost = |stable: &&VersionVector| turn.decisions.lacks_stable(&logged, stable);
+        let announced = message.stable().into_iter().chain(message.state().map(|it| &it.forgotten));
+        if let Some(&stable) = announced.into_iter().find(is_lost) {
+            return Some(Halt::LacksStable { peer, stable, logged });
+        }
+        let forgotten = self.log.fold().forgotten();
+        let is_unaware = |it: &&Entry| {
+            !logged.covers(it.dot) && turn.decisions.lacks_stable(&it.context, forgotten)
+        };
+        let entry = message.entries().iter().find(is_unaware)?;
+        Some(Halt::AuthorLacksStable { peer, dot: entry.dot })
     }
 
     /// The reason to halt that a state proves: for each origin it has a digest of its own.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Contents, Replica, Role, Shown};
-use crate::state::check_heads;
+use crate::state::check_covered;
 use crate::{
     ContentId, Decisions, Entry, Identity, Log, LogIndex, Parameters, Record, RecoverError,
     VersionVector, first_index,
@@ -90,8 +90,9 @@ fn check_record(
     let follows = match record {
         Record::Identity(_) => index == LogIndex(1),
         Record::Checkpoint(checkpoint) if log.length() == LogIndex(0) => {
-            let heads: Vec<Entry> = checkpoint.fold.heads().cloned().collect();
-            let checked = check_heads(&heads, checkpoint.fold.vv(), nodes);
+            let fold = &checkpoint.fold;
+            let heads: Vec<Entry> = fold.heads().cloned().collect();
+            let checked = check_covered(&heads, fold.forgotten(), fold.vv(), nodes);
             return checked.map_err(|why| RecoverError::Checkpoint { why });
         }
         Record::Checkpoint(_) => false,

@@ -2,8 +2,9 @@
 
 use steadfast_node::NodeStorage;
 use steadfast_protocol::{
-    Base, Change, Dot, Entry, Input, Intent, NodeId, Outcome, Parameters, Path, Replica, Sequence,
-    Steadfast,
+    Ack, Base, Change, Checkpoint, Digest, Dot, Entry, EntryBody, Fold, Halt, Input, Intent,
+    LogIndex, Message, NodeId, Outcome, Packet, Parameters, Path, Record, RecoverError, Replica,
+    Sealed, Sequence, Stamp, StateError, Steadfast, Tag,
 };
 
 use crate::cluster::{Cluster, text};
@@ -179,4 +180,127 @@ fn entries_that_were_logged_while_a_checkpoint_was_written_stay() {
     let replica = cluster.replica(node.index());
     assert_eq!(dots(replica.files().heads(&Path::new("a"))), [dot(0, 3)]);
     assert_eq!(replica.log().entry(dot(0, 3)).map(|it| it.dot), Some(dot(0, 3)));
+}
+
+/// Node 2 of three gets an older copy of its log, which lacks the delete that the leader has forgotten.
+fn rolled_back() -> Cluster {
+    let mut cluster = Cluster::with(3, 2, 2, forgetful());
+    cluster.elect(0);
+    cluster.put(0, 1, "a");
+    let copy = cluster.nodes[2].storage().records().to_vec();
+    cluster.write(0, 2, "a", Intent::Delete, Base::Visible);
+    cluster.trim(0);
+    cluster.cut(0, 2);
+    cluster.cut(1, 2);
+    let storage = cluster.nodes[2].storage_mut();
+    (storage.records, storage.synced) = (copy.clone(), copy.len());
+    cluster.restart(2);
+    cluster
+}
+
+#[test]
+fn a_node_halts_when_a_peer_has_forgotten_a_delete_that_its_log_lacks() {
+    // The leader may have been started again: its checkpoint says what it has forgotten.
+    for restarts in [false, true] {
+        let mut cluster = rolled_back();
+        if restarts {
+            cluster.cut(0, 1);
+            cluster.restart(0);
+            cluster.link(0, 1);
+            (0..2).for_each(|_| cluster.elect(0));
+            assert!(cluster.replica(0).leads());
+        }
+        cluster.link(0, 2);
+        let logged = *cluster.replica(2).log().vv();
+        let stable = *cluster.replica(0).fold().forgotten();
+        assert!(stable.covers(dot(0, 2)) && !logged.covers(dot(0, 2)));
+        let halt = Halt::LacksStable { peer: NodeId(0), stable, logged };
+        assert_eq!(cluster.replica(2).halted(), Some(&halt), "restarts: {restarts}");
+        assert_eq!(cluster.replicas().filter(|it| it.takes_part()).count(), 2);
+    }
+}
+
+#[test]
+fn a_node_halts_when_a_new_entry_was_made_without_a_delete_that_it_has_forgotten() {
+    let mut cluster = rolled_back();
+    cluster.tick(0);
+    // Node 1, which still holds the delete, is away.
+    cluster.cut(0, 1);
+    let (context, context_digest) =
+        (*cluster.replica(2).log().vv(), cluster.replica(2).fold().digest());
+    let old = cluster.heads(1, "a")[0].clone();
+    let unaware = Sealed::new(EntryBody {
+        dot: dot(2, 1),
+        stamp: Stamp { origin: NodeId(2), ..old.stamp },
+        context,
+        context_digest,
+        replaces: vec![dot(0, 1)],
+        change: Change::Put(text(9)),
+        ..(*old).clone()
+    });
+    let mut vv = *cluster.replica(0).log().vv();
+    vv.insert(unaware.dot);
+    let promise = cluster.replica(0).promise();
+    let ack = Ack {
+        epoch: promise,
+        tag: Tag(0),
+        vv,
+        digest: cluster.replica(0).fold().digest().with(Digest::default().then(&unaware)),
+        staged: Vec::new(),
+        entries: vec![unaware.clone()],
+        state: None,
+        payloads: Vec::new(),
+    };
+    cluster.link(0, 1);
+    let session = cluster.replica(0).session(NodeId(1)).expect("a session");
+    let packet = Packet { session, message: Sealed::new(Message::Ack(ack)) };
+    cluster.queue_input(NodeId(0), Input::Receive { from: NodeId(1), packet });
+    cluster.run();
+    let halt = Halt::AuthorLacksStable { peer: NodeId(1), dot: unaware.dot };
+    assert_eq!(cluster.replica(0).halted(), Some(&halt));
+    assert!(cluster.heads(0, "a").is_empty());
+}
+
+#[test]
+fn a_node_that_has_forgotten_a_delete_goes_on_when_an_old_entry_comes_again() {
+    let mut cluster = deleted(3);
+    cluster.tick(0);
+    cluster.trim(1);
+    assert!(cluster.replica(1).fold().forgotten().covers(dot(0, 2)));
+    let mut sent = cluster.sent.iter();
+    let old =
+        sent.find(|it| it.1 == NodeId(1) && it.2.entries().iter().any(|it| it.dot == dot(0, 1)));
+    let (from, to, message) = old.expect("an Append").clone();
+    let session = cluster.replica(1).session(from).expect("a session");
+    let packet = Packet { session, message: Sealed::new(message) };
+    cluster.queue_input(to, Input::Receive { from, packet });
+    cluster.run();
+    assert_eq!(cluster.replica(1).halted(), None);
+}
+
+#[test]
+fn a_node_that_joins_a_state_knows_what_its_sender_has_forgotten() {
+    let mut cluster = deleted(3);
+    cluster.trim(0);
+    cluster.cut(0, 2);
+    cluster.put(0, 3, "b");
+    cluster.put(0, 4, "b");
+    cluster.trim(0);
+    cluster.link(0, 2);
+    assert_eq!(cluster.replica(2).fold().forgotten(), cluster.replica(0).fold().forgotten());
+    assert!(cluster.replica(2).fold().forgotten().covers(dot(0, 2)));
+}
+
+#[test]
+fn a_checkpoint_that_has_forgotten_a_delete_outside_its_vector_is_refused() {
+    let mut cluster = deleted(3);
+    cluster.trim(0);
+    let fold = cluster.replica(0).fold().clone();
+    let fold = Fold::without_entries_of(fold, NodeId(0));
+    let identity = cluster.nodes[0].identity();
+    let checkpoint = Sealed::new(Checkpoint { identity, length: LogIndex(3), fold });
+    let records = [Record::Checkpoint(checkpoint)];
+    let refused = Replica::recover(identity, forgetful(), &records, [], &Steadfast);
+    let why = StateError::ForgottenOutside;
+    assert_eq!(refused.err(), Some(RecoverError::Checkpoint { why }));
 }

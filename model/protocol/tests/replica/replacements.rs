@@ -2,9 +2,9 @@
 
 use steadfast_node::NodeStorage;
 use steadfast_protocol::{
-    Checkpoint, Consistency, Epoch, Identity, LogIndex, NodeId, Outcome, Parameters, Path, Record,
-    RecoverError, ReplacementError, Replica, Round, Sealed, Sequence, Settings, Steadfast,
-    replacement,
+    Base, Change, Checkpoint, Consistency, Dot, EntryBody, Epoch, Fold, Identity, Intent, LogIndex,
+    NodeId, Outcome, Parameters, Path, Record, RecoverError, ReplacementError, Replica, RequestId,
+    Round, Sealed, Sequence, Settings, Stamp, Steadfast, replacement,
 };
 
 use crate::cluster::{Cluster, Memory, pairs};
@@ -227,4 +227,63 @@ fn logs_that_hold_different_entries_under_one_dot_are_named() {
         );
         assert!(is_named, "{trims:?}: {error}");
     }
+}
+
+#[test]
+fn a_log_that_lacks_a_delete_which_another_has_forgotten_is_named() {
+    let mut cluster = unguarded(3, 2, 2);
+    cluster.elect(0);
+    cluster.put(0, 1, "a");
+    let copy = records(&cluster, 1).to_vec();
+    cluster.write(0, 2, "a", Intent::Delete, Base::Visible);
+    cluster.trim(0);
+    let forgotten = *cluster.replica(0).fold().forgotten();
+    let made =
+        replacement(identity(2, 3), &[records(&cluster, 0), records(&cluster, 1)], &Steadfast);
+    assert_eq!(made.expect("whole logs").fold.forgotten(), &forgotten);
+    let made = replacement(identity(2, 3), &[records(&cluster, 0), &copy], &Steadfast);
+    let logged = *cluster.replica(0).fold().vv();
+    let Err(ReplacementError::LacksForgotten { node, peer, forgotten: named, logged: held }) = made
+    else {
+        panic!("{made:?}");
+    };
+    assert_eq!((node, peer, named), (NodeId(1), NodeId(0), forgotten));
+    assert!(logged.includes(&held) && !held.includes(&forgotten));
+}
+
+#[test]
+fn logs_that_differ_behind_trims_are_named_by_what_an_author_had_seen() {
+    // The log of node 2 was rolled back, and it made its first entry twice: after both entries of node 0, and after one.
+    // Neither log has a digest that the other could compare, nor two entries with one dot.
+    let add = |fold: &mut Fold, (origin, sequence): (u8, u64), path: &str| {
+        let origin = NodeId(origin);
+        let path = Path::new(path);
+        let body = EntryBody {
+            dot: Dot { origin, sequence: Sequence(sequence) },
+            stamp: Stamp { fence: None, counter: fold.counter().next(), origin },
+            context: *fold.vv(),
+            context_digest: fold.digest(),
+            replaces: fold.files().heads(&path).iter().map(|it| it.dot).collect(),
+            path,
+            change: Change::Delete,
+            request: RequestId { client: origin.0.into(), number: sequence },
+        };
+        fold.apply(&Record::Entry(Sealed::new(body)), &Steadfast);
+    };
+    let mut one = Fold::default();
+    add(&mut one, (0, 1), "a");
+    let mut other = one.clone();
+    add(&mut one, (0, 2), "b");
+    let context = *one.vv();
+    add(&mut one, (2, 1), "c");
+    add(&mut one, (2, 2), "d");
+    add(&mut other, (2, 1), "c");
+    add(&mut other, (1, 1), "c");
+    let logs = [(0, one), (1, other)].map(|(node, fold)| {
+        let checkpoint = Checkpoint { identity: identity(node, 3), length: LogIndex(9), fold };
+        [Record::Checkpoint(Sealed::new(checkpoint))]
+    });
+    let made = replacement(identity(2, 3), &[&logs[0], &logs[1]], &Steadfast);
+    let (one, other) = (NodeId(0), NodeId(1));
+    assert_eq!(made, Err(ReplacementError::EntriesDiffer { one, other, vv: context }));
 }
