@@ -167,7 +167,10 @@ fn is_possible(kind: StepKind, scope: &Scope) -> bool {
         StepKind::Sync => true,
         StepKind::Deliver => has_links,
         StepKind::Store => scope.named_contents,
-        StepKind::Transfer => false,
+        // Without rot, a copy that is being sent need not go.
+        StepKind::Transfer => {
+            scope.named_contents && has_links && bounds.rot > 0 && bounds.replacements == 0
+        }
         StepKind::LinkUp | StepKind::LinkDown => has_links && scope.link_events_apart,
         StepKind::Write => bounds.writes > 0,
         StepKind::Retry => bounds.retries > 0,

@@ -75,17 +75,21 @@ fn seeds_find_these_twins() {
     let found = report["seed_twins"].as_array().expect("twins");
     let missed = found.iter().filter(|it| it["seed"].is_null()).map(|it| it["name"].as_str());
     let missed: Vec<&str> = missed.flatten().collect();
-    // The checker finds these with a read through an election, a rollback, scripts of 34, 26, 50 and 21 steps,
-    // on the graph, with a copy that goes bad while a trim deletes its content, and with a late retry of a write
-    // whose delete is forgotten, or after a disk was lost.
+    // The checker finds these with a read through an election, a rollback, scripts of 34, 26, 50, 53 and 20 steps,
+    // on the graph, with a copy that goes bad while a trim deletes its content or while it is sent, and with a late
+    // retry of a write whose delete is forgotten, or after a disk was lost.
     let expected = [
         "ack-without-epoch",
         "ack-from-before-the-read",
         "leads-before-sync",
         "digests-ignored",
         "context-digests-ignored",
+        "causes-ignored",
+        "lost-deletes-ignored",
         "rolled-back-node-goes-on",
         "pre-votes-granted",
+        "sender-not-asked-again",
+        "late-answer-ignored",
         "dropped-entries-not-asked-for",
         "stable-by-peers-alone",
         "forgotten-request-written-again",

@@ -153,7 +153,7 @@ impl ClusterModel {
             Step::Write { node, path, .. } => left.writes > 0 && is_up(node) && has_path(path),
             Step::Read { node, path } => left.reads > 0 && is_up(node) && has_path(path),
             Step::StaleRead { node, path } => left.stale_reads > 0 && is_up(node) && has_path(path),
-            // A search takes no such step.
+            // A search takes fewer of them.
             Step::Transfer { node, .. } => is_up(node) && state.node(node).storage().is_storing(),
             // A run may lose more links at once than a search tries.
             Step::Cut(cut) => {
@@ -219,8 +219,12 @@ impl ClusterModel {
         if it.storage().tail() > 0 {
             steps.push(Step::Sync { node });
         }
-        if it.storage().is_storing() {
+        if let Some((payload, sender)) = it.storage().storing().first() {
             steps.push(Step::Store { node });
+            // A message and its payloads arrive at once, and the bytes later.
+            if parts.node(*sender).storage().copy(payload.content) != ContentCopy::Exact {
+                steps.push(Step::Transfer { node, made: false });
+            }
         }
         let rot = it.undetected_rot(self.decisions());
         steps.extend(rot.map(|content| Step::Scrub { node, content }));

@@ -158,7 +158,8 @@ impl ClusterComponents {
     /// The argument: such a message has no effect for the rest of its session, because the promise,
     /// the epoch and the acknowledged vectors that made it obsolete only grow, and a crash, a
     /// cut or a lost message ends the session and loses the message with it. So it makes no
-    /// difference whether it is delivered now, later or never. Where messages overtake each other
+    /// difference whether it is delivered now, later or never. Questions for contents and their answers are not
+    /// claimed: a node may begin to miss a content again. Where messages overtake each other
     /// or are lost one by one, a delivery also changes which messages can be lost, and no claim is
     /// made. The argument is about the protocol as it is. Twins break it, and a search that checks
     /// the claim reports so.

@@ -20,8 +20,8 @@ pub struct Disk {
     batches: Vec<usize>,
     /// The contents with a copy, good or bad, in order.
     contents: Vec<(ContentId, ContentCopy)>,
-    /// Received payloads that are not stored yet, oldest first. Volatile.
-    storing: Vec<Payload>,
+    /// Received payloads that are not stored yet with their senders, oldest first. Volatile.
+    storing: Vec<(Payload, NodeId)>,
 }
 
 impl Disk {
@@ -81,8 +81,8 @@ impl Disk {
         self.synced = records.len();
     }
 
-    /// The received payloads that are not stored yet, oldest first.
-    pub(crate) fn storing(&self) -> &[Payload] {
+    /// The received payloads that are not stored yet with their senders, oldest first.
+    pub(crate) fn storing(&self) -> &[(Payload, NodeId)] {
         &self.storing
     }
 
@@ -107,7 +107,7 @@ impl Disk {
 
     /// Turns the oldest received payload into a content, and returns the replica's input about it.
     pub(crate) fn store_next(&mut self, decisions: &dyn Decisions) -> Option<Input> {
-        let payload = (!self.storing.is_empty()).then(|| self.storing.remove(0))?;
+        let (payload, _) = (!self.storing.is_empty()).then(|| self.storing.remove(0))?;
         let content = payload.content;
         let is_exact = payload.base.is_none_or(|base| self.copy(base) == ContentCopy::Exact);
         let made = if is_exact { ContentCopy::Exact } else { ContentCopy::Wrong };
@@ -121,7 +121,8 @@ impl Disk {
     /// Ends the transfer of the oldest received payload with or without a good content, and returns the
     /// replica's input about it.
     pub(crate) fn end_transfer(&mut self, made: bool) -> Option<Input> {
-        let Payload { content, .. } = (!self.storing.is_empty()).then(|| self.storing.remove(0))?;
+        let (payload, _) = (!self.storing.is_empty()).then(|| self.storing.remove(0))?;
+        let content = payload.content;
         if !made {
             return Some(Input::Unusable { content });
         }
@@ -163,8 +164,8 @@ impl NodeStorage for Disk {
         self.contents.iter().map(|(content, _)| *content)
     }
 
-    fn store(&mut self, payload: Payload, _: NodeId) {
-        self.storing.push(payload);
+    fn store(&mut self, payload: Payload, from: NodeId) {
+        self.storing.push((payload, from));
     }
 
     /// A payload that arrived and is not stored yet is no copy.

@@ -150,7 +150,7 @@ fn node_lines(node: &Node<Disk>) -> Vec<(&'static str, String)> {
         ("", format!("{}  synced {}/{}", role(replica), disk.synced(), disk.records().len())),
         log,
         copies,
-        ("stores", join(disk.storing().iter().map(|it| format!("content {}", it.content)))),
+        ("stores", join(disk.storing().iter().map(|(it, _)| format!("content {}", it.content)))),
         ("shows", shows(replica)),
         ("peers", peers),
         ("waits", waits),

@@ -136,14 +136,18 @@ pub trait Cluster {
     }
 
     /// The nodes whose next tick is progress, and therefore needs no bound: on networks other than FIFO,
-    /// the nodes that lag while no message is under way and all storages are at rest.
+    /// the nodes that lag while no message is under way and all storages are at rest. Nodes that ask for contents
+    /// come first: a leader may send the same again until they have asked, and a schedule in which they never tick is
+    /// not fair.
     fn due_ticks(&self) -> impl Iterator<Item = NodeId> {
         let is_due = self.network() != Network::Fifo
             && !self.has_messages()
             && self.ids().all(|it| self.is_at_rest(it));
-        let ids = is_due.then(|| self.ids()).into_iter().flatten();
+        let ids = || is_due.then(|| self.ids()).into_iter().flatten();
+        let asks = move |it| self.lags(it) && self.is_worth_asking(it);
+        let nobody_asks = !ids().any(asks);
         let lags_in_role = |it| self.node(it).replica().is_some_and(Replica::lags_in_role);
-        ids.filter(move |it| self.lags(*it) && (lags_in_role(*it) || self.is_worth_asking(*it)))
+        ids().filter(move |it| asks(*it) || (nobody_asks && self.lags(*it) && lags_in_role(*it)))
     }
 
     /// The copies of contents that a scrub finds bad, each with its node.

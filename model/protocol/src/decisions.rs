@@ -539,6 +539,19 @@ pub trait Decisions: Send + Sync {
         true
     }
 
+    /// Whether a node asks a peer again whose answer brought no content.
+    // Ensures: G12, because the peer may have deleted the content after it answered, and says so.
+    fn asks_sender_again(&self) -> bool {
+        true
+    }
+
+    /// Whether a node that gets a content from one peer notes the answer of another one, which lacked the content
+    /// before.
+    // Ensures: G12, because a peer that has answered does not answer again by itself.
+    fn notes_late_answer(&self) -> bool {
+        true
+    }
+
     /// Whether a node begins to send a state again of which it has sent some parts; `is_lost` says that the next
     /// part names a content that the node has deleted since.
     fn begins_again(&self, is_lost: bool) -> bool {

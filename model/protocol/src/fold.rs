@@ -198,7 +198,8 @@ impl Fold {
             }
         }
         self.vv.merge(&state.vv);
-        self.forgotten.merge(&state.forgotten);
+        // The parts may have come from several senders of the same state.
+        parts.iter().for_each(|it| self.forgotten.merge(&it.forgotten));
         self.advance(state.counter, decisions);
         for (request, written) in parts.iter().flat_map(|it| &it.requests) {
             self.note_written(*request, *written, decisions);

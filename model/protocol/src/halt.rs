@@ -29,19 +29,16 @@ pub enum Halt {
         /// The newest own entry in this node's log.
         logged: Sequence,
     },
-    /// This node's log lacks entries that all nodes held, as a peer knows. A node acknowledges an entry after it has
+    /// This node's log lacks an entry that all nodes held, as a peer knows. A node acknowledges an entry after it has
     /// synced it, so the log has lost synced records.
     #[error(
-        "this node's log was rolled back: all nodes held the entries of {stable}, as {peer} knows, and the log holds \
-         {logged}; replace this node"
+        "this node's log was rolled back: all nodes held {dot}, as {peer} knows, and the log does not; replace this node"
     )]
     LacksStable {
         /// The peer that knows it.
         peer: NodeId,
-        /// The entries that all nodes held.
-        stable: VersionVector,
-        /// The entries in this node's log.
-        logged: VersionVector,
+        /// The entry, the newest of its origin that all nodes held.
+        dot: Dot,
     },
     /// A peer sent a new entry whose author lacked entries that all nodes held.
     #[error(

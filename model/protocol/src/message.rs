@@ -179,6 +179,12 @@ impl Message {
         }
     }
 
+    /// Whether the message is about epochs and entries, and not a question for a content or its answer.
+    #[must_use]
+    pub fn is_of_log(&self) -> bool {
+        !matches!(self, Message::Need(_) | Message::Content(_) | Message::Gone(_))
+    }
+
     /// The contents that travel with the message.
     #[must_use]
     pub fn payloads(&self) -> &[Payload] {

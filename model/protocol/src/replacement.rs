@@ -28,7 +28,8 @@
 //! - Staged parts of states are left out. They do not count before the last part has come, and their senders' sessions
 //!   have ended; the contents of their heads are not needed without them.
 //! - A delete that one log has forgotten and another holds stays forgotten or comes back, by the order of the logs.
-//!   Both are right, and the new log knows that it may be forgotten: all nodes hold the delete, the lost one included, and every entry that may still come has seen it.
+//!   Both are right, and the new log knows that it may be forgotten: all nodes hold the delete, the lost one included,
+//!   and every entry that may still come has seen it.
 //! - Stable vectors, roles, sessions and wants are volatile, so they are not in any log.
 
 use thiserror::Error;
@@ -130,18 +131,16 @@ pub enum ReplacementError {
     },
     /// A log lacks a delete that another node has forgotten, and so knew to be in all logs.
     #[error(
-        "the log of {node} has lost records, or was copied before the node stopped: {peer} has forgotten deletes up to \
-         {forgotten}, which all nodes held, and {node} holds only {logged}"
+        "the log of {node} has lost records, or was copied before the node stopped: it lacks {dot}, which {peer} has \
+         forgotten because all nodes held it"
     )]
     LacksForgotten {
         /// The owner of the log.
         node: NodeId,
         /// The node that has forgotten the delete.
         peer: NodeId,
-        /// The deletes that it has forgotten.
-        forgotten: VersionVector,
-        /// The entries of `node`.
-        logged: VersionVector,
+        /// The newest forgotten delete of its origin.
+        dot: Dot,
     },
     /// Two logs hold different entries under the same dots.
     #[error("the logs of {one} and {other} hold different entries among those of {vv}")]
@@ -246,10 +245,9 @@ fn check_own((node, log): &NodeLog, (peer, other): &NodeLog) -> Result<(), Repla
     if held.node == node && held > logged {
         return Err(ReplacementError::LacksOwnPromise { node, peer, held, logged });
     }
-    let (forgotten, logged) = (*other.fold().forgotten(), *log.vv());
-    match logged.includes(&forgotten) {
-        true => Ok(()),
-        false => Err(ReplacementError::LacksForgotten { node, peer, forgotten, logged }),
+    match other.fold().forgotten().first_beyond(log.vv()) {
+        Some(dot) => Err(ReplacementError::LacksForgotten { node, peer, dot }),
+        None => Ok(()),
     }
 }
 

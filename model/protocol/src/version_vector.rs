@@ -54,6 +54,13 @@ impl VersionVector {
         self.0.iter().zip(&other.0).map(|(mine, its)| mine.0.saturating_sub(its.0)).sum()
     }
 
+    /// The newest entry of the first origin of which this vector includes an entry that `other` does not.
+    pub(crate) fn first_beyond(&self, other: &VersionVector) -> Option<Dot> {
+        let mut dots =
+            (0..).map(NodeId).zip(&self.0).map(|(origin, it)| Dot { origin, sequence: *it });
+        dots.find(|it| !other.covers(*it))
+    }
+
     /// Whether it covers no entry of a node outside a cluster of this many nodes.
     pub(crate) fn is_within(&self, nodes: u8) -> bool {
         self.significant().len() <= usize::from(nodes)

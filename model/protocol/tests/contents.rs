@@ -161,6 +161,20 @@ fn a_content_is_stored_once_and_asked_for_again_when_it_cannot_be_used() {
 }
 
 #[test]
+fn a_node_asks_a_peer_again_that_has_the_content_now_when_it_does_not_come_from_another() {
+    let mut node = Follower::linked(&[]);
+    let unusable = || Input::Unusable { content: content(7) };
+    assert_eq!(asked(&node.answer(N1, 7, false)), [N3]);
+    assert_eq!(stores(&node.answer(N3, 7, true)), 1);
+    // Node 1 answers once, when it has got the content, and then no more.
+    assert_eq!(stores(&node.answer(N1, 7, true)), 0, "it is being stored");
+    assert_eq!(asked(&node.hear(unusable())), [N3]);
+    assert_eq!(asked(&node.answer(N3, 7, false)), [N1]);
+    assert_eq!(stores(&node.answer(N1, 7, true)), 1);
+    assert_eq!(asked(&node.hear(unusable())), [N1], "although it had lacked the content");
+}
+
+#[test]
 fn a_payload_that_comes_twice_is_stored_once() {
     let mut node = Follower::linked(&[7]);
     assert_eq!(stores(&node.append(N3, &[entry(1, 2, 9)], &[9])), 1);

@@ -319,7 +319,7 @@ fn a_node_goes_on_when_a_vector_covers_an_entry_and_what_its_author_had_seen() {
     let effect = caused_by(std::slice::from_ref(&cause));
     let mut node = Node::new(0, 1, &[cause.clone(), effect.clone()]);
     node.trim();
-    node.receive(append(SECOND, held(&[cause.clone()]), &[]));
+    node.receive(append(SECOND, held(std::slice::from_ref(&cause)), &[]));
     node.receive(append(SECOND, held(&[cause, effect]), &[]));
     assert_eq!(node.replica.halted(), None);
 }
@@ -336,6 +336,6 @@ fn a_node_halts_when_it_lacks_entries_that_a_leader_knows_to_be_on_all_nodes() {
     node.receive(says(&entries[..1]));
     assert_eq!(node.replica.halted(), None);
     node.receive(says(&entries));
-    let (peer, stable, logged) = (NodeId(0), held(&entries).0, held(&entries[..1]).0);
-    assert_eq!(node.replica.halted(), Some(&Halt::LacksStable { peer, stable, logged }));
+    let (peer, dot) = (NodeId(0), entries[1].dot);
+    assert_eq!(node.replica.halted(), Some(&Halt::LacksStable { peer, dot }));
 }

@@ -239,7 +239,7 @@ steps! {
     }
     /// The transfer of the oldest received payload ends in a way that the state of its base does not lead to: the
     /// content came although the base is bad, or it did not come because its sender has lost it or the
-    /// connection. Only simulations and servers have transfers; a search takes no such step.
+    /// connection. A search takes it where the sender no longer has a good copy.
     "transfer" Transfer {
         /// The node that received the payload.
         node: NodeId,

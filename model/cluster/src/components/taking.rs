@@ -110,10 +110,15 @@ impl<'a> Taking<'a> {
         }
     }
 
-    /// Whether the only effect of the step is to take a message off.
+    /// Whether the only effect of the step is to take a message off that is about no content.
     pub(super) fn is_dead_delivery(&self, step: &Step) -> bool {
+        let Step::Deliver { from, to, nth } = *step else {
+            return false;
+        };
         let is_same = |it: &ActorNode| *it == *self.now.actor(it.node.id());
-        matches!(step, Step::Deliver { .. })
+        let nth = usize::try_from(nth).unwrap_or(usize::MAX);
+        let packet = self.before.packets_of(from, to).get(nth);
+        packet.is_some_and(|it| it.message.is_of_log())
             && self.changes.len() == 1
             && self.follows.is_empty()
             && self.nodes.iter().all(is_same)

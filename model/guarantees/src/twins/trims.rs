@@ -145,6 +145,22 @@ twins! {
         }
     }
 
+    SenderNotAskedAgain "sender-not-asked-again"
+    "a node whose sender of a content has deleted it meanwhile waits until that sender has it again",
+    Settles in "discards-rot" {
+        fn asks_sender_again(&self) -> bool {
+            false
+        }
+    }
+
+    LateAnswerIgnored "late-answer-ignored"
+    "a node that is getting a content forgets that another peer, which lacked it, has it now",
+    Settles in "discards-three" {
+        fn notes_late_answer(&self) -> bool {
+            false
+        }
+    }
+
     DroppedNotAskedFor "dropped-entries-not-asked-for"
     "a leader that drops a message because its content is gone does not ask the sender for more",
     ReplicasConverge in "discards-election" {

@@ -297,6 +297,9 @@ impl Replica {
         if let Some(want) = self.contents.wants.iter_mut().find(|want| want.content == content) {
             want.storing = false;
             sender = want.asked.take();
+            if let Some(lacking) = sender.take_if(|_| !turn.decisions.asks_sender_again()) {
+                want.lacking.insert(lacking);
+            }
         }
         // While the driver stored, the message or entry that named the content may have been dropped.
         self.review_wants(turn);
@@ -350,6 +353,11 @@ impl Replica {
         let Some(want) = wants.iter_mut().find(|want| want.content == reply.content) else {
             return;
         };
+        // It may have said before that it lacks the content. If this node is receiving it from another peer, and that
+        // transfer ends without it, this node asks here again.
+        if reply.payload.is_some() && turn.decisions.notes_late_answer() {
+            want.lacking.remove(from);
+        }
         match reply.payload {
             Some(payload) if !want.storing => {
                 want.storing = true;

@@ -68,14 +68,15 @@ impl Replica {
 
     /// The reason to halt that entries prove which all nodes held: this node has lost some, or the author of an
     /// entry that this node lacks.
-    // Ensures: G2, because a node that has forgotten a delete knows that every other node has it: the versions that
-    // it replaced are gone everywhere.
+    // Ensures: G2, because a node that lacks a delete which others have forgotten would keep the versions that it
+    // replaced.
     fn lost_entries(&self, peer: NodeId, message: &Message, turn: &Turn<'_>) -> Option<Halt> {
         let logged = *self.log.vv();
         let is_lost = |stable: &&VersionVector| turn.decisions.lacks_stable(&logged, stable);
-        let announced = message.stable().into_iter().chain(message.state().map(|it| &it.forgotten));
-        if let Some(&stable) = announced.into_iter().find(is_lost) {
-            return Some(Halt::LacksStable { peer, stable, logged });
+        let mut announced =
+            message.stable().into_iter().chain(message.state().map(|it| &it.forgotten));
+        if let Some(dot) = announced.find(is_lost).and_then(|it| it.first_beyond(&logged)) {
+            return Some(Halt::LacksStable { peer, dot });
         }
         let forgotten = self.log.fold().forgotten();
         let is_unaware = |it: &&Entry| {

@@ -3,8 +3,8 @@
 use steadfast_node::NodeStorage;
 use steadfast_protocol::{
     Ack, Base, Change, Checkpoint, Digest, Dot, Entry, EntryBody, Fold, Halt, Input, Intent,
-    LogIndex, Message, NodeId, Outcome, Packet, Parameters, Path, Record, RecoverError, Replica,
-    Sealed, Sequence, Stamp, StateError, Steadfast, Tag,
+    LogIndex, Message, NodeId, Outcome, Packet, Parameters, Path, Place, Record, RecoverError,
+    Replica, Sealed, Sequence, Stamp, State, StateError, Steadfast, Tag, VersionVector,
 };
 
 use crate::cluster::{Cluster, text};
@@ -211,10 +211,7 @@ fn a_node_halts_when_a_peer_has_forgotten_a_delete_that_its_log_lacks() {
             assert!(cluster.replica(0).leads());
         }
         cluster.link(0, 2);
-        let logged = *cluster.replica(2).log().vv();
-        let stable = *cluster.replica(0).fold().forgotten();
-        assert!(stable.covers(dot(0, 2)) && !logged.covers(dot(0, 2)));
-        let halt = Halt::LacksStable { peer: NodeId(0), stable, logged };
+        let halt = Halt::LacksStable { peer: NodeId(0), dot: dot(0, 2) };
         assert_eq!(cluster.replica(2).halted(), Some(&halt), "restarts: {restarts}");
         assert_eq!(cluster.replicas().filter(|it| it.takes_part()).count(), 2);
     }
@@ -303,4 +300,36 @@ fn a_checkpoint_that_has_forgotten_a_delete_outside_its_vector_is_refused() {
     let refused = Replica::recover(identity, forgetful(), &records, [], &Steadfast);
     let why = StateError::ForgottenOutside;
     assert_eq!(refused.err(), Some(RecoverError::Checkpoint { why }));
+}
+
+#[test]
+fn a_state_in_parts_has_forgotten_what_the_sender_of_each_part_has() {
+    let mut cluster = deleted(3);
+    cluster.put(0, 3, "b");
+    let fold = cluster.replica(1).fold();
+    let forgotten = |it: Dot| {
+        let mut vv = VersionVector::default();
+        vv.insert(it);
+        vv
+    };
+    let place = Place::Path(Path::new("a"));
+    let part = |forgotten, after, until| State {
+        since: VersionVector::default(),
+        vv: *fold.vv(),
+        digests: *fold.digests(),
+        counter: fold.counter(),
+        forgotten,
+        heads: Vec::new(),
+        requests: Vec::new(),
+        after,
+        until,
+    };
+    let first = part(forgotten(dot(0, 2)), Place::Start, Some(place.clone()));
+    let last = part(VersionVector::default(), place, None);
+    let mut joined = Fold::default();
+    for it in [first, last] {
+        joined.apply(&Record::State(Sealed::new(it)), &Steadfast);
+    }
+    assert_eq!(joined.vv(), fold.vv());
+    assert_eq!(joined.forgotten(), &forgotten(dot(0, 2)));
 }
