@@ -211,14 +211,21 @@ impl Fold {
         self.files.iter().flat_map(|(_, heads)| heads)
     }
 
-    /// Forgets the paths whose only head is one of these deletes.
+    /// Forgets these deletes. A path is gone if one of them is still its only head.
     pub fn forget(&mut self, deletes: &[Entry]) {
         for delete in deletes {
+            self.forgotten.insert(delete.dot);
             if matches!(self.files.heads(&delete.path), [only] if only.dot == delete.dot) {
                 self.files.put(&delete.path, Vec::new());
-                self.forgotten.insert(delete.dot);
             }
         }
+    }
+
+    /// The fold of a log that has also forgotten these deletes, which its records do not say.
+    #[must_use]
+    pub fn having_forgotten(mut self, forgotten: &VersionVector) -> Fold {
+        self.forgotten.merge(forgotten);
+        self
     }
 
     /// Whether an entry is a head of its path.

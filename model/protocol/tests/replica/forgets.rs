@@ -47,6 +47,21 @@ fn a_leader_forgets_a_delete_that_all_nodes_have_acknowledged() {
 }
 
 #[test]
+fn a_delete_that_is_replaced_while_the_checkpoint_is_written_is_forgotten_all_the_same() {
+    let mut cluster = deleted(3);
+    cluster.queue_input(NodeId(0), Input::Trim);
+    // The node handles the write before it hears that the checkpoint is durable.
+    cluster.put(0, 3, "a");
+    let leader = cluster.replica(0);
+    assert_eq!(dots(leader.files().heads(&Path::new("a"))), [dot(0, 3)]);
+    assert!(leader.fold().forgotten().covers(dot(0, 2)));
+    let node = &cluster.nodes[0];
+    let records = node.storage().records();
+    let again = Replica::recover(node.identity(), forgetful(), records, [], &Steadfast);
+    assert_eq!(again.expect("its own log").fold(), leader.fold());
+}
+
+#[test]
 fn a_delete_stays_until_every_node_holds_it() {
     let mut cluster = Cluster::with(3, 2, 2, forgetful());
     cluster.elect(0);
