@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::parameters::Room;
 use crate::{
     Counter, Decisions, Digest, Dot, Entry, Epoch, Files, NODES_MAX, NodeId, Place, Record,
-    RequestId, Requests, Sealed, Sequence, Staging, State, VersionVector, Written,
+    RequestId, Requests, Sealed, Staging, State, VersionVector, Written,
 };
 
 /// For each origin, the digest of its entries up to the one that a version vector names.
@@ -74,8 +74,8 @@ impl Fold {
     /// The digest of all entries together.
     #[must_use]
     pub fn digest(&self) -> Digest {
-        let origins = NodeId::all(NODES_MAX).filter(|it| self.vv.sequence(*it) > Sequence(0));
-        origins.fold(Digest::default(), |sum, it| sum.with(self.digests.of(it)))
+        let digests = NodeId::all(NODES_MAX).map(|it| self.digests.of(it));
+        digests.fold(Digest::default(), Digest::with)
     }
 
     /// The highest Lamport counter of any entry.

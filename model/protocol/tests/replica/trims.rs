@@ -4,9 +4,10 @@ use std::num::NonZeroU32;
 
 use steadfast_node::NodeStorage;
 use steadfast_protocol::{
-    Ack, Append, Base, Consistency, Digest, Dot, Input, Intent, Limits, LogIndex, Message, NodeId,
-    NodeSet, Outcome, Packet, Parameters, Path, Place, Record, RecoverError, Replica, Sealed,
-    Sequence, SessionId, State, Steadfast, Tag, VersionVector, last_index,
+    Ack, Append, Base, Consistency, Counter, Digest, Digests, Dot, Fold, Input, Intent, Limits,
+    LogIndex, Message, NODES_MAX, NodeId, NodeSet, Outcome, Packet, Parameters, Path, Place,
+    Record, RecoverError, Replica, Sealed, Sequence, SessionId, State, Steadfast, Tag,
+    VersionVector, last_index,
 };
 
 use crate::cluster::{Cluster, text};
@@ -369,6 +370,34 @@ fn a_part_that_does_not_follow_the_one_before_is_refused() {
     let (node, before) = after_receiving(part);
     assert_eq!(node.replica(1).log().length(), before);
     assert_eq!(node.replica(1).fold().stagings(), []);
+}
+
+#[test]
+fn of_the_incomplete_states_of_more_peers_than_a_cluster_can_have_the_oldest_gives_way() {
+    let begins = |number: u64| {
+        let mut vv = VersionVector::default();
+        vv.insert(dot(0, number));
+        State {
+            since: VersionVector::default(),
+            vv,
+            digests: Digests::default(),
+            counter: Counter(number),
+            forgotten: VersionVector::default(),
+            heads: Vec::new(),
+            requests: Vec::new(),
+            after: Place::Start,
+            until: Some(Place::Path(Path::new("a"))),
+        }
+    };
+    let mut fold = Fold::default();
+    let peers = u64::from(NODES_MAX) - 1;
+    for number in 1..=peers {
+        fold.apply(&Record::State(Sealed::new(begins(number))), &Steadfast);
+        assert_eq!(fold.stagings().len() as u64, number);
+    }
+    fold.apply(&Record::State(Sealed::new(begins(peers + 1))), &Steadfast);
+    let newest: Vec<_> = fold.stagings().iter().map(|it| it.vv.sequence(NodeId(0)).0).collect();
+    assert_eq!(newest, (2..=peers + 1).collect::<Vec<_>>());
 }
 
 /// Parameters for a network that loses messages, with one entry per message.
