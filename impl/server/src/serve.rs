@@ -231,7 +231,7 @@ pub async fn serve(
 }
 
 fn open(config: &NodeConfig) -> Result<Node<NodeStore>, ServeError> {
-    open_node(&config.data, config.cluster, config.id, config.settings)
+    open_node(&config.data, config.cluster, config.id, config.settings, TrimPolicy::default())
 }
 
 fn open_node(
@@ -239,11 +239,12 @@ fn open_node(
     cluster: ClusterId,
     node: NodeId,
     settings: Quorums,
+    policy: TrimPolicy,
 ) -> Result<Node<NodeStore>, ServeError> {
     let (log, contents) = disks(data);
     let identity = Identity { node, settings };
     let layout = (log_id(cluster, node), log_settings());
-    let store = Store::open(&log, &contents, identity, layout, TrimPolicy::default())?;
+    let store = Store::open(&log, &contents, identity, layout, policy)?;
     if store.recovered().tail.is_uncertain() {
         warn!("the end of the log is damaged in a way that a crash alone may have caused");
     }
@@ -288,14 +289,16 @@ pub(crate) mod tests {
     use crate::core::RoleName;
     use crate::disk::NodeContents;
 
-    /// The node in a directory, up.
+    /// The node in a directory, up. It never trims its log by itself: segments that a start left ready and the next one
+    /// does not use count as part of the log, and how many there are depends on the speed of the threads.
     pub(crate) fn node_in(
         data: &Path,
         cluster: ClusterId,
         node: NodeId,
         settings: Quorums,
     ) -> Node<NodeStore> {
-        open_node(data, cluster, node, settings).expect("the node starts")
+        let never = TrimPolicy { slack_bytes: u64::MAX, memory_slack_bytes: u64::MAX };
+        open_node(data, cluster, node, settings, never).expect("the node starts")
     }
 
     /// Everything around a node without connections.
