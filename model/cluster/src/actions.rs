@@ -153,7 +153,7 @@ impl ClusterModel {
             Step::Write { node, path, .. } => left.writes > 0 && is_up(node) && has_path(path),
             Step::Read { node, path } => left.reads > 0 && is_up(node) && has_path(path),
             Step::StaleRead { node, path } => left.stale_reads > 0 && is_up(node) && has_path(path),
-            // A search takes fewer of them.
+            // In a run, a transfer may also end in ways that a search does not try.
             Step::Transfer { node, .. } => is_up(node) && state.node(node).storage().is_storing(),
             // A run may lose more links at once than a search tries.
             Step::Cut(cut) => {

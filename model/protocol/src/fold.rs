@@ -41,7 +41,7 @@ pub struct Fold {
     /// The highest Lamport counter of any entry. It can be higher than that of any head: a forgotten delete
     /// may have had it.
     pub(crate) counter: Counter,
-    /// Of each origin the newest delete that was forgotten. All nodes hold these and all entries before them.
+    /// For each origin, the newest forgotten delete. All nodes hold it and the entries of the origin before it.
     pub(crate) forgotten: VersionVector,
     pub(crate) files: Files,
     pub(crate) requests: Requests,
@@ -221,7 +221,8 @@ impl Fold {
         }
     }
 
-    /// The fold of a log that has also forgotten these deletes, which its records do not say.
+    /// This fold, after these deletes were forgotten as well: a judge that keeps records longer than the node cannot see
+    /// from them which deletes the node has forgotten.
     #[must_use]
     pub fn having_forgotten(mut self, forgotten: &VersionVector) -> Fold {
         self.forgotten.merge(forgotten);

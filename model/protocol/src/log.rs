@@ -314,8 +314,8 @@ impl Log {
                 || awaited().flat_map(|it| &it.heads).any(|it| names(&it)))
     }
 
-    /// The contexts of held entries that `vv` covers: of each origin that of the newest one, which includes those of
-    /// the older ones. A vector of any log that holds these very entries includes all of them.
+    /// For each origin, the context of the newest held entry that `vv` covers, which includes the contexts of older ones.
+    /// The vector of a log that holds these very entries includes them.
     pub(crate) fn contexts_within(
         &self,
         vv: &VersionVector,

@@ -168,7 +168,7 @@ pub fn replacement(
 ) -> Result<Sealed<Checkpoint>, ReplacementError> {
     let logs = read(identity, logs, decisions)?;
     for (at, one) in logs.iter().enumerate() {
-        logs.iter().try_for_each(|other| check_own(one, other))?;
+        logs.iter().try_for_each(|other| check_complete(one, other))?;
         logs[at + 1..].iter().try_for_each(|other| check_entries(one, other))?;
     }
     let mut fold = Fold::default();
@@ -233,9 +233,9 @@ fn owner_of(
     }
 }
 
-/// Checks that a log has all that another node can have only from the log's own node, which syncs its promises and its
-/// entries before it sends them; and the deletes that the other node has forgotten, because all nodes held them.
-fn check_own((node, log): &NodeLog, (peer, other): &NodeLog) -> Result<(), ReplacementError> {
+/// Checks that a log has all that it must have, given another node's log: the promises and entries that came from its own
+/// node, which syncs them before it sends them, and the deletes that the other node has forgotten, which all nodes held.
+fn check_complete((node, log): &NodeLog, (peer, other): &NodeLog) -> Result<(), ReplacementError> {
     let (node, peer) = (*node, *peer);
     let (held, logged) = (other.sequence(node), log.sequence(node));
     if held > logged {

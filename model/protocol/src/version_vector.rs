@@ -54,7 +54,7 @@ impl VersionVector {
         self.0.iter().zip(&other.0).map(|(mine, its)| mine.0.saturating_sub(its.0)).sum()
     }
 
-    /// The newest entry of the first origin of which this vector includes an entry that `other` does not.
+    /// An entry that this vector includes and `other` lacks: the newest of the first such origin.
     pub(crate) fn first_beyond(&self, other: &VersionVector) -> Option<Dot> {
         let mut dots =
             (0..).map(NodeId).zip(&self.0).map(|(origin, it)| Dot { origin, sequence: *it });

@@ -4,12 +4,12 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use steadfast_node::put_checkpoint;
 use steadfast_protocol::{
-    Ack, Append, Base, Change, Consistency, Content, ContentId, ContentReply, Counter, Decisions,
-    Digest, Digests, Dot, Effect, Entry, EntryBody, Epoch, Identity, Input, Intent, LogIndex,
-    Message, Need, NodeId, Outcome, Packet, Parameters, Path, Payload, Place, ReadRequest, Record,
-    Refusal, Reject, Replica, RequestId, Round, Sealed, Sequence, SessionId, Settings, Stamp,
-    State, Steadfast, Tag, VersionVector, Vote, VoteRequest, WriteRequest, Written, first_index,
-    last_index,
+    Ack, Append, Base, Change, Checkpoint, Consistency, Content, ContentId, ContentReply, Counter,
+    Decisions, Digest, Digests, Dot, Effect, Entry, EntryBody, Epoch, Identity, Input, Intent,
+    LogIndex, Message, Need, NodeId, Outcome, Packet, Parameters, Path, Payload, Place,
+    ReadRequest, Record, Refusal, Reject, Replica, RequestId, Round, Sealed, Sequence, SessionId,
+    Settings, Stamp, State, Steadfast, Tag, VersionVector, Vote, VoteRequest, WriteRequest,
+    Written, first_index, last_index,
 };
 
 const NODES: u8 = 3;
@@ -261,6 +261,8 @@ fn input() -> impl Strategy<Value = Input> {
 struct Driven {
     replica: Replica,
     log: Vec<Record>,
+    /// The checkpoint that is being written.
+    checkpoint: Option<Sealed<Checkpoint>>,
     decisions: &'static dyn Decisions,
     /// Whether it halts when a message proves that logs differ.
     halts: bool,
@@ -276,11 +278,14 @@ impl Driven {
         let log = vec![Record::Identity(identity)];
         let replica = Replica::recover(identity, Parameters::default(), &log, [], &Steadfast)
             .expect("a new log");
-        Driven { replica, log, decisions, halts }
+        Driven { replica, log, checkpoint: None, decisions, halts }
     }
 
     fn hear(&mut self, input: Input) -> Result<(), TestCaseError> {
         let before = self.replica.clone();
+        if let (Input::Checkpointed, Some(checkpoint)) = (&input, self.checkpoint.take()) {
+            put_checkpoint(&mut self.log, checkpoint);
+        }
         let mut effects = Vec::new();
         self.replica.step(self.decisions, input, &mut effects);
         let has_halted = before.halted().is_some();
@@ -292,7 +297,7 @@ impl Driven {
                     self.log.extend(records);
                 }
                 Effect::Checkpoint { checkpoint } => {
-                    put_checkpoint(&mut self.log, checkpoint);
+                    self.checkpoint = Some(checkpoint);
                 }
                 _ => {}
             }
@@ -322,6 +327,21 @@ impl Driven {
         Replica::recover(identity, Parameters::default(), &self.log[..kept], [], decisions)
             .expect("its own log")
     }
+
+    fn check_replay(&self) -> Result<(), TestCaseError> {
+        let before = first_index(&self.log).0 - 1;
+        let synced = usize::try_from(self.replica.synced().0 - before).expect("a short log");
+        let replayed = self.recovered(synced);
+        prop_assert_eq!(
+            replayed.fold(),
+            self.replica.fold(),
+            "the fold is the replay of the synced log"
+        );
+        let is_recovered = |kept| self.recovered(kept).log().length().0 == before + kept as u64;
+        let mut kept = synced..=self.log.len();
+        prop_assert!(kept.all(is_recovered), "a crash leaves a log that cannot be recovered");
+        Ok(())
+    }
 }
 
 /// Whether an effect is the only one that a halted node may return: a refusal.
@@ -341,15 +361,8 @@ proptest! {
         for input in inputs {
             node.hear(input)?;
         }
-        let before = first_index(&node.log).0 - 1;
-        let synced = usize::try_from(node.replica.synced().0 - before).expect("a short log");
-        let replayed = node.recovered(synced);
-        prop_assert_eq!(
-            replayed.fold(), node.replica.fold(),
-            "the fold is the replay of the synced log"
-        );
-        prop_assert!((synced..=node.log.len()).all(|kept| {
-            node.recovered(kept).log().length().0 == before + kept as u64
-        }), "every prefix that a crash may leave can be recovered");
+        node.check_replay()?;
+        node.hear(Input::Checkpointed)?;
+        node.check_replay()?;
     }
 }

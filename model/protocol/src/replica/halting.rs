@@ -39,7 +39,7 @@ impl Replica {
         {
             return Some(Halt::EntryDiffers { peer, dot: entry.dot });
         }
-        if let Some(halt) = self.lost_entries(from, message, turn) {
+        if let Some(halt) = self.missing_stable(from, message, turn) {
             return Some(halt);
         }
         let is_open = |vv: &VersionVector| {
@@ -66,11 +66,11 @@ impl Replica {
         turn.decisions.digests_differ(digest, expected).then_some(Halt::EntriesDiffer { peer, vv })
     }
 
-    /// The reason to halt that entries prove which all nodes held: this node has lost some, or the author of an
-    /// entry that this node lacks.
+    /// The reason to halt if entries that all nodes held are missing: in this log, or in that of the author of a new
+    /// entry.
     // Ensures: G2, because a node that lacks a delete which others have forgotten would keep the versions that it
     // replaced.
-    fn lost_entries(&self, peer: NodeId, message: &Message, turn: &Turn<'_>) -> Option<Halt> {
+    fn missing_stable(&self, peer: NodeId, message: &Message, turn: &Turn<'_>) -> Option<Halt> {
         let logged = *self.log.vv();
         let is_lost = |stable: &&VersionVector| turn.decisions.lacks_stable(&logged, stable);
         let mut announced =
