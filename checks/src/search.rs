@@ -186,7 +186,7 @@ fn is_possible(kind: StepKind, scope: &Scope) -> bool {
         StepKind::Drop => bounds.drops > 0,
         StepKind::Duplicate => bounds.duplicates > 0,
         StepKind::Rollback => bounds.rollbacks > 0,
-        StepKind::Trim => bounds.trims > 0,
+        StepKind::Trim | StepKind::Checkpoint => bounds.trims > 0,
         StepKind::LoseContent => bounds.lost_contents > 0,
     }
 }

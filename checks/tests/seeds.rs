@@ -75,7 +75,7 @@ fn seeds_find_these_twins() {
     let found = report["seed_twins"].as_array().expect("twins");
     let missed = found.iter().filter(|it| it["seed"].is_null()).map(|it| it["name"].as_str());
     let missed: Vec<&str> = missed.flatten().collect();
-    // The checker finds these with a read through an election, a rollback, scripts of 34, 26, 50, 53 and 20 steps,
+    // The checker finds these with a read through an election, a rollback, scripts of 34, 26, 50, 54 and 21 steps,
     // on the graph, with a copy that goes bad while a trim deletes its content or while it is sent, and with a late
     // retry of a write whose delete is forgotten, or after a disk was lost.
     let expected = [
@@ -90,7 +90,6 @@ fn seeds_find_these_twins() {
         "pre-votes-granted",
         "sender-not-asked-again",
         "late-answer-ignored",
-        "dropped-entries-not-asked-for",
         "stable-by-peers-alone",
         "forgotten-request-written-again",
         "replaced-without-requests",

@@ -156,6 +156,10 @@ impl NodeStorage for ReplayStorage {
         self.checkpoint = Some(checkpoint);
     }
 
+    fn is_checkpointing(&self) -> bool {
+        self.checkpoint.is_some()
+    }
+
     fn copy(&self, content: ContentId) -> ContentCopy {
         let is_there = match &self.unreadable {
             Some(unreadable) => !unreadable.contains(&content),

@@ -19,6 +19,8 @@ pub(crate) enum Event {
     SyncEnd { node: NodeId, life: u64 },
     /// A received content has been written.
     StoreEnd { node: NodeId, life: u64 },
+    /// A checkpoint has been written.
+    CheckpointEnd { node: NodeId, life: u64 },
     /// One end of a connection hears that it began or ended.
     LinkNews { node: NodeId, peer: NodeId },
     /// The election timer runs out that was reset for the `reset`th time.

@@ -151,6 +151,10 @@ impl Simulation {
         if disk.choose_crash(&mut random, &self.contents) {
             self.store(node);
         }
+        let disk = self.nodes[node].node.storage_mut();
+        if disk.choose_crash_of_checkpoint(&mut random, &is_wanted) {
+            self.end_checkpoint(node);
+        }
         let (brought, ledger) = (&self.contents, &mut self.ledger);
         let disk = self.nodes[node].node.storage_mut();
         self.judge.keep_records(node, disk.records());
@@ -197,10 +201,9 @@ impl Simulation {
         }
     }
 
-    /// A node trims its log: a checkpoint takes the place of the synced records.
+    /// A node begins to trim its log: a checkpoint will take the place of the synced records.
     pub fn trim(&mut self, node: NodeId) {
         if self.replica(node).is_some_and(Replica::gains_by_trim) {
-            self.judge.keep_records(node, self.nodes[node].node.storage().records());
             self.happen(Happening::Trim { node });
         }
     }

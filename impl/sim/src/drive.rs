@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use steadfast_node::{Cluster, ContentCopy, Output};
+use steadfast_node::{Cluster, ContentCopy, NodeStorage, Output};
 use steadfast_protocol::{Input, NodeId, Packet, Payload};
 
 use crate::agenda::Event;
@@ -53,10 +53,11 @@ impl Simulation {
     }
 
     /// Begins to sync the records that a node has appended, and to write the contents that it has
-    /// received, where its disk is not at it already.
+    /// received and the checkpoint that it asked for, where its disk is not at it already.
     pub(crate) fn maybe_begin_disk_work(&mut self, node: NodeId) {
         let storage = self.nodes[node].node.storage_mut();
         let (syncs, stores) = (storage.maybe_begin_sync(), storage.maybe_begin_storing());
+        let checkpoints = storage.maybe_begin_checkpoint();
         let (now, life) = (self.agenda.now(), self.nodes[node].life);
         if syncs {
             let mut random = self.random(Chance::Sync, [node.0]);
@@ -71,6 +72,10 @@ impl Simulation {
         if stores {
             let takes = self.random(Chance::Store, [node.0]).duration(&self.setup.store);
             self.agenda.add(now + takes, Event::StoreEnd { node, life });
+        }
+        if checkpoints {
+            let takes = self.random(Chance::Checkpoint, [node.0]).duration(&self.setup.checkpoint);
+            self.agenda.add(now + takes, Event::CheckpointEnd { node, life });
         }
     }
 
@@ -107,6 +112,12 @@ impl Simulation {
         }
         self.ledger.transfers_ended += u64::from(arrived.made.is_none());
         self.happen(Happening::Store { node, arrived, is_derived });
+    }
+
+    /// Notes that the checkpoint of a node is durable.
+    pub(crate) fn end_checkpoint(&mut self, node: NodeId) {
+        self.judge.keep_records(node, self.nodes[node].node.storage().records());
+        self.happen(Happening::Checkpoint { node });
     }
 
     pub(crate) fn reset_election_timer(&mut self, node: NodeId) {

@@ -84,8 +84,12 @@ pub(crate) enum Happening {
         /// The index of the last record that remains.
         kept: LogIndex,
     },
-    /// A node trims its log.
+    /// A node begins to trim its log.
     Trim {
+        node: NodeId,
+    },
+    /// The checkpoint of a node is durable.
+    Checkpoint {
         node: NodeId,
     },
     /// While all nodes are down, the disk of one is lost and it gets a new log.
@@ -154,6 +158,7 @@ impl Happening {
                 Step::Crash { node, kept: count(aftermath.kept), torn }
             }
             Happening::Trim { node } => Step::Trim { node },
+            Happening::Checkpoint { node } => Step::Checkpoint { node },
             Happening::Replace { node, .. } => Step::Replace { node },
             Happening::Rollback { node, kept } => Step::Rollback { node, kept: count(kept.0) },
             Happening::Recover { node } => Step::Recover { node },

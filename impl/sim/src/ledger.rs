@@ -124,6 +124,8 @@ ledger! {
     transfers_ended "transfers that ended without the content";
     /// Contents under way, or not durable yet, that a crash undid.
     arrivals_undone "contents under way that a crash undid";
+    /// Checkpoints that nodes had begun and lost in a crash.
+    checkpoints_undone "checkpoints that a crash undid";
     /// Checkpoints that a node read when it started again.
     checkpoints_read "checkpoints read back";
     /// Bytes of the frames that brought contents.

@@ -117,6 +117,8 @@ pub(crate) enum Chance {
     Bytes,
     /// Whether, when and where a disk is lost.
     Replacement,
+    /// How long it takes to write a checkpoint.
+    Checkpoint,
 }
 
 #[cfg(test)]

@@ -37,6 +37,8 @@ pub struct Setup {
     pub records_per_batch: usize,
     /// How long it takes to make a received content durable.
     pub store: RangeInclusive<Duration>,
+    /// How long it takes to write a checkpoint. The log goes on meanwhile.
+    pub checkpoint: RangeInclusive<Duration>,
     /// How long it takes until the end of a connection hears that it began or ended.
     pub link_event: RangeInclusive<Duration>,
     /// How often a leader is heard.
@@ -99,9 +101,10 @@ impl fmt::Display for Setup {
         }
         write!(
             f,
-            "syncs take {}, storing {}, heartbeat {} ms, election timeout {}, clocks wrong by up to {}/1000",
+            "syncs take {}, storing {}, checkpoints {}, heartbeat {} ms, election timeout {}, clocks wrong by up to {}/1000",
             millis(&self.sync),
             millis(&self.store),
+            millis(&self.checkpoint),
             self.heartbeat.as_secs_f64() * 1e3,
             millis(&self.election_timeout),
             self.clock_drift_per_mille
@@ -126,6 +129,7 @@ impl Setup {
             sync: millis(1)..=millis(3),
             records_per_batch: usize::MAX,
             store: Duration::from_micros(100)..=millis(1),
+            checkpoint: millis(2)..=millis(40),
             link_event: millis(1)..=millis(20),
             heartbeat: millis(50),
             election_timeout: millis(150)..=millis(300),

@@ -22,7 +22,9 @@ impl Simulation {
         match event {
             Event::Arrival { from, to, flight } => self.on_arrival(from, to, flight),
             Event::Bytes { from, to, flight } => self.on_bytes(from, to, flight),
-            Event::SyncEnd { node, life } | Event::StoreEnd { node, life } => {
+            Event::SyncEnd { node, life }
+            | Event::StoreEnd { node, life }
+            | Event::CheckpointEnd { node, life } => {
                 self.on_disk_done(node, life, event);
             }
             Event::LinkNews { node, peer } => self.on_link_news(node, peer),
@@ -76,7 +78,7 @@ impl Simulation {
         }
     }
 
-    /// A disk has finished a sync or the writing of a content, unless it hangs.
+    /// A disk has finished a sync or the writing of a content or checkpoint, unless it hangs.
     fn on_disk_done(&mut self, node: NodeId, life: u64, event: Event) {
         let at = &mut self.nodes[node];
         if !at.node.is_up() || at.life != life {
@@ -85,8 +87,10 @@ impl Simulation {
         if at.hangs_until > self.agenda.now() {
             return self.agenda.add(at.hangs_until, event);
         }
-        if let Event::StoreEnd { .. } = event {
-            return self.store(node);
+        match event {
+            Event::StoreEnd { .. } => return self.store(node),
+            Event::CheckpointEnd { .. } => return self.end_checkpoint(node),
+            _ => {}
         }
         for end in at.node.storage_mut().end_sync() {
             self.happen(Happening::Sync { node, end });
@@ -255,11 +259,11 @@ impl Simulation {
                 self.hear(node, Input::ElectionTimeout)
             }
             Happening::Tick { node } => self.hear(node, Input::Tick),
-            Happening::Trim { node } => {
+            Happening::Trim { node } => self.hear(node, Input::Trim),
+            Happening::Checkpoint { node } => {
                 self.ledger.trims += 1;
                 let stored = self.contents(node);
-                self.hear(node, Input::Trim);
-                let checkpointed = self.nodes[node].node.storage_mut().write_checkpoint();
+                let checkpointed = self.nodes[node].node.storage_mut().end_checkpoint();
                 let answers = self.hear(node, checkpointed);
                 self.ledger.discards += (stored - self.contents(node)) as u64;
                 answers

@@ -14,7 +14,8 @@ use steadfast_protocol::{
 };
 use steadfast_simulated_disk::{DiskModel, SimulatedDisk};
 use steadfast_store::{
-    ContentDecisions, ContentError, ContentPlace, Store, TrimPolicy, create, create_from,
+    Checkpointed, ContentDecisions, ContentError, ContentPlace, Store, TrimPolicy, create,
+    create_from,
 };
 use steadfast_wal::{LogId, Settings};
 use steadfast_wire::transfer::Received;
@@ -95,6 +96,18 @@ pub(crate) struct Storage {
     is_writing: bool,
     /// The disk with the contents that a crash has been chosen to leave.
     after_crash: Option<AfterCrash>,
+    checkpointing: Checkpointing,
+    /// The disk with the log that a crash has been chosen to leave.
+    log_after_crash: Option<DiskModel>,
+}
+
+/// How far the checkpoint has come for which a node has asked.
+enum Checkpointing {
+    /// The node has asked for none, or the disk has not begun to write it.
+    No,
+    Begun,
+    /// It is on the disk, and the node has not heard of it.
+    Written(Checkpointed),
 }
 
 fn settings() -> Settings {
@@ -136,6 +149,8 @@ impl Storage {
             arrivals: VecDeque::new(),
             is_writing: false,
             after_crash: None,
+            checkpointing: Checkpointing::No,
+            log_after_crash: None,
         };
         let created = create(&storage.log_disk, &storage.contents_disk, identity, storage.log());
         created.unwrap_or_else(|error| panic!("empty-disks-take-a-node: {error}"));
@@ -164,13 +179,16 @@ impl Storage {
         (LogId(u128::from(self.identity.node.0) + 1), settings())
     }
 
-    /// Opens the store. A simulated disk whose only faults are crashes and rot leaves one that opens.
     fn open(&mut self) {
-        let (log, contents) = (&self.log_disk, &self.contents_disk);
+        self.store = Some(self.open_on(&self.log_disk, &self.contents_disk));
+    }
+
+    /// Opens the store on these disks. Simulated disks whose only faults are crashes and rot leave one that opens.
+    fn open_on(&self, log: &Arc<SimulatedDisk>, contents: &Arc<SimulatedDisk>) -> Store<HeldLog> {
         let policy = self.policy.unwrap_or_default();
         let opened =
             Store::open_with(log, contents, self.identity, self.log(), policy, self.decisions);
-        self.store = Some(opened.unwrap_or_else(|error| panic!("store-survives-crashes: {error}")));
+        opened.unwrap_or_else(|error| panic!("store-survives-crashes: {error}"))
     }
 
     /// Begins with what the store has read: all of it is synced, and nothing is on its way.
@@ -180,6 +198,8 @@ impl Storage {
         self.arrivals.clear();
         self.is_writing = false;
         self.after_crash = None;
+        self.checkpointing = Checkpointing::No;
+        self.log_after_crash = None;
     }
 
     /// Appends a record and syncs it at once.
@@ -255,17 +275,31 @@ impl Storage {
         }
     }
 
-    /// Writes the checkpoint for which the node has asked, and returns its input. The backup is one of this
-    /// disk: a log that is rolled back keeps its checkpoint.
-    pub(crate) fn write_checkpoint(&mut self) -> Input {
-        let Some(job) = self.opened_mut().take_checkpoint() else {
-            return Input::Checkpointed;
+    /// Begins to write the checkpoint for which the node has asked; false if there is none, or that has begun.
+    pub(crate) fn maybe_begin_checkpoint(&mut self) -> bool {
+        let begins = matches!(self.checkpointing, Checkpointing::No) && self.is_checkpointing();
+        if begins {
+            self.checkpointing = Checkpointing::Begun;
+        }
+        begins
+    }
+
+    /// Writes the checkpoint that was begun, unless it is on the disk, and returns the input of the node. The backup
+    /// is one of this disk: a log that is rolled back keeps its checkpoint.
+    pub(crate) fn end_checkpoint(&mut self) -> Input {
+        let written = match std::mem::replace(&mut self.checkpointing, Checkpointing::No) {
+            Checkpointing::Written(written) => written,
+            Checkpointing::No | Checkpointing::Begun => self.write_checkpoint(),
         };
-        let written = job.run();
-        let written = written.unwrap_or_else(|error| panic!("log-takes-checkpoints: {error}"));
         let input = self.opened_mut().note_checkpointed(written);
         self.back_up();
         input
+    }
+
+    fn write_checkpoint(&mut self) -> Checkpointed {
+        let job = self.opened_mut().take_checkpoint();
+        let job = job.unwrap_or_else(|| unreachable!("checkpoints-begin before they end"));
+        job.run().unwrap_or_else(|error| panic!("log-takes-checkpoints: {error}"))
     }
 
     /// The contents of the store.
@@ -432,6 +466,10 @@ impl NodeStorage for Storage {
 
     fn checkpoint(&mut self, checkpoint: Sealed<Checkpoint>) {
         self.opened_mut().checkpoint(checkpoint);
+    }
+
+    fn is_checkpointing(&self) -> bool {
+        self.opened().is_checkpointing()
     }
 
     /// Whenever a node looks at a copy, it reads it in the model. So a damaged one is read here, and the store

@@ -88,7 +88,8 @@ impl Words<'_> {
                 let tail = format!("{} of {} unsynced records survive", after.kept, after.of);
                 (Some(node), format!("CRASHES: {tail}{torn}"))
             }
-            Happening::Trim { node } => (Some(node), self.trimmed(node)?),
+            Happening::Trim { node } => (Some(node), "begins to trim its log".to_owned()),
+            Happening::Checkpoint { node } => (Some(node), self.trimmed(node)?),
             Happening::Replace { node, promise } => (
                 Some(node),
                 format!("its DISK IS LOST: it gets a log from all others, promise {promise}"),
@@ -188,7 +189,8 @@ impl Words<'_> {
     fn trimmed(&self, node: NodeId) -> Option<String> {
         let held = |it: &Replica| it.log().entries().count();
         let (old, new) = (held(self.before(node)?), held(self.after(node)?));
-        Some(format!("trims its log: {} of {old} entries are dropped", old - new))
+        let dropped = old - new;
+        Some(format!("has written a checkpoint: its log drops {dropped} of {old} entries"))
     }
 
     /// The changes of a node's role and of the conflicts that it lists.

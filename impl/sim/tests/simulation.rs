@@ -464,6 +464,7 @@ fn trims_bound_the_contents_on_disk_by_what_is_shown_and_written_since() {
     );
     cluster.settle().expect("a healed cluster settles");
     NodeId::all(3).for_each(|it| cluster.trim(it));
+    cluster.settle().expect("all checkpoints are written");
     for node in NodeId::all(3) {
         assert_eq!(cluster.contents(node), usize::from(files), "{node}");
     }

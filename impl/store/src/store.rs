@@ -278,6 +278,10 @@ impl<L: RecordLog> NodeStorage for Store<L> {
         self.checkpoint = Pending::Asked(checkpoint);
     }
 
+    fn is_checkpointing(&self) -> bool {
+        !matches!(self.checkpoint, Pending::None)
+    }
+
     fn copy(&self, content: ContentId) -> ContentCopy {
         self.contents.copy(content)
     }

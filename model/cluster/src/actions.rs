@@ -226,6 +226,9 @@ impl ClusterModel {
                 steps.push(Step::Transfer { node, made: false });
             }
         }
+        if it.storage().is_checkpointing() {
+            steps.push(Step::Checkpoint { node });
+        }
         let rot = it.undetected_rot(self.decisions());
         steps.extend(rot.map(|content| Step::Scrub { node, content }));
     }

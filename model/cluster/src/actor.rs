@@ -48,8 +48,8 @@ pub enum Event {
     Recover,
     /// A copy goes bad unnoticed.
     Rot(ContentId),
-    /// The node trims its log.
-    Trim,
+    /// The checkpoint that the node asked for is durable.
+    Checkpoint,
 }
 
 /// A node as stateright keeps it: with a hash of its whole state, and with its answers to clients.
@@ -157,10 +157,7 @@ impl ReplicaActor {
                 disk.put(*content, ContentCopy::Wrong);
                 None
             }
-            Event::Trim => {
-                node.hear(Input::Trim, self.decisions, &mut outputs);
-                Some(Input::Checkpointed)
-            }
+            Event::Checkpoint => disk.end_checkpoint(),
         };
         if let Some(input) = input {
             node.hear(input, self.decisions, &mut outputs);

@@ -22,6 +22,8 @@ pub struct Disk {
     contents: Vec<(ContentId, ContentCopy)>,
     /// Received payloads that are not stored yet with their senders, oldest first. Volatile.
     storing: Vec<(Payload, NodeId)>,
+    /// The checkpoint that is being written. Volatile: one that a crash leaves whole is one that was durable before.
+    checkpoint: Option<Sealed<Checkpoint>>,
 }
 
 impl Disk {
@@ -35,6 +37,7 @@ impl Disk {
             batches: Vec::new(),
             contents: Vec::new(),
             storing: Vec::new(),
+            checkpoint: None,
         }
     }
 
@@ -70,6 +73,7 @@ impl Disk {
         self.synced = self.records.len();
         self.batches.clear();
         self.storing.clear();
+        self.checkpoint = None;
     }
 
     /// Loses records at its end, although they were synced: those after index `kept`.
@@ -118,6 +122,15 @@ impl Disk {
         Some(input)
     }
 
+    /// Puts the checkpoint that is being written in the place of its records, and returns the replica's input
+    /// about it.
+    pub(crate) fn end_checkpoint(&mut self) -> Option<Input> {
+        let gone = put_checkpoint(Arc::make_mut(&mut self.records), self.checkpoint.take()?);
+        self.synced -= gone;
+        self.batches.iter_mut().for_each(|end| *end -= gone);
+        Some(Input::Checkpointed)
+    }
+
     /// Ends the transfer of the oldest received payload with or without a good content, and returns the
     /// replica's input about it.
     pub(crate) fn end_transfer(&mut self, made: bool) -> Option<Input> {
@@ -147,12 +160,12 @@ impl NodeStorage for Disk {
         }
     }
 
-    /// A checkpoint is durable at once, and the node hears of it in the same step. One that is written in
-    /// the background comes to the same: until it is durable, nothing has changed but the log.
     fn checkpoint(&mut self, checkpoint: Sealed<Checkpoint>) {
-        let gone = put_checkpoint(Arc::make_mut(&mut self.records), checkpoint);
-        self.synced -= gone;
-        self.batches.iter_mut().for_each(|end| *end -= gone);
+        self.checkpoint = Some(checkpoint);
+    }
+
+    fn is_checkpointing(&self) -> bool {
+        self.checkpoint.is_some()
     }
 
     fn copy(&self, content: ContentId) -> ContentCopy {

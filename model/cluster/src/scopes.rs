@@ -334,7 +334,7 @@ scopes! {
             Scope::new(name, settings, Bounds { writes: 2, retries: 1, partitions: 1, elections: 1, trims: 1, ..NOTHING })
         };
     "forgets" Default "two nodes, E1W1: a file is written, deleted and written again, with two trims that forget the delete"
-        ["log-trimmed", "delete-forgotten", "delete-yields", "delete-converged", "write-acknowledged"]
+        ["log-trimmed", "delete-forgotten", "replaced-delete-forgotten", "delete-yields", "delete-converged", "write-acknowledged"]
         |name| {
             let settings = Settings::new(2, 1, 1).unwrap_or_else(|error| unreachable!("{error}"));
             let bounds = Bounds { writes: 3, deletes: 1, elections: 1, trims: 2, ..NOTHING };

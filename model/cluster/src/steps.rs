@@ -173,8 +173,9 @@ impl ClusterModel {
             }
             Step::Trim { node } => {
                 spend(parts, Cost::Trim)?;
-                tell(parts, node, Event::Trim)
+                hear(parts, node, Input::Trim)
             }
+            Step::Checkpoint { node } => tell(parts, node, Event::Checkpoint),
             Step::Scrub { node, content } => hear(parts, node, Input::Bad { content }),
             Step::Drop { from, to, nth } => {
                 spend(parts, Cost::Drop)?;

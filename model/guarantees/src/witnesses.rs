@@ -142,9 +142,11 @@ witnesses! {
     "window-full", "a leader holds entries back until a peer has acknowledged others",
         In(|after| after.replicas().any(holds_back));
     "log-trimmed", "a node dropped an entry from its log",
-        By(&[StepKind::Trim], |before, step, after| drops_an_entry(before, step, after));
+        By(&[StepKind::Checkpoint], |before, step, after| drops_an_entry(before, step, after));
     "delete-forgotten", "a node that trimmed its log forgot a delete",
-        By(&[StepKind::Trim], |before, step, after| forgets_a_delete(before, step, after));
+        By(&[StepKind::Checkpoint], |before, step, after| forgets_a_delete(before, step, after));
+    "replaced-delete-forgotten", "a node forgot a delete that a version had replaced while the checkpoint was written",
+        By(&[StepKind::Checkpoint], |before, step, after| forgets_a_replaced_delete(before, step, after));
     "delete-yields", "a delete gave way to a write of a node that had forgotten it",
         By(&[StepKind::Sync], |before, step, after| delete_yields(before, step, after));
     "log-replaced", "a node whose disk was lost got a log that knows of an entry",
@@ -154,7 +156,7 @@ witnesses! {
     "state-in-parts", "a node logged a part of a state that is not the last",
         By(&[StepKind::Deliver], |before, step, after| stages_part(before, step, after));
     "content-discarded", "a node that trimmed its log deleted a content",
-        By(&[StepKind::Trim], |before, step, after| discards_a_content(before, step, after));
+        By(&[StepKind::Checkpoint], |before, step, after| discards_a_content(before, step, after));
     "gone-heeded", "a node dropped a waiting message because its content is gone",
         By(&[StepKind::Deliver], |before, step, after| drops_for_gone(before, step, after));
     "pre-vote-refused", "a node that had heard its leader refused a pre-vote",
@@ -193,7 +195,7 @@ fn held_entries(cluster: &dyn ClusterView, node: NodeId) -> usize {
 }
 
 fn drops_an_entry(before: &dyn ClusterView, step: &Step, after: &dyn ClusterView) -> bool {
-    let Step::Trim { node } = step else {
+    let Step::Checkpoint { node } = step else {
         return false;
     };
     held_entries(after, *node) < held_entries(before, *node)
@@ -206,13 +208,30 @@ fn gets_entries(step: &Step, after: &dyn ClusterView) -> bool {
     after.node(*node).synced_vv() != VersionVector::default()
 }
 
-/// Whether a path had versions at a node, and has none after a trim.
+/// Whether a path had versions at a node, and has none once its checkpoint is durable.
 fn forgets_a_delete(before: &dyn ClusterView, step: &Step, after: &dyn ClusterView) -> bool {
-    let Step::Trim { node } = step else {
+    let Step::Checkpoint { node } = step else {
         return false;
     };
     let paths = |it: &dyn ClusterView| it.node(*node).replica.map_or(0, |it| it.files().len());
     paths(after) < paths(before)
+}
+
+/// Whether a node forgot a delete and has as many paths as before.
+fn forgets_a_replaced_delete(
+    before: &dyn ClusterView,
+    step: &Step,
+    after: &dyn ClusterView,
+) -> bool {
+    let Step::Checkpoint { node } = step else {
+        return false;
+    };
+    let (was, is) = (before.node(*node).replica, after.node(*node).replica);
+    let (Some(was), Some(is)) = (was, is) else {
+        return false;
+    };
+    let has_forgotten = was.fold().forgotten() != is.fold().forgotten();
+    has_forgotten && was.files().len() == is.files().len()
 }
 
 /// Whether a node showed a delete before it synced a version that does not name it, and no longer does.
@@ -233,7 +252,7 @@ fn delete_yields(before: &dyn ClusterView, step: &Step, after: &dyn ClusterView)
 
 /// Whether a node had a good copy of a content that its log named, and has none after the step.
 fn discards_a_content(before: &dyn ClusterView, step: &Step, after: &dyn ClusterView) -> bool {
-    let Step::Trim { node } = *step else {
+    let Step::Checkpoint { node } = *step else {
         return false;
     };
     let mut named = before.node(node).entries().filter_map(|it| it.change.named());

@@ -15,6 +15,7 @@
 //!     fn synced(&self) -> LogIndex { LogIndex(self.0.len() as u64) }
 //!     fn append(&mut self, records: Vec<Record>) { self.0.extend(records) }
 //!     fn checkpoint(&mut self, _: Sealed<Checkpoint>) {}
+//!     fn is_checkpointing(&self) -> bool { false }
 //!     fn copy(&self, _: ContentId) -> ContentCopy { ContentCopy::Missing }
 //!     fn contents(&self) -> impl Iterator<Item = ContentId> { std::iter::empty() }
 //!     fn store(&mut self, _: Payload, _: NodeId) {}

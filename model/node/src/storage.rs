@@ -37,6 +37,9 @@ pub trait NodeStorage {
     /// [`Input::Checkpointed`](steadfast_protocol::Input::Checkpointed).
     fn checkpoint(&mut self, checkpoint: Sealed<Checkpoint>);
 
+    /// Whether a checkpoint has begun of whose end the node has not heard.
+    fn is_checkpointing(&self) -> bool;
+
     /// The state of the copy of a content.
     fn copy(&self, content: ContentId) -> ContentCopy;
 
@@ -60,9 +63,10 @@ pub trait NodeStorage {
     /// Whether a store has begun whose result the node has not received.
     fn is_storing(&self) -> bool;
 
-    /// Whether all records are synced and all stores have ended.
+    /// Whether all records are synced, all stores have ended, and no checkpoint is being written.
     fn is_at_rest(&self) -> bool {
-        self.synced() == last_index(self.records()) && !self.is_storing()
+        let is_writing = self.is_storing() || self.is_checkpointing();
+        self.synced() == last_index(self.records()) && !is_writing
     }
 }
 

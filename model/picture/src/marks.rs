@@ -128,7 +128,10 @@ fn of_step(step: &Step, changes: &[Change]) -> Option<Mark> {
         Step::Replace { node } => {
             on(node, Glyph::Crash, Tone::Bad, "DISK LOST, new log from the others".to_owned())
         }
-        Step::Trim { node } => on(node, Glyph::Sync, Tone::Plain, "trims its log".to_owned()),
+        Step::Trim { node } => on(node, Glyph::Sync, Tone::Plain, "begins to trim".to_owned()),
+        Step::Checkpoint { node } => {
+            on(node, Glyph::Sync, Tone::Plain, "checkpoint is durable".to_owned())
+        }
         Step::Recover { node } => on(node, Glyph::Recover, Tone::Good, "recovers".to_owned()),
         Step::Timeout { node } => on(node, Glyph::Timeout, Tone::Warn, "timeout".to_owned()),
         Step::Tick { node } => on(node, Glyph::Tick, Tone::Plain, "tick".to_owned()),

@@ -283,6 +283,7 @@ fn sign_of(step: &Step) -> Option<(NodeId, char)> {
         | Step::Rot { node, .. }
         | Step::LoseContent { node, .. }
         | Step::Trim { node }
+        | Step::Checkpoint { node }
         | Step::Scrub { node, .. } => Some((*node, '*')),
         Step::Deliver { .. }
         | Step::Write { .. }

@@ -257,10 +257,11 @@ impl Replica {
         self.contents.has(content)
     }
 
-    /// Whether a trim would drop entries: the node has synced some since it was trimmed last.
+    /// Whether a trim would drop entries: the node has synced some since it was trimmed last, and writes no checkpoint.
     #[must_use]
     pub fn gains_by_trim(&self) -> bool {
-        self.takes_part() && !self.log.floor().includes(self.synced_vv())
+        let is_trimming = self.trimming.is_some();
+        self.takes_part() && !is_trimming && !self.log.floor().includes(self.synced_vv())
     }
 
     /// Whether this node has nothing unsynced, holds no output, and waits for no content.

@@ -219,8 +219,13 @@ steps! {
         /// The content.
         content: ContentId,
     }
-    /// A node replaces the synced records of its log by a checkpoint.
+    /// A node begins to write a checkpoint that replaces the synced records of its log.
     "trim" Trim {
+        /// The node.
+        node: NodeId,
+    }
+    /// The checkpoint of a node is durable, and the node hears of it.
+    "checkpoint" Checkpoint {
         /// The node.
         node: NodeId,
     }
@@ -271,6 +276,7 @@ impl Step {
             | Step::Rollback { node, .. }
             | Step::Recover { node }
             | Step::Trim { node }
+            | Step::Checkpoint { node }
             | Step::Replace { node }
             | Step::Rot { node, .. }
             | Step::LoseContent { node, .. }
@@ -311,6 +317,7 @@ impl Step {
             | Step::Rollback { node, .. }
             | Step::Recover { node }
             | Step::Trim { node }
+            | Step::Checkpoint { node }
             | Step::Replace { node }
             | Step::Rot { node, .. }
             | Step::LoseContent { node, .. }
@@ -339,6 +346,7 @@ impl Step {
                 | StepKind::Sync
                 | StepKind::Store
                 | StepKind::Transfer
+                | StepKind::Checkpoint
                 | StepKind::LinkUp
                 | StepKind::LinkDown
                 | StepKind::Scrub
@@ -395,7 +403,8 @@ impl fmt::Display for Step {
                 write!(f, "{node} CRASHES, {kept} unsynced records{torn} survive")
             }
             Step::Recover { node } => write!(f, "{node} recovers"),
-            Step::Trim { node } => write!(f, "{node} trims its log"),
+            Step::Trim { node } => write!(f, "{node} begins to trim its log"),
+            Step::Checkpoint { node } => write!(f, "the checkpoint of {node} is durable"),
             Step::Replace { node } => {
                 write!(f, "ALL STOP, the disk of {node} is LOST, and it gets a log from the others")
             }

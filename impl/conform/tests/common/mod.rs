@@ -41,6 +41,10 @@ impl NodeStorage for Memory {
         self.checkpoint = Some(checkpoint);
     }
 
+    fn is_checkpointing(&self) -> bool {
+        self.checkpoint.is_some()
+    }
+
     fn copy(&self, content: ContentId) -> ContentCopy {
         match (self.contents.contains(&content), self.bad.contains(&content)) {
             (false, _) => ContentCopy::Missing,

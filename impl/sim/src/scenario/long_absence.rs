@@ -48,6 +48,7 @@ fn stay_away_long(story: &mut Teller, (leader, away): (NodeId, NodeId), files: &
     let records = |story: &Teller, node| story.cluster.footprint(node).records;
     let before = records(story, leader);
     others.iter().for_each(|it| story.cluster.trim(*it));
+    story.wait(50);
     let is_shorter = records(story, leader) < before;
     story.expect("a checkpoint took the place of the entries in the leader's log", is_shorter);
     story.report("while it is away");

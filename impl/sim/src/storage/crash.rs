@@ -7,9 +7,10 @@ use steadfast_protocol::{
     ContentId, Decisions, LogIndex, Record, Steadfast, first_index, last_index,
 };
 use steadfast_simulated_disk::{CrashModel, DiskModel, SimulatedDisk};
+use steadfast_store::Store;
 use steadfast_wal::Tail;
 
-use super::{Arriving, Storage, file_name};
+use super::{Arriving, Checkpointing, HeldLog, Storage, file_name};
 use crate::contents::{Contents, are_equal};
 use crate::{Ledger, Random};
 
@@ -34,6 +35,16 @@ pub(crate) struct Aftermath {
     pub of: usize,
     /// How the log ended.
     pub tail: Tail,
+}
+
+impl Aftermath {
+    /// What a store has read, given the last record that was synced and the number of those that were not.
+    fn of(found: &Store<HeldLog>, synced: LogIndex, of: usize) -> Aftermath {
+        let survivors = last_index(found.records());
+        assert!(survivors >= synced, "log-keeps-what-was-synced");
+        let kept = usize::try_from(survivors.0 - synced.0).unwrap_or(usize::MAX);
+        Aftermath { kept, of, tail: found.recovered().tail }
+    }
 }
 
 /// The disk with the contents that a crash leaves.
@@ -78,6 +89,34 @@ impl Storage {
         false
     }
 
+    /// Chooses the moment at which a crash stops the writing of a checkpoint, and the disk with the log that the
+    /// crash leaves. Returns whether the checkpoint is on it: it then counts as durable just before the crash, which
+    /// the driver reports first. Half of the crashes come before a checkpoint that was begun changes the disk.
+    pub(crate) fn choose_crash_of_checkpoint(
+        &mut self,
+        random: &mut Random,
+        is_wanted: &dyn Fn(&Aftermath) -> bool,
+    ) -> bool {
+        if !matches!(self.checkpointing, Checkpointing::Begun) || random.chance(500) {
+            return false;
+        }
+        let (before, of) = (first_index(self.records()), self.unsynced());
+        self.log_disk.start_tape();
+        self.checkpointing = Checkpointing::Written(self.write_checkpoint());
+        let moments = self.log_disk.take_tape();
+        let moment = &moments[random.below(moments.len())];
+        let after = CRASHES.crash(moment, &mut |count| random.below(count));
+        let disk = |model: &DiskModel| Arc::new(SimulatedDisk::new(model.clone()));
+        let found = self.open_on(&disk(&after), &disk(&self.contents_disk.model()));
+        let aftermath = Aftermath::of(&found, self.synced(), of);
+        // A crash that is not wanted comes once the checkpoint is durable.
+        let is_written = first_index(found.records()) > before || !is_wanted(&aftermath);
+        if !is_written {
+            self.log_after_crash = Some(after);
+        }
+        is_written
+    }
+
     /// The node crashes. If a sync was under way, any part of it may be on the disk; a wanted outcome
     /// is tried for a few times. Contents that the node knows to be stored survive.
     pub(crate) fn crash(
@@ -88,7 +127,8 @@ impl Storage {
         ledger: &mut Ledger,
         is_wanted: &dyn Fn(&Aftermath) -> bool,
     ) -> Aftermath {
-        let moments = self.moments();
+        let chosen = self.log_after_crash.take();
+        let moments = if chosen.is_some() { Vec::new() } else { self.moments() };
         let AfterCrash { disk: contents, stored } = self.after_crash.take().unwrap_or_else(|| {
             let stored = self.contents_store().ids();
             let now = self.contents_disk.model();
@@ -98,18 +138,18 @@ impl Storage {
         let synced = self.synced();
         let records = self.records().to_vec();
         ledger.arrivals_undone += self.arrivals.len() as u64;
+        ledger.checkpoints_undone += u64::from(self.is_checkpointing());
         let mut tries = CRASH_TRIES_MAX;
         let aftermath = loop {
             self.store = None;
-            let disk = &moments[random.below(moments.len())];
-            let after = CRASHES.crash(disk, &mut |count| random.below(count));
+            let after = chosen.clone().unwrap_or_else(|| {
+                let disk = &moments[random.below(moments.len())];
+                CRASHES.crash(disk, &mut |count| random.below(count))
+            });
             self.log_disk = Arc::new(SimulatedDisk::new(after));
             self.contents_disk = Arc::new(SimulatedDisk::new(contents.clone()));
             self.open();
-            let survivors = last_index(self.records());
-            assert!(survivors >= synced, "log-keeps-what-was-synced");
-            let kept = usize::try_from(survivors.0 - synced.0).unwrap_or(usize::MAX);
-            let aftermath = Aftermath { kept, of, tail: self.opened().recovered().tail };
+            let aftermath = Aftermath::of(self.opened(), synced, of);
             tries -= 1;
             if tries == 0 || is_wanted(&aftermath) {
                 break aftermath;

@@ -38,6 +38,10 @@ impl NodeStorage for Memory {
         self.has_checkpoint = true;
     }
 
+    fn is_checkpointing(&self) -> bool {
+        self.has_checkpoint
+    }
+
     fn copy(&self, content: ContentId) -> ContentCopy {
         match self.contents.contains(&content) {
             true => ContentCopy::Exact,
