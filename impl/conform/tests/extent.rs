@@ -78,7 +78,9 @@ fn run(decisions: &'static dyn Decisions, happenings: &[Happening]) -> Cluster {
                 it.disconnect(node, peer);
                 it.connect(node, peer);
             }
-            15 => it.trim(node),
+            15 if number == 1 => it.trim(node),
+            15 if number == 2 => it.begin_trim(node),
+            15 => it.end_trim(node),
             16 => {
                 it.kill(node);
                 down[at] = true;

@@ -308,7 +308,19 @@ impl Cluster {
     }
 
     pub(crate) fn trim(&mut self, node: NodeId) {
-        self.hear(node, Input::Trim);
+        self.begin_trim(node);
+        self.end_trim(node);
+    }
+
+    /// A node begins to write a checkpoint, unless it writes one.
+    pub(crate) fn begin_trim(&mut self, node: NodeId) {
+        if !self.members[node.index()].node.storage().is_checkpointing() {
+            self.hear(node, Input::Trim);
+        }
+    }
+
+    /// The checkpoint that a node writes is durable.
+    pub(crate) fn end_trim(&mut self, node: NodeId) {
         let storage = self.members[node.index()].node.storage_mut();
         if let Some(checkpoint) = storage.checkpoint.take() {
             put_checkpoint(&mut storage.records, checkpoint);
