@@ -375,8 +375,8 @@ scopes! {
             let bounds = Bounds { writes: 4, deletes: 1, elections: 1, trims: 1, ..NOTHING };
             Scope { forgets_deletes: true, ..Scope::new(name, settings, bounds) }
         };
-    "forgets-narrow" Support "two nodes, E1W1: a delete beside writes of an old leader, with one entry per message"
-        []
+    "forgets-narrow" Deep "two nodes, E1W1: a delete beside writes of an old leader, with one entry per message"
+        ["delete-forgotten", "replaced-delete-forgotten", "conflict-converged"]
         |name| {
             let settings = Settings::new(2, 1, 1).unwrap_or_else(|error| unreachable!("{error}"));
             let bounds = Bounds { writes: 4, deletes: 1, paths: 2, elections: 1, trims: 1, ..NOTHING };

@@ -201,4 +201,45 @@ mod tests {
         files.put(&Path::new("b"), Vec::new());
         assert!(files.deleted().next().is_none());
     }
+
+    #[test]
+    fn a_page_of_paths_begins_behind_the_last_one_and_ends_with_the_prefix() {
+        let mut files = Files::default();
+        assert!(files.is_empty());
+        for (path, sequence) in ["a", "b/1", "b/2", "b/3", "c"].into_iter().zip(1..) {
+            files.apply(&entry(sequence, path, Change::Delete, &[]), &Steadfast);
+        }
+        assert!(!files.is_empty());
+        let pages: [(&str, &str, &[&str]); 7] = [
+            ("", "", &["a", "b/1", "b/2", "b/3", "c"]),
+            ("b/", "", &["b/1", "b/2", "b/3"]),
+            ("b/", "a", &["b/1", "b/2", "b/3"]),
+            ("b/", "b/1", &["b/2", "b/3"]),
+            ("b/1", "b/1", &[]),
+            ("b/", "c", &[]),
+            ("", "b/3", &["c"]),
+        ];
+        for (prefix, after, expected) in pages {
+            let found = files.from_prefix(prefix, after).map(|it| it.0.as_str());
+            assert_eq!(found.collect::<Vec<_>>(), expected, "{prefix:?} behind {after:?}");
+        }
+    }
+
+    #[test]
+    fn files_differ_by_what_has_changed() {
+        let files = |last: &str| {
+            let mut files = Files::default();
+            for (path, sequence) in ["a", "b", last].into_iter().zip(1..) {
+                files.apply(&entry(sequence, path, Change::Delete, &[]), &Steadfast);
+            }
+            files
+        };
+        assert!(files("c") == files("c") && files("c") != files("d"));
+        assert_eq!(files("c").changed_since(&files("d")), ["c", "d"].map(Path::new));
+        assert_eq!(files("c").changed_since(&files("c")), []);
+        // Another version of b.
+        assert_eq!(files("b").changed_since(&files("c")), ["b", "c"].map(Path::new));
+        let paths: OrdMap<Path, Vec<Entry>> = files("c").into();
+        assert_eq!(paths.keys().map(Path::as_str).collect::<Vec<_>>(), ["a", "b", "c"]);
+    }
 }

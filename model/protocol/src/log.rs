@@ -493,6 +493,38 @@ mod tests {
     }
 
     #[test]
+    fn a_trimmed_log_forgets_the_digests_below_its_floor() {
+        let mut log = Log::default();
+        for sequence in 1..=3 {
+            let it = written(0, sequence, "a");
+            let replaces =
+                (1..sequence).map(|it| Dot { origin: NodeId(0), sequence: Sequence(it) });
+            let body = EntryBody { replaces: replaces.collect(), ..(*it).clone() };
+            log.push(&Record::Entry(Sealed::new(body)), &crate::Steadfast);
+        }
+        let up_to = |sequence| {
+            let mut vv = VersionVector::default();
+            vv.insert(Dot { origin: NodeId(0), sequence: Sequence(sequence) });
+            vv
+        };
+        let before = [1, 2, 3].map(|it| log.digest(&up_to(it)));
+        assert!(before.iter().all(Option::is_some));
+        let fold = log.fold().clone();
+        log.trim(&up_to(2), &fold);
+        assert_eq!([1, 2, 3].map(|it| log.digest(&up_to(it))), [None, before[1], before[2]]);
+    }
+
+    #[test]
+    fn entries_that_a_variant_logs_in_any_order_are_held_once_and_in_order() {
+        let mut log = Log::default();
+        for sequence in [2, 1, 3, 2] {
+            log.push(&Record::Entry(written(0, sequence, "a")), &crate::Steadfast);
+        }
+        let held: Vec<u64> = log.entries().map(|it| it.dot.sequence.0).collect();
+        assert_eq!(held, [1, 2, 3]);
+    }
+
+    #[test]
     fn the_log_finds_the_entry_of_a_request_that_has_the_highest_stamp() {
         let [low, high, higher_origin] = [retried(2, 1), retried(0, 2), retried(1, 2)];
         for order in [[&low, &high, &higher_origin], [&higher_origin, &high, &low]] {

@@ -338,3 +338,175 @@ impl fmt::Display for Message {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Change, Content, Counter, Digests, Dot, EntryBody, NodeId, Path, Place, RequestId, Round,
+        Sequence, Stamp,
+    };
+
+    fn vv(sequence: u64) -> VersionVector {
+        let mut vv = VersionVector::default();
+        vv.insert(Dot { origin: NodeId(0), sequence: Sequence(sequence) });
+        vv
+    }
+
+    fn content(number: u8) -> ContentId {
+        ContentId([number; 32])
+    }
+
+    /// The entry with this number, which names the content of this number.
+    fn entry(number: u8) -> Entry {
+        let (origin, sequence) = (NodeId(0), u64::from(number));
+        Sealed::new(EntryBody {
+            dot: Dot { origin, sequence: Sequence(sequence) },
+            stamp: Stamp { fence: None, counter: Counter(sequence), origin },
+            context: VersionVector::default(),
+            context_digest: Digest::default(),
+            replaces: Vec::new(),
+            path: Path::new("a"),
+            change: Change::Put(Content::Named(content(number))),
+            request: RequestId { client: 1, number: sequence },
+        })
+    }
+
+    fn state(sequence: u64) -> Sealed<State> {
+        Sealed::new(State {
+            since: VersionVector::default(),
+            vv: vv(sequence),
+            digests: Digests::default(),
+            counter: Counter(1),
+            forgotten: VersionVector::default(),
+            heads: vec![entry(9)],
+            requests: Vec::new(),
+            after: Place::Start,
+            until: None,
+        })
+    }
+
+    fn ack() -> Ack {
+        Ack {
+            epoch: Epoch::default(),
+            tag: Tag(5),
+            vv: vv(2),
+            digest: Digest::default(),
+            staged: Vec::new(),
+            entries: vec![entry(1), entry(2)],
+            state: None,
+            payloads: vec![payload(1), payload(2)],
+        }
+    }
+
+    fn append() -> Append {
+        let Ack { tag, vv, entries, payloads, .. } = ack();
+        Append { tag, vv, entries, payloads, ..Append::default() }
+    }
+
+    fn vote() -> Vote {
+        let Ack { epoch, vv, digest, entries, state, payloads, .. } = ack();
+        Vote { epoch, vv, digest, entries, state, payloads }
+    }
+
+    fn payload(number: u8) -> Payload {
+        Payload { content: content(number), base: None }
+    }
+
+    /// A message of each kind, with the number of its kind.
+    fn all() -> [Message; 10] {
+        let (epoch, content) = (Epoch::default(), content(1));
+        let reply = ContentReply { content, payload: Some(payload(1)) };
+        [
+            Message::Append(append()),
+            Message::Ack(ack()),
+            Message::Reject(Reject { promise: epoch }),
+            Message::VoteRequest(VoteRequest {
+                epoch,
+                vv: vv(1),
+                digest: Digest::default(),
+                staged: Vec::new(),
+            }),
+            Message::Vote(vote()),
+            Message::Need(Need { content }),
+            Message::Content(reply),
+            Message::PreVoteRequest(PreVote { epoch }),
+            Message::PreVote(PreVote { epoch }),
+            Message::Gone(Gone { content }),
+        ]
+    }
+
+    #[test]
+    fn a_message_says_what_it_carries() {
+        for (number, message) in all().iter().enumerate() {
+            assert_eq!(usize::from(message.kind()), number);
+            assert_eq!(message.is_of_log(), !matches!(number, 5 | 6 | 9), "{message}");
+            let carries = matches!(number, 0 | 1 | 4);
+            assert_eq!(message.entries().len(), if carries { 2 } else { 0 }, "{message}");
+            let payloads = if carries { 2 } else { usize::from(number == 6) };
+            assert_eq!(message.payloads().len(), payloads, "{message}");
+            assert_eq!(message.brings_news(), carries, "{message}");
+            // It goes without one of its payloads, and keeps the others.
+            let left = message.clone().without_payload(content(1));
+            let expected = if carries { &[payload(2)][..] } else { &[] };
+            assert_eq!(left.payloads(), expected, "{message}");
+            assert_eq!(message.clone().without_payload(content(7)), *message);
+        }
+    }
+
+    #[test]
+    fn a_message_that_carries_state_brings_its_heads() {
+        let with_state = [
+            Message::Append(Append { state: Some(state(3)), entries: Vec::new(), ..append() }),
+            Message::Ack(Ack { state: Some(state(3)), entries: Vec::new(), ..ack() }),
+            Message::Vote(Vote { state: Some(state(3)), entries: Vec::new(), ..vote() }),
+        ];
+        for message in with_state {
+            assert_eq!(message.state(), Some(&state(3)));
+            assert_eq!(message.entries(), [entry(9)]);
+            assert!(message.brings_news());
+        }
+        assert!(all().iter().all(|it| it.state().is_none()));
+    }
+
+    #[test]
+    fn a_message_covers_an_older_one_that_adds_nothing() {
+        let later = Epoch { round: Round(1), node: NodeId(0) };
+        let appends = [
+            (append(), true),
+            (Append { entries: vec![entry(2)], ..append() }, true),
+            (Append { vv: vv(1), tag: Tag(4), ..append() }, true),
+            (Append { epoch: later, ..append() }, false),
+            (Append { tag: Tag(6), ..append() }, false),
+            (Append { vv: vv(3), ..append() }, false),
+            (Append { entries: vec![entry(3)], ..append() }, false),
+            (Append { state: Some(state(3)), ..append() }, false),
+        ];
+        for (older, expected) in appends {
+            let (newer, older) = (Message::Append(append()), Message::Append(older));
+            assert_eq!(newer.covers(&older), expected, "{older}");
+        }
+        let acks = [
+            (ack(), true),
+            (Ack { entries: vec![entry(2)], ..ack() }, true),
+            (Ack { vv: vv(1), tag: Tag(4), ..ack() }, true),
+            (Ack { epoch: later, ..ack() }, false),
+            (Ack { tag: Tag(6), ..ack() }, false),
+            (Ack { vv: vv(3), ..ack() }, false),
+            (Ack { entries: vec![entry(3)], ..ack() }, false),
+            (Ack { state: Some(state(3)), ..ack() }, false),
+        ];
+        for (older, expected) in acks {
+            let (newer, older) = (Message::Ack(ack()), Message::Ack(older));
+            assert_eq!(newer.covers(&older), expected, "{older}");
+        }
+        // A state covers itself.
+        let with = Message::Append(Append { state: Some(state(3)), ..append() });
+        assert!(with.covers(&with));
+        for (at, message) in all().iter().enumerate() {
+            assert!(
+                all().iter().enumerate().all(|(other, it)| message.covers(it) == (at == other))
+            );
+        }
+    }
+}

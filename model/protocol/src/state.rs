@@ -265,6 +265,7 @@ impl fmt::Display for State {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Change, Digest, Dot, EntryBody, NodeId, Sealed, Stamp};
 
     #[test]
     fn places_are_ordered_as_parts_travel() {
@@ -282,5 +283,33 @@ mod tests {
             Place::Path(b.clone()),
         ];
         assert!(places.is_sorted_by(|one, next| one < next), "{places:?}");
+    }
+
+    #[test]
+    fn heads_are_in_the_order_of_their_paths_and_none_is_there_twice() {
+        let head = |sequence, path: &str| {
+            let dot = Dot { origin: NodeId(0), sequence: Sequence(sequence) };
+            Sealed::new(EntryBody {
+                dot,
+                stamp: Stamp { fence: None, counter: Counter(1), origin: NodeId(0) },
+                context: VersionVector::default(),
+                context_digest: Digest::default(),
+                replaces: Vec::new(),
+                path: Path::new(path),
+                change: Change::Delete,
+                request: RequestId { client: 1, number: sequence },
+            })
+        };
+        let [a, a2, b] = [head(1, "a"), head(2, "a"), head(3, "b")];
+        let mut vv = VersionVector::default();
+        vv.insert(b.dot);
+        let check = |heads: &[&Entry]| {
+            let heads: Vec<Entry> = heads.iter().copied().cloned().collect();
+            check_covered(&heads, &VersionVector::default(), &vv, 1)
+        };
+        let legal: [&[&Entry]; 5] = [&[], &[&b], &[&a, &b], &[&a, &a2, &b], &[&a2, &a, &b]];
+        legal.iter().for_each(|heads| assert_eq!(check(heads), Ok(())));
+        let wrong: [&[&Entry]; 4] = [&[&b, &a], &[&a, &a], &[&b, &b], &[&a, &b, &a2]];
+        wrong.iter().for_each(|heads| assert_eq!(check(heads), Err(StateError::Order)));
     }
 }

@@ -3,8 +3,9 @@
 use steadfast_protocol::{
     Ack, Append, Base, Change, Consistency, Content, Counter, Digest, Dot, Effect, Entry,
     EntryBody, Epoch, Halt, Identity, Input, Intent, Message, NodeId, Outcome, Packet, Parameters,
-    Path, ReadRequest, Record, Refusal, Replica, RequestId, Round, Sealed, Sequence, SessionId,
-    Settings, Stamp, Steadfast, Tag, VersionVector, Vote, VoteRequest, WriteRequest,
+    Path, Place, ReadRequest, Record, Refusal, Replica, RequestId, Round, Sealed, Sequence,
+    SessionId, Settings, Stamp, State, Steadfast, Tag, VersionVector, Vote, VoteRequest,
+    WriteRequest,
 };
 
 const FIRST: Epoch = Epoch { round: Round(1), node: NodeId(0) };
@@ -166,6 +167,33 @@ fn a_node_halts_when_a_peer_holds_different_entries_under_the_same_vector() {
     let mut node = Node::new(1, 1, &[entry(0, 1, "x")]);
     let (vv, digest) = held(&[entry(0, 1, "y")]);
     node.receive(append(FIRST, (vv, digest), &[]));
+    assert_eq!(node.replica.halted(), Some(&Halt::EntriesDiffer { peer: NodeId(0), vv }));
+}
+
+#[test]
+fn a_node_halts_when_a_state_stands_for_different_entries_of_one_origin() {
+    let (mine, other) = (entry(0, 1, "x"), entry(0, 1, "y"));
+    let (vv, digest) = held(std::slice::from_ref(&mine));
+    let state = |of: &Entry| {
+        let digests = *Node::new(1, 1, std::slice::from_ref(of)).replica.fold().digests();
+        Sealed::new(State {
+            since: VersionVector::default(),
+            vv,
+            digests,
+            counter: Counter(1),
+            forgotten: VersionVector::default(),
+            heads: vec![mine.clone()],
+            requests: Vec::new(),
+            after: Place::Start,
+            until: None,
+        })
+    };
+    let epoch = FIRST;
+    let append = |of| Append { epoch, vv, digest, state: Some(state(of)), ..Append::default() };
+    let mut node = Node::new(1, 1, std::slice::from_ref(&mine));
+    node.receive(Message::Append(append(&mine)));
+    assert_eq!(node.replica.halted(), None);
+    node.receive(Message::Append(append(&other)));
     assert_eq!(node.replica.halted(), Some(&Halt::EntriesDiffer { peer: NodeId(0), vv }));
 }
 

@@ -2,9 +2,10 @@
 
 use steadfast_node::NodeStorage;
 use steadfast_protocol::{
-    Ack, Base, Change, Checkpoint, Digest, Dot, Entry, EntryBody, Fold, Halt, Input, Intent,
-    LogIndex, Message, NodeId, Outcome, Packet, Parameters, Path, Place, Record, RecoverError,
-    Replica, Sealed, Sequence, Stamp, State, StateError, Steadfast, Tag, VersionVector,
+    Ack, Append, Base, Change, Checkpoint, Digest, Dot, Entry, EntryBody, Fold, Halt, Input,
+    Intent, LogIndex, Message, NodeId, Outcome, Packet, Parameters, Path, Place, Record,
+    RecoverError, Replica, Sealed, Sequence, Stamp, State, StateError, Steadfast, Tag,
+    VersionVector,
 };
 
 use crate::cluster::{Cluster, text};
@@ -108,6 +109,23 @@ fn a_follower_forgets_once_the_leader_has_said_that_all_nodes_hold_the_delete() 
     // A trim that drops nothing else may still forget.
     cluster.trim(1);
     assert!(cluster.heads(1, "a").is_empty());
+}
+
+#[test]
+fn a_follower_forgets_nothing_while_it_lacks_an_entry_of_the_leader() {
+    let mut cluster = deleted(3);
+    let leader = cluster.replica(0);
+    let (epoch, stable) = (leader.promise(), *leader.fold().vv());
+    let session = cluster.replica(1).session(NodeId(0)).expect("a session");
+    // The leader has an entry that does not fit into the message. Its author may not know the delete.
+    let mut vv = stable;
+    vv.insert(dot(0, 3));
+    let message = Sealed::new(Message::Append(Append { epoch, vv, stable, ..Append::default() }));
+    let packet = Packet { session, message };
+    cluster.queue_input(NodeId(1), Input::Receive { from: NodeId(0), packet });
+    cluster.run();
+    cluster.trim(1);
+    assert_eq!(cluster.heads(1, "a").len(), 1);
 }
 
 #[test]
