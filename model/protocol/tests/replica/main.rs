@@ -8,4 +8,5 @@ mod forgets;
 mod replacements;
 mod requests;
 mod stories;
+mod ticks;
 mod trims;

@@ -493,3 +493,19 @@ fn a_candidate_asks_again_for_the_rest_of_a_vote_where_messages_can_be_lost() {
     assert!(cluster.replica(1).leads());
     assert_eq!(cluster.replica(1).files(), cluster.replica(0).files());
 }
+
+#[test]
+fn a_trim_is_worth_it_once_an_entry_is_synced_and_no_checkpoint_is_being_written() {
+    let mut cluster = Cluster::new(1, 1, 1);
+    let gains = |cluster: &Cluster| cluster.replica(0).gains_by_trim();
+    assert!(!gains(&cluster), "there is nothing to drop");
+    cluster.elect(0);
+    cluster.put(0, 1, "a");
+    assert!(gains(&cluster));
+    cluster.nodes[0].hear(Input::Trim, &Steadfast, &mut Vec::new());
+    assert!(!gains(&cluster), "a checkpoint is being written");
+    cluster.nodes[0].hear(Input::Checkpointed, &Steadfast, &mut Vec::new());
+    assert!(!gains(&cluster), "nothing is new");
+    cluster.put(0, 2, "a");
+    assert!(gains(&cluster));
+}
