@@ -179,6 +179,7 @@ impl Storage {
         (LogId(u128::from(self.identity.node.0) + 1), settings())
     }
 
+    /// Opens the store on the disks of this node.
     fn open(&mut self) {
         self.store = Some(self.open_on(&self.log_disk, &self.contents_disk));
     }

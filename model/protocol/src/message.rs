@@ -399,9 +399,15 @@ mod tests {
         }
     }
 
+    /// The Append that carries the same.
+    fn append_of(ack: Ack) -> Append {
+        let Ack { epoch, tag, vv, digest, staged, entries, state, payloads } = ack;
+        let stable = VersionVector::default();
+        Append { epoch, tag, vv, digest, staged, entries, state, payloads, stable }
+    }
+
     fn append() -> Append {
-        let Ack { tag, vv, entries, payloads, .. } = ack();
-        Append { tag, vv, entries, payloads, ..Append::default() }
+        append_of(ack())
     }
 
     fn vote() -> Vote {
@@ -472,37 +478,26 @@ mod tests {
     #[test]
     fn a_message_covers_an_older_one_that_adds_nothing() {
         let later = Epoch { round: Round(1), node: NodeId(0) };
-        let appends = [
-            (append(), true),
-            (Append { entries: vec![entry(2)], ..append() }, true),
-            (Append { vv: vv(1), tag: Tag(4), ..append() }, true),
-            (Append { epoch: later, ..append() }, false),
-            (Append { tag: Tag(6), ..append() }, false),
-            (Append { vv: vv(3), ..append() }, false),
-            (Append { entries: vec![entry(3)], ..append() }, false),
-            (Append { state: Some(state(3)), ..append() }, false),
+        let with_state = || Ack { state: Some(state(3)), ..ack() };
+        let olds = [
+            (ack(), ack(), true),
+            (ack(), Ack { entries: vec![entry(2)], ..ack() }, true),
+            (ack(), Ack { vv: vv(1), tag: Tag(4), ..ack() }, true),
+            (ack(), Ack { epoch: later, ..ack() }, false),
+            (ack(), Ack { tag: Tag(6), ..ack() }, false),
+            (ack(), Ack { vv: vv(3), ..ack() }, false),
+            (ack(), Ack { entries: vec![entry(3)], ..ack() }, false),
+            (ack(), with_state(), false),
+            (with_state(), ack(), true),
+            (with_state(), with_state(), true),
         ];
-        for (older, expected) in appends {
-            let (newer, older) = (Message::Append(append()), Message::Append(older));
-            assert_eq!(newer.covers(&older), expected, "{older}");
+        for (newer, older, expected) in olds {
+            let appends = [&newer, &older].map(|it| Message::Append(append_of(it.clone())));
+            let acks = [newer, older].map(Message::Ack);
+            for [newer, older] in [appends, acks] {
+                assert_eq!(newer.covers(&older), expected, "{newer} and {older}");
+            }
         }
-        let acks = [
-            (ack(), true),
-            (Ack { entries: vec![entry(2)], ..ack() }, true),
-            (Ack { vv: vv(1), tag: Tag(4), ..ack() }, true),
-            (Ack { epoch: later, ..ack() }, false),
-            (Ack { tag: Tag(6), ..ack() }, false),
-            (Ack { vv: vv(3), ..ack() }, false),
-            (Ack { entries: vec![entry(3)], ..ack() }, false),
-            (Ack { state: Some(state(3)), ..ack() }, false),
-        ];
-        for (older, expected) in acks {
-            let (newer, older) = (Message::Ack(ack()), Message::Ack(older));
-            assert_eq!(newer.covers(&older), expected, "{older}");
-        }
-        // A state covers itself.
-        let with = Message::Append(Append { state: Some(state(3)), ..append() });
-        assert!(with.covers(&with));
         for (at, message) in all().iter().enumerate() {
             assert!(
                 all().iter().enumerate().all(|(other, it)| message.covers(it) == (at == other))

@@ -219,7 +219,7 @@ steps! {
         /// The content.
         content: ContentId,
     }
-    /// A node begins to write a checkpoint that replaces the synced records of its log.
+    /// A node begins to write a checkpoint, which will replace the synced records of its log.
     "trim" Trim {
         /// The node.
         node: NodeId,

@@ -4,7 +4,7 @@ use steadfast_protocol::{Consistency, NodeId, Parameters};
 
 use crate::cluster::Cluster;
 
-/// Three nodes, of which two elect and two hold an entry.
+/// Three nodes with E=W=2.
 fn cluster(retransmits: bool) -> Cluster {
     let parameters = Parameters { retransmits, guards_elections: false, ..Parameters::default() };
     Cluster::with(3, 2, 2, parameters)
