@@ -1,9 +1,9 @@
 //! Judges a replayed run by the guarantees.
 //!
-//! Every input that changes a node or answers a client is judged, and every state at rest. A judgement looks at the
-//! paths and operations that the input has touched, since the others were judged before; so the time that it takes
-//! does not grow with the run. A start is judged as a whole, and so is the end. The order of all operations (G5)
-//! is judged once, at the end.
+//! Every start, every input that changes a node or answers a client, and every state at rest is judged. A judgement
+//! looks at the paths and operations that were touched, since the others were judged before; so the time that it takes
+//! does not grow with the run. The start of a node whose log was rolled back is judged as a whole, and so is the end.
+//! The order of all operations (G5) is judged once, at the end.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -20,7 +20,7 @@ use steadfast_protocol::{
 use super::entries::Entries;
 use super::replayed::Replayed;
 use super::verdicts::{Judged, Moment, Tally};
-use super::view::{Past, Scene, View};
+use super::view::{Scene, View};
 use super::window::Window;
 
 /// How much of a run a judgement looks at.
@@ -52,10 +52,34 @@ struct Known {
     window: Window,
     /// The node as it was when it was last judged.
     judged: Past,
+    /// The records that the window had then, if a crash has taken some of them since.
+    crashed: Option<Vec<Record>>,
     /// The contents that it asked for then.
     wants: BTreeSet<ContentId>,
     mark: Mark,
     starts: u64,
+}
+
+/// A node as it was when it was last judged.
+#[derive(Default)]
+struct Past {
+    /// Its outline.
+    replica: Option<Replica>,
+    /// How many records its window had.
+    records: usize,
+    synced: LogIndex,
+}
+
+impl Known {
+    /// The node as it was when it was last judged. The window has only grown since, or a crash has come.
+    fn past(&self) -> NodeView<'_> {
+        let Past { replica, records, synced } = &self.judged;
+        let records = match &self.crashed {
+            Some(records) => records,
+            None => &self.window.records()[..*records],
+        };
+        NodeView { replica: replica.as_ref(), records, synced: *synced }
+    }
 }
 
 /// What an input did to its node, beside the changes that can be seen.
@@ -95,6 +119,7 @@ impl Judge {
         let known = nodes.iter().map(|it| Known {
             window: Window::of(it.identity, &[]),
             judged: Past::default(),
+            crashed: None,
             wants: BTreeSet::new(),
             mark: Mark::default(),
             starts: 0,
@@ -137,8 +162,15 @@ impl Judge {
         }
     }
 
-    /// A node has started, for the first time or after a crash, which may have rolled its log back.
-    pub(super) fn on_started(&mut self, scene: Scene<'_>, moment: Moment, is_rolled_back: bool) {
+    /// A node has started, for the first time or after a crash, which may have rolled its log back. `contents` came or
+    /// went meanwhile.
+    pub(super) fn on_started(
+        &mut self,
+        scene: Scene<'_>,
+        moment: Moment,
+        is_rolled_back: bool,
+        contents: Vec<ContentId>,
+    ) {
         let at = moment.node.index();
         let node = &scene.nodes[at];
         let log = node.node.storage().records();
@@ -153,12 +185,22 @@ impl Judge {
         if is_rolled_back {
             self.history.on_rolled_back(moment.node);
         }
-        match self.known[at].window.take_back(last_index(log)) {
-            Some(gone) => self.entries.forget(moment.node, &gone),
+        self.known[at].crashed = Some(self.known[at].past().records.to_vec());
+        let gone = self.known[at].window.take_back(last_index(log));
+        match &gone {
+            Some(gone) => self.entries.forget(moment.node, gone),
             None => self.known[at].window = Window::of(node.identity, log),
         }
-        self.unsettled = None;
-        self.judge(scene, moment, None, None);
+        let gone = gone.filter(|_| !is_rolled_back && self.has_judged_parameters(node, at));
+        let contents = self.touched_contents(node, at, contents);
+        let focus = gone.filter(|_| self.extent == Extent::Touched).map(|gone| {
+            let gone = gone.iter().filter_map(Record::entry).map(|it| it.path.clone());
+            self.focus(node, at, Vec::new(), gone.collect(), &contents)
+        });
+        if focus.is_none() {
+            self.unsettled = None;
+        }
+        self.judge(scene, moment, focus, None);
     }
 
     /// Notes the entries of a log that is older than its recording: clients asked for them before.
@@ -195,7 +237,7 @@ impl Judge {
         let contents = self.touched_contents(node, at, deeds.contents);
         let is_changed = self.known[at].mark != self.mark_of(node, at);
         if is_changed || has_answered || !contents.is_empty() {
-            let focus = self.focus(node, at, answered, &contents);
+            let focus = self.focus(node, at, answered, BTreeSet::new(), &contents);
             let focus = (self.extent == Extent::Touched).then_some(focus);
             self.judge(scene, moment, focus, old_history.as_ref());
         } else if self.has_come_to_rest(scene) {
@@ -210,7 +252,7 @@ impl Judge {
         let fresh = known.window.follow(storage.records());
         let records = known.window.records();
         let after = NodeView { replica: node.replica(), records, synced: storage.synced() };
-        let did = Did::of(&known.judged.view(), &after, answers);
+        let did = Did::of(&known.past(), &after, answers);
         if !did.is_nothing() {
             self.history.on_did(&did);
         }
@@ -236,17 +278,18 @@ impl Judge {
         changed.into_iter().chain(differ).collect()
     }
 
-    /// The part of the cluster that an input has touched.
+    /// The part of the cluster that an input or a start has touched, with these paths in it.
     fn focus(
         &mut self,
         node: &Replayed,
         at: usize,
         answered: Vec<(OperationId, Epoch)>,
+        paths: BTreeSet<Path>,
         contents: &BTreeSet<ContentId>,
     ) -> Focus {
         let old = self.known[at].judged.replica.as_ref().map(Replica::files).cloned();
         let files = node.replica().map(|it| it.files().changed_since(&old.unwrap_or_default()));
-        let mut focus = Focus { answered, ..Focus::default() };
+        let mut focus = Focus { answered, paths, ..Focus::default() };
         let fresh = self.known[at].window.records_behind(self.known[at].mark.length);
         focus.paths.extend(fresh.iter().filter_map(Record::entry).map(|it| it.path.clone()));
         focus.paths.extend(files.into_iter().flatten());
@@ -277,7 +320,7 @@ impl Judge {
         let windows: Vec<&Window> = self.known.iter().map(|it| &it.window).collect();
         let now = self.view(scene, &windows, focus.as_ref());
         let history = old_history.unwrap_or(&self.history);
-        let before = View { history, past: Some((moment.node, &self.known[at].judged)), ..now };
+        let before = View { history, past: Some((moment.node, self.known[at].past())), ..now };
         let broken: Vec<GuaranteeId> = broken_by_step(&before, &now, moment.node).iter().collect();
         self.tally.steps += 1;
         self.note_broken(broken, moment);
@@ -373,11 +416,15 @@ impl Judge {
         let synced = node.node.storage().synced();
         known.window.shrink(synced, self.decisions);
         known.mark = mark;
-        known.judged = Past {
-            replica: node.replica().map(Replica::outline),
-            records: known.window.records().to_vec(),
-            synced,
-        };
+        let (replica, records) = (node.replica().map(Replica::outline), known.window.records());
+        known.judged = Past { replica, records: records.len(), synced };
+        known.crashed = None;
+    }
+
+    /// Whether a node has the parameters with which it was last judged.
+    fn has_judged_parameters(&self, node: &Replayed, at: usize) -> bool {
+        let judged = self.known[at].judged.replica.as_ref().map(Replica::parameters);
+        judged == node.replica().map(Replica::parameters)
     }
 
     /// Whether the cluster is quiet, and not as it was when it was last judged while it was quiet.

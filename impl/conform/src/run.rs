@@ -180,8 +180,9 @@ impl Run {
                 self.counts.starts += 1;
                 let is_rolled_back = node.begin(*base)?;
                 self.last = node.moment();
+                let contents = node.node.storage_mut().take_changed();
                 let scene = Scene { nodes: &self.nodes, channels: &self.channels };
-                self.judge.on_started(scene, self.last, is_rolled_back);
+                self.judge.on_started(scene, self.last, is_rolled_back, contents);
             }
             Happening::Hear(heard) => {
                 let to = node.identity.node;

@@ -134,8 +134,11 @@ impl ReplayStorage {
         Ok(is_rolled_back)
     }
 
+    /// The contents that a node finds when it starts again.
     pub(super) fn set_contents(&mut self, contents: Vec<ContentId>) {
-        self.contents = contents.into_iter().collect();
+        let old = std::mem::replace(&mut self.contents, contents.into_iter().collect());
+        let differing: Vec<ContentId> = old.symmetric_difference(&self.contents).copied().collect();
+        differing.into_iter().for_each(|it| self.note_change(it));
     }
 }
 

@@ -2,9 +2,7 @@
 
 use steadfast_guarantees::{ClusterView, Focus, History, NodeView};
 use steadfast_node::{ContentCopy, NodeStorage};
-use steadfast_protocol::{
-    ContentId, Decisions, Entry, LogIndex, NodeId, Record, Replica, Settings,
-};
+use steadfast_protocol::{ContentId, Decisions, Entry, NodeId, Settings};
 
 use super::channels::Channels;
 use super::entries::Entries;
@@ -37,22 +35,6 @@ impl Scene<'_> {
     }
 }
 
-/// A node as it was.
-#[derive(Debug, Default)]
-pub(super) struct Past {
-    /// Its outline.
-    pub replica: Option<Replica>,
-    pub records: Vec<Record>,
-    pub synced: LogIndex,
-}
-
-impl Past {
-    pub(super) fn view(&self) -> NodeView<'_> {
-        let Past { replica, records, synced } = self;
-        NodeView { replica: replica.as_ref(), records, synced: *synced }
-    }
-}
-
 /// The cluster as it is, or as it was before one of its nodes changed.
 #[derive(Clone, Copy)]
 pub(super) struct View<'a> {
@@ -61,7 +43,8 @@ pub(super) struct View<'a> {
     pub scene: Scene<'a>,
     pub windows: &'a [&'a Window],
     pub history: &'a History,
-    pub past: Option<(NodeId, &'a Past)>,
+    /// A node as it was, instead of as it is.
+    pub past: Option<(NodeId, NodeView<'a>)>,
     pub entries: &'a Entries,
     /// The part that is to be judged; everything if `None`.
     pub focus: Option<&'a Focus>,
@@ -84,7 +67,7 @@ impl ClusterView for View<'_> {
         if let Some((changed, past)) = self.past
             && changed == node
         {
-            return past.view();
+            return past;
         }
         let now = &self.scene.nodes[node.index()];
         let records = self.windows[node.index()].records();

@@ -84,6 +84,7 @@ fn run(decisions: &'static dyn Decisions, happenings: &[Happening]) -> Cluster {
             16 => {
                 it.kill(node);
                 down[at] = true;
+                it.lose(node, content(number));
             }
             _ => it.settle(),
         }
@@ -125,6 +126,33 @@ fn a_content_that_goes_is_judged_at_once() {
     it.settle();
     it.end();
     let [touched, whole] = verdicts(&it, &KeepsNothing);
+    assert_eq!(touched, whole);
+    let broken = whole.iter().find(|it| it.0 == "G10");
+    assert!(broken.is_some_and(|it| it.1 == Finding::Broken), "{broken:?}");
+}
+
+/// Nodes ask for no content that they lack when they start.
+struct AsksForNothing;
+
+impl Decisions for AsksForNothing {
+    fn asks_after_recovery(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn a_content_that_is_lost_while_a_node_is_down_is_judged_at_its_start() {
+    let mut it = Cluster::start([&AsksForNothing as &'static dyn Decisions; 3]);
+    it.settle();
+    it.elect(N0);
+    it.upload(N0, "a", content(1));
+    it.settle();
+    it.kill(N1);
+    it.lose(N1, content(1));
+    assert!(it.begin(N1), "a good log");
+    it.hear(N1, Input::Tick);
+    it.end();
+    let [touched, whole] = verdicts(&it, &AsksForNothing);
     assert_eq!(touched, whole);
     let broken = whole.iter().find(|it| it.0 == "G10");
     assert!(broken.is_some_and(|it| it.1 == Finding::Broken), "{broken:?}");

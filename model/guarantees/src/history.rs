@@ -1,7 +1,8 @@
 //! The history of a run: the operations of clients and the leaders. Ghost state, which only the judge
 //! sees: it is stored beside the nodes, never in them.
 
-use std::collections::BTreeMap;
+mod order;
+
 use std::sync::Arc;
 
 use im::OrdMap;
@@ -12,12 +13,10 @@ use steadfast_protocol::{
 };
 
 use crate::index::Index;
-use crate::linearizability::{self, NotLinearizable, Time};
+use crate::linearizability::Time;
 use crate::{GuaranteeId, GuaranteeSet, NodeView, Operation, OperationId, OperationKind, Status};
 
-/// The largest number of ways to choose what a path's reads of nothing have read, for which these reads are
-/// judged together.
-const CHOICES_MAX: usize = 1_000;
+pub(crate) use self::order::{Deletes, is_of_nothing, judged};
 
 /// The history of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -463,116 +462,6 @@ impl History {
         let at = self.index_of(request)?;
         Arc::make_mut(&mut self.operations).get_mut(at)
     }
-
-    /// The reason why no order of the operations explains the reads of the path of a request, if there is
-    /// none: the operations that were judged, and those that contradict each other, by their index among
-    /// these. The value of a write is its request id; a deleted path reads as its delete, or as nothing once the
-    /// delete is forgotten. `None` also in runs that do not judge linearizability.
-    #[must_use]
-    pub fn contradiction(&self, request: RequestId) -> Option<(Vec<OperationId>, NotLinearizable)> {
-        self.clock.0?;
-        let path = self.operation(request).filter(|it| it.kind.is_ordered()).map(|it| &it.path);
-        let path = path?;
-        let (ids, judged): (Vec<_>, Vec<_>) = self.judged(path).unzip();
-        self.judge(path, &judged).err().map(|why| (ids, why))
-    }
-
-    /// Whether some order explains the operations of a path. A read of nothing may have read the initial value
-    /// or any delete, which the node may have forgotten. If these reads allow too many choices, each of them is
-    /// judged without the others.
-    pub(crate) fn judge(
-        &self,
-        path: &Path,
-        judged: &[linearizability::Operation<RequestId>],
-    ) -> Result<(), NotLinearizable> {
-        let as_read = linearizability::judge(judged);
-        let is_of_nothing = |it: &linearizability::Operation<_>| {
-            it.access == linearizability::Access::Read(None) && it.returned.is_some()
-        };
-        let (unclear, clear): (Vec<_>, Vec<_>) = judged.iter().cloned().partition(is_of_nothing);
-        if as_read.is_ok() || unclear.is_empty() {
-            return as_read;
-        }
-        let deletes = self
-            .operations
-            .iter()
-            .filter(|it| it.path == *path && it.status != Status::Refused && it.may_delete());
-        let sources: Vec<_> =
-            [None].into_iter().chain(deletes.map(|it| Some(it.request))).collect();
-        let is_small = u32::try_from(unclear.len())
-            .ok()
-            .and_then(|it| sources.len().checked_pow(it))
-            .is_some_and(|it| it <= CHOICES_MAX);
-        let mut groups = unclear.chunks(if is_small { unclear.len() } else { 1 });
-        match groups.all(|reads| is_explained(&mut clear.clone(), reads, &sources)) {
-            true => Ok(()),
-            false => as_read,
-        }
-    }
-
-    /// The paths whose reads no order of the operations explains, each with the reason, as
-    /// [`History::contradiction`] gives it. Takes one pass over all operations; `None` in runs that do not judge
-    /// linearizability.
-    #[must_use]
-    pub fn contradictions(&self) -> Option<Vec<(Path, Vec<OperationId>, NotLinearizable)>> {
-        self.clock.0?;
-        let mut by_path: BTreeMap<&Path, Vec<_>> = BTreeMap::new();
-        for (id, operation) in self.operations.iter().enumerate() {
-            by_path.entry(&operation.path).or_default().extend(judged(id, operation));
-        }
-        let contradicted = by_path.into_iter().filter_map(|(path, judged)| {
-            let (ids, judged): (Vec<_>, Vec<_>) = judged.into_iter().unzip();
-            let why = self.judge(path, &judged).err()?;
-            Some((path.clone(), ids, why))
-        });
-        Some(contradicted.collect())
-    }
-
-    /// The operations of a path that linearizability concerns, with their index in the history.
-    fn judged(
-        &self,
-        path: &Path,
-    ) -> impl Iterator<Item = (OperationId, linearizability::Operation<RequestId>)> {
-        let operations = self.operations.iter().enumerate();
-        operations.filter(move |(_, it)| it.path == *path).filter_map(|(id, it)| judged(id, it))
-    }
-}
-
-/// Whether some order explains the operations together with the reads, each of one of the sources.
-fn is_explained(
-    judged: &mut Vec<linearizability::Operation<RequestId>>,
-    reads: &[linearizability::Operation<RequestId>],
-    sources: &[Option<RequestId>],
-) -> bool {
-    let Some((first, others)) = reads.split_first() else {
-        return linearizability::judge(judged).is_ok();
-    };
-    sources.iter().any(|source| {
-        judged.push(linearizability::Operation {
-            access: linearizability::Access::Read(*source),
-            ..first.clone()
-        });
-        let is_explained = is_explained(judged, others, sources);
-        judged.pop();
-        is_explained
-    })
-}
-
-/// An operation that linearizability concerns, with its index in the history.
-pub(crate) fn judged(
-    id: OperationId,
-    operation: &Operation,
-) -> Option<(OperationId, linearizability::Operation<RequestId>)> {
-    let access = match &operation.kind {
-        _ if operation.status == Status::Refused => return None,
-        OperationKind::Write { .. } => linearizability::Access::Write(operation.request),
-        OperationKind::Read { version } => {
-            linearizability::Access::Read(version.as_ref().map(|it| it.request))
-        }
-        OperationKind::StaleRead { .. } => return None,
-    };
-    let (invoked, returned) = (operation.invoked, operation.returned);
-    Some((id, linearizability::Operation { access, invoked, returned }))
 }
 
 #[cfg(test)]

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use steadfast_protocol::{Change, Dot, Path, Refusal, RequestId};
 
-use crate::history::judged;
-use crate::linearizability::{self, Access, Explained, Time};
-use crate::{History, Operation, OperationId, OperationKind, Status};
+use crate::history::{Deletes, is_of_nothing, judged};
+use crate::linearizability::{self, Explained, Time};
+use crate::{History, Operation, OperationKind};
 
 /// The state of a file that a refusal reveals, at some moment between request and answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -51,8 +51,8 @@ impl History {
         if refused.observed().is_none() {
             return true;
         }
-        let operations = self.operations().iter().enumerate();
-        let of_path = OfPath::of(operations.filter(|(_, it)| it.path == refused.path));
+        let operations = self.operations().iter();
+        let of_path = OfPath::of(operations.filter(|it| it.path == refused.path));
         of_path.unexplained([refused]).next().is_none()
     }
 
@@ -60,16 +60,16 @@ impl History {
     /// one pass over all operations.
     #[must_use]
     pub fn unexplained_refusals(&self) -> Vec<RequestId> {
-        let mut by_path: BTreeMap<&Path, Vec<(OperationId, &Operation)>> = BTreeMap::new();
-        for (id, it) in self.operations().iter().enumerate() {
-            by_path.entry(&it.path).or_default().push((id, it));
+        let mut by_path: BTreeMap<&Path, Vec<&Operation>> = BTreeMap::new();
+        for it in self.operations() {
+            by_path.entry(&it.path).or_default().push(it);
         }
         let mut unexplained = Vec::new();
         for operations in by_path.into_values() {
             let refused: Vec<&Operation> =
-                operations.iter().map(|(_, it)| *it).filter(|it| it.observed().is_some()).collect();
+                operations.iter().copied().filter(|it| it.observed().is_some()).collect();
             if !refused.is_empty() {
-                let of_path = OfPath::of(operations.into_iter());
+                let of_path = OfPath::of(operations.iter().copied());
                 unexplained.extend(of_path.unexplained(refused).map(|it| it.request));
             }
         }
@@ -84,8 +84,7 @@ struct OfPath {
     judged: Vec<linearizability::Operation<RequestId>>,
     /// The same without answered reads of nothing, which may have read a delete that the node has forgotten.
     clear: Vec<linearizability::Operation<RequestId>>,
-    /// The writes that may have deleted the file, in the order of their requests.
-    deletes: Vec<(Time, RequestId)>,
+    deletes: Deletes,
     /// When a client first got each version, or the acknowledgement of it.
     shown: BTreeMap<Dot, Time>,
     /// When a client first requested a write that replaces each version, or the version itself if it is a delete,
@@ -94,17 +93,14 @@ struct OfPath {
 }
 
 impl OfPath {
-    fn of<'a>(operations: impl Iterator<Item = (OperationId, &'a Operation)>) -> OfPath {
+    fn of<'a>(operations: impl Iterator<Item = &'a Operation> + Clone) -> OfPath {
         let mut of_path = OfPath::default();
         let note = |times: &mut BTreeMap<Dot, Time>, dot: Dot, time: Time| {
             let first = times.entry(dot).or_insert(time);
             *first = time.min(*first);
         };
-        for (id, it) in operations {
-            of_path.judged.extend(judged(id, it).map(|(_, it)| it));
-            if it.status != Status::Refused && it.may_delete() {
-                of_path.deletes.push((it.invoked(), it.request));
-            }
+        for it in operations.clone() {
+            of_path.judged.extend(judged(it));
             if let (Some(dot), Some(returned)) = (shown_by(it), it.returned()) {
                 note(&mut of_path.shown, dot, returned);
             }
@@ -115,11 +111,8 @@ impl OfPath {
                 }
             }
         }
-        of_path.deletes.sort_unstable();
-        let is_clear = |it: &&linearizability::Operation<_>| {
-            it.access != Access::Read(None) || it.returned.is_none()
-        };
-        of_path.clear = of_path.judged.iter().filter(is_clear).cloned().collect();
+        of_path.deletes = Deletes::of(operations);
+        of_path.clear = of_path.judged.iter().filter(|it| !is_of_nothing(it)).cloned().collect();
         of_path
     }
 
@@ -139,9 +132,10 @@ impl OfPath {
             };
             let invoked = it.invoked();
             let is_explained = match observed {
-                Observation::Absent => {
-                    order.as_ref().is_some_and(|it| self.explain_absence(it, invoked, returned))
-                }
+                // A read in place of the refused request returns no version, or a delete.
+                Observation::Absent => order.as_ref().is_some_and(|order| {
+                    self.deletes.explaining(order, invoked, returned).next().is_some()
+                }),
                 Observation::Unknown(dot) => !was_shown(dot, invoked),
                 Observation::Replaced(dot) => {
                     !was_shown(dot, invoked) || may_be_replaced(dot, returned)
@@ -149,19 +143,6 @@ impl OfPath {
             };
             !is_explained
         })
-    }
-
-    /// Whether the operations have an order in which a read in place of the refused request returns no
-    /// version, or a delete.
-    fn explain_absence(
-        &self,
-        order: &Explained<'_, RequestId>,
-        invoked: Time,
-        returned: Time,
-    ) -> bool {
-        // Most likely it was the latest delete.
-        let deletes = self.deletes.iter().rev().map(|(_, request)| Some(request));
-        deletes.chain([None]).any(|it| order.explains_read(it, invoked, returned))
     }
 }
 
@@ -248,6 +229,26 @@ mod tests {
 
     fn new() -> Change {
         Change::Put(Content::Inline(b"new".to_vec().into()))
+    }
+
+    #[test]
+    fn one_delete_does_not_explain_two_reads_of_nothing_around_a_write_however_many_others_there_are()
+     {
+        let mut recorded = Recorded::nothing();
+        for number in 0..40 {
+            let delete = recorded.ask(number, Intent::Delete);
+            let dot = recorded.make(delete, Change::Delete, Vec::new());
+            recorded.acknowledge(delete, dot);
+        }
+        // It takes effect at an unknown time, or never.
+        let unanswered = recorded.ask(40, Intent::Delete);
+        recorded.make(unanswered, Change::Delete, Vec::new());
+        for (number, is_explained) in [(41, true), (43, false)] {
+            let put = recorded.put(number);
+            let dot = recorded.make(put, new(), Vec::new());
+            recorded.acknowledge(put, dot);
+            assert_eq!(recorded.finds_nothing(number + 1), is_explained);
+        }
     }
 
     #[test]

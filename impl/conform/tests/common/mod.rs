@@ -307,6 +307,12 @@ impl Cluster {
         }
     }
 
+    /// The disk of a node that is down loses a content.
+    pub(crate) fn lose(&mut self, node: NodeId, content: ContentId) {
+        let storage = self.members[node.index()].node.storage_mut();
+        storage.contents.remove(&content);
+    }
+
     pub(crate) fn trim(&mut self, node: NodeId) {
         self.begin_trim(node);
         self.end_trim(node);
@@ -407,8 +413,9 @@ pub(crate) fn story_of(decisions: [&'static dyn Decisions; 3]) -> Cluster {
     it.put(N1, "a", "2");
     it.read(N1, "d", Consistency::Linearizable);
     it.settle();
-    // A disk fails; the node starts again.
+    // A disk fails and loses a content; the node starts again.
     it.fail(N2);
+    it.lose(N2, content(1));
     assert!(it.begin(N2), "a good log");
     it.connect(N0, N2);
     it.connect(N1, N2);
