@@ -48,7 +48,7 @@ pub struct Options {
     /// How often the leader is killed; 0 for never.
     #[arg(long, value_name = "COUNT", default_value_t = 3, value_parser = clap::value_parser!(u32).range(0..=100))]
     failovers: u32,
-    /// How many writes a node misses that then catches up; 0 for none.
+    /// How many writes to at most 10,000 keys a node misses that then catches up; 0 for none.
     #[arg(long, value_name = "COUNT", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(0..=10_000_000))]
     missed: u64,
     /// The length of a large file, in bytes or with a unit, such as 64M; 0 for none.
@@ -113,7 +113,9 @@ async fn measure(options: &Options) -> Result<Report> {
     for system in &systems {
         idle.push(system.memory_bytes()?.0);
     }
+    systems.push(System::recording(&place.join("recording"), &program).await?);
     loads(options, &systems, &mut report).await?;
+    systems.pop();
     for (system, idle_bytes) in systems.iter_mut().zip(&idle) {
         report.figures.push(figures(options, system, *idle_bytes).await?);
     }
@@ -167,13 +169,13 @@ async fn figures(options: &Options, system: &mut System, idle_bytes: u64) -> Res
     }
     failovers.sort_by(f64::total_cmp);
     let failover_s = failovers.get(failovers.len() / 2).copied();
-    let catch_up_s = match options.missed {
+    let catch_up = match options.missed {
         0 => None,
         missed => {
             warn(format_args!("a node of {} misses {missed} writes", system.name));
-            Some(faults::catch_up_s(system, missed, VALUE_BYTES).await?)
+            Some(faults::catch_up(system, missed, VALUE_BYTES).await?)
         }
     };
     let system = system.name;
-    Ok(Figures { system, idle_bytes, peak_bytes, disk_bytes, failover_s, catch_up_s })
+    Ok(Figures { system, idle_bytes, peak_bytes, disk_bytes, failover_s, catch_up })
 }

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use serde::Serialize;
+
 use super::Result;
 use super::connection::{Connection, Endpoint};
 use super::load::{value, write_all};
@@ -62,18 +64,40 @@ async fn until_written(endpoint: &Endpoint, connection: Connection, key: &str, v
     }
 }
 
-/// The seconds from the start of a follower that missed this number of writes until it has them.
-pub(crate) async fn catch_up_s(
+/// How many keys are written while a node is away.
+const KEYS: u64 = 10_000;
+
+/// A node that was away.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct CatchUp {
+    /// How many writes it missed.
+    pub(crate) missed: u64,
+    /// The seconds from its start until it has them.
+    pub(crate) seconds: f64,
+    /// The bytes that it received meanwhile; `None` if it does not count them.
+    pub(crate) received_bytes: Option<u64>,
+    /// The bytes of the values that remain of these writes, without those that later ones replaced.
+    pub(crate) shown_bytes: u64,
+}
+
+/// Lets a follower miss this number of writes to at most 10,000 keys, and catch up.
+pub(crate) async fn catch_up(
     system: &mut System,
-    writes: u64,
+    missed: u64,
     value_bytes: usize,
-) -> Result<f64> {
+) -> Result<CatchUp> {
     let leader = system.settle().await?;
     let away = (leader + 1) % NODES;
     system.kill(away)?;
-    write_all(system, leader, "missed", writes, value_bytes).await?;
+    write_all(system, leader, ("missed", KEYS), missed, value_bytes).await?;
     let begun = Instant::now();
     system.start(away)?;
     system.settle().await?;
-    Ok(begun.elapsed().as_secs_f64())
+    let seconds = begun.elapsed().as_secs_f64();
+    let received_bytes = match system.testbed() {
+        Some(_) => Some(system.counted_at(away, "_bytes_received").await?),
+        None => None,
+    };
+    let shown_bytes = missed.min(KEYS) * value_bytes as u64;
+    Ok(CatchUp { missed, seconds, received_bytes, shown_bytes })
 }

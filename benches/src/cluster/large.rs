@@ -82,7 +82,7 @@ pub(crate) async fn measure(system: &System, place: &Path, bytes: u64) -> Result
     let old = manifest_of(&file)?;
     change(&file, bytes / 2)?;
     let change_signature_bytes = signature_bytes(&old, &manifest_of(&file)?);
-    let sent_before = sent_bytes(system).await?;
+    let sent_before = system.counted("_bytes_sent").await?;
     let uploaded = Arc::new(AtomicU64::new(0));
     let count = Arc::clone(&uploaded);
     let upload = Upload::file(&file).on_progress(move |it| count.store(it, Ordering::Relaxed));
@@ -90,7 +90,7 @@ pub(crate) async fn measure(system: &System, place: &Path, bytes: u64) -> Result
     client.put("large", upload).await?;
     system.settle().await?;
     let change_s = begun.elapsed().as_secs_f64();
-    let change_sent_bytes = sent_bytes(system).await? - sent_before;
+    let change_sent_bytes = system.counted("_bytes_sent").await? - sent_before;
     let rsync = copies.map(|it| it.update(&file)).transpose()?;
     change(&file, bytes / 3)?;
     let begun = Instant::now();
@@ -193,18 +193,6 @@ async fn tls_s(system: &System, bytes: u64) -> Result<f64> {
     let elapsed = begun.elapsed().as_secs_f64();
     receiver.join().map_err(|_| "the receiver panicked")??;
     Ok(elapsed)
-}
-
-/// The bytes that all nodes have sent to each other.
-async fn sent_bytes(system: &System) -> Result<u64> {
-    let mut sent = 0;
-    for node in 0..super::system::NODES {
-        let metrics = system.connect(node).await?.text("/metrics").await?;
-        let lines = metrics.lines().filter(|it| !it.starts_with('#') && it.contains("_bytes_sent"));
-        let values = lines.filter_map(|it| it.rsplit_once(' ')?.1.parse::<u64>().ok());
-        sent += values.sum::<u64>();
-    }
-    Ok(sent)
 }
 
 /// Two copies of a file, which an rsync daemon serves.

@@ -142,11 +142,11 @@ async fn work(
     Ok((connection, latencies))
 }
 
-/// Writes this number of values, each under a key of its own, with 64 clients at the leader.
+/// Writes this number of values to this number of keys in turn, with 64 clients at the leader.
 pub(crate) async fn write_all(
     system: &System,
     leader: usize,
-    prefix: &'static str,
+    (prefix, keys): (&'static str, u64),
     count: u64,
     value_bytes: usize,
 ) -> Result<()> {
@@ -156,7 +156,7 @@ pub(crate) async fn write_all(
         tasks.push(tokio::spawn(async move {
             for number in (client as u64..count).step_by(WRITERS) {
                 let value = value(0, number, value_bytes);
-                connection.put(&format!("{prefix}/{number:08}"), value).await?;
+                connection.put(&format!("{prefix}/{:08}", number % keys), value).await?;
             }
             Result::Ok(())
         }));

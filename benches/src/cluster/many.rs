@@ -25,7 +25,7 @@ pub(crate) struct Many {
 pub(crate) async fn measure(system: &mut System, files: u64, idle_bytes: u64) -> Result<Many> {
     let leader = system.settle().await?;
     let begun = Instant::now();
-    write_all(system, leader, "many", files, 16).await?;
+    write_all(system, leader, ("many", files), files, 16).await?;
     let put_s = begun.elapsed().as_secs_f64();
     let leader = system.settle().await?;
     let follower = (leader + 1) % NODES;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 use steadfast_output::say;
 
+use super::faults::CatchUp;
 use super::large::Large;
 use super::load::{Operation, Sample};
 use super::many::Many;
@@ -33,8 +34,8 @@ pub(crate) struct Figures {
     pub(crate) disk_bytes: u64,
     /// The median time from the SIGKILL of the leader to the next acknowledged write; `None` if not measured.
     pub(crate) failover_s: Option<f64>,
-    /// How long a node took to catch up with the writes that it had missed.
-    pub(crate) catch_up_s: Option<f64>,
+    /// A node that was away; `None` if not measured.
+    pub(crate) catch_up: Option<CatchUp>,
 }
 
 /// Everything that was measured.
@@ -115,19 +116,20 @@ impl Report {
             ));
         }
         say(format_args!(
-            "\n{:<10} {:>8} {:>8} {:>9} {:>11} {:>11}",
-            "", "idle MB", "peak MB", "disk MB", "failover s", "catch-up s"
+            "\n{:<10} {:>8} {:>8} {:>9} {:>11} {:>11} {:>12}",
+            "", "idle MB", "peak MB", "disk MB", "failover s", "catch-up s", "catch-up MB"
         ));
-        let seconds = |it: Option<f64>| it.map_or_else(|| "-".to_owned(), |it| format!("{it:.2}"));
+        let number = |it: Option<f64>| it.map_or_else(|| "-".to_owned(), |it| format!("{it:.2}"));
         for it in &self.figures {
             say(format_args!(
-                "{:<10} {:>8.1} {:>8.1} {:>9.1} {:>11} {:>11}",
+                "{:<10} {:>8.1} {:>8.1} {:>9.1} {:>11} {:>11} {:>12}",
                 it.system,
                 it.idle_bytes as f64 / 1e6,
                 it.peak_bytes as f64 / 1e6,
                 it.disk_bytes as f64 / 1e6,
-                seconds(it.failover_s),
-                seconds(it.catch_up_s)
+                number(it.failover_s),
+                number(it.catch_up.map(|it| it.seconds)),
+                number(it.catch_up.and_then(|it| it.received_bytes).map(|it| it as f64 / 1e6))
             ));
         }
         self.large.iter().for_each(show_large);

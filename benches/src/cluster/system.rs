@@ -33,12 +33,27 @@ enum Processes {
 }
 
 impl System {
-    /// Three nodes of ours with their files in this directory, of which one leads.
+    /// Three nodes of ours with their files in this directory, one of them the leader.
     pub(crate) async fn ours(directory: &Path, program: &Program) -> Result<System> {
         let testbed = Plan::new(program.clone()).directory(directory).make()?;
+        System::of_testbed("steadfast", testbed).await
+    }
+
+    /// The same, with nodes that record their inputs in this directory as well.
+    pub(crate) async fn recording(directory: &Path, program: &Program) -> Result<System> {
+        let mut testbed = Plan::new(program.clone()).directory(directory).make()?;
+        let names: Vec<String> = testbed.names().map(str::to_owned).collect();
+        for name in names {
+            let recordings = directory.join("recordings").join(&name);
+            testbed.set_options(&name, ["--record".into(), recordings.into_os_string()])?;
+        }
+        System::of_testbed("recording", testbed).await
+    }
+
+    async fn of_testbed(name: &'static str, testbed: Testbed) -> Result<System> {
         let config = ClientConfig::load(&testbed.cluster().join("client"))?;
         let endpoints = endpoints(Dialect::Files, &config)?;
-        System::started("steadfast", Processes::Ours(testbed), endpoints).await
+        System::started(name, Processes::Ours(testbed), endpoints).await
     }
 
     /// Three members of etcd, likewise.
@@ -129,6 +144,22 @@ impl System {
     /// The bytes that all nodes take on the disk.
     pub(crate) fn disk_bytes(&self) -> Result<u64> {
         (0..NODES).map(|it| disk_bytes(&self.data(it)?)).sum()
+    }
+
+    /// The sum of the metrics of all nodes of ours whose names contain this.
+    pub(crate) async fn counted(&self, name: &str) -> Result<u64> {
+        let mut sum = 0;
+        for node in 0..NODES {
+            sum += self.counted_at(node, name).await?;
+        }
+        Ok(sum)
+    }
+
+    /// The same of one node.
+    pub(crate) async fn counted_at(&self, node: usize, name: &str) -> Result<u64> {
+        let metrics = self.connect(node).await?.text("/metrics").await?;
+        let lines = metrics.lines().filter(|it| !it.starts_with('#') && it.contains(name));
+        Ok(lines.filter_map(|it| it.rsplit_once(' ')?.1.parse::<u64>().ok()).sum())
     }
 
     fn data(&self, node: usize) -> Result<PathBuf> {

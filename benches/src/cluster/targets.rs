@@ -1,4 +1,4 @@
-//! What must come out: ratios of one run, and the bounds of issue 18.
+//! What must come out: ratios of one run, and absolute bounds.
 
 use super::load::{Operation, Sample};
 use super::report::Report;
@@ -9,6 +9,9 @@ pub(crate) const ELECTION_TIMEOUT_S: f64 = 1.0;
 
 /// With fewer files, the memory that a node takes anyway would count as that of the files.
 const FILES_JUDGED_MIN: u64 = 100_000;
+
+/// A node that missed fewer writes may get each of them.
+const MISSED_JUDGED_MIN: u64 = 100_000;
 
 /// Judges everything that was measured.
 pub(crate) fn judge(report: &Report) -> Vec<Target<f64>> {
@@ -21,6 +24,11 @@ pub(crate) fn judge(report: &Report) -> Vec<Target<f64>> {
             targets.push(at_most("N5", what, 3.0, failover_s / ELECTION_TIMEOUT_S));
         }
         targets.push(at_most("N6", "memory of an idle node, MB", 30.0, idle));
+        let catch_up = ours.catch_up.filter(|it| it.missed >= MISSED_JUDGED_MIN);
+        if let Some((it, received)) = catch_up.and_then(|it| Some((it, it.received_bytes?))) {
+            let what = "bytes to catch up over those of the files";
+            targets.push(at_most("T2", what, 1.5, received as f64 / it.shown_bytes as f64));
+        }
     }
     large(report, &mut targets);
     if let Some(many) = report.many.as_ref().filter(|it| it.files >= FILES_JUDGED_MIN) {
@@ -48,6 +56,12 @@ fn loads(report: &Report, targets: &mut Vec<Target<f64>>) {
     }
     if let Some(it) = pair(Operation::Get, 64) {
         targets.push(at_least("N2", "64 clients: reads per second over etcd's", 3.0, rate(it)));
+    }
+    let of_puts = |system, clients| report.row(system, Operation::Put, clients);
+    let pair = |clients| of_puts("recording", clients).zip(of_puts("steadfast", clients));
+    if let Some(it) = pair(16).or_else(|| pair(64)) {
+        let what = "puts per second while recording over those without";
+        targets.push(at_least("R", what, 0.9, rate(it)));
     }
 }
 
