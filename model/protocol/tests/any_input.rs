@@ -283,7 +283,9 @@ impl Driven {
 
     fn hear(&mut self, input: Input) -> Result<(), TestCaseError> {
         let before = self.replica.clone();
-        if let (Input::Checkpointed, Some(checkpoint)) = (&input, self.checkpoint.take()) {
+        if input == Input::Checkpointed
+            && let Some(checkpoint) = self.checkpoint.take()
+        {
             put_checkpoint(&mut self.log, checkpoint);
         }
         let mut effects = Vec::new();
