@@ -210,13 +210,15 @@ mod tests {
             files.apply(&entry(sequence, path, Change::Delete, &[]), &Steadfast);
         }
         assert!(!files.is_empty());
-        let pages: [(&str, &str, &[&str]); 7] = [
+        let pages: [(&str, &str, &[&str]); 8] = [
             ("", "", &["a", "b/1", "b/2", "b/3", "c"]),
             ("b/", "", &["b/1", "b/2", "b/3"]),
             ("b/", "a", &["b/1", "b/2", "b/3"]),
             ("b/", "b/1", &["b/2", "b/3"]),
             ("b/1", "b/1", &[]),
             ("b/", "c", &[]),
+            // Paths lie between the two.
+            ("c", "a", &["c"]),
             ("", "b/3", &["c"]),
         ];
         for (prefix, after, expected) in pages {

@@ -103,3 +103,23 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Sealed<T> {
         T::deserialize(deserializer).map(Sealed::new)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sealed_values_are_ordered_and_hashed_as_their_values() {
+        let hash_of = |it: &Sealed<u8>| {
+            let mut hasher = DefaultHasher::new();
+            it.hash(&mut hasher);
+            hasher.finish()
+        };
+        let [one, again, two] = [1, 1, 2].map(Sealed::new);
+        assert_eq!(one.partial_cmp(&two), Some(Ordering::Less));
+        assert_eq!(two.partial_cmp(&one), Some(Ordering::Greater));
+        assert_eq!(one.partial_cmp(&again), Some(Ordering::Equal));
+        assert_eq!(hash_of(&one), hash_of(&again));
+        assert_ne!(hash_of(&one), hash_of(&two));
+    }
+}

@@ -115,3 +115,32 @@ impl Settings {
         self.elect() + self.write() > usize::from(self.nodes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_consistent_if_every_election_meets_every_acknowledged_write() {
+        for (nodes, elect, write, expected) in [
+            (1, 1, 1, true),
+            (2, 1, 1, false),
+            (2, 1, 2, true),
+            (2, 2, 1, true),
+            (2, 2, 2, true),
+            (3, 1, 1, false),
+            (3, 1, 2, false),
+            (3, 2, 1, false),
+            (3, 1, 3, true),
+            (3, 3, 1, true),
+            (3, 2, 2, true),
+            (4, 2, 2, false),
+            (4, 3, 2, true),
+            (7, 4, 4, true),
+            (7, 3, 4, false),
+        ] {
+            let settings = Settings::new(nodes, elect, write).expect("legal settings");
+            assert_eq!(settings.is_consistent(), expected, "{settings:?}");
+        }
+    }
+}

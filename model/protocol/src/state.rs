@@ -312,4 +312,39 @@ mod tests {
         let wrong: [&[&Entry]; 4] = [&[&b, &a], &[&a, &a], &[&b, &b], &[&a, &b, &a2]];
         wrong.iter().for_each(|heads| assert_eq!(check(heads), Err(StateError::Order)));
     }
+
+    #[test]
+    fn a_transfer_goes_on_by_the_stagings_of_its_own_state_only() {
+        let vv = |sequence| {
+            let mut vv = VersionVector::default();
+            vv.insert(Dot { origin: NodeId(0), sequence: Sequence(sequence) });
+            vv
+        };
+        let mut fold = Fold { vv: vv(3), ..Fold::default() };
+        fold.digests.put(NodeId(0), Digest(3));
+        let (since, digests) = (vv(1), fold.digests);
+        let until = Place::Path(Path::new("a"));
+        let mine = Staging { since, vv: vv(3), digests, until: until.clone() };
+        let begun = || Transfer {
+            sent: Place::Path(Path::new("b")),
+            is_under_way: true,
+            ..Transfer::begin(&fold, &since)
+        };
+        let confirmed = |staging: &Staging| {
+            let advanced = begun().advance(std::slice::from_ref(staging), true);
+            advanced.map(|it| (it.confirmed, it.is_under_way))
+        };
+        assert_eq!(confirmed(&mine), Some((until, false)));
+        let others = [
+            Staging { since: vv(2), ..mine.clone() },
+            Staging { vv: vv(4), ..mine.clone() },
+            Staging { digests: Digests::default(), ..mine.clone() },
+        ];
+        for other in others {
+            assert_eq!(confirmed(&other), None, "{other:?}");
+        }
+        // An answer that is older than the last part confirms nothing.
+        assert_eq!(begun().advance(&[mine], false), Some(begun()));
+        assert_eq!(begun().advance(&[], false), Some(begun()));
+    }
 }

@@ -1,4 +1,6 @@
-//! Values that are written and read again, and those that a person reads.
+//! Values that are written and read again, those that are told apart by hashes, and those that a person reads.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use steadfast_protocol::{
     Change, Content, ContentId, Counter, Digest, Digests, Dot, Entry, EntryBody, Epoch, Fold,
@@ -87,6 +89,30 @@ fn a_digest_of_two_sets_is_the_same_in_either_order_and_that_of_one_without_the_
     assert_eq!(one.with(other), Digest(0b0110));
     assert_eq!(other.with(one), one.with(other));
     assert_eq!(one.with(other).with(other), one);
+}
+
+fn hash_of(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// A search takes two states for one if their hashes are equal.
+#[test]
+fn logs_files_and_requests_that_differ_have_different_hashes() {
+    let identity = Identity { node: NodeId(0), settings: Settings::new(3, 2, 2).expect("legal") };
+    let recovered = |entry: Entry| {
+        let log = [Record::Identity(identity), Record::Entry(entry)];
+        Replica::recover(identity, Default::default(), &log, [], &Steadfast).expect("a whole log")
+    };
+    let [one, again, other] = ["a", "a", "b"].map(|path| recovered(put(1, 1, path)));
+    let requests = |it: &Replica| hash_of(it.fold().requests());
+    assert_eq!(hash_of(one.log()), hash_of(again.log()));
+    assert_eq!(hash_of(one.files()), hash_of(again.files()));
+    assert_eq!(requests(&one), requests(&again));
+    assert_ne!(hash_of(one.log()), hash_of(other.log()));
+    assert_ne!(hash_of(one.files()), hash_of(other.files()));
+    assert_ne!(requests(&one), requests(&other));
 }
 
 #[test]
