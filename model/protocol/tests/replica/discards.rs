@@ -1,8 +1,10 @@
 //! Contents that nothing names any more, and messages that wait for them.
 
+use std::num::NonZeroU32;
+
 use steadfast_node::{ContentCopy, NodeStorage};
 use steadfast_protocol::{
-    Base, Content, ContentId, Input, Intent, Message, NodeId, Outcome, Refusal,
+    Base, Content, ContentId, Input, Intent, Limits, Message, NodeId, Outcome, Parameters, Refusal,
 };
 
 use crate::cluster::Cluster;
@@ -268,4 +270,50 @@ fn a_message_does_not_wait_for_the_contents_of_entries_that_have_come_in_a_state
     cluster.link(1, 2);
     assert_eq!(cluster.replica(1).files(), cluster.replica(2).files());
     assert!(cluster.replica(1).is_idle(), "{:?}", cluster.replica(1).waiting());
+}
+
+#[test]
+fn a_leader_that_dropped_a_message_over_a_deleted_content_asks_for_its_entries_again() {
+    let mut cluster = Cluster::new(2, 1, 1);
+    cluster.elect(1);
+    cluster.cut(0, 1);
+    put(&mut cluster, 1, 1, "a");
+    put(&mut cluster, 1, 2, "a");
+    (0..2).for_each(|_| cluster.elect(0));
+    cluster.stores = false;
+    cluster.link(0, 1);
+    assert!(cluster.replica(0).leads() && !cluster.replica(1).leads());
+    assert!(!cluster.replica(0).waiting().is_empty());
+    cluster.trim(1);
+    assert_eq!(stored(&cluster, 1), [content(2)]);
+    fail_transfer(&mut cluster, 0, 1);
+    assert!(was_told(&cluster, 1));
+    cluster.stores = true;
+    cluster.follow_storage_of(0);
+    assert_eq!(cluster.replica(0).files(), cluster.replica(1).files());
+    assert!(cluster.replica(0).is_idle());
+}
+
+#[test]
+fn a_state_whose_next_part_names_a_deleted_content_begins_again() {
+    let limits = Limits { entries: NonZeroU32::MIN, ..Limits::default() };
+    let mut cluster = Cluster::with(2, 1, 1, Parameters { limits, ..Parameters::default() });
+    cluster.elect(0);
+    cluster.cut(0, 1);
+    for (number, path) in [(1, "a"), (2, "a"), (3, "b")] {
+        put(&mut cluster, 0, number, path);
+    }
+    cluster.trim(0);
+    cluster.syncs = false;
+    cluster.link(0, 1);
+    cluster.follow_storage_of(1);
+    assert_eq!(cluster.replica(1).fold().stagings().len(), 1, "the state is under way");
+    put(&mut cluster, 0, 4, "b");
+    cluster.follow_storage_of(0);
+    cluster.trim(0);
+    assert_eq!(stored(&cluster, 0), [content(2), content(4)]);
+    cluster.syncs = true;
+    cluster.follow_storage_of(1);
+    assert_eq!(cluster.replica(1).files(), cluster.replica(0).files());
+    assert!(cluster.replica(1).is_idle() && !was_told(&cluster, 3));
 }

@@ -55,6 +55,39 @@ fn a_backlog_travels_in_messages_of_bounded_size_and_each_entry_once() {
 }
 
 #[test]
+fn a_message_has_no_more_bytes_of_paths_and_contents_than_the_limit() {
+    // The path has one byte and each content two.
+    for (bytes, in_a_message) in [(1, 1), (5, 1), (6, 2), (8, 2), (9, 3)] {
+        let bytes = NonZeroU32::new(bytes).expect("a limit above zero");
+        let limits = Limits { bytes, ..Limits::default() };
+        let mut cluster = with_backlog(Parameters { limits, ..Parameters::default() }, 6);
+        cluster.link(0, 1);
+        let appends = appends(&cluster);
+        let sizes: Vec<usize> = appends.iter().map(Vec::len).filter(|it| *it > 0).collect();
+        assert_eq!(sizes, vec![in_a_message; 6 / in_a_message], "{bytes}");
+    }
+}
+
+#[test]
+fn entries_travel_in_the_order_of_their_stamps_whichever_node_made_them() {
+    let mut cluster = Cluster::with(3, 1, 1, narrow(1, 1));
+    cluster.cut(0, 2);
+    cluster.cut(1, 2);
+    let writers = [0, 1, 0];
+    for (number, writer) in (1..).zip(writers) {
+        (0..2).for_each(|_| cluster.elect(writer));
+        cluster.put(writer, number, "a");
+    }
+    assert!(cluster.replica(0).leads());
+    cluster.sent.clear();
+    cluster.link(0, 2);
+    // The first Append assumes that the peer holds all but the last entry.
+    let sent: Vec<u8> = appends(&cluster).concat().iter().skip(1).map(|it| it.origin.0).collect();
+    assert_eq!(sent, writers);
+    assert_eq!(cluster.replica(2).files(), cluster.replica(0).files());
+}
+
+#[test]
 fn no_more_entries_are_under_way_than_the_window_allows() {
     let mut cluster = with_backlog(narrow(2, 4), 40);
     // The follower's disk hangs: it acknowledges nothing that is new.

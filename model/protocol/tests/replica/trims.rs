@@ -187,6 +187,24 @@ fn both_sides_of_a_split_join_their_states() {
     }
 }
 
+#[test]
+fn a_state_raises_the_floor_only_of_origins_of_which_it_brings_something() {
+    let mut cluster = Cluster::new(3, 1, 1);
+    cluster.elect(1);
+    cluster.put(1, 1, "b");
+    (0..2).for_each(|_| cluster.elect(0));
+    cluster.cut(0, 2);
+    cluster.cut(1, 2);
+    (2..=3).for_each(|number| drop(cluster.put(0, number, "a")));
+    cluster.trim(0);
+    cluster.link(0, 2);
+    assert_eq!(states(&cluster).len(), 1);
+    let follower = cluster.replica(2).log();
+    assert_eq!(follower.vv(), cluster.replica(0).log().vv());
+    let floor = [0, 1].map(|it| follower.floor().sequence(NodeId(it)).0);
+    assert_eq!(floor, [2, 0], "it holds the entry of node 1, and can send it");
+}
+
 /// What node 1, which has no entries, does with a state from node 0 that is made from a right one.
 fn after_receiving(spoil: impl Fn(&mut State)) -> (Cluster, LogIndex) {
     let mut cluster = with_a_node_away();
@@ -372,30 +390,42 @@ fn a_part_that_does_not_follow_the_one_before_is_refused() {
     assert_eq!(node.replica(1).fold().stagings(), []);
 }
 
+/// The first part of a state without heads that covers the entries up to this one, or all of it.
+fn part_up_to(dot: Dot, is_incomplete: bool) -> Record {
+    let mut vv = VersionVector::default();
+    vv.insert(dot);
+    Record::State(Sealed::new(State {
+        since: VersionVector::default(),
+        vv,
+        digests: Digests::default(),
+        counter: Counter(dot.sequence.0),
+        forgotten: VersionVector::default(),
+        heads: Vec::new(),
+        requests: Vec::new(),
+        after: Place::Start,
+        until: is_incomplete.then(|| Place::Path(Path::new("a"))),
+    }))
+}
+
+#[test]
+fn a_complete_state_ends_the_incomplete_ones_that_bring_nothing_more() {
+    let mut fold = Fold::default();
+    for (dot, is_incomplete) in [(dot(0, 1), true), (dot(1, 1), true), (dot(0, 2), false)] {
+        fold.apply(&part_up_to(dot, is_incomplete), &Steadfast);
+    }
+    let left: Vec<_> = fold.stagings().iter().map(|it| it.vv.sequence(NodeId(1))).collect();
+    assert_eq!(left, [Sequence(1)]);
+}
+
 #[test]
 fn of_the_incomplete_states_of_more_peers_than_a_cluster_can_have_the_oldest_gives_way() {
-    let begins = |number: u64| {
-        let mut vv = VersionVector::default();
-        vv.insert(dot(0, number));
-        State {
-            since: VersionVector::default(),
-            vv,
-            digests: Digests::default(),
-            counter: Counter(number),
-            forgotten: VersionVector::default(),
-            heads: Vec::new(),
-            requests: Vec::new(),
-            after: Place::Start,
-            until: Some(Place::Path(Path::new("a"))),
-        }
-    };
     let mut fold = Fold::default();
     let peers = u64::from(NODES_MAX) - 1;
     for number in 1..=peers {
-        fold.apply(&Record::State(Sealed::new(begins(number))), &Steadfast);
+        fold.apply(&part_up_to(dot(0, number), true), &Steadfast);
         assert_eq!(fold.stagings().len() as u64, number);
     }
-    fold.apply(&Record::State(Sealed::new(begins(peers + 1))), &Steadfast);
+    fold.apply(&part_up_to(dot(0, peers + 1), true), &Steadfast);
     let newest: Vec<_> = fold.stagings().iter().map(|it| it.vv.sequence(NodeId(0)).0).collect();
     assert_eq!(newest, (2..=peers + 1).collect::<Vec<_>>());
 }
