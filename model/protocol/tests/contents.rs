@@ -1,10 +1,10 @@
 //! Missing contents: which peers a node asks, what it stores, and which peers it answers.
 
 use steadfast_protocol::{
-    Append, Change, Content, ContentId, ContentReply, Counter, Digest, Dot, Effect, Entry,
-    EntryBody, Epoch, Gone, Identity, Input, Message, Need, NodeId, Packet, Parameters, Path,
-    Payload, Record, Replica, RequestId, Role, Round, Sealed, Sequence, SessionId, Settings, Stamp,
-    Steadfast, VersionVector,
+    Append, Change, Content, ContentId, ContentReply, Counter, Decisions, Digest, Digests, Dot,
+    Effect, Entry, EntryBody, Epoch, Gone, Identity, Input, Message, Need, NodeId, Packet,
+    Parameters, Path, Payload, Place, Record, Replica, RequestId, Role, Round, Sealed, Sequence,
+    SessionId, Settings, Stamp, State, Steadfast, VersionVector,
 };
 
 const N0: NodeId = NodeId(0);
@@ -137,6 +137,15 @@ fn a_node_asks_one_peer_at_a_time_prefers_the_leader_and_skips_peers_that_lack_t
     assert_eq!(asked(&node.answer(N2, 7, false)), [N4]);
     assert_eq!(asked(&node.answer(N4, 7, false)), []);
     assert_eq!(asked(&node.hear(Input::Tick)), [N3], "time passes, and all are asked again");
+    assert_eq!(asked(&node.hear(Input::Tick)), [N3], "the question or its answer may be lost");
+}
+
+#[test]
+fn a_node_asks_another_peer_when_the_one_that_it_asked_says_that_the_content_is_gone() {
+    let mut node = Follower::with(&[]);
+    assert_eq!(asked(&node.link(N1)), [N1]);
+    assert_eq!(asked(&node.link(N2)), []);
+    assert_eq!(asked(&node.receive(N1, gone(7))), [N2]);
 }
 
 #[test]
@@ -309,6 +318,27 @@ fn a_node_has_no_session_with_itself_or_with_a_node_that_is_no_member() {
     }
 }
 
+/// Takes every message for one of the current session.
+struct AnySession;
+
+impl Decisions for AnySession {
+    fn is_of_session(&self, _: SessionId, _: Option<SessionId>) -> bool {
+        true
+    }
+}
+
+#[test]
+fn a_variant_without_sessions_hears_no_stranger_either() {
+    for (from, is_peer) in [(N0, false), (NodeId(5), false), (NodeId(6), false), (N4, true)] {
+        let mut node = Follower::with(&[7]);
+        let promise = Epoch { round: Round(2), node: N4 };
+        let message = Sealed::new(Message::Reject(steadfast_protocol::Reject { promise }));
+        let packet = Packet { session: SessionId(1), message };
+        node.0.step(&AnySession, Input::Receive { from, packet }, &mut Vec::new());
+        assert_eq!(node.0.promise() == promise, is_peer, "{from}");
+    }
+}
+
 /// The payloads that a node sends with the two entries of node 1 that its leader lacks: the second
 /// takes the place of the first.
 fn payloads(held: &[u8], second: u8) -> Vec<Payload> {
@@ -468,6 +498,9 @@ fn a_message_is_dropped_with_those_behind_it_if_its_own_sender_says_that_its_con
     assert_eq!(node.wanted(), [content(8), content(9)]);
     node.receive(N1, gone(9));
     assert_eq!((node.0.waiting().len(), node.wanted()), (1, vec![content(8)]));
+    node.append(N1, &[entry(2, 1, 9)], &[]);
+    node.receive(N3, gone(9));
+    assert_eq!(node.0.waiting().len(), 2, "node 1 may still have it");
 }
 
 #[test]
@@ -480,4 +513,73 @@ fn a_node_that_lets_a_content_go_tells_the_peers_that_asked_for_it() {
     assert_eq!(tells_gone(&effects), [N1]);
     let discards = effects.iter().filter(|it| matches!(it, Effect::Discard { .. }));
     assert_eq!(discards.count(), 0, "it never had a copy");
+}
+
+/// The second entry of node 1, which takes the place of its first.
+fn replacing(named: u8) -> Entry {
+    let replaces = vec![Dot { origin: N1, sequence: Sequence(1) }];
+    Sealed::new(EntryBody { replaces, ..(*entry(1, 2, named)).clone() })
+}
+
+fn discarded(effects: &[Effect]) -> Vec<ContentId> {
+    let discarded = effects.iter().filter_map(|it| match it {
+        Effect::Discard { content } => Some(*content),
+        _ => None,
+    });
+    discarded.collect()
+}
+
+#[test]
+fn a_bad_copy_is_fetched_if_a_head_or_an_unsynced_entry_names_it_and_else_deleted() {
+    for synced in [false, true] {
+        let mut node = Follower::linked(&[7, 8]);
+        node.append(N3, &[replacing(8)], &[]);
+        if synced {
+            node.hear(Input::Synced(node.0.log().length()));
+        }
+        let of_new = node.hear(Input::Bad { content: content(8) });
+        assert_eq!((asked(&of_new), discarded(&of_new)), (vec![N3], vec![]), "{synced}");
+        let of_old = node.hear(Input::Bad { content: content(7) });
+        let expected = match synced {
+            true => (vec![], vec![content(7)]),
+            // A crash may take the newer entry back.
+            false => (vec![N3], vec![]),
+        };
+        assert_eq!((asked(&of_old), discarded(&of_old)), expected, "{synced}");
+    }
+}
+
+#[test]
+fn a_node_asks_no_more_for_a_content_once_a_synced_entry_replaces_its_version() {
+    let mut node = Follower::linked(&[8]);
+    node.append(N3, &[replacing(8)], &[]);
+    assert_eq!(node.wanted(), [content(7)]);
+    let effects = node.hear(Input::Synced(node.0.log().length()));
+    assert_eq!((node.wanted(), discarded(&effects)), (vec![], vec![content(7)]));
+}
+
+#[test]
+fn a_bad_copy_that_an_incomplete_state_names_is_fetched() {
+    let mut node = Follower::linked(&[7, 9]);
+    let up_to = |sequence| {
+        let mut vv = VersionVector::default();
+        vv.insert(Dot { origin: N1, sequence: Sequence(sequence) });
+        vv
+    };
+    let part = State {
+        since: up_to(1),
+        vv: up_to(3),
+        digests: Digests::default(),
+        counter: Counter(3),
+        forgotten: VersionVector::default(),
+        heads: vec![entry(1, 2, 9)],
+        requests: Vec::new(),
+        after: Place::Start,
+        until: Some(Place::Path(Path::new("a"))),
+    };
+    let (epoch, state) = (Epoch { round: Round(1), node: N3 }, Some(Sealed::new(part)));
+    node.receive(N3, Message::Append(Append { epoch, state, ..Append::default() }));
+    node.hear(Input::Synced(node.0.log().length()));
+    assert_eq!(node.0.fold().stagings().len(), 1);
+    assert_eq!(asked(&node.hear(Input::Bad { content: content(9) })), [N3]);
 }

@@ -1,9 +1,9 @@
 //! Recovery: the logs from which a node starts, and those that it refuses.
 
 use steadfast_protocol::{
-    Change, ContentId, Counter, Digest, Dot, Entry, EntryBody, Epoch, Identity, LogIndex, NodeId,
-    Parameters, Path, Record, RecoverError, Replica, RequestId, Round, Sealed, Sequence, Settings,
-    Stamp, Steadfast, VersionVector, Written,
+    Change, ContentId, Counter, Decisions, Digest, Digests, Dot, Entry, EntryBody, Epoch, Identity,
+    LogIndex, NodeId, Parameters, Path, Place, Record, RecoverError, Replica, RequestId, Round,
+    Sealed, Sequence, Settings, Stamp, State, Steadfast, VersionVector, Written,
 };
 
 const OWN: NodeId = NodeId(0);
@@ -42,6 +42,27 @@ fn entry(origin: u8, sequence: u64, seen: &[Record]) -> Record {
     }) as Entry)
 }
 
+/// The last part of a state with one head. It covers the entries of node 1 up to `to`, builds on those up to `since`,
+/// and its head is the entry `head`.
+fn part(to: u64, since: Option<u64>, head: u64, after: Place) -> Record {
+    let up_to = |sequence| {
+        let mut vv = VersionVector::default();
+        vv.insert(Dot { origin: NodeId(1), sequence: Sequence(sequence) });
+        vv
+    };
+    Record::State(Sealed::new(State {
+        since: up_to(since.unwrap_or_default()),
+        vv: up_to(to),
+        digests: Digests::default(),
+        counter: Counter(to),
+        forgotten: VersionVector::default(),
+        heads: entry(1, head, &[]).entry().cloned().into_iter().collect(),
+        requests: Vec::new(),
+        after,
+        until: None,
+    }))
+}
+
 #[test]
 fn a_log_without_the_identity_of_its_node_is_refused() {
     assert_eq!(recover(&[]), Err(RecoverError::NoIdentity));
@@ -56,6 +77,7 @@ fn recovery_refuses_a_log_that_no_node_could_have_written_and_names_its_first_wr
     };
     let other = EntryBody { path: Path::new("b"), ..(*first).clone() };
     let other = Record::Entry(Sealed::new(other));
+    let after_a = Place::Path(Path::new("a"));
     for (rest, index, why) in [
         (vec![own.clone()], 2, "a second identity"),
         (vec![entry(3, 1, &[])], 2, "an entry of a node that is no member"),
@@ -71,6 +93,9 @@ fn recovery_refuses_a_log_that_no_node_could_have_written_and_names_its_first_wr
             3,
             "an entry whose writer had seen another entry of that name",
         ),
+        (vec![part(0, None, 1, Place::Start)], 2, "a head outside the vector of its state"),
+        (vec![part(1, None, 1, after_a.clone())], 2, "a part without the one before it"),
+        (vec![part(1, Some(1), 1, Place::Start)], 2, "a state that builds on missing entries"),
     ] {
         let records = [vec![own.clone()], rest].concat();
         let wrong = records[index - 1].to_string();
@@ -118,4 +143,47 @@ fn a_recovered_node_knows_the_entries_of_the_requests_in_its_log() {
     let request = RequestId { client: 1, number: 1 };
     let replica = recover(&[Record::Identity(identity()), logged.clone()]).expect("a whole log");
     assert_eq!(replica.log().written_by(request).copied(), logged.entry().map(Written::of));
+}
+
+#[test]
+fn recovery_takes_a_state_that_fits() {
+    let records = [Record::Identity(identity()), part(1, None, 1, Place::Start)];
+    let replica = recover(&records).expect("a whole log");
+    assert_eq!(replica.synced_vv().sequence(NodeId(1)), Sequence(1));
+    assert_eq!(replica.log().entries().count(), 1, "it holds the head");
+}
+
+#[test]
+fn a_node_says_with_which_parameters_it_was_started() {
+    let defaults = Parameters::default();
+    let other = Parameters { retransmits: !defaults.retransmits, ..defaults };
+    for parameters in [defaults, other] {
+        let log = [Record::Identity(identity())];
+        let replica = Replica::recover(identity(), parameters, &log, [], &Steadfast);
+        assert_eq!(replica.expect("a new log").parameters(), &parameters);
+    }
+}
+
+/// Recovers without requests and without files.
+struct Forgetful;
+
+impl Decisions for Forgetful {
+    fn replays(&self) -> bool {
+        false
+    }
+    fn recovers_requests(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn a_variant_that_does_not_replay_recovers_neither_files_nor_requests() {
+    let log = [Record::Identity(identity()), entry(1, 1, &[])];
+    let request = RequestId { client: 1, number: 1 };
+    let replica = recover(&log).expect("a whole log");
+    assert!(!replica.files().is_empty() && replica.log().written_by(request).is_some());
+    let variant = Replica::recover(identity(), Parameters::default(), &log, [], &Forgetful);
+    let variant = variant.expect("a whole log");
+    assert!(variant.files().is_empty() && variant.log().written_by(request).is_none());
+    assert_eq!(variant.synced_vv(), replica.synced_vv());
 }

@@ -4,7 +4,8 @@ use std::num::NonZeroU32;
 
 use steadfast_node::{ContentCopy, NodeStorage};
 use steadfast_protocol::{
-    Base, Content, ContentId, Input, Intent, Limits, Message, NodeId, Outcome, Parameters, Refusal,
+    Append, Base, Content, ContentId, Input, Intent, Limits, Message, Need, NodeId, Outcome,
+    Packet, Parameters, Refusal, Sealed, SessionId,
 };
 
 use crate::cluster::Cluster;
@@ -316,4 +317,66 @@ fn a_state_whose_next_part_names_a_deleted_content_begins_again() {
     cluster.follow_storage_of(1);
     assert_eq!(cluster.replica(1).files(), cluster.replica(0).files());
     assert!(cluster.replica(1).is_idle() && !was_told(&cluster, 3));
+}
+
+#[test]
+fn a_message_has_no_more_payloads_than_the_limit() {
+    let two = NonZeroU32::new(2).expect("not zero");
+    let limits = Limits { payloads: two, ..Limits::default() };
+    let mut cluster = Cluster::with(2, 1, 1, Parameters { limits, ..Parameters::default() });
+    cluster.elect(0);
+    cluster.cut(0, 1);
+    (1..=6).for_each(|number| drop(put(&mut cluster, 0, number, "a")));
+    cluster.sent.clear();
+    cluster.link(0, 1);
+    let sizes = cluster.sent.iter().map(|it| it.2.payloads().len()).filter(|it| *it > 0);
+    assert_eq!(sizes.collect::<Vec<_>>(), [2, 2, 2]);
+}
+
+/// Lets a node receive a message in the session that it has with the sender.
+fn receive(cluster: &mut Cluster, node: u8, from: u8, message: Message) {
+    let session = cluster.replica(node.into()).session(NodeId(from)).expect("a session");
+    let packet = Packet { session, message: Sealed::new(message) };
+    cluster.queue_input(NodeId(node), Input::Receive { from: NodeId(from), packet });
+    cluster.run();
+}
+
+#[test]
+fn a_leader_that_has_deleted_a_content_goes_back_at_once_unless_heartbeats_do() {
+    for retransmits in [false, true] {
+        let parameters = Parameters { retransmits, ..Parameters::default() };
+        let mut cluster = Cluster::with(2, 1, 1, parameters);
+        cluster.elect(0);
+        cluster.sent.clear();
+        receive(&mut cluster, 0, 1, Message::Need(Need { content: content(9) }));
+        assert!(was_told(&cluster, 9));
+        let is_append = |it: &Message| matches!(it, Message::Append(_));
+        assert_eq!(cluster.sent.iter().any(|it| is_append(&it.2)), !retransmits);
+    }
+}
+
+#[test]
+fn a_follower_that_has_deleted_a_content_offers_its_entries_again_if_the_leader_lacks_it() {
+    for (asker, offers) in [(2, 0), (0, 1)] {
+        let mut cluster = Cluster::new(3, 1, 1);
+        cluster.elect(1);
+        [(0, 1), (1, 2), (0, 2)].into_iter().for_each(|(one, other)| cluster.cut(one, other));
+        cluster.put(1, 1, "a");
+        (0..2).for_each(|_| cluster.elect(0));
+        let session = SessionId(9);
+        for peer in [NodeId(0), NodeId(2)] {
+            cluster.queue_input(NodeId(1), Input::LinkUp { peer, session });
+        }
+        let epoch = cluster.replica(0).promise();
+        let heartbeat = || Message::Append(Append { epoch, ..Append::default() });
+        let offered = |cluster: &mut Cluster| {
+            cluster.sent.clear();
+            receive(cluster, 1, 0, heartbeat());
+            cluster.sent.iter().map(|it| it.2.entries().len()).sum::<usize>()
+        };
+        cluster.run();
+        assert_eq!([(); 2].map(|()| offered(&mut cluster)), [1, 0]);
+        receive(&mut cluster, 1, asker, Message::Need(Need { content: content(9) }));
+        assert_eq!(offered(&mut cluster), offers, "{asker}");
+    }
 }

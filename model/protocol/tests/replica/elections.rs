@@ -425,9 +425,11 @@ fn a_node_does_not_lead_or_ask_for_votes_before_its_promise_is_synced() {
 
 #[test]
 fn a_node_asks_for_no_epoch_after_the_last() {
-    for parameters in [Parameters::default(), unguarded(false)] {
+    for (parameters, node) in
+        [(Parameters::default(), 2), (unguarded(false), 2), (unguarded(false), 0)]
+    {
         let mut cluster = Cluster::with(3, 2, 2, parameters);
-        let promise = Epoch { round: Round(u64::MAX), node: NodeId(2) };
+        let promise = Epoch { round: Round(u64::MAX), node: NodeId(node) };
         hear(&mut cluster, 0, from_node_1(Message::Reject(Reject { promise })));
         assert_eq!(hear(&mut cluster, 0, Input::ElectionTimeout), []);
         assert_eq!(cluster.replica(0).promise(), promise);

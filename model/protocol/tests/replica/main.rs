@@ -10,3 +10,4 @@ mod requests;
 mod stories;
 mod ticks;
 mod trims;
+mod votes;

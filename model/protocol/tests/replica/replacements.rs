@@ -214,6 +214,7 @@ fn logs_that_hold_different_entries_under_one_dot_are_named() {
         one.put(0, 2, "b");
         other.elect(0);
         other.put(0, 1, "c");
+        other.put(0, 2, "c");
         trims.iter().for_each(|it| (if *it == 1 { &mut one } else { &mut other }).trim(*it));
         let logs = [records(&one, 1), records(&other, 2)];
         replacement(identity(0, 3), &logs, &Steadfast)
@@ -221,11 +222,11 @@ fn logs_that_hold_different_entries_under_one_dot_are_named() {
     for trims in [[].as_slice(), &[1], &[2], &[1, 2]] {
         let error = in_two_pasts(trims).expect_err("two pasts");
         let (one, other) = (NodeId(1), NodeId(2));
-        let is_named = matches!(
-            error,
-            ReplacementError::EntriesDiffer { one: a, other: b, .. } if (a, b) == (one, other)
-        );
-        assert!(is_named, "{trims:?}: {error}");
+        let ReplacementError::EntriesDiffer { one: a, other: b, vv } = &error else {
+            panic!("{trims:?}: {error}");
+        };
+        assert_eq!((*a, *b), (one, other), "{trims:?}");
+        assert_eq!(vv.to_string(), "[2]", "{trims:?}: all that both hold");
     }
 }
 

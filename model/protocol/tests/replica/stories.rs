@@ -3,9 +3,9 @@
 use steadfast_node::NodeStorage;
 use steadfast_protocol::{
     Append, Base, Change, Consistency, Content, ContentId, ContentReply, Counter, Digest, Dot,
-    Effect, Entry, EntryBody, Epoch, Identity, Input, Intent, Log, Message, NodeId, Outcome,
-    Packet, Parameters, Path, Payload, Record, RecoverError, Refusal, Replica, RequestId, Round,
-    Sealed, Sequence, SessionId, Settings, Stamp, Steadfast, Tag, VersionVector,
+    Effect, Entry, EntryBody, Epoch, Identity, Input, Intent, Log, LogIndex, Message, NodeId,
+    Outcome, Packet, Parameters, Path, Payload, Record, RecoverError, Refusal, Replica, RequestId,
+    Round, Sealed, Sequence, SessionId, Settings, Stamp, Steadfast, Tag, VersionVector,
 };
 
 use crate::cluster::{Cluster, text};
@@ -345,4 +345,45 @@ fn a_newer_message_does_not_delay_an_older_one_that_waits_for_fewer_contents() {
     assert_eq!(replica.waiting().len(), 1);
     assert_eq!(acked_with(&mut replica, 2), [Tag(3)]);
     assert_eq!((replica.files().len(), replica.is_idle()), (3, true));
+}
+
+/// Ensures: G3 and G6.
+#[test]
+fn a_node_applies_and_shows_the_synced_records_and_no_others() {
+    let mut cluster = Cluster::new(1, 1, 1);
+    cluster.elect(0);
+    cluster.syncs = false;
+    (1..=2).for_each(|number| drop(cluster.put(0, number, "a")));
+    let length = cluster.replica(0).log().length().0;
+    for (synced, shown) in [(length - 2, None), (length - 1, Some(1)), (length, Some(2))] {
+        cluster.queue_input(NodeId(0), Input::Synced(LogIndex(synced)));
+        cluster.run();
+        let node = &cluster.nodes[0];
+        let records = &node.storage().records()[..usize::try_from(synced).expect("a short log")];
+        let replayed =
+            Replica::recover(node.identity(), Parameters::default(), records, [], &Steadfast)
+                .expect("its own log");
+        assert_eq!(cluster.replica(0).fold(), replayed.fold(), "{synced}");
+        assert_eq!(cluster.replica(0).is_idle(), synced == length);
+        let Some(Outcome::Value { version, stale: true }) =
+            cluster.read(0, 10 + synced, Consistency::Stale)
+        else {
+            panic!("a stale read is answered at once");
+        };
+        assert_eq!(version.map(|it| it.request.number), shown, "{synced}");
+    }
+}
+
+#[test]
+fn an_outline_shows_what_its_replica_shows_and_holds_no_entries() {
+    let mut cluster = conflict();
+    cluster.put(1, 3, "b");
+    for replica in cluster.replicas() {
+        let outline = replica.outline();
+        assert_eq!((outline.fold(), outline.files()), (replica.fold(), replica.files()));
+        assert_eq!((outline.role(), outline.promise()), (replica.role(), replica.promise()));
+        let ends = |it: &Replica| (it.log().length(), it.synced(), *it.log().floor());
+        assert_eq!(ends(&outline), ends(replica));
+        assert_eq!(outline.log().entries().count(), 0);
+    }
 }

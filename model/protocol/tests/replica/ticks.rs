@@ -1,6 +1,8 @@
 //! Which nodes need heartbeats, and which have something to achieve with the next one.
 
-use steadfast_protocol::{Consistency, NodeId, Parameters};
+use steadfast_protocol::{
+    Base, Consistency, Content, ContentId, Input, Intent, NodeId, Parameters,
+};
 
 use crate::cluster::Cluster;
 
@@ -54,4 +56,18 @@ fn a_leader_lags_while_it_holds_a_read() {
     assert_eq!(ticks(&cluster)[0], (true, false));
     cluster.read(0, 2, Consistency::Linearizable);
     assert_eq!(ticks(&cluster)[0], (true, true));
+}
+
+#[test]
+fn a_node_that_lacks_a_content_asks_again_where_messages_can_be_lost() {
+    for retransmits in [false, true] {
+        let mut cluster = cluster(retransmits);
+        cluster.elect(0);
+        cluster.stores = false;
+        let content = ContentId([7; 32]);
+        cluster.queue_input(NodeId(0), Input::Stored { content });
+        let intent = Intent::Put(Content::Named(content));
+        cluster.write(0, 1, "a", intent, Base::Visible);
+        assert_eq!(ticks(&cluster)[1], (retransmits, true));
+    }
 }

@@ -62,7 +62,9 @@ fn a_trim_drops_the_entries_that_are_no_heads_and_changes_nothing_else() {
     assert_eq!(after.log().digest(after.synced_vv()), before.log().digest(before.synced_vv()));
     let records = cluster.nodes[0].storage().records();
     assert!(matches!(records, [Record::Checkpoint(_)]), "{records:?}");
-    assert_eq!(recovered(&cluster, 0).fold(), after.fold());
+    let again = recovered(&cluster, 0);
+    assert_eq!(again.fold(), after.fold());
+    assert_eq!(again.log().digest(after.synced_vv()), after.log().digest(after.synced_vv()));
     assert_eq!(held(&cluster, 1).len(), 3, "every node trims by itself");
 }
 
@@ -98,6 +100,11 @@ fn a_node_that_missed_dropped_entries_gets_state_and_ends_like_the_others() {
     assert_eq!(follower.fold(), leader.fold());
     assert_eq!(follower.log().floor(), leader.log().floor());
     assert_eq!(recovered(&cluster, 2).fold(), leader.fold());
+    let numbers: Vec<u64> = states[0].requests.iter().map(|it| it.0.number).collect();
+    assert_eq!(numbers, [2, 3], "it has the first");
+    assert_eq!(held(&cluster, 2), [dot(0, 1), dot(0, 2), dot(0, 3)]);
+    let (log, digest) = (follower.log(), follower.fold().digest());
+    assert_eq!(log.digest(log.vv()), Some(digest), "it notices whether other nodes differ");
     assert!(matches!(cluster.put(0, 4, "a"), Some(Outcome::Acknowledged { .. })));
     assert_eq!(cluster.replica(2).files(), cluster.replica(0).files(), "entries follow");
 }
@@ -157,6 +164,9 @@ fn a_write_may_name_a_version_that_the_log_has_dropped() {
     let base = Base::Named(vec![dot(0, 9)]);
     let outcome = cluster.write(0, 4, "a", Intent::Put(text(4)), base);
     assert!(matches!(outcome, Some(Outcome::Refused(_))), "nobody made it: {outcome:?}");
+    let base = Base::Named(vec![dot(0, 2)]);
+    let outcome = cluster.write(0, 5, "b", Intent::Put(text(5)), base);
+    assert!(matches!(outcome, Some(Outcome::Refused(_))), "it is of another path: {outcome:?}");
 }
 
 #[test]
@@ -191,18 +201,21 @@ fn both_sides_of_a_split_join_their_states() {
 fn a_state_raises_the_floor_only_of_origins_of_which_it_brings_something() {
     let mut cluster = Cluster::new(3, 1, 1);
     cluster.elect(1);
-    cluster.put(1, 1, "b");
+    (1..=2).for_each(|number| drop(cluster.put(1, number, "b")));
     (0..2).for_each(|_| cluster.elect(0));
     cluster.cut(0, 2);
     cluster.cut(1, 2);
-    (2..=3).for_each(|number| drop(cluster.put(0, number, "a")));
+    (3..=4).for_each(|number| drop(cluster.put(0, number, "a")));
     cluster.trim(0);
     cluster.link(0, 2);
     assert_eq!(states(&cluster).len(), 1);
     let follower = cluster.replica(2).log();
     assert_eq!(follower.vv(), cluster.replica(0).log().vv());
     let floor = [0, 1].map(|it| follower.floor().sequence(NodeId(it)).0);
-    assert_eq!(floor, [2, 0], "it holds the entry of node 1, and can send it");
+    assert_eq!(floor, [2, 0], "it holds the entries of node 1, and can send them");
+    let mut older = VersionVector::default();
+    older.insert(dot(1, 1));
+    assert!(follower.digest(&older).is_some());
 }
 
 /// What node 1, which has no entries, does with a state from node 0 that is made from a right one.
@@ -310,6 +323,39 @@ fn a_large_state_travels_in_parts_and_counts_when_the_last_has_come() {
     assert!(parts.windows(2).all(|it| it[0].until.as_ref() == Some(&it[1].after)), "in order");
     assert_eq!(cluster.replica(1).fold(), cluster.replica(0).fold());
     assert_eq!(recovered(&cluster, 1).fold(), cluster.replica(0).fold());
+    assert_eq!(held(&cluster, 1), held(&cluster, 0), "the heads of all parts");
+}
+
+#[test]
+fn heartbeats_begin_no_state_again() {
+    let mut cluster = with_files_missed(3, 1);
+    cluster.syncs = false;
+    cluster.link(0, 1);
+    for _ in 0..2 {
+        (0..2).for_each(|_| cluster.tick(0));
+        cluster.follow_storage_of(1);
+    }
+    let parts = states(&cluster);
+    assert_eq!(parts.len(), 3, "{parts:?}");
+    assert!(parts.windows(2).all(|it| it[0].until.as_ref() == Some(&it[1].after)), "in order");
+}
+
+#[test]
+fn a_follower_sends_no_part_of_a_state_again_before_the_session_ends() {
+    let mut cluster = with_files_missed(3, 1);
+    (0..2).for_each(|_| cluster.elect(1));
+    cluster.syncs = false;
+    cluster.link(0, 1);
+    cluster.follow_storage_of(0);
+    // The leader has logged the first part and not synced it, so no heartbeat confirms it.
+    (0..3).for_each(|_| cluster.tick(1));
+    cluster.follow_storage_of(0);
+    assert!(cluster.replica(1).leads());
+    let in_acks = cluster.sent.iter().filter(|it| matches!(it.2, Message::Ack(_)));
+    assert_eq!(in_acks.filter(|it| it.2.state().is_some()).count(), 1);
+    cluster.syncs = true;
+    cluster.follow_storage_of(1);
+    assert_eq!(cluster.replica(1).files(), cluster.replica(0).files());
 }
 
 #[test]
@@ -538,4 +584,6 @@ fn a_trim_is_worth_it_once_an_entry_is_synced_and_no_checkpoint_is_being_written
     assert!(!gains(&cluster), "nothing is new");
     cluster.put(0, 2, "a");
     assert!(gains(&cluster));
+    cluster.nodes[0].hear(Input::LogFailed, &Steadfast, &mut Vec::new());
+    assert!(!gains(&cluster), "it has halted");
 }

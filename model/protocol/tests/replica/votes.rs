@@ -1,0 +1,31 @@
+//! Votes that bring entries.
+
+use std::num::NonZeroU32;
+
+use steadfast_protocol::{Input, Limits, NodeId, Parameters, SessionId};
+
+use crate::cluster::Cluster;
+
+#[test]
+fn a_candidate_asks_for_the_rest_of_a_vote_whose_entries_came_with_another_vote() {
+    let one = NonZeroU32::MIN;
+    let limits = Limits { entries: one, window: one, ..Limits::default() };
+    let parameters = Parameters { guards_elections: false, limits, ..Parameters::default() };
+    let mut cluster = Cluster::with(3, 3, 1, parameters);
+    cluster.elect(2);
+    cluster.cut(0, 1);
+    cluster.cut(0, 2);
+    cluster.put(2, 1, "a");
+    cluster.cut(1, 2);
+    (2..=3).for_each(|number| drop(cluster.put(2, number, "a")));
+    // Both voters send their first entry, which is the same.
+    cluster.elect(0);
+    let (candidate, session) = (NodeId(0), SessionId(9));
+    for peer in [NodeId(1), NodeId(2)] {
+        cluster.queue_input(candidate, Input::LinkUp { peer, session });
+        cluster.queue_input(peer, Input::LinkUp { peer: candidate, session });
+    }
+    cluster.run();
+    assert!(cluster.replica(0).leads());
+    assert_eq!(cluster.replica(0).log().entries().count(), 3);
+}
