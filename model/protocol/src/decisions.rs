@@ -167,6 +167,7 @@ pub trait Decisions: Send + Sync {
 
     /// The place of an entry among the heads of its path, from 0. The first head is visible.
     fn rank(&self, entry: &Entry, heads: &[Entry]) -> usize {
+        // `>=` would do as well: no two entries have the same stamp.
         heads.partition_point(|head| head.stamp > entry.stamp)
     }
 
@@ -179,6 +180,7 @@ pub trait Decisions: Send + Sync {
     /// Whether a node sends `one` before `other`. It sends the lower stamp first, so that the entries
     /// sent so far are causally closed wherever a message ends.
     fn goes_first(&self, one: &Entry, other: &Entry) -> bool {
+        // `<=` would do as well: no two entries have the same stamp.
         one.stamp < other.stamp
     }
 
@@ -453,6 +455,7 @@ pub trait Decisions: Send + Sync {
     /// later request `newest` of the same client. The earlier one is a late copy, and its entry would
     /// overrule the client's later write.
     fn is_superseded(&self, number: u64, newest: u64) -> bool {
+        // `<=` would do as well: the log holds request `newest`.
         number < newest
     }
 

@@ -193,6 +193,7 @@ impl Fold {
             self.files.put(path, joined);
         }
         for origin in NodeId::all(NODES_MAX) {
+            // `>=` would do as well: the digests of the same entries are equal.
             if state.vv.sequence(origin) > self.vv.sequence(origin) {
                 self.digests.put(origin, state.digests.of(origin));
             }

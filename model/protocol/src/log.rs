@@ -517,7 +517,7 @@ mod tests {
     #[test]
     fn entries_that_a_variant_logs_in_any_order_are_held_once_and_in_order() {
         let mut log = Log::default();
-        for sequence in [2, 1, 3, 2] {
+        for sequence in [2, 1, 3, 2, 3] {
             log.push(&Record::Entry(written(0, sequence, "a")), &crate::Steadfast);
         }
         let held: Vec<u64> = log.entries().map(|it| it.dot.sequence.0).collect();

@@ -97,7 +97,7 @@ impl Room {
 
     /// Reserves room for a request with its entry's dot, and returns whether it fits.
     pub(crate) fn reserve_request(&mut self) -> bool {
-        let fits = self.entries > 0 || self.is_empty;
+        let fits = self.entries > 0;
         self.is_empty = false;
         self.entries = self.entries.saturating_sub(1);
         fits

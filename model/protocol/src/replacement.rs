@@ -169,6 +169,7 @@ pub fn replacement(
     let logs = read(identity, logs, decisions)?;
     for (at, one) in logs.iter().enumerate() {
         logs.iter().try_for_each(|other| check_complete(one, other))?;
+        // For speed: a comparison of a log with itself, or of two logs again, would find nothing.
         logs[at + 1..].iter().try_for_each(|other| check_entries(one, other))?;
     }
     let mut fold = Fold::default();

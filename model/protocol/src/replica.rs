@@ -267,6 +267,7 @@ impl Replica {
     /// Whether this node has nothing unsynced, holds no output, and waits for no content.
     #[must_use]
     pub fn is_idle(&self) -> bool {
+        // Only a twin holds output although its log is synced.
         self.synced == self.log.length() && self.outbox.is_empty() && self.contents.is_idle()
     }
 
@@ -339,11 +340,7 @@ impl Replica {
         }
     }
 
-    /// A halted node gets here only if one of several messages that had waited made it halt.
     fn on_message(&mut self, from: NodeId, message: &crate::SealedMessage, turn: &mut Turn<'_>) {
-        if self.halted.is_some() {
-            return;
-        }
         if let Some(halt) = self.contradiction(from, message, turn) {
             return self.halt(halt, turn);
         }
@@ -428,6 +425,7 @@ impl Replica {
         let count = index.0.checked_sub(self.synced.0)?;
         self.synced = index;
         let count = usize::try_from(count).unwrap_or(usize::MAX).min(self.tail.len());
+        // For speed: applying the whole tail would give the fold of the log as well.
         let is_all = count == self.tail.len();
         for record in self.tail.drain(..count) {
             if !is_all {

@@ -311,6 +311,37 @@ mod tests {
         legal.iter().for_each(|heads| assert_eq!(check(heads), Ok(())));
         let wrong: [&[&Entry]; 4] = [&[&b, &a], &[&a, &a], &[&b, &b], &[&a, &b, &a2]];
         wrong.iter().for_each(|heads| assert_eq!(check(heads), Err(StateError::Order)));
+        assert_eq!(check(&[&head(4, "a")]), Err(StateError::HeadOutside));
+        assert_eq!(check(&[&head(0, "a")]), Err(StateError::HeadOutside), "no entry has number 0");
+        let of_stranger = Dot { origin: NodeId(1), ..a.dot };
+        let stranger = Sealed::new(EntryBody { dot: of_stranger, ..(*a).clone() });
+        assert_eq!(check(&[&stranger]), Err(StateError::Stranger));
+    }
+
+    #[test]
+    fn a_part_does_not_end_before_it_begins_or_cover_less_than_it_builds_on() {
+        let mut vv = VersionVector::default();
+        vv.insert(Dot { origin: NodeId(0), sequence: Sequence(1) });
+        let [a, b] = ["a", "b"].map(|path| Place::Path(Path::new(path)));
+        let part = |since, after: &Place, until: Option<&Place>| State {
+            since,
+            vv,
+            digests: Digests::default(),
+            counter: Counter(1),
+            forgotten: VersionVector::default(),
+            heads: Vec::new(),
+            requests: Vec::new(),
+            after: after.clone(),
+            until: until.cloned(),
+        };
+        let check = |after: &Place, until: Option<&Place>| part(vv, after, until).check(1);
+        assert_eq!(check(&a, Some(&b)), Ok(()));
+        assert_eq!(check(&a, None), Ok(()));
+        assert_eq!(check(&a, Some(&a)), Err(StateError::Order));
+        assert_eq!(check(&b, Some(&a)), Err(StateError::Order));
+        let mut later = vv;
+        later.insert(Dot { origin: NodeId(0), sequence: Sequence(2) });
+        assert_eq!(part(later, &a, None).check(1), Err(StateError::Backwards));
     }
 
     #[test]

@@ -282,8 +282,8 @@ impl Replica {
                         false => self.contents.waiting.push(waiting),
                     }
                 }
-                // `on_message` looked for a contradiction when it arrived, and will again when it is
-                // handled.
+                // For speed: `on_message` would let it wait as well, but look for a contradiction first. It did
+                // so when the message arrived, and does again when it is handled.
                 _ if self.must_wait(waiting.from, &waiting.message, turn) => {
                     self.wait(waiting.from, &waiting.message, turn);
                 }
@@ -353,22 +353,19 @@ impl Replica {
         let Some(want) = wants.iter_mut().find(|want| want.content == reply.content) else {
             return;
         };
+        let Some(payload) = reply.payload else {
+            self.contents.note_lacking(from, reply.content);
+            return self.ask_for_wants(None, turn);
+        };
         // It may have said before that it lacks the content. If this node is receiving it from another peer, and that
         // transfer ends without it, this node asks here again.
-        if reply.payload.is_some() && turn.decisions.notes_late_answer() {
+        if turn.decisions.notes_late_answer() {
             want.lacking.remove(from);
         }
-        match reply.payload {
-            Some(payload) if !want.storing => {
-                want.storing = true;
-                want.asked = Some(from);
-                turn.effects.push(Effect::Store { payload, from });
-            }
-            Some(_) => {}
-            None => {
-                self.contents.note_lacking(from, reply.content);
-                self.ask_for_wants(None, turn);
-            }
+        if !want.storing {
+            want.storing = true;
+            want.asked = Some(from);
+            turn.effects.push(Effect::Store { payload, from });
         }
     }
 
