@@ -472,6 +472,9 @@ mod tests {
             assert_eq!(message.entries(), [entry(9)]);
             assert!(message.brings_news());
         }
+        let of_requests = State { heads: Vec::new(), ..(*state(3)).clone() };
+        let state = Some(Sealed::new(of_requests));
+        assert!(Message::Ack(Ack { state, entries: Vec::new(), ..ack() }).brings_news());
         assert!(all().iter().all(|it| it.state().is_none()));
     }
 

@@ -121,6 +121,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn settings_out_of_range_are_refused_by_name() {
+        let refused = |nodes, elect, write| Settings::new(nodes, elect, write).err();
+        for nodes in [0, NODES_MAX + 1] {
+            assert_eq!(refused(nodes, 1, 1), Some(SettingsError::Nodes(nodes)));
+        }
+        for it in [0, 4] {
+            assert_eq!(refused(3, it, 1), Some(SettingsError::Elect { elect: it, nodes: 3 }));
+            assert_eq!(refused(3, 1, it), Some(SettingsError::Write { write: it, nodes: 3 }));
+        }
+        for (nodes, it) in [(1, 1), (NODES_MAX, 1), (NODES_MAX, NODES_MAX)] {
+            assert_eq!(refused(nodes, it, it), None);
+        }
+    }
+
+    #[test]
     fn settings_are_consistent_if_every_election_meets_every_acknowledged_write() {
         for (nodes, elect, write, expected) in [
             (1, 1, 1, true),

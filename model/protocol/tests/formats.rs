@@ -91,6 +91,33 @@ fn a_digest_of_two_sets_is_the_same_in_either_order_and_that_of_one_without_the_
     assert_eq!(one.with(other).with(other), one);
 }
 
+#[test]
+fn contents_are_short_for_machines_and_legible_for_people() {
+    let id = ContentId([0xab; 32]);
+    let text = serde_json::to_string(&id).expect("text");
+    assert_eq!(text, format!("\"{}\"", "ab".repeat(32)));
+    assert_eq!(serde_json::from_str::<ContentId>(&text).expect("an id"), id);
+    let bytes = postcard::to_allocvec(&id).expect("bytes");
+    assert_eq!(bytes, [0xab; 32]);
+    assert_eq!(postcard::from_bytes::<ContentId>(&bytes).expect("an id"), id);
+
+    let inline = Content::Inline([7, 200].as_slice().into());
+    let text = serde_json::to_string(&inline).expect("text");
+    assert_eq!(text, r#"{"Inline":[7,200]}"#);
+    assert_eq!(serde_json::from_str::<Content>(&text).expect("a content"), inline);
+    let bytes = postcard::to_allocvec(&inline).expect("bytes");
+    assert_eq!(bytes, [0, 2, 7, 200], "the variant, the length and the bytes");
+    assert_eq!(postcard::from_bytes::<Content>(&bytes).expect("a content"), inline);
+}
+
+#[test]
+fn an_id_of_a_content_is_64_hexadecimal_digits() {
+    for digits in ["ab".repeat(31), "+b".repeat(32), "ag".repeat(32), "\u{e4}".repeat(32)] {
+        let refused = serde_json::from_str::<ContentId>(&format!("\"{digits}\""));
+        assert!(refused.is_err(), "{digits}");
+    }
+}
+
 fn hash_of(value: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);
@@ -125,6 +152,7 @@ fn a_person_reads_short_names() {
     let words = [
         NodeId(1).to_string(),
         epoch.to_string(),
+        Epoch::ZERO.to_string(),
         dot(1, 4).to_string(),
         stamp.to_string(),
         set.to_string(),
@@ -138,6 +166,7 @@ fn a_person_reads_short_names() {
     let expected = [
         "n1",
         "e2.n1",
+        "e0",
         "n1#4",
         "e2.n1/3@n1",
         "{n0,n2}",

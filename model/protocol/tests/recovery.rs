@@ -1,9 +1,9 @@
 //! Recovery: the logs from which a node starts, and those that it refuses.
 
 use steadfast_protocol::{
-    Change, ContentId, Counter, Decisions, Digest, Digests, Dot, Entry, EntryBody, Epoch, Identity,
-    LogIndex, NodeId, Parameters, Path, Place, Record, RecoverError, Replica, RequestId, Round,
-    Sealed, Sequence, Settings, Stamp, State, Steadfast, VersionVector, Written,
+    Change, ContentId, Counter, Decisions, Digest, Digests, Dot, Entry, EntryBody, Epoch, Fold,
+    Identity, LogIndex, NodeId, Parameters, Path, Place, Record, RecoverError, Replica, RequestId,
+    Round, Sealed, Sequence, Settings, Stamp, State, Steadfast, VersionVector, Written,
 };
 
 const OWN: NodeId = NodeId(0);
@@ -186,4 +186,36 @@ fn a_variant_that_does_not_replay_recovers_neither_files_nor_requests() {
     let variant = variant.expect("a whole log");
     assert!(variant.files().is_empty() && variant.log().written_by(request).is_none());
     assert_eq!(variant.synced_vv(), replica.synced_vv());
+}
+
+/// The ways in which twins lose a part of a fold.
+#[test]
+fn a_fold_without_one_part_keeps_the_others() {
+    let [first, second] = [entry(1, 1, &[]), entry(2, 3, &[])];
+    let mut fold = Fold::default();
+    let epoch = Epoch { round: Round(2), node: NodeId(1) };
+    for record in [Record::Promise(epoch), first.clone(), second.clone()] {
+        fold.apply(&record, &Steadfast);
+    }
+    let dots = |it: &Fold| it.heads().map(|it| it.dot).collect::<Vec<_>>();
+    let [first, second] = [first, second].map(|it| it.entry().expect("an entry").clone());
+    assert_eq!(dots(&fold), [second.dot, first.dot]);
+
+    let lacking = fold.clone().without_requests();
+    assert_eq!((lacking.requests().iter().count(), dots(&lacking)), (0, dots(&fold)));
+    let lacking = fold.clone().without_promise();
+    assert_eq!((lacking.promise(), dots(&lacking)), (Epoch::ZERO, dots(&fold)));
+    let lacking = fold.clone().without_conflicts();
+    assert_eq!((lacking.promise(), dots(&lacking)), (epoch, vec![second.dot]));
+
+    let lacking = fold.clone().without_entries_of(NodeId(2));
+    assert_eq!((lacking.vv().to_string(), dots(&lacking)), ("[0,1]".to_owned(), vec![first.dot]));
+    assert_eq!(lacking.digests().of(NodeId(1)), fold.digests().of(NodeId(1)));
+    assert_eq!(lacking.digests().of(NodeId(2)), Digest::default());
+    assert_eq!(fold.counter(), Counter(3));
+    assert_eq!(lacking.with_counter_of_heads().counter(), first.stamp.counter);
+
+    let forgotten = *fold.vv();
+    let forgetful = fold.clone().having_forgotten(&forgotten);
+    assert_eq!((forgetful.forgotten(), dots(&forgetful)), (&forgotten, dots(&fold)));
 }

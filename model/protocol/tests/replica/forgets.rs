@@ -87,6 +87,12 @@ fn a_node_that_does_not_forget_deletes_keeps_them() {
     for node in [0, 1] {
         cluster.trim(node);
     }
+    // A peer with other parameters could not understand more.
+    let announced = cluster.sent.iter().filter_map(|(.., message)| match message {
+        Message::Append(append) => Some(append.stable),
+        _ => None,
+    });
+    assert!(announced.into_iter().all(|it| it == VersionVector::default()));
     assert!([0, 1].iter().all(|node| cluster.heads(*node, "a").len() == 1));
 }
 

@@ -9,5 +9,6 @@ mod replacements;
 mod requests;
 mod stories;
 mod ticks;
+mod transfers;
 mod trims;
 mod votes;

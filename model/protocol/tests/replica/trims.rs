@@ -12,7 +12,7 @@ use steadfast_protocol::{
 
 use crate::cluster::{Cluster, text};
 
-fn dot(origin: u8, sequence: u64) -> Dot {
+pub(crate) fn dot(origin: u8, sequence: u64) -> Dot {
     Dot { origin: NodeId(origin), sequence: Sequence(sequence) }
 }
 
@@ -30,7 +30,7 @@ fn recovered(cluster: &Cluster, node: usize) -> Replica {
 }
 
 /// The states that nodes have sent.
-fn states(cluster: &Cluster) -> Vec<State> {
+pub(crate) fn states(cluster: &Cluster) -> Vec<State> {
     let states = cluster.sent.iter().filter_map(|(_, _, message)| message.state());
     states.map(|it| (**it).clone()).collect()
 }
@@ -299,7 +299,7 @@ fn a_checkpoint_of_another_node_or_with_heads_outside_its_vector_is_refused() {
 }
 
 /// A cluster of two, where node 1 has missed these many files, and its peer sends this many in a part.
-fn with_files_missed(files: u64, in_a_part: u32) -> Cluster {
+pub(crate) fn with_files_missed(files: u64, in_a_part: u32) -> Cluster {
     let entries = NonZeroU32::new(in_a_part).expect("not zero");
     let limits = Limits { entries, ..Limits::default() };
     let mut cluster = Cluster::with(2, 1, 1, Parameters { limits, ..Parameters::default() });
@@ -477,7 +477,7 @@ fn of_the_incomplete_states_of_more_peers_than_a_cluster_can_have_the_oldest_giv
 }
 
 /// Parameters for a network that loses messages, with one entry per message.
-fn lossy(window: u32) -> Parameters {
+pub(crate) fn lossy(window: u32) -> Parameters {
     let limit = |count| NonZeroU32::new(count).expect("not zero");
     let limits = Limits { entries: limit(1), window: limit(window), ..Limits::default() };
     Parameters { retransmits: true, limits, ..Parameters::default() }

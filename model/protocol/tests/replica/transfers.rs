@@ -1,0 +1,95 @@
+//! States whose parts are lost, arrive twice, or begin again.
+
+use steadfast_protocol::{
+    Counter, Digests, Fold, Input, Message, NodeId, NodeSet, Packet, Path, Place, Record, Sealed,
+    State, Steadfast, VersionVector,
+};
+
+use crate::cluster::Cluster;
+use crate::trims::{dot, lossy, states, with_files_missed};
+
+#[test]
+fn a_follower_sends_a_part_again_that_the_last_session_lost() {
+    let mut cluster = with_files_missed(3, 1);
+    (0..2).for_each(|_| cluster.elect(1));
+    cluster.syncs = false;
+    cluster.link(0, 1);
+    cluster.loses_to.insert(NodeId(1));
+    cluster.sent.clear();
+    cluster.follow_storage_of(0);
+    assert_eq!(states(&cluster).len(), 1);
+    cluster.loses_to = NodeSet::default();
+    cluster.syncs = true;
+    cluster.cut(0, 1);
+    cluster.link(0, 1);
+    assert!(cluster.replica(1).leads());
+    assert_eq!(cluster.replica(1).files(), cluster.replica(0).files());
+}
+
+#[test]
+fn a_heartbeat_sends_a_lost_part_again_where_messages_can_be_lost() {
+    let mut cluster = Cluster::with(2, 1, 1, lossy(4));
+    cluster.elect(0);
+    cluster.cut(0, 1);
+    (1..=4).for_each(|number| drop(cluster.put(0, number, "a")));
+    cluster.trim(0);
+    cluster.syncs = false;
+    cluster.link(0, 1);
+    cluster.loses_to.insert(NodeId(1));
+    cluster.sent.clear();
+    cluster.follow_storage_of(1);
+    assert_eq!(states(&cluster).len(), 1, "the second gets lost");
+    cluster.loses_to = NodeSet::default();
+    cluster.syncs = true;
+    (0..6).for_each(|_| cluster.tick(0));
+    assert_eq!(cluster.replica(1).fold(), cluster.replica(0).fold());
+}
+
+#[test]
+fn a_state_that_arrives_again_is_logged_once() {
+    let mut cluster = with_files_missed(1, 9);
+    cluster.link(0, 1);
+    let last = cluster.sent.iter().rfind(|it| it.2.state().is_some());
+    let (from, to, message) = last.expect("a state").clone();
+    let length = cluster.replica(1).log().length();
+    let session = cluster.replica(1).session(from).expect("a session");
+    let packet = Packet { session, message: Sealed::new(message) };
+    cluster.sent.clear();
+    cluster.queue_input(to, Input::Receive { from, packet });
+    cluster.run();
+    assert_eq!(cluster.replica(1).log().length(), length);
+    assert!(matches!(cluster.sent[..], [(.., Message::Ack(_))]), "{:?}", cluster.sent);
+}
+
+#[test]
+fn a_state_that_begins_again_takes_the_place_of_its_earlier_parts() {
+    let mut cluster = Cluster::new(1, 1, 1);
+    cluster.elect(0);
+    cluster.put(0, 1, "a");
+    let mut vv = VersionVector::default();
+    vv.insert(dot(0, 1));
+    let head = cluster.heads(0, "a");
+    let [a, b] = ["a", "b"].map(|path| Place::Path(Path::new(path)));
+    let part = |heads: &[_], after: &Place, until: Option<&Place>| {
+        Record::State(Sealed::new(State {
+            since: VersionVector::default(),
+            vv,
+            digests: Digests::default(),
+            counter: Counter(1),
+            forgotten: VersionVector::default(),
+            heads: heads.to_vec(),
+            requests: Vec::new(),
+            after: after.clone(),
+            until: until.cloned(),
+        }))
+    };
+    let mut fold = Fold::default();
+    let stray = part(&head, &b, None);
+    let first = || part(&head, &Place::Start, Some(&a));
+    for record in [stray, first(), first()] {
+        fold.apply(&record, &Steadfast);
+        assert!(fold.files().is_empty(), "no part counts before all have come in order");
+    }
+    fold.apply(&part(&[], &a, None), &Steadfast);
+    assert_eq!((fold.files().heads(&Path::new("a")), fold.stagings()), (&head[..], vec![]));
+}
