@@ -284,6 +284,15 @@ fn a_content_that_is_being_stored_is_wanted_until_it_is_there() {
 }
 
 #[test]
+fn a_transfer_that_fails_after_its_session_ended_is_not_tried_again() {
+    let mut node = Follower::linked(&[7]);
+    node.append(N3, &[entry(1, 2, 9)], &[9]);
+    node.unlink(N3);
+    let unusable = Input::Unusable { content: content(9) };
+    assert_eq!((asked(&node.hear(unusable)), node.wanted()), (vec![], vec![]));
+}
+
+#[test]
 fn a_node_asks_another_peer_when_a_session_ends_and_the_same_peer_when_a_new_one_begins() {
     let mut node = Follower::with(&[]);
     assert_eq!(asked(&node.link(N1)), [N1]);

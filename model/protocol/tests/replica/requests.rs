@@ -239,24 +239,27 @@ fn all_nodes_forget_the_requests_that_are_too_old() {
 
 #[test]
 fn a_node_does_not_remember_requests_that_are_too_old_when_they_arrive() {
-    let mut cluster = Cluster::new(2, 1, 1);
     let ask = |cluster: &mut Cluster, node, client, seen| {
         let request = RequestId { client, number: 1 };
         let (intent, base, seen) = (Intent::Put(text(1)), Base::Visible, Counter(seen));
         cluster.ask(node, WriteRequest { request, path: Path::new("a"), intent, base, seen });
     };
-    cluster.elect(0);
-    ask(&mut cluster, 0, 1, 0);
-    cluster.cut(0, 1);
-    cluster.elect(1);
-    ask(&mut cluster, 1, 2, 0);
-    ask(&mut cluster, 0, 3, 4 * REMEMBERED);
-    cluster.trim(0);
-    cluster.link(0, 1);
-    for node in [0, 1] {
-        let fold = cluster.replica(node).fold();
-        assert_eq!(fold.vv().beyond(&VersionVector::default()), 3, "all entries are there");
-        let clients: Vec<u64> = fold.requests().iter().map(|it| it.0.client).collect();
-        assert_eq!(clients, [3], "node {node}");
+    // The requests of clients 1 and 2 get the counters 1 and 2.
+    for (seen, expected) in [(4 * REMEMBERED, &[3][..]), (REMEMBERED + 1, &[2, 3])] {
+        let mut cluster = Cluster::new(2, 1, 1);
+        cluster.elect(0);
+        ask(&mut cluster, 0, 1, 0);
+        cluster.cut(0, 1);
+        cluster.elect(1);
+        ask(&mut cluster, 1, 2, 0);
+        ask(&mut cluster, 0, 3, seen);
+        cluster.trim(0);
+        cluster.link(0, 1);
+        for node in [0, 1] {
+            let fold = cluster.replica(node).fold();
+            assert_eq!(fold.vv().beyond(&VersionVector::default()), 3, "all entries are there");
+            let clients: Vec<u64> = fold.requests().iter().map(|it| it.0.client).collect();
+            assert_eq!(clients, expected, "node {node}, {seen}");
+        }
     }
 }
