@@ -1,9 +1,10 @@
 //! Recovery: the logs from which a node starts, and those that it refuses.
 
 use steadfast_protocol::{
-    Change, ContentId, Counter, Decisions, Digest, Digests, Dot, Entry, EntryBody, Epoch, Fold,
-    Identity, LogIndex, NodeId, Parameters, Path, Place, Record, RecoverError, Replica, RequestId,
-    Round, Sealed, Sequence, Settings, Stamp, State, Steadfast, VersionVector, Written,
+    Change, Checkpoint, ContentId, Counter, Decisions, Digest, Digests, Dot, Entry, EntryBody,
+    Epoch, Fold, Identity, LogIndex, NodeId, Parameters, Path, Place, Record, RecoverError,
+    Replica, RequestId, Round, Sealed, Sequence, Settings, Stamp, State, Steadfast, VersionVector,
+    Written,
 };
 
 const OWN: NodeId = NodeId(0);
@@ -218,4 +219,17 @@ fn a_fold_without_one_part_keeps_the_others() {
     let forgotten = *fold.vv();
     let forgetful = fold.clone().having_forgotten(&forgotten);
     assert_eq!((forgetful.forgotten(), dots(&forgetful)), (&forgotten, dots(&fold)));
+}
+
+#[test]
+fn a_record_lists_the_entries_that_it_brings() {
+    let written = entry(1, 1, &[]);
+    let dots = |it: &Record| it.entries().map(|it| it.dot.origin).collect::<Vec<_>>();
+    assert_eq!(dots(&written), [NodeId(1)]);
+    assert_eq!(dots(&part(1, None, 1, Place::Start)), [NodeId(1)]);
+    assert_eq!(dots(&promise(1)), []);
+    let mut fold = Fold::default();
+    [written, entry(2, 1, &[])].iter().for_each(|it| fold.apply(it, &Steadfast));
+    let checkpoint = Checkpoint { identity: identity(), length: LogIndex(3), fold };
+    assert_eq!(dots(&Record::Checkpoint(Sealed::new(checkpoint))), [NodeId(2), NodeId(1)]);
 }
