@@ -173,19 +173,24 @@ fn a_node_without_the_content_of_a_replaced_version_sends_state() {
 
 #[test]
 fn a_restarted_node_asks_for_the_contents_of_heads_only() {
-    let mut cluster = Cluster::new(2, 1, 1);
-    cluster.elect(0);
-    put(&mut cluster, 0, 1, "a");
-    put(&mut cluster, 0, 2, "a");
-    cluster.cut(0, 1);
-    for number in [1, 2] {
-        cluster.nodes[1].storage_mut().discard(content(number));
+    for trims in [false, true] {
+        let mut cluster = Cluster::new(2, 1, 1);
+        cluster.elect(0);
+        put(&mut cluster, 0, 1, "a");
+        put(&mut cluster, 0, 2, "a");
+        cluster.cut(0, 1);
+        if trims {
+            cluster.trim(1);
+        }
+        for number in [1, 2] {
+            cluster.nodes[1].storage_mut().discard(content(number));
+        }
+        cluster.restart(1);
+        let wanted: Vec<_> = cluster.replica(1).wants().iter().map(|it| it.content).collect();
+        assert_eq!(wanted, [content(2)], "trims: {trims}");
+        cluster.link(0, 1);
+        assert_eq!(cluster.nodes[1].storage().copy(content(2)), ContentCopy::Exact);
     }
-    cluster.restart(1);
-    let wanted: Vec<_> = cluster.replica(1).wants().iter().map(|it| it.content).collect();
-    assert_eq!(wanted, [content(2)]);
-    cluster.link(0, 1);
-    assert_eq!(cluster.nodes[1].storage().copy(content(2)), ContentCopy::Exact);
 }
 
 #[test]
@@ -385,4 +390,20 @@ fn a_follower_that_has_deleted_a_content_offers_its_entries_again_if_the_leader_
         receive(&mut cluster, 1, asker, Message::Need(Need { content: content(9) }));
         assert_eq!(offered(&mut cluster), offers, "{asker}");
     }
+}
+
+#[test]
+fn an_upload_whose_copy_is_bad_counts_as_an_upload_no_more() {
+    let mut cluster = Cluster::new(2, 1, 1);
+    cluster.elect(0);
+    upload(&mut cluster, 1, 1);
+    cluster.queue_input(NodeId(1), Input::Bad { content: content(1) });
+    cluster.run();
+    assert_eq!(stored(&cluster, 1), []);
+    // It comes again with an entry, which another one replaces.
+    put(&mut cluster, 0, 1, "a");
+    put(&mut cluster, 0, 2, "a");
+    assert_eq!(stored(&cluster, 1), [content(1), content(2)]);
+    cluster.trim(1);
+    assert_eq!(stored(&cluster, 1), [content(2)]);
 }

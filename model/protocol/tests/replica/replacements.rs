@@ -231,6 +231,30 @@ fn logs_that_hold_different_entries_under_one_dot_are_named() {
 }
 
 #[test]
+fn trimmed_logs_that_share_no_digest_differ_by_an_entry_or_by_what_an_author_had_seen() {
+    let trimmed = |node: u8, paths: &[&str]| {
+        let mut cluster = Cluster::new(3, 2, 2);
+        cluster.elect(0);
+        for (number, path) in (1..).zip(paths) {
+            cluster.put(0, number, path);
+        }
+        cluster.trim(node);
+        records(&cluster, node).to_vec()
+    };
+    for (paths, others, expected) in [
+        // Both hold their first entry.
+        (&["a", "b", "b"], &["c", "d"], "[1]"),
+        // The author of the third had seen another second one.
+        (&["a", "a", "a"], &["b", "b"], "[2]"),
+    ] {
+        let logs = [trimmed(1, paths), trimmed(2, others)];
+        let made = replacement(identity(0, 3), &[&logs[0], &logs[1]], &Steadfast);
+        let Err(ReplacementError::EntriesDiffer { vv, .. }) = made else { panic!("{paths:?}") };
+        assert_eq!(vv.to_string(), expected);
+    }
+}
+
+#[test]
 fn a_log_that_lacks_a_delete_which_another_has_forgotten_is_named() {
     let mut cluster = unguarded(3, 2, 2);
     cluster.elect(0);

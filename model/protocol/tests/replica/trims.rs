@@ -190,6 +190,7 @@ fn both_sides_of_a_split_join_their_states() {
         let heads = cluster.heads(0, "a");
         assert_eq!(heads.len(), 2, "{trims:?}: a conflict is kept: {heads:?}");
         assert_eq!(heads, cluster.heads(1, "a"), "{trims:?}");
+        assert!((0..2).all(|it| held(&cluster, it).is_sorted_by(|a, b| a < b)), "each once");
         assert_eq!(cluster.replica(0).fold().vv(), cluster.replica(1).fold().vv(), "{trims:?}");
         for node in [0, 1] {
             assert_eq!(recovered(&cluster, node).fold(), cluster.replica(node).fold());
