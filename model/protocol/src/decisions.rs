@@ -167,7 +167,6 @@ pub trait Decisions: Send + Sync {
 
     /// The place of an entry among the heads of its path, from 0. The first head is visible.
     fn rank(&self, entry: &Entry, heads: &[Entry]) -> usize {
-        // `>=` would do as well: no two entries have the same stamp.
         heads.partition_point(|head| head.stamp > entry.stamp)
     }
 
@@ -180,7 +179,6 @@ pub trait Decisions: Send + Sync {
     /// Whether a node sends `one` before `other`. It sends the lower stamp first, so that the entries
     /// sent so far are causally closed wherever a message ends.
     fn goes_first(&self, one: &Entry, other: &Entry) -> bool {
-        // `<=` would do as well: no two entries have the same stamp.
         one.stamp < other.stamp
     }
 

@@ -11,7 +11,8 @@ use crate::{
 
 /// The last-write-wins order: fence, then Lamport counter, then origin, compared in that order.
 ///
-/// Invariant (G7, effect-beats-cause): an entry that saw another has the higher stamp.
+/// Invariant (G7, effect-beats-cause): an entry that saw another has the higher stamp. No two entries have the same
+/// stamp, because the counters of an origin rise; so it makes no difference whether code compares stamps with `<` or `<=`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Stamp {
     /// The epoch of the leader that made the entry, when E+W>N; otherwise `None`.

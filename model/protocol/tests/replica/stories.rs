@@ -347,7 +347,7 @@ fn a_newer_message_does_not_delay_an_older_one_that_waits_for_fewer_contents() {
     assert_eq!((replica.files().len(), replica.is_idle()), (3, true));
 }
 
-/// Ensures: G3 and G6.
+// Ensures: G3 and G6.
 #[test]
 fn a_node_applies_and_shows_the_synced_records_and_no_others() {
     let mut cluster = Cluster::new(1, 1, 1);
