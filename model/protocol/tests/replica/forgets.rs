@@ -2,8 +2,8 @@
 
 use steadfast_node::NodeStorage;
 use steadfast_protocol::{
-    Ack, Append, Base, Change, Checkpoint, Digest, Dot, Entry, EntryBody, Fold, Halt, Input,
-    Intent, LogIndex, Message, NodeId, Outcome, Packet, Parameters, Path, Place, Record,
+    Ack, Append, Base, Change, Checkpoint, Decisions, Digest, Dot, Entry, EntryBody, Fold, Halt,
+    Input, Intent, LogIndex, Message, NodeId, Outcome, Packet, Parameters, Path, Place, Record,
     RecoverError, Replica, Sealed, Sequence, Stamp, State, StateError, Steadfast, Tag,
     VersionVector,
 };
@@ -132,6 +132,30 @@ fn a_follower_forgets_nothing_while_it_lacks_an_entry_of_the_leader() {
     cluster.run();
     cluster.trim(1);
     assert_eq!(cluster.heads(1, "a").len(), 1);
+}
+
+#[test]
+fn a_leader_that_lacks_an_acknowledged_entry_knows_of_none_that_all_nodes_hold() {
+    let up_to = |sequence| {
+        let mut vv = VersionVector::default();
+        vv.insert(dot(0, sequence));
+        vv
+    };
+    let acked = [up_to(1), up_to(2)];
+    assert_eq!(Steadfast.stable(&up_to(3), &acked), up_to(1));
+    assert_eq!(Steadfast.stable(&up_to(2), &acked), up_to(1));
+    assert_eq!(Steadfast.stable(&up_to(1), &acked), VersionVector::default());
+}
+
+#[test]
+fn only_a_delete_gives_way_to_a_write_that_does_not_name_it() {
+    let mut cluster = deleted(3);
+    let written = cluster.replica(1).log().entries().cloned().collect::<Vec<_>>();
+    cluster.trim(0);
+    cluster.put(0, 3, "a");
+    let later = cluster.heads(0, "a").remove(0);
+    let yields: Vec<bool> = written.iter().map(|it| Steadfast.yields(it, &later)).collect();
+    assert_eq!(yields, [false, true], "a version, and its delete");
 }
 
 #[test]
