@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use steadfast_node::{ContentCopy, NodeStorage};
 use steadfast_protocol::{
     Append, Base, Content, ContentId, Input, Intent, Limits, Message, Need, NodeId, Outcome,
-    Packet, Parameters, Refusal, Sealed, SessionId,
+    Packet, Parameters, Refusal, Sealed, SessionId, Steadfast,
 };
 
 use crate::cluster::Cluster;
@@ -256,25 +256,33 @@ fn a_content_that_is_deleted_while_it_is_under_way_holds_nothing_up() {
     assert!(cluster.replica(1).is_idle());
 }
 
+/// Node 1 waits for content 1, which no node has, and node 2 has a state with the entry that names it.
+fn with_one_that_waits_in_vain(limits: Limits) -> Cluster {
+    let parameters = Parameters { limits, ..Parameters::default() };
+    let mut cluster = Cluster::with(3, 1, 1, parameters);
+    cluster.elect(0);
+    cluster.cut(0, 1);
+    cluster.cut(1, 2);
+    put(&mut cluster, 0, 1, "a");
+    cluster.cut(0, 2);
+    cluster.elect(2);
+    put(&mut cluster, 2, 2, "a");
+    put(&mut cluster, 2, 3, "b");
+    cluster.trim(2);
+    assert_eq!(stored(&cluster, 2), [content(2), content(3)]);
+    cluster.nodes[0].storage_mut().discard(content(1));
+    cluster.queue_input(NodeId(0), Input::Bad { content: content(1) });
+    cluster.run();
+    cluster.link(0, 1);
+    assert_eq!(cluster.replica(1).waiting().len(), 1, "nobody it knows has content 1");
+    cluster
+}
+
 #[test]
 fn a_message_does_not_wait_for_the_contents_of_entries_that_have_come_in_a_state() {
-    // The content of the head in the state may come late.
+    // The contents of the heads in the state may come late.
     for is_late in [false, true] {
-        let mut cluster = Cluster::new(3, 1, 1);
-        cluster.elect(0);
-        cluster.cut(0, 1);
-        cluster.cut(1, 2);
-        put(&mut cluster, 0, 1, "a");
-        cluster.cut(0, 2);
-        cluster.elect(2);
-        put(&mut cluster, 2, 2, "a");
-        cluster.trim(2);
-        assert_eq!(stored(&cluster, 2), [content(2)]);
-        cluster.nodes[0].storage_mut().discard(content(1));
-        cluster.queue_input(NodeId(0), Input::Bad { content: content(1) });
-        cluster.run();
-        cluster.link(0, 1);
-        assert_eq!(cluster.replica(1).waiting().len(), 1, "nobody it knows has content 1");
+        let mut cluster = with_one_that_waits_in_vain(Limits::default());
         cluster.stores = !is_late;
         cluster.link(1, 2);
         cluster.stores = true;
@@ -282,6 +290,28 @@ fn a_message_does_not_wait_for_the_contents_of_entries_that_have_come_in_a_state
         assert_eq!(cluster.replica(1).files(), cluster.replica(2).files());
         assert!(cluster.replica(1).is_idle(), "{:?}", cluster.replica(1).waiting());
     }
+}
+
+#[test]
+fn the_wait_ends_when_the_content_comes_that_the_last_part_of_the_state_has_waited_for() {
+    let one_in_a_part = Limits { entries: NonZeroU32::MIN, ..Limits::default() };
+    let mut cluster = with_one_that_waits_in_vain(one_in_a_part);
+    cluster.stores = false;
+    cluster.link(1, 2);
+    let store = |cluster: &mut Cluster, number| {
+        let storage = cluster.nodes[1].storage_mut();
+        assert_eq!(storage.received.pop_front(), Some(content(number)));
+        storage.contents.insert(content(number));
+        Input::Stored { content: content(number) }
+    };
+    // The last part names content 3.
+    let stored = store(&mut cluster, 2);
+    cluster.queue_input(NodeId(1), stored);
+    cluster.run();
+    assert_eq!(cluster.replica(1).waiting().len(), 2);
+    let stored = store(&mut cluster, 3);
+    cluster.nodes[1].hear(stored, &Steadfast, &mut Vec::new());
+    assert!(cluster.replica(1).waiting().is_empty(), "{:?}", cluster.replica(1).waiting());
 }
 
 #[test]

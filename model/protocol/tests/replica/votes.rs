@@ -29,3 +29,31 @@ fn a_candidate_asks_for_the_rest_of_a_vote_whose_entries_came_with_another_vote(
     assert!(cluster.replica(0).leads());
     assert_eq!(cluster.replica(0).log().entries().count(), 3);
 }
+
+#[test]
+fn a_candidate_asks_for_the_rest_of_a_state_whose_first_part_came_with_another_vote() {
+    let one = NonZeroU32::MIN;
+    let limits = Limits { entries: one, window: one, ..Limits::default() };
+    let parameters = Parameters { guards_elections: false, limits, ..Parameters::default() };
+    let mut cluster = Cluster::with(3, 2, 1, parameters);
+    cluster.elect(2);
+    cluster.cut(0, 1);
+    cluster.cut(0, 2);
+    for (number, path) in (1..).zip(["a", "b", "c"]) {
+        cluster.put(2, number, path);
+    }
+    [1, 2].into_iter().for_each(|it| cluster.trim(it));
+    cluster.cut(1, 2);
+    cluster.elect(0);
+    cluster.syncs = false;
+    for voter in [1, 2] {
+        cluster.link(0, voter);
+        cluster.follow_storage_of(voter);
+    }
+    // The second voter sent the same part, and the first one sends no other.
+    cluster.cut(0, 1);
+    cluster.syncs = true;
+    cluster.follow_storage_of(0);
+    assert!(cluster.replica(0).leads());
+    assert_eq!(cluster.replica(0).files(), cluster.replica(2).files());
+}
