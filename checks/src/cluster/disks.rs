@@ -1,6 +1,6 @@
 //! The disks of nodes: file systems of bounded size in memory that can be filled, and bits that flip.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -91,27 +91,25 @@ pub(crate) fn make_room(data: &Path) {
 pub(crate) struct Rot(BTreeMap<String, PathBuf>);
 
 impl Rot {
-    /// Flips a bit in some contents of a node that another node holds as well. No content loses one on two nodes, because a node
-    /// gets a good copy only from a node that has one.
+    /// Flips a bit in some contents of a node that another node shows. No content loses one on two nodes, because a node
+    /// gets a good copy only from a node that has one. A copy of a node that does not show it is not enough: the entry that names it
+    /// may never come, and then the node deletes it.
     pub(crate) fn contents(
         &mut self,
         data: &Path,
-        others: &[PathBuf],
+        shown_elsewhere: &BTreeSet<String>,
         random: &mut StdRng,
     ) -> io::Result<usize> {
         let directory = data.join("contents");
         let mut names: Vec<String> = fs::read_dir(&directory)?
             .filter_map(|it| it.ok()?.file_name().into_string().ok())
-            .filter(|it| it.len() == 64 && it.bytes().all(|it| it.is_ascii_hexdigit()))
+            .filter(|it| shown_elsewhere.contains(it))
             .collect();
         names.sort();
         names.shuffle(random);
-        let is_elsewhere =
-            |name: &str| others.iter().any(|it| it.join("contents").join(name).is_file());
         let mut flipped = 0;
         for name in names {
-            let is_free = self.0.get(&name).is_none_or(|it| it == data);
-            if !is_free || !is_elsewhere(&name) {
+            if self.0.get(&name).is_some_and(|it| it != data) {
                 continue;
             }
             // The node may have deleted it meanwhile.

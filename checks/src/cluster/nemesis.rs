@@ -1,6 +1,6 @@
 //! Carries out the faults of a schedule on the nodes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -9,6 +9,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde::Serialize;
 use steadfast_client::Options;
+use steadfast_delta::manifest::Root;
 use steadfast_testbed::{Program, Testbed, TestbedError};
 use tokio::time::sleep;
 
@@ -20,6 +21,8 @@ use super::schedule::{Fault, NODES, Node};
 
 /// How long a node may take to refuse a damaged log, or to notice a failed sync.
 const NOTICING_MAX: Duration = Duration::from_secs(10);
+/// How long a node may take to say what it shows.
+const ASKING_MAX: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// How often a fault was injected, for how long in all, and how often it had to be left out.
@@ -150,7 +153,7 @@ impl Nemesis {
             Fault::FullDisk(node) if self.disks.is_some() => disks::fill(&self.data(*node))?,
             Fault::FailingSync(node) if self.has_strace => self.fail_syncs(*node)?,
             Fault::FullDisk(_) | Fault::FailingSync(_) => return Ok(Begun::LeftOut),
-            Fault::RotContents(node) => return self.rot_contents(*node),
+            Fault::RotContents(node) => return self.rot_contents(*node).await,
             Fault::RotLog(node) => return self.rot_log(*node).await,
             Fault::Restart(node) => {
                 let status = self.testbed.terminate(NODES[*node]).map_err(text)?;
@@ -299,14 +302,27 @@ impl Nemesis {
         self.start(node)
     }
 
-    fn rot_contents(&mut self, node: Node) -> Done<Begun> {
-        let others: Vec<PathBuf> =
-            (0..NODES.len()).filter(|it| *it != node).map(|it| self.data(it)).collect();
+    async fn rot_contents(&mut self, node: Node) -> Done<Begun> {
+        let mut shown_elsewhere = BTreeSet::new();
+        for other in (0..NODES.len()).filter(|it| *it != node) {
+            shown_elsewhere.extend(self.shown_by(other).await?);
+        }
         let data = self.data(node);
-        let flipped = self.rot.contents(&data, &others, &mut self.random);
+        let flipped = self.rot.contents(&data, &shown_elsewhere, &mut self.random);
         let flipped = flipped.map_err(|error| format!("{}: {error}", data.display()))?;
         *self.noticed.entry("contents that lost a bit").or_default() += flipped as u64;
         Ok(if flipped > 0 { Begun::Yes } else { Begun::LeftOut })
+    }
+
+    /// The names of the contents that a node shows; none of a node that does not answer.
+    async fn shown_by(&self, node: Node) -> Done<Vec<String>> {
+        let options = Options { deadline: ASKING_MAX, connect_timeout: ASKING_MAX };
+        let client = self.testbed.client_of(&[NODES[node]], options).map_err(text)?;
+        let (mut list, mut names) = (client.list("").stale(), Vec::new());
+        while let Ok(Some(file)) = list.next().await {
+            names.push(Root(file.content.0).to_string());
+        }
+        Ok(names)
     }
 
     /// Damages the log of a node, which must refuse it, and repairs it: a node with a damaged log is replaced, and the members of a
