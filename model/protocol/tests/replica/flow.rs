@@ -13,7 +13,7 @@ use steadfast_protocol::{
 
 const LEADER: NodeId = NodeId(0);
 
-fn narrow(entries: u32, window: u32) -> Parameters {
+pub(crate) fn narrow(entries: u32, window: u32) -> Parameters {
     let limit = |count| NonZeroU32::new(count).expect("a limit above zero");
     let limits = Limits { entries: limit(entries), window: limit(window), ..Limits::default() };
     Parameters { limits, ..Parameters::default() }

@@ -1,12 +1,11 @@
 //! States whose parts are lost, arrive twice, or begin again.
 
 use steadfast_protocol::{
-    Counter, Digests, Fold, Input, Message, NodeId, NodeSet, Packet, Path, Place, Record, Sealed,
-    State, Steadfast, VersionVector,
+    Fold, Input, Message, NodeId, NodeSet, Packet, Path, Place, Sealed, Steadfast,
 };
 
 use crate::cluster::Cluster;
-use crate::trims::{dot, lossy, states, with_files_missed};
+use crate::trims::{dot, lossy, part, states, with_files_missed};
 
 #[test]
 fn a_follower_sends_a_part_again_that_the_last_session_lost() {
@@ -66,23 +65,9 @@ fn a_state_that_begins_again_takes_the_place_of_its_earlier_parts() {
     let mut cluster = Cluster::new(1, 1, 1);
     cluster.elect(0);
     cluster.put(0, 1, "a");
-    let mut vv = VersionVector::default();
-    vv.insert(dot(0, 1));
     let head = cluster.heads(0, "a");
     let [a, b] = ["a", "b"].map(|path| Place::Path(Path::new(path)));
-    let part = |heads: &[_], after: &Place, until: Option<&Place>| {
-        Record::State(Sealed::new(State {
-            since: VersionVector::default(),
-            vv,
-            digests: Digests::default(),
-            counter: Counter(1),
-            forgotten: VersionVector::default(),
-            heads: heads.to_vec(),
-            requests: Vec::new(),
-            after: after.clone(),
-            until: until.cloned(),
-        }))
-    };
+    let part = |heads: &[_], after: &Place, until| part(dot(0, 1), heads, after, until);
     let mut fold = Fold::default();
     let stray = part(&head, &b, None);
     let first = || part(&head, &Place::Start, Some(&a));

@@ -4,9 +4,9 @@ use std::num::NonZeroU32;
 
 use steadfast_node::NodeStorage;
 use steadfast_protocol::{
-    Ack, Append, Base, Consistency, Counter, Digest, Digests, Dot, Fold, Input, Intent, Limits,
-    LogIndex, Message, NODES_MAX, NodeId, NodeSet, Outcome, Packet, Parameters, Path, Place,
-    Record, RecoverError, Replica, Sealed, Sequence, SessionId, State, Steadfast, Tag,
+    Ack, Append, Base, Consistency, Counter, Digest, Digests, Dot, Entry, Fold, Input, Intent,
+    Limits, LogIndex, Message, NODES_MAX, NodeId, NodeSet, Outcome, Packet, Parameters, Path,
+    Place, Record, RecoverError, Replica, Sealed, Sequence, SessionId, State, Steadfast, Tag,
     VersionVector, last_index,
 };
 
@@ -437,8 +437,8 @@ fn a_part_that_does_not_follow_the_one_before_is_refused() {
     assert_eq!(node.replica(1).fold().stagings(), []);
 }
 
-/// The first part of a state without heads that covers the entries up to this one, or all of it.
-fn part_up_to(dot: Dot, is_incomplete: bool) -> Record {
+/// A part of a state that covers the entries up to this one, with these heads.
+pub(crate) fn part(dot: Dot, heads: &[Entry], after: &Place, until: Option<&Place>) -> Record {
     let mut vv = VersionVector::default();
     vv.insert(dot);
     Record::State(Sealed::new(State {
@@ -447,11 +447,17 @@ fn part_up_to(dot: Dot, is_incomplete: bool) -> Record {
         digests: Digests::default(),
         counter: Counter(dot.sequence.0),
         forgotten: VersionVector::default(),
-        heads: Vec::new(),
+        heads: heads.to_vec(),
         requests: Vec::new(),
-        after: Place::Start,
-        until: is_incomplete.then(|| Place::Path(Path::new("a"))),
+        after: after.clone(),
+        until: until.cloned(),
     }))
+}
+
+/// The first part of a state without heads that covers the entries up to this one, or all of it.
+fn part_up_to(dot: Dot, is_incomplete: bool) -> Record {
+    let until = Place::Path(Path::new("a"));
+    part(dot, &[], &Place::Start, Some(&until).filter(|_| is_incomplete))
 }
 
 #[test]

@@ -1,20 +1,23 @@
 //! Votes that bring entries.
 
-use std::num::NonZeroU32;
-
-use steadfast_protocol::{Input, Limits, NodeId, Parameters, SessionId};
+use steadfast_protocol::{Input, NodeId, Parameters, SessionId};
 
 use crate::cluster::Cluster;
+use crate::flow::narrow;
 
-#[test]
-fn a_candidate_asks_for_the_rest_of_a_vote_whose_entries_came_with_another_vote() {
-    let one = NonZeroU32::MIN;
-    let limits = Limits { entries: one, window: one, ..Limits::default() };
-    let parameters = Parameters { guards_elections: false, limits, ..Parameters::default() };
-    let mut cluster = Cluster::with(3, 3, 1, parameters);
+/// Node 2 leads, and node 0 is cut off. A message has one entry, and one is under way.
+fn without_node_0(elect: u8) -> Cluster {
+    let parameters = Parameters { guards_elections: false, ..narrow(1, 1) };
+    let mut cluster = Cluster::with(3, elect, 1, parameters);
     cluster.elect(2);
     cluster.cut(0, 1);
     cluster.cut(0, 2);
+    cluster
+}
+
+#[test]
+fn a_candidate_asks_for_the_rest_of_a_vote_whose_entries_came_with_another_vote() {
+    let mut cluster = without_node_0(3);
     cluster.put(2, 1, "a");
     cluster.cut(1, 2);
     (2..=3).for_each(|number| drop(cluster.put(2, number, "a")));
@@ -32,13 +35,7 @@ fn a_candidate_asks_for_the_rest_of_a_vote_whose_entries_came_with_another_vote(
 
 #[test]
 fn a_candidate_asks_for_the_rest_of_a_state_whose_first_part_came_with_another_vote() {
-    let one = NonZeroU32::MIN;
-    let limits = Limits { entries: one, window: one, ..Limits::default() };
-    let parameters = Parameters { guards_elections: false, limits, ..Parameters::default() };
-    let mut cluster = Cluster::with(3, 2, 1, parameters);
-    cluster.elect(2);
-    cluster.cut(0, 1);
-    cluster.cut(0, 2);
+    let mut cluster = without_node_0(2);
     for (number, path) in (1..).zip(["a", "b", "c"]) {
         cluster.put(2, number, path);
     }
