@@ -94,12 +94,15 @@ fn a_search_ends_with_the_program_that_asked_for_it() {
 #[test]
 fn a_program_off_a_terminal_says_now_and_then_how_far_it_is() {
     let output = Command::new(env!("CARGO_BIN_EXE_check"))
-        .args(["run", "elections", "--timeout", "9"])
+        .args(["run", "lossy-reads-election", "--timeout", "9"])
         .output()
         .expect("check runs");
     let lines = String::from_utf8(output.stderr).expect("text");
     let line = lines.lines().next().expect("a line");
-    assert!(line.starts_with("check: 0 of 1 done after 4 s; elections, level "), "{line}");
+    assert!(
+        line.starts_with("check: 0 of 1 done after 4 s; lossy-reads-election, level "),
+        "{line}"
+    );
     assert!(line.ends_with(" MB") && line.contains(" states, "), "{line}");
 }
 
