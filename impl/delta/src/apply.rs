@@ -5,4 +5,4 @@ pub(crate) mod fresh;
 pub(crate) mod stream;
 
 pub use fresh::{Content, apply};
-pub use stream::{Applied, apply_stream};
+pub use stream::{Applied, NewContent, apply_stream};

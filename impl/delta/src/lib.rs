@@ -87,7 +87,7 @@ mod touched;
 mod transferred;
 mod wire;
 
-pub use apply::{Applied, Content, apply, apply_stream};
+pub use apply::{Applied, Content, NewContent, apply, apply_stream};
 pub use diff::{Options, diff, diff_observed};
 pub use effort::Effort;
 pub use error::PatchError;

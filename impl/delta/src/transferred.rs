@@ -14,19 +14,38 @@ pub trait Source {
     /// # Errors
     /// The content cannot be read, or ends before.
     fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()>;
+
+    /// As [`Source::read_exact_at`], for a caller that compares the bytes with a manifest. A source that
+    /// otherwise does so itself need not.
+    ///
+    /// # Errors
+    /// As [`Source::read_exact_at`].
+    fn read_unverified_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+        self.read_exact_at(bytes, offset)
+    }
 }
 
-/// The place of a content that is being received.
-pub trait Sink {
-    /// Makes room for a content of this length. Called once, before the first write.
+/// The place of a content that is being received, parts of which may be copied from an old content `O`.
+pub trait Sink<O: ?Sized> {
+    /// Makes room for a content of this length. Called once, before the first write. If large parts of `old` are
+    /// where they will be in the new content, the place may begin as a copy of it.
     ///
     /// # Errors
     /// There is no room. The transfer fails.
-    fn begin(&mut self, length: u64) -> io::Result<()>;
+    fn begin(&mut self, length: u64, old: Option<&O>) -> io::Result<()>;
 
-    /// Writes verified bytes. Every byte of the content is written once, in any order.
+    /// Writes verified bytes. Every byte of the content is written or copied once, in any order.
     ///
     /// # Errors
     /// The bytes cannot be written. The transfer fails.
     fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()>;
+
+    /// Writes verified bytes that were read from `old` at `old_offset`.
+    ///
+    /// # Errors
+    /// As [`Sink::write_at`].
+    fn copy_at(&mut self, bytes: &[u8], offset: u64, old: &O, old_offset: u64) -> io::Result<()> {
+        let _ = (old, old_offset);
+        self.write_at(bytes, offset)
+    }
 }

@@ -2,6 +2,8 @@
 
 mod contents;
 
+use std::sync::Arc;
+
 use contents::{edit, edits, lines, noise};
 use proptest::prelude::*;
 use steadfast_delta::manifest::{
@@ -67,6 +69,63 @@ fn contents_that_differ_in_one_byte_differ_in_name() {
     roots.sort();
     roots.dedup();
     assert_eq!(roots.len(), count);
+}
+
+/// The manifest of `new`, piece by piece, where the builder is told which pieces are those of `old`.
+fn built(old: &[u8], manifest: &Manifest, new: &[u8], piece: usize) -> Manifest {
+    let mut builder = ManifestBuilder::new(manifest.depth());
+    for (index, bytes) in new.chunks(piece).enumerate() {
+        match old.get(index * piece..index * piece + bytes.len()) == Some(bytes) {
+            true => builder.keep(bytes, manifest),
+            false => builder.update(bytes),
+        }
+    }
+    builder.finish()
+}
+
+#[test]
+fn kept_sections_are_taken_over_and_the_manifest_is_that_of_all_bytes() {
+    let old = noise(6, 9 << 20);
+    let manifest = Manifest::of(&old, Depth::Chunks);
+    let ends: Vec<usize> = manifest.sections().iter().map(|it| it.length() as usize).collect();
+    let (first, before_last) = (ends[0], old.len() - ends[ends.len() - 1]);
+    let changed = |at: &[usize]| {
+        let mut new = old.clone();
+        at.iter().for_each(|it| new[*it] ^= 1);
+        new
+    };
+    let contents = [
+        old.clone(),
+        changed(&[0]),
+        changed(&[old.len() / 2]),
+        changed(&[first - 1]),
+        changed(&[first]),
+        changed(&[before_last - 1, old.len() - 1]),
+        changed(&(0..old.len()).step_by(300_000).collect::<Vec<_>>()),
+        old[..first].to_vec(),
+        old[..first + 1].to_vec(),
+        old[..before_last].to_vec(),
+        old[..old.len() - 1].to_vec(),
+        [&old[..], &noise(7, 2 << 20)].concat(),
+        [&old[..first], &noise(7, 2 << 20), &old[first + (2 << 20)..]].concat(),
+        [&old[1..], &old[..1]].concat(),
+        vec![0; 1 << 20],
+    ];
+    for (index, new) in contents.iter().enumerate() {
+        for piece in [4_096, 256 << 10, 1 << 20, 70_001] {
+            let found = built(&old, &manifest, new, piece);
+            assert_eq!(found, Manifest::of(new, Depth::Chunks), "content {index} by {piece}");
+        }
+    }
+    let found = built(&old, &manifest, &changed(&[old.len() / 2]), 256 << 10);
+    let is_taken = |it: &&Arc<_>| manifest.sections().iter().any(|old| Arc::ptr_eq(old, it));
+    let taken = found.sections().iter().filter(is_taken).count();
+    assert!(taken + 3 >= manifest.sections().len(), "{taken} of {}", manifest.sections().len());
+    let deep = Manifest::of(&old, Depth::Grains);
+    assert_eq!(
+        built(&old, &deep, &contents[2], 256 << 10),
+        Manifest::of(&contents[2], Depth::Grains)
+    );
 }
 
 #[test]

@@ -85,8 +85,8 @@ pub(crate) enum DeltaError {
     Malformed(#[source] PatchError),
     #[error("the delta makes another content than Steadfast-Content names")]
     OtherContent(#[source] ContentError),
-    #[error("the disk does not take the content")]
-    NotStored(#[source] io::Error),
+    #[error("the delta did not come whole")]
+    Interrupted(#[source] io::Error),
     #[error(transparent)]
     Disk(ContentError),
 }
@@ -102,15 +102,15 @@ pub(crate) fn make_content(
 ) -> Result<(StoredContent, u64), DeltaError> {
     let base = HeldContent::open(contents, base).map_err(DeltaError::of)?;
     let limit = base.manifest().length().saturating_add(GROWTH_MAX);
-    let mut writer = contents.writer().map_err(DeltaError::of)?;
+    let mut writer = contents.writer_like(&base).map_err(DeltaError::of)?;
     let patch = Arriving { pieces, piece: Bytes::new() };
     match apply_stream(&base, patch, &mut writer, limit) {
         Ok(_) => {}
         Err(PatchError::TooLarge { found, .. }) => return Err(DeltaError::TooLong { found }),
         Err(PatchError::Io(error)) => {
-            // Errors of the base are contents' errors, those of the new file the system's.
+            // Errors of both contents are contents' errors, those of the delta are not.
             let error = error.downcast::<ContentError>();
-            return Err(error.map_or_else(DeltaError::NotStored, DeltaError::of));
+            return Err(error.map_or_else(DeltaError::Interrupted, DeltaError::of));
         }
         Err(error) => return Err(DeltaError::Malformed(error)),
     }

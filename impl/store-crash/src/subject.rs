@@ -1,10 +1,12 @@
 //! Contents on which a workload runs, with the promises that they have made.
 
+use steadfast_delta::manifest::{Depth, Manifest};
+use steadfast_delta::{Sink, Source};
 use steadfast_simulated_disk::{DiskModel, Fault, SimulatedDisk};
-use steadfast_store::{ContentDecisions, ContentError};
+use steadfast_store::{ContentDecisions, ContentError, HeldContent};
 
 use crate::judge::{Opened, Promise, Truth, open, reads, scrub, truth};
-use crate::workload::{Letter, Operation};
+use crate::workload::{COMMON, Letter, MOVED, MOVED_BY, Operation};
 
 /// A running store.
 pub(crate) struct Subject {
@@ -47,7 +49,8 @@ impl Subject {
     pub(crate) fn promises_during(&self, operation: Operation) -> [Promise; 2] {
         let mut promises = self.promises;
         match operation {
-            Operation::Put(letter) => {
+            Operation::Put(_) | Operation::PutLike => {
+                let letter = if let Operation::Put(it) = operation { it } else { Letter::B };
                 let it = &mut promises[letter.index()];
                 *it = it.or(Promise::GOOD);
             }
@@ -66,6 +69,10 @@ impl Subject {
             Operation::Put(letter) => {
                 self.put(letter, letter)?;
                 self.promises[letter.index()] = Promise::GOOD;
+            }
+            Operation::PutLike => {
+                self.put_like()?;
+                self.promises[Letter::B.index()] = Promise::GOOD;
             }
             Operation::Abandon(letter) => {
                 let mut writer = self.contents()?.contents.writer().map_err(Stopped::of)?;
@@ -100,6 +107,26 @@ impl Subject {
         let mut writer = self.contents()?.contents.writer().map_err(Stopped::of)?;
         let written = writer.update(bytes.bytes()).and_then(|()| writer.finish_as(name.id()));
         written.map(|_| ()).map_err(Stopped::of)
+    }
+
+    fn put_like(&self) -> Result<(), Stopped> {
+        let contents = &self.contents()?.contents;
+        let (old, new) = (Letter::A.bytes(), Letter::B.bytes());
+        let held = HeldContent::open(contents, Letter::A.id()).ok().filter(|it| {
+            let mut read = vec![0; old.len()];
+            Source::read_exact_at(it, &mut read, 0).is_ok() && read == old
+        });
+        let Some(held) = held else { return self.put(Letter::B, Letter::B) };
+        let mut place = contents.place().map_err(Stopped::of)?;
+        let moved = MOVED.start + MOVED_BY;
+        let received = place
+            .begin(new.len() as u64, Some(&held))
+            .and_then(|()| place.copy_at(&new[COMMON], COMMON.start as u64, &held, 0))
+            .and_then(|()| place.copy_at(&new[MOVED], MOVED.start as u64, &held, moved as u64))
+            .and_then(|()| place.write_at(&new[MOVED.end..], MOVED.end as u64));
+        received.map_err(|it| Stopped::Failed(it.to_string()))?;
+        let finished = place.finish(&Manifest::of(new, Depth::Chunks));
+        finished.map(|_| ()).map_err(Stopped::of)
     }
 
     fn reopen(&mut self) -> Result<(), Stopped> {

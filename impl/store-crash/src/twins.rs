@@ -69,6 +69,9 @@ twins! {
     OldCopyStays "old-copy-stays"
     "a content that is written again keeps the old copy, which may be bad"
     { replaces_old_copy false }
+    MovedStay "moved-bytes-stay"
+    "a file that begins as a copy keeps bytes that the new content has elsewhere"
+    { keeps_moved_bytes true }
     BlindScrub "scrub-is-blind"
     "a scrub does not compare the bytes"
     { scrub_verifies false }

@@ -1,5 +1,6 @@
 //! The operations of a run.
 
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use steadfast_delta::manifest::{Depth, Manifest, Root};
@@ -16,6 +17,12 @@ pub enum Letter {
 
 /// The length of each content: more than a sector.
 const LENGTH: usize = 700;
+/// The bytes that both contents have at the same place.
+pub(crate) const COMMON: Range<usize> = 0..300;
+/// The bytes of the second content that the first one has elsewhere.
+pub(crate) const MOVED: Range<usize> = 300..500;
+/// How much further on the first one has them.
+pub(crate) const MOVED_BY: usize = 100;
 
 impl Letter {
     /// Both.
@@ -34,8 +41,14 @@ impl Letter {
 
     pub(crate) fn bytes(self) -> &'static [u8] {
         static BYTES: OnceLock<[Vec<u8>; 2]> = OnceLock::new();
-        let make = |seed: usize| (0..LENGTH).map(|at| (at * seed).to_le_bytes()[0]).collect();
-        &BYTES.get_or_init(|| [make(7), make(11)])[self.index()]
+        let a = |at: usize| (at * 7).to_le_bytes()[0];
+        let b = |at: usize| match at {
+            _ if COMMON.contains(&at) => a(at),
+            _ if MOVED.contains(&at) => a(at + MOVED_BY),
+            _ => (at * 11).to_le_bytes()[0],
+        };
+        let make = || [(0..LENGTH).map(a).collect(), (0..LENGTH).map(b).collect()];
+        &BYTES.get_or_init(make)[self.index()]
     }
 
     pub(crate) fn id(self) -> ContentId {
@@ -60,6 +73,9 @@ impl Letter {
 pub enum Operation {
     /// The content is written and finished. It replaces the copy that is there.
     Put(Letter),
+    /// The second content is received as one that shares bytes with the first, if there is a good copy of that; else
+    /// it is written.
+    PutLike,
     /// The content is written in two pieces and dropped.
     Abandon(Letter),
     /// The bytes of the other content are finished under the name of this one, which must be refused.
@@ -82,9 +98,10 @@ pub enum Operation {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Workload(pub Vec<Operation>);
 
-const OPERATIONS: [Operation; 10] = [
+const OPERATIONS: [Operation; 11] = [
     Operation::Put(Letter::A),
     Operation::Put(Letter::B),
+    Operation::PutLike,
     Operation::Abandon(Letter::A),
     Operation::PutOther(Letter::A),
     Operation::Remove(Letter::A),
@@ -115,7 +132,7 @@ fn longer(before: &[Operation]) -> impl Iterator<Item = Vec<Operation>> {
 #[must_use]
 pub fn long_workloads() -> Vec<Workload> {
     use Letter::{A, B};
-    use Operation::{LoseManifest, Put, Remove, Reopen, Rot, Scrub, Swap};
+    use Operation::{LoseManifest, Put, PutLike, Remove, Reopen, Rot, Scrub, Swap};
     [
         vec![Put(A), Rot(A), Scrub, Put(A)],
         vec![Put(A), Rot(A), Put(A), Scrub],
@@ -129,6 +146,8 @@ pub fn long_workloads() -> Vec<Workload> {
         vec![Put(A), Remove(A), Put(B), Put(A)],
         vec![Put(A), Put(B), Remove(A), Scrub, Reopen],
         vec![Put(A), LoseManifest(A), Remove(A), Reopen, Put(A)],
+        vec![Put(A), PutLike, Remove(A), Scrub, Reopen],
+        vec![Put(A), PutLike, Rot(A), Put(A), PutLike],
     ]
     .map(Workload)
     .to_vec()

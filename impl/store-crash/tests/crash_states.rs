@@ -8,7 +8,7 @@ fn every_state_is_recovered() {
     let workloads = [short_workloads(2), long_workloads()].concat();
     let (counts, violations) = enumerate(&workloads, &DefaultContentDecisions, false);
     assert!(violations.is_empty(), "{violations:#?}");
-    let pinned = Counts { workloads: 122, moments: 456, crash_states: 16_313, faults: 1170 };
+    let pinned = Counts { workloads: 146, moments: 617, crash_states: 17_065, faults: 1638 };
     assert_eq!(counts, pinned);
 }
 

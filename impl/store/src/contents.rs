@@ -16,6 +16,7 @@ mod error;
 mod held;
 mod manifests;
 mod names;
+mod new_file;
 mod opening;
 mod place;
 mod reader;
@@ -26,7 +27,7 @@ mod writer;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use steadfast_delta::manifest::Manifest;
@@ -149,6 +150,11 @@ impl<D: Disk> Contents<D> {
         })
     }
 
+    /// The number of another temporary file.
+    fn next_draft(&self) -> u64 {
+        self.drafts.fetch_add(1, Ordering::Relaxed)
+    }
+
     fn index(&self) -> MutexGuard<'_, Index> {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -190,7 +196,19 @@ impl<D: Disk> Contents<D> {
     /// # Errors
     /// The disk fails.
     pub fn writer(self: &Arc<Self>) -> Result<ContentWriter<D>, ContentError> {
-        ContentWriter::begin(Arc::clone(self))
+        ContentWriter::begin(Arc::clone(self), None)
+    }
+
+    /// Begins to write a content that probably has much of `old` at the same places. Where the disk can do that,
+    /// both share the blocks of what [`ContentWriter::keep`] keeps.
+    ///
+    /// # Errors
+    /// The disk fails.
+    pub fn writer_like(
+        self: &Arc<Self>,
+        old: &HeldContent<D>,
+    ) -> Result<ContentWriter<D>, ContentError> {
+        ContentWriter::begin(Arc::clone(self), Some(old))
     }
 
     /// Begins to write a content whose bytes come in any order.

@@ -7,10 +7,12 @@ use std::thread;
 use std::time::Duration;
 
 use common::{content_of, noise};
+use steadfast_delta::manifest::{Depth, Manifest};
+use steadfast_delta::{Options, Sink, Source, apply_stream, diff};
 use steadfast_node::ContentCopy;
 use steadfast_protocol::ContentId;
 use steadfast_simulated_disk::{DiskModel, SimulatedDisk};
-use steadfast_store::{ContentError, Contents, Totals};
+use steadfast_store::{ContentError, Contents, HeldContent, Totals};
 use steadfast_wal::RealDisk;
 use steadfast_wal::disk::{Access, Disk, DiskFile};
 
@@ -65,6 +67,87 @@ fn written_contents_are_read_now_and_after_opening_again<D: Disk>(disk: &Arc<D>)
         drop(contents);
         contents = open(disk);
     }
+}
+
+/// Contents that are made of `old`: some of its bytes stay in place, some move, some are new.
+fn relatives(old: &[u8]) -> Vec<Vec<u8>> {
+    let with =
+        |from: usize, count: usize, by: &[u8]| [&old[..from], by, &old[from + count..]].concat();
+    let length = old.len();
+    let new = noise(100_000, 9);
+    vec![
+        old.to_vec(),
+        with(length / 2, 1, &[!old[length / 2]]),
+        with(0, 1, &[!old[0]]),
+        with(length - 1, 1, &[!old[length - 1]]),
+        with(length / 3, 0, b"inserted"),
+        with(length / 3, 100_000, &new),
+        with(length, 0, &new),
+        old[..length / 2].to_vec(),
+        old[..length - 1].to_vec(),
+        [&old[length / 2..], &old[..length / 2]].concat(),
+        new,
+    ]
+}
+
+fn a_content_is_made_of_another_by_a_delta<D: Disk>(disk: &Arc<D>) {
+    let contents = open(disk);
+    for length in [700_000, 5 << 20] {
+        let old = noise(length, 3);
+        let held = HeldContent::open(&contents, put(&contents, &old)).expect("a good copy");
+        for new in relatives(&old) {
+            let mut patch = Vec::new();
+            diff(&old, &new, Options::default(), &mut patch).expect("room");
+            let mut writer = contents.writer_like(&held).expect("a writer");
+            apply_stream(&held, &patch[..], &mut writer, u64::MAX).expect("a patch of ours");
+            let (content, _) = writer.finish().expect("a content");
+            assert_eq!(content, content_of(&new));
+            assert!(read(&contents, content).expect("a good copy") == new, "{} bytes", new.len());
+        }
+    }
+}
+
+fn a_content_is_copied_from_another_in_any_order<D: Disk>(disk: &Arc<D>) {
+    let contents = open(disk);
+    let old = noise(2 << 20, 3);
+    let held = HeldContent::open(&contents, put(&contents, &old)).expect("a good copy");
+    for new in relatives(&old) {
+        let manifest = Manifest::of(&new, Depth::Chunks);
+        let mut place = contents.place().expect("a place");
+        place.begin(new.len() as u64, Some(&held)).expect("room");
+        let mut chunks: Vec<(u64, usize)> =
+            manifest.chunks().map(|(at, chunk)| (at, chunk.length() as usize)).collect();
+        chunks.reverse();
+        for (at, length) in chunks {
+            let from = usize::try_from(at).expect("a short content");
+            let bytes = &new[from..from + length];
+            let found = Manifest::of(&old, Depth::Chunks);
+            let found = found.chunks().find(|(_, chunk)| chunk.is_of(bytes)).map(|it| it.0);
+            match found {
+                Some(old_offset) => place.copy_at(bytes, at, &held, old_offset).expect("room"),
+                None => place.write_at(bytes, at).expect("room"),
+            }
+        }
+        let content = place.finish(&manifest).expect("a content");
+        assert!(read(&contents, content).expect("a good copy") == new, "{} bytes", new.len());
+    }
+}
+
+/// A copy that goes bad and is replaced while a content is made of it: the new content began with the bad bytes.
+fn bytes_of_a_replaced_copy_are_written<D: Disk>(disk: &Arc<D>) {
+    let contents = open(disk);
+    let old = noise(200_000, 3);
+    let id = put(&contents, &old);
+    rot(&**disk, &hex(id), 100_000);
+    let held = HeldContent::open(&contents, id).expect("nobody has noticed");
+    let mut place = contents.place().expect("a place");
+    place.begin(old.len() as u64, Some(&held)).expect("room");
+    put(&contents, &old);
+    let mut bytes = vec![0; old.len()];
+    Source::read_exact_at(&held, &mut bytes, 0).expect("the new copy is good");
+    place.copy_at(&bytes, 0, &held, 0).expect("room");
+    let content = place.finish(&Manifest::of(&old, Depth::Chunks)).expect("a content");
+    assert!(read(&contents, content).expect("a good copy") == old);
 }
 
 fn any_range_can_be_read<D: Disk>(disk: &Arc<D>) {
@@ -272,6 +355,9 @@ macro_rules! on_both_disks {
 on_both_disks! {
     written_contents_are_read_now_and_after_opening_again
     any_range_can_be_read
+    a_content_is_made_of_another_by_a_delta
+    a_content_is_copied_from_another_in_any_order
+    bytes_of_a_replaced_copy_are_written
     a_writer_that_is_dropped_leaves_nothing
     another_content_than_the_expected_one_is_refused
     two_writers_of_one_content_store_it_once

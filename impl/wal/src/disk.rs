@@ -42,9 +42,9 @@ pub trait Disk: Send + Sync + 'static {
     /// The name of this directory in messages.
     fn directory(&self) -> String;
 
-    /// Whether reading ahead in another thread pays: reading takes time, and calls may come from several
-    /// threads in any order.
-    fn reads_ahead(&self) -> bool {
+    /// Whether working ahead in another thread pays: calls take time, and they may come from several threads
+    /// in any order.
+    fn is_concurrent(&self) -> bool {
         false
     }
 
@@ -96,6 +96,16 @@ pub trait DiskFile: Send + Sync + 'static {
 
     /// Cuts the file, or extends it with zeros.
     fn set_length(&self, bytes: u64) -> io::Result<()>;
+
+    /// Makes the contents and the length of `old` those of this file, which is empty and of the same disk, by
+    /// reference: both files share their blocks until one of them is written to. Returns `false`, and does
+    /// nothing, on a disk that cannot do that.
+    fn reflink(&self, _old: &Self) -> io::Result<bool>
+    where
+        Self: Sized,
+    {
+        Ok(false)
+    }
 }
 
 /// Reads from `offset` on until the memory is full or the file ends, and returns the number of bytes read.
@@ -136,6 +146,8 @@ pub enum Call {
     Sync,
     /// Changing the length of a file.
     SetLength,
+    /// Making a file share the blocks of another.
+    Reflink,
     /// Renaming a file.
     Rename,
     /// Removing a file.
@@ -158,6 +170,7 @@ impl fmt::Display for Call {
             Call::Write => "write",
             Call::Sync => "sync",
             Call::SetLength => "set the length of",
+            Call::Reflink => "reflink",
             Call::Rename => "rename",
             Call::Remove => "remove",
             Call::SyncDirectory => "sync the directory",

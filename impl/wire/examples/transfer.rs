@@ -78,8 +78,8 @@ impl Source for Made {
 #[derive(Debug)]
 struct Counter(u64);
 
-impl Sink for Counter {
-    fn begin(&mut self, _: u64) -> io::Result<()> {
+impl Sink<Made> for Counter {
+    fn begin(&mut self, _: u64, _: Option<&Made>) -> io::Result<()> {
         Ok(())
     }
 

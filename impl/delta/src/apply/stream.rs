@@ -24,6 +24,43 @@ pub struct Applied {
     pub verified: bool,
 }
 
+/// Where the new content goes, front to back: whatever can be written to, or a type that profits from what stays
+/// where it was in the old content `O`.
+pub trait NewContent<O: ?Sized> {
+    /// Appends bytes.
+    ///
+    /// # Errors
+    /// They cannot be written.
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// Appends bytes that were read from the same place of `old`.
+    ///
+    /// # Errors
+    /// They cannot be written.
+    fn keep(&mut self, bytes: &[u8], old: &O) -> io::Result<()> {
+        let _ = old;
+        self.append(bytes)
+    }
+
+    /// Writes what is buffered.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<W: Write, O: ?Sized> NewContent<O> for W {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write_all(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Write::flush(self)
+    }
+}
+
 /// Makes the new content of at most `limit` bytes and writes it to `new`, front to back.
 ///
 /// The output is the new content only if the result is `Ok`; on an error it must be thrown away.
@@ -31,16 +68,17 @@ pub struct Applied {
 /// # Errors
 /// As [`apply`](crate::apply); also if the old content, the patch or `new` cannot be read or
 /// written.
-pub fn apply_stream(
-    old: &(impl OldContent + ?Sized),
+pub fn apply_stream<O: OldContent + ?Sized>(
+    old: &O,
     patch: impl Read,
-    new: impl Write,
+    new: impl NewContent<O>,
     limit: u64,
 ) -> Result<Applied, PatchError> {
     let mut reader = PatchReader::open(patch)?;
     judge(&mut reader, old.length()?, limit)?;
     let buffer = FileBuffer::zeroed(BUFFER);
-    let mut target = Stream { old, new, buffer, filled: 0, block: 0, sum: Sum::default() };
+    let (filled, kept, block, sum) = (0, 0, 0, Sum::default());
+    let mut target = Stream { old, new, buffer, filled, kept, block, sum };
     let trailer = run(&mut reader, &mut target)?;
     let sum = target.finish()?;
     let applied = Applied { length: reader.header().new_length, verified: trailer.sum.is_some() };
@@ -57,12 +95,14 @@ struct Stream<'a, O: ?Sized, W> {
     buffer: FileBuffer,
     /// The bytes of it.
     filled: usize,
+    /// The first bytes of it that are in the same place of the old content.
+    kept: usize,
     /// The number of the block with which the buffer begins.
     block: u64,
     sum: Sum,
 }
 
-impl<O: OldContent + ?Sized, W: Write> Stream<'_, O, W> {
+impl<O: OldContent + ?Sized, W: NewContent<O>> Stream<'_, O, W> {
     /// Room behind the bytes that were made, for at least one byte and at most `wanted`.
     fn room(&mut self, wanted: u64) -> io::Result<&mut [u8]> {
         if self.filled == BUFFER {
@@ -79,9 +119,20 @@ impl<O: OldContent + ?Sized, W: Write> Stream<'_, O, W> {
             self.sum.add(self.block, block);
             self.block += 1;
         }
-        self.new.write_all(made)?;
-        self.filled = 0;
+        let (kept, others) = made.split_at(self.kept);
+        if !kept.is_empty() {
+            self.new.keep(kept, self.old)?;
+        }
+        if !others.is_empty() {
+            self.new.append(others)?;
+        }
+        (self.filled, self.kept) = (0, 0);
         Ok(())
+    }
+
+    /// The number of bytes that were made.
+    fn made(&self) -> u64 {
+        self.block * SUM_BLOCK as u64 + self.filled as u64
     }
 
     fn finish(mut self) -> io::Result<Sum> {
@@ -91,7 +142,7 @@ impl<O: OldContent + ?Sized, W: Write> Stream<'_, O, W> {
     }
 }
 
-impl<O: OldContent + ?Sized, W: Write> Target for Stream<'_, O, W> {
+impl<O: OldContent + ?Sized, W: NewContent<O>> Target for Stream<'_, O, W> {
     fn literals(&mut self, mut bytes: &[u8]) -> Result<(), Failure> {
         while !bytes.is_empty() {
             let room = self.room(bytes.len() as u64)?;
@@ -106,10 +157,15 @@ impl<O: OldContent + ?Sized, W: Write> Target for Stream<'_, O, W> {
     fn copy(&mut self, mut old: Range<u64>, changes: &mut Changes<'_>) -> Result<(), Failure> {
         let content = self.old;
         while !old.is_empty() {
+            let stays = old.start == self.made();
             let room = self.room(old.end - old.start)?;
-            content.read_exact_at(room, old.start)?;
-            changes.apply(room)?;
             let length = room.len();
+            content.read_exact_at(room, old.start)?;
+            let is_kept = stays && changes.unchanged(length as u64) == length as u64;
+            changes.apply(room)?;
+            if is_kept && self.kept == self.filled {
+                self.kept += length;
+            }
             self.filled += length;
             old.start += length as u64;
         }

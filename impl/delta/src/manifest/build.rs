@@ -5,7 +5,7 @@ use std::fmt;
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use super::cut::{CHUNK_LENGTH_MAX, ends_section, first_chunk};
+use super::cut::{CHUNK_LENGTH_MAX, Cut, ends_section, first_chunk};
 use super::grain::grains;
 use super::{Chunk, Depth, Grain, Hash, Manifest, Root, Section};
 
@@ -96,6 +96,32 @@ pub struct ManifestBuilder {
     held: Vec<u8>,
     /// The grains of chunks that may come.
     known: HashMap<Hash, Arc<[Grain]>>,
+    /// Once an old content is known.
+    old: Option<Box<OldSections>>,
+}
+
+/// The sections of an old content, some of which may be taken over.
+#[derive(Default)]
+struct OldSections {
+    /// The one that was looked at last, and where it begins.
+    section: usize,
+    start: u64,
+    /// The one that is being kept.
+    kept: Option<Arc<Section>>,
+    /// Its bytes that have come.
+    bytes: Vec<u8>,
+}
+
+impl OldSections {
+    /// Where the first section begins that does not begin before `length`. The last section, which ends in another way
+    /// where more bytes follow, does not count: `u64::MAX`.
+    fn next_start(&mut self, old: &Manifest, length: u64) -> u64 {
+        while self.start < length && self.section < old.sections.len() {
+            self.start += old.sections[self.section].length;
+            self.section += 1;
+        }
+        if self.section + 1 < old.sections.len() { self.start } else { u64::MAX }
+    }
 }
 
 impl fmt::Debug for ManifestBuilder {
@@ -110,7 +136,8 @@ impl ManifestBuilder {
     /// The builder of a manifest that goes this far down.
     pub fn new(depth: Depth) -> ManifestBuilder {
         let sections = Sections::new(depth);
-        ManifestBuilder { sections, held: Vec::new(), known: HashMap::new() }
+        let (held, known) = (Vec::new(), HashMap::new());
+        ManifestBuilder { sections, held, known, old: None }
     }
 
     /// The builder of a manifest that goes as far down as this one and probably shares chunks with
@@ -126,7 +153,81 @@ impl ManifestBuilder {
     }
 
     /// Takes the next piece of the content.
-    pub fn update(&mut self, mut piece: &[u8]) {
+    pub fn update(&mut self, piece: &[u8]) {
+        if !piece.is_empty() {
+            self.end_keeping(true);
+            self.cut(piece);
+        }
+    }
+
+    /// Takes the next piece of the content, whose bytes are those at the same place of an old content with this
+    /// manifest: the caller has compared them with it. Whole sections are taken over without cutting and hashing.
+    ///
+    /// The manifest is the same as after [`ManifestBuilder::update`]. It must go as far down as the builder does,
+    /// and be the same in all calls.
+    pub fn keep(&mut self, mut piece: &[u8], old: &Manifest) {
+        debug_assert_eq!(old.depth, self.sections.depth);
+        while let Some(first) = piece.first() {
+            let sections = self.old.get_or_insert_default();
+            if let Some(section) = &sections.kept {
+                // A section has at most 4 MiB and a chunk.
+                let missing = section.length as usize - sections.bytes.len();
+                if missing > 0 {
+                    let (now, rest) = piece.split_at(missing.min(piece.len()));
+                    sections.bytes.extend_from_slice(now);
+                    piece = rest;
+                    continue;
+                }
+                self.end_keeping(true);
+            }
+            let length = self.sections.length() + self.held.len() as u64;
+            let start = self.old.get_or_insert_default().next_start(old, length);
+            if length == start && self.is_between_sections(*first) {
+                let sections = self.old.get_or_insert_default();
+                sections.kept = Some(Arc::clone(&old.sections[sections.section]));
+                continue;
+            }
+            // To where the next section begins.
+            let gap = usize::try_from(start - length).unwrap_or(usize::MAX);
+            let gap = if gap == 0 { piece.len() } else { gap.min(piece.len()) };
+            let (now, rest) = piece.split_at(gap);
+            self.cut(now);
+            piece = rest;
+        }
+    }
+
+    /// Whether a section ends where the given bytes end, of which `next` is the next one.
+    fn is_between_sections(&mut self, next: u8) -> bool {
+        // A chunk's end shows only when more bytes follow.
+        self.held.push(next);
+        while let (length, cut) = first_chunk(&self.held)
+            && cut != Cut::End
+        {
+            let mut held = std::mem::take(&mut self.held);
+            self.cut_first(&held);
+            held.drain(..length);
+            self.held = held;
+        }
+        self.held.pop();
+        self.held.is_empty() && self.sections.is_between()
+    }
+
+    /// Takes over the section that is being kept if it is whole and more bytes follow; else cuts its bytes.
+    fn end_keeping(&mut self, more_follow: bool) {
+        let Some(old) = &mut self.old else { return };
+        let Some(section) = old.kept.take() else { return };
+        let mut bytes = std::mem::take(&mut old.bytes);
+        if section.length == bytes.len() as u64 && more_follow {
+            self.sections.push_section(&section);
+        } else {
+            self.cut(&bytes);
+        }
+        // Its memory serves the next one.
+        bytes.clear();
+        self.old.get_or_insert_default().bytes = bytes;
+    }
+
+    fn cut(&mut self, mut piece: &[u8]) {
         while self.held.len() + piece.len() > CHUNK_LENGTH_MAX {
             if self.held.is_empty() {
                 piece = &piece[self.cut_first(piece)..];
@@ -142,6 +243,7 @@ impl ManifestBuilder {
 
     /// The manifest of everything that was given.
     pub fn finish(mut self) -> Manifest {
+        self.end_keeping(false);
         let held = std::mem::take(&mut self.held);
         let mut rest = &held[..];
         while !rest.is_empty() {

@@ -1,6 +1,5 @@
 //! A file as a delta against a content that this node has.
 
-use std::io;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -89,10 +88,7 @@ async fn refusal(api: &Parts, base: ContentId, error: DeltaError) -> ApiError {
         DeltaError::OtherContent(_) => {
             ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, "other-content", why)
         }
-        DeltaError::NotStored(error) => {
-            let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
-            not_stored(full.contains(&error.kind()), why)
-        }
+        DeltaError::Interrupted(_) => ApiError::bad_request(why),
         DeltaError::Disk(error) => not_stored(error.is_out_of_space(), why),
     }
 }

@@ -55,6 +55,11 @@ pub trait ContentDecisions: Send + Sync + 'static {
         true
     }
 
+    /// Whether a file that begins as a copy of another keeps bytes that the new content has elsewhere.
+    fn keeps_moved_bytes(&self) -> bool {
+        false
+    }
+
     /// Whether a scrub compares the bytes with their manifest.
     fn scrub_verifies(&self) -> bool {
         true

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use steadfast_delta::manifest::Manifest;
 use steadfast_delta::{OldContent, Source};
 use steadfast_protocol::ContentId;
-use steadfast_wal::disk::Disk;
+use steadfast_wal::disk::{Disk, read_full};
 
 use super::{ContentError, ContentReader, Contents};
 
@@ -37,6 +37,15 @@ impl<D: Disk> HeldContent<D> {
         let reader = contents.reader(content)?;
         Ok(HeldContent { manifest: reader.manifest().clone(), reader: RefCell::new(reader) })
     }
+
+    /// The file from which its bytes are read now.
+    pub(super) fn file(&self) -> Arc<D::File> {
+        Arc::clone(self.reader.borrow().file())
+    }
+
+    pub(super) fn length(&self) -> u64 {
+        self.manifest.length()
+    }
 }
 
 impl<D: Disk> Source for HeldContent<D> {
@@ -46,6 +55,13 @@ impl<D: Disk> Source for HeldContent<D> {
 
     fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
         self.reader.borrow_mut().read_at(offset, bytes).map_err(io::Error::other)
+    }
+
+    fn read_unverified_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+        match read_full(&**self.reader.borrow().file(), bytes, offset)? == bytes.len() {
+            true => Ok(()),
+            false => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
     }
 }
 

@@ -25,7 +25,7 @@ struct Place {
 pub struct ContentReader<D: Disk> {
     contents: Arc<Contents<D>>,
     content: ContentId,
-    file: D::File,
+    file: Arc<D::File>,
     manifest: Manifest,
     /// Where each chunk is.
     places: Vec<Place>,
@@ -62,7 +62,7 @@ impl<D: Disk> ContentReader<D> {
         Ok(ContentReader {
             contents,
             content,
-            file,
+            file: Arc::new(file),
             manifest,
             places,
             held: None,
@@ -86,6 +86,10 @@ impl<D: Disk> ContentReader<D> {
     #[must_use]
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    pub(super) fn file(&self) -> &Arc<D::File> {
+        &self.file
     }
 
     pub(super) fn into_manifest(self) -> Manifest {
@@ -149,7 +153,7 @@ impl<D: Disk> ContentReader<D> {
     /// Reads a chunk, and returns whether it is the one of the manifest.
     fn read_chunk(&mut self, at: usize) -> Result<bool, ContentError> {
         self.bytes.resize(self.chunk(at).length() as usize, 0);
-        let read = read_full(&self.file, &mut self.bytes, self.places[at].offset);
+        let read = read_full(&*self.file, &mut self.bytes, self.places[at].offset);
         let count = read.map_err(|error| {
             ContentError::disk(Call::Read, &names::content(self.content))(error)
         })?;
@@ -166,7 +170,7 @@ impl<D: Disk> ContentReader<D> {
         }
         let name = names::content(self.content);
         let opened = contents.disk.open(&name, Access::Read);
-        self.file = opened.map_err(ContentError::disk(Call::Open, &name))?;
+        self.file = Arc::new(opened.map_err(ContentError::disk(Call::Open, &name))?);
         let is_good = self.read_chunk(at)?;
         if !is_good {
             contents.mark_bad(self.content);
@@ -217,7 +221,7 @@ impl<D: Disk> Contents<D> {
         length: u64,
         manifest: &Manifest,
     ) -> Result<(), ContentError> {
-        let draft = self.next_draft_name();
+        let draft = names::draft(self.next_draft());
         write_manifest(&*self.disk, manifest, &draft)?;
         rename(&*self.disk, &draft, &names::manifest(content, manifest.length()))?;
         if manifest.length() != length {

@@ -9,6 +9,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+#[cfg(target_os = "linux")]
+use rustix::io::Errno;
+
 use super::{Access, Disk, DiskFile};
 
 /// A directory of the file system.
@@ -39,6 +42,11 @@ struct FileId {
     device: u64,
     inode: u64,
 }
+
+/// The answers of file systems and kernels that do not let files share blocks.
+#[cfg(target_os = "linux")]
+const CANNOT_REFLINK: [Errno; 5] =
+    [Errno::OPNOTSUPP, Errno::NOTTY, Errno::NOSYS, Errno::INVAL, Errno::XDEV];
 
 /// How often a lock that another process holds is tried. A child process holds the locks of its parent
 /// from its start until it runs its own program, even those that the parent gives up meanwhile.
@@ -125,7 +133,7 @@ impl Disk for RealDisk {
         self.directory.display().to_string()
     }
 
-    fn reads_ahead(&self) -> bool {
+    fn is_concurrent(&self) -> bool {
         true
     }
 
@@ -224,5 +232,14 @@ impl DiskFile for RealFile {
 
     fn set_length(&self, bytes: u64) -> io::Result<()> {
         self.0.set_len(bytes)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn reflink(&self, old: &RealFile) -> io::Result<bool> {
+        match rustix::fs::ioctl_ficlone(&self.0, &old.0) {
+            Ok(()) => Ok(true),
+            Err(error) if CANNOT_REFLINK.contains(&error) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 }

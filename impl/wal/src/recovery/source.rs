@@ -39,7 +39,7 @@ impl<F: DiskFile> Source<F> {
         disk: &Arc<D>,
         runs: Runs<F>,
     ) -> Result<Source<F>, DiskError> {
-        if !disk.reads_ahead() {
+        if !disk.is_concurrent() {
             return Ok(Source::Asked(runs, AlignedBuffer::default()));
         }
         let (sender, receiver) = sync_channel(RUNS_AHEAD);

@@ -5,6 +5,7 @@ mod plan;
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::ops::Range;
 
 use steadfast_delta::manifest::{Depth, Manifest, Section};
 use steadfast_protocol::ContentId;
@@ -14,7 +15,7 @@ use super::outline::OutlineReader;
 use super::region::Gap;
 use super::{REQUESTS_MAX, Sink, Source, TransferError, TransferId, WINDOW, lengths};
 use crate::frame::{FrameError, Kind};
-use plan::{Copy, Plan, Stretch};
+use plan::{Plan, Stretch};
 
 /// A content that is being received.
 ///
@@ -107,7 +108,7 @@ impl<S, K> fmt::Debug for Download<S, K> {
     }
 }
 
-impl<S: Source, K: Sink> Download<S, K> {
+impl<S: Source, K: Sink<S>> Download<S, K> {
     /// Receives a content of at most `length_max` bytes into `sink`. `old` is any content of this node that
     /// probably resembles it: the base of the payload, or the newest version of the file.
     #[must_use]
@@ -294,9 +295,11 @@ impl<S: Source, K: Sink> Download<S, K> {
         if let Stage::Outline(reader) = &mut self.stage {
             let whole = reader.receive(content, self.length_max, old, (length, is_last), runs)?;
             if let Some((length, sections)) = whole {
-                let begun = self.sink.begin(length);
+                let plan = Plan::new(length, sections, old);
+                let like = self.old.as_ref().filter(|_| plan.keeps_parts_in_place());
+                let begun = self.sink.begin(length, like);
                 begun.map_err(|error| TransferError::Sink { content, error })?;
-                self.stage = Stage::Parts(Plan::new(length, sections, old));
+                self.stage = Stage::Parts(plan);
             }
         } else if !runs.is_empty() {
             let rule = "an outline comes that was not asked for";
@@ -404,26 +407,30 @@ impl<S: Source, K: Sink> Download<S, K> {
         };
         let Some(copy) = plan.next_copy() else { return Ok(false) };
         let content = self.content;
-        let Copy { part, chunks, offset, old_offset } = copy;
+        let (part, offset, old_offset) = (copy.part, copy.offset, copy.old_offset);
+        let chunks = copy.chunks.clone();
         let lengths: Vec<usize> =
             chunks.clone().map(|it| plan.chunk(part, it).length() as usize).collect();
         let mut bytes = vec![0; lengths.iter().sum()];
-        let is_read = old.read_exact_at(&mut bytes, old_offset).is_ok();
+        let is_good =
+            old.read_unverified_at(&mut bytes, old_offset).is_ok() && plan.is_copy(&copy, &bytes);
+        // Where the old content is damaged, it is to take note of that.
+        let is_read = is_good || old.read_exact_at(&mut bytes, old_offset).is_ok();
+        let mut copying = Copying { sink: &mut self.sink, content, old, offset, old_offset };
         let (mut at, mut good) = (0, 0..0);
         for (index, length) in chunks.zip(lengths) {
             let end = at + length;
-            if is_read && plan.chunk(part, index).is_of(&bytes[at..end]) {
+            if is_good || (is_read && plan.chunk(part, index).is_of(&bytes[at..end])) {
                 good.end = end;
                 plan.complete(part, 1);
             } else {
-                // The old content is damaged here.
-                self.received.copied += write(&mut self.sink, content, offset, &bytes, &good)?;
+                self.received.copied += copying.copy(&bytes, good)?;
                 good = end..end;
                 plan.want_chunk(part, index, offset + at as u64);
             }
             at = end;
         }
-        self.received.copied += write(&mut self.sink, content, offset, &bytes, &good)?;
+        self.received.copied += copying.copy(&bytes, good)?;
         Ok(plan.is_complete())
     }
 
@@ -437,21 +444,27 @@ impl<S: Source, K: Sink> Download<S, K> {
     }
 }
 
-/// Writes a part of what was copied, and returns its length.
-fn write<K: Sink>(
-    sink: &mut K,
+/// Bytes on their way from the old content, read at `old_offset`, to `offset` of the new one.
+struct Copying<'a, S, K> {
+    sink: &'a mut K,
     content: ContentId,
+    old: &'a S,
     offset: u64,
-    bytes: &[u8],
-    part: &std::ops::Range<usize>,
-) -> Result<u64, TransferError> {
-    if part.is_empty() {
-        return Ok(0);
+    old_offset: u64,
+}
+
+impl<S, K: Sink<S>> Copying<'_, S, K> {
+    /// Copies a part of the bytes, and returns its length.
+    fn copy(&mut self, bytes: &[u8], part: Range<usize>) -> Result<u64, TransferError> {
+        if part.is_empty() {
+            return Ok(0);
+        }
+        let (at, length) = (part.start as u64, part.len() as u64);
+        let (offset, old_offset) = (self.offset + at, self.old_offset + at);
+        let copied = self.sink.copy_at(&bytes[part], offset, self.old, old_offset);
+        copied.map_err(|error| TransferError::Sink { content: self.content, error })?;
+        Ok(length)
     }
-    let at = offset + part.start as u64;
-    let written = sink.write_at(&bytes[part.clone()], at);
-    written.map_err(|error| TransferError::Sink { content, error })?;
-    Ok(part.len() as u64)
 }
 
 /// The error that an answer is not the one whose turn it is.

@@ -83,7 +83,7 @@ impl<S, K> fmt::Debug for Receiver<S, K> {
     }
 }
 
-impl<S: Source, K: Sink> Receiver<S, K> {
+impl<S: Source, K: Sink<S>> Receiver<S, K> {
     /// A receiver without a connection.
     #[must_use]
     pub fn new() -> Receiver<S, K> {
@@ -262,12 +262,12 @@ impl<S: Source, K: Sink> Receiver<S, K> {
     }
 }
 
-fn done<S: Source, K: Sink>(download: Download<S, K>) -> Outcome<S, K> {
+fn done<S: Source, K: Sink<S>>(download: Download<S, K>) -> Outcome<S, K> {
     let content = download.content();
     let (sink, manifest, received) = download.finish();
     Outcome::Done { content, sink, manifest, received }
 }
 
-fn failed<S: Source, K: Sink>(download: Download<S, K>, error: TransferError) -> Outcome<S, K> {
+fn failed<S: Source, K: Sink<S>>(download: Download<S, K>, error: TransferError) -> Outcome<S, K> {
     Outcome::Failed { content: download.content(), sink: download.into_sink(), error }
 }

@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 use std::rc::Rc;
 
 use steadfast_delta::manifest::{Depth, Manifest};
@@ -49,12 +50,17 @@ impl Source for Memory {
     }
 }
 
-/// A place in memory, which takes every byte once.
+/// A place in memory, which takes every byte once. It begins as a copy of the old content, if it may, and then does not
+/// write what stays in place.
 #[derive(Default)]
 pub struct Place {
     pub bytes: Vec<u8>,
     pub written: Vec<bool>,
     pub is_begun: bool,
+    /// Whether it began as a copy.
+    pub is_copy: bool,
+    /// The bytes that stayed in place.
+    pub kept: u64,
     /// The bytes that fit.
     pub room: Option<u64>,
 }
@@ -65,23 +71,51 @@ impl Place {
     }
 }
 
-impl Sink for Place {
-    fn begin(&mut self, length: u64) -> io::Result<()> {
+impl Place {
+    fn mark(&mut self, range: Range<usize>) {
+        assert!(self.written[range.clone()].iter().all(|it| !it), "written twice");
+        self.written[range].fill(true);
+    }
+}
+
+impl Sink<Memory> for Place {
+    fn begin(&mut self, length: u64, old: Option<&Memory>) -> io::Result<()> {
         assert!(!std::mem::replace(&mut self.is_begun, true), "begun twice");
         if self.room.is_some_and(|room| room < length) {
             return Err(io::ErrorKind::StorageFull.into());
         }
         let length = usize::try_from(length).expect("a short content");
-        (self.bytes, self.written) = (vec![0; length], vec![false; length]);
+        self.bytes = old.map(|it| it.bytes.borrow().clone()).unwrap_or_default();
+        self.bytes.resize(length, 0);
+        self.written = vec![false; length];
+        self.is_copy = old.is_some();
         Ok(())
     }
 
     fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {
         let from = usize::try_from(offset).expect("a place within");
         let range = from..from + bytes.len();
-        assert!(self.written[range.clone()].iter().all(|it| !it), "written twice");
-        self.written[range.clone()].fill(true);
+        self.mark(range.clone());
         self.bytes[range].copy_from_slice(bytes);
+        Ok(())
+    }
+
+    fn copy_at(
+        &mut self,
+        bytes: &[u8],
+        offset: u64,
+        old: &Memory,
+        old_offset: u64,
+    ) -> io::Result<()> {
+        let mut read = vec![0; bytes.len()];
+        old.read_exact_at(&mut read, old_offset)?;
+        assert_eq!(read, bytes, "these are not the bytes of the old content");
+        if !self.is_copy || offset != old_offset {
+            return self.write_at(bytes, offset);
+        }
+        let from = usize::try_from(offset).expect("a place within");
+        self.mark(from..from + bytes.len());
+        self.kept += bytes.len() as u64;
         Ok(())
     }
 }

@@ -58,6 +58,8 @@ pub(super) struct Copy {
     pub chunks: Range<usize>,
     pub offset: u64,
     pub old_offset: u64,
+    /// Whether the old manifest has the whole part, so that its bytes are cut as it says.
+    pub is_of_held: bool,
 }
 
 /// Chunks of a part that follow each other and come from the peer.
@@ -110,6 +112,11 @@ impl Plan {
 
     pub(super) fn length(&self) -> u64 {
         self.length
+    }
+
+    /// Whether the old content has any part where the new one has it.
+    pub(super) fn keeps_parts_in_place(&self) -> bool {
+        self.parts.iter().any(|it| it.old_offset == Some(it.named.offset))
     }
 
     pub(super) fn is_complete(&self) -> bool {
@@ -187,11 +194,27 @@ impl Plan {
 
     /// Whether these are the bytes of a stretch.
     pub(super) fn is_stretch(&self, stretch: &Stretch, bytes: &[u8]) -> bool {
+        self.is_run(stretch.part, &stretch.chunks, bytes, Chunk::is_of)
+    }
+
+    /// Whether these are the bytes of a copy.
+    pub(super) fn is_copy(&self, copy: &Copy, bytes: &[u8]) -> bool {
+        let is_of = if copy.is_of_held { Chunk::matches } else { Chunk::is_of };
+        self.is_run(copy.part, &copy.chunks, bytes, is_of)
+    }
+
+    fn is_run(
+        &self,
+        part: usize,
+        chunks: &Range<usize>,
+        bytes: &[u8],
+        is_of: fn(&Chunk, &[u8]) -> bool,
+    ) -> bool {
         let mut rest = bytes;
-        let mut chunks = stretch.chunks.clone().map(|it| self.chunk(stretch.part, it));
+        let mut chunks = chunks.clone().map(|it| self.chunk(part, it));
         let fit = chunks.all(|chunk| {
             let its = rest.split_off(..chunk.length() as usize);
-            its.is_some_and(|its| chunk.is_of(its))
+            its.is_some_and(|its| is_of(chunk, its))
         });
         fit && rest.is_empty()
     }
@@ -214,7 +237,7 @@ impl Plan {
         if end < copy.chunks.end {
             let (offset, old_offset) = (copy.offset + length, copy.old_offset + length);
             let chunks = end..copy.chunks.end;
-            self.copies.push_front(Copy { part: copy.part, chunks, offset, old_offset });
+            self.copies.push_front(Copy { chunks, offset, old_offset, ..copy });
         }
         Some(Copy { chunks: copy.chunks.start..end, ..copy })
     }
@@ -230,7 +253,8 @@ impl Plan {
                 let (chunks, left) = (0..section.chunks().len(), section.chunks().len());
                 part.state = State::Known { section, left };
                 self.held_left -= 1;
-                return Some(Copy { part: index, chunks, offset: part.named.offset, old_offset });
+                let offset = part.named.offset;
+                return Some(Copy { part: index, chunks, offset, old_offset, is_of_held: true });
             }
         }
     }
@@ -321,7 +345,10 @@ fn split(
                 Some(last) if last.chunks.end == index && old_start == Some(old_offset) => {
                     last.chunks.end += 1;
                 }
-                _ => copies.push(Copy { part, chunks: index..index + 1, offset, old_offset }),
+                _ => {
+                    let (chunks, is_of_held) = (index..index + 1, false);
+                    copies.push(Copy { part, chunks, offset, old_offset, is_of_held });
+                }
             }
             old_start = Some(old_offset + chunk.length);
             offset += chunk.length;
