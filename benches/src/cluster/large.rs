@@ -243,9 +243,10 @@ impl Copies {
         let mut running = Vec::new();
         for target in TARGETS {
             let url = format!("rsync://127.0.0.1:{}/{target}/", self.port);
-            // Without `--no-whole-file` nothing is saved on paths that look local; without `--fsync` nothing is durable.
+            // Without `--no-whole-file` nothing is saved on paths that look local; without `--ignore-times` a file that was
+            // changed in the second of its copy counts as the same; without `--fsync` nothing is durable.
             let child = Command::new("rsync")
-                .args(["--inplace", "--no-whole-file", "--fsync", "--stats"])
+                .args(["--inplace", "--no-whole-file", "--ignore-times", "--fsync", "--stats"])
                 .arg(file)
                 .arg(url)
                 .stdin(Stdio::null())

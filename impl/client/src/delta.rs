@@ -1,7 +1,7 @@
 //! Puts a large file by its changes if the cluster has an older version of it.
 //!
 //! 1. The head of the file names the content that the cluster has.
-//! 2. `/contents/ID/outline` has the hashes of its sections, 36 bytes for each MiB.
+//! 2. `/contents/ID/outline` has short hashes of its sections, 12 bytes for each MiB.
 //! 3. `/contents/ID/chunks` has the chunks of the sections that the new file lacks.
 //! 4. `PATCH` sends a delta against that content. The node makes the new content of both and compares its name.
 //!
@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use steadfast_delta::manifest::{Depth, Manifest, Outline, OutlinedSection, Root, Section};
+use steadfast_delta::manifest::{Depth, Manifest, Outline, Root, Section};
 use steadfast_delta::remote::PatchPlan;
 use steadfast_protocol::ContentId;
 
@@ -73,7 +73,7 @@ impl Client {
             return Ok(None);
         }
         // First, because a node that knows no outlines says so at once, and the file takes long to read.
-        let outline = self.outline(head.content).await?;
+        let outline = self.outline(head.content, head.length).await?;
         let read = file.to_owned();
         let hashing = tokio::task::spawn_blocking(move || manifest_of(&read));
         let hashed = hashing.await.map_err(|it| Error::Argument(it.to_string()))?;
@@ -91,11 +91,11 @@ impl Client {
         Ok(Some(Delta { base: head.content, result, plan, path: file.to_owned(), state }))
     }
 
-    async fn outline(&self, content: ContentId) -> Result<Outline, Error> {
-        let root = Root(content.0);
-        let mut answer = self.send(Call::get(format!("/contents/{root}/outline"))).await?;
+    async fn outline(&self, content: ContentId, length: u64) -> Result<Outline, Error> {
+        let target = format!("/contents/{}/outline", Root(content.0));
+        let mut answer = self.send(Call::get(target)).await?;
         let bytes = answer.body.whole(LENGTH_MAX).await?;
-        Outline::from_bytes(&bytes, root).map_err(|it| answer.body.nonsense(it.to_string()))
+        Outline::from_bytes(&bytes, length).map_err(|it| answer.body.nonsense(it.to_string()))
     }
 
     /// Some sections with their chunks.
@@ -112,12 +112,10 @@ impl Client {
         let bytes = answer.body.whole(LENGTH_MAX).await?;
         let (mut rest, mut listed) = (&bytes[..], Vec::new());
         for &number in sections {
-            let OutlinedSection { hash, .. } = outline.sections()[number];
             let chunks = rest.split_off(..4).and_then(|it| it.try_into().ok());
             let length = chunks.map(|it| u32::from_le_bytes(it) as usize);
             let chunks = length.and_then(|it| rest.split_off(..it)).unwrap_or_default();
-            let is_last = number + 1 == outline.sections().len();
-            let section = Section::from_bytes(chunks, &hash, is_last);
+            let section = outline.section(number, chunks);
             listed.push((number, section.map_err(|it| answer.body.nonsense(it.to_string()))?));
         }
         Ok(listed)

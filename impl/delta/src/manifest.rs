@@ -28,7 +28,7 @@ pub use form::ManifestError;
 pub use grain::Grain;
 pub use hash::{Hash, Root};
 pub use kept::Kept;
-pub use outline::{Outline, OutlinedSection};
+pub use outline::{Outline, OutlinedSection, ShortHash};
 
 /// How far down a manifest goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

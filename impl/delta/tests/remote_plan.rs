@@ -3,7 +3,7 @@
 mod common;
 
 use common::noise;
-use steadfast_delta::manifest::{Depth, Manifest, ManifestError, Outline, Root, Section};
+use steadfast_delta::manifest::{Depth, Manifest, ManifestError, Outline};
 use steadfast_delta::remote::PatchPlan;
 use steadfast_delta::{PatchError, apply_stream};
 
@@ -12,12 +12,9 @@ const MIB: usize = 1 << 20;
 /// The outline and the wanted sections as they travel.
 fn plan(old: &[u8], new: &[u8]) -> PatchPlan {
     let (old, new) = (Manifest::of(old, Depth::Chunks), Manifest::of(new, Depth::Chunks));
-    let outline = Outline::from_bytes(&old.outline_to_bytes(), old.root()).expect("an outline");
-    assert_eq!(outline.length(), old.length());
+    let outline = Outline::from_bytes(&old.outline_to_bytes(), old.length()).expect("an outline");
     let listed = outline.sections_not_in(&new).into_iter().map(|index| {
-        let section = &old.sections()[index];
-        let is_last = index + 1 == old.sections().len();
-        let listed = Section::from_bytes(&section.to_bytes(), section.hash(), is_last);
+        let listed = outline.section(index, &old.sections()[index].to_bytes());
         (index, listed.expect("a section"))
     });
     PatchPlan::new(&new, &outline, &listed.collect::<Vec<_>>())
@@ -81,7 +78,7 @@ fn sections_that_are_not_listed_are_used_as_a_whole() {
     let mut new = old.clone();
     new[4 * MIB] ^= 1;
     let (of_old, of_new) = (Manifest::of(&old, Depth::Chunks), Manifest::of(&new, Depth::Chunks));
-    let outline = Outline::from_bytes(&of_old.outline_to_bytes(), of_old.root());
+    let outline = Outline::from_bytes(&of_old.outline_to_bytes(), of_old.length());
     let outline = outline.expect("an outline");
     let missing = outline.sections_not_in(&of_new);
     assert!((1..=2).contains(&missing.len()), "{missing:?}");
@@ -123,20 +120,55 @@ fn a_patch_for_another_base_is_refused() {
 }
 
 #[test]
-fn an_outline_of_another_content_is_refused() {
+fn an_outline_of_another_length_is_refused() {
     let manifest = Manifest::of(&noise(7, 6 * MIB), Depth::Chunks);
     let bytes = manifest.outline_to_bytes();
-    let read = |bytes: &[u8]| Outline::from_bytes(bytes, manifest.root());
+    let read = |bytes: &[u8]| Outline::from_bytes(bytes, manifest.length());
     assert_eq!(read(&bytes).expect("its own").sections().len(), manifest.sections().len());
     for length in 0..bytes.len() {
         assert!(read(&bytes[..length]).is_err(), "{length}");
     }
-    for at in 0..bytes.len() {
+    for (at, _) in bytes.iter().enumerate().filter(|(at, _)| at % 12 < 4) {
         let mut wrong = bytes.clone();
         wrong[at] ^= 0x11;
         assert!(read(&wrong).is_err(), "{at}");
     }
-    assert!(matches!(Outline::from_bytes(&bytes, Root([1; 32])), Err(ManifestError::Root { .. })));
-    let none = Manifest::of(&[], Depth::Chunks);
-    assert_eq!(Outline::from_bytes(&[], none.root()).expect("empty").length(), 0);
+    assert!(matches!(Outline::from_bytes(&bytes, 1), Err(ManifestError::Field { .. })));
+    assert_eq!(Outline::from_bytes(&[], 0).expect("empty").length(), 0);
+}
+
+#[test]
+fn chunks_of_another_section_than_the_outlined_one_are_refused() {
+    let manifest = Manifest::of(&noise(7, 6 * MIB), Depth::Chunks);
+    let read = |bytes: &[u8]| Outline::from_bytes(bytes, manifest.length()).expect("an outline");
+    let mut bytes = manifest.outline_to_bytes();
+    let list = |number: usize| manifest.sections()[number].to_bytes();
+    let last = manifest.sections().len() - 1;
+    assert_eq!(read(&bytes).section(last, &list(last)).as_ref(), Ok(&*manifest.sections()[last]));
+    let other = read(&bytes).section(0, &list(1)).expect_err("another section");
+    assert!(other.to_string().contains("which is not number 0 of the outline"), "{other}");
+    let beyond = read(&bytes).section(last + 1, &list(last)).expect_err("there are fewer");
+    assert!(beyond.to_string().contains("must be the number of a section"), "{beyond}");
+    bytes[4] ^= 1;
+    assert!(matches!(read(&bytes).section(0, &list(0)), Err(ManifestError::Outlined { .. })));
+}
+
+#[test]
+fn a_section_that_only_seems_to_be_held_makes_another_content() {
+    let (old, new) = (noise(8, 6 * MIB), noise(9, 6 * MIB));
+    let (of_old, of_new) = (Manifest::of(&old, Depth::Chunks), Manifest::of(&new, Depth::Chunks));
+    let mut bytes = of_old.outline_to_bytes();
+    let section = &of_new.sections()[0];
+    let length = u32::try_from(section.length()).expect("a section");
+    // An old content whose first section has the short hash and the length of a new one, and other bytes.
+    bytes[..4].copy_from_slice(&length.to_le_bytes());
+    bytes[4..12].copy_from_slice(&section.hash().short().0);
+    let lengths = bytes.chunks(12).map(|it| u32::from_le_bytes(*it.first_chunk().expect("4")));
+    let old_length: u64 = lengths.map(u64::from).sum();
+    let outline = Outline::from_bytes(&bytes, old_length).expect("an outline");
+    let old = noise(8, usize::try_from(old_length).expect("a short content"));
+    let plan = PatchPlan::new(&of_new, &outline, &[]);
+    let mut made = Vec::new();
+    apply_stream(&old, &patch(&plan, &new)[..], &mut made, new.len() as u64).expect("a patch");
+    assert_ne!(Manifest::of(&made, Depth::Chunks).root(), of_new.root());
 }

@@ -79,6 +79,14 @@ pub enum ManifestError {
         /// The hash that follows from the chunks.
         found: Hash,
     },
+    /// The chunks are not those of the section of an outline that they were asked for.
+    #[error("the chunks make the section {found}, which is not number {number} of the outline")]
+    Outlined {
+        /// The section that was asked for, by its number.
+        number: usize,
+        /// The hash that follows from the chunks.
+        found: Hash,
+    },
 }
 
 impl Manifest {

@@ -1,51 +1,66 @@
-//! The sections of a content without their chunks: 36 bytes for each MiB.
+//! The sections of a content without their chunks, under short hashes: 12 bytes for each MiB.
 
 use super::cut::{CHUNK_LENGTH_MAX, SECTION_LENGTH_MAX, SECTION_LENGTH_MIN};
 use super::form::field;
-use super::{Hash, Manifest, ManifestError, Root};
+use super::{Hash, Manifest, ManifestError, Section};
 
-/// The bytes of a section: its length, little-endian, and its hash.
-const SECTION_BYTES: usize = 36;
+/// The bytes of a section: its length, little-endian, and its short hash.
+const SECTION_BYTES: usize = 12;
 
-/// The sections of a content by hash.
+/// The first eight bytes of a section's hash.
+///
+/// They tell the sections of two contents apart with a chance of error of 2^-64 for each pair, and not against
+/// somebody who makes sections with equal ones. So whoever uses them compares the name of the result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ShortHash(pub [u8; 8]);
+
+/// The sections of a content by short hash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outline {
-    root: Root,
     length: u64,
     sections: Vec<OutlinedSection>,
 }
 
-/// A section of which only the hash is known.
+/// A section of which only the short hash is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutlinedSection {
     /// Where it begins in the content.
     pub offset: u64,
     /// The length in bytes.
     pub length: u32,
-    /// The hash of its chunks.
-    pub hash: Hash,
+    /// The short hash of its chunks.
+    pub hash: ShortHash,
+}
+
+impl Hash {
+    /// Its first bytes.
+    #[must_use]
+    pub fn short(&self) -> ShortHash {
+        ShortHash(self.0.first_chunk().copied().unwrap_or_default())
+    }
 }
 
 impl Manifest {
-    /// The outline as bytes: for each section 4 bytes for its length, little-endian, and 32 for its hash.
+    /// The outline as bytes: for each section 4 bytes for its length, little-endian, and the first 8 of its hash.
     pub fn outline_to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.sections.len() * SECTION_BYTES);
         for section in &self.sections {
             // A section has at most 4 MiB and a chunk.
             let length = u32::try_from(section.length).unwrap_or(u32::MAX);
             out.extend_from_slice(&length.to_le_bytes());
-            out.extend_from_slice(&section.hash.0);
+            out.extend_from_slice(&section.hash.short().0);
         }
         out
     }
 }
 
 impl Outline {
-    /// The outline of the content of this name. Allocates in proportion to the bytes given.
+    /// The outline of a content of this length. Allocates in proportion to the bytes given. That they are those of the
+    /// right content shows only in the result of a patch.
     ///
     /// # Errors
-    /// The bytes are malformed, or are those of another content.
-    pub fn from_bytes(bytes: &[u8], named: Root) -> Result<Outline, ManifestError> {
+    /// The bytes are malformed, or are those of a content of another length.
+    pub fn from_bytes(bytes: &[u8], length: u64) -> Result<Outline, ManifestError> {
         let (records, rest) = bytes.as_chunks::<SECTION_BYTES>();
         if !rest.is_empty() {
             return Err(ManifestError::Truncated);
@@ -59,20 +74,28 @@ impl Outline {
                 let accepted = "that of a section";
                 return Err(field("section length", length.into(), accepted));
             }
-            sections.push(OutlinedSection { offset: end, length, hash: Hash(hash) });
+            sections.push(OutlinedSection { offset: end, length, hash: ShortHash(hash) });
             end += u64::from(length);
         }
-        let found = Root::of_hashes(end, sections.iter().map(|it| &it.hash));
-        match found == named {
-            true => Ok(Outline { root: named, length: end, sections }),
-            false => Err(ManifestError::Root { named, found }),
+        match end == length {
+            true => Ok(Outline { length, sections }),
+            false => Err(field("length", end, "that of its content")),
         }
     }
 
-    /// The content's name.
-    #[must_use]
-    pub fn root(&self) -> Root {
-        self.root
+    /// A section, from the bytes of its chunks.
+    ///
+    /// # Errors
+    /// The bytes are malformed, or are those of another section. There is no section of this number.
+    pub fn section(&self, number: usize, bytes: &[u8]) -> Result<Section, ManifestError> {
+        let outlined = self.sections.get(number);
+        let accepted = "the number of a section";
+        let outlined = outlined.ok_or_else(|| field("section", number as u64, accepted))?;
+        let section = Section::parse(bytes, number + 1 == self.sections.len())?;
+        match section.hash.short() == outlined.hash && section.length == outlined.length.into() {
+            true => Ok(section),
+            false => Err(ManifestError::Outlined { number, found: section.hash }),
+        }
     }
 
     /// The content's length in bytes.

@@ -32,6 +32,15 @@ impl Section {
         named: &Hash,
         ends_content: bool,
     ) -> Result<Section, ManifestError> {
+        let section = Section::parse(bytes, ends_content)?;
+        match section.hash == *named {
+            true => Ok(section),
+            false => Err(ManifestError::Section { named: *named, found: section.hash }),
+        }
+    }
+
+    /// Any section, from the bytes of its chunks.
+    pub(super) fn parse(bytes: &[u8], ends_content: bool) -> Result<Section, ManifestError> {
         let mut reader = Reader::new(bytes);
         let count = reader.varint().ok_or(ManifestError::Truncated)?;
         let mut sections = Sections::new(Depth::Chunks);
@@ -49,10 +58,7 @@ impl Section {
         let Some(section) = sections.pop().filter(|_| is_whole) else {
             return Err(field("number of chunks", count, "those of one section"));
         };
-        match section.hash == *named {
-            true => Ok(Arc::unwrap_or_clone(section)),
-            false => Err(ManifestError::Section { named: *named, found: section.hash }),
-        }
+        Ok(Arc::unwrap_or_clone(section))
     }
 }
 

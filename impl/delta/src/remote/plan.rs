@@ -7,7 +7,7 @@ use std::io;
 use std::ops::Range;
 
 use super::patch::{Piece, Writer};
-use crate::manifest::{Hash, Manifest, Outline, Section};
+use crate::manifest::{Hash, Manifest, Outline, Section, ShortHash};
 use crate::old_content::OldContent;
 use crate::wire::frame::LITERALS_MAX;
 
@@ -24,7 +24,7 @@ impl Outline {
     /// The sections, by number, that the new content does not have as they are: their chunks may be in it.
     #[must_use]
     pub fn sections_not_in(&self, new: &Manifest) -> Vec<usize> {
-        let known: HashSet<Hash> = new.sections().iter().map(|it| *it.hash()).collect();
+        let known: HashSet<_> = new.sections().iter().map(|it| it.hash().short()).collect();
         let sections = self.sections().iter().enumerate();
         sections.filter(|(_, it)| !known.contains(&it.hash)).map(|(index, _)| index).collect()
     }
@@ -111,7 +111,7 @@ impl PatchPlan {
 
 /// The old content as far as it is known.
 struct Held<'a> {
-    sections: HashMap<&'a Hash, Range<u64>>,
+    sections: HashMap<ShortHash, Range<u64>>,
     chunks: HashMap<&'a Hash, u64>,
     /// Behind the last bytes that were found. Chunks that follow each other are preferred, where several are alike.
     next: u64,
@@ -121,7 +121,7 @@ struct Held<'a> {
 impl<'a> Held<'a> {
     fn new(old: &'a Outline, listed: &'a [(usize, Section)]) -> Held<'a> {
         let sections = old.sections().iter().rev();
-        let sections = sections.map(|it| (&it.hash, it.offset..it.offset + u64::from(it.length)));
+        let sections = sections.map(|it| (it.hash, it.offset..it.offset + u64::from(it.length)));
         let (mut chunks, mut by_offset) = (HashMap::new(), HashMap::new());
         for (index, section) in listed {
             let Some(outlined) = old.sections().get(*index) else { continue };
@@ -136,7 +136,8 @@ impl<'a> Held<'a> {
     }
 
     fn section(&mut self, section: &Section) -> Option<Range<u64>> {
-        let range = self.sections.get(section.hash())?.clone();
+        let range = self.sections.get(&section.hash().short());
+        let range = range.filter(|it| it.end - it.start == section.length())?.clone();
         self.next = range.end;
         Some(range)
     }

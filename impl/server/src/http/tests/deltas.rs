@@ -1,7 +1,7 @@
 //! Files that come as deltas.
 
 use axum::http::header::CONTENT_TYPE;
-use steadfast_delta::manifest::{Manifest, Outline, Root, Section};
+use steadfast_delta::manifest::{Manifest, Outline, Root};
 use steadfast_delta::remote::PatchPlan;
 
 use super::*;
@@ -27,7 +27,9 @@ fn root(content: &[u8]) -> Root {
 async fn patch(node: &Node, base: Root, new: &Manifest, bytes: &[u8]) -> Vec<u8> {
     let (status, outline) = node.ask("GET", &format!("/contents/{base}/outline"), "").await;
     assert_eq!(status, 200);
-    let outline = Outline::from_bytes(&outline, base).expect("an outline");
+    let sections = outline.chunks(12).map(|it| *it.first_chunk().expect("a length"));
+    let length = sections.map(|it| u64::from(u32::from_le_bytes(it))).sum();
+    let outline = Outline::from_bytes(&outline, length).expect("an outline");
     let mut listed = Vec::new();
     for number in outline.sections_not_in(new) {
         let uri = format!("/contents/{base}/chunks?sections={number}");
@@ -35,8 +37,7 @@ async fn patch(node: &Node, base: Root, new: &Manifest, bytes: &[u8]) -> Vec<u8>
         assert_eq!(status, 200);
         let (length, chunks) = list.split_first_chunk().expect("a length");
         assert_eq!(u32::from_le_bytes(*length) as usize, chunks.len());
-        let is_last = number + 1 == outline.sections().len();
-        let section = Section::from_bytes(chunks, &outline.sections()[number].hash, is_last);
+        let section = outline.section(number, chunks);
         listed.push((number, section.expect("a section")));
     }
     let mut patch = Vec::new();
