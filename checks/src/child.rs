@@ -20,12 +20,6 @@ use crate::search::search;
 /// The hidden subcommand that a child runs.
 pub(crate) const CHILD: &str = "search-one";
 
-/// The options of the memory allocator of glibc, and the one that lets it ask for huge pages, where the
-/// system grants them. A search reads large tables at random, so that small pages cost it up to a tenth
-/// of its time. Other allocators ignore it.
-const MALLOC_OPTIONS: &str = "GLIBC_TUNABLES";
-const HUGE_PAGES: &str = "glibc.malloc.hugetlb=1";
-
 /// The children that run.
 static CHILDREN: Mutex<Vec<Arc<Mutex<Child>>>> = Mutex::new(Vec::new());
 
@@ -138,9 +132,6 @@ pub(crate) type Started = (Arc<Mutex<Child>>, ChildStdin, ChildStdout);
 /// Starts the process of a search.
 pub(crate) fn start() -> io::Result<Started> {
     let mut command = Command::new(std::env::current_exe()?);
-    if std::env::var_os(MALLOC_OPTIONS).is_none() {
-        command.env(MALLOC_OPTIONS, HUGE_PAGES);
-    }
     let mut child = command
         .arg(CHILD)
         // Ctrl-C on a terminal reaches this process alone, which ends its children.

@@ -125,7 +125,7 @@ impl Search {
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["check-search-one", &subject.to_string(), self.name]);
         command.args(["--states-max", &states_max.to_string()]);
-        // All searches get what those of `check` get.
+        // Huge pages, where the system grants them: searches read large tables at random.
         command.env("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1");
         if let Some(verifier) = verifier {
             command.arg("--verifier").arg(verifier);
