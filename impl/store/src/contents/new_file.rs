@@ -120,11 +120,13 @@ impl<D: Disk> NewFile<D> {
         if self.is_concurrent {
             let file = Arc::clone(&self.file);
             let thread = thread::Builder::new().name("content-sync".to_owned());
-            let started = thread.spawn(move || file.sync());
-            self.syncing = Some(started.map_err(self.failed(Call::Start))?);
-            return Ok(());
+            self.syncing = thread.spawn(move || file.sync()).ok();
         }
-        self.file.sync().map_err(self.failed(Call::Sync))
+        // Here, if no thread can be started.
+        match self.syncing {
+            Some(_) => Ok(()),
+            None => self.file.sync().map_err(self.failed(Call::Sync)),
+        }
     }
 
     /// Waits for the sync that goes on.

@@ -43,10 +43,17 @@ struct FileId {
     inode: u64,
 }
 
-/// The answers of file systems and kernels that do not let files share blocks.
+/// The answers of file systems, kernels and sandboxes that do not let files share blocks.
 #[cfg(target_os = "linux")]
-const CANNOT_REFLINK: [Errno; 5] =
-    [Errno::OPNOTSUPP, Errno::NOTTY, Errno::NOSYS, Errno::INVAL, Errno::XDEV];
+const CANNOT_REFLINK: [Errno; 7] = [
+    Errno::OPNOTSUPP,
+    Errno::NOTTY,
+    Errno::NOSYS,
+    Errno::INVAL,
+    Errno::XDEV,
+    Errno::PERM,
+    Errno::ACCESS,
+];
 
 /// How often a lock that another process holds is tried. A child process holds the locks of its parent
 /// from its start until it runs its own program, even those that the parent gives up meanwhile.
@@ -241,5 +248,35 @@ impl DiskFile for RealFile {
             Err(error) if CANNOT_REFLINK.contains(&error) => Ok(false),
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_shares_the_bytes_of_another_or_stays_empty() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let disk = RealDisk::new(directory.path());
+        let [old, new] = ["old", "new"].map(|it| disk.create(it, Access::Write).expect("a file"));
+        let bytes: Vec<u8> = (0..10_000_u32).map(|it| it.to_le_bytes()[0]).collect();
+        assert_eq!(old.write_at(&bytes, 0).expect("a write"), bytes.len());
+        old.sync().expect("a sync");
+        if !new.reflink(&old).expect("an answer") {
+            println!("this file system has no reflinks");
+            assert_eq!(new.length().expect("a length"), 0);
+            return;
+        }
+        new.write_at(b"other", 5_000).expect("a write");
+        new.sync().expect("a sync");
+        let read = |file: &RealFile| {
+            let mut read = vec![0; 20_000];
+            let count = crate::disk::read_full(file, &mut read, 0).expect("a read");
+            read.truncate(count);
+            read
+        };
+        assert_eq!(read(&old), bytes);
+        assert_eq!(read(&new), [&bytes[..5_000], b"other", &bytes[5_005..]].concat());
     }
 }
