@@ -89,7 +89,7 @@ impl Manifest {
 }
 
 /// Makes the manifest of a content that comes piece by piece, holding back less than two chunks
-/// of it.
+/// of it, and a section of what it [keeps](ManifestBuilder::keep).
 pub struct ManifestBuilder {
     sections: Sections,
     /// The bytes that are not cut yet; more may follow.
