@@ -25,7 +25,7 @@ pub use contents::{
     DefaultContentDecisions, HeldContent, Scrubbed, Totals, Verdict,
 };
 pub use log::{RecordLog, SerialLog, ThreadedLog};
-pub use policy::{TrimPolicy, log_settings};
+pub use policy::{TailSize, TrimPolicy, log_settings};
 pub use store::{
     CheckpointJob, Checkpointed, CreateError, OpenError, StoppedLog, Store, StoreFailure, create,
     create_from, read,

@@ -6,7 +6,7 @@ use steadfast_wal::Settings;
 /// equal moments.
 ///
 /// Between two checkpoints the log has at most half the bytes of the state more than `slack_bytes`, and its
-/// records, which the node holds in memory, at most half more than `memory_slack_bytes`. So each byte of the
+/// records, which the node holds in memory, at most half more than those that take `memory_slack_bytes` there. So each byte of the
 /// log causes at most two bytes of checkpoints, and the directory, with [`log_settings`] and the default slack,
 /// stays below twice the state plus 64 MiB: the checkpoint is one state, the log half of one, and the other
 /// half is for the records that arrive while the next checkpoint is written. For that time the disk holds two
@@ -19,26 +19,47 @@ pub struct TrimPolicy {
     /// The bytes that a log may have although the state is empty. At least those of two segments, because
     /// a checkpoint leaves up to one segment of records for which it stands.
     pub slack_bytes: u64,
-    /// The bytes that the records behind the checkpoint may have although the state is empty. In memory a
-    /// record of an entry takes some 300 bytes beyond its own.
+    /// The memory that the records behind the checkpoint may take although the state is empty.
     pub memory_slack_bytes: u64,
 }
 
+/// The memory that a record of an entry takes beyond its own bytes.
+const RECORD_OVERHEAD_BYTES: u64 = 300;
+
+/// The records of a log behind its checkpoint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TailSize {
+    /// Their number.
+    pub records: u64,
+    /// Their bytes as they are on the disk.
+    pub bytes: u64,
+}
+
+impl TailSize {
+    /// The memory that those beyond the first `bytes` take, if all are alike.
+    fn memory_beyond(self, bytes: u64) -> u64 {
+        let beyond = self.bytes.saturating_sub(bytes);
+        let overhead = u128::from(self.records * RECORD_OVERHEAD_BYTES) * u128::from(beyond);
+        let overhead = overhead / u128::from(self.bytes.max(1));
+        beyond + u64::try_from(overhead).unwrap_or(u64::MAX)
+    }
+}
+
 impl Default for TrimPolicy {
-    /// 24 MiB of the disk, three segments of [`log_settings`], and 5 MiB of records.
+    /// 24 MiB of the disk, three segments of [`log_settings`], and 5 MiB of memory.
     fn default() -> TrimPolicy {
         TrimPolicy { slack_bytes: 24 << 20, memory_slack_bytes: 5 << 20 }
     }
 }
 
 impl TrimPolicy {
-    /// Whether a log that takes `log_bytes` of the disk for `record_bytes` of records, behind a checkpoint of
-    /// `state_bytes`, is to be shortened.
+    /// Whether a log that takes `log_bytes` of the disk for the records behind a checkpoint of `state_bytes` is to be
+    /// shortened.
     #[must_use]
-    pub fn is_due(&self, state_bytes: u64, log_bytes: u64, record_bytes: u64) -> bool {
+    pub fn is_due(&self, state_bytes: u64, log_bytes: u64, tail: TailSize) -> bool {
         let half = state_bytes / 2;
         log_bytes > half.saturating_add(self.slack_bytes)
-            || record_bytes > half.saturating_add(self.memory_slack_bytes)
+            || tail.memory_beyond(half) > self.memory_slack_bytes
     }
 }
 
@@ -47,4 +68,25 @@ impl TrimPolicy {
 #[must_use]
 pub fn log_settings() -> Settings {
     Settings { segment_bytes: 8 << 20, ..Settings::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_take_memory_by_their_number_and_their_bytes() {
+        let policy = TrimPolicy { slack_bytes: u64::MAX, memory_slack_bytes: 10_000 };
+        let is_due = |state_bytes, records, bytes| {
+            policy.is_due(state_bytes, 0, TailSize { records, bytes })
+        };
+        assert_eq!(
+            (is_due(0, 0, 0), is_due(0, 25, 2_500), is_due(0, 25, 2_501)),
+            (false, false, true)
+        );
+        assert!(is_due(0, 1, 10_000) && !is_due(0, 1, 9_700));
+        // Half of the state, and 25 records of 100 bytes.
+        assert!(!is_due(20_000, 125, 12_500) && is_due(20_000, 126, 12_600));
+        assert!(!is_due(u64::MAX, u64::MAX / 300, u64::MAX / 4));
+    }
 }

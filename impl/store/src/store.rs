@@ -186,7 +186,7 @@ impl<L: RecordLog> Store<L> {
     pub fn is_trim_due(&self) -> bool {
         matches!(self.checkpoint, Pending::None)
             && self.synced > first_index(&self.records)
-            && self.policy.is_due(self.state_bytes, self.log.used_bytes(), self.tail.bytes())
+            && self.policy.is_due(self.state_bytes, self.log.used_bytes(), self.tail.size())
     }
 
     /// The bytes of the last checkpoint, and those that the log needs for the records behind it.

@@ -1,6 +1,8 @@
-//! The bytes of the records behind the checkpoint.
+//! The number and the bytes of the records behind the checkpoint.
 
 use std::collections::VecDeque;
+
+use crate::policy::TailSize;
 
 /// How long the records behind the checkpoint are, oldest first.
 #[derive(Debug, Default)]
@@ -23,9 +25,9 @@ impl Tail {
         self.bytes -= self.lengths.drain(..gone).map(u64::from).sum::<u64>();
     }
 
-    /// The bytes of all records.
-    pub(super) fn bytes(&self) -> u64 {
-        self.bytes
+    /// The number and the bytes of all records.
+    pub(super) fn size(&self) -> TailSize {
+        TailSize { records: self.lengths.len() as u64, bytes: self.bytes }
     }
 }
 
@@ -37,13 +39,14 @@ mod tests {
     fn bytes_are_those_of_the_last_records() {
         let mut tail = Tail::default();
         [5, 7, 11].into_iter().for_each(|it| tail.push(it));
-        assert_eq!(tail.bytes(), 23);
+        assert_eq!(tail.size().bytes, 23);
         tail.keep_last(4);
-        assert_eq!(tail.bytes(), 23);
+        assert_eq!(tail.size().bytes, 23);
+        assert_eq!(tail.size().records, 3);
         tail.keep_last(1);
         tail.push(2);
-        assert_eq!(tail.bytes(), 13);
+        assert_eq!(tail.size().bytes, 13);
         tail.keep_last(0);
-        assert_eq!(tail.bytes(), 0);
+        assert_eq!(tail.size().bytes, 0);
     }
 }
