@@ -1,6 +1,7 @@
 //! Clients that write and read a few paths at random, and note what they hear.
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use steadfast_client::{Client, Code, Condition, Error, Get, Upload, Version};
+use tempfile::NamedTempFile;
 use tokio::time::{sleep, timeout};
 
 use super::contents::{author_of, bytes_of};
@@ -23,9 +25,19 @@ const PAUSE_MS_MAX: u64 = 60;
 /// How long a call may take. A client gives up much earlier, so this is only for one that hangs.
 const CALL_MAX: Duration = Duration::from_secs(90);
 
+/// The one of the paths whose contents are all long, so that clients and nodes send each other deltas.
+const LONG_PATH: usize = PATHS - 1;
+
+/// A content from this length on is put as a file, of which the client may send a delta.
+const FILE_MIN: usize = 4 << 20;
+
 /// The paths.
 pub(crate) fn paths() -> impl Iterator<Item = String> {
-    (0..PATHS).map(|it| format!("chamber/{it:02}"))
+    (0..PATHS).map(path)
+}
+
+fn path(number: usize) -> String {
+    format!("chamber/{number:02}")
 }
 
 /// One client.
@@ -57,8 +69,12 @@ impl Worker {
     /// Asks until it is to stop.
     pub(crate) async fn work(mut self, stop: Arc<AtomicBool>) {
         while !stop.load(Ordering::Relaxed) {
-            let path = format!("chamber/{:02}", self.random.random_range(0..PATHS));
-            let request = self.choose(&path);
+            let number = self.random.random_range(0..PATHS);
+            let path = path(number);
+            let request = match number {
+                LONG_PATH => self.choose_long(&path),
+                _ => self.choose(&path),
+            };
             self.perform(&path, request).await;
             sleep(Duration::from_millis(self.random.random_range(0..PAUSE_MS_MAX))).await;
         }
@@ -79,6 +95,20 @@ impl Worker {
             }
             (64..72, _) => Request::StaleGet,
             (72..82, _) => Request::Versions,
+            _ => Request::Get,
+        }
+    }
+
+    /// As [`Worker::choose`], with fewer writes, because each takes much of the disks.
+    fn choose_long(&mut self, path: &str) -> Request {
+        let seen = self.seen.get(path).map(|it| it.0);
+        let bytes = self.random.random_range(FILE_MIN..6 << 20);
+        match (self.random.random_range(0..100), seen) {
+            (0..5, _) => Request::Put { bytes, base: None },
+            (5..9, Some(_)) => Request::Put { bytes, base: seen },
+            (9..10, _) => Request::Delete,
+            (10..20, _) => Request::StaleGet,
+            (20..40, _) => Request::Versions,
             _ => Request::Get,
         }
     }
@@ -119,7 +149,16 @@ impl Worker {
         let client = &self.client;
         let written = match request {
             Request::Put { bytes, base } => {
-                let write = client.put(path, Upload::bytes(bytes_of(id, path, *bytes))).key(key);
+                let bytes = bytes_of(id, path, *bytes);
+                let file = match bytes.len() {
+                    FILE_MIN.. => Some(as_file(&bytes).map_err(no_file)?),
+                    _ => None,
+                };
+                let upload = match &file {
+                    Some(file) => Upload::file(file.path()),
+                    None => Upload::bytes(bytes),
+                };
+                let write = client.put(path, upload).key(key);
                 match base {
                     None => write.await,
                     Some(base) => write.when(Condition::IsOneOf(vec![*base])).await,
@@ -139,6 +178,16 @@ impl Worker {
         };
         Ok(Answer::Written(written?.version))
     }
+}
+
+fn as_file(bytes: &[u8]) -> io::Result<NamedTempFile> {
+    let mut file = NamedTempFile::new()?;
+    file.write_all(bytes)?;
+    Ok(file)
+}
+
+fn no_file(source: io::Error) -> Error {
+    Error::Source { of: "a temporary file".to_owned(), source }
 }
 
 /// The length of a content: small, in the log, in a file, or large.

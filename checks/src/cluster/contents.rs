@@ -1,18 +1,38 @@
 //! The bytes that clients write: they name their operation and their path, so that a reader knows their author.
 
 use rand::rngs::StdRng;
-use rand::{RngCore, SeedableRng};
+use rand::{Rng, RngCore, SeedableRng};
 
 use super::history::OperationId;
 
 const MARK: &str = "steadfast chamber ";
 
-/// The bytes of a put: a line that names the operation, then noise that depends on its number alone.
+/// Contents from this length on resemble each other, so that they travel as deltas.
+const RESEMBLES_MIN: usize = 1 << 20;
+
+/// What all long contents resemble.
+const LIKE: u64 = u64::MAX;
+
+/// In how many places long contents differ, and by how many bytes in each.
+const DIFFERENCES: usize = 4;
+const DIFFERENCE_BYTES: usize = 64;
+
+/// The bytes of a put: a line that names the operation, then noise that depends on its number alone. In a long content
+/// only a few places depend on it. Its line moves the rest by a byte when the number has one more digit.
 pub(crate) fn bytes_of(operation: OperationId, path: &str, length: usize) -> Vec<u8> {
     let mut bytes = format!("{MARK}{operation} {path}\n").into_bytes();
     let head = bytes.len();
     bytes.resize(head.max(length), 0);
-    StdRng::seed_from_u64(operation as u64).fill_bytes(&mut bytes[head..]);
+    let mut own = StdRng::seed_from_u64(operation as u64);
+    if length < RESEMBLES_MIN {
+        own.fill_bytes(&mut bytes[head..]);
+        return bytes;
+    }
+    StdRng::seed_from_u64(LIKE).fill_bytes(&mut bytes[head..]);
+    for _ in 0..DIFFERENCES {
+        let at = own.random_range(head..length - DIFFERENCE_BYTES);
+        own.fill_bytes(&mut bytes[at..at + DIFFERENCE_BYTES]);
+    }
     bytes
 }
 
@@ -42,5 +62,16 @@ mod tests {
         mixed.splice(4_000.., bytes_of(8, "p/1", 5_000).split_off(4_000));
         assert_eq!(author_of(&mixed), None, "two contents are mixed");
         assert_eq!(author_of(b""), None);
+    }
+
+    #[test]
+    fn long_contents_differ_in_some_places() {
+        let [one, other] = [7, 8].map(|it| bytes_of(it, "p/1", RESEMBLES_MIN));
+        let differing = one.iter().zip(&other).filter(|(a, b)| a != b).count();
+        assert!((2 * DIFFERENCE_BYTES..1_000).contains(&differing), "{differing} bytes");
+        assert_eq!(author_of(&one), Some((7, "p/1")));
+        let at = one.iter().zip(&other).rposition(|(a, b)| a != b).expect("a difference");
+        let mixed = [&one[..at], &other[at..]].concat();
+        assert_eq!(author_of(&mixed), None, "a difference of another content");
     }
 }
