@@ -25,7 +25,7 @@ pub trait Source {
     }
 }
 
-/// The place of a content that is being received, parts of which may be copied from an old content `O`.
+/// The place of a content that is being received. Parts of it may be copied from an old content `O`.
 pub trait Sink<O: ?Sized> {
     /// Makes room for a content of this length. Called once, before the first write. If large parts of `old` are
     /// where they will be in the new content, the place may begin as a copy of it.

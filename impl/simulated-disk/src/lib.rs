@@ -338,13 +338,20 @@ impl DiskFile for SimulatedFile {
         })
     }
 
-    // A crash may leave any part of the bytes, as if they had been written.
+    // A crash may leave any part of the bytes, as if they had been written. They count for the capacity, too.
     fn reflink(&self, old: &SimulatedFile) -> io::Result<bool> {
-        self.disk.change(|model| {
-            let mut bytes = vec![0; usize::try_from(model.length(old.inode)).unwrap_or(usize::MAX)];
-            model.read(old.inode, &mut bytes, 0);
-            model.write(self.inode, &bytes, 0);
-            Ok(true)
-        })
+        if self.access == Access::Read {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        let (mut inner, _) = self.disk.call()?;
+        let length = inner.model.length(old.inode);
+        if inner.capacity.is_some_and(|it| inner.model.bytes() + length > it) {
+            return Ok(false);
+        }
+        let mut bytes = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
+        inner.model.read(old.inode, &mut bytes, 0);
+        inner.model.write(self.inode, &bytes, 0);
+        inner.record();
+        Ok(true)
     }
 }

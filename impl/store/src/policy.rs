@@ -2,12 +2,12 @@
 
 use steadfast_wal::Settings;
 
-/// Decides when a node trims its log. It looks at numbers of bytes only, so that equal logs are trimmed at
-/// equal moments.
+/// Decides when a node trims its log. It looks at numbers of bytes and records only, so that equal logs are trimmed
+/// at equal moments.
 ///
-/// Between two checkpoints the log has at most half the bytes of the state more than `slack_bytes`, and its
-/// records, which the node holds in memory, at most half more than those that take `memory_slack_bytes` there. So each byte of the
-/// log causes at most two bytes of checkpoints, and the directory, with [`log_settings`] and the default slack,
+/// Between two checkpoints the log has at most half the bytes of the state more than `slack_bytes`. Its records,
+/// which the node holds in memory, have at most half the bytes of the state, whatever memory these take, and those
+/// beyond take at most `memory_slack_bytes` of memory. So each byte of the log causes at most two bytes of checkpoints, and the directory, with [`log_settings`] and the default slack,
 /// stays below twice the state plus 64 MiB: the checkpoint is one state, the log half of one, and the other
 /// half is for the records that arrive while the next checkpoint is written. For that time the disk holds two
 /// checkpoints.
@@ -31,7 +31,7 @@ const RECORD_OVERHEAD_BYTES: u64 = 300;
 pub struct TailSize {
     /// Their number.
     pub records: u64,
-    /// Their bytes as they are on the disk.
+    /// Their encoded bytes.
     pub bytes: u64,
 }
 
@@ -39,9 +39,9 @@ impl TailSize {
     /// The memory that those beyond the first `bytes` take, if all are alike.
     fn memory_beyond(self, bytes: u64) -> u64 {
         let beyond = self.bytes.saturating_sub(bytes);
-        let overhead = u128::from(self.records * RECORD_OVERHEAD_BYTES) * u128::from(beyond);
-        let overhead = overhead / u128::from(self.bytes.max(1));
-        beyond + u64::try_from(overhead).unwrap_or(u64::MAX)
+        let records = u128::from(self.records) * u128::from(beyond) / u128::from(self.bytes.max(1));
+        let records = u64::try_from(records).unwrap_or(u64::MAX);
+        records.saturating_mul(RECORD_OVERHEAD_BYTES).saturating_add(beyond)
     }
 }
 
@@ -87,6 +87,6 @@ mod tests {
         assert!(is_due(0, 1, 10_000) && !is_due(0, 1, 9_700));
         // Half of the state, and 25 records of 100 bytes.
         assert!(!is_due(20_000, 125, 12_500) && is_due(20_000, 126, 12_600));
-        assert!(!is_due(u64::MAX, u64::MAX / 300, u64::MAX / 4));
+        assert!(!is_due(u64::MAX, u64::MAX, u64::MAX / 4) && is_due(0, u64::MAX, u64::MAX));
     }
 }

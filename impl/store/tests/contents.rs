@@ -133,6 +133,23 @@ fn a_content_is_copied_from_another_in_any_order<D: Disk>(disk: &Arc<D>) {
     }
 }
 
+fn bytes_behind_an_old_content_do_not_stay<D: Disk>(disk: &Arc<D>) {
+    let contents = open(disk);
+    let old = noise(200_000, 3);
+    let id = put(&contents, &old);
+    let file = disk.open(&hex(id), Access::Write).expect("the file");
+    file.write_at(&[7; 5_000], old.len() as u64).expect("a write");
+    let held = HeldContent::open(&contents, id).expect("its own bytes are good");
+    let new = [&old[..100_000], b"new", &old[100_003..]].concat();
+    let mut patch = Vec::new();
+    diff(&old, &new, Options::default(), &mut patch).expect("room");
+    let mut writer = contents.writer_like(&held).expect("a writer");
+    apply_stream(&held, &patch[..], &mut writer, u64::MAX).expect("a patch of ours");
+    let (content, length) = writer.finish().expect("a content");
+    let file = disk.open(&hex(content), Access::Read).expect("the file");
+    assert_eq!(file.length().expect("a length"), length);
+}
+
 /// A copy that goes bad and is replaced while a content is made of it: the new content began with the bad bytes.
 fn bytes_of_a_replaced_copy_are_written<D: Disk>(disk: &Arc<D>) {
     let contents = open(disk);
@@ -357,6 +374,7 @@ on_both_disks! {
     any_range_can_be_read
     a_content_is_made_of_another_by_a_delta
     a_content_is_copied_from_another_in_any_order
+    bytes_behind_an_old_content_do_not_stay
     bytes_of_a_replaced_copy_are_written
     a_writer_that_is_dropped_leaves_nothing
     another_content_than_the_expected_one_is_refused

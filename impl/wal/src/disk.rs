@@ -98,8 +98,8 @@ pub trait DiskFile: Send + Sync + 'static {
     fn set_length(&self, bytes: u64) -> io::Result<()>;
 
     /// Makes the contents and the length of `old` those of this file, which is empty and of the same disk, by
-    /// reference: both files share their blocks until one of them is written to. Returns `false`, and does
-    /// nothing, on a disk that cannot do that.
+    /// reference: both files share their blocks until one of them is written to. Returns `false` where the disk cannot
+    /// do that, or not for the whole file, which stays empty then.
     fn reflink(&self, _old: &Self) -> io::Result<bool>
     where
         Self: Sized,

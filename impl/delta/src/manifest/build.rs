@@ -196,7 +196,7 @@ impl ManifestBuilder {
         }
     }
 
-    /// Whether a section ends where the given bytes end, of which `next` is the next one.
+    /// Whether a section ends where the given bytes end. `next` is the byte behind them.
     fn is_between_sections(&mut self, next: u8) -> bool {
         // A chunk's end shows only when more bytes follow.
         self.held.push(next);

@@ -21,7 +21,7 @@ pub struct Outline {
     sections: Vec<OutlinedSection>,
 }
 
-/// A section of which only the short hash is known.
+/// A section whose chunks are unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutlinedSection {
     /// Where it begins in the content.

@@ -22,8 +22,8 @@ static ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 static BASE: HeaderName = HeaderName::from_static("steadfast-base");
 static CONTENT: HeaderName = HeaderName::from_static("steadfast-content");
 
-/// The deltas that a node applies at the same time. Each may take the memory of a frame, of its unpacked form, and of the
-/// literals that it keeps for later: 100 MB together at most, and a few for those that our clients make.
+/// The deltas that a node applies at the same time. Each may take the memory of a frame, of its unpacked form, of the
+/// literals that it keeps for later, and of a section: 105 MB together at most, and a few for those that our clients make.
 pub(crate) const DELTAS_MAX: usize = 4;
 
 /// The contents at both ends of a delta.

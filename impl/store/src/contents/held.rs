@@ -42,10 +42,6 @@ impl<D: Disk> HeldContent<D> {
     pub(super) fn file(&self) -> Arc<D::File> {
         Arc::clone(self.reader.borrow().file())
     }
-
-    pub(super) fn length(&self) -> u64 {
-        self.manifest.length()
-    }
 }
 
 impl<D: Disk> Source for HeldContent<D> {

@@ -43,14 +43,34 @@ impl<D: Disk> Draft<D> {
 pub(super) struct NewFile<D: Disk> {
     file: Arc<D::File>,
     draft: Draft<D>,
-    /// The file whose bytes this one began with.
+    /// The file with whose bytes this one is to begin.
+    begins_like: Option<Arc<D::File>>,
+    /// The file with whose bytes this one has begun.
     like: Option<Arc<D::File>>,
     /// The bytes that were written since the last sync began.
     unsynced: u64,
-    /// The sync that goes on while more bytes come.
-    syncing: Option<JoinHandle<io::Result<()>>>,
+    syncing: Syncing,
     is_concurrent: bool,
     keeps_moved: bool,
+}
+
+/// The sync that goes on in another thread while more bytes come. Dropping it waits for its end, so that no more threads
+/// sync than files are written.
+#[derive(Default)]
+struct Syncing(Option<JoinHandle<io::Result<()>>>);
+
+impl Syncing {
+    /// Waits for its end.
+    fn end(&mut self) -> io::Result<()> {
+        let Some(thread) = self.0.take() else { return Ok(()) };
+        thread.join().map_err(|_| io::Error::other("the thread panicked"))?
+    }
+}
+
+impl Drop for Syncing {
+    fn drop(&mut self) {
+        let _ = self.end();
+    }
 }
 
 impl<D: Disk> fmt::Debug for NewFile<D> {
@@ -67,8 +87,17 @@ impl<D: Disk> NewFile<D> {
         let file = Arc::new(file.map_err(ContentError::disk(Call::Create, &name))?);
         let is_concurrent = contents.disk.is_concurrent();
         let keeps_moved = contents.decisions.keeps_moved_bytes();
-        let (unsynced, syncing) = (0, None);
-        Ok(NewFile { file, draft, like: None, unsynced, syncing, is_concurrent, keeps_moved })
+        let (begins_like, like, unsynced, syncing) = (None, None, 0, Syncing::default());
+        Ok(NewFile {
+            file,
+            draft,
+            begins_like,
+            like,
+            unsynced,
+            syncing,
+            is_concurrent,
+            keeps_moved,
+        })
     }
 
     fn failed(&self, call: Call) -> impl FnOnce(io::Error) -> ContentError + use<D> {
@@ -76,19 +105,25 @@ impl<D: Disk> NewFile<D> {
         move |source| ContentError::disk(call, &name)(source)
     }
 
-    /// Begins with the bytes of another file, before anything is written, if the disk lets files share blocks.
-    /// Returns whether it does.
-    pub(super) fn begin_like(&mut self, old: &Arc<D::File>) -> Result<bool, ContentError> {
-        let shares = self.file.reflink(old).map_err(self.failed(Call::Reflink))?;
-        self.like = shares.then(|| Arc::clone(old));
-        Ok(shares)
+    /// Lets the file begin with the bytes of another once it is used, if the disk lets files share blocks.
+    pub(super) fn begin_like(&mut self, old: Arc<D::File>) {
+        self.begins_like = Some(old);
     }
 
-    pub(super) fn set_length(&self, length: u64) -> Result<(), ContentError> {
+    fn begin(&mut self) -> Result<(), ContentError> {
+        let Some(old) = self.begins_like.take() else { return Ok(()) };
+        let shares = self.file.reflink(&old).map_err(self.failed(Call::Reflink))?;
+        self.like = shares.then_some(old);
+        Ok(())
+    }
+
+    pub(super) fn set_length(&mut self, length: u64) -> Result<(), ContentError> {
+        self.begin()?;
         self.file.set_length(length).map_err(self.failed(Call::SetLength))
     }
 
     pub(super) fn write(&mut self, bytes: &[u8], offset: u64) -> Result<(), ContentError> {
+        self.begin()?;
         write_full(&*self.file, bytes, offset).map_err(self.failed(Call::Write))?;
         self.unsynced += bytes.len() as u64;
         if self.unsynced >= SYNC_BYTES {
@@ -107,6 +142,7 @@ impl<D: Disk> NewFile<D> {
         old: &Arc<D::File>,
         old_offset: u64,
     ) -> Result<(), ContentError> {
+        self.begin()?;
         let began_with_them = self.like.as_ref().is_some_and(|it| Arc::ptr_eq(it, old));
         match began_with_them && (offset == old_offset || self.keeps_moved) {
             true => Ok(()),
@@ -114,31 +150,29 @@ impl<D: Disk> NewFile<D> {
         }
     }
 
+    /// Whether the file began with the bytes of another, which may have been longer.
+    pub(super) fn is_copy(&self) -> bool {
+        self.like.is_some()
+    }
+
     /// Syncs, in another thread if that pays.
     fn begin_sync(&mut self) -> Result<(), ContentError> {
-        self.end_sync()?;
+        self.syncing.end().map_err(self.failed(Call::Sync))?;
         if self.is_concurrent {
             let file = Arc::clone(&self.file);
             let thread = thread::Builder::new().name("content-sync".to_owned());
-            self.syncing = thread.spawn(move || file.sync()).ok();
+            self.syncing = Syncing(thread.spawn(move || file.sync()).ok());
         }
         // Here, if no thread can be started.
         match self.syncing {
-            Some(_) => Ok(()),
-            None => self.file.sync().map_err(self.failed(Call::Sync)),
+            Syncing(Some(_)) => Ok(()),
+            Syncing(None) => self.file.sync().map_err(self.failed(Call::Sync)),
         }
-    }
-
-    /// Waits for the sync that goes on.
-    fn end_sync(&mut self) -> Result<(), ContentError> {
-        let Some(syncing) = self.syncing.take() else { return Ok(()) };
-        let synced = syncing.join().map_err(|_| io::Error::other("the thread panicked"));
-        synced.and_then(|it| it).map_err(self.failed(Call::Sync))
     }
 
     /// Makes the bytes durable.
     pub(super) fn sync(&mut self) -> Result<(), ContentError> {
-        self.end_sync()?;
+        self.syncing.end().map_err(self.failed(Call::Sync))?;
         self.file.sync().map_err(self.failed(Call::Sync))
     }
 

@@ -47,8 +47,10 @@ impl<D: Disk> ContentPlace<D> {
 /// Errors are [`ContentError`]s within those of the output.
 impl<D: Disk> Sink<HeldContent<D>> for ContentPlace<D> {
     fn begin(&mut self, length: u64, old: Option<&HeldContent<D>>) -> io::Result<()> {
-        let begun = old.map_or(Ok(false), |it| self.file.begin_like(&it.file()));
-        begun.and_then(|_| self.file.set_length(length)).map_err(io::Error::other)
+        if let Some(old) = old {
+            self.file.begin_like(old.file());
+        }
+        self.file.set_length(length).map_err(io::Error::other)
     }
 
     fn write_at(&mut self, bytes: &[u8], offset: u64) -> io::Result<()> {

@@ -20,8 +20,6 @@ pub struct ContentWriter<D: Disk> {
     file: NewFile<D>,
     builder: ManifestBuilder,
     length: u64,
-    /// The length of the file, where it began as a copy of another.
-    begun_with: u64,
 }
 
 impl<D: Disk> fmt::Debug for ContentWriter<D> {
@@ -39,14 +37,11 @@ impl<D: Disk> ContentWriter<D> {
         like: Option<&HeldContent<D>>,
     ) -> Result<ContentWriter<D>, ContentError> {
         let mut file = NewFile::create(&contents)?;
-        let mut begun_with = 0;
-        if let Some(like) = like
-            && file.begin_like(&like.file())?
-        {
-            begun_with = like.length();
+        if let Some(like) = like {
+            file.begin_like(like.file());
         }
         let builder = ManifestBuilder::new(Depth::Chunks);
-        Ok(ContentWriter { contents, file, builder, length: 0, begun_with })
+        Ok(ContentWriter { contents, file, builder, length: 0 })
     }
 
     /// Writes the next piece.
@@ -104,10 +99,10 @@ impl<D: Disk> ContentWriter<D> {
         self,
         name: impl FnOnce(ContentId) -> Result<ContentId, ContentError>,
     ) -> Result<(ContentId, u64), ContentError> {
-        let ContentWriter { contents, file, builder, length, begun_with } = self;
+        let ContentWriter { contents, mut file, builder, length } = self;
         let manifest = builder.finish();
         let content = name(ContentId(manifest.root().0))?;
-        if begun_with > length {
+        if file.is_copy() {
             file.set_length(length)?;
         }
         contents.keep(content, &manifest, file)?;

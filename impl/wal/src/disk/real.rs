@@ -9,9 +9,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-#[cfg(target_os = "linux")]
-use rustix::io::Errno;
-
 use super::{Access, Disk, DiskFile};
 
 /// A directory of the file system.
@@ -42,18 +39,6 @@ struct FileId {
     device: u64,
     inode: u64,
 }
-
-/// The answers of file systems, kernels and sandboxes that do not let files share blocks.
-#[cfg(target_os = "linux")]
-const CANNOT_REFLINK: [Errno; 7] = [
-    Errno::OPNOTSUPP,
-    Errno::NOTTY,
-    Errno::NOSYS,
-    Errno::INVAL,
-    Errno::XDEV,
-    Errno::PERM,
-    Errno::ACCESS,
-];
 
 /// How often a lock that another process holds is tried. A child process holds the locks of its parent
 /// from its start until it runs its own program, even those that the parent gives up meanwhile.
@@ -243,11 +228,14 @@ impl DiskFile for RealFile {
 
     #[cfg(target_os = "linux")]
     fn reflink(&self, old: &RealFile) -> io::Result<bool> {
-        match rustix::fs::ioctl_ficlone(&self.0, &old.0) {
-            Ok(()) => Ok(true),
-            Err(error) if CANNOT_REFLINK.contains(&error) => Ok(false),
-            Err(error) => Err(error.into()),
+        // Whatever the reason of an error, the caller can still write the bytes. Some kernels report success although
+        // they have shared a part only (XFS until 2024), and others leave a part behind when they fail.
+        let is_done = rustix::fs::ioctl_ficlone(&self.0, &old.0).is_ok();
+        let is_whole = is_done && self.length()? == old.length()?;
+        if !is_whole {
+            self.set_length(0)?;
         }
+        Ok(is_whole)
     }
 }
 

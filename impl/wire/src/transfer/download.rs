@@ -414,23 +414,29 @@ impl<S: Source, K: Sink<S>> Download<S, K> {
         let mut bytes = vec![0; lengths.iter().sum()];
         let is_good =
             old.read_unverified_at(&mut bytes, old_offset).is_ok() && plan.is_copy(&copy, &bytes);
-        // Where the old content is damaged, it is to take note of that.
-        let is_read = is_good || old.read_exact_at(&mut bytes, old_offset).is_ok();
-        let mut copying = Copying { sink: &mut self.sink, content, old, offset, old_offset };
+        if is_good {
+            let copied = self.sink.copy_at(&bytes, offset, old, old_offset);
+            copied.map_err(|error| TransferError::Sink { content, error })?;
+            plan.complete(part, chunks.len());
+            self.received.copied += bytes.len() as u64;
+            return Ok(plan.is_complete());
+        }
+        // The old content is damaged, and is to take note of that. What it has elsewhere, as in memory, is written.
+        let is_read = old.read_exact_at(&mut bytes, old_offset).is_ok();
         let (mut at, mut good) = (0, 0..0);
         for (index, length) in chunks.zip(lengths) {
             let end = at + length;
-            if is_good || (is_read && plan.chunk(part, index).is_of(&bytes[at..end])) {
+            if is_read && plan.chunk(part, index).is_of(&bytes[at..end]) {
                 good.end = end;
                 plan.complete(part, 1);
             } else {
-                self.received.copied += copying.copy(&bytes, good)?;
+                self.received.copied += write(&mut self.sink, content, offset, &bytes, &good)?;
                 good = end..end;
                 plan.want_chunk(part, index, offset + at as u64);
             }
             at = end;
         }
-        self.received.copied += copying.copy(&bytes, good)?;
+        self.received.copied += write(&mut self.sink, content, offset, &bytes, &good)?;
         Ok(plan.is_complete())
     }
 
@@ -444,27 +450,21 @@ impl<S: Source, K: Sink<S>> Download<S, K> {
     }
 }
 
-/// Bytes on their way from the old content, read at `old_offset`, to `offset` of the new one.
-struct Copying<'a, S, K> {
-    sink: &'a mut K,
+/// Writes a part of what was copied, and returns its length.
+fn write<S, K: Sink<S>>(
+    sink: &mut K,
     content: ContentId,
-    old: &'a S,
     offset: u64,
-    old_offset: u64,
-}
-
-impl<S, K: Sink<S>> Copying<'_, S, K> {
-    /// Copies a part of the bytes, and returns its length.
-    fn copy(&mut self, bytes: &[u8], part: Range<usize>) -> Result<u64, TransferError> {
-        if part.is_empty() {
-            return Ok(0);
-        }
-        let (at, length) = (part.start as u64, part.len() as u64);
-        let (offset, old_offset) = (self.offset + at, self.old_offset + at);
-        let copied = self.sink.copy_at(&bytes[part], offset, self.old, old_offset);
-        copied.map_err(|error| TransferError::Sink { content: self.content, error })?;
-        Ok(length)
+    bytes: &[u8],
+    part: &Range<usize>,
+) -> Result<u64, TransferError> {
+    if part.is_empty() {
+        return Ok(0);
     }
+    let at = offset + part.start as u64;
+    let written = sink.write_at(&bytes[part.clone()], at);
+    written.map_err(|error| TransferError::Sink { content, error })?;
+    Ok(part.len() as u64)
 }
 
 /// The error that an answer is not the one whose turn it is.
