@@ -131,6 +131,8 @@ pub struct Pair {
     pub ended: Vec<Ended>,
     /// What the sender found to be bad.
     pub bad: Vec<ContentId>,
+    /// The bytes of the content that was taken last that stayed where they were in the old one.
+    pub kept: u64,
 }
 
 /// What travels on a connection until it ends.
@@ -273,6 +275,8 @@ impl Pair {
                 assert!(sink.is_whole());
                 let made = received.whole + received.patched + received.copied;
                 assert_eq!(made, sink.bytes.len() as u64, "{received:?}");
+                assert!(!sink.is_copy || sink.kept > 0, "it began as a copy for nothing");
+                self.kept = sink.kept;
                 (sink.bytes, received)
             }
             ended => panic!("{ended:?}"),
