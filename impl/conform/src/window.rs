@@ -14,11 +14,13 @@ const RECORDS_MIN: u64 = 256;
 pub(super) struct Window {
     identity: Identity,
     records: Vec<Record>,
+    /// From this number of synced records on it is shrunk.
+    shrinks_from: u64,
 }
 
 impl Window {
     pub(super) fn of(identity: Identity, log: &[Record]) -> Window {
-        Window { identity, records: log.to_vec() }
+        Window { identity, records: log.to_vec(), shrinks_from: 2 * RECORDS_MIN }
     }
 
     pub(super) fn records(&self) -> &[Record] {
@@ -47,11 +49,13 @@ impl Window {
         Some(self.records.split_off(kept.min(self.records.len())))
     }
 
-    /// Puts old records into the checkpoint once the window is twice as long as it must be.
-    pub(super) fn shrink(&mut self, synced: LogIndex, decisions: &dyn Decisions) {
+    /// Puts old records into the checkpoint once the window is twice as long as it must be. Returns whether it tried:
+    /// a state whose last part never comes keeps all records behind its first part, and a window that stays long is
+    /// tried again when it is twice as long.
+    pub(super) fn shrink(&mut self, synced: LogIndex, decisions: &dyn Decisions) -> bool {
         let first = first_index(&self.records).0;
-        if synced.0.saturating_sub(first) < 2 * RECORDS_MIN {
-            return;
+        if synced.0.saturating_sub(first) < self.shrinks_from {
+            return false;
         }
         let mut fold = Fold::default();
         let mut checkpoint = None;
@@ -74,5 +78,54 @@ impl Window {
             let checkpoint = Checkpoint { identity, length, fold };
             self.records.splice(..=at, [Record::Checkpoint(Sealed::new(checkpoint))]);
         }
+        let left = synced.0.saturating_sub(first_index(&self.records).0);
+        self.shrinks_from = 2 * left.max(RECORDS_MIN);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use steadfast_protocol::{Epoch, NodeId, Place, Round, Settings, State, Steadfast};
+
+    use super::*;
+
+    /// A window that follows a log of promises behind these records, and how often it tried to shrink.
+    fn followed(mut log: Vec<Record>, promises: u64) -> (Window, u64) {
+        let settings = Settings::new(1, 1, 1).expect("settings");
+        let mut window = Window::of(Identity { node: NodeId(0), settings }, &log);
+        let mut tries = 0;
+        for round in 1..=promises {
+            log.push(Record::Promise(Epoch { round: Round(round), node: NodeId(0) }));
+            window.follow(&log);
+            tries += u64::from(window.shrink(last_index(&log), &Steadfast));
+        }
+        (window, tries)
+    }
+
+    fn first_part_of_a_state() -> Record {
+        let fold = Fold::default();
+        let until = Some(Place::Start);
+        Record::State(Sealed::new(State {
+            since: fold.vv().clone(),
+            vv: fold.vv().clone(),
+            digests: fold.digests().to_owned(),
+            counter: fold.counter(),
+            forgotten: fold.forgotten().clone(),
+            heads: Vec::new(),
+            requests: Vec::new(),
+            after: Place::Start,
+            until,
+        }))
+    }
+
+    #[test]
+    fn a_window_stays_short_and_one_with_an_incomplete_state_is_seldom_folded() {
+        let (window, tries) = followed(Vec::new(), 10_000);
+        assert!((window.records().len() as u64) < 2 * RECORDS_MIN + 2);
+        assert!((30..60).contains(&tries), "{tries}");
+        let (window, tries) = followed(vec![first_part_of_a_state()], 10_000);
+        assert!(window.records().len() > 9_000, "its records stay together");
+        assert!((3..10).contains(&tries), "{tries}");
     }
 }
