@@ -107,11 +107,11 @@ mod tests {
         let fold = Fold::default();
         let until = Some(Place::Start);
         Record::State(Sealed::new(State {
-            since: fold.vv().clone(),
-            vv: fold.vv().clone(),
+            since: *fold.vv(),
+            vv: *fold.vv(),
             digests: fold.digests().to_owned(),
             counter: fold.counter(),
-            forgotten: fold.forgotten().clone(),
+            forgotten: *fold.forgotten(),
             heads: Vec::new(),
             requests: Vec::new(),
             after: Place::Start,
