@@ -1,7 +1,7 @@
 //! A large file: its first put, and a change of one byte, beside rsync to two targets.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -195,6 +195,19 @@ async fn tls_s(system: &System, bytes: u64) -> Result<f64> {
     Ok(elapsed)
 }
 
+/// Copies a file through this process, so that the copy is in the page cache as the contents of the nodes are, also where
+/// the system would make it by reference.
+fn write_copy(from: &Path, to: &Path) -> Result<()> {
+    let (mut from, mut to) = (File::open(from)?, File::create(to)?);
+    let mut piece = vec![0; PIECE_BYTES];
+    loop {
+        match from.read(&mut piece)? {
+            0 => return Ok(to.sync_all()?),
+            count => to.write_all(&piece[..count])?,
+        }
+    }
+}
+
 /// Two copies of a file, which an rsync daemon serves.
 struct Copies {
     daemon: Child,
@@ -211,8 +224,7 @@ impl Copies {
         for target in TARGETS {
             let directory: PathBuf = place.join(format!("rsync-{target}"));
             fs::create_dir(&directory)?;
-            fs::copy(file, directory.join("large"))?;
-            File::open(directory.join("large"))?.sync_all()?;
+            write_copy(file, &directory.join("large"))?;
             let directory = directory.display();
             config +=
                 &format!("[{target}]\npath = {directory}\nread only = no\nuid = 0\ngid = 0\n");
