@@ -25,10 +25,10 @@ const PAUSE_MS_MAX: u64 = 60;
 /// How long a call may take. A client gives up much earlier, so this is only for one that hangs.
 const CALL_MAX: Duration = Duration::from_secs(90);
 
-/// The one of the paths whose contents are all long, so that clients and nodes send each other deltas.
+/// The number of the path that only gets long contents. They resemble each other, so clients and nodes send deltas.
 const LONG_PATH: usize = PATHS - 1;
 
-/// A content from this length on is put as a file, of which the client may send a delta.
+/// Contents of this length and longer are uploaded from a file, because the client sends deltas of files only.
 const FILE_MIN: usize = 4 << 20;
 
 /// The paths.
@@ -99,7 +99,8 @@ impl Worker {
         }
     }
 
-    /// As [`Worker::choose`], with fewer writes, because each takes much of the disks.
+    /// Like [`Worker::choose`], for the path with long contents. It writes less often, because each write takes
+    /// megabytes of the disks.
     fn choose_long(&mut self, path: &str) -> Request {
         let seen = self.seen.get(path).map(|it| it.0);
         let bytes = self.random.random_range(FILE_MIN..6 << 20);

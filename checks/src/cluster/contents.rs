@@ -7,28 +7,31 @@ use super::history::OperationId;
 
 const MARK: &str = "steadfast chamber ";
 
-/// Contents from this length on resemble each other, so that they travel as deltas.
-const RESEMBLES_MIN: usize = 1 << 20;
+/// Contents of this length and longer share most of their bytes, so that nodes send deltas of them.
+const SHARED_MIN: usize = 1 << 20;
 
-/// What all long contents resemble.
-const LIKE: u64 = u64::MAX;
+/// The seed of the noise that all long contents share. No operation has this number.
+const SHARED_SEED: u64 = u64::MAX;
 
-/// In how many places long contents differ, and by how many bytes in each.
+/// The number of places in which a long content has bytes of its own.
 const DIFFERENCES: usize = 4;
+
+/// The length of such a place.
 const DIFFERENCE_BYTES: usize = 64;
 
-/// The bytes of a put: a line that names the operation, then noise that depends on its number alone. In a long content
-/// only a few places depend on it. Its line moves the rest by a byte when the number has one more digit.
+/// The bytes of a put: a line that names the operation, then noise. The seed of the noise is the operation's number. A long
+/// content has the shared noise instead, and its own noise in a few places. Lines of different lengths shift the shared
+/// noise, so deltas also find moved bytes.
 pub(crate) fn bytes_of(operation: OperationId, path: &str, length: usize) -> Vec<u8> {
     let mut bytes = format!("{MARK}{operation} {path}\n").into_bytes();
     let head = bytes.len();
     bytes.resize(head.max(length), 0);
     let mut own = StdRng::seed_from_u64(operation as u64);
-    if length < RESEMBLES_MIN {
+    if length < SHARED_MIN {
         own.fill_bytes(&mut bytes[head..]);
         return bytes;
     }
-    StdRng::seed_from_u64(LIKE).fill_bytes(&mut bytes[head..]);
+    StdRng::seed_from_u64(SHARED_SEED).fill_bytes(&mut bytes[head..]);
     for _ in 0..DIFFERENCES {
         let at = own.random_range(head..length - DIFFERENCE_BYTES);
         own.fill_bytes(&mut bytes[at..at + DIFFERENCE_BYTES]);
@@ -66,7 +69,7 @@ mod tests {
 
     #[test]
     fn long_contents_differ_in_some_places() {
-        let [one, other] = [7, 8].map(|it| bytes_of(it, "p/1", RESEMBLES_MIN));
+        let [one, other] = [7, 8].map(|it| bytes_of(it, "p/1", SHARED_MIN));
         let differing = one.iter().zip(&other).filter(|(a, b)| a != b).count();
         assert!((2 * DIFFERENCE_BYTES..1_000).contains(&differing), "{differing} bytes");
         assert_eq!(author_of(&one), Some((7, "p/1")));

@@ -21,7 +21,7 @@ use super::schedule::{Fault, NODES, Node};
 
 /// How long a node may take to refuse a damaged log, or to notice a failed sync.
 const NOTICING_MAX: Duration = Duration::from_secs(10);
-/// How long a node may take to say what it shows.
+/// The deadline for the list of a node's files.
 const ASKING_MAX: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -314,7 +314,7 @@ impl Nemesis {
         Ok(if flipped > 0 { Begun::Yes } else { Begun::LeftOut })
     }
 
-    /// The names of the contents that a node shows; none of a node that does not answer.
+    /// The names of the contents that a node shows. Empty if the node does not answer.
     async fn shown_by(&self, node: Node) -> Done<Vec<String>> {
         let options = Options { deadline: ASKING_MAX, connect_timeout: ASKING_MAX };
         let client = self.testbed.client_of(&[NODES[node]], options).map_err(text)?;

@@ -414,7 +414,7 @@ impl Judge {
         let mark = self.mark_of(node, at);
         let known = &mut self.known[at];
         let synced = node.node.storage().synced();
-        let _ = known.window.shrink(synced, self.decisions);
+        known.window.shrink(synced, self.decisions);
         known.mark = mark;
         let (replica, records) = (node.replica().map(Replica::outline), known.window.records());
         known.judged = Past { replica, records: records.len(), synced };

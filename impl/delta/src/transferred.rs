@@ -15,8 +15,8 @@ pub trait Source {
     /// The content cannot be read, or ends before.
     fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()>;
 
-    /// As [`Source::read_exact_at`], for a caller that compares the bytes with a manifest. A source that
-    /// otherwise does so itself need not.
+    /// Like [`Source::read_exact_at`], but the source may return bytes that it has not verified. The caller verifies
+    /// them.
     ///
     /// # Errors
     /// As [`Source::read_exact_at`].
@@ -27,8 +27,8 @@ pub trait Source {
 
 /// The place of a content that is being received. Parts of it may be copied from an old content `O`.
 pub trait Sink<O: ?Sized> {
-    /// Makes room for a content of this length. Called once, before the first write. If large parts of `old` are
-    /// where they will be in the new content, the place may begin as a copy of it.
+    /// Makes room for a content of this length. Called once, before the first write. `old` is given if
+    /// the new content has sections of it at the same offsets. Then the place may begin as a copy of `old`.
     ///
     /// # Errors
     /// There is no room. The transfer fails.

@@ -67,6 +67,8 @@ struct Inner {
     faults_of_threads: Vec<(ThreadId, u64, Fault)>,
     /// How many bytes fit on the disk.
     capacity: Option<u64>,
+    /// What [`Disk::is_concurrent`] answers.
+    is_concurrent: bool,
     /// The disk after each call that changed it.
     tape: Option<Vec<DiskModel>>,
 }
@@ -101,6 +103,7 @@ impl SimulatedDisk {
             faults: Vec::new(),
             faults_of_threads: Vec::new(),
             capacity: None,
+            is_concurrent: false,
             tape: None,
         })))
     }
@@ -151,6 +154,11 @@ impl SimulatedDisk {
     /// Limits how many bytes fit on the disk.
     pub fn limit(&self, bytes: Option<u64>) {
         self.inner().capacity = bytes;
+    }
+
+    /// Lets the users of the disk work ahead in other threads. Then the order of their calls is not deterministic.
+    pub fn allow_concurrency(&self) {
+        self.inner().is_concurrent = true;
     }
 
     /// Keeps the state of the disk after each call that changes it from now on, beginning with
@@ -226,6 +234,10 @@ impl Disk for SimulatedDisk {
 
     fn directory(&self) -> String {
         "the simulated disk".to_owned()
+    }
+
+    fn is_concurrent(&self) -> bool {
+        self.inner().is_concurrent
     }
 
     fn create_directory(&self) -> io::Result<()> {

@@ -49,11 +49,11 @@ impl Subject {
     pub(crate) fn promises_during(&self, operation: Operation) -> [Promise; 2] {
         let mut promises = self.promises;
         match operation {
-            Operation::Put(_) | Operation::PutLike => {
-                let letter = if let Operation::Put(it) = operation { it } else { Letter::B };
+            Operation::Put(letter) => {
                 let it = &mut promises[letter.index()];
                 *it = it.or(Promise::GOOD);
             }
+            Operation::PutLike => return self.promises_during(Operation::Put(Letter::B)),
             Operation::Remove(letter) => {
                 let it = &mut promises[letter.index()];
                 *it = it.or(Promise::MISSING);

@@ -199,8 +199,8 @@ impl<D: Disk> Contents<D> {
         ContentWriter::begin(Arc::clone(self), None)
     }
 
-    /// Begins to write a content that probably has much of `old` at the same places. Where the disk can do that,
-    /// both share the blocks of what [`ContentWriter::keep`] keeps.
+    /// Begins to write a content that probably has many bytes of `old` at the same offsets. On a disk with reflinks,
+    /// both contents share the blocks of the bytes that [`ContentWriter::keep`] takes.
     ///
     /// # Errors
     /// The disk fails.

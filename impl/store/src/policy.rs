@@ -5,12 +5,12 @@ use steadfast_wal::Settings;
 /// Decides when a node trims its log. It looks at numbers of bytes and records only, so that equal logs are trimmed
 /// at equal moments.
 ///
-/// Between two checkpoints the log has at most half the bytes of the state more than `slack_bytes`. Its records,
-/// which the node holds in memory, have at most half the bytes of the state, whatever memory these take, and those
-/// beyond take at most `memory_slack_bytes` of memory. So each byte of the log causes at most two bytes of checkpoints, and the directory, with [`log_settings`] and the default slack,
-/// stays below twice the state plus 64 MiB: the checkpoint is one state, the log half of one, and the other
-/// half is for the records that arrive while the next checkpoint is written. For that time the disk holds two
-/// checkpoints.
+/// Between two checkpoints the log has at most half the bytes of the state plus `slack_bytes`. The node holds its
+/// records in memory: as many as have half the bytes of the state, and beyond these as many as take
+/// `memory_slack_bytes` of memory. So each byte of the log causes at most two bytes of checkpoints, and the
+/// directory, with [`log_settings`] and the default slack, stays below twice the state plus 64 MiB: the checkpoint
+/// is one state, the log half of one, and the other half is for the records that arrive while the next checkpoint is
+/// written. For that time the disk holds two checkpoints.
 ///
 /// Two slacks are needed because a batch takes whole blocks of the disk: records that are synced one by one
 /// fill the disk, and those that are synced together fill the memory.
@@ -23,7 +23,7 @@ pub struct TrimPolicy {
     pub memory_slack_bytes: u64,
 }
 
-/// The memory that a record of an entry takes beyond its own bytes.
+/// An estimate of the memory in bytes that a record of an entry takes beyond its own bytes.
 const RECORD_OVERHEAD_BYTES: u64 = 300;
 
 /// The records of a log behind its checkpoint.
@@ -36,7 +36,7 @@ pub struct TailSize {
 }
 
 impl TailSize {
-    /// The memory that those beyond the first `bytes` take, if all are alike.
+    /// The memory in bytes of the records beyond the first `bytes`, if all records are of one length.
     fn memory_beyond(self, bytes: u64) -> u64 {
         let beyond = self.bytes.saturating_sub(bytes);
         let records = u128::from(self.records) * u128::from(beyond) / u128::from(self.bytes.max(1));

@@ -11,7 +11,7 @@ use steadfast_delta::manifest::{Depth, Manifest};
 use steadfast_delta::{Options, Sink, Source, apply_stream, diff};
 use steadfast_node::ContentCopy;
 use steadfast_protocol::ContentId;
-use steadfast_simulated_disk::{DiskModel, SimulatedDisk};
+use steadfast_simulated_disk::{DiskModel, EIO, Fault, SimulatedDisk};
 use steadfast_store::{ContentError, Contents, HeldContent, Totals};
 use steadfast_wal::RealDisk;
 use steadfast_wal::disk::{Access, Disk, DiskFile};
@@ -348,6 +348,21 @@ fn a_directory_is_opened_once_at_a_time<D: Disk>(disk: &Arc<D>) {
     assert!(error.to_string().contains("in use by this process"), "{error}");
     drop(first);
     drop(open(disk));
+}
+
+#[test]
+fn a_sync_that_fails_while_more_bytes_come_fails_the_content() {
+    let disk = Arc::new(SimulatedDisk::new(DiskModel::default()));
+    disk.allow_concurrency();
+    let contents = open(&disk);
+    let mut writer = contents.writer().expect("a writer");
+    // The write is the next call, and the sync of its bytes in another thread the one behind it.
+    disk.fail_at(disk.calls() + 1, Fault::Error(EIO));
+    writer.update(&noise(16 << 20, 5)).expect("the sync goes on");
+    let error = writer.finish().expect_err("the sync has failed");
+    assert!(error.to_string().contains("cannot sync"), "{error}");
+    assert_eq!(contents.totals(), Totals::default());
+    assert_eq!(disk.list().expect("names"), ["lock"]);
 }
 
 macro_rules! on_both_disks {

@@ -97,9 +97,12 @@ pub trait DiskFile: Send + Sync + 'static {
     /// Cuts the file, or extends it with zeros.
     fn set_length(&self, bytes: u64) -> io::Result<()>;
 
-    /// Makes the contents and the length of `old` those of this file, which is empty and of the same disk, by
-    /// reference: both files share their blocks until one of them is written to. Returns `false` where the disk cannot
-    /// do that, or not for the whole file, which stays empty then.
+    /// Makes this empty file a reflink of `old`, a file of the same disk: it gets the bytes and the length of `old`, and
+    /// both files share their blocks until one of them is written to (`FICLONE` in ioctl_ficlone(2)). Returns `false`
+    /// and leaves the file empty if the disk cannot share the whole file.
+    ///
+    /// # Errors
+    /// The disk fails.
     fn reflink(&self, _old: &Self) -> io::Result<bool>
     where
         Self: Sized,

@@ -24,8 +24,8 @@ pub struct Applied {
     pub verified: bool,
 }
 
-/// Where the new content goes, front to back: whatever can be written to, or a type that profits from what stays
-/// where it was in the old content `O`.
+/// The destination of a new content, which is written front to back. Every [`Write`] is one. A type that can reuse
+/// bytes of the old content `O` overrides [`NewContent::keep`].
 pub trait NewContent<O: ?Sized> {
     /// Appends bytes.
     ///
@@ -33,7 +33,7 @@ pub trait NewContent<O: ?Sized> {
     /// They cannot be written.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
 
-    /// Appends bytes that were read from the same place of `old`.
+    /// Appends bytes that were read from `old` at the same offset.
     ///
     /// # Errors
     /// They cannot be written.
@@ -95,7 +95,7 @@ struct Stream<'a, O: ?Sized, W> {
     buffer: FileBuffer,
     /// The bytes of it.
     filled: usize,
-    /// The first bytes of it that are in the same place of the old content.
+    /// The length of the prefix of `buffer[..filled]` that the old content has at the same offset.
     kept: usize,
     /// The number of the block with which the buffer begins.
     block: u64,

@@ -96,25 +96,26 @@ pub struct ManifestBuilder {
     held: Vec<u8>,
     /// The grains of chunks that may come.
     known: HashMap<Hash, Arc<[Grain]>>,
-    /// Once an old content is known.
+    /// The position in the old content. `None` before the first call of [`ManifestBuilder::keep`].
     old: Option<Box<OldSections>>,
 }
 
-/// The sections of an old content, some of which may be taken over.
+/// A position among the sections of an old content, and the section that the new content may reuse.
 #[derive(Default)]
 struct OldSections {
-    /// The one that was looked at last, and where it begins.
+    /// The number of the current section.
     section: usize,
+    /// The offset of the current section in bytes.
     start: u64,
-    /// The one that is being kept.
+    /// The section that all bytes since its start belong to. It is reused once it is complete.
     kept: Option<Arc<Section>>,
-    /// Its bytes that have come.
+    /// The bytes of `kept` so far. They are cut into chunks if the section is not completed.
     bytes: Vec<u8>,
 }
 
 impl OldSections {
-    /// Where the first section begins that does not begin before `length`. The last section, which ends in another way
-    /// where more bytes follow, does not count: `u64::MAX`.
+    /// Moves to the first section that begins at `length` or behind it, and returns its offset in bytes. Returns
+    /// `u64::MAX` for the last section: it ends where its content ends, so it cannot be reused where more bytes follow.
     fn next_start(&mut self, old: &Manifest, length: u64) -> u64 {
         while self.start < length && self.section < old.sections.len() {
             self.start += old.sections[self.section].length;
@@ -160,11 +161,12 @@ impl ManifestBuilder {
         }
     }
 
-    /// Takes the next piece of the content, whose bytes are those at the same place of an old content with this
-    /// manifest: the caller has compared them with it. Whole sections are taken over without cutting and hashing.
+    /// Takes the next piece of the content. The old content that `old` describes has the same bytes at the same offset,
+    /// as the caller has verified against `old`. The builder reuses complete sections of `old`, which saves cutting
+    /// and hashing them.
     ///
-    /// The manifest is the same as after [`ManifestBuilder::update`]. It must go as far down as the builder does,
-    /// and be the same in all calls.
+    /// The result equals that of [`ManifestBuilder::update`]. `old` must have the depth of the builder, and all calls
+    /// must pass the same one.
     pub fn keep(&mut self, mut piece: &[u8], old: &Manifest) {
         debug_assert_eq!(old.depth, self.sections.depth);
         while let Some(first) = piece.first() {
@@ -187,7 +189,7 @@ impl ManifestBuilder {
                 sections.kept = Some(Arc::clone(&old.sections[sections.section]));
                 continue;
             }
-            // To where the next section begins.
+            // Cut the bytes before the next section.
             let gap = usize::try_from(start - length).unwrap_or(usize::MAX);
             let gap = if gap == 0 { piece.len() } else { gap.min(piece.len()) };
             let (now, rest) = piece.split_at(gap);
@@ -212,7 +214,7 @@ impl ManifestBuilder {
         self.held.is_empty() && self.sections.is_between()
     }
 
-    /// Takes over the section that is being kept if it is whole and more bytes follow; else cuts its bytes.
+    /// Reuses the kept section if it is complete and more bytes follow. Otherwise cuts its bytes into chunks.
     fn end_keeping(&mut self, more_follow: bool) {
         let Some(old) = &mut self.old else { return };
         let Some(section) = old.kept.take() else { return };
@@ -222,7 +224,7 @@ impl ManifestBuilder {
         } else {
             self.cut(&bytes);
         }
-        // Its memory serves the next one.
+        // The next section reuses the memory.
         bytes.clear();
         self.old.get_or_insert_default().bytes = bytes;
     }

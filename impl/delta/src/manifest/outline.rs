@@ -9,8 +9,8 @@ const SECTION_BYTES: usize = 12;
 
 /// The first eight bytes of a section's hash.
 ///
-/// They tell the sections of two contents apart with a chance of error of 2^-64 for each pair, and not against
-/// somebody who makes sections with equal ones. So whoever uses them compares the name of the result.
+/// Two different sections have the same short hash with a chance of 2^-64, and an attacker can make such sections. So
+/// the user of an outline must verify the name of the content that a patch makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ShortHash(pub [u8; 8]);
 
@@ -55,8 +55,8 @@ impl Manifest {
 }
 
 impl Outline {
-    /// The outline of a content of this length. Allocates in proportion to the bytes given. That they are those of the
-    /// right content shows only in the result of a patch.
+    /// The outline of a content of `length` bytes. Allocates in proportion to the bytes given. It cannot detect the
+    /// outline of another content with this length; the name of the patched content does.
     ///
     /// # Errors
     /// The bytes are malformed, or are those of a content of another length.

@@ -55,7 +55,7 @@ pub trait ContentDecisions: Send + Sync + 'static {
         true
     }
 
-    /// Whether a file that begins as a copy of another keeps bytes that the new content has elsewhere.
+    /// Whether a write to a reflink is skipped although the bytes have another offset in the old file.
     fn keeps_moved_bytes(&self) -> bool {
         false
     }

@@ -43,9 +43,9 @@ impl<D: Disk> Draft<D> {
 pub(super) struct NewFile<D: Disk> {
     file: Arc<D::File>,
     draft: Draft<D>,
-    /// The file with whose bytes this one is to begin.
+    /// The file to reflink at the first use.
     begins_like: Option<Arc<D::File>>,
-    /// The file with whose bytes this one has begun.
+    /// The file that this one is a reflink of.
     like: Option<Arc<D::File>>,
     /// The bytes that were written since the last sync began.
     unsynced: u64,
@@ -54,8 +54,8 @@ pub(super) struct NewFile<D: Disk> {
     keeps_moved: bool,
 }
 
-/// The sync that goes on in another thread while more bytes come. Dropping it waits for its end, so that no more threads
-/// sync than files are written.
+/// A sync that runs in another thread while the file is written. Dropping it waits for the thread, so that each file
+/// has at most one.
 #[derive(Default)]
 struct Syncing(Option<JoinHandle<io::Result<()>>>);
 
@@ -105,7 +105,8 @@ impl<D: Disk> NewFile<D> {
         move |source| ContentError::disk(call, &name)(source)
     }
 
-    /// Lets the file begin with the bytes of another once it is used, if the disk lets files share blocks.
+    /// Makes the file a reflink of `old` at its first use, if the disk can do that. A delta that is refused before its
+    /// first byte then costs no reflink.
     pub(super) fn begin_like(&mut self, old: Arc<D::File>) {
         self.begins_like = Some(old);
     }
@@ -133,8 +134,8 @@ impl<D: Disk> NewFile<D> {
         Ok(())
     }
 
-    /// As [`NewFile::write`], of bytes that were read from `old` at `old_offset`: they are there already if this
-    /// file began with those of `old` and they stay where they were.
+    /// Writes bytes that were read from `old` at `old_offset`. Skips the write if this file is a reflink of that very
+    /// file and the offsets are equal.
     pub(super) fn copy(
         &mut self,
         bytes: &[u8],
@@ -150,7 +151,7 @@ impl<D: Disk> NewFile<D> {
         }
     }
 
-    /// Whether the file began with the bytes of another, which may have been longer.
+    /// Whether the file is a reflink, so that it may be longer than its content.
     pub(super) fn is_copy(&self) -> bool {
         self.like.is_some()
     }
@@ -163,7 +164,7 @@ impl<D: Disk> NewFile<D> {
             let thread = thread::Builder::new().name("content-sync".to_owned());
             self.syncing = Syncing(thread.spawn(move || file.sync()).ok());
         }
-        // Here, if no thread can be started.
+        // Without a thread, this one syncs.
         match self.syncing {
             Syncing(Some(_)) => Ok(()),
             Syncing(None) => self.file.sync().map_err(self.failed(Call::Sync)),

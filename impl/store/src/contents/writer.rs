@@ -55,8 +55,8 @@ impl<D: Disk> ContentWriter<D> {
         Ok(())
     }
 
-    /// Writes the next piece, which was read from `old` at the same place: it need be neither written nor hashed
-    /// again.
+    /// Takes the next piece, which was read from `old` at the same offset. On a reflink of `old` it is not written, and
+    /// complete sections are not hashed again.
     ///
     /// # Errors
     /// The disk fails.

@@ -228,8 +228,9 @@ impl DiskFile for RealFile {
 
     #[cfg(target_os = "linux")]
     fn reflink(&self, old: &RealFile) -> io::Result<bool> {
-        // Whatever the reason of an error, the caller can still write the bytes. Some kernels report success although
-        // they have shared a part only (XFS until 2024), and others leave a part behind when they fail.
+        // After any error the caller can still write the bytes. Some kernels report success after sharing only a
+        // part of the file (Linux: "xfs: don't drop errno values when we fail to ficlone the entire range", 2024),
+        // and a file system may keep such a part when it reports an error.
         let is_done = rustix::fs::ioctl_ficlone(&self.0, &old.0).is_ok();
         let is_whole = is_done && self.length()? == old.length()?;
         if !is_whole {

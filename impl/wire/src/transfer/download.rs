@@ -421,7 +421,8 @@ impl<S: Source, K: Sink<S>> Download<S, K> {
             self.received.copied += bytes.len() as u64;
             return Ok(plan.is_complete());
         }
-        // The old content is damaged, and is to take note of that. What it has elsewhere, as in memory, is written.
+        // The copy on the disk is damaged. The verified read marks it as bad. Good bytes of that read may come from a
+        // cache, so they are written, even where the sink began as a copy.
         let is_read = old.read_exact_at(&mut bytes, old_offset).is_ok();
         let (mut at, mut good) = (0, 0..0);
         for (index, length) in chunks.zip(lengths) {

@@ -58,7 +58,8 @@ pub(super) struct Copy {
     pub chunks: Range<usize>,
     pub offset: u64,
     pub old_offset: u64,
-    /// Whether the old manifest has the whole part, so that its bytes are cut as it says.
+    /// Whether the section is one of the old manifest. Then its cuts are known to be right, and the hashes alone are
+    /// compared. The peer's list of chunks could name wrong cuts.
     pub is_of_held: bool,
 }
 
