@@ -75,7 +75,14 @@ fn relatives(old: &[u8]) -> Vec<Vec<u8>> {
         |from: usize, count: usize, by: &[u8]| [&old[..from], by, &old[from + count..]].concat();
     let length = old.len();
     let new = noise(100_000, 9);
+    // A delta adds to these bytes where they are, so that it copies them with changes.
+    let mut scattered = old.to_vec();
+    scattered[length / 4..length / 2]
+        .iter_mut()
+        .step_by(50)
+        .for_each(|it| *it = it.wrapping_add(1));
     vec![
+        scattered,
         old.to_vec(),
         with(length / 2, 1, &[!old[length / 2]]),
         with(0, 1, &[!old[0]]),
