@@ -5,7 +5,7 @@ mod common;
 use common::contents::{Ended, Memory, Pair, Place, download, noise};
 use common::raw;
 use proptest::prelude::*;
-use steadfast_delta::manifest::{Depth, Manifest};
+use steadfast_delta::manifest::{Cut, Depth, Manifest};
 use steadfast_protocol::ContentId;
 use steadfast_wire::transfer::{
     Download, Lack, Outcome, REQUESTS_MAX, Sender, Sent, TRANSFERS_MAX, TransferError, TransferId,
@@ -345,6 +345,35 @@ fn chunks_and_pieces_that_lie_are_refused() {
     // The second one is expected now.
     let found = pair.receive_raw(&piece(&bytes[..length]));
     assert!(matches!(found, Err(FrameError::Unexpected { kind: Kind::Piece, .. })), "{found:?}");
+}
+
+/// The hash of a section says nothing about the reasons why its chunks end, so a list with a wrong one fits it. The
+/// bytes of the chunk show the lie, also where the old content has them.
+#[test]
+fn a_chunk_with_a_wrong_cut_is_not_copied() {
+    let bytes = noise(9, MIB / 2);
+    let (new, old) = (Memory::new(&bytes), Memory::new(&[&bytes[..], b"more"].concat()));
+    let section = &new.manifest.sections()[0];
+    let named = [(section.length(), section.hash().0)];
+    let copied = |list: &[u8]| {
+        let mut pair = asked(&new, Some(&old));
+        let outline = outline(new.manifest.length(), &named, 2);
+        assert!(matches!(pair.receive_raw(&outline), Ok(None)));
+        assert!(pair.receiver.next_frame(&mut Vec::new()));
+        let chunks = raw(Kind::Chunks.to_byte(), &body(0, &[&[0; 8], list]));
+        assert!(matches!(pair.receive_raw(&chunks), Ok(None)));
+        while pair.receiver.has_work() {
+            assert!(pair.receiver.work().is_none());
+        }
+        let download = pair.receiver.remove(new.content()).expect("its end is still to come");
+        download.received().copied
+    };
+    let mut list = section.to_bytes();
+    let right = copied(&list);
+    let first = &section.chunks()[0];
+    assert_eq!((list[0] as usize, first.cut()), (section.chunks().len(), Cut::Chunk));
+    list[1] ^= Cut::Chunk as u8 ^ Cut::Section as u8;
+    assert_eq!(copied(&list), right - u64::from(first.length()));
 }
 
 #[test]
