@@ -576,5 +576,6 @@ proptest! {
         let (found, received) = pair.take();
         prop_assert!(found == bytes);
         prop_assert!(has_old || received.whole == bytes.len() as u64);
+        prop_assert!(damage.is_some() || pair.kept != Some(0), "it began as a copy for nothing");
     }
 }

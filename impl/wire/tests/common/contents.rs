@@ -55,7 +55,8 @@ impl Source for Memory {
 #[derive(Default)]
 pub struct Place {
     pub bytes: Vec<u8>,
-    pub written: Vec<bool>,
+    /// The parts that are written, in their order of arrival.
+    pub written: Vec<Range<usize>>,
     pub is_begun: bool,
     /// Whether it began as a copy.
     pub is_copy: bool,
@@ -67,14 +68,16 @@ pub struct Place {
 
 impl Place {
     pub fn is_whole(&self) -> bool {
-        self.written.iter().all(|it| *it)
+        // No two of them overlap.
+        self.written.iter().map(Range::len).sum::<usize>() == self.bytes.len()
     }
 }
 
 impl Place {
     fn mark(&mut self, range: Range<usize>) {
-        assert!(self.written[range.clone()].iter().all(|it| !it), "written twice");
-        self.written[range].fill(true);
+        let is_apart = |it: &Range<usize>| it.end <= range.start || range.end <= it.start;
+        assert!(self.written.iter().all(is_apart), "written twice");
+        self.written.push(range);
     }
 }
 
@@ -87,7 +90,6 @@ impl Sink<Memory> for Place {
         let length = usize::try_from(length).expect("a short content");
         self.bytes = old.map(|it| it.bytes.borrow().clone()).unwrap_or_default();
         self.bytes.resize(length, 0);
-        self.written = vec![false; length];
         self.is_copy = old.is_some();
         Ok(())
     }
@@ -131,8 +133,9 @@ pub struct Pair {
     pub ended: Vec<Ended>,
     /// What the sender found to be bad.
     pub bad: Vec<ContentId>,
-    /// The bytes of the content that was taken last that stayed where they were in the old one.
-    pub kept: u64,
+    /// The bytes of the content that was taken last that stayed where they were in the old one, if its place began as
+    /// a copy of that.
+    pub kept: Option<u64>,
 }
 
 /// What travels on a connection until it ends.
@@ -275,8 +278,7 @@ impl Pair {
                 assert!(sink.is_whole());
                 let made = received.whole + received.patched + received.copied;
                 assert_eq!(made, sink.bytes.len() as u64, "{received:?}");
-                assert!(!sink.is_copy || sink.kept > 0, "it began as a copy for nothing");
-                self.kept = sink.kept;
+                self.kept = sink.is_copy.then_some(sink.kept);
                 (sink.bytes, received)
             }
             ended => panic!("{ended:?}"),
