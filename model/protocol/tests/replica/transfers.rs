@@ -25,6 +25,40 @@ fn a_follower_sends_a_part_again_that_the_last_session_lost() {
     assert_eq!(cluster.replica(1).files(), cluster.replica(0).files());
 }
 
+/// A node keeps the parts of a bounded number of states, and drops the oldest when more begin.
+#[test]
+fn a_follower_begins_a_state_again_if_the_leader_has_dropped_its_parts_before_the_next_session() {
+    for is_dropped in [false, true] {
+        let mut cluster = with_files_missed(3, 1);
+        (0..2).for_each(|_| cluster.elect(1));
+        cluster.syncs = false;
+        cluster.link(0, 1);
+        cluster.follow_storage_of(0);
+        cluster.loses_to.insert(NodeId(1));
+        cluster.follow_storage_of(1);
+        let sent: Vec<_> = states(&cluster).into_iter().map(|it| it.after).collect();
+        let [.., first, second] = &sent[..] else { panic!("the leader confirmed one part") };
+        cluster.cut(0, 1);
+        cluster.sent.clear();
+        cluster.loses_to.insert(NodeId(0));
+        cluster.link(0, 1);
+        let appends = cluster.sent.iter().filter_map(|(_, _, it)| match it {
+            Message::Append(append) => Some(append.clone()),
+            _ => None,
+        });
+        let mut append = appends.last().expect("the leader greets the follower");
+        assert_eq!(append.staged.len(), 1);
+        append.staged.retain(|_| !is_dropped);
+        let session = cluster.replica(0).session(NodeId(1)).expect("they are linked");
+        let packet = Packet { session, message: Sealed::new(Message::Append(append)) };
+        cluster.queue_input(NodeId(0), Input::Receive { from: NodeId(1), packet });
+        cluster.run();
+        cluster.follow_storage_of(0);
+        let again: Vec<_> = states(&cluster).into_iter().map(|it| it.after).collect();
+        assert_eq!(again, [if is_dropped { first } else { second }.clone()]);
+    }
+}
+
 #[test]
 fn a_heartbeat_sends_a_lost_part_again_where_messages_can_be_lost() {
     let mut cluster = Cluster::with(2, 1, 1, lossy(4));
