@@ -42,11 +42,11 @@ fn a_follower_begins_a_state_again_if_the_leader_has_dropped_its_parts_before_th
         cluster.sent.clear();
         cluster.loses_to.insert(NodeId(0));
         cluster.link(0, 1);
-        let appends = cluster.sent.iter().filter_map(|(_, _, it)| match it {
+        let mut appends = cluster.sent.iter().filter_map(|(_, _, it)| match it {
             Message::Append(append) => Some(append.clone()),
             _ => None,
         });
-        let mut append = appends.last().expect("the leader greets the follower");
+        let mut append = appends.next_back().expect("the leader greets the follower");
         assert_eq!(append.staged.len(), 1);
         append.staged.retain(|_| !is_dropped);
         let session = cluster.replica(0).session(NodeId(1)).expect("they are linked");

@@ -1,10 +1,12 @@
 //! Missing contents: which peers a node asks, what it stores, and which peers it answers.
 
+mod discards;
+
 use steadfast_protocol::{
-    Append, Change, Content, ContentId, ContentReply, Counter, Decisions, Digest, Digests, Dot,
-    Effect, Entry, EntryBody, Epoch, Gone, Identity, Input, Message, Need, NodeId, Packet,
-    Parameters, Path, Payload, Place, Record, Replica, RequestId, Role, Round, Sealed, Sequence,
-    SessionId, Settings, Stamp, State, Steadfast, VersionVector,
+    Append, Change, Content, ContentId, ContentReply, Counter, Decisions, Digest, Dot, Effect,
+    Entry, EntryBody, Epoch, Gone, Identity, Input, Message, Need, NodeId, Packet, Parameters,
+    Path, Payload, Record, Replica, RequestId, Role, Round, Sealed, Sequence, SessionId, Settings,
+    Stamp, Steadfast, VersionVector,
 };
 
 const N0: NodeId = NodeId(0);
@@ -117,6 +119,14 @@ fn answered(effects: &[Effect]) -> Vec<(NodeId, bool)> {
     sent(effects).filter_map(reply).collect()
 }
 
+fn unusable(number: u8) -> Input {
+    Input::Unusable { content: content(number) }
+}
+
+fn gone(number: u8) -> Message {
+    Message::Gone(Gone { content: content(number) })
+}
+
 fn stores(effects: &[Effect]) -> usize {
     effects.iter().filter(|it| matches!(it, Effect::Store { .. })).count()
 }
@@ -161,8 +171,11 @@ fn a_content_is_stored_once_and_asked_for_again_when_it_cannot_be_used() {
     assert_eq!(stores(&node.answer(N3, 7, true)), 1);
     assert_eq!(stores(&node.answer(N1, 7, true)), 0, "it is being stored");
     assert_eq!(asked(&node.hear(Input::Tick)), [], "it is being stored");
-    let unusable = Input::Unusable { content: content(7) };
-    assert_eq!(asked(&node.hear(unusable)), [N3], "node 3 may have deleted or replaced its copy");
+    assert_eq!(
+        asked(&node.hear(unusable(7))),
+        [N3],
+        "node 3 may have deleted or replaced its copy"
+    );
     assert_eq!(asked(&node.answer(N3, 7, false)), [N1], "node 3 has found its copy bad");
     assert_eq!(stores(&node.answer(N1, 7, true)), 1);
     node.hear(Input::Stored { content: content(7) });
@@ -172,15 +185,23 @@ fn a_content_is_stored_once_and_asked_for_again_when_it_cannot_be_used() {
 #[test]
 fn a_node_asks_a_peer_again_that_has_the_content_now_when_it_does_not_come_from_another() {
     let mut node = Follower::linked(&[]);
-    let unusable = || Input::Unusable { content: content(7) };
     assert_eq!(asked(&node.answer(N1, 7, false)), [N3]);
     assert_eq!(stores(&node.answer(N3, 7, true)), 1);
     // Node 1 answers once, when it has got the content, and then no more.
     assert_eq!(stores(&node.answer(N1, 7, true)), 0, "it is being stored");
-    assert_eq!(asked(&node.hear(unusable())), [N3]);
+    assert_eq!(asked(&node.hear(unusable(7))), [N3]);
     assert_eq!(asked(&node.answer(N3, 7, false)), [N1]);
     assert_eq!(stores(&node.answer(N1, 7, true)), 1);
-    assert_eq!(asked(&node.hear(unusable())), [N1], "although it had lacked the content");
+    assert_eq!(asked(&node.hear(unusable(7))), [N1], "although it had lacked the content");
+}
+
+#[test]
+fn a_node_asks_the_leader_for_a_content_that_could_not_be_made_of_its_payload() {
+    let mut node = Follower::with(&[]);
+    assert_eq!(asked(&node.link(N1)), [N1]);
+    node.link(N3);
+    assert_eq!(stores(&node.append(N3, &[entry(1, 2, 7)], &[7])), 1);
+    assert_eq!(asked(&node.hear(unusable(7))), [N3], "node 1 may lack it");
 }
 
 #[test]
@@ -288,8 +309,7 @@ fn a_transfer_that_fails_after_its_session_ended_is_not_tried_again() {
     let mut node = Follower::linked(&[7]);
     node.append(N3, &[entry(1, 2, 9)], &[9]);
     node.unlink(N3);
-    let unusable = Input::Unusable { content: content(9) };
-    assert_eq!((asked(&node.hear(unusable)), node.wanted()), (vec![], vec![]));
+    assert_eq!((asked(&node.hear(unusable(9))), node.wanted()), (vec![], vec![]));
 }
 
 #[test]
@@ -455,8 +475,7 @@ fn a_node_remembers_which_peer_sent_the_payload_that_it_stores_after_the_session
     assert_eq!(stores(&node.answer(N1, 7, true)), 1);
     node.unlink(N1);
     node.link(N1);
-    let unusable = Input::Unusable { content: content(7) };
-    assert_eq!(asked(&node.hear(unusable)), [N1], "not the leader, as otherwise");
+    assert_eq!(asked(&node.hear(unusable(7))), [N1], "not the leader, as otherwise");
 }
 
 #[test]
@@ -467,129 +486,4 @@ fn a_node_that_lacks_a_content_is_not_idle() {
     assert!(node.0.is_idle());
     node.append(N3, &[entry(1, 2, 9)], &[]);
     assert!(!node.0.is_idle(), "a message waits");
-}
-
-/// Whether a node tells a peer that a content is gone.
-fn tells_gone(effects: &[Effect]) -> Vec<NodeId> {
-    sent(effects).filter(|it| matches!(it.1, Message::Gone(_))).map(|it| it.0).collect()
-}
-
-fn gone(number: u8) -> Message {
-    Message::Gone(Gone { content: content(number) })
-}
-
-#[test]
-fn a_content_that_nothing_names_is_gone_and_sent_all_the_same_when_it_arrives() {
-    let mut node = Follower::linked(&[7]);
-    let need = || Message::Need(Need { content: content(9) });
-    assert_eq!(tells_gone(&node.receive(N1, need())), [N1]);
-    node.append(N3, &[entry(1, 2, 9)], &[9]);
-    let effects = node.receive(N2, need());
-    assert_eq!((tells_gone(&effects), answered(&effects)), (vec![], vec![(N2, false)]), "it waits");
-    assert_eq!(fetches(&node.hear(Input::Stored { content: content(9) })), 1);
-    let sent = answered(&node.hear(Input::Fetched { content: content(9) }));
-    assert_eq!(sent, [(N1, true), (N2, true)]);
-}
-
-#[test]
-fn a_message_is_dropped_with_those_behind_it_if_its_own_sender_says_that_its_content_is_gone() {
-    let mut node = Follower::linked(&[7]);
-    node.append(N3, &[entry(1, 2, 8)], &[]);
-    node.append(N3, &[entry(1, 3, 9)], &[]);
-    node.append(N3, &[entry(1, 4, 7)], &[]);
-    node.append(N1, &[entry(2, 1, 9)], &[]);
-    assert_eq!(node.0.waiting().len(), 4);
-    node.receive(N2, gone(9));
-    assert_eq!(node.0.waiting().len(), 4, "no message of that peer waits");
-    node.receive(N3, gone(9));
-    let left = node.0.waiting().iter().map(|it| (it.from, it.message.entries()[0].dot.sequence.0));
-    assert_eq!(left.collect::<Vec<_>>(), [(N3, 2), (N1, 1)]);
-    assert_eq!(node.wanted(), [content(8), content(9)]);
-    node.receive(N1, gone(9));
-    assert_eq!((node.0.waiting().len(), node.wanted()), (1, vec![content(8)]));
-    node.append(N1, &[entry(2, 1, 9)], &[]);
-    node.append(N3, &[entry(1, 3, 7)], &[]);
-    node.receive(N3, gone(9));
-    assert_eq!(node.0.waiting().len(), 3, "node 1 may still have it");
-}
-
-#[test]
-fn a_node_that_lets_a_content_go_tells_the_peers_that_asked_for_it() {
-    let mut node = Follower::linked(&[7]);
-    node.append(N3, &[entry(1, 2, 9)], &[]);
-    let effects = node.receive(N1, Message::Need(Need { content: content(9) }));
-    assert_eq!((tells_gone(&effects), answered(&effects)), (vec![], vec![(N1, false)]));
-    let effects = node.unlink(N3);
-    assert_eq!(tells_gone(&effects), [N1]);
-    let discards = effects.iter().filter(|it| matches!(it, Effect::Discard { .. }));
-    assert_eq!(discards.count(), 0, "it never had a copy");
-}
-
-/// The second entry of node 1, which takes the place of its first.
-fn replacing(named: u8) -> Entry {
-    let replaces = vec![Dot { origin: N1, sequence: Sequence(1) }];
-    Sealed::new(EntryBody { replaces, ..(*entry(1, 2, named)).clone() })
-}
-
-fn discarded(effects: &[Effect]) -> Vec<ContentId> {
-    let discarded = effects.iter().filter_map(|it| match it {
-        Effect::Discard { content } => Some(*content),
-        _ => None,
-    });
-    discarded.collect()
-}
-
-#[test]
-fn a_bad_copy_is_fetched_if_a_head_or_an_unsynced_entry_names_it_and_else_deleted() {
-    for synced in [false, true] {
-        let mut node = Follower::linked(&[7, 8]);
-        node.append(N3, &[replacing(8)], &[]);
-        if synced {
-            node.hear(Input::Synced(node.0.log().length()));
-        }
-        let of_new = node.hear(Input::Bad { content: content(8) });
-        assert_eq!((asked(&of_new), discarded(&of_new)), (vec![N3], vec![]), "{synced}");
-        let of_old = node.hear(Input::Bad { content: content(7) });
-        let expected = match synced {
-            true => (vec![], vec![content(7)]),
-            // A crash may take the newer entry back.
-            false => (vec![N3], vec![]),
-        };
-        assert_eq!((asked(&of_old), discarded(&of_old)), expected, "{synced}");
-    }
-}
-
-#[test]
-fn a_node_asks_no_more_for_a_content_once_a_synced_entry_replaces_its_version() {
-    let mut node = Follower::linked(&[8]);
-    node.append(N3, &[replacing(8)], &[]);
-    assert_eq!(node.wanted(), [content(7)]);
-    let effects = node.hear(Input::Synced(node.0.log().length()));
-    assert_eq!((node.wanted(), discarded(&effects)), (vec![], vec![content(7)]));
-}
-
-#[test]
-fn a_bad_copy_that_an_incomplete_state_names_is_fetched() {
-    let mut node = Follower::linked(&[7, 9]);
-    let up_to = |sequence| {
-        let mut vv = VersionVector::default();
-        vv.insert(Dot { origin: N1, sequence: Sequence(sequence) });
-        vv
-    };
-    let part = State {
-        since: up_to(1),
-        vv: up_to(3),
-        digests: Digests::default(),
-        counter: Counter(3),
-        forgotten: VersionVector::default(),
-        heads: vec![entry(1, 2, 9)],
-        requests: Vec::new(),
-        after: Place::Start,
-        until: Some(Place::Path(Path::new("a"))),
-    };
-    let (epoch, state) = (Epoch { round: Round(1), node: N3 }, Some(Sealed::new(part)));
-    node.receive(N3, Message::Append(Append { epoch, state, ..Append::default() }));
-    node.hear(Input::Synced(node.0.log().length()));
-    assert_eq!(node.0.fold().stagings().len(), 1);
-    assert_eq!(asked(&node.hear(Input::Bad { content: content(9) })), [N3]);
 }
