@@ -3,6 +3,8 @@
 //!
 //! `cargo run -p steadfast-search --example two_phase_commit 7`
 
+use std::convert::Infallible;
+
 use steadfast_search::{Look, Options, Place, Property, Rule, Search, Steps, System};
 
 /// A transaction manager and this many resource managers.
@@ -11,10 +13,17 @@ pub(crate) struct TwoPhaseCommit(pub(crate) u16);
 /// The components: the transaction manager at place 0, the resource managers behind it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Part {
-    /// The resource managers that it has heard from, one bit each, and its decision, which it has sent to all.
-    Manager { heard: u32, decided: Option<Vote> },
-    /// Its state, and whether it has reported to the transaction manager that it is prepared.
-    Resource { state: Resource, told: bool },
+    /// Its decision, which it has sent to all.
+    Manager(Option<Vote>),
+    /// Its state, and its message to the transaction manager that it is prepared.
+    Resource { state: Resource, prepared: Message },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Message {
+    Unsent,
+    Sent,
+    Received,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,10 +50,12 @@ pub(crate) enum Step {
 }
 
 const MANAGER: Place = Place(0);
+/// The number of the summary of a resource manager that has its state alone.
+const STATE: u16 = 0;
 
 impl System for TwoPhaseCommit {
     type Component = Part;
-    type Change = Part;
+    type Change = Infallible;
     type Step = Step;
     type Follow = ();
 
@@ -53,52 +64,53 @@ impl System for TwoPhaseCommit {
     }
 
     fn initial_states(&self) -> Vec<Vec<Part>> {
-        let resource = Part::Resource { state: Resource::Working, told: false };
-        let manager = Part::Manager { heard: 0, decided: None };
+        let resource = Part::Resource { state: Resource::Working, prepared: Message::Unsent };
+        let manager = Part::Manager(None);
         vec![[manager].into_iter().chain((0..self.0).map(|_| resource.clone())).collect()]
     }
 
-    /// One for the decision, and two for each resource manager.
+    /// One for the decision, and one for each resource manager.
     fn rules(&self) -> u16 {
-        1 + 2 * self.0
+        1 + self.0
     }
 
     fn steps(&self, Rule(rule): Rule, state: &Look<'_, Part>, steps: &mut Steps<Self>) {
-        let Part::Manager { heard, decided } = state[MANAGER] else { unreachable!() };
-        let decide = |vote| Part::Manager { heard, decided: Some(vote) };
+        let Part::Manager(decided) = state[MANAGER] else { unreachable!() };
         if rule == 0 {
-            if decided.is_none() && heard.count_ones() == u32::from(self.0) {
-                steps.step(Step::Decide(Vote::Commit)).change(MANAGER, decide(Vote::Commit));
+            let is_received =
+                |it| matches!(state[Place(it)], Part::Resource { prepared: Message::Received, .. });
+            let mut decide = |vote| {
+                steps.step(Step::Decide(vote)).put(MANAGER, Part::Manager(Some(vote)));
+            };
+            if decided.is_none() && (1..=self.0).all(is_received) {
+                decide(Vote::Commit);
             }
             if decided.is_none() {
-                steps.step(Step::Decide(Vote::Abort)).change(MANAGER, decide(Vote::Abort));
+                decide(Vote::Abort);
             }
             return;
         }
-        let number = (rule - 1) / 2;
-        let place = Place(number + 1);
-        let Part::Resource { state: resource, told } = state[place] else { unreachable!() };
-        if rule % 2 == 0 {
-            if decided.is_none() && told {
-                let hears = Part::Manager { heard: heard | 1 << number, decided };
-                steps.step(Step::HearPrepared(number)).change(MANAGER, hears);
-            }
-            return;
+        let (number, place) = (rule - 1, Place(rule));
+        let Part::Resource { state: resource, prepared } = state[place] else { unreachable!() };
+        if decided.is_none() && prepared != Message::Unsent {
+            let received = Part::Resource { state: resource, prepared: Message::Received };
+            steps.step(Step::HearPrepared(number)).put(place, received);
         }
         if resource == Resource::Working {
-            let prepared = Part::Resource { state: Resource::Prepared, told: true };
-            steps.step(Step::Prepare(number)).change(place, prepared);
-            let aborted = Part::Resource { state: Resource::Ended(Vote::Abort), told };
-            steps.step(Step::ChooseAbort(number)).change(place, aborted);
+            let ready = Part::Resource { state: Resource::Prepared, prepared: Message::Sent };
+            steps.step(Step::Prepare(number)).put(place, ready);
+            let aborted = Part::Resource { state: Resource::Ended(Vote::Abort), prepared };
+            steps.step(Step::ChooseAbort(number)).put(place, aborted);
         }
         if let Some(vote) = decided {
-            let ended = Part::Resource { state: Resource::Ended(vote), told };
-            steps.step(Step::Obey(number, vote)).change(place, ended);
+            let ended = Part::Resource { state: Resource::Ended(vote), prepared };
+            steps.step(Step::Obey(number, vote)).put(place, ended);
         }
     }
 
-    fn changed(&self, _: &Part, change: &Part) -> Part {
-        change.clone()
+    /// Steps put components in the place of others, and change none.
+    fn changed(&self, _: &Part, change: &Infallible) -> Part {
+        match *change {}
     }
 
     fn properties(&self) -> Vec<Property> {
@@ -109,8 +121,25 @@ impl System for TwoPhaseCommit {
         ]
     }
 
+    /// All of them look at the resource managers.
+    fn property_groups(&self) -> Vec<Vec<usize>> {
+        vec![vec![0, 1, 2]]
+    }
+
+    fn summaries(&self) -> u16 {
+        1
+    }
+
+    /// [`STATE`] is all that the properties look at, so they are not asked again when a message is received.
+    fn summary(&self, _: u16, part: &Part) -> Part {
+        match *part {
+            Part::Resource { state, .. } => Part::Resource { state, prepared: Message::Unsent },
+            Part::Manager(decided) => Part::Manager(decided),
+        }
+    }
+
     fn holds(&self, property: usize, state: &Look<'_, Part>) -> bool {
-        let has_ended = |number, vote| matches!(state[Place(number)], Part::Resource { state: Resource::Ended(it), .. } if it == vote);
+        let has_ended = |it, vote| matches!(*state.summary(Place(it), STATE), Part::Resource { state: Resource::Ended(its), .. } if its == vote);
         let any = |vote| (1..=self.0).any(|it| has_ended(it, vote));
         let all = |vote| (1..=self.0).all(|it| has_ended(it, vote));
         match property {

@@ -46,6 +46,13 @@ pub(crate) struct Successor<P> {
     pub rule: Rule,
 }
 
+impl<P> Successor<P> {
+    /// Whether it is the very state that the step begins in, which an earlier level has found.
+    pub(crate) fn is_loop(&self) -> bool {
+        self.deltas_len == 0
+    }
+}
+
 /// Successors of some states.
 pub(crate) struct Batch<P> {
     pub successors: Vec<Successor<P>>,

@@ -145,11 +145,12 @@ impl<'r, 'a, S: System, P: Print> Worker<'r, 'a, S, P> {
                 visited = self.run.visited();
             }
             // Reads of all slots are under way at once; each insertion alone would wait for its own.
-            let ours = group.iter().filter(|it| self.run.owns(it.print));
+            let group = || group.iter().filter(|it| !it.is_loop());
+            let ours = group().filter(|it| self.run.owns(it.print));
             let touched = ours.fold(0, |sum, it| sum ^ visited.touch(it.print.key()));
             std::hint::black_box(touched);
             let mut new = 0;
-            for successor in group {
+            for successor in group() {
                 let parent = name(chunk.print(successor.parent as usize));
                 if !self.run.owns(successor.print) {
                     send(self.run, &mut self.outbox, (&self.batch, successor), (chunk, parent));

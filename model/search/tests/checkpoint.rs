@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
-use models::two_phase_commit::{Part, Resource, TwoPhaseCommit, Vote};
+use models::two_phase_commit::{Message, Part, Resource, TwoPhaseCommit, Vote};
 use steadfast_search::{
     Checkpoint, CheckpointError, DeadSteps, Ended, Options, Portable, Progress, Report, Search,
     Width,
@@ -18,30 +18,27 @@ use steadfast_search::{
 impl Portable for TwoPhaseCommit {
     fn encode(&self, component: &Part, bytes: &mut Vec<u8>) {
         match component {
-            Part::Manager { heard, decided } => {
-                bytes.push(decided.map_or(0, |it| 1 + u8::from(it == Vote::Abort)));
-                bytes.extend(heard.to_le_bytes());
+            Part::Manager(decided) => bytes.push(position(&DECISIONS, decided)),
+            Part::Resource { state, prepared } => {
+                bytes.extend([position(&RESOURCES, state), position(&MESSAGES, prepared)]);
             }
-            Part::Resource { state, told } => bytes.extend([number(*state), u8::from(*told)]),
         }
     }
 
     fn decode(&self, bytes: &[u8]) -> Option<Part> {
         match *bytes {
-            [decided, a, b, c, d] => {
-                let decided =
-                    [None, Some(Vote::Commit), Some(Vote::Abort)].get(usize::from(decided))?;
-                Some(Part::Manager { heard: u32::from_le_bytes([a, b, c, d]), decided: *decided })
-            }
-            [state, told @ 0..=1] => {
-                let state = RESOURCES.into_iter().find(|it| number(*it) == state)?;
-                Some(Part::Resource { state, told: told == 1 })
+            [decided] => DECISIONS.get(usize::from(decided)).map(|it| Part::Manager(*it)),
+            [state, prepared] => {
+                let state = *RESOURCES.get(usize::from(state))?;
+                let prepared = *MESSAGES.get(usize::from(prepared))?;
+                Some(Part::Resource { state, prepared })
             }
             _ => None,
         }
     }
 }
 
+const DECISIONS: [Option<Vote>; 3] = [None, Some(Vote::Commit), Some(Vote::Abort)];
 const RESOURCES: [Resource; 4] = [
     Resource::Working,
     Resource::Prepared,
@@ -49,8 +46,11 @@ const RESOURCES: [Resource; 4] = [
     Resource::Ended(Vote::Abort),
 ];
 
-fn number(state: Resource) -> u8 {
-    RESOURCES.iter().position(|it| *it == state).map_or(9, |it| u8::try_from(it).unwrap_or(9))
+const MESSAGES: [Message; 3] = [Message::Unsent, Message::Sent, Message::Received];
+
+fn position<T: PartialEq>(all: &[T], one: &T) -> u8 {
+    let found = all.iter().position(|it| it == one).expect("one of them");
+    u8::try_from(found).expect("few")
 }
 
 fn facts(report: &Report<TwoPhaseCommit>) -> String {
