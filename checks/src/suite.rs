@@ -106,6 +106,7 @@ const SETTLING: &[&str] = &[
     "guarded-link",
     "trims-parts-crash",
     "trims-lossy",
+    "trims-pre-vote",
     "discards-rot",
     "discards-election",
     "discards-votes",

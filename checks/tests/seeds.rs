@@ -90,6 +90,7 @@ fn seeds_find_these_twins() {
         "pre-votes-granted",
         "sender-not-asked-again",
         "late-answer-ignored",
+        "first-part-sent-again",
         "stable-by-peers-alone",
         "forgotten-request-written-again",
         "replaced-without-requests",

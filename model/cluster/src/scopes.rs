@@ -327,6 +327,14 @@ scopes! {
             let bounds = Bounds { writes: 2, elections: 1, drops: 1, duplicates: 1, trims: 1, ..NOTHING };
             Scope { limits: narrow(1, 1), network: Network::Lossy, ..Scope::new(name, settings, bounds) }
         };
+    "trims-pre-vote" Default "two nodes, E2W1: a voter asks for a pre-vote while it sends state in parts, and a message gets lost"
+        ["log-trimmed", "state-joined", "state-in-parts", "message-lost", "leader-change"]
+        |name| {
+            let settings = Settings::new(2, 2, 1).unwrap_or_else(|error| unreachable!("{error}"));
+            let bounds = Bounds { writes: 2, crashes: 1, elections: 2, drops: 1, trims: 1, ..NOTHING };
+            let scope = Scope { limits: narrow(1, 1), network: Network::Lossy, ..Scope::new(name, settings, bounds) };
+            Scope { guards_elections: true, ..scope }
+        };
     "trims-retries" Default "two nodes, E1W1: a retry through a cut, an election and a trim"
         ["log-trimmed", "state-joined", "retry-recognised"]
         |name| {

@@ -553,6 +553,12 @@ pub trait Decisions: Send + Sync {
         true
     }
 
+    /// Whether a node goes on with a state of which the receiver has parts that this node does not remember.
+    // Ensures: G12, because a candidate would get the first part again and again from a voter that asks for pre-votes.
+    fn goes_on_from_staged(&self) -> bool {
+        true
+    }
+
     /// Whether a node begins to send a state again of which it has sent some parts; `is_lost` says that the next
     /// part names a content that the node has deleted since.
     fn begins_again(&self, is_lost: bool) -> bool {

@@ -161,6 +161,14 @@ twins! {
         }
     }
 
+    FirstPartSentAgain "first-part-sent-again"
+    "a node that does not remember to have sent a part of a state begins with the first one",
+    Settles in "trims-pre-vote" on_graph {
+        fn goes_on_from_staged(&self) -> bool {
+            false
+        }
+    }
+
     DroppedNotAskedFor "dropped-entries-not-asked-for"
     "a leader that drops a message because its content is gone does not ask the sender for more",
     ReplicasConverge in "discards-election" {

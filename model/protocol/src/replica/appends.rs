@@ -71,7 +71,7 @@ impl Replica {
         if turn.decisions.under_way(&offered, known) >= limits.window.get().into() {
             return (News::default(), Vec::new());
         }
-        let transfer = self.advanced_transfer(known, staged);
+        let transfer = self.advanced_transfer((known, staged), turn);
         let waits = transfer.as_ref().is_some_and(|it| it.is_under_way());
         // The message is held until everything logged is synced.
         let mut news = match waits {
@@ -87,18 +87,25 @@ impl Replica {
         (news, payloads)
     }
 
-    /// The state that this follower is sending to a node that has `known` and has received states this far.
+    /// The state that this node is sending to a node that has `known` and has received states this far. It need not
+    /// remember to have sent any part: it may have done so in another role, or another node with the same entries has.
     fn advanced_transfer(
         &self,
-        known: &VersionVector,
-        staged: &[Staging],
+        (known, staged): (&VersionVector, &[Staging]),
+        turn: &Turn<'_>,
     ) -> Option<Box<Transfer>> {
-        let Role::Follower(following) = &self.role else {
-            return None;
+        let sending = match &self.role {
+            Role::Follower(following) => following.transfer.clone(),
+            _ => None,
         };
-        let transfer = following.transfer.clone().filter(|it| !it.is_covered_by(known))?;
-        let is_certain = self.parameters.retransmits || !transfer.is_under_way();
-        transfer.advance(staged, is_certain).map(Box::new)
+        let advanced = sending.filter(|it| !it.is_covered_by(known)).and_then(|it| {
+            let is_certain = self.parameters.retransmits || !it.is_under_way();
+            it.advance(staged, is_certain)
+        });
+        // Most receivers have no part of any state.
+        let has_parts = !staged.is_empty() && turn.decisions.goes_on_from_staged();
+        let going_on = || Transfer::begin(self.log.fold(), known).advance(staged, true);
+        advanced.or_else(|| has_parts.then(going_on).flatten()).map(Box::new)
     }
 
     /// Counts the copies of a follower, and logs its entries that the leader lacks.

@@ -1,7 +1,7 @@
 //! States whose parts are lost, arrive twice, or begin again.
 
 use steadfast_protocol::{
-    Fold, Input, Message, NodeId, NodeSet, Packet, Path, Place, Sealed, Steadfast,
+    Fold, Input, Message, NodeId, NodeSet, Packet, Parameters, Path, Place, Role, Sealed, Steadfast,
 };
 
 use crate::cluster::Cluster;
@@ -56,6 +56,36 @@ fn a_follower_begins_a_state_again_if_the_leader_has_dropped_its_parts_before_th
         cluster.follow_storage_of(0);
         let again: Vec<_> = states(&cluster).into_iter().map(|it| it.after).collect();
         assert_eq!(again, [if is_dropped { first } else { second }.clone()]);
+    }
+}
+
+/// A node that asks for pre-votes does not remember what it has sent to a candidate for which it voted before.
+#[test]
+fn a_voter_goes_on_with_a_state_while_it_asks_for_pre_votes() {
+    for parameters in [lossy(1), Parameters { retransmits: false, ..lossy(1) }] {
+        let mut cluster = Cluster::with(2, 2, 1, parameters);
+        cluster.elect(0);
+        cluster.cut(0, 1);
+        for (number, path) in [(1, "a"), (2, "b"), (3, "c"), (4, "a")] {
+            cluster.put(0, number, path);
+        }
+        cluster.trim(0);
+        cluster.restart(0);
+        cluster.link(0, 1);
+        cluster.syncs = false;
+        cluster.elect(1);
+        cluster.follow_storage_of(1);
+        cluster.follow_storage_of(0);
+        cluster.follow_storage_of(1);
+        cluster.loses_to.insert(NodeId(1));
+        cluster.elect(0);
+        cluster.loses_to = NodeSet::default();
+        cluster.syncs = true;
+        let roles = [0, 1].map(|it| cluster.replica(it).role().clone());
+        assert!(matches!(roles, [Role::PreCandidate(_), Role::Candidate(_)]), "{roles:?}");
+        (0..20).for_each(|_| cluster.tick(1));
+        assert!(cluster.replica(1).leads());
+        assert_eq!(cluster.replica(1).fold().files(), cluster.replica(0).fold().files());
     }
 }
 
