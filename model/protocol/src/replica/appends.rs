@@ -87,8 +87,8 @@ impl Replica {
         (news, payloads)
     }
 
-    /// The state that this node is sending to a node that has `known` and has received states this far. It need not
-    /// remember to have sent any part: it may have done so in another role, or another node with the same entries has.
+    /// The state that this node is sending to a node that has `known` and has received states this far. It may
+    /// have sent the parts in another role, and forgotten it, or another node with the same entries may have sent them.
     fn advanced_transfer(
         &self,
         (known, staged): (&VersionVector, &[Staging]),
@@ -102,10 +102,13 @@ impl Replica {
             let is_certain = self.parameters.retransmits || !it.is_under_way();
             it.advance(staged, is_certain)
         });
-        // Most receivers have no part of any state.
+        // The first condition is for speed only: most receivers have no part of any state.
         let has_parts = !staged.is_empty() && turn.decisions.goes_on_from_staged();
-        let going_on = || Transfer::begin(self.log.fold(), known).advance(staged, true);
-        advanced.or_else(|| has_parts.then(going_on).flatten()).map(Box::new)
+        let going_on = || match has_parts {
+            true => Transfer::begin(self.log.fold(), known).advance(staged, true),
+            false => None,
+        };
+        advanced.or_else(going_on).map(Box::new)
     }
 
     /// Counts the copies of a follower, and logs its entries that the leader lacks.
