@@ -379,6 +379,9 @@ impl Storage {
         self.wrong.remove(&content);
         let synced = self.contents_disk.sync_directory();
         synced.unwrap_or_else(|error| panic!("disks-sync: {error}"));
+        if let Some(after) = &mut self.after_crash {
+            after.remove(content);
+        }
     }
 
     /// The oldest received payload whose transfer has not begun, with its sender.

@@ -122,17 +122,22 @@ pub trait Cluster {
     }
 
     /// Whether a question for a content makes a difference: a peer has a copy, or sent the message that waits
-    /// for the content, and may have deleted the content since. Otherwise all peers answer that it is gone
-    /// until an election lets the node learn of the newer versions.
+    /// for the content, and may have deleted the content since. A peer that wants the content itself has none and has
+    /// not deleted it. Otherwise all peers answer that it is gone until an election lets the node learn of the newer
+    /// versions.
     fn is_worth_asking(&self, node: NodeId) -> bool {
         let Some(replica) = self.node(node).replica() else {
             return false;
         };
-        let has =
-            |peer: NodeId, it| self.node(peer).replica().is_some_and(|peer| peer.has_content(it));
         let has_sent = |peer| replica.waiting().iter().any(|it| it.from == peer);
+        let may_help = |peer: NodeId, content| {
+            self.node(peer).replica().is_some_and(|it| {
+                let wants = || it.wants().iter().any(|it| it.content == content);
+                it.has_content(content) || (has_sent(peer) && !wants())
+            })
+        };
         let mut wants = replica.wants().iter();
-        wants.any(|want| replica.linked().any(|peer| has_sent(peer) || has(peer, want.content)))
+        wants.any(|want| replica.linked().any(|peer| may_help(peer, want.content)))
     }
 
     /// The nodes whose next tick is progress, and therefore needs no bound: on networks other than FIFO,

@@ -54,6 +54,15 @@ pub(super) struct AfterCrash {
     stored: Vec<ContentId>,
 }
 
+impl AfterCrash {
+    /// Removes a content that the node has removed since the crash was chosen, for a checkpoint that counts as durable
+    /// just before it.
+    pub(super) fn remove(&mut self, content: ContentId) {
+        self.stored.retain(|it| *it != content);
+        self.disk.take(&file_name(content));
+    }
+}
+
 /// A copy of a disk with its log, and how many records the log holds.
 pub(super) struct Backup {
     disk: DiskModel,
