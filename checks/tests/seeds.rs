@@ -76,8 +76,8 @@ fn seeds_find_these_twins() {
     let missed = found.iter().filter(|it| it["seed"].is_null()).map(|it| it["name"].as_str());
     let missed: Vec<&str> = missed.flatten().collect();
     // The checker finds these with a read through an election, a rollback, scripts of 34, 26, 50, 54 and 21 steps,
-    // on the graph, with a copy that goes bad while a trim deletes its content or while it is sent, and with a late
-    // retry of a write whose delete is forgotten, or after a disk was lost.
+    // on the graph (of guarded elections, and of a state in parts), with a copy that goes bad while a trim deletes its
+    // content or while it is sent, and with a late retry of a write whose delete is forgotten, or after a disk was lost.
     let expected = [
         "ack-without-epoch",
         "ack-from-before-the-read",

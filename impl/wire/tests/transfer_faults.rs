@@ -563,6 +563,7 @@ proptest! {
         }
         if let Some(damage) = damage.filter(|_| length > 0) {
             old.bytes.borrow_mut()[damage.index(length)] ^= 1;
+            pair.is_damaged = true;
         }
         pair.receiver.add(download(&new, Some(&old).filter(|_| has_old)));
         for cut in cuts {
@@ -576,6 +577,5 @@ proptest! {
         let (found, received) = pair.take();
         prop_assert!(found == bytes);
         prop_assert!(has_old || received.whole == bytes.len() as u64);
-        prop_assert!(damage.is_some() || pair.kept != Some(0), "it began as a copy for nothing");
     }
 }

@@ -122,8 +122,8 @@ pub trait Cluster {
     }
 
     /// Whether a question for a content makes a difference: a peer has a copy, or sent the message that waits
-    /// for the content, and may have deleted the content since. A peer that wants the content itself has none and has
-    /// not deleted it. Otherwise all peers answer that it is gone until an election lets the node learn of the newer
+    /// for the content, and may have deleted the content since. A peer that wants the content itself would only
+    /// answer that it lacks it. Otherwise all peers answer that it is gone until an election lets the node learn of the newer
     /// versions.
     fn is_worth_asking(&self, node: NodeId) -> bool {
         let Some(replica) = self.node(node).replica() else {

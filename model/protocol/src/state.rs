@@ -93,7 +93,8 @@ pub struct Staging {
     pub until: Place,
 }
 
-/// A state that is being sent in parts. At most one part is under way.
+/// A state that is being sent in parts. At most one part is under way, unless the sender has forgotten that it sent one.
+/// A receiver refuses a part that comes twice.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Transfer {
     /// The fold that is sent, as it was when the transfer began.
@@ -132,8 +133,8 @@ impl Transfer {
         vv.includes(&self.since)
     }
 
-    /// Takes note of the stagings of the receiver; `None` if the transfer must begin again. `is_certain` means
-    /// that the receiver has no part of it but those that `staged` names.
+    /// Takes note of the stagings of the receiver; `None` if the transfer must begin again. Unless
+    /// `is_certain`, a part that `staged` does not name is under way, and the transfer waits for it.
     pub(crate) fn advance(mut self, staged: &[Staging], is_certain: bool) -> Option<Transfer> {
         let is_mine = |it: &&Staging| {
             it.since == self.since && it.vv == *self.fold.vv() && it.digests == *self.fold.digests()

@@ -56,7 +56,7 @@ pub(super) struct AfterCrash {
 
 impl AfterCrash {
     /// Removes a content that the node has removed since the crash was chosen, for a checkpoint that counts as durable
-    /// just before it.
+    /// just before the crash.
     pub(super) fn remove(&mut self, content: ContentId) {
         self.stored.retain(|it| *it != content);
         self.disk.take(&file_name(content));

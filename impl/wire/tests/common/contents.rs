@@ -75,6 +75,7 @@ impl Place {
 
 impl Place {
     fn mark(&mut self, range: Range<usize>) {
+        assert!(range.end <= self.bytes.len(), "written behind the end");
         let is_apart = |it: &Range<usize>| it.end <= range.start || range.end <= it.start;
         assert!(self.written.iter().all(is_apart), "written twice");
         self.written.push(range);
@@ -131,11 +132,12 @@ pub struct Pair {
     pub store: BTreeMap<ContentId, Memory>,
     pub gone: Vec<ContentId>,
     pub ended: Vec<Ended>,
+    /// Whether the old content is damaged, so that nothing of it may stay in place.
+    pub is_damaged: bool,
     /// What the sender found to be bad.
     pub bad: Vec<ContentId>,
-    /// The bytes of the content that was taken last that stayed where they were in the old one, if its place began as
-    /// a copy of that.
-    pub kept: Option<u64>,
+    /// The bytes of the content that was taken last that stayed where they were in the old one.
+    pub kept: u64,
 }
 
 /// What travels on a connection until it ends.
@@ -278,7 +280,9 @@ impl Pair {
                 assert!(sink.is_whole());
                 let made = received.whole + received.patched + received.copied;
                 assert_eq!(made, sink.bytes.len() as u64, "{received:?}");
-                self.kept = sink.is_copy.then_some(sink.kept);
+                let keeps = !sink.is_copy || self.is_damaged || sink.kept > 0;
+                assert!(keeps, "it began as a copy for nothing");
+                self.kept = sink.kept;
                 (sink.bytes, received)
             }
             ended => panic!("{ended:?}"),

@@ -37,8 +37,8 @@ pub struct Following {
     pub leader: Option<NodeId>,
     /// The peers that have requested a pre-vote since this node last heard the leader.
     pub has_asked: NodeSet,
-    /// The entries that this node has offered to the leader in this session and epoch, with Acks and with
-    /// its vote. Unused where messages can be lost.
+    /// The entries that this node has offered to the leader in this session and epoch since it follows, with Acks
+    /// and with its vote. Unused where messages can be lost.
     pub offered: VersionVector,
     /// The state that this node is sending to the leader.
     pub transfer: Option<Box<Transfer>>,

@@ -59,24 +59,28 @@ fn a_follower_begins_a_state_again_if_the_leader_has_dropped_its_parts_before_th
     }
 }
 
+/// Node 1 asks node 0 for its vote, and has got two parts of a state with it. Nothing more is synced.
+fn voting(parameters: Parameters) -> Cluster {
+    let mut cluster = Cluster::with(2, 2, 1, parameters);
+    cluster.elect(0);
+    cluster.cut(0, 1);
+    for (number, path) in [(1, "a"), (2, "b"), (3, "c"), (4, "a")] {
+        cluster.put(0, number, path);
+    }
+    cluster.trim(0);
+    cluster.restart(0);
+    cluster.link(0, 1);
+    cluster.syncs = false;
+    cluster.elect(1);
+    [1, 0, 1].into_iter().for_each(|node| cluster.follow_storage_of(node));
+    cluster
+}
+
 /// A node that asks for pre-votes does not remember what it has sent to a candidate for which it voted before.
 #[test]
 fn a_voter_goes_on_with_a_state_while_it_asks_for_pre_votes() {
     for parameters in [lossy(1), Parameters { retransmits: false, ..lossy(1) }] {
-        let mut cluster = Cluster::with(2, 2, 1, parameters);
-        cluster.elect(0);
-        cluster.cut(0, 1);
-        for (number, path) in [(1, "a"), (2, "b"), (3, "c"), (4, "a")] {
-            cluster.put(0, number, path);
-        }
-        cluster.trim(0);
-        cluster.restart(0);
-        cluster.link(0, 1);
-        cluster.syncs = false;
-        cluster.elect(1);
-        cluster.follow_storage_of(1);
-        cluster.follow_storage_of(0);
-        cluster.follow_storage_of(1);
+        let mut cluster = voting(parameters);
         cluster.loses_to.insert(NodeId(1));
         cluster.elect(0);
         cluster.loses_to = NodeSet::default();
@@ -87,6 +91,22 @@ fn a_voter_goes_on_with_a_state_while_it_asks_for_pre_votes() {
         assert!(cluster.replica(1).leads());
         assert_eq!(cluster.replica(1).fold().files(), cluster.replica(0).fold().files());
     }
+}
+
+/// It does not remember what it sent before it promised another epoch, either.
+#[test]
+fn a_voter_goes_on_with_a_state_when_a_candidate_asks_for_a_later_epoch() {
+    let mut cluster = voting(Parameters { retransmits: false, ..lossy(1) });
+    let epoch = cluster.replica(1).promise();
+    cluster.cut(0, 1);
+    cluster.restart(1);
+    cluster.link(0, 1);
+    cluster.sent.clear();
+    cluster.syncs = true;
+    cluster.elect(1);
+    assert!(cluster.replica(1).leads() && cluster.replica(1).promise() > epoch);
+    let places: Vec<_> = states(&cluster).into_iter().map(|it| it.after).collect();
+    assert!(!places.is_empty() && !places.contains(&Place::Start), "{places:?}");
 }
 
 #[test]
