@@ -63,6 +63,7 @@ fn a_cluster_settles_to_the_same_ends_with_trims_and_without() {
         "trims-retries",
         "trims-parts-crash",
         "trims-lossy",
+        "trims-pre-vote",
         "discards",
         "discards-election",
         "discards-parts",
