@@ -54,8 +54,7 @@ impl Replica {
 
     /// The next entries for a leader or candidate that has `known`. Where a session loses no message, a
     /// follower offers no entry twice, unless it has asked for pre-votes meanwhile, and at most a window of them is under
-    /// way. `staged` says how far states
-    /// have come that the other node is receiving.
+    /// way. `staged` says how far states have come that the other node is receiving.
     pub(super) fn offer(
         &mut self,
         known: &VersionVector,
