@@ -8,27 +8,8 @@ use std::collections::BTreeSet;
 use crate::{
     Append, Change, ContentId, Counter, Digest, Dot, Entry, Epoch, Files, Fold, Log, LogIndex,
     NODES_MAX, NodeId, NodeSet, REMEMBERED, Record, Sequence, SessionId, Settings, State, Tag,
-    VersionVector,
+    VersionVector, Writing,
 };
-
-/// The state of a leader that is about to make an entry.
-#[derive(Clone, Copy, Debug)]
-pub struct Writing<'a> {
-    /// The settings of the cluster.
-    pub settings: Settings,
-    /// The id of the leader.
-    pub node: NodeId,
-    /// The epoch of the leader.
-    pub epoch: Epoch,
-    /// The highest Lamport counter in the leader's log.
-    pub highest: Counter,
-    /// The highest Lamport counter that the client had seen when it sent the request for the first time.
-    pub seen: Counter,
-    /// The sequence number of the newest entry that the leader made.
-    pub sequence: Sequence,
-    /// The logged heads of the path that it writes, the visible one first.
-    pub heads: &'a [Entry],
-}
 
 /// The decisions of the protocol, and below them those of its surroundings.
 pub trait Decisions: Send + Sync {
@@ -553,9 +534,9 @@ pub trait Decisions: Send + Sync {
         true
     }
 
-    /// Whether a node goes on with a state of which the receiver has parts that this node does not remember.
-    // Ensures: G12, because a candidate would get the first part again and again from a voter that asks for pre-votes.
-    fn goes_on_from_staged(&self) -> bool {
+    /// Whether a node that has forgotten which parts of a state it sent resumes behind those that the receiver has.
+    // Ensures: G12, because otherwise a voter that asks for pre-votes sends a candidate the first part again and again.
+    fn resumes_from_staged(&self) -> bool {
         true
     }
 

@@ -143,9 +143,10 @@ mod sealed;
 mod settings;
 mod state;
 mod version_vector;
+mod writing;
 
 pub use content_id::ContentId;
-pub use decisions::{Decisions, Steadfast, Writing};
+pub use decisions::{Decisions, Steadfast};
 pub use digest::{Digest, WriteDigest};
 pub use effect::{Effect, Outcome, Refusal};
 pub use entry::{Change, Content, Entry, EntryBody, Stamp};
@@ -174,3 +175,4 @@ pub use sealed::Sealed;
 pub use settings::{NODES_MAX, Settings, SettingsError};
 pub use state::{Place, Staging, State, StateError, Transfer};
 pub use version_vector::VersionVector;
+pub use writing::Writing;

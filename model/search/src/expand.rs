@@ -47,8 +47,8 @@ pub(crate) struct Successor<P> {
 }
 
 impl<P> Successor<P> {
-    /// Whether it is the very state that the step begins in, which an earlier level has found.
-    pub(crate) fn is_loop(&self) -> bool {
+    /// Whether the step is a self-loop: it leads to the state in which it begins, which an earlier level has found.
+    pub(crate) fn is_self_loop(&self) -> bool {
         self.deltas_len == 0
     }
 }

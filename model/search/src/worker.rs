@@ -145,7 +145,7 @@ impl<'r, 'a, S: System, P: Print> Worker<'r, 'a, S, P> {
                 visited = self.run.visited();
             }
             // Reads of all slots are under way at once; each insertion alone would wait for its own.
-            let group = || group.iter().filter(|it| !it.is_loop());
+            let group = || group.iter().filter(|it| !it.is_self_loop());
             let ours = group().filter(|it| self.run.owns(it.print));
             let touched = ours.fold(0, |sum, it| sum ^ visited.touch(it.print.key()));
             std::hint::black_box(touched);

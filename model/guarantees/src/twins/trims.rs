@@ -164,7 +164,7 @@ twins! {
     FirstPartSentAgain "first-part-sent-again"
     "a node that does not remember that it sent a part of a state begins with the first one",
     Settles in "trims-pre-vote" on_graph {
-        fn goes_on_from_staged(&self) -> bool {
+        fn resumes_from_staged(&self) -> bool {
             false
         }
     }

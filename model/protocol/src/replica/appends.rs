@@ -87,8 +87,9 @@ impl Replica {
         (news, payloads)
     }
 
-    /// The state that this node is sending to a node that has `known` and has received states this far. It may
-    /// have sent the parts in another role, and forgotten it, or another node with the same entries may have sent them.
+    /// The state that this node is sending to a node that has `known` and has received states this far. If it does
+    /// not remember one, it resumes the one that `staged` names: it has sent the parts in another role, or another node
+    /// with the same entries has.
     fn advanced_transfer(
         &self,
         (known, staged): (&VersionVector, &[Staging]),
@@ -103,12 +104,12 @@ impl Replica {
             it.advance(staged, is_certain)
         });
         // The first condition is for speed only: most receivers have no part of any state.
-        let has_parts = !staged.is_empty() && turn.decisions.goes_on_from_staged();
-        let going_on = || match has_parts {
+        let has_parts = !staged.is_empty() && turn.decisions.resumes_from_staged();
+        let resumed = || match has_parts {
             true => Transfer::begin(self.log.fold(), known).advance(staged, true),
             false => None,
         };
-        advanced.or_else(going_on).map(Box::new)
+        advanced.or_else(resumed).map(Box::new)
     }
 
     /// Counts the copies of a follower, and logs its entries that the leader lacks.
