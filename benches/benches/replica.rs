@@ -7,8 +7,9 @@ use std::hint::black_box;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use steadfast_protocol::{
     Ack, Base, Change, Content, Counter, Digest, Dot, Effect, Entry, EntryBody, Epoch, Identity,
-    Input, Intent, Message, NodeId, Packet, Parameters, Path, Record, Replica, RequestId, Round,
-    Sealed, Sequence, SessionId, Settings, Stamp, Steadfast, Tag, VersionVector, WriteRequest,
+    Incarnation, Input, Intent, Message, NodeId, Packet, Parameters, Path, Record, Replica,
+    RequestId, Round, Sealed, Sequence, SessionId, Settings, Stamp, Steadfast, Tag, VersionVector,
+    WriteRequest,
 };
 
 const ENTRIES: u64 = 1_000_000;
@@ -41,13 +42,14 @@ fn content() -> Content {
 }
 
 /// The entry of this number, whose writer had seen those before it.
-fn entry(number: u64, context_digest: Digest) -> Entry {
+fn entry(number: u64) -> Entry {
     let replaces = number.checked_sub(PATHS).filter(|it| *it > 0);
     Sealed::new(EntryBody {
         dot: Dot { origin: OWN, sequence: Sequence(number) },
         stamp: Stamp { fence: None, counter: Counter(number), origin: OWN },
         context: covering(number - 1),
-        context_digest,
+        incarnation: Incarnation::default(),
+        context_digest: Digest::default(),
         replaces: replaces
             .map(|it| Dot { origin: OWN, sequence: Sequence(it) })
             .into_iter()
@@ -65,14 +67,16 @@ impl Leader {
         let identity = Identity { node: OWN, settings };
         let mut records = vec![Record::Identity(identity)];
         records.push(Record::Promise(Epoch { round: Round(1), node: OWN }));
-        let mut seen = Digest::default();
-        for number in 1..=ENTRIES {
-            let entry = entry(number, seen);
-            seen = seen.then(&entry);
-            records.push(Record::Entry(entry));
-        }
-        let replica = Replica::recover(identity, Parameters::default(), &records, [], &Steadfast)
-            .unwrap_or_else(|error| unreachable!("a log as a node writes it: {error}"));
+        records.extend((1..=ENTRIES).map(|number| Record::Entry(entry(number))));
+        let replica = Replica::recover(
+            identity,
+            Incarnation::default(),
+            Parameters::default(),
+            &records,
+            [],
+            &Steadfast,
+        )
+        .unwrap_or_else(|error| unreachable!("a log as a node writes it: {error}"));
         let acknowledged = ENTRIES - lag;
         let mut leader = Leader { replica, effects: Vec::new(), acknowledged, written: ENTRIES };
         leader.hear(Input::ElectionTimeout);

@@ -163,6 +163,7 @@ fn text_of(named: &NamedScope) -> String {
         ("guarded elections", scope.guards_elections),
         ("forgotten deletes", scope.forgets_deletes),
         ("forgotten requests", scope.forgets_requests),
+        ("an incarnation for each start", scope.own_incarnations),
         ("narrow messages and windows", scope.limits != Limits::default()),
     ];
     let flags: Vec<&str> = flags.iter().filter(|it| it.1).map(|it| it.0).collect();

@@ -118,6 +118,10 @@ pub(crate) struct ChangedBounds {
     /// Nodes forget all older requests at each write.
     #[arg(long)]
     forgets_requests: bool,
+    /// Each start of a node is an incarnation of its own, and not only one after a loss of synced
+    /// records.
+    #[arg(long)]
+    own_incarnations: bool,
 }
 
 /// A limit on replication.
@@ -184,6 +188,7 @@ impl ChangedBounds {
         changed.guards_elections |= self.guards_elections;
         changed.forgets_deletes |= self.forgets_deletes;
         changed.forgets_requests |= self.forgets_requests;
+        changed.own_incarnations |= self.own_incarnations;
         changed.validate().map_err(|it| it.to_string())?;
         changed.check_effects().map_err(|it| it.to_string())?;
         Ok(changed)

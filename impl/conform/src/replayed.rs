@@ -151,7 +151,7 @@ impl Replayed {
             }
         };
         self.node = Node::new(start.identity, start.parameters, storage);
-        self.node.start(self.decisions).map_err(|error| {
+        self.node.start(start.incarnation, self.decisions).map_err(|error| {
             let expected = "a log that a node can have written".to_owned();
             self.misfit_at(&start, "starts", expected, error.to_string())
         })?;

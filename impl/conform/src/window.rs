@@ -112,7 +112,7 @@ mod tests {
         Record::State(Sealed::new(State {
             since: *fold.vv(),
             vv: *fold.vv(),
-            digests: fold.digests().to_owned(),
+            lineages: fold.lineages().clone(),
             counter: fold.counter(),
             forgotten: *fold.forgotten(),
             heads: Vec::new(),

@@ -1,4 +1,4 @@
-//! The format, version 4. `snapshots/recording` freezes its bytes.
+//! The format, version 5. `snapshots/recording` freezes its bytes.
 //!
 //! A file is a header and frames. Integers are little-endian.
 //!
@@ -23,11 +23,11 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use steadfast_protocol::{ContentId, Identity, Input, LogIndex, Parameters, Record};
+use steadfast_protocol::{ContentId, Identity, Incarnation, Input, LogIndex, Parameters, Record};
 use twox_hash::XxHash3_64;
 
 /// The version of the format.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// The longest payload of a frame, in bytes. Only the checkpoint of a large log comes near it.
 pub const FRAME_BYTES_MAX: u32 = 1 << 30;
@@ -66,6 +66,8 @@ pub struct Start {
     pub cluster: Cluster,
     /// The node, and E, W and N.
     pub identity: Identity,
+    /// The incarnation of the node.
+    pub incarnation: Incarnation,
     /// The parameters of this start.
     pub parameters: Parameters,
     /// The clocks at the start, to which the times of inputs relate.

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use nix::time::{ClockId, clock_gettime};
 use steadfast_node::Watched;
 use steadfast_protocol::{
-    ContentId, Effect, Identity, Input, Parameters, Record, first_index, last_index,
+    ContentId, Effect, Identity, Incarnation, Input, Parameters, Record, first_index, last_index,
 };
 
 use crate::digest::{EffectsDigest, encoded, records_digest};
@@ -60,7 +60,7 @@ impl Recorder {
     pub fn begin(
         directory: &Path,
         cluster: Cluster,
-        (identity, parameters): (Identity, Parameters),
+        (identity, incarnation, parameters): (Identity, Incarnation, Parameters),
         records: &[Record],
         contents: impl Iterator<Item = ContentId>,
     ) -> Result<Recorder, BeginError> {
@@ -95,6 +95,7 @@ impl Recorder {
             number: number.start,
             cluster,
             identity,
+            incarnation,
             parameters,
             clock,
         }));

@@ -1,6 +1,6 @@
 //! Recordings: frozen bytes, damage that is named, and nodes that are killed.
 //!
-//! `snapshots/recording/v4.txt` holds a file in hexadecimal digits, of the only version that can be read.
+//! `snapshots/recording/v5.txt` holds a file in hexadecimal digits, of the only version that can be read.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -12,16 +12,16 @@ use nix::time::{ClockId, clock_gettime};
 use proptest::prelude::*;
 use steadfast_node::Watched;
 use steadfast_protocol::{
-    Base, Consistency, Content, ContentId, Counter, Effect, Epoch, Identity, Input, Intent,
-    LogIndex, NodeId, Parameters, Path, ReadRequest, Record, RequestId, SessionId, Settings,
-    WriteRequest,
+    Base, Consistency, Content, ContentId, Counter, Effect, Epoch, Identity, Incarnation, Input,
+    Intent, LogIndex, NodeId, Parameters, Path, ReadRequest, Record, RequestId, SessionId,
+    Settings, WriteRequest,
 };
 use steadfast_recording::{
     BeginError, Clock, Cluster, Effects, Frame, ReadError, Reader, Recorder, Start, Taken,
     WriteError, testing,
 };
 
-const GOLDEN: &str = "../../snapshots/recording/v4.txt";
+const GOLDEN: &str = "../../snapshots/recording/v5.txt";
 
 fn identity(node: u8) -> Identity {
     let settings = Settings::new(3, 2, 2).expect("settings");
@@ -46,6 +46,7 @@ fn samples() -> Vec<Frame<'static>> {
         number: 1,
         cluster: Cluster([9; 16]),
         identity: identity(1),
+        incarnation: Incarnation(0x5EED),
         parameters: Parameters::default(),
         clock,
     };
@@ -174,7 +175,7 @@ proptest! {
 
 fn begin(directory: &File, node: u8) -> Result<Recorder, BeginError> {
     let records = [Record::Identity(identity(node))];
-    let owner = (identity(node), Parameters::default());
+    let owner = (identity(node), Incarnation(7), Parameters::default());
     Recorder::begin(directory, Cluster([1; 16]), owner, &records, std::iter::empty())
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::num::NonZeroU64;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,8 @@ use steadfast_config::{
 };
 use steadfast_node::{Node, NodeStorage};
 use steadfast_protocol::{
-    Identity, NodeId, Parameters, RecoverError, Settings as Quorums, Steadfast,
+    Identity, Incarnation, NodeId, Parameters, RecoverError, Replica, Settings as Quorums,
+    Steadfast,
 };
 use steadfast_recording::{BeginError, Cluster, Recorder};
 use steadfast_store::{CreateError, OpenError, Store, TrimPolicy, log_settings};
@@ -249,7 +251,8 @@ fn open_node(
         warn!("the end of the log is damaged in a way that a crash alone may have caused");
     }
     let mut node = Node::new(identity, Parameters::default(), store);
-    node.start(&Steadfast).map_err(ServeError::Recover)?;
+    let incarnation = Incarnation(rand::random::<NonZeroU64>().get());
+    node.start(incarnation, &Steadfast).map_err(ServeError::Recover)?;
     Ok(node)
 }
 
@@ -257,7 +260,8 @@ fn open_node(
 fn record(config: &NodeConfig, node: &Node<NodeStore>) -> Result<Option<Recorder>, BeginError> {
     let Some(directory) = &config.record else { return Ok(None) };
     let (cluster, storage) = (Cluster(config.cluster.0), node.storage());
-    let owner = (node.identity(), Parameters::default());
+    let incarnation = node.replica().map(Replica::incarnation).unwrap_or_default();
+    let owner = (node.identity(), incarnation, Parameters::default());
     let recorder =
         Recorder::begin(directory, cluster, owner, storage.records(), storage.contents())?;
     info!(directory = %directory.display(), "the node records its inputs");

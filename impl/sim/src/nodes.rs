@@ -4,7 +4,7 @@ use std::ops::{Index, IndexMut};
 use std::time::Duration;
 
 use steadfast_node::Node;
-use steadfast_protocol::{Identity, NodeId, NodeSet, Replica};
+use steadfast_protocol::{Identity, Incarnation, NodeId, NodeSet, Replica};
 
 use crate::exchange::{Exchange, Parked};
 use crate::random::Chance;
@@ -148,7 +148,7 @@ fn new_node(node: NodeId, setup: &Setup) -> SimulatedNode {
     let (batches, policy) = (setup.records_per_batch, setup.trim_policy);
     let storage = Storage::new(identity, batches, setup.content_decisions, policy);
     let mut started = Node::new(identity, setup.parameters(), storage);
-    let _ = started.start(setup.decisions());
+    let _ = started.start(Incarnation::default(), setup.decisions());
     let drift = u64::from(setup.clock_drift_per_mille);
     let mut random = Random::of(setup.seed, [Chance::Clock as u64, node.0.into()]);
     SimulatedNode {

@@ -74,6 +74,7 @@ impl Recorder {
             guards_elections: setup.guards_elections,
             forgets_deletes: setup.forgets_deletes,
             forgets_requests: setup.forgets_requests,
+            own_incarnations: true,
             limits: setup.limits,
             names: self.names.clone(),
             ..Scope::new(setup.name.clone(), setup.settings, self.used())

@@ -24,6 +24,8 @@ pub struct FileReport {
     pub path: Path,
     /// The versions of each node.
     pub shown: Vec<String>,
+    /// Whether the nodes show the same versions. To have forgotten a delete is as good as to show it.
+    pub is_consistent: bool,
     /// The nodes that do not show the newest version, each with the reason.
     pub divergence: Vec<String>,
 }
@@ -67,7 +69,12 @@ impl Simulation {
             let why = self.why_behind(*node, heads, newest.as_ref()?)?;
             Some(format!("{node} {why}"))
         });
+        let undeleted = |heads: &Vec<Entry>| match &heads[..] {
+            [only] if only.change == Change::Delete => Vec::new(),
+            _ => heads.clone(),
+        };
         FileReport {
+            is_consistent: heads.windows(2).all(|it| undeleted(&it[0]) == undeleted(&it[1])),
             divergence: divergence.collect(),
             shown: heads.iter().map(|it| versions(it)).collect(),
             path,
@@ -83,6 +90,9 @@ impl Simulation {
         let Some(replica) = self.replica(node) else {
             return Some(format!("{lacks}: it is down"));
         };
+        if replica.fold().forgotten().covers(newest.dot) {
+            return None;
+        }
         let origin = newest.dot.origin;
         if replica.log().vv().covers(newest.dot) {
             return Some(format!("{lacks}: it has logged it and not synced it yet"));
@@ -120,7 +130,7 @@ impl Report {
     /// Whether all nodes show the same.
     #[must_use]
     pub fn is_consistent(&self) -> bool {
-        self.files.iter().all(|file| file.shown.windows(2).all(|pair| pair[0] == pair[1]))
+        self.files.iter().all(|file| file.is_consistent)
     }
 }
 

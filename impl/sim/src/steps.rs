@@ -3,7 +3,9 @@
 
 use steadfast_guarantees::OperationKind;
 use steadfast_node::{Cluster, LinkEvent};
-use steadfast_protocol::{Consistency, Content, ContentId, Input, Intent, NodeId, WriteRequest};
+use steadfast_protocol::{
+    Consistency, Content, ContentId, Incarnation, Input, Intent, NodeId, WriteRequest,
+};
 
 use crate::Simulation;
 use crate::agenda::Event;
@@ -331,7 +333,7 @@ impl Simulation {
     fn start(&mut self, node: NodeId) {
         let at = &mut self.nodes[node];
         at.life += 1;
-        let _ = at.node.start(self.setup.decisions());
+        let _ = at.node.start(Incarnation(at.life), self.setup.decisions());
         self.reset_election_timer(node);
         self.reset_heartbeat_timer(node);
         self.plan_scrub(node);

@@ -53,6 +53,8 @@ fn rare_seeds_break_no_promise() {
         30_235_458,
         // A voter that asked for pre-votes sent the first part of a state again and again.
         20_314_289,
+        // A rolled-back node wrote and trimmed its log before it heard a peer, and nobody noticed (twin incarnation-reused).
+        50_302_041, 50_570_321,
     ];
     for seed in seeds {
         assert_eq!(Schedule::of(seed, None).run().failure, None, "{seed}");

@@ -471,3 +471,29 @@ fn trims_bound_the_contents_on_disk_by_what_is_shown_and_written_since() {
     assert!(cluster.ledger().discards > 3 * 8 * u64::from(writes), "{}", cluster.ledger());
     assert!(cluster.broken().is_empty(), "{:?}", cluster.broken());
 }
+
+#[test]
+fn a_report_says_that_nodes_agree_where_one_has_forgotten_a_delete() {
+    let settings = Settings::new(3, 2, 2).expect("legal settings");
+    let mut cluster = Simulation::new(Setup { forgets_deletes: true, ..Setup::new(settings, 7) });
+    cluster.settle().expect("a cluster without faults settles");
+    let leader = cluster.leader().expect("a leader");
+    cluster.put(leader, "a", b"short");
+    cluster.run_for(Duration::from_millis(100));
+    cluster.delete(leader, "a");
+    cluster.run_for(Duration::from_millis(500));
+    cluster.trim(leader);
+    cluster.run_for(Duration::from_millis(500));
+    let report = cluster.report();
+    let shown = &report.files[0].shown;
+    assert_eq!(shown.iter().filter(|it| *it == "-").count(), 1, "{report}");
+    assert_eq!(report.files[0].divergence, <[String; 0]>::default());
+    assert!(report.is_consistent(), "{report}");
+
+    // A file that one node lacks is a difference.
+    let follower = NodeId::all(3).find(|it| *it != leader).expect("a follower");
+    cluster.crash(follower);
+    cluster.put(leader, "b", b"short");
+    cluster.run_for(Duration::from_millis(500));
+    assert!(!cluster.report().is_consistent());
+}

@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 
 use steadfast_node::Node;
 use steadfast_protocol::{
-    Base, Content, Identity, Input, Intent, LogIndex, NodeId, Parameters, Path, RequestId,
-    Settings, Steadfast, WriteRequest,
+    Base, Content, Identity, Incarnation, Input, Intent, LogIndex, NodeId, Parameters, Path,
+    RequestId, Settings, Steadfast, WriteRequest,
 };
 use steadfast_store::{
     CheckpointJob, Checkpointed, Store, ThreadedLog, TrimPolicy, create, log_settings,
@@ -90,7 +90,7 @@ fn start(disks: &[Arc<RealDisk>; 2]) -> Result<Served> {
     let store = Store::open(&disks[0], &disks[1], alone(), layout, TrimPolicy::default())?;
     let opened = began.elapsed();
     let mut node = Node::new(alone(), Parameters::default(), store);
-    node.start(&Steadfast)?;
+    node.start(Incarnation(1), &Steadfast)?;
     println!(
         "opening: {opened:.2?} for the store, {:.2?} for the replica",
         began.elapsed() - opened

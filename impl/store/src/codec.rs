@@ -1,16 +1,16 @@
-//! The bytes of records and checkpoints, version 2. Those of version 1 can be read.
+//! The bytes of records and checkpoints, version 3. Those of versions 1 and 2 can be read.
 //!
 //! One byte with the version, then the value in the format of [postcard](https://postcard.jamesmunns.com/wire-format).
 //! A decoder reads every byte that it is given, and allocates in proportion to them.
 
-mod version_1;
+mod older;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use steadfast_protocol::{Checkpoint, Record};
+use steadfast_protocol::{Checkpoint, Record, VersionVector};
 
 /// The version that is written. Those before it can be read.
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
 
 /// Why bytes are not a record or a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -62,7 +62,7 @@ pub fn encode_record(record: &Record) -> Vec<u8> {
 /// # Errors
 /// The bytes are no record, or one of another version.
 pub fn decode_record(bytes: &[u8]) -> Result<Record, CodecError> {
-    decode::<_, version_1::Record>("record", bytes)
+    decode::<_, older::Record<older::Unknown>, older::Record<VersionVector>>("record", bytes)
 }
 
 /// The bytes of a checkpoint.
@@ -76,7 +76,10 @@ pub fn encode_checkpoint(checkpoint: &Checkpoint) -> Vec<u8> {
 /// # Errors
 /// The bytes are no checkpoint, or one of another version.
 pub fn decode_checkpoint(bytes: &[u8]) -> Result<Checkpoint, CodecError> {
-    decode::<_, version_1::Checkpoint>("checkpoint", bytes)
+    decode::<_, older::Checkpoint<older::Unknown>, older::Checkpoint<VersionVector>>(
+        "checkpoint",
+        bytes,
+    )
 }
 
 fn encode<T: Serialize>(value: &T) -> Vec<u8> {
@@ -84,20 +87,21 @@ fn encode<T: Serialize>(value: &T) -> Vec<u8> {
         .unwrap_or_else(|error| panic!("records-are-encodable: {error}"))
 }
 
-/// The value with these bytes. `Old` is its form in version 1.
-fn decode<T, Old>(what: &'static str, bytes: &[u8]) -> Result<T, CodecError>
+/// The value with these bytes. `First` and `Second` are its forms in versions 1 and 2.
+fn decode<T, First, Second>(what: &'static str, bytes: &[u8]) -> Result<T, CodecError>
 where
     T: DeserializeOwned,
-    Old: Serialize + DeserializeOwned,
+    First: Serialize + DeserializeOwned,
+    Second: Serialize + DeserializeOwned,
 {
-    match bytes.split_first().ok_or(CodecError::Empty(what))? {
-        (&VERSION, body) => decode_body(what, body),
-        (1, body) => {
-            let renewed = encode(&decode_body::<Old>(what, body)?);
-            decode_body(what, &renewed[1..])
-        }
-        (&found, _) => Err(CodecError::Version { what, found }),
-    }
+    let (&version, body) = bytes.split_first().ok_or(CodecError::Empty(what))?;
+    let renewed = match version {
+        VERSION => return decode_body(what, body),
+        1 => encode(&decode_body::<First>(what, body)?),
+        2 => encode(&decode_body::<Second>(what, body)?),
+        found => return Err(CodecError::Version { what, found }),
+    };
+    decode_body(what, &renewed[1..])
 }
 
 /// The value with the bytes behind the version.

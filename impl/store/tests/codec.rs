@@ -8,14 +8,14 @@ use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
-use common::{checkpoint, delete, records};
-use steadfast_protocol::{Checkpoint, Record};
+use common::{Form, NEWEST};
 use steadfast_store::codec::{
     CodecError, decode_checkpoint, decode_record, encode_checkpoint, encode_record,
 };
 use steadfast_store::fuzzing;
 
-const GOLDEN: &str = "../../snapshots/store/v2.txt";
+const GOLDEN: &str = "../../snapshots/store/v3.txt";
+const GOLDEN_2: &str = "../../snapshots/store/v2.txt";
 const GOLDEN_1: &str = "../../snapshots/store/v1.txt";
 
 fn hex(bytes: &[u8]) -> String {
@@ -23,10 +23,9 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn vectors() -> Vec<(&'static str, Vec<u8>)> {
-    let forgotten = [delete()];
-    let records = records(&forgotten).into_iter();
+    let records = NEWEST.records().into_iter();
     let records = records.map(|(name, record)| (name, encode_record(&record)));
-    records.chain([("checkpoint", encode_checkpoint(&checkpoint(&forgotten)))]).collect()
+    records.chain([("checkpoint", encode_checkpoint(&NEWEST.checkpoint()))]).collect()
 }
 
 fn golden(path: &str) -> String {
@@ -46,18 +45,18 @@ fn frozen(path: &str) -> Vec<(String, Vec<u8>)> {
 
 /// Those of all versions.
 fn all_frozen() -> Vec<(String, Vec<u8>)> {
-    [frozen(GOLDEN_1), frozen(GOLDEN)].concat()
+    [frozen(GOLDEN_1), frozen(GOLDEN_2), frozen(GOLDEN)].concat()
 }
 
-/// Reads the golden vectors of a version, which must be these records and this checkpoint.
-fn expect(path: &str, records: Vec<(&'static str, Record)>, checkpoint: &Checkpoint) {
-    let mut records = records.into_iter();
+/// Reads the golden vectors of a version, which must be the records and the checkpoint of this form.
+fn expect(path: &str, form: Form) {
+    let mut records = form.records().into_iter();
     for (name, bytes) in frozen(path) {
         match records.next() {
             Some((expected, record)) => {
                 assert_eq!((&name[..], decode_record(&bytes)), (expected, Ok(record)));
             }
-            None => assert_eq!(decode_checkpoint(&bytes).as_ref(), Ok(checkpoint), "{name}"),
+            None => assert_eq!(decode_checkpoint(&bytes), Ok(form.checkpoint()), "{name}"),
         }
     }
     assert!(records.next().is_none());
@@ -74,22 +73,27 @@ fn the_bytes_of_every_record_and_of_a_checkpoint_are_frozen() {
 
 #[test]
 fn frozen_bytes_are_read() {
-    expect(GOLDEN, records(&[delete()]), &checkpoint(&[delete()]));
+    expect(GOLDEN, NEWEST);
+}
+
+#[test]
+fn version_2_is_read_as_if_all_entries_were_of_one_incarnation() {
+    expect(GOLDEN_2, Form { has_lineages: false, ..NEWEST });
 }
 
 #[test]
 fn version_1_is_read_as_if_no_delete_had_been_forgotten() {
-    expect(GOLDEN_1, records(&[]), &checkpoint(&[]));
+    expect(GOLDEN_1, Form { has_lineages: false, has_forgotten: false });
 }
 
 #[test]
 fn another_version_is_refused_by_name() {
     for (name, mut bytes) in vectors() {
-        bytes[0] = 3;
+        bytes[0] = 4;
         for error in [decode_record(&bytes).err(), decode_checkpoint(&bytes).err()] {
             let text = error.expect("another version").to_string();
             assert!(
-                text.contains("version 3") && text.contains("versions 1 to 2"),
+                text.contains("version 4") && text.contains("versions 1 to 3"),
                 "{name}: {text}"
             );
         }

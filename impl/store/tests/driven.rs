@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use steadfast_node::{Node, NodeStorage, Output};
 use steadfast_protocol::{
-    Base, Content, Counter, Identity, Input, Intent, LogIndex, NodeId, Outcome, Parameters, Path,
-    RequestId, Settings, Steadfast, WriteRequest,
+    Base, Content, Counter, Identity, Incarnation, Input, Intent, LogIndex, NodeId, Outcome,
+    Parameters, Path, RequestId, Settings, Steadfast, WriteRequest,
 };
 use steadfast_simulated_disk::{DiskModel, SimulatedDisk};
 use steadfast_store::{SerialLog, Store, TrimPolicy, create};
@@ -39,7 +39,7 @@ fn alone() -> Identity {
 fn start(log: &Arc<SimulatedDisk>, contents: &Arc<SimulatedDisk>) -> Served {
     let store = Store::open(log, contents, alone(), settings(), POLICY).expect("a store");
     let mut node = Node::new(alone(), Parameters::default(), store);
-    node.start(&Steadfast).expect("a log of this node");
+    node.start(Incarnation(1), &Steadfast).expect("a log of this node");
     hear(&mut node, Input::ElectionTimeout);
     node
 }

@@ -20,7 +20,7 @@ pub(crate) use hello::HELLO_LENGTH_MAX;
 use hello::Hello;
 
 /// The version of everything that this crate defines. Nodes of different versions do not talk.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 
 /// The length of a welcome in bytes.
 pub(crate) const WELCOME_LENGTH: usize = 8;

@@ -103,6 +103,8 @@ pub struct ReplicaActor {
     pub(crate) decisions: &'static dyn Decisions,
     /// Whether syncs end one by one.
     pub(crate) pipelined: bool,
+    /// Whether each start is an incarnation of its own.
+    pub(crate) own_incarnations: bool,
 }
 
 /// The messages that a node sends, in order.
@@ -143,6 +145,7 @@ impl ReplicaActor {
             }
             Event::Rollback { kept } => {
                 disk.roll_back(*kept);
+                self.after_loss(disk);
                 None
             }
             Event::LoseContent(content) => {
@@ -150,6 +153,9 @@ impl ReplicaActor {
                 None
             }
             Event::Recover => {
+                if self.own_incarnations {
+                    disk.renew();
+                }
                 self.start(node);
                 None
             }
@@ -169,7 +175,9 @@ impl ReplicaActor {
     /// ordered and a fold is not, so this is none of them.
     pub(crate) fn replace_disk(&self, actor: &mut ActorNode, checkpoint: Sealed<Checkpoint>) {
         let records = vec![Record::Checkpoint(checkpoint)];
-        *actor.node.storage_mut() = Disk::new(records, self.pipelined);
+        let disk = actor.node.storage_mut();
+        *disk = disk.replaced(records);
+        self.after_loss(disk);
         actor.seal();
     }
 
@@ -180,9 +188,18 @@ impl ReplicaActor {
         }
     }
 
+    /// After a loss of synced records, the next start is another incarnation. Starts without a loss in between share one
+    /// unless the scope says otherwise: whatever one of them has sent is in the log of the next, so it makes no difference,
+    /// and the model has fewer states.
+    fn after_loss(&self, disk: &mut Disk) {
+        if !self.own_incarnations {
+            disk.renew();
+        }
+    }
+
     /// A node stays down if its log could not have been written by any node.
     fn start(&self, node: &mut Node<Disk>) {
-        let _ = node.start(self.decisions);
+        let _ = node.start(node.storage().incarnation(), self.decisions);
     }
 }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use steadfast_node::{ContentCopy, NodeStorage, garbled, put_checkpoint, stored_or_unusable};
 use steadfast_protocol::{
-    Checkpoint, ContentId, Decisions, Input, LogIndex, NodeId, Payload, Record, Sealed, first_index,
+    Checkpoint, ContentId, Decisions, Incarnation, Input, LogIndex, NodeId, Payload, Record,
+    Sealed, first_index,
 };
 
 /// A log with its unsynced tail, which a crash may shorten, and the contents beside it.
@@ -18,6 +19,8 @@ pub struct Disk {
     is_pipelined: bool,
     /// Where each unsynced batch ends; kept only where syncs end one by one.
     batches: Vec<usize>,
+    /// The incarnation of the node at its next start, which no real disk knows.
+    incarnation: Incarnation,
     /// The contents with a copy, good or bad, in order.
     contents: Vec<(ContentId, ContentCopy)>,
     /// Received payloads that are not stored yet with their senders, oldest first. Volatile.
@@ -35,10 +38,26 @@ impl Disk {
             records: Arc::new(records),
             is_pipelined,
             batches: Vec::new(),
+            incarnation: Incarnation::default(),
             contents: Vec::new(),
             storing: Vec::new(),
             checkpoint: None,
         }
+    }
+
+    /// A new disk in the place of this one.
+    pub(crate) fn replaced(&self, records: Vec<Record>) -> Disk {
+        Disk { incarnation: self.incarnation, ..Disk::new(records, self.is_pipelined) }
+    }
+
+    /// The incarnation of the node at its next start.
+    pub(crate) fn incarnation(&self) -> Incarnation {
+        self.incarnation
+    }
+
+    /// Makes the next start another incarnation.
+    pub(crate) fn renew(&mut self) {
+        self.incarnation.0 += 1;
     }
 
     /// The log of a disk, without its contents.

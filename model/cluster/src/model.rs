@@ -34,9 +34,13 @@ impl ClusterModel {
         actors = actors.init_network(Network::new_ordered([]));
         for node in NodeId::all(scope.settings.nodes()) {
             let identity = Identity { node, settings: scope.settings };
-            let pipelined = scope.pipelined_syncs;
-            let parameters = scope.parameters();
-            actors = actors.actor(ReplicaActor { identity, parameters, decisions, pipelined });
+            actors = actors.actor(ReplicaActor {
+                identity,
+                parameters: scope.parameters(),
+                decisions,
+                pipelined: scope.pipelined_syncs,
+                own_incarnations: scope.own_incarnations,
+            });
         }
         let mut model = ClusterModel {
             paths: (0..scope.bounds.paths).map(|it| scope.path(it)).collect(),

@@ -82,7 +82,6 @@ pub fn script(variant: &str) -> Option<Trace> {
 
 const SCRIPTS: &[(&str, &str)] = &[
     ("ack-without-epoch", include_str!("../../../snapshots/traces/ack-without-epoch.json")),
-    ("causes-ignored", include_str!("../../../snapshots/traces/causes-ignored.json")),
     (
         "context-digests-ignored",
         include_str!("../../../snapshots/traces/context-digests-ignored.json"),

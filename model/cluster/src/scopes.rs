@@ -107,6 +107,13 @@ scopes! {
     "available-crash" Default "E1W1: a crash between two writes"
         ["crash-loses-tail", "crash-keeps-tail", "write-acknowledged"]
         |name| scope(name, 1, 1, Bounds { writes: 2, crashes: 1, elections: 1, ..NOTHING });
+    "incarnations" Default "two nodes, E1W1: crashes between two writes, and each start is an incarnation of its own"
+        ["crash-loses-tail", "crash-keeps-tail", "write-acknowledged"]
+        |name| {
+            let settings = Settings::new(2, 1, 1).unwrap_or_else(|error| unreachable!("{error}"));
+            let bounds = Bounds { writes: 2, crashes: 2, elections: 1, ..NOTHING };
+            Scope { own_incarnations: true, ..Scope::new(name, settings, bounds) }
+        };
     "reads" Default "E2W2: a write and a read through an election"
         ["read-answered", "read-unanswerable", "leader-change", "deposed-leader-believes"]
         |name| scope(name, 2, 2, Bounds { writes: 1, reads: 1, elections: 1, ..NOTHING });
@@ -507,11 +514,12 @@ scopes! {
             let bounds = Bounds { writes: 5, crashes: 1, partitions: 1, elections: 4, rollbacks: 1, ..NOTHING };
             Scope { link_events_apart: true, limits: narrow(1, 2), ..Scope::new(name, settings, bounds) }
         };
-    "rollback-causes" Support "E1W2, from nothing: a log loses synced records, after another log was trimmed"
-        []
+    "rollback-unheard" Deep "two nodes, E1W1: a node that lost synced records writes and trims its log before it hears the other"
+        ["rollback-noticed", "other-entry-met", "other-entries-met", "log-trimmed", "state-joined"]
         |name| {
-            let bounds = Bounds { writes: 5, crashes: 1, partitions: 1, elections: 5, rollbacks: 1, trims: 1, ..NOTHING };
-            Scope { start: Start::Cold, link_events_apart: true, ..scope(name, 1, 2, bounds) }
+            let settings = Settings::new(2, 1, 1).unwrap_or_else(|error| unreachable!("{error}"));
+            let bounds = Bounds { writes: 4, paths: 2, crashes: 1, rollbacks: 1, elections: 1, trims: 1, ..NOTHING };
+            Scope { link_events_apart: true, ..Scope::new(name, settings, bounds) }
         };
     "three-elections" Support "E2W2: an Ack that arrives three elections late"
         []

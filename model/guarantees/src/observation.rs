@@ -158,8 +158,8 @@ fn shown_by(operation: &Operation) -> Option<Dot> {
 #[cfg(test)]
 mod tests {
     use steadfast_protocol::{
-        Base, Content, Counter, Digest, Entry, EntryBody, Epoch, Intent, NodeId, Outcome, Path,
-        RequestId, Sealed, Sequence, Stamp, VersionVector,
+        Base, Content, Counter, Entry, EntryBody, Epoch, Intent, NodeId, Outcome, Path, RequestId,
+        Sealed, Sequence, Stamp, VersionVector,
     };
 
     use super::*;
@@ -193,9 +193,18 @@ mod tests {
             let stamp =
                 Stamp { fence: None, counter: Counter(request.number + 1), origin: dot.origin };
             let (path, context) = (self.path.clone(), VersionVector::default());
-            let context_digest = Digest::default();
-            let body =
-                EntryBody { dot, stamp, context, context_digest, replaces, path, change, request };
+            let (incarnation, context_digest) = Default::default();
+            let body = EntryBody {
+                dot,
+                stamp,
+                context,
+                incarnation,
+                context_digest,
+                replaces,
+                path,
+                change,
+                request,
+            };
             let entry: Entry = Sealed::new(body);
             self.history.note_made(&entry, Epoch::ZERO);
             dot

@@ -3,8 +3,8 @@
 //! ```
 //! use steadfast_node::{ContentCopy, Node, NodeStorage, Output};
 //! use steadfast_protocol::{
-//!     Base, Checkpoint, Content, ContentId, Counter, Identity, Input, Intent, LogIndex, NodeId, Outcome,
-//!     Parameters, Path, Payload, Record, RequestId, Sealed, Settings, Steadfast, WriteRequest,
+//!     Base, Checkpoint, Content, ContentId, Counter, Identity, Incarnation, Input, Intent, LogIndex, NodeId,
+//!     Outcome, Parameters, Path, Payload, Record, RequestId, Sealed, Settings, Steadfast, WriteRequest,
 //! };
 //!
 //! /// A log in memory, for a node without contents beside its log. A crash would take all of it.
@@ -27,7 +27,7 @@
 //! let identity = Identity { node: NodeId(0), settings: Settings::new(1, 1, 1)? };
 //! let storage = Memory(vec![Record::Identity(identity)]);
 //! let mut node = Node::new(identity, Parameters::default(), storage);
-//! node.start(&Steadfast)?;
+//! node.start(Incarnation(1), &Steadfast)?;
 //!
 //! let write = WriteRequest {
 //!     request: RequestId { client: 1, number: 1 },

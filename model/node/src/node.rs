@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use steadfast_protocol::{
-    ContentId, Decisions, Dot, Effect, Identity, Input, NodeId, Outcome, Packet, Parameters,
-    Payload, Record, RecoverError, Replica, RequestId, Sealed, last_index,
+    ContentId, Decisions, Dot, Effect, Identity, Incarnation, Input, NodeId, Outcome, Packet,
+    Parameters, Payload, Record, RecoverError, Replica, RequestId, Sealed, last_index,
 };
 
 use crate::{ContentCopy, NodeStorage};
@@ -94,14 +94,21 @@ impl<S: NodeStorage> Node<S> {
         &mut self.storage
     }
 
-    /// Starts the node from its storage, as a follower without sessions.
+    /// Starts the node from its storage, as a follower without sessions. No other start of the node has the same
+    /// `incarnation`, whatever its log lost in between.
     ///
     /// # Errors
     /// The log belongs to another node or cluster, or no node could have written it. The node stays down.
-    pub fn start(&mut self, decisions: &dyn Decisions) -> Result<(), RecoverError> {
+    pub fn start(
+        &mut self,
+        incarnation: Incarnation,
+        decisions: &dyn Decisions,
+    ) -> Result<(), RecoverError> {
         let (records, contents) = (self.storage.records(), self.storage.contents());
-        self.replica =
-            Some(Replica::recover(self.identity, self.parameters, records, contents, decisions)?);
+        let (identity, parameters) = (self.identity, self.parameters);
+        let recovered =
+            Replica::recover(identity, incarnation, parameters, records, contents, decisions)?;
+        self.replica = Some(recovered);
         Ok(())
     }
 

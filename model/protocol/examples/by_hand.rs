@@ -5,8 +5,8 @@
 use std::error::Error;
 
 use steadfast_protocol::{
-    Base, Content, Counter, Effect, Identity, Input, Intent, LogIndex, NodeId, Parameters, Path,
-    Record, Replica, RequestId, SessionId, Settings, Steadfast, WriteRequest,
+    Base, Content, Counter, Effect, Identity, Incarnation, Input, Intent, LogIndex, NodeId,
+    Parameters, Path, Record, Replica, RequestId, SessionId, Settings, Steadfast, WriteRequest,
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -24,7 +24,14 @@ pub(crate) fn tell() -> Result<Vec<String>, Box<dyn Error>> {
     for node in [n0, n1] {
         let identity = Identity { node, settings };
         let log = [Record::Identity(identity)];
-        nodes.push(Replica::recover(identity, parameters, &log, [], &Steadfast)?);
+        nodes.push(Replica::recover(
+            identity,
+            Incarnation::default(),
+            parameters,
+            &log,
+            [],
+            &Steadfast,
+        )?);
     }
     let (mut lines, mut effects) = (Vec::new(), Vec::new());
     // Gives a node an input; returns the message that it sends, if it sends one.

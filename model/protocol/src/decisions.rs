@@ -6,9 +6,9 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    Append, Change, ContentId, Counter, Digest, Dot, Entry, Epoch, Files, Fold, Log, LogIndex,
-    NODES_MAX, NodeId, NodeSet, REMEMBERED, Record, Sequence, SessionId, Settings, State, Tag,
-    VersionVector, Writing,
+    Append, Change, ContentId, Counter, Digest, Dot, Entry, Epoch, Files, Fold, Incarnation, Log,
+    LogIndex, NODES_MAX, NodeId, NodeSet, REMEMBERED, Record, Sequence, SessionId, Settings, State,
+    Tag, VersionVector, Writing,
 };
 
 /// The decisions of the protocol, and below them those of its surroundings.
@@ -127,6 +127,12 @@ pub trait Decisions: Send + Sync {
         logged
     }
 
+    /// The incarnation of a recovered node, given the one that its driver has chosen for this start.
+    // Ensures: G2, because whatever a node makes after a rollback differs in its lineage from what it made before.
+    fn recovered_incarnation(&self, chosen: Incarnation) -> Incarnation {
+        chosen
+    }
+
     /// The Lamport counter of the next entry.
     // Ensures: G7, because every entry that a writer had seen is in its log, and the client names the highest
     // counter that it had seen.
@@ -195,13 +201,6 @@ pub trait Decisions: Send + Sync {
     /// same vector, so that this node and the entry's writer had different entries.
     fn context_differs(&self, carried: Digest, expected: Digest) -> bool {
         carried != expected
-    }
-
-    /// Whether a version vector covers an entry and not all that the author of the entry had seen, which is
-    /// `context`. Every log that holds an entry holds its context too, so the entry that the vector means is
-    /// another one.
-    fn lacks_context(&self, vv: &VersionVector, context: &VersionVector) -> bool {
-        !vv.includes(context)
     }
 
     /// Whether a node that has the entries of `held` has lost synced records, given entries that all nodes hold.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ContentId, Counter, Digest, Dot, Epoch, NodeId, Path, RequestId, Sealed, VersionVector,
+    ContentId, Counter, Digest, Dot, Epoch, Incarnation, NodeId, Path, RequestId, Sealed,
+    VersionVector,
 };
 
 /// The last-write-wins order: fence, then Lamport counter, then origin, compared in that order.
@@ -89,6 +90,8 @@ pub struct EntryBody {
     pub stamp: Stamp,
     /// The entries that this write had seen: the writer's logged version vector when it wrote.
     pub context: VersionVector,
+    /// The incarnation of the origin that made the entry.
+    pub incarnation: Incarnation,
     /// The digest of the entries that the context covers, as the writer held them. A node that holds
     /// other entries under these dots halts instead of logging this one.
     pub context_digest: Digest,

@@ -162,8 +162,8 @@ impl Files {
 mod tests {
     use super::*;
     use crate::{
-        Content, Counter, Digest, Dot, EntryBody, NodeId, RequestId, Sealed, Sequence, Stamp,
-        Steadfast, VersionVector,
+        Content, Counter, Digest, Dot, EntryBody, Incarnation, NodeId, RequestId, Sealed, Sequence,
+        Stamp, Steadfast, VersionVector,
     };
 
     fn entry(sequence: u64, path: &str, change: Change, replaces: &[u64]) -> Entry {
@@ -172,6 +172,7 @@ mod tests {
             dot: dot(sequence),
             stamp: Stamp { fence: None, counter: Counter(sequence), origin: NodeId(0) },
             context: VersionVector::default(),
+            incarnation: Incarnation::default(),
             context_digest: Digest::default(),
             replaces: replaces.iter().copied().map(dot).collect(),
             path: Path::new(path),

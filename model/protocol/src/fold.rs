@@ -6,30 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::parameters::Room;
 use crate::{
-    Counter, Decisions, Digest, Dot, Entry, Epoch, Files, NODES_MAX, NodeId, Place, Record,
+    Counter, Decisions, Digest, Entry, Epoch, Files, Lineages, NODES_MAX, NodeId, Place, Record,
     RequestId, Requests, Sealed, Staging, State, VersionVector, Written,
 };
-
-/// For each origin, the digest of its entries up to the one that a version vector names.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
-#[serde(transparent)]
-pub struct Digests([Digest; NODES_MAX as usize]);
-
-impl Digests {
-    /// The digest of an origin's entries; that of no entries for an origin that no cluster has.
-    #[must_use]
-    pub fn of(&self, origin: NodeId) -> Digest {
-        self.0.get(origin.index()).copied().unwrap_or_default()
-    }
-
-    pub(crate) fn put(&mut self, origin: NodeId, digest: Digest) {
-        if let Some(it) = self.0.get_mut(origin.index()) {
-            *it = digest;
-        }
-    }
-}
 
 /// All that a sequence of log records amounts to. A node whose log begins with a checkpoint knows the
 /// records before it by their fold alone.
@@ -37,7 +16,7 @@ impl Digests {
 pub struct Fold {
     pub(crate) promise: Epoch,
     pub(crate) vv: VersionVector,
-    pub(crate) digests: Digests,
+    pub(crate) lineages: Lineages,
     /// The highest Lamport counter of any entry. It can be higher than that of any head: a forgotten delete
     /// may have had it.
     pub(crate) counter: Counter,
@@ -65,17 +44,17 @@ impl Fold {
         &self.vv
     }
 
-    /// The digests of the entries.
+    /// Which incarnations of their origins made the entries.
     #[must_use]
-    pub fn digests(&self) -> &Digests {
-        &self.digests
+    pub fn lineages(&self) -> &Lineages {
+        &self.lineages
     }
 
     /// The digest of all entries together.
     #[must_use]
     pub fn digest(&self) -> Digest {
-        let digests = NodeId::all(NODES_MAX).map(|it| self.digests.of(it));
-        digests.fold(Digest::default(), Digest::with)
+        // The newest span of each origin is always known.
+        self.lineages.digest(&self.vv).unwrap_or_default()
     }
 
     /// The highest Lamport counter of any entry.
@@ -114,8 +93,7 @@ impl Fold {
     }
 
     fn apply_entry(&mut self, entry: &Entry, decisions: &dyn Decisions) {
-        let Dot { origin, .. } = entry.dot;
-        self.digests.put(origin, self.digests.of(origin).then(entry));
+        self.lineages.note(entry.dot, entry.incarnation);
         self.vv.insert(entry.dot);
         self.advance(entry.stamp.counter, decisions);
         self.note_written(entry.request, Written::of(entry), decisions);
@@ -193,9 +171,9 @@ impl Fold {
             self.files.put(path, joined);
         }
         for origin in NodeId::all(NODES_MAX) {
-            // `>=` would do as well: the digests of the same entries are equal.
+            // `>=` would do as well: the lineages of the same entries are equal.
             if state.vv.sequence(origin) > self.vv.sequence(origin) {
-                self.digests.put(origin, state.digests.of(origin));
+                self.lineages.take(origin, &state.lineages);
             }
         }
         self.vv.merge(&state.vv);
@@ -247,7 +225,7 @@ impl Fold {
         let mut part = State {
             since: *since,
             vv: self.vv,
-            digests: self.digests,
+            lineages: self.lineages.clone(),
             counter: self.counter,
             forgotten: self.forgotten,
             heads: Vec::new(),
@@ -340,7 +318,7 @@ impl fmt::Display for Fold {
 struct Flat {
     promise: Epoch,
     vv: VersionVector,
-    digests: Digests,
+    lineages: Lineages,
     counter: Counter,
     forgotten: VersionVector,
     /// The heads of each path, path by path, the visible one first.
@@ -354,7 +332,7 @@ impl Serialize for Fold {
         Flat {
             promise: self.promise,
             vv: self.vv,
-            digests: self.digests,
+            lineages: self.lineages.clone(),
             counter: self.counter,
             forgotten: self.forgotten,
             heads: self.heads().cloned().collect(),
@@ -367,13 +345,13 @@ impl Serialize for Fold {
 
 impl<'de> Deserialize<'de> for Fold {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Fold, D::Error> {
-        let Flat { promise, vv, digests, counter, forgotten, heads, requests, staged } =
+        let Flat { promise, vv, lineages, counter, forgotten, heads, requests, staged } =
             Flat::deserialize(deserializer)?;
         let mut files = Files::default();
         for heads in heads.chunk_by(|one, next| one.path == next.path) {
             files.put(&heads[0].path, heads.to_vec());
         }
         let requests = requests.into_iter().collect();
-        Ok(Fold { promise, vv, digests, counter, forgotten, files, requests, staged })
+        Ok(Fold { promise, vv, lineages, counter, forgotten, files, requests, staged })
     }
 }

@@ -60,6 +60,14 @@ counter!(
     SessionId
 );
 
+/// One start of a node, from its recovery to its end or crash. No other start of the node has the same one, also after a
+/// rollback of its log. Zero is that of entries from before there were incarnations.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Incarnation(pub u64);
+
 impl SessionId {
     /// The first session between two nodes.
     pub const FIRST: SessionId = SessionId(1);

@@ -18,7 +18,7 @@
 //! use std::collections::VecDeque;
 //! use steadfast_protocol::{
 //!     Base, Content, Effect, Identity, Input, Intent, NodeId, Outcome, Parameters, Path, LogIndex,
-//!     Counter, Record, Replica, RequestId, SessionId, Settings, Steadfast, WriteRequest,
+//!     Counter, Incarnation, Record, Replica, RequestId, SessionId, Settings, Steadfast, WriteRequest,
 //! };
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -27,7 +27,8 @@
 //! for node in NodeId::all(2) {
 //!     let identity = Identity { node, settings };
 //!     let log = vec![Record::Identity(identity)]; // on disk before the node starts
-//!     let replica = Replica::recover(identity, Parameters::default(), &log, [], &Steadfast)?;
+//!     let (first, parameters) = (Incarnation(1), Parameters::default()); // another number at each start
+//!     let replica = Replica::recover(identity, first, parameters, &log, [], &Steadfast)?;
 //!     nodes.push((replica, log));
 //! }
 //!
@@ -123,7 +124,6 @@
 
 mod content_id;
 mod decisions;
-mod digest;
 mod effect;
 mod entry;
 mod files;
@@ -132,6 +132,7 @@ mod halt;
 mod ids;
 mod inline_bytes;
 mod input;
+mod lineages;
 mod log;
 mod message;
 mod parameters;
@@ -143,21 +144,22 @@ mod sealed;
 mod settings;
 mod state;
 mod version_vector;
+mod write_digest;
 mod writing;
 
 pub use content_id::ContentId;
 pub use decisions::{Decisions, Steadfast};
-pub use digest::{Digest, WriteDigest};
 pub use effect::{Effect, Outcome, Refusal};
 pub use entry::{Change, Content, Entry, EntryBody, Stamp};
 pub use files::Files;
-pub use fold::{Digests, Fold};
+pub use fold::Fold;
 pub use halt::Halt;
 pub use ids::{
-    Counter, Dot, Epoch, LogIndex, NodeId, NodeSet, PATH_BYTES_MAX, Path, PathError, RequestId,
-    Round, Sequence, SessionId, Tag,
+    Counter, Dot, Epoch, Incarnation, LogIndex, NodeId, NodeSet, PATH_BYTES_MAX, Path, PathError,
+    RequestId, Round, Sequence, SessionId, Tag,
 };
 pub use input::{Base, Consistency, Input, Intent, ReadRequest, WriteRequest};
+pub use lineages::{Digest, Lineages};
 pub use log::Log;
 pub use message::{
     Ack, Append, ContentReply, Gone, Message, Need, Packet, Payload, PreVote, Reject,
@@ -175,4 +177,5 @@ pub use sealed::Sealed;
 pub use settings::{NODES_MAX, Settings, SettingsError};
 pub use state::{Place, Staging, State, StateError, Transfer};
 pub use version_vector::VersionVector;
+pub use write_digest::WriteDigest;
 pub use writing::Writing;

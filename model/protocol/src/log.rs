@@ -1,12 +1,13 @@
 //! The logged records of a node, synced or not.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ContentId, Counter, Decisions, Digest, Digests, Dot, Entry, Epoch, Files, Fold, LogIndex,
+    ContentId, Counter, Decisions, Digest, Dot, Entry, Epoch, Files, Fold, Lineages, LogIndex,
     NODES_MAX, NodeId, Record, RequestId, Sealed, Sequence, State, VersionVector, Written,
 };
 
@@ -26,14 +27,8 @@ pub struct Log {
 /// The held entries of one origin.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Origin {
-    /// In order. Invariant (G8, no-gaps): after `from` there is no gap.
+    /// In order. Invariant (G8, no-gaps): above the floor there is no gap.
     entries: Vec<Entry>,
-    /// The entry after which `digests` begin.
-    from: Sequence,
-    /// The digest of the entries up to `from`.
-    base: Digest,
-    /// For each entry after `from`, the digest of the origin's entries up to it.
-    digests: Vec<Digest>,
 }
 
 impl Hash for Log {
@@ -49,37 +44,6 @@ impl Hash for Log {
 impl Origin {
     fn place(&self, sequence: Sequence) -> Result<usize, usize> {
         self.entries.binary_search_by_key(&sequence, |it| it.dot.sequence)
-    }
-
-    /// Goes on after entries that the log does not hold.
-    fn skip(&mut self, to: Sequence, digest: Digest) {
-        (self.from, self.base) = (to, digest);
-        self.digests.clear();
-    }
-
-    /// Forgets the digests before the one of the entries up to `to`.
-    fn forget_digests(&mut self, to: Sequence) {
-        let count = to.0.saturating_sub(self.from.0);
-        let count = usize::try_from(count).unwrap_or(usize::MAX).min(self.digests.len());
-        if let Some(last) = self.digests.drain(..count).next_back() {
-            (self.from, self.base) = (to, last);
-        }
-    }
-
-    /// The digest of the entries up to `to`; `None` if the log no longer knows it, or does not yet.
-    fn digest(&self, to: Sequence) -> Option<Digest> {
-        match to.0.checked_sub(self.from.0)? {
-            0 => Some(self.base),
-            count => self.digests.get(usize::try_from(count - 1).ok()?).copied(),
-        }
-    }
-
-    fn length(&self) -> Sequence {
-        Sequence(self.from.0 + self.digests.len() as u64)
-    }
-
-    fn last(&self) -> Digest {
-        self.digests.last().copied().unwrap_or(self.base)
     }
 }
 
@@ -145,13 +109,11 @@ impl Log {
         self.length = self.length.next();
         match record {
             Record::Identity(_) | Record::Promise(_) => {}
-            Record::Entry(entry) => self.push_entry(entry),
+            Record::Entry(entry) => self.hold(entry),
             Record::State(_) => self.push_state(&parts, &before, decisions),
             Record::Checkpoint(checkpoint) => {
                 self.length = checkpoint.length;
                 self.floor = self.fold.vv;
-                let digests = self.fold.digests;
-                self.skip(&VersionVector::default(), &digests);
                 let heads: Vec<Entry> = self.fold.heads().cloned().collect();
                 self.hold_all(heads);
             }
@@ -163,13 +125,6 @@ impl Log {
             self.origins.resize_with(node.index() + 1, Origin::default);
         }
         &mut self.origins[node.index()]
-    }
-
-    fn push_entry(&mut self, entry: &Entry) {
-        let origin = self.origin(entry.dot.origin);
-        let digest = origin.last().then(entry);
-        origin.digests.push(digest);
-        self.hold(entry);
     }
 
     /// Holds an entry, if it does not yet.
@@ -201,16 +156,6 @@ impl Log {
         }
     }
 
-    /// Goes on, for each origin, after the entries of the fold that `before` does not cover.
-    fn skip(&mut self, before: &VersionVector, digests: &Digests) {
-        for node in NodeId::all(NODES_MAX) {
-            let to = self.fold.vv.sequence(node);
-            if to > before.sequence(node) {
-                self.origin(node).skip(to, digests.of(node));
-            }
-        }
-    }
-
     /// Adds a part of a state, behind its earlier parts. If the fold has joined them, the log holds their
     /// heads.
     fn push_state(
@@ -224,8 +169,6 @@ impl Log {
         if self.fold.vv == *before {
             return;
         }
-        let digests = self.fold.digests;
-        self.skip(before, &digests);
         self.floor = decisions.raised_floor(&self.floor, before, &self.fold.vv);
         let joined = heads().filter(|it| self.fold.is_head(it)).cloned().collect();
         self.hold_all(joined);
@@ -258,9 +201,8 @@ impl Log {
             while heads.next_if(|it| *it < dot).is_some() {}
             heads.peek() == Some(&dot)
         };
-        for (node, origin) in (0..).map(NodeId).zip(&mut self.origins) {
+        for origin in &mut self.origins {
             origin.entries.retain(|it| !floor.covers(it.dot) || is_head(it.dot));
-            origin.forget_digests(floor.sequence(node));
         }
         let staged = self.fold.staged.iter().flat_map(|it| &it.heads);
         self.contents = self.entries().chain(staged).filter_map(|it| it.change.named()).collect();
@@ -314,20 +256,6 @@ impl Log {
                 || awaited().flat_map(|it| &it.heads).any(|it| names(&it)))
     }
 
-    /// For each origin, the context of the newest held entry that `vv` covers, which includes the contexts of older ones.
-    /// The vector of a log that holds these very entries includes them.
-    pub(crate) fn contexts_within(
-        &self,
-        vv: &VersionVector,
-    ) -> impl Iterator<Item = &VersionVector> {
-        let origins = (0..).map(NodeId).zip(&self.origins);
-        origins.filter_map(|(node, origin)| {
-            let to = vv.sequence(node);
-            let count = origin.entries.partition_point(|it| it.dot.sequence <= to);
-            Some(&origin.entries[count.checked_sub(1)?].context)
-        })
-    }
-
     /// The logged entries that `limit` covers and `known` does not; all of them only if `known` includes the
     /// [`floor`](Log::floor). The entries of each origin stay in order; `goes_first` decides from which
     /// origin the next entry comes. The cost per entry does not depend on the length of the log.
@@ -354,8 +282,8 @@ impl Log {
         })
     }
 
-    /// The digest of the entries that `vv` covers; `None` if not all of them are logged, or the log no longer
-    /// knows it, because `vv` is below the floor.
+    /// The digest of the entries that `vv` covers; `None` if not all of them are logged, or spans of their lineages
+    /// have been forgotten.
     #[must_use]
     pub fn digest(&self, vv: &VersionVector) -> Option<Digest> {
         self.followed_by(&[]).digest(vv)
@@ -364,18 +292,17 @@ impl Log {
     /// This log with the entries of a message behind it, as far as they follow it without a gap. The
     /// message has the entries of each origin in order.
     pub(crate) fn followed_by(&self, entries: &[Entry]) -> Followed<'_> {
-        let mut followed = Followed { log: self, digests: Vec::new() };
+        let (mut vv, mut lineages) = (*self.vv(), Cow::Borrowed(self.fold.lineages()));
         for entry in entries {
-            let origin = entry.dot.origin;
-            let (length, last) = (followed.length(origin), followed.last(origin));
-            followed.digests.resize_with(NODES_MAX.into(), Vec::new);
-            if entry.dot.sequence == length.next()
-                && let Some(digests) = followed.digests.get_mut(origin.index())
-            {
-                digests.push(last.then(entry));
+            let Dot { origin, sequence } = entry.dot;
+            if sequence == vv.sequence(origin).next() {
+                vv.insert(entry.dot);
+                if lineages.begins_span(entry.dot, entry.incarnation) {
+                    lineages.to_mut().note(entry.dot, entry.incarnation);
+                }
             }
         }
-        followed
+        Followed { vv, lineages }
     }
 
     /// The highest sequence number logged of an origin.
@@ -385,52 +312,24 @@ impl Log {
     }
 }
 
-/// A log and, behind it, the digests of entries that may follow.
+/// The entries of a log, and those that may follow.
 pub(crate) struct Followed<'a> {
-    log: &'a Log,
-    /// For each origin the digests of its entries; empty if no entry follows, as after most messages.
-    digests: Vec<Vec<Digest>>,
+    vv: VersionVector,
+    lineages: Cow<'a, Lineages>,
 }
 
 impl Followed<'_> {
-    /// The digest of the entries that `vv` covers; `None` if not all of them are there.
+    /// The digest of the entries that `vv` covers; `None` if not all of them are there, or spans of their lineages
+    /// have been forgotten.
     pub(crate) fn digest(&self, vv: &VersionVector) -> Option<Digest> {
-        let origins = NodeId::all(NODES_MAX).filter(|it| vv.sequence(*it) > Sequence(0));
-        let mut digests = origins.map(|it| self.digest_of(it, vv.sequence(it)));
-        digests.try_fold(Digest::default(), |sum, it| Some(sum.with(it?)))
-    }
-
-    /// The digest of an origin's entries up to a sequence number above zero.
-    fn digest_of(&self, origin: NodeId, to: Sequence) -> Option<Digest> {
-        let Some(logged) = self.log.origins.get(origin.index()) else {
-            return self.behind(origin, to, Sequence(0));
-        };
-        logged.digest(to).or_else(|| self.behind(origin, to, logged.length()))
-    }
-
-    /// The digest up to an entry that follows `logged`.
-    fn behind(&self, origin: NodeId, to: Sequence, logged: Sequence) -> Option<Digest> {
-        let at = to.0.checked_sub(logged.0)?.checked_sub(1)?;
-        self.digests.get(origin.index())?.get(usize::try_from(at).ok()?).copied()
-    }
-
-    fn length(&self, origin: NodeId) -> Sequence {
-        let behind = self.digests.get(origin.index()).map_or(0, Vec::len);
-        let logged = self.log.origins.get(origin.index()).map_or(Sequence(0), Origin::length);
-        Sequence(logged.0 + behind as u64)
-    }
-
-    fn last(&self, origin: NodeId) -> Digest {
-        let behind = self.digests.get(origin.index()).and_then(|it| it.last()).copied();
-        let logged = || self.log.origins.get(origin.index()).map(Origin::last);
-        behind.or_else(logged).unwrap_or_default()
+        self.vv.includes(vv).then(|| self.lineages.digest(vv)).flatten()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Change, EntryBody, Path, Sealed, Stamp};
+    use crate::{Change, EntryBody, Incarnation, Path, Sealed, Stamp};
 
     /// The entry that a node made for request 1, with this counter.
     fn retried(origin: u8, counter: u64) -> Entry {
@@ -439,6 +338,7 @@ mod tests {
             dot: Dot { origin, sequence: Sequence(1) },
             stamp: Stamp { fence: None, counter: Counter(counter), origin },
             context: VersionVector::default(),
+            incarnation: Incarnation::default(),
             context_digest: Digest::default(),
             replaces: Vec::new(),
             path: Path::new("a"),
@@ -490,28 +390,6 @@ mod tests {
         let kept = all.iter().map(|it| it.dot).filter(|it| !replaced.contains(it));
         let later = [1, 2].map(|it| Dot { origin: NodeId(2), sequence: Sequence(it) });
         assert_eq!(left, kept.chain(later).collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn a_trimmed_log_forgets_the_digests_below_its_floor() {
-        let mut log = Log::default();
-        for sequence in 1..=3 {
-            let it = written(0, sequence, "a");
-            let replaces =
-                (1..sequence).map(|it| Dot { origin: NodeId(0), sequence: Sequence(it) });
-            let body = EntryBody { replaces: replaces.collect(), ..(*it).clone() };
-            log.push(&Record::Entry(Sealed::new(body)), &crate::Steadfast);
-        }
-        let up_to = |sequence| {
-            let mut vv = VersionVector::default();
-            vv.insert(Dot { origin: NodeId(0), sequence: Sequence(sequence) });
-            vv
-        };
-        let before = [1, 2, 3].map(|it| log.digest(&up_to(it)));
-        assert!(before.iter().all(Option::is_some));
-        let fold = log.fold().clone();
-        log.trim(&up_to(2), &fold);
-        assert_eq!([1, 2, 3].map(|it| log.digest(&up_to(it))), [None, before[1], before[2]]);
     }
 
     #[test]

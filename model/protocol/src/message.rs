@@ -343,8 +343,8 @@ impl fmt::Display for Message {
 mod tests {
     use super::*;
     use crate::{
-        Change, Content, Counter, Digests, Dot, EntryBody, NodeId, Path, Place, RequestId, Round,
-        Sequence, Stamp,
+        Change, Content, Counter, Dot, EntryBody, Incarnation, Lineages, NodeId, Path, Place,
+        RequestId, Round, Sequence, Stamp,
     };
 
     fn vv(sequence: u64) -> VersionVector {
@@ -364,6 +364,7 @@ mod tests {
             dot: Dot { origin, sequence: Sequence(sequence) },
             stamp: Stamp { fence: None, counter: Counter(sequence), origin },
             context: VersionVector::default(),
+            incarnation: Incarnation::default(),
             context_digest: Digest::default(),
             replaces: Vec::new(),
             path: Path::new("a"),
@@ -376,7 +377,7 @@ mod tests {
         Sealed::new(State {
             since: VersionVector::default(),
             vv: vv(sequence),
-            digests: Digests::default(),
+            lineages: Lineages::default(),
             counter: Counter(1),
             forgotten: VersionVector::default(),
             heads: vec![entry(9)],

@@ -19,7 +19,7 @@
 //! With W = 1 the entries are lost that the node acknowledged alone.
 //!
 //! The join of two logs is that of state transfer: each log is joined as one [`State`] of everything in it, which
-//! brings vector, digests, heads, counter and requests. What remains of a log is considered here:
+//! brings vector, lineages, heads, counter and requests. What remains of a log is considered here:
 //!
 //! - The promise is no part of a state. The new log has the highest one.
 //! - The new log holds heads only, as after a trim, so its floor is its whole vector. Other logs may hold some
@@ -37,7 +37,7 @@ use thiserror::Error;
 use crate::parameters::Room;
 use crate::replica::replay;
 use crate::{
-    Checkpoint, Decisions, Dot, Epoch, Fold, Identity, Log, LogIndex, NodeId, Place, Record,
+    Checkpoint, Decisions, Dot, Entry, Epoch, Fold, Identity, Log, LogIndex, NodeId, Place, Record,
     RecoverError, Sealed, Sequence, Settings, VersionVector,
 };
 
@@ -256,34 +256,19 @@ fn check_complete((node, log): &NodeLog, (peer, other): &NodeLog) -> Result<(), 
 fn check_entries((one, mine): &NodeLog, (other, its): &NodeLog) -> Result<(), ReplacementError> {
     let differ = |vv| Err(ReplacementError::EntriesDiffer { one: *one, other: *other, vv });
     let both = mine.vv().meet(its.vv());
-    for origin in NodeId::all(crate::NODES_MAX) {
-        let vv = up_to(Dot { origin, sequence: both.sequence(origin) });
+    for dot in NodeId::all(crate::NODES_MAX).filter_map(|it| both.newest(it)) {
+        let vv = VersionVector::up_to(dot);
         let digests = mine.digest(&vv).zip(its.digest(&vv));
         if digests.is_some_and(|(one, other)| one != other) {
             return differ(vv);
         }
     }
-    for (log, held) in [(mine, its), (its, mine)] {
-        if let Some(context) = held.contexts_within(log.vv()).find(|it| !log.vv().includes(it)) {
-            return differ(*context);
-        }
-        for entry in log.entries() {
-            if held.entry(entry.dot).is_some_and(|it| it != entry) {
-                return differ(up_to(entry.dot));
-            }
-            if held.digest(&entry.context).is_some_and(|it| it != entry.context_digest) {
-                return differ(entry.context);
-            }
-        }
+    // Entries from before there were incarnations have no lineages that could differ.
+    let differs = |it: &&Entry| its.entry(it.dot).is_some_and(|other| other != *it);
+    match mine.entries().find(differs) {
+        Some(entry) => differ(VersionVector::up_to(entry.dot)),
+        None => Ok(()),
     }
-    Ok(())
-}
-
-/// The vector of an entry and those of its origin before it.
-fn up_to(dot: Dot) -> VersionVector {
-    let mut vv = VersionVector::default();
-    vv.insert(dot);
-    vv
 }
 
 /// A fold as one state that builds on nothing.
@@ -299,11 +284,11 @@ impl Fold {
     #[must_use]
     pub fn without_entries_of(mut self, node: NodeId) -> Fold {
         let kept = NodeId::all(crate::NODES_MAX).filter(|it| *it != node);
-        let (vv, digests) = (self.vv, self.digests);
-        (self.vv, self.digests) = Default::default();
+        let (vv, lineages) = (self.vv, std::mem::take(&mut self.lineages));
+        self.vv = VersionVector::default();
         for origin in kept {
             self.vv.insert(Dot { origin, sequence: vv.sequence(origin) });
-            self.digests.put(origin, digests.of(origin));
+            self.lineages.take(origin, &lineages);
         }
         for path in self.files.iter().map(|it| it.0.clone()).collect::<Vec<_>>() {
             let heads = self.files.heads(&path).iter().filter(|it| it.dot.origin != node);

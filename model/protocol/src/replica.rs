@@ -20,9 +20,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Decisions, Effect, Entry, Epoch, Files, Fold, Halt, Identity, Input, Log, LogIndex, Message,
-    NodeId, NodeSet, Packet, Parameters, Record, Sealed, Sequence, SessionId, Settings, State,
-    VersionVector,
+    Decisions, Effect, Entry, Epoch, Files, Fold, Halt, Identity, Incarnation, Input, Log,
+    LogIndex, Message, NodeId, NodeSet, Packet, Parameters, Record, Sealed, Sequence, SessionId,
+    Settings, State, VersionVector,
 };
 
 use contents::Contents;
@@ -38,6 +38,8 @@ use trims::Trimming;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Replica {
     identity: Identity,
+    /// This start of the node.
+    incarnation: Incarnation,
     parameters: Parameters,
     /// All logged records, synced or not.
     log: Arc<Log>,
@@ -126,6 +128,12 @@ impl Replica {
         self.identity.settings
     }
 
+    /// This start of the node.
+    #[must_use]
+    pub fn incarnation(&self) -> Incarnation {
+        self.incarnation
+    }
+
     /// The parameters with which this node was started.
     #[must_use]
     pub fn parameters(&self) -> &Parameters {
@@ -173,6 +181,7 @@ impl Replica {
     pub fn outline(&self) -> Replica {
         Replica {
             identity: self.identity,
+            incarnation: self.incarnation,
             parameters: self.parameters,
             log: Arc::new(self.log.outline()),
             synced: self.synced,
@@ -298,7 +307,7 @@ impl Replica {
                 !leader.reads.is_empty() || self.linked().any(lacks)
             }
             Role::Candidate(ballots) => {
-                let complete = self.complete(ballots);
+                let complete = elections::complete(ballots, &self.log);
                 self.linked().any(|peer| !complete.contains(peer))
             }
             Role::Follower(_) | Role::PreCandidate(_) => false,

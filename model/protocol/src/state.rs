@@ -8,7 +8,8 @@ use thiserror::Error;
 
 use crate::parameters::Room;
 use crate::{
-    Counter, Decisions, Digests, Entry, Fold, Path, RequestId, Sequence, VersionVector, Written,
+    Counter, Decisions, Digest, Entry, Fold, Lineages, Path, RequestId, Sequence, VersionVector,
+    Written,
 };
 
 /// A place in a fold, in the order in which its parts travel: requests first, then the heads of each path.
@@ -61,8 +62,8 @@ pub struct State {
     pub since: VersionVector,
     /// The entries that the receiver has after the last part.
     pub vv: VersionVector,
-    /// Their digests.
-    pub digests: Digests,
+    /// Which incarnations of their origins made them.
+    pub lineages: Lineages,
     /// The highest Lamport counter of any of them.
     pub counter: Counter,
     /// The deletes that the sender has forgotten. The receiver has these entries: all nodes held them when the sender
@@ -87,8 +88,8 @@ pub struct Staging {
     pub since: VersionVector,
     /// The vector of the whole state.
     pub vv: VersionVector,
-    /// The digests of the whole state.
-    pub digests: Digests,
+    /// The digest of the entries of the whole state.
+    pub digest: Digest,
     /// The end of the last part that has come.
     pub until: Place,
 }
@@ -137,7 +138,7 @@ impl Transfer {
     /// `is_certain`, a part that `staged` does not name is under way, and the transfer waits for it.
     pub(crate) fn advance(mut self, staged: &[Staging], is_certain: bool) -> Option<Transfer> {
         let is_mine = |it: &&Staging| {
-            it.since == self.since && it.vv == *self.fold.vv() && it.digests == *self.fold.digests()
+            it.since == self.since && it.vv == *self.fold.vv() && it.digest == self.fold.digest()
         };
         match staged.iter().find(is_mine) {
             // The receiver may have further parts, from another sender of the same state.
@@ -180,6 +181,9 @@ pub enum StateError {
     /// The heads are not listed path by path, or a path lists one twice or in the wrong order.
     #[error("the heads are not in order")]
     Order,
+    /// The lineages are out of order, or name entries that the version vector does not cover.
+    #[error("the lineages are not those of the entries that the version vector covers")]
+    Lineages,
     /// An entry was made by a node that is not a member.
     #[error("an entry was made by a node that is not a member of the cluster")]
     Stranger,
@@ -192,14 +196,16 @@ impl State {
     /// Whether both are parts of the same state.
     #[must_use]
     pub fn is_of(&self, other: &State) -> bool {
-        (self.since, self.vv, self.digests) == (other.since, other.vv, other.digests)
+        (self.since, self.vv) == (other.since, other.vv) && self.lineages == other.lineages
     }
 
     /// How far a node has received the state that has this part; `None` if the part is the last.
     #[must_use]
     pub fn staging(&self) -> Option<Staging> {
-        let State { since, vv, digests, .. } = *self;
-        Some(Staging { since, vv, digests, until: self.until.clone()? })
+        let State { since, vv, .. } = *self;
+        // The newest span of each origin is always known.
+        let digest = self.lineages.digest(&vv).unwrap_or_default();
+        Some(Staging { since, vv, digest, until: self.until.clone()? })
     }
 
     /// Whether a node of a cluster of `nodes` nodes can have sent it.
@@ -212,6 +218,9 @@ impl State {
         }
         if self.until.as_ref().is_some_and(|until| *until <= self.after) {
             return Err(StateError::Order);
+        }
+        if !self.lineages.is_within(&self.vv) {
+            return Err(StateError::Lineages);
         }
         check_covered(&self.heads, &self.forgotten, &self.vv, nodes)
     }
@@ -266,7 +275,7 @@ impl fmt::Display for State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Change, Digest, Dot, EntryBody, NodeId, Sealed, Stamp};
+    use crate::{Change, Dot, EntryBody, Incarnation, NodeId, Sealed, Stamp};
 
     #[test]
     fn places_are_ordered_as_parts_travel() {
@@ -294,6 +303,7 @@ mod tests {
                 dot,
                 stamp: Stamp { fence: None, counter: Counter(1), origin: NodeId(0) },
                 context: VersionVector::default(),
+                incarnation: Incarnation::default(),
                 context_digest: Digest::default(),
                 replaces: Vec::new(),
                 path: Path::new(path),
@@ -327,7 +337,7 @@ mod tests {
         let part = |since, after: &Place, until: Option<&Place>| State {
             since,
             vv,
-            digests: Digests::default(),
+            lineages: Lineages::default(),
             counter: Counter(1),
             forgotten: VersionVector::default(),
             heads: Vec::new(),
@@ -353,10 +363,10 @@ mod tests {
             vv
         };
         let mut fold = Fold { vv: vv(3), ..Fold::default() };
-        fold.digests.put(NodeId(0), Digest(3));
-        let (since, digests) = (vv(1), fold.digests);
+        fold.lineages.note(Dot { origin: NodeId(0), sequence: Sequence(1) }, Incarnation(3));
+        let (since, digest) = (vv(1), fold.digest());
         let until = Place::Path(Path::new("a"));
-        let mine = Staging { since, vv: vv(3), digests, until: until.clone() };
+        let mine = Staging { since, vv: vv(3), digest, until: until.clone() };
         let begun = || Transfer {
             sent: Place::Path(Path::new("b")),
             is_under_way: true,
@@ -370,7 +380,7 @@ mod tests {
         let others = [
             Staging { since: vv(2), ..mine.clone() },
             Staging { vv: vv(4), ..mine.clone() },
-            Staging { digests: Digests::default(), ..mine.clone() },
+            Staging { digest: Digest::default(), ..mine.clone() },
         ];
         for other in others {
             assert_eq!(confirmed(&other), None, "{other:?}");

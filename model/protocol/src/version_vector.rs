@@ -22,6 +22,19 @@ impl VersionVector {
         self.0.get(origin.index()).copied().unwrap_or_default()
     }
 
+    /// The newest entry of an origin that the vector includes.
+    pub(crate) fn newest(&self, origin: NodeId) -> Option<Dot> {
+        let sequence = self.sequence(origin);
+        (sequence.0 > 0).then_some(Dot { origin, sequence })
+    }
+
+    /// The vector of an entry and those of its origin before it.
+    pub(crate) fn up_to(dot: Dot) -> VersionVector {
+        let mut vv = VersionVector::default();
+        vv.insert(dot);
+        vv
+    }
+
     /// Whether the vector includes the entry with this dot.
     #[must_use]
     pub fn covers(&self, dot: Dot) -> bool {

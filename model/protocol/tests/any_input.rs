@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use steadfast_node::put_checkpoint;
 use steadfast_protocol::{
     Ack, Append, Base, Change, Checkpoint, Consistency, Content, ContentId, ContentReply, Counter,
-    Decisions, Digest, Digests, Dot, Effect, Entry, EntryBody, Epoch, Identity, Input, Intent,
-    LogIndex, Message, Need, NodeId, Outcome, Packet, Parameters, Path, Payload, Place,
+    Decisions, Digest, Dot, Effect, Entry, EntryBody, Epoch, Fold, Identity, Incarnation, Input,
+    Intent, LogIndex, Message, Need, NodeId, Outcome, Packet, Parameters, Path, Payload, Place,
     ReadRequest, Record, Refusal, Reject, Replica, RequestId, Round, Sealed, Sequence, SessionId,
     Settings, Stamp, State, Steadfast, Tag, VersionVector, Vote, VoteRequest, WriteRequest,
     Written, first_index, last_index,
@@ -65,14 +65,14 @@ fn request() -> impl Strategy<Value = RequestId> {
 prop_compose! {
     fn entry()(
         dot in dot(), fence in proptest::option::of(epoch()), counter in number(), context in vv(),
-        digest in number(), replaces in vec(dot(), 0..2), path in path(), change in change(),
+        incarnation in number().prop_map(Incarnation), digest in number(), replaces in vec(dot(), 0..2), path in path(), change in change(),
         request in request(),
     ) -> Entry {
         let stamp = Stamp { fence, counter: Counter(counter), origin: dot.origin };
         // Most random digests are wrong; a context that covers nothing has that of no entries.
         let context_digest = Digest(if context == VersionVector::default() { 0 } else { digest });
         Sealed::new(EntryBody {
-            dot, stamp, context, context_digest, replaces, path, change, request,
+            dot, stamp, context, incarnation, context_digest, replaces, path, change, request,
         })
     }
 }
@@ -101,9 +101,6 @@ impl Decisions for NeverHalts {
         false
     }
     fn context_differs(&self, _: Digest, _: Digest) -> bool {
-        false
-    }
-    fn lacks_context(&self, _: &VersionVector, _: &VersionVector) -> bool {
         false
     }
     fn lacks_stable(&self, _: &VersionVector, _: &VersionVector) -> bool {
@@ -150,8 +147,10 @@ prop_compose! {
         let mut heads = heads;
         heads.sort_by(|one, other| one.path.cmp(&other.path));
         let requests = heads.iter().map(|head| (head.request, Written::of(head))).collect();
+        let mut fold = Fold::default();
+        heads.iter().for_each(|it| fold.apply(&Record::Entry(it.clone()), &Steadfast));
         State {
-            since, vv, digests: Digests::default(), counter: Counter(counter), forgotten, heads,
+            since, vv, lineages: fold.lineages().clone(), counter: Counter(counter), forgotten, heads,
             requests, after, until,
         }
     }
@@ -276,8 +275,15 @@ impl Driven {
     fn new(identity: Identity, halts: bool) -> Driven {
         let decisions: &dyn Decisions = if halts { &Steadfast } else { &NeverHalts };
         let log = vec![Record::Identity(identity)];
-        let replica = Replica::recover(identity, Parameters::default(), &log, [], &Steadfast)
-            .expect("a new log");
+        let replica = Replica::recover(
+            identity,
+            Incarnation::default(),
+            Parameters::default(),
+            &log,
+            [],
+            &Steadfast,
+        )
+        .expect("a new log");
         Driven { replica, log, checkpoint: None, decisions, halts }
     }
 
@@ -326,8 +332,15 @@ impl Driven {
         let identity = Identity { node: self.replica.id(), settings: self.replica.settings() };
         // A node that never halts logs entries with wrong digests of their contexts, too.
         let decisions: &dyn Decisions = if self.halts { &Steadfast } else { &TrustsDigests };
-        Replica::recover(identity, Parameters::default(), &self.log[..kept], [], decisions)
-            .expect("its own log")
+        Replica::recover(
+            identity,
+            Incarnation::default(),
+            Parameters::default(),
+            &self.log[..kept],
+            [],
+            decisions,
+        )
+        .expect("its own log")
     }
 
     fn check_replay(&self) -> Result<(), TestCaseError> {

@@ -1,9 +1,9 @@
 //! Requests of clients: the entries that a leader makes of them, and the answers.
 
 use steadfast_protocol::{
-    Base, Change, Consistency, Content, ContentId, Counter, Dot, Effect, Identity, Input, Intent,
-    NodeId, Outcome, Parameters, Path, ReadRequest, Record, Refusal, Replica, RequestId, Role,
-    Sequence, Settings, Steadfast, WriteRequest,
+    Base, Change, Consistency, Content, ContentId, Counter, Dot, Effect, Identity, Incarnation,
+    Input, Intent, NodeId, Outcome, Parameters, Path, ReadRequest, Record, Refusal, Replica,
+    RequestId, Role, Sequence, Settings, Steadfast, WriteRequest,
 };
 
 const OWN: NodeId = NodeId(0);
@@ -24,7 +24,10 @@ impl Node {
         let identity = Identity { node: OWN, settings };
         let log = [Record::Identity(identity)];
         let parameters = Parameters { guards_elections: false, ..Parameters::default() };
-        Node(Replica::recover(identity, parameters, &log, [], &Steadfast).expect("a new log"))
+        Node(
+            Replica::recover(identity, Incarnation::default(), parameters, &log, [], &Steadfast)
+                .expect("a new log"),
+        )
     }
 
     /// A cluster of one, which leads.

@@ -2,21 +2,27 @@
 
 use steadfast_protocol::{
     Ack, Append, Base, Change, Consistency, Content, Counter, Digest, Dot, Effect, Entry,
-    EntryBody, Epoch, Halt, Identity, Input, Intent, Message, NodeId, Outcome, Packet, Parameters,
-    Path, Place, ReadRequest, Record, Refusal, Replica, RequestId, Round, Sealed, Sequence,
-    SessionId, Settings, Stamp, State, Steadfast, Tag, VersionVector, Vote, VoteRequest,
-    WriteRequest,
+    EntryBody, Epoch, Fold, Halt, Identity, Incarnation, Input, Intent, Message, NodeId, Outcome,
+    Packet, Parameters, Path, Place, ReadRequest, Record, Refusal, Replica, RequestId, Round,
+    Sealed, Sequence, SessionId, Settings, Stamp, State, Steadfast, Tag, VersionVector, Vote,
+    VoteRequest, WriteRequest,
 };
 
 const FIRST: Epoch = Epoch { round: Round(1), node: NodeId(0) };
 const SECOND: Epoch = Epoch { round: Round(2), node: NodeId(1) };
 
+fn dot(origin: u8, sequence: u64) -> Dot {
+    Dot { origin: NodeId(origin), sequence: Sequence(sequence) }
+}
+
+/// An entry. Entries with different texts were made by different incarnations.
 fn entry(origin: u8, sequence: u64, text: &str) -> Entry {
-    let origin = NodeId(origin);
+    let dot = dot(origin, sequence);
     Sealed::new(EntryBody {
-        dot: Dot { origin, sequence: Sequence(sequence) },
-        stamp: Stamp { fence: None, counter: Counter(sequence), origin },
-        context: held(&[]).0,
+        dot,
+        stamp: Stamp { fence: None, counter: Counter(sequence), origin: dot.origin },
+        context: VersionVector::default(),
+        incarnation: Incarnation(text.bytes().map(u64::from).sum()),
         context_digest: Digest::default(),
         replaces: Vec::new(),
         path: Path::new("a"),
@@ -25,15 +31,17 @@ fn entry(origin: u8, sequence: u64, text: &str) -> Entry {
     })
 }
 
+/// What a node knows that holds these entries, which are in order.
+fn fold(entries: &[Entry]) -> Fold {
+    let mut fold = Fold::default();
+    entries.iter().for_each(|it| fold.apply(&Record::Entry(it.clone()), &Steadfast));
+    fold
+}
+
 /// The version vector and digest of a node that holds these entries, which are in order.
 fn held(entries: &[Entry]) -> (VersionVector, Digest) {
-    let mut vv = VersionVector::default();
-    entries.iter().for_each(|it| vv.insert(it.dot));
-    let of = |origin: u8| {
-        let entries = entries.iter().filter(|it| it.dot.origin == NodeId(origin));
-        entries.fold(Digest::default(), |digest, it| digest.then(it))
-    };
-    (vv, of(0).with(of(1)))
+    let fold = fold(entries);
+    (*fold.vv(), fold.digest())
 }
 
 /// A node of two with E=W=1 that holds these entries and has a session with the other.
@@ -50,7 +58,9 @@ impl Node {
         let mut log = vec![Record::Identity(identity), Record::Promise(FIRST)];
         log.extend(entries.iter().cloned().map(Record::Entry));
         let parameters = Parameters { guards_elections: false, ..Parameters::default() };
-        let replica = Replica::recover(identity, parameters, &log, [], &Steadfast).expect("a log");
+        let replica =
+            Replica::recover(identity, Incarnation::default(), parameters, &log, [], &Steadfast)
+                .expect("a log");
         let mut node = Node { replica, peer: NodeId(1 - node), session: SessionId(0) };
         node.link();
         node
@@ -175,11 +185,11 @@ fn a_node_halts_when_a_state_stands_for_different_entries_of_one_origin() {
     let (mine, other) = (entry(0, 1, "x"), entry(0, 1, "y"));
     let (vv, digest) = held(std::slice::from_ref(&mine));
     let state = |of: &Entry| {
-        let digests = *Node::new(1, 1, std::slice::from_ref(of)).replica.fold().digests();
+        let lineages = fold(std::slice::from_ref(of)).lineages().clone();
         Sealed::new(State {
             since: VersionVector::default(),
             vv,
-            digests,
+            lineages,
             counter: Counter(1),
             forgotten: VersionVector::default(),
             heads: vec![mine.clone()],
@@ -314,42 +324,58 @@ fn a_node_halts_when_a_message_brings_an_entry_of_its_own_that_it_never_made() {
     assert_eq!(node.replica.log().entries().count(), 0);
 }
 
-/// The entry of node 1 whose author had seen these entries of node 0.
-fn caused_by(causes: &[Entry]) -> Entry {
-    let (context, context_digest) = held(causes);
-    Sealed::new(EntryBody { context, context_digest, ..(*entry(1, 1, "effect")).clone() })
-}
-
 #[test]
-fn a_node_halts_when_a_vector_covers_an_entry_without_what_its_author_had_seen() {
-    let causes = [entry(0, 1, "x"), entry(0, 2, "y")];
-    let effect = caused_by(&causes);
-    let (vv, digest) = held(&[causes[0].clone(), effect.clone()]);
-    assert!(!vv.includes(&effect.context));
-    let seen = EntryBody { context: vv, context_digest: digest, ..(*entry(1, 2, "z")).clone() };
-    let later: Entry = Sealed::new(seen);
-    let all = held(&[&causes[..], &[effect.clone(), later.clone()]].concat());
-    // As the sender's own vector, and as the context of an entry.
-    for message in [append(SECOND, (vv, digest), &[]), append(SECOND, all, &[later])] {
-        let mut node = Node::new(0, 1, &[causes[0].clone(), causes[1].clone(), effect.clone()]);
-        // Without the state of the causes, no digest of the vector is known.
+fn a_trimmed_node_halts_when_a_peer_holds_other_entries_below_its_floor() {
+    // The log of node 0 was rolled back. Before it hears its peer, it makes more entries than it has lost, and trims them.
+    let lost = entry(0, 1, "lost");
+    let again = [entry(0, 1, "again"), entry(0, 2, "again"), entry(0, 3, "again")];
+    let again: Vec<Entry> = (1..)
+        .zip(&again)
+        .map(|(replaced, it)| {
+            let replaces = (1..replaced).map(|it| dot(0, it)).collect();
+            Sealed::new(EntryBody { replaces, ..(**it).clone() })
+        })
+        .collect();
+    let trimmed = || {
+        let mut node = Node::new(0, 1, &again);
         node.trim();
-        node.receive(message.clone());
-        let halt = Halt::EntriesDiffer { peer: NodeId(1), vv };
-        assert_eq!(node.replica.halted(), Some(&halt), "{message}");
-        assert_eq!(node.replica.log().sequence(NodeId(1)), Sequence(1));
-    }
+        assert_eq!(node.replica.log().entries().count(), 1);
+        node
+    };
+    let mut node = trimmed();
+    let (vv, digest) = held(std::slice::from_ref(&lost));
+    node.receive(append(SECOND, (vv, digest), &[]));
+    assert_eq!(node.replica.halted(), Some(&Halt::EntriesDiffer { peer: NodeId(1), vv }));
+
+    let mut node = trimmed();
+    node.receive(append(SECOND, held(&again[..1]), &[]));
+    assert_eq!(node.replica.halted(), None, "its own first entry");
 }
 
 #[test]
-fn a_node_goes_on_when_a_vector_covers_an_entry_and_what_its_author_had_seen() {
-    let cause = entry(0, 1, "x");
-    let effect = caused_by(std::slice::from_ref(&cause));
-    let mut node = Node::new(0, 1, &[cause.clone(), effect.clone()]);
-    node.trim();
-    node.receive(append(SECOND, held(std::slice::from_ref(&cause)), &[]));
-    node.receive(append(SECOND, held(&[cause, effect]), &[]));
-    assert_eq!(node.replica.halted(), None);
+fn a_node_halts_when_a_state_replaces_an_entry_that_it_holds_by_another_one_of_the_same_name() {
+    let (lost, again) = (entry(0, 1, "lost"), [entry(0, 1, "again"), entry(0, 2, "again")]);
+    let fold = fold(&again);
+    let state = Sealed::new(State {
+        since: VersionVector::default(),
+        vv: *fold.vv(),
+        lineages: fold.lineages().clone(),
+        counter: fold.counter(),
+        forgotten: VersionVector::default(),
+        heads: Vec::new(),
+        requests: Vec::new(),
+        after: Place::Start,
+        until: None,
+    });
+    let (epoch, vv, digest) = (FIRST, *fold.vv(), fold.digest());
+    let append = Append { epoch, vv, digest, state: Some(state), ..Append::default() };
+    for (holds, halts) in [(&lost, true), (&again[0], false)] {
+        let mut node = Node::new(1, 1, std::slice::from_ref(holds));
+        node.receive(Message::Append(append.clone()));
+        let (vv, _) = held(std::slice::from_ref(holds));
+        let halt = halts.then_some(Halt::EntriesDiffer { peer: NodeId(0), vv });
+        assert_eq!(node.replica.halted(), halt.as_ref());
+    }
 }
 
 #[test]

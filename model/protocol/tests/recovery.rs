@@ -1,10 +1,10 @@
 //! Recovery: the logs from which a node starts, and those that it refuses.
 
 use steadfast_protocol::{
-    Change, Checkpoint, ContentId, Counter, Decisions, Digest, Digests, Dot, Entry, EntryBody,
-    Epoch, Fold, Identity, LogIndex, NodeId, Parameters, Path, Place, Record, RecoverError,
-    Replica, RequestId, Round, Sealed, Sequence, Settings, Stamp, State, Steadfast, VersionVector,
-    Written,
+    Change, Checkpoint, ContentId, Counter, Decisions, Dot, Entry, EntryBody, Epoch, Fold,
+    Identity, Incarnation, Lineages, LogIndex, NodeId, Parameters, Path, Place, Record,
+    RecoverError, Replica, RequestId, Round, Sealed, Sequence, Settings, Stamp, State, Steadfast,
+    VersionVector, Written,
 };
 
 const OWN: NodeId = NodeId(0);
@@ -14,7 +14,14 @@ fn identity() -> Identity {
 }
 
 fn recover(records: &[Record]) -> Result<Replica, RecoverError> {
-    Replica::recover(identity(), Parameters::default(), records, [], &Steadfast)
+    Replica::recover(
+        identity(),
+        Incarnation::default(),
+        Parameters::default(),
+        records,
+        [],
+        &Steadfast,
+    )
 }
 
 fn promise(round: u64) -> Record {
@@ -23,19 +30,15 @@ fn promise(round: u64) -> Record {
 
 /// The `sequence`th entry of a node, whose writer had seen these entries, of each node in order.
 fn entry(origin: u8, sequence: u64, seen: &[Record]) -> Record {
-    let mut context = VersionVector::default();
-    let mut digests = [Digest::default(); 3];
-    for entry in seen.iter().filter_map(Record::entry) {
-        let digest = &mut digests[entry.dot.origin.index()];
-        *digest = digest.then(entry);
-        context.insert(entry.dot);
-    }
+    let mut all = Fold::default();
+    seen.iter().filter(|it| it.entry().is_some()).for_each(|it| all.apply(it, &Steadfast));
     let origin = NodeId(origin);
     Record::Entry(Sealed::new(EntryBody {
         dot: Dot { origin, sequence: Sequence(sequence) },
         stamp: Stamp { fence: None, counter: Counter(sequence), origin },
-        context,
-        context_digest: digests.into_iter().fold(Digest::default(), Digest::with),
+        context: *all.vv(),
+        incarnation: Incarnation(7),
+        context_digest: all.digest(),
         replaces: Vec::new(),
         path: Path::new("a"),
         change: Change::Delete,
@@ -54,7 +57,7 @@ fn part(to: u64, since: Option<u64>, head: u64, after: Place) -> Record {
     Record::State(Sealed::new(State {
         since: up_to(since.unwrap_or_default()),
         vv: up_to(to),
-        digests: Digests::default(),
+        lineages: Lineages::default(),
         counter: Counter(to),
         forgotten: VersionVector::default(),
         heads: entry(1, head, &[]).entry().cloned().into_iter().collect(),
@@ -76,7 +79,7 @@ fn recovery_refuses_a_log_that_no_node_could_have_written_and_names_its_first_wr
     let Record::Entry(first) = entry(1, 1, &[]) else {
         unreachable!("an entry was made");
     };
-    let other = EntryBody { path: Path::new("b"), ..(*first).clone() };
+    let other = EntryBody { incarnation: Incarnation(8), ..(*first).clone() };
     let other = Record::Entry(Sealed::new(other));
     let after_a = Place::Path(Path::new("a"));
     for (rest, index, why) in [
@@ -132,8 +135,14 @@ fn a_node_asks_for_the_contents_that_its_log_names_and_its_disk_lacks() {
         Record::Entry(Sealed::new(EntryBody { change, ..(*entry).clone() }))
     };
     let records = [Record::Identity(identity()), naming(1, 1), naming(2, 2)];
-    let replica =
-        Replica::recover(identity(), Parameters::default(), &records, [content(1)], &Steadfast);
+    let replica = Replica::recover(
+        identity(),
+        Incarnation::default(),
+        Parameters::default(),
+        &records,
+        [content(1)],
+        &Steadfast,
+    );
     let wants = replica.expect("a whole log").wants().to_vec();
     assert_eq!(wants.iter().map(|it| it.content).collect::<Vec<_>>(), [content(2)]);
 }
@@ -160,7 +169,8 @@ fn a_node_says_with_which_parameters_it_was_started() {
     let other = Parameters { retransmits: !defaults.retransmits, ..defaults };
     for parameters in [defaults, other] {
         let log = [Record::Identity(identity())];
-        let replica = Replica::recover(identity(), parameters, &log, [], &Steadfast);
+        let replica =
+            Replica::recover(identity(), Incarnation::default(), parameters, &log, [], &Steadfast);
         assert_eq!(replica.expect("a new log").parameters(), &parameters);
     }
 }
@@ -183,7 +193,14 @@ fn a_variant_that_does_not_replay_recovers_neither_files_nor_requests() {
     let request = RequestId { client: 1, number: 1 };
     let replica = recover(&log).expect("a whole log");
     assert!(!replica.files().is_empty() && replica.log().written_by(request).is_some());
-    let variant = Replica::recover(identity(), Parameters::default(), &log, [], &Forgetful);
+    let variant = Replica::recover(
+        identity(),
+        Incarnation::default(),
+        Parameters::default(),
+        &log,
+        [],
+        &Forgetful,
+    );
     let variant = variant.expect("a whole log");
     assert!(variant.files().is_empty() && variant.log().written_by(request).is_none());
     assert_eq!(variant.synced_vv(), replica.synced_vv());
@@ -211,8 +228,10 @@ fn a_fold_without_one_part_keeps_the_others() {
 
     let lacking = fold.clone().without_entries_of(NodeId(2));
     assert_eq!((lacking.vv().to_string(), dots(&lacking)), ("[0,1]".to_owned(), vec![first.dot]));
-    assert_eq!(lacking.digests().of(NodeId(1)), fold.digests().of(NodeId(1)));
-    assert_eq!(lacking.digests().of(NodeId(2)), Digest::default());
+    let mut only_first = Fold::default();
+    only_first.apply(&Record::Entry(first.clone()), &Steadfast);
+    assert_eq!(lacking.lineages(), only_first.lineages());
+    assert_ne!(fold.lineages(), only_first.lineages());
     assert_eq!(fold.counter(), Counter(3));
     assert_eq!(lacking.with_counter_of_heads().counter(), first.stamp.counter);
 

@@ -153,6 +153,10 @@ pub struct Scope {
     /// requests ([`REMEMBERED`](steadfast_protocol::REMEMBERED)), so that the nodes forget all older ones.
     #[serde(default, skip_serializing_if = "is_default")]
     pub forgets_requests: bool,
+    /// Each start of a node is an incarnation of its own, as on real nodes. Otherwise only a start after a loss of synced
+    /// records is another one.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub own_incarnations: bool,
     /// Bounds on replication.
     #[serde(default, skip_serializing_if = "is_default")]
     pub limits: Limits,
@@ -244,6 +248,7 @@ impl Scope {
             guards_elections: false,
             forgets_deletes: false,
             forgets_requests: false,
+            own_incarnations: false,
             limits: Limits::default(),
             names: Names::default(),
         }
@@ -358,6 +363,7 @@ impl Scope {
             ("forgets_deletes", self.forgets_deletes, bounds.trims > 0, "trims"),
             ("forgets_requests", self.forgets_requests, writes > 1, "two writes"),
             ("forgets_requests", self.forgets_requests, bounds.retries > 0, "retries"),
+            ("own_incarnations", self.own_incarnations, crashes > 0, "crashes"),
         ];
         let idle = rules.into_iter().find(|(_, is_asked, has_needs, _)| *is_asked && !has_needs);
         idle.map_or(Ok(()), |(what, _, _, needs)| Err(BoundsError::NoEffect { what, needs }))

@@ -6,9 +6,9 @@ use std::path::{Path as Directory, PathBuf};
 
 use steadfast_node::{ContentCopy, Node, NodeStorage, Output, put_checkpoint};
 use steadfast_protocol::{
-    Base, Checkpoint, Consistency, Content, ContentId, Counter, Decisions, Identity, Input, Intent,
-    LogIndex, NodeId, Outcome, Packet, Parameters, Path, Payload, ReadRequest, Record, RequestId,
-    Sealed, SessionId, Settings, Steadfast, WriteRequest, last_index,
+    Base, Checkpoint, Consistency, Content, ContentId, Counter, Decisions, Identity, Incarnation,
+    Input, Intent, LogIndex, NodeId, Outcome, Packet, Parameters, Path, Payload, ReadRequest,
+    Record, RequestId, Sealed, SessionId, Settings, Steadfast, WriteRequest, last_index,
 };
 use steadfast_recording::{Cluster as ClusterId, Frame, Reader, Recorder, Taken, testing};
 use tempfile::TempDir;
@@ -78,6 +78,7 @@ struct Member {
 
 /// Nodes that are recorded.
 pub(crate) struct Cluster {
+    starts: u64,
     pub(crate) around: TempDir,
     members: Vec<Member>,
     links: BTreeMap<(NodeId, NodeId), SessionId>,
@@ -108,6 +109,7 @@ impl Cluster {
             Member { node, recorder: None, decisions }
         };
         let mut cluster = Cluster {
+            starts: 0,
             around: tempfile::tempdir().expect("a directory"),
             members: (0..).zip(decisions).map(member).collect(),
             links: BTreeMap::new(),
@@ -135,12 +137,14 @@ impl Cluster {
     /// Starts a node from its disk. Returns whether it starts: the wrong decisions of a twin may have spoilt its log.
     pub(crate) fn begin(&mut self, node: NodeId) -> bool {
         let directory = self.directory(node);
+        self.starts += 1;
+        let incarnation = Incarnation(self.starts);
         let member = &mut self.members[node.index()];
-        if member.node.start(member.decisions).is_err() {
+        if member.node.start(incarnation, member.decisions).is_err() {
             return false;
         }
-        let (owner, storage) =
-            ((member.node.identity(), Parameters::default()), member.node.storage());
+        let owner = (member.node.identity(), incarnation, Parameters::default());
+        let storage = member.node.storage();
         let cluster = ClusterId([7; 16]);
         let recorder =
             Recorder::begin(&directory, cluster, owner, storage.records(), storage.contents());

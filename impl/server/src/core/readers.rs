@@ -94,8 +94,8 @@ impl Readers {
 #[cfg(test)]
 mod tests {
     use steadfast_protocol::{
-        Base, Change, Counter, Digest, Dot, Entry, EntryBody, Intent, NodeId, Refusal, Sealed,
-        Sequence, Stamp, Steadfast, VersionVector,
+        Base, Change, Counter, Digest, Dot, Entry, EntryBody, Incarnation, Intent, NodeId, Refusal,
+        Sealed, Sequence, Stamp, Steadfast, VersionVector,
     };
 
     use super::*;
@@ -117,6 +117,7 @@ mod tests {
             dot: dot(number),
             stamp: Stamp { fence: None, counter: Counter(number), origin: NodeId(0) },
             context: VersionVector::default(),
+            incarnation: Incarnation::default(),
             context_digest: Digest::default(),
             replaces: Vec::new(),
             path: Path::new("a"),

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use steadfast_protocol::{Change, ContentId, Digest, Entry, Files, NodeId};
+use steadfast_protocol::{Change, ContentId, Entry, Files, NodeId, WriteDigest};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::files::hexadecimal;
@@ -88,7 +88,9 @@ fn digest_of(files: &Files) -> String {
     let is_deleted = |it: &[Entry]| matches!(it, [only] if only.change == Change::Delete);
     let paths = files.iter().filter(|(_, heads)| !is_deleted(heads));
     for head in paths.flat_map(|(_, heads)| heads) {
-        hasher.update(&Digest::default().then(head).0.to_le_bytes());
+        hasher.update(&[head.dot.origin.0]);
+        hasher.update(&head.dot.sequence.0.to_le_bytes());
+        hasher.update(&WriteDigest::of(&head.path, &head.change).0.to_le_bytes());
     }
     hasher.finalize().to_hex().as_str()[..16].to_owned()
 }
@@ -257,7 +259,8 @@ pub(crate) async fn cut(
 #[cfg(test)]
 mod tests {
     use steadfast_protocol::{
-        Content, Counter, Dot, EntryBody, Path, RequestId, Sealed, Sequence, Stamp, Steadfast,
+        Content, Counter, Digest, Dot, EntryBody, Incarnation, Path, RequestId, Sealed, Sequence,
+        Stamp, Steadfast,
     };
 
     use super::*;
@@ -268,6 +271,7 @@ mod tests {
             dot: Dot { origin, sequence: Sequence(sequence) },
             stamp: Stamp { fence: None, counter: Counter(sequence), origin },
             context: steadfast_protocol::VersionVector::default(),
+            incarnation: Incarnation::default(),
             context_digest: Digest::default(),
             replaces,
             path: Path::new(path),

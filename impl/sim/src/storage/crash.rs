@@ -260,3 +260,30 @@ pub(super) fn is_exact(disk: &DiskModel, content: ContentId, brought: &Contents)
     let held = disk.file(&file_name(content));
     held.zip(brought.get(content)).is_some_and(|(held, brought)| are_equal(held, brought))
 }
+
+#[cfg(test)]
+mod tests {
+    use steadfast_protocol::{Identity, NodeId, Settings};
+    use steadfast_store::DefaultContentDecisions;
+
+    use super::*;
+
+    #[test]
+    fn a_content_that_the_node_removes_does_not_come_back_in_a_crash_that_was_chosen_before() {
+        let settings = Settings::new(1, 1, 1).expect("settings");
+        let identity = Identity { node: NodeId(0), settings };
+        let mut storage = Storage::new(identity, 1, &DefaultContentDecisions, None);
+        let mut brought = Contents::default();
+        let [removed, kept] = [b"removed", b"kept---"].map(|bytes| {
+            let content = brought.add(bytes.into());
+            storage.bring(content, &bytes.into(), &brought);
+            content
+        });
+        let disk = storage.contents_disk.model();
+        storage.after_crash = Some(AfterCrash { disk, stored: vec![removed, kept] });
+        storage.lose(removed);
+        storage.crash(&mut Random::new(1), &Steadfast, &brought, &mut Ledger::default(), &|_| true);
+        assert_eq!(storage.copy_on_disk(removed), ContentCopy::Missing);
+        assert_eq!(storage.copy_on_disk(kept), ContentCopy::Exact);
+    }
+}

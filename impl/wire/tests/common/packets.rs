@@ -3,9 +3,9 @@
 
 use proptest::prelude::*;
 use steadfast_protocol::{
-    Ack, Append, Change, Content, ContentId, ContentReply, Counter, Digest, Digests, Dot, Entry,
-    EntryBody, Epoch, Message, NODES_MAX, Need, NodeId, Packet, Path, Payload, Place, PreVote,
-    Reject, RequestId, Round, Sealed, Sequence, SessionId, Staging, Stamp, State, Tag,
+    Ack, Append, Change, Content, ContentId, ContentReply, Counter, Digest, Dot, Entry, EntryBody,
+    Epoch, Incarnation, Lineages, Message, NODES_MAX, Need, NodeId, Packet, Path, Payload, Place,
+    PreVote, Reject, RequestId, Round, Sealed, Sequence, SessionId, Staging, Stamp, State, Tag,
     VersionVector, Vote, VoteRequest, WriteDigest, Written,
 };
 
@@ -19,10 +19,11 @@ fn vv(sequences: &[u64]) -> VersionVector {
     vv
 }
 
-/// Digests have no constructor outside the protocol; this is their form as bytes.
-fn digests(values: [u64; NODES_MAX as usize]) -> Digests {
-    let bytes = postcard::to_allocvec(&values).expect("bytes");
-    postcard::from_bytes(&bytes).expect("digests")
+/// Lineages have no constructor outside the protocol; this is their form as bytes: the first entry of each span and its
+/// incarnation.
+fn lineages(spans: &[(Dot, Incarnation)]) -> Lineages {
+    let bytes = postcard::to_allocvec(spans).expect("bytes");
+    postcard::from_bytes(&bytes).expect("lineages")
 }
 
 fn epoch() -> Epoch {
@@ -34,6 +35,7 @@ fn entry(sequence: u64, change: Change) -> Entry {
         dot: dot(1, sequence),
         stamp: Stamp { fence: Some(epoch()), counter: Counter(9), origin: NodeId(1) },
         context: vv(&[3, sequence - 1]),
+        incarnation: Incarnation(0xFEDC_BA98_7654_3210),
         context_digest: Digest(0x0123_4567_89AB_CDEF),
         replaces: vec![dot(0, 3)],
         path: Path::new("notes/ä.txt"),
@@ -47,7 +49,7 @@ fn state() -> State {
     State {
         since: vv(&[1]),
         vv: vv(&[3, 7]),
-        digests: digests([1, 2, 0, 0, 0, 0, 0]),
+        lineages: lineages(&[(dot(0, 1), Incarnation(1)), (dot(1, 4), Incarnation(u64::MAX))]),
         counter: Counter(9),
         forgotten: vv(&[0, 6]),
         heads: vec![entry(7, Change::Delete)],
@@ -248,21 +250,24 @@ fn any_change() -> impl Strategy<Value = Change> {
 }
 
 fn any_entry() -> impl Strategy<Value = Entry> {
-    let names = (any_dot(), any_stamp(), any_vv(), any::<u64>());
+    let names = (any_dot(), any_stamp(), any_vv(), any::<(u64, u64)>());
     let write =
         (proptest::collection::vec(any_dot(), 0..3), any_path(), any_change(), any_request());
-    (names, write).prop_map(|((dot, stamp, context, digest), (replaces, path, change, request))| {
-        Sealed::new(EntryBody {
-            dot,
-            stamp,
-            context,
-            context_digest: Digest(digest),
-            replaces,
-            path,
-            change,
-            request,
-        })
-    })
+    (names, write).prop_map(
+        |((dot, stamp, context, (incarnation, digest)), (replaces, path, change, request))| {
+            Sealed::new(EntryBody {
+                dot,
+                stamp,
+                context,
+                incarnation: Incarnation(incarnation),
+                context_digest: Digest(digest),
+                replaces,
+                path,
+                change,
+                request,
+            })
+        },
+    )
 }
 
 fn any_place() -> impl Strategy<Value = Place> {
@@ -275,8 +280,11 @@ fn any_place() -> impl Strategy<Value = Place> {
 }
 
 fn any_staging() -> impl Strategy<Value = Staging> {
-    (any_vv(), any_vv(), any::<[u64; 7]>(), any_place()).prop_map(|(since, vv, values, until)| {
-        Staging { since, vv, digests: digests(values), until }
+    (any_vv(), any_vv(), any::<u64>(), any_place()).prop_map(|(since, vv, digest, until)| Staging {
+        since,
+        vv,
+        digest: Digest(digest),
+        until,
     })
 }
 
@@ -288,6 +296,11 @@ fn any_written() -> impl Strategy<Value = Written> {
     })
 }
 
+fn any_lineages() -> impl Strategy<Value = Lineages> {
+    let span = (any_dot(), any::<u64>().prop_map(Incarnation));
+    proptest::collection::vec(span, 0..3).prop_map(|it| lineages(&it))
+}
+
 fn any_state() -> impl Strategy<Value = State> {
     let lists = (
         proptest::collection::vec(any_entry(), 0..3),
@@ -296,11 +309,11 @@ fn any_state() -> impl Strategy<Value = State> {
         proptest::option::of(any_place()),
     );
     let vectors = (any_vv(), any_vv(), any_vv());
-    (vectors, any::<[u64; 7]>(), any::<u64>(), lists).prop_map(
-        |((since, vv, forgotten), values, counter, (heads, requests, after, until))| State {
+    (vectors, any_lineages(), any::<u64>(), lists).prop_map(
+        |((since, vv, forgotten), lineages, counter, (heads, requests, after, until))| State {
             since,
             vv,
-            digests: digests(values),
+            lineages,
             counter: Counter(counter),
             forgotten,
             heads,

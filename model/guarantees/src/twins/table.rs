@@ -1,8 +1,8 @@
 //! The twins whose logs and contents are whole, each with its wrong decision.
 
 use steadfast_protocol::{
-    Counter, Decisions, Digest, Dot, Entry, Epoch, Files, LogIndex, NodeId, NodeSet, Record,
-    Sequence, SessionId, Settings, Tag, VersionVector, Writing,
+    Counter, Decisions, Digest, Dot, Entry, Epoch, Files, Incarnation, LogIndex, NodeId, NodeSet,
+    Record, Sequence, SessionId, Settings, Tag, VersionVector, Writing,
 };
 
 use super::{Twin, Variant};
@@ -190,11 +190,11 @@ twins! {
         }
     }
 
-    CausesIgnored "causes-ignored"
-    "a node goes on when a peer holds an entry without those that its author had seen",
-    EffectBeatsCause in "rollback-causes" {
-        fn lacks_context(&self, _: &VersionVector, _: &VersionVector) -> bool {
-            false
+    IncarnationReused "incarnation-reused"
+    "a node goes on in its old incarnation after it has lost a part of its log",
+    ReplicasConverge in "rollback" {
+        fn recovered_incarnation(&self, _: Incarnation) -> Incarnation {
+            Incarnation::default()
         }
     }
 

@@ -194,6 +194,7 @@ impl Replica {
                 origin,
             },
             context: *self.log.vv(),
+            incarnation: self.incarnation,
             context_digest: self.log.fold().digest(),
             replaces,
             path: path.clone(),

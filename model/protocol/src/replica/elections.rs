@@ -5,9 +5,14 @@ use std::collections::BTreeSet;
 use super::trims::News;
 use super::{Ballot, Leadership, Progress, Replica, Role, Turn};
 use crate::{
-    Effect, Epoch, LogIndex, Message, NodeId, NodeSet, Outcome, Record, Refusal, Reject, Tag, Vote,
-    VoteRequest,
+    Effect, Epoch, Log, LogIndex, Message, NodeId, NodeSet, Outcome, Record, Refusal, Reject, Tag,
+    Vote, VoteRequest,
 };
+
+/// The voters all of whose entries a candidate has logged.
+pub(super) fn complete(ballots: &[Ballot], log: &Log) -> NodeSet {
+    ballots.iter().filter(|it| log.vv().includes(&it.vv)).map(|it| it.voter).collect()
+}
 
 impl Replica {
     /// The election timer has run out. A leader checks whether it can still acknowledge writes. Every
@@ -50,16 +55,10 @@ impl Replica {
     /// messages can be lost.
     pub(super) fn request_votes_again(&mut self, turn: &mut Turn<'_>) {
         if let Role::Candidate(ballots) = &self.role {
-            let complete = self.complete(ballots);
+            let complete = complete(ballots, &self.log);
             let missing = self.linked_set().iter().filter(|it| !complete.contains(*it));
             missing.for_each(|peer| self.request_vote(peer, turn));
         }
-    }
-
-    /// The voters all of whose entries this candidate has logged.
-    pub(super) fn complete(&self, ballots: &[Ballot]) -> NodeSet {
-        let complete = ballots.iter().filter(|it| self.log.vv().includes(&it.vv));
-        complete.map(|it| it.voter).collect()
     }
 
     /// Asks a peer for its vote, once this candidate has synced its own promise. A candidate that elects

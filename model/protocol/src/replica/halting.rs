@@ -6,7 +6,7 @@
 
 use super::{Replica, Turn};
 use crate::{
-    Dot, Entry, Halt, Input, Message, NodeId, Outcome, Refusal, RequestId, State, VersionVector,
+    Entry, Halt, Input, Message, NodeId, Outcome, Refusal, RequestId, State, VersionVector,
 };
 
 impl Replica {
@@ -41,13 +41,6 @@ impl Replica {
         }
         if let Some(halt) = self.missing_stable(from, message, turn) {
             return Some(halt);
-        }
-        let is_open = |vv: &VersionVector| {
-            self.log.contexts_within(vv).any(|it| turn.decisions.lacks_context(vv, it))
-        };
-        let contexts = message.entries().iter().map(|it| &it.context);
-        if let Some(open) = contexts.chain([&vv]).find(|it| is_open(it)) {
-            return Some(Halt::EntriesDiffer { peer, vv: *open });
         }
         let held = self.log.followed_by(message.entries());
         let has_other_context = |entry: &&Entry| {
@@ -86,20 +79,17 @@ impl Replica {
         Some(Halt::AuthorLacksStable { peer, dot: entry.dot })
     }
 
-    /// The reason to halt that a state proves: for each origin it has a digest of its own.
+    /// The reason to halt that the lineages of a state prove: they can be compared origin by origin, up to the newest entry
+    /// that both sides have.
     fn contradicting_state(&self, peer: NodeId, state: &State, turn: &Turn<'_>) -> Option<Halt> {
-        let alone = |origin| {
-            let mut vv = VersionVector::default();
-            vv.insert(Dot { origin, sequence: state.vv.sequence(origin) });
-            vv
+        let both = self.log.vv().meet(&state.vv);
+        let alone = NodeId::all(self.nodes()).filter_map(|it| both.newest(it));
+        let differs = |vv: &VersionVector| {
+            let digests = state.lineages.digest(vv).zip(self.log.digest(vv));
+            digests.is_some_and(|it| turn.decisions.digests_differ(it.0, it.1))
         };
-        let differs = |origin: &NodeId| {
-            let expected = self.log.digest(&alone(*origin));
-            let received = state.digests.of(*origin);
-            expected.is_some_and(|it| turn.decisions.digests_differ(received, it))
-        };
-        let other = NodeId::all(self.nodes()).find(differs)?;
-        Some(Halt::EntriesDiffer { peer, vv: alone(other) })
+        let vv = alone.map(VersionVector::up_to).find(differs)?;
+        Some(Halt::EntriesDiffer { peer, vv })
     }
 
     /// Halts: drops all held output, and from now on only refuses clients.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::{Contents, Replica, Role, Shown};
 use crate::state::check_covered;
 use crate::{
-    ContentId, Decisions, Entry, Identity, Log, LogIndex, Parameters, Record, RecoverError,
-    VersionVector, first_index,
+    ContentId, Decisions, Entry, Identity, Incarnation, Log, LogIndex, Parameters, Record,
+    RecoverError, StateError, VersionVector, first_index,
 };
 
 impl Replica {
@@ -15,7 +15,8 @@ impl Replica {
     ///
     /// The replica takes all `records` as synced, so the driver syncs the log before it calls this. The
     /// log of a new node holds its identity and nothing else; that of a node that has trimmed it begins with
-    /// its newest checkpoint.
+    /// its newest checkpoint. The incarnation differs from those of all earlier starts of the node, also if the log has lost
+    /// records since; a random number other than zero does. Otherwise nodes may not notice a rolled-back log.
     ///
     /// # Errors
     /// The log belongs to another node or to a cluster with other settings, or no node could have written
@@ -23,6 +24,7 @@ impl Replica {
     // Ensures: G6, because a node shows only synced entries, and replays all of them.
     pub fn recover(
         identity: Identity,
+        incarnation: Incarnation,
         parameters: Parameters,
         records: &[Record],
         contents: impl IntoIterator<Item = ContentId>,
@@ -38,6 +40,7 @@ impl Replica {
         let fold = log.fold().clone();
         Ok(Replica {
             identity,
+            incarnation: decisions.recovered_incarnation(incarnation),
             parameters,
             synced: log.length(),
             shown: Shown(fold.files().clone()),
@@ -91,6 +94,9 @@ fn check_record(
         Record::Identity(_) => index == LogIndex(1),
         Record::Checkpoint(checkpoint) if log.length() == LogIndex(0) => {
             let fold = &checkpoint.fold;
+            if !fold.lineages.is_within(&fold.vv) {
+                return Err(RecoverError::Checkpoint { why: StateError::Lineages });
+            }
             let heads: Vec<Entry> = fold.heads().cloned().collect();
             let checked = check_covered(&heads, fold.forgotten(), fold.vv(), nodes);
             return checked.map_err(|why| RecoverError::Checkpoint { why });

@@ -1,5 +1,6 @@
 //! Sessions: the begin and the end of a connection.
 
+use super::elections::complete;
 use super::{Replica, Role, Turn};
 use crate::{Message, NodeId, NodeSet, PreVote, SessionId, VersionVector};
 
@@ -50,7 +51,7 @@ impl Replica {
     }
 
     /// Sends the first message of a new session: a leader sends the entries that the peer lacks, a
-    /// candidate asks for the vote that it lacks, a pre-candidate for the pre-vote.
+    /// candidate asks for the vote that it lacks or has in part, a pre-candidate for the pre-vote.
     // Ensures: G12, because the node sends again the messages that the last session lost.
     fn greet(&mut self, peer: NodeId, turn: &mut Turn<'_>) {
         match &mut self.role {
@@ -60,7 +61,7 @@ impl Replica {
                 self.send(peer, Message::PreVoteRequest(PreVote { epoch }), turn);
             }
             Role::Candidate(ballots) => {
-                if !ballots.iter().any(|ballot| ballot.voter == peer) {
+                if !complete(ballots, &self.log).contains(peer) {
                     self.request_vote(peer, turn);
                 }
             }

@@ -1,7 +1,7 @@
 //! Contents that nothing names any more: they are deleted, and no node waits for them.
 
 use steadfast_protocol::{
-    Append, ContentId, Counter, Digests, Dot, Effect, Entry, EntryBody, Epoch, Input, Message,
+    Append, ContentId, Counter, Dot, Effect, Entry, EntryBody, Epoch, Input, Lineages, Message,
     Need, NodeId, Path, Place, Round, Sealed, Sequence, State, VersionVector,
 };
 
@@ -113,7 +113,7 @@ fn a_bad_copy_that_an_incomplete_state_names_is_fetched() {
     let part = State {
         since: up_to(1),
         vv: up_to(3),
-        digests: Digests::default(),
+        lineages: Lineages::default(),
         counter: Counter(3),
         forgotten: VersionVector::default(),
         heads: vec![entry(1, 2, 9)],

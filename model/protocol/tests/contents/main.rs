@@ -4,9 +4,9 @@ mod discards;
 
 use steadfast_protocol::{
     Append, Change, Content, ContentId, ContentReply, Counter, Decisions, Digest, Dot, Effect,
-    Entry, EntryBody, Epoch, Gone, Identity, Input, Message, Need, NodeId, Packet, Parameters,
-    Path, Payload, Record, Replica, RequestId, Role, Round, Sealed, Sequence, SessionId, Settings,
-    Stamp, Steadfast, VersionVector,
+    Entry, EntryBody, Epoch, Gone, Identity, Incarnation, Input, Message, Need, NodeId, Packet,
+    Parameters, Path, Payload, Record, Replica, RequestId, Role, Round, Sealed, Sequence,
+    SessionId, Settings, Stamp, Steadfast, VersionVector,
 };
 
 const N0: NodeId = NodeId(0);
@@ -26,6 +26,7 @@ fn entry(origin: u8, sequence: u64, named: u8) -> Entry {
         dot: Dot { origin, sequence: Sequence(sequence) },
         stamp: Stamp { fence: None, counter: Counter(sequence), origin },
         context: VersionVector::default(),
+        incarnation: Incarnation::default(),
         context_digest: Digest::default(),
         replaces: Vec::new(),
         path: Path::new("a"),
@@ -47,6 +48,7 @@ impl Follower {
         Follower(
             Replica::recover(
                 identity,
+                Incarnation::default(),
                 Parameters { retransmits: true, ..Parameters::default() },
                 &log,
                 held,

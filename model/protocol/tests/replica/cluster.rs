@@ -4,9 +4,10 @@ use std::collections::{BTreeSet, VecDeque};
 
 use steadfast_node::{ContentCopy, Node, NodeStorage, Output, put_checkpoint};
 use steadfast_protocol::{
-    Base, Checkpoint, Consistency, Content, ContentId, Counter, Entry, Identity, Input, Intent,
-    LogIndex, Message, NodeId, NodeSet, Outcome, Parameters, Path, Payload, ReadRequest, Record,
-    Replica, RequestId, Sealed, SessionId, Settings, Steadfast, WriteRequest, last_index,
+    Base, Checkpoint, Consistency, Content, ContentId, Counter, Entry, Identity, Incarnation,
+    Input, Intent, LogIndex, Message, NodeId, NodeSet, Outcome, Parameters, Path, Payload,
+    ReadRequest, Record, Replica, RequestId, Sealed, SessionId, Settings, Steadfast, WriteRequest,
+    last_index,
 };
 
 /// Storage in memory. Every received payload becomes a good content.
@@ -67,6 +68,8 @@ impl NodeStorage for Memory {
 }
 
 pub(crate) struct Cluster {
+    /// How many incarnations there were of any node.
+    starts: u64,
     pub(crate) nodes: Vec<Node<Memory>>,
     inputs: VecDeque<(NodeId, Input)>,
     pub(crate) answers: Vec<(RequestId, Outcome)>,
@@ -96,12 +99,13 @@ impl Cluster {
             let records = vec![Record::Identity(identity)];
             let mut node =
                 Node::new(identity, parameters, Memory { records, synced: 1, ..Memory::default() });
-            node.start(&Steadfast).expect("a new log");
+            node.start(Incarnation(1), &Steadfast).expect("a new log");
             node
         };
         let members = NodeId::all(nodes).map(start).collect();
         let mut cluster = Cluster {
             nodes: members,
+            starts: 1,
             inputs: VecDeque::new(),
             answers: Vec::new(),
             sent: Vec::new(),
@@ -181,7 +185,8 @@ impl Cluster {
         let unsynced = last_index(&storage.records).0 - storage.synced as u64;
         let unsynced = usize::try_from(unsynced).expect("a short log");
         storage.records.truncate(storage.records.len() - unsynced);
-        node.start(&Steadfast).expect("its own log");
+        self.starts += 1;
+        node.start(Incarnation(self.starts), &Steadfast).expect("its own log");
     }
 
     pub(crate) fn replica(&self, node: usize) -> &Replica {

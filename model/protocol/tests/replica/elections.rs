@@ -163,8 +163,8 @@ fn the_election_timer_restarts_when_a_leader_is_heard_and_when_the_role_changes(
 #[test]
 fn a_follower_that_waits_for_a_content_hears_its_leader() {
     use steadfast_protocol::{
-        Append, Change, Content, ContentId, Counter, Digest, Dot, EntryBody, Epoch, Path,
-        RequestId, Round, Sealed, Sequence, Stamp, VersionVector,
+        Append, Change, Content, ContentId, Counter, Digest, Dot, EntryBody, Epoch, Incarnation,
+        Path, RequestId, Round, Sealed, Sequence, Stamp, VersionVector,
     };
     let mut cluster = Cluster::new(3, 2, 2);
     let origin = NodeId(0);
@@ -172,6 +172,7 @@ fn a_follower_that_waits_for_a_content_hears_its_leader() {
         dot: Dot { origin, sequence: Sequence(1) },
         stamp: Stamp { fence: None, counter: Counter(1), origin },
         context: VersionVector::default(),
+        incarnation: Incarnation::default(),
         context_digest: Digest::default(),
         replaces: Vec::new(),
         path: Path::new("a"),
@@ -181,10 +182,8 @@ fn a_follower_that_waits_for_a_content_hears_its_leader() {
     let mut vv = VersionVector::default();
     vv.insert(entry.dot);
     let epoch = Epoch { round: Round(1), node: origin };
-    let digest = Digest::default().then(&entry);
     let entries = vec![entry];
-    let message =
-        Sealed::new(Message::Append(Append { epoch, entries, vv, digest, ..Append::default() }));
+    let message = Sealed::new(Message::Append(Append { epoch, entries, vv, ..Append::default() }));
     // Node 0 cannot answer that it has no such content.
     cluster.loses_to.insert(origin);
     let session = cluster.replica(1).session(origin).expect("linked");

@@ -6,9 +6,9 @@ use std::num::NonZeroU32;
 use crate::cluster::Cluster;
 use steadfast_node::Output;
 use steadfast_protocol::{
-    Ack, Append, Change, Counter, Digest, Dot, Entry, EntryBody, Epoch, Identity, Input, Limits,
-    Log, Message, NodeId, Outcome, Packet, Parameters, Path, Record, Replica, RequestId, Sealed,
-    Sequence, SessionId, Settings, Stamp, Steadfast, Tag, VersionVector, Vote,
+    Ack, Append, Change, Counter, Digest, Dot, Entry, EntryBody, Epoch, Identity, Incarnation,
+    Input, Limits, Log, Message, NodeId, Outcome, Packet, Parameters, Path, Record, Replica,
+    RequestId, Sealed, Sequence, SessionId, Settings, Stamp, Steadfast, Tag, VersionVector, Vote,
 };
 
 const LEADER: NodeId = NodeId(0);
@@ -292,8 +292,8 @@ fn of_the_peer(sequence: u64) -> Entry {
         dot: Dot { origin, sequence: Sequence(sequence) },
         stamp: Stamp { fence: None, counter: Counter(sequence), origin },
         context: up_to(sequence - 1),
-        context_digest: (1..sequence)
-            .fold(Digest::default(), |seen, it| seen.then(&of_the_peer(it))),
+        incarnation: Incarnation::default(),
+        context_digest: Digest::default(),
         replaces: Vec::new(),
         path: Path::new("b"),
         change: Change::Delete,
@@ -307,7 +307,15 @@ fn peer_with_entries() -> Replica {
     let identity = Identity { node: NodeId(1), settings };
     let entries = (1..=3).map(|sequence| Record::Entry(of_the_peer(sequence)));
     let records: Vec<Record> = [Record::Identity(identity)].into_iter().chain(entries).collect();
-    Replica::recover(identity, Parameters::default(), &records, [], &Steadfast).expect("its log")
+    Replica::recover(
+        identity,
+        Incarnation::default(),
+        Parameters::default(),
+        &records,
+        [],
+        &Steadfast,
+    )
+    .expect("its log")
 }
 
 /// The first `count` entries of node 1.

@@ -2,10 +2,10 @@
 
 use steadfast_node::NodeStorage;
 use steadfast_protocol::{
-    Ack, Append, Base, Change, Checkpoint, Decisions, Digest, Dot, Entry, EntryBody, Fold, Halt,
-    Input, Intent, LogIndex, Message, NodeId, Outcome, Packet, Parameters, Path, Place, Record,
-    RecoverError, Replica, Sealed, Sequence, Stamp, State, StateError, Steadfast, Tag,
-    VersionVector,
+    Ack, Append, Base, Change, Checkpoint, Decisions, Dot, Entry, EntryBody, Fold, Halt,
+    Incarnation, Input, Intent, LogIndex, Message, NodeId, Outcome, Packet, Parameters, Path,
+    Place, Record, RecoverError, Replica, Sealed, Sequence, Stamp, State, StateError, Steadfast,
+    Tag, VersionVector,
 };
 
 use crate::cluster::{Cluster, text};
@@ -42,7 +42,14 @@ fn a_leader_forgets_a_delete_that_all_nodes_have_acknowledged() {
     assert_eq!((leader.fold().vv(), leader.fold().requests()), (before.vv(), before.requests()));
     let node = &cluster.nodes[0];
     let records = node.storage().records();
-    let again = Replica::recover(node.identity(), forgetful(), records, [], &Steadfast);
+    let again = Replica::recover(
+        node.identity(),
+        Incarnation::default(),
+        forgetful(),
+        records,
+        [],
+        &Steadfast,
+    );
     assert_eq!(again.expect("its own log").fold(), leader.fold());
     assert_eq!(cluster.heads(1, "a").len(), 1, "every node forgets by itself");
 }
@@ -58,7 +65,14 @@ fn a_delete_that_is_replaced_while_the_checkpoint_is_written_is_forgotten_all_th
     assert!(leader.fold().forgotten().covers(dot(0, 2)));
     let node = &cluster.nodes[0];
     let records = node.storage().records();
-    let again = Replica::recover(node.identity(), forgetful(), records, [], &Steadfast);
+    let again = Replica::recover(
+        node.identity(),
+        Incarnation::default(),
+        forgetful(),
+        records,
+        [],
+        &Steadfast,
+    );
     assert_eq!(again.expect("its own log").fold(), leader.fold());
 }
 
@@ -297,19 +311,21 @@ fn a_node_halts_when_a_new_entry_was_made_without_a_delete_that_it_has_forgotten
         dot: dot(2, 1),
         stamp: Stamp { origin: NodeId(2), ..old.stamp },
         context,
+        incarnation: cluster.replica(2).incarnation(),
         context_digest,
         replaces: vec![dot(0, 1)],
         change: Change::Put(text(9)),
         ..(*old).clone()
     });
-    let mut vv = *cluster.replica(0).log().vv();
-    vv.insert(unaware.dot);
+    let mut fold = cluster.replica(0).fold().clone();
+    fold.apply(&Record::Entry(unaware.clone()), &Steadfast);
+    let vv = *fold.vv();
     let promise = cluster.replica(0).promise();
     let ack = Ack {
         epoch: promise,
         tag: Tag(0),
         vv,
-        digest: cluster.replica(0).fold().digest().with(Digest::default().then(&unaware)),
+        digest: fold.digest(),
         staged: Vec::new(),
         entries: vec![unaware.clone()],
         state: None,
@@ -364,7 +380,8 @@ fn a_checkpoint_that_has_forgotten_a_delete_outside_its_vector_is_refused() {
     let identity = cluster.nodes[0].identity();
     let checkpoint = Sealed::new(Checkpoint { identity, length: LogIndex(3), fold });
     let records = [Record::Checkpoint(checkpoint)];
-    let refused = Replica::recover(identity, forgetful(), &records, [], &Steadfast);
+    let refused =
+        Replica::recover(identity, Incarnation::default(), forgetful(), &records, [], &Steadfast);
     let why = StateError::ForgottenOutside;
     assert_eq!(refused.err(), Some(RecoverError::Checkpoint { why }));
 }
@@ -383,7 +400,7 @@ fn a_state_in_parts_has_forgotten_what_the_sender_of_each_part_has() {
     let part = |forgotten, after, until| State {
         since: VersionVector::default(),
         vv: *fold.vv(),
-        digests: *fold.digests(),
+        lineages: fold.lineages().clone(),
         counter: fold.counter(),
         forgotten,
         heads: Vec::new(),

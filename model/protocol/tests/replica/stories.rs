@@ -3,9 +3,9 @@
 use steadfast_node::NodeStorage;
 use steadfast_protocol::{
     Append, Base, Change, Consistency, Content, ContentId, ContentReply, Counter, Digest, Dot,
-    Effect, Entry, EntryBody, Epoch, Identity, Input, Intent, Log, LogIndex, Message, NodeId,
-    Outcome, Packet, Parameters, Path, Payload, Record, RecoverError, Refusal, Replica, RequestId,
-    Round, Sealed, Sequence, SessionId, Settings, Stamp, Steadfast, Tag, VersionVector,
+    Effect, Entry, EntryBody, Epoch, Identity, Incarnation, Input, Intent, Log, LogIndex, Message,
+    NodeId, Outcome, Packet, Parameters, Path, Payload, Record, RecoverError, Refusal, Replica,
+    RequestId, Round, Sealed, Sequence, SessionId, Settings, Stamp, Steadfast, Tag, VersionVector,
 };
 
 use crate::cluster::{Cluster, text};
@@ -182,6 +182,7 @@ fn a_log_of_another_node_or_of_other_settings_is_refused() {
     let expected = Identity { node: NodeId(0), settings };
     let recovered = Replica::recover(
         expected,
+        Incarnation::default(),
         Parameters::default(),
         &[Record::Identity(found)],
         [],
@@ -189,7 +190,14 @@ fn a_log_of_another_node_or_of_other_settings_is_refused() {
     );
     assert_eq!(recovered, Err(RecoverError::OtherIdentity { found, expected }));
     assert_eq!(
-        Replica::recover(expected, Parameters::default(), &[], [], &Steadfast),
+        Replica::recover(
+            expected,
+            Incarnation::default(),
+            Parameters::default(),
+            &[],
+            [],
+            &Steadfast
+        ),
         Err(RecoverError::NoIdentity)
     );
 }
@@ -200,9 +208,15 @@ fn recovery_replays_to_the_same_files() {
     cluster.put(1, 3, "b");
     for node in &cluster.nodes {
         let (replica, log) = (node.replica().expect("it is up"), node.storage().records());
-        let recovered =
-            Replica::recover(node.identity(), Parameters::default(), log, [], &Steadfast)
-                .expect("its own log");
+        let recovered = Replica::recover(
+            node.identity(),
+            Incarnation::default(),
+            Parameters::default(),
+            log,
+            [],
+            &Steadfast,
+        )
+        .expect("its own log");
         assert_eq!(recovered.files(), replica.files());
         assert_eq!(recovered.promise(), replica.promise());
     }
@@ -230,17 +244,14 @@ fn heads_of(log: &Log, path: &Path) -> Vec<Entry> {
 /// The last of the first entries of node 0 if these are the contents that they name.
 fn naming(contents: &[ContentId]) -> Entry {
     let (origin, sequence) = (NodeId(0), contents.len() as u64);
-    let (mut context, mut context_digest) = (VersionVector::default(), Digest::default());
-    for count in 1..contents.len() {
-        let seen = naming(&contents[..count]);
-        context.insert(seen.dot);
-        context_digest = context_digest.then(&seen);
-    }
+    let mut context = VersionVector::default();
+    context.insert(Dot { origin, sequence: Sequence(sequence - 1) });
     Sealed::new(EntryBody {
         dot: Dot { origin, sequence: Sequence(sequence) },
         stamp: Stamp { fence: None, counter: Counter(sequence), origin },
         context,
-        context_digest,
+        incarnation: Incarnation::default(),
+        context_digest: Digest::default(),
         replaces: Vec::new(),
         path: Path::new(format!("file {sequence}")),
         change: Change::Put(Content::Named(*contents.last().expect("an entry"))),
@@ -256,8 +267,15 @@ fn a_peer_whose_answer_came_while_a_delta_was_stored_is_asked_again() {
     let epoch = Epoch { round: Round(1), node: leader };
     let log =
         [Record::Identity(identity), Record::Promise(epoch), Record::Entry(naming(&[content]))];
-    let mut replica =
-        Replica::recover(identity, Parameters::default(), &log, [], &Steadfast).expect("a log");
+    let mut replica = Replica::recover(
+        identity,
+        Incarnation::default(),
+        Parameters::default(),
+        &log,
+        [],
+        &Steadfast,
+    )
+    .expect("a log");
     let mut effects = Vec::new();
     let mut hear = |input| {
         effects.clear();
@@ -291,8 +309,15 @@ fn follower_that_heard(appends: impl IntoIterator<Item = (u64, u8)>) -> Replica 
     let (leader, settings) = (NodeId(0), Settings::new(2, 1, 1).expect("legal settings"));
     let identity = Identity { node: NodeId(1), settings };
     let log = [Record::Identity(identity)];
-    let mut replica =
-        Replica::recover(identity, Parameters::default(), &log, [], &Steadfast).expect("a log");
+    let mut replica = Replica::recover(
+        identity,
+        Incarnation::default(),
+        Parameters::default(),
+        &log,
+        [],
+        &Steadfast,
+    )
+    .expect("a log");
     let (epoch, session) = (Epoch { round: Round(1), node: leader }, SessionId(1));
     let effects = &mut Vec::new();
     replica.step(&Steadfast, Input::LinkUp { peer: leader, session }, effects);
@@ -302,8 +327,7 @@ fn follower_that_heard(appends: impl IntoIterator<Item = (u64, u8)>) -> Replica 
             (1..=contents.len()).map(|count| naming(&contents[..count])).collect();
         let mut vv = VersionVector::default();
         entries.iter().for_each(|it| vv.insert(it.dot));
-        let digest = entries.iter().fold(Digest::default(), |digest, it| digest.then(it));
-        let append = Append { epoch, tag: Tag(tag), entries, vv, digest, ..Append::default() };
+        let append = Append { epoch, tag: Tag(tag), entries, vv, ..Append::default() };
         let packet = Packet { session, message: Sealed::new(Message::Append(append)) };
         replica.step(&Steadfast, Input::Receive { from: leader, packet }, effects);
     }
@@ -360,9 +384,15 @@ fn a_node_applies_and_shows_the_synced_records_and_no_others() {
         cluster.run();
         let node = &cluster.nodes[0];
         let records = &node.storage().records()[..usize::try_from(synced).expect("a short log")];
-        let replayed =
-            Replica::recover(node.identity(), Parameters::default(), records, [], &Steadfast)
-                .expect("its own log");
+        let replayed = Replica::recover(
+            node.identity(),
+            Incarnation::default(),
+            Parameters::default(),
+            records,
+            [],
+            &Steadfast,
+        )
+        .expect("its own log");
         assert_eq!(cluster.replica(0).fold(), replayed.fold(), "{synced}");
         assert_eq!(cluster.replica(0).is_idle(), synced == length);
         let Some(Outcome::Value { version, stale: true }) =

@@ -4,9 +4,9 @@ use std::num::NonZeroU32;
 
 use steadfast_node::NodeStorage;
 use steadfast_protocol::{
-    Ack, Append, Base, Consistency, Counter, Digest, Digests, Dot, Entry, Fold, Input, Intent,
-    Limits, LogIndex, Message, NODES_MAX, NodeId, NodeSet, Outcome, Packet, Parameters, Path,
-    Place, Record, RecoverError, Replica, Sealed, Sequence, SessionId, State, Steadfast, Tag,
+    Ack, Append, Base, Consistency, Counter, Digest, Dot, Entry, Fold, Incarnation, Input, Intent,
+    Limits, Lineages, LogIndex, Message, NODES_MAX, NodeId, NodeSet, Outcome, Packet, Parameters,
+    Path, Place, Record, RecoverError, Replica, Sealed, Sequence, SessionId, State, Steadfast, Tag,
     VersionVector, last_index,
 };
 
@@ -25,8 +25,15 @@ fn held(cluster: &Cluster, node: usize) -> Vec<Dot> {
 fn recovered(cluster: &Cluster, node: usize) -> Replica {
     let node = &cluster.nodes[node];
     let records = node.storage().records();
-    Replica::recover(node.identity(), Parameters::default(), records, [], &Steadfast)
-        .expect("its own log")
+    Replica::recover(
+        node.identity(),
+        Incarnation::default(),
+        Parameters::default(),
+        records,
+        [],
+        &Steadfast,
+    )
+    .expect("its own log")
 }
 
 /// The states that nodes have sent.
@@ -291,7 +298,15 @@ fn a_checkpoint_of_another_node_or_with_heads_outside_its_vector_is_refused() {
     let records = |node: usize| cluster.nodes[node].storage().records().to_vec();
     let identity = cluster.nodes[1].identity();
     let recover = |records: &[Record]| {
-        Replica::recover(identity, Parameters::default(), records, [], &Steadfast).map(drop)
+        Replica::recover(
+            identity,
+            Incarnation::default(),
+            Parameters::default(),
+            records,
+            [],
+            &Steadfast,
+        )
+        .map(drop)
     };
     assert_eq!(recover(&records(1)), Ok(()));
     assert!(matches!(recover(&records(0)), Err(RecoverError::OtherIdentity { .. })));
@@ -444,7 +459,7 @@ pub(crate) fn part(dot: Dot, heads: &[Entry], after: &Place, until: Option<&Plac
     Record::State(Sealed::new(State {
         since: VersionVector::default(),
         vv,
-        digests: Digests::default(),
+        lineages: Lineages::default(),
         counter: Counter(dot.sequence.0),
         forgotten: VersionVector::default(),
         heads: heads.to_vec(),

@@ -54,3 +54,23 @@ fn a_candidate_asks_for_the_rest_of_a_state_whose_first_part_came_with_another_v
     assert!(cluster.replica(0).leads());
     assert_eq!(cluster.replica(0).files(), cluster.replica(2).files());
 }
+
+#[test]
+fn a_candidate_asks_for_the_rest_of_a_vote_when_a_new_session_begins() {
+    let mut cluster = without_node_0(2);
+    cluster.cut(1, 2);
+    (1..=2).for_each(|number| drop(cluster.put(2, number, "a")));
+    cluster.elect(0);
+    cluster.syncs = false;
+    cluster.link(0, 2);
+    // The vote arrives with the first of two entries, and the session ends before the candidate can ask for the other.
+    cluster.follow_storage_of(2);
+    cluster.cut(0, 2);
+    cluster.syncs = true;
+    cluster.follow_storage_of(0);
+    assert_eq!(cluster.replica(0).log().entries().count(), 1);
+    assert!(!cluster.replica(0).leads());
+    cluster.link(0, 2);
+    assert!(cluster.replica(0).leads());
+    assert_eq!(cluster.replica(0).log().entries().count(), 2);
+}
