@@ -305,6 +305,23 @@ pub(crate) mod tests {
         open_node(data, cluster, node, settings, never).expect("the node starts")
     }
 
+    #[test]
+    fn each_start_is_an_incarnation_of_its_own() {
+        let data = tempfile::tempdir().expect("a directory");
+        let (settings, cluster) = (Quorums::new(1, 1, 1).expect("settings"), ClusterId([7; 16]));
+        let identity = Identity { node: NodeId(0), settings };
+        let (log, contents) = disks(data.path());
+        let layout = (log_id(cluster, identity.node), log_settings());
+        steadfast_store::create(&log, &contents, identity, layout).expect("a new node");
+        let mut incarnations = [(); 3].map(|()| {
+            let node = node_in(data.path(), cluster, identity.node, settings);
+            node.replica().expect("it is up").incarnation()
+        });
+        incarnations.sort_unstable();
+        assert!(incarnations.windows(2).all(|it| it[0] < it[1]), "{incarnations:?}");
+        assert_ne!(incarnations[0], Incarnation(0), "that of entries of older builds");
+    }
+
     /// Everything around a node without connections.
     pub(crate) fn surroundings(
         node: &Node<NodeStore>,

@@ -90,7 +90,8 @@ impl Simulation {
         let Some(replica) = self.replica(node) else {
             return Some(format!("{lacks}: it is down"));
         };
-        if replica.fold().forgotten().covers(newest.dot) {
+        let is_forgotten = replica.fold().forgotten().covers(newest.dot);
+        if heads.is_empty() && newest.change == Change::Delete && is_forgotten {
             return None;
         }
         let origin = newest.dot.origin;

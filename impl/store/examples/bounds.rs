@@ -57,8 +57,13 @@ fn main() -> Result<()> {
     let disks = [&log, &contents].map(|it| Arc::new(RealDisk::new(it)));
     create(&disks[0], &disks[1], alone(), (LogId(1), log_settings()))?;
 
-    let mut bench =
-        Bench { node: start(&disks)?, writing: None, number: 0, clients, longest: Duration::ZERO };
+    let mut bench = Bench {
+        node: start(&disks, 1)?,
+        writing: None,
+        number: 0,
+        clients,
+        longest: Duration::ZERO,
+    };
     bench.fill(paths, writes, &log)?;
     bench.end_checkpoint(true)?;
     bench.checkpoint()?;
@@ -72,7 +77,7 @@ fn main() -> Result<()> {
     let (number, longest) = (bench.number, bench.longest);
     drop(bench.node);
     let (wall, cpu) = (Instant::now(), cpu_time()?);
-    let node = start(&disks)?;
+    let node = start(&disks, 2)?;
     println!("recovery: {:.2?} wall, {:.2?} of the processor", wall.elapsed(), cpu_time()? - cpu);
 
     let mut bench = Bench { node, writing: None, number, clients, longest };
@@ -84,13 +89,13 @@ fn alone() -> Identity {
     Identity { node: NodeId(0), settings: Settings::new(1, 1, 1).expect("one node is a cluster") }
 }
 
-fn start(disks: &[Arc<RealDisk>; 2]) -> Result<Served> {
+fn start(disks: &[Arc<RealDisk>; 2], number: u64) -> Result<Served> {
     let layout = (LogId(1), log_settings());
     let began = Instant::now();
     let store = Store::open(&disks[0], &disks[1], alone(), layout, TrimPolicy::default())?;
     let opened = began.elapsed();
     let mut node = Node::new(alone(), Parameters::default(), store);
-    node.start(Incarnation(1), &Steadfast)?;
+    node.start(Incarnation(number), &Steadfast)?;
     println!(
         "opening: {opened:.2?} for the store, {:.2?} for the replica",
         began.elapsed() - opened

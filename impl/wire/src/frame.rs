@@ -27,8 +27,8 @@ pub const BODY_LENGTH_MAX: usize = PACKET_LENGTH_MAX;
 
 /// The longest packet. With the default [`Limits`](steadfast_protocol::Limits) a packet of entries takes
 /// less than 2 MiB. The rest is for what the limits let through whatever its size: an entry that is larger
-/// than the limit, and the heads of one path, which travel together. With inline contents and paths of 1 KiB
-/// each a path may have some 7,000 heads.
+/// than the limit, the heads of one path, which travel together, and the lineages of a state, at most some 150 KB. With inline
+/// contents and paths of 1 KiB each a path may have some 7,000 heads.
 pub const PACKET_LENGTH_MAX: usize = 16 << 20;
 
 /// What a connection is for. The two connections between two nodes do not wait for each other.

@@ -107,11 +107,11 @@ scopes! {
     "available-crash" Default "E1W1: a crash between two writes"
         ["crash-loses-tail", "crash-keeps-tail", "write-acknowledged"]
         |name| scope(name, 1, 1, Bounds { writes: 2, crashes: 1, elections: 1, ..NOTHING });
-    "incarnations" Default "two nodes, E1W1: crashes between two writes, and each start is an incarnation of its own"
-        ["crash-loses-tail", "crash-keeps-tail", "write-acknowledged"]
+    "incarnations" Default "two nodes, E1W1: crashes and a trim between two writes, and each start is an incarnation of its own"
+        ["crash-loses-tail", "crash-keeps-tail", "write-acknowledged", "log-trimmed", "state-joined"]
         |name| {
             let settings = Settings::new(2, 1, 1).unwrap_or_else(|error| unreachable!("{error}"));
-            let bounds = Bounds { writes: 2, crashes: 2, elections: 1, ..NOTHING };
+            let bounds = Bounds { writes: 2, crashes: 2, elections: 1, trims: 1, ..NOTHING };
             Scope { own_incarnations: true, ..Scope::new(name, settings, bounds) }
         };
     "reads" Default "E2W2: a write and a read through an election"

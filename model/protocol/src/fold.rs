@@ -272,7 +272,7 @@ impl Fold {
         part
     }
 
-    // Four ways to lose a part of a checkpoint or a new log, for twins.
+    // Five ways to lose a part of a checkpoint or a new log, for twins.
 
     /// The fold without the requests that have entries.
     #[must_use]
@@ -285,6 +285,13 @@ impl Fold {
     #[must_use]
     pub fn without_promise(mut self) -> Fold {
         self.promise = Epoch::ZERO;
+        self
+    }
+
+    /// The fold without the lineages of its entries.
+    #[must_use]
+    pub fn without_lineages(mut self) -> Fold {
+        self.lineages = Lineages::default();
         self
     }
 

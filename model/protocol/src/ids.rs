@@ -60,8 +60,8 @@ counter!(
     SessionId
 );
 
-/// One start of a node, from its recovery to its end or crash. No other start of the node has the same one, also after a
-/// rollback of its log. Zero is that of entries from before there were incarnations.
+/// One start of a node, from its recovery to its end or crash. No other start of the node has the same one, even after a
+/// rollback of its log. Zero is that of entries from before there were incarnations, and of models, which have no such entries.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]

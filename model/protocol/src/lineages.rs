@@ -7,16 +7,18 @@ use twox_hash::XxHash3_64;
 use crate::{Dot, Incarnation, NODES_MAX, NodeId, VersionVector};
 
 /// The spans that are kept of one origin. Nodes cannot compare entries from before the oldest of them. A
-/// node that starts and writes every hour needs six weeks for as many.
+/// node that starts every hour, and makes an entry each time, needs six weeks for as many.
 pub(crate) const SPANS_MAX: usize = 1_024;
 
 /// For each origin, which of its incarnations made which entries.
 ///
-/// An incarnation makes its entries one behind the other, and what its log held at its start never changes. So two nodes
-/// that hold entries up to the same dot, made by the same incarnation, hold the same entries of this origin up
-/// to this dot. If the incarnations differ, the log of the origin was rolled back in between. Kafka compares the logs
-/// of its replicas in this way (KIP-101, "Alter Replication Protocol to use Leader Epoch rather than High
-/// Watermark for Truncation"), and PostgreSQL its timelines.
+/// An incarnation makes its entries one behind the other, and what its log held at its start never changes. A node logs
+/// an entry only after it has compared the incarnations of those before it, which the context of the entry covers, and joins a
+/// state only after it has compared each origin. So two nodes that hold entries up to the same dot, the last one
+/// made by the same incarnation, hold the same entries of this origin up to this dot. If the incarnations differ, the
+/// log of the origin was rolled back in between. Kafka compares the logs of its replicas in this way (KIP-101,
+/// "Alter Replication Protocol to use Leader Epoch rather than High Watermark for Truncation"), and PostgreSQL its
+/// timelines.
 ///
 /// The size grows with the starts of nodes and not with their entries, so nodes keep it although they drop entries.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

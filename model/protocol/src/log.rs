@@ -289,8 +289,7 @@ impl Log {
         self.followed_by(&[]).digest(vv)
     }
 
-    /// This log with the entries of a message behind it, as far as they follow it without a gap. The
-    /// message has the entries of each origin in order.
+    /// This log with the entries of a message behind it, as far as they follow it without a gap.
     pub(crate) fn followed_by(&self, entries: &[Entry]) -> Followed<'_> {
         let (mut vv, mut lineages) = (*self.vv(), Cow::Borrowed(self.fold.lineages()));
         for entry in entries {

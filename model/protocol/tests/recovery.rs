@@ -3,8 +3,8 @@
 use steadfast_protocol::{
     Change, Checkpoint, ContentId, Counter, Decisions, Dot, Entry, EntryBody, Epoch, Fold,
     Identity, Incarnation, Lineages, LogIndex, NodeId, Parameters, Path, Place, Record,
-    RecoverError, Replica, RequestId, Round, Sealed, Sequence, Settings, Stamp, State, Steadfast,
-    VersionVector, Written,
+    RecoverError, Replica, RequestId, Round, Sealed, Sequence, Settings, Stamp, State, StateError,
+    Steadfast, VersionVector, Written,
 };
 
 const OWN: NodeId = NodeId(0);
@@ -251,4 +251,41 @@ fn a_record_lists_the_entries_that_it_brings() {
     [written, entry(2, 1, &[])].iter().for_each(|it| fold.apply(it, &Steadfast));
     let checkpoint = Checkpoint { identity: identity(), length: LogIndex(3), fold };
     assert_eq!(dots(&Record::Checkpoint(Sealed::new(checkpoint))), [NodeId(2), NodeId(1)]);
+}
+
+#[test]
+fn lineages_of_entries_that_a_vector_does_not_cover_are_refused() {
+    let made = |sequence, incarnation| {
+        let Record::Entry(entry) = entry(1, sequence, &[]) else {
+            unreachable!("an entry was made");
+        };
+        let incarnation = Incarnation(incarnation);
+        Record::Entry(Sealed::new(EntryBody { incarnation, ..(*entry).clone() }))
+    };
+    let mut fold = Fold::default();
+    [made(1, 7), made(2, 8)].iter().for_each(|it| fold.apply(it, &Steadfast));
+    let Record::State(whole) = part(1, None, 1, Place::Start) else {
+        unreachable!("a state was made");
+    };
+    let wrong = State { lineages: fold.lineages().clone(), ..(*whole).clone() };
+
+    let records = [Record::Identity(identity()), Record::State(Sealed::new(wrong.clone()))];
+    assert!(matches!(recover(&records), Err(RecoverError::OutOfOrder { .. })));
+
+    let checkpoint = |spoil: &dyn Fn(&mut serde_json::Value)| {
+        let mut value = serde_json::to_value(&fold).expect("a value");
+        spoil(&mut value);
+        let fold = serde_json::from_value(value).expect("a fold");
+        let checkpoint = Checkpoint { identity: identity(), length: LogIndex(3), fold };
+        recover(&[Record::Checkpoint(Sealed::new(checkpoint))]).map(drop)
+    };
+    let refused = Err(RecoverError::Checkpoint { why: StateError::Lineages });
+    assert_eq!(checkpoint(&|_| {}), Ok(()));
+    let of_one_entry = checkpoint(&|it| {
+        it["vv"] = serde_json::json!([0, 1]);
+        it["heads"] = serde_json::json!([]);
+    });
+    assert_eq!(of_one_entry, refused);
+    let with_part = checkpoint(&|it| it["staged"] = serde_json::json!([wrong]));
+    assert_eq!(with_part, refused);
 }

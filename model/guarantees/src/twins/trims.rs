@@ -43,6 +43,14 @@ twins! {
         }
     }
 
+    CheckpointWithoutLineages "checkpoint-without-lineages"
+    "a checkpoint does not say which incarnations made its entries",
+    LogBeforeApply in "incarnations" {
+        fn checkpointed(&self, synced: &Fold, _: &Fold) -> Fold {
+            synced.clone().without_lineages()
+        }
+    }
+
     VisibleSent "only-visible-heads-sent"
     "state holds only the visible version of each path",
     LogBeforeApply in "trims" {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Contents, Replica, Role, Shown};
 use crate::state::check_covered;
 use crate::{
-    ContentId, Decisions, Entry, Identity, Incarnation, Log, LogIndex, Parameters, Record,
+    ContentId, Decisions, Entry, Fold, Identity, Incarnation, Log, LogIndex, Parameters, Record,
     RecoverError, StateError, VersionVector, first_index,
 };
 
@@ -94,12 +94,7 @@ fn check_record(
         Record::Identity(_) => index == LogIndex(1),
         Record::Checkpoint(checkpoint) if log.length() == LogIndex(0) => {
             let fold = &checkpoint.fold;
-            if !fold.lineages.is_within(&fold.vv) {
-                return Err(RecoverError::Checkpoint { why: StateError::Lineages });
-            }
-            let heads: Vec<Entry> = fold.heads().cloned().collect();
-            let checked = check_covered(&heads, fold.forgotten(), fold.vv(), nodes);
-            return checked.map_err(|why| RecoverError::Checkpoint { why });
+            return check_fold(fold, nodes).map_err(|why| RecoverError::Checkpoint { why });
         }
         Record::Checkpoint(_) => false,
         Record::State(state) => {
@@ -121,4 +116,14 @@ fn check_record(
     }
     let record = record.to_string();
     Err(RecoverError::OutOfOrder { index, record })
+}
+
+/// Whether a node of a cluster of `nodes` nodes can have written a checkpoint with this fold.
+fn check_fold(fold: &Fold, nodes: u8) -> Result<(), StateError> {
+    if !fold.lineages.is_within(&fold.vv) {
+        return Err(StateError::Lineages);
+    }
+    fold.staged.iter().try_for_each(|part| part.check(nodes))?;
+    let heads: Vec<Entry> = fold.heads().cloned().collect();
+    check_covered(&heads, fold.forgotten(), fold.vv(), nodes)
 }

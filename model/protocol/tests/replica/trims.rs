@@ -24,16 +24,10 @@ fn held(cluster: &Cluster, node: usize) -> Vec<Dot> {
 /// The node as it recovers from its records.
 fn recovered(cluster: &Cluster, node: usize) -> Replica {
     let node = &cluster.nodes[node];
-    let records = node.storage().records();
-    Replica::recover(
-        node.identity(),
-        Incarnation::default(),
-        Parameters::default(),
-        records,
-        [],
-        &Steadfast,
-    )
-    .expect("its own log")
+    let (next, parameters, records) =
+        (Incarnation(9), Parameters::default(), node.storage().records());
+    Replica::recover(node.identity(), next, parameters, records, [], &Steadfast)
+        .expect("its own log")
 }
 
 /// The states that nodes have sent.
@@ -297,16 +291,9 @@ fn a_checkpoint_of_another_node_or_with_heads_outside_its_vector_is_refused() {
     cluster.trim(1);
     let records = |node: usize| cluster.nodes[node].storage().records().to_vec();
     let identity = cluster.nodes[1].identity();
+    let (first, parameters) = (Incarnation(1), Parameters::default());
     let recover = |records: &[Record]| {
-        Replica::recover(
-            identity,
-            Incarnation::default(),
-            Parameters::default(),
-            records,
-            [],
-            &Steadfast,
-        )
-        .map(drop)
+        Replica::recover(identity, first, parameters, records, [], &Steadfast).map(drop)
     };
     assert_eq!(recover(&records(1)), Ok(()));
     assert!(matches!(recover(&records(0)), Err(RecoverError::OtherIdentity { .. })));
