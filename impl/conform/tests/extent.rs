@@ -98,7 +98,8 @@ fn both_judgements_agree_on_the_story_of_every_twin() {
     let mut broken = 0;
     for twin in TWINS {
         let decisions = twin.variant.decisions;
-        let [touched, whole] = verdicts(&story_of([decisions; 3]), decisions);
+        let Some(story) = story_of([decisions; 3]) else { continue };
+        let [touched, whole] = verdicts(&story, decisions);
         assert_eq!(touched, whole, "{}", twin.variant.name);
         broken += usize::from(whole.iter().any(|it| it.1 == Finding::Broken));
     }
