@@ -56,6 +56,14 @@ pub(super) struct Entry {
 #[derive(Serialize, Deserialize)]
 pub(super) struct State<Forgotten> {
     since: VersionVector,
+    known: Known<Forgotten>,
+    after: Place,
+    until: Option<Place>,
+}
+
+/// What a state and a fold have in common. Postcard writes the fields of a struct in a struct as if they stood there.
+#[derive(Serialize, Deserialize)]
+struct Known<Forgotten> {
     vv: VersionVector,
     #[serde(skip_serializing)]
     _digests: Digests,
@@ -65,8 +73,6 @@ pub(super) struct State<Forgotten> {
     forgotten: Forgotten,
     heads: Vec<Entry>,
     requests: Vec<(RequestId, Written)>,
-    after: Place,
-    until: Option<Place>,
 }
 
 /// A checkpoint.
@@ -81,14 +87,6 @@ pub(super) struct Checkpoint<Forgotten> {
 #[derive(Serialize, Deserialize)]
 struct Fold<Forgotten> {
     promise: Epoch,
-    vv: VersionVector,
-    #[serde(skip_serializing)]
-    _digests: Digests,
-    #[serde(skip_deserializing)]
-    lineages: Lineages,
-    counter: u64,
-    forgotten: Forgotten,
-    heads: Vec<Entry>,
-    requests: Vec<(RequestId, Written)>,
+    known: Known<Forgotten>,
     staged: Vec<State<Forgotten>>,
 }

@@ -6,8 +6,8 @@ use steadfast_node::{ContentCopy, Node, NodeStorage, Output, put_checkpoint};
 use steadfast_protocol::{
     Base, Checkpoint, Consistency, Content, ContentId, Counter, Entry, Identity, Incarnation,
     Input, Intent, LogIndex, Message, NodeId, NodeSet, Outcome, Parameters, Path, Payload,
-    ReadRequest, Record, Replica, RequestId, Sealed, SessionId, Settings, Steadfast, WriteRequest,
-    last_index,
+    ReadRequest, Record, RecoverError, Replica, RequestId, Sealed, SessionId, Settings, Steadfast,
+    WriteRequest, last_index,
 };
 
 /// Storage in memory. Every received payload becomes a good content.
@@ -65,6 +65,11 @@ impl NodeStorage for Memory {
     fn is_storing(&self) -> bool {
         !self.received.is_empty()
     }
+}
+
+/// The node with this log, at a start of its own.
+pub(crate) fn recover(identity: Identity, records: &[Record]) -> Result<Replica, RecoverError> {
+    Replica::recover(identity, Incarnation(9), Parameters::default(), records, [], &Steadfast)
 }
 
 pub(crate) struct Cluster {

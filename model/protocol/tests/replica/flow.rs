@@ -3,7 +3,7 @@
 
 use std::num::NonZeroU32;
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, recover};
 use steadfast_node::Output;
 use steadfast_protocol::{
     Ack, Append, Change, Counter, Digest, Dot, Entry, EntryBody, Epoch, Identity, Incarnation,
@@ -307,15 +307,7 @@ fn peer_with_entries() -> Replica {
     let identity = Identity { node: NodeId(1), settings };
     let entries = (1..=3).map(|sequence| Record::Entry(of_the_peer(sequence)));
     let records: Vec<Record> = [Record::Identity(identity)].into_iter().chain(entries).collect();
-    Replica::recover(
-        identity,
-        Incarnation::default(),
-        Parameters::default(),
-        &records,
-        [],
-        &Steadfast,
-    )
-    .expect("its log")
+    recover(identity, &records).expect("its log")
 }
 
 /// The first `count` entries of node 1.

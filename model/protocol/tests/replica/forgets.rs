@@ -2,13 +2,12 @@
 
 use steadfast_node::NodeStorage;
 use steadfast_protocol::{
-    Ack, Append, Base, Change, Checkpoint, Decisions, Dot, Entry, EntryBody, Fold, Halt,
-    Incarnation, Input, Intent, LogIndex, Message, NodeId, Outcome, Packet, Parameters, Path,
-    Place, Record, RecoverError, Replica, Sealed, Sequence, Stamp, State, StateError, Steadfast,
-    Tag, VersionVector,
+    Ack, Append, Base, Change, Checkpoint, Decisions, Dot, Entry, EntryBody, Fold, Halt, Input,
+    Intent, LogIndex, Message, NodeId, Outcome, Packet, Parameters, Path, Place, Record,
+    RecoverError, Sealed, Sequence, Stamp, State, StateError, Steadfast, Tag, VersionVector,
 };
 
-use crate::cluster::{Cluster, text};
+use crate::cluster::{Cluster, recover, text};
 
 fn forgetful() -> Parameters {
     Parameters { forgets_deletes: true, ..Parameters::default() }
@@ -42,14 +41,7 @@ fn a_leader_forgets_a_delete_that_all_nodes_have_acknowledged() {
     assert_eq!((leader.fold().vv(), leader.fold().requests()), (before.vv(), before.requests()));
     let node = &cluster.nodes[0];
     let records = node.storage().records();
-    let again = Replica::recover(
-        node.identity(),
-        Incarnation::default(),
-        forgetful(),
-        records,
-        [],
-        &Steadfast,
-    );
+    let again = recover(node.identity(), records);
     assert_eq!(again.expect("its own log").fold(), leader.fold());
     assert_eq!(cluster.heads(1, "a").len(), 1, "every node forgets by itself");
 }
@@ -65,14 +57,7 @@ fn a_delete_that_is_replaced_while_the_checkpoint_is_written_is_forgotten_all_th
     assert!(leader.fold().forgotten().covers(dot(0, 2)));
     let node = &cluster.nodes[0];
     let records = node.storage().records();
-    let again = Replica::recover(
-        node.identity(),
-        Incarnation::default(),
-        forgetful(),
-        records,
-        [],
-        &Steadfast,
-    );
+    let again = recover(node.identity(), records);
     assert_eq!(again.expect("its own log").fold(), leader.fold());
 }
 
@@ -380,8 +365,7 @@ fn a_checkpoint_that_has_forgotten_a_delete_outside_its_vector_is_refused() {
     let identity = cluster.nodes[0].identity();
     let checkpoint = Sealed::new(Checkpoint { identity, length: LogIndex(3), fold });
     let records = [Record::Checkpoint(checkpoint)];
-    let refused =
-        Replica::recover(identity, Incarnation::default(), forgetful(), &records, [], &Steadfast);
+    let refused = recover(identity, &records);
     let why = StateError::ForgottenOutside;
     assert_eq!(refused.err(), Some(RecoverError::Checkpoint { why }));
 }

@@ -4,11 +4,10 @@ use steadfast_node::NodeStorage;
 use steadfast_protocol::{
     Base, Change, Checkpoint, Consistency, Dot, EntryBody, Epoch, Fold, Identity, Incarnation,
     Intent, LogIndex, NodeId, Outcome, Parameters, Path, Record, RecoverError, ReplacementError,
-    Replica, RequestId, Round, Sealed, Sequence, Settings, Stamp, Steadfast, VersionVector,
-    replacement,
+    RequestId, Round, Sealed, Sequence, Settings, Stamp, Steadfast, VersionVector, replacement,
 };
 
-use crate::cluster::{Cluster, Memory, pairs};
+use crate::cluster::{Cluster, Memory, pairs, recover};
 
 fn records(cluster: &Cluster, node: u8) -> &[Record] {
     cluster.nodes[usize::from(node)].storage().records()
@@ -74,14 +73,7 @@ fn a_new_log_holds_the_highest_promise_and_the_heads_of_all_logs() {
     assert_eq!(again, checkpoint, "in any order");
 
     let record = Record::Checkpoint(checkpoint);
-    let node = Replica::recover(
-        identity(0, 3),
-        Incarnation::default(),
-        Parameters::default(),
-        &[record],
-        [],
-        &Steadfast,
-    );
+    let node = recover(identity(0, 3), &[record]);
     let node = node.expect("a log");
     assert_eq!(node.log().floor(), node.fold().vv(), "it holds no entry but heads");
     assert_eq!(node.log().entries().count(), 2);

@@ -4,11 +4,11 @@ use steadfast_node::NodeStorage;
 use steadfast_protocol::{
     Append, Base, Change, Consistency, Content, ContentId, ContentReply, Counter, Digest, Dot,
     Effect, Entry, EntryBody, Epoch, Identity, Incarnation, Input, Intent, Log, LogIndex, Message,
-    NodeId, Outcome, Packet, Parameters, Path, Payload, Record, RecoverError, Refusal, Replica,
-    RequestId, Round, Sealed, Sequence, SessionId, Settings, Stamp, Steadfast, Tag, VersionVector,
+    NodeId, Outcome, Packet, Path, Payload, Record, RecoverError, Refusal, Replica, RequestId,
+    Round, Sealed, Sequence, SessionId, Settings, Stamp, Steadfast, Tag, VersionVector,
 };
 
-use crate::cluster::{Cluster, text};
+use crate::cluster::{Cluster, recover, text};
 
 #[test]
 fn a_write_reaches_every_node_of_clusters_of_one_two_three_and_five() {
@@ -180,26 +180,9 @@ fn a_log_of_another_node_or_of_other_settings_is_refused() {
     let settings = Settings::new(3, 2, 2).expect("legal settings");
     let found = Identity { node: NodeId(1), settings };
     let expected = Identity { node: NodeId(0), settings };
-    let recovered = Replica::recover(
-        expected,
-        Incarnation::default(),
-        Parameters::default(),
-        &[Record::Identity(found)],
-        [],
-        &Steadfast,
-    );
+    let recovered = recover(expected, &[Record::Identity(found)]);
     assert_eq!(recovered, Err(RecoverError::OtherIdentity { found, expected }));
-    assert_eq!(
-        Replica::recover(
-            expected,
-            Incarnation::default(),
-            Parameters::default(),
-            &[],
-            [],
-            &Steadfast
-        ),
-        Err(RecoverError::NoIdentity)
-    );
+    assert_eq!(recover(expected, &[]), Err(RecoverError::NoIdentity));
 }
 
 #[test]
@@ -208,15 +191,7 @@ fn recovery_replays_to_the_same_files() {
     cluster.put(1, 3, "b");
     for node in &cluster.nodes {
         let (replica, log) = (node.replica().expect("it is up"), node.storage().records());
-        let recovered = Replica::recover(
-            node.identity(),
-            Incarnation::default(),
-            Parameters::default(),
-            log,
-            [],
-            &Steadfast,
-        )
-        .expect("its own log");
+        let recovered = recover(node.identity(), log).expect("its own log");
         assert_eq!(recovered.files(), replica.files());
         assert_eq!(recovered.promise(), replica.promise());
     }
@@ -267,15 +242,7 @@ fn a_peer_whose_answer_came_while_a_delta_was_stored_is_asked_again() {
     let epoch = Epoch { round: Round(1), node: leader };
     let log =
         [Record::Identity(identity), Record::Promise(epoch), Record::Entry(naming(&[content]))];
-    let mut replica = Replica::recover(
-        identity,
-        Incarnation::default(),
-        Parameters::default(),
-        &log,
-        [],
-        &Steadfast,
-    )
-    .expect("a log");
+    let mut replica = recover(identity, &log).expect("a log");
     let mut effects = Vec::new();
     let mut hear = |input| {
         effects.clear();
@@ -309,15 +276,7 @@ fn follower_that_heard(appends: impl IntoIterator<Item = (u64, u8)>) -> Replica 
     let (leader, settings) = (NodeId(0), Settings::new(2, 1, 1).expect("legal settings"));
     let identity = Identity { node: NodeId(1), settings };
     let log = [Record::Identity(identity)];
-    let mut replica = Replica::recover(
-        identity,
-        Incarnation::default(),
-        Parameters::default(),
-        &log,
-        [],
-        &Steadfast,
-    )
-    .expect("a log");
+    let mut replica = recover(identity, &log).expect("a log");
     let (epoch, session) = (Epoch { round: Round(1), node: leader }, SessionId(1));
     let effects = &mut Vec::new();
     replica.step(&Steadfast, Input::LinkUp { peer: leader, session }, effects);
@@ -384,15 +343,7 @@ fn a_node_applies_and_shows_the_synced_records_and_no_others() {
         cluster.run();
         let node = &cluster.nodes[0];
         let records = &node.storage().records()[..usize::try_from(synced).expect("a short log")];
-        let replayed = Replica::recover(
-            node.identity(),
-            Incarnation::default(),
-            Parameters::default(),
-            records,
-            [],
-            &Steadfast,
-        )
-        .expect("its own log");
+        let replayed = recover(node.identity(), records).expect("its own log");
         assert_eq!(cluster.replica(0).fold(), replayed.fold(), "{synced}");
         assert_eq!(cluster.replica(0).is_idle(), synced == length);
         let Some(Outcome::Value { version, stale: true }) =

@@ -4,13 +4,13 @@ use std::num::NonZeroU32;
 
 use steadfast_node::NodeStorage;
 use steadfast_protocol::{
-    Ack, Append, Base, Consistency, Counter, Digest, Dot, Entry, Fold, Incarnation, Input, Intent,
-    Limits, Lineages, LogIndex, Message, NODES_MAX, NodeId, NodeSet, Outcome, Packet, Parameters,
-    Path, Place, Record, RecoverError, Replica, Sealed, Sequence, SessionId, State, Steadfast, Tag,
+    Ack, Append, Base, Consistency, Counter, Digest, Dot, Entry, Fold, Input, Intent, Limits,
+    Lineages, LogIndex, Message, NODES_MAX, NodeId, NodeSet, Outcome, Packet, Parameters, Path,
+    Place, Record, RecoverError, Replica, Sealed, Sequence, SessionId, State, Steadfast, Tag,
     VersionVector, last_index,
 };
 
-use crate::cluster::{Cluster, text};
+use crate::cluster::{Cluster, recover, text};
 
 pub(crate) fn dot(origin: u8, sequence: u64) -> Dot {
     Dot { origin: NodeId(origin), sequence: Sequence(sequence) }
@@ -24,10 +24,8 @@ fn held(cluster: &Cluster, node: usize) -> Vec<Dot> {
 /// The node as it recovers from its records.
 fn recovered(cluster: &Cluster, node: usize) -> Replica {
     let node = &cluster.nodes[node];
-    let (next, parameters, records) =
-        (Incarnation(9), Parameters::default(), node.storage().records());
-    Replica::recover(node.identity(), next, parameters, records, [], &Steadfast)
-        .expect("its own log")
+    let records = node.storage().records();
+    recover(node.identity(), records).expect("its own log")
 }
 
 /// The states that nodes have sent.
@@ -291,10 +289,7 @@ fn a_checkpoint_of_another_node_or_with_heads_outside_its_vector_is_refused() {
     cluster.trim(1);
     let records = |node: usize| cluster.nodes[node].storage().records().to_vec();
     let identity = cluster.nodes[1].identity();
-    let (first, parameters) = (Incarnation(1), Parameters::default());
-    let recover = |records: &[Record]| {
-        Replica::recover(identity, first, parameters, records, [], &Steadfast).map(drop)
-    };
+    let recover = |records: &[Record]| recover(identity, records).map(drop);
     assert_eq!(recover(&records(1)), Ok(()));
     assert!(matches!(recover(&records(0)), Err(RecoverError::OtherIdentity { .. })));
     let twice = [records(1), records(1)].concat();
