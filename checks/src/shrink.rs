@@ -245,7 +245,7 @@ mod tests {
         scope.bounds.elections = 50;
         scope.bounds.writes = 50;
         let model = ClusterModel::new(scope, Some(variant));
-        let walk = (0..500).find_map(|seed| {
+        let walk = (0..3_000).find_map(|seed| {
             let mut random = Random::new(seed);
             let mut state = model.init_states().swap_remove(0);
             let mut taken = Vec::new();

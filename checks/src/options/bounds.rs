@@ -28,7 +28,7 @@ pub(crate) struct ChangedBounds {
     /// How many of the writes may delete.
     #[arg(long, value_name = "COUNT", value_parser = whole::<u32>(0..=u32::MAX))]
     deletes: Option<u32>,
-    /// How many of the writes may resolve a conflict, or restore its loser.
+    /// How many of the writes may resolve a conflict, or restore a version.
     #[arg(long, value_name = "COUNT", value_parser = whole::<u32>(0..=u32::MAX))]
     resolves: Option<u32>,
     /// Requests that are sent again with the same id.

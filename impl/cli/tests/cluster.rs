@@ -308,6 +308,19 @@ fn a_damaged_content_is_found_and_fetched_again() {
         fs::remove_file(cluster.path("copy")).expect("a copy");
         whole(node);
     }
+
+    // A restore: the leader looks at its copy before it names the content again.
+    flip_a_bit(&cluster.content(&leader, &content));
+    let shown = || cluster.lines(&["log", "large"])[0]["versions"][0]["version"].to_string();
+    let version = shown();
+    let restore = ["restore", "large", version.trim_matches('"')];
+    let output = cluster.run(&restore);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(1) && said.contains("try again"), "{output:?}");
+    assert_eq!(shown(), version);
+    whole(&leader);
+    cluster.text(&restore);
+    assert_ne!(shown(), version);
 }
 
 #[test]

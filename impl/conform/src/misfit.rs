@@ -45,6 +45,8 @@ pub(super) fn input(input: &Input) -> String {
         Input::Unusable { content } => format!("content {content} could not be made"),
         Input::Fetched { content } => format!("content {content} was read"),
         Input::Bad { content } => format!("the copy of content {content} is bad"),
+        Input::Verified { content } => format!("the copy of content {content} is verified"),
+        Input::Withdrawn { content } => format!("no write of content {content} will come"),
         Input::Trim => "the log is to be trimmed".to_owned(),
         Input::Checkpointed => "the checkpoint is written".to_owned(),
         Input::LogFailed => "the log failed".to_owned(),

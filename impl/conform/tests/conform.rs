@@ -39,7 +39,7 @@ fn a_run_with_kills_cuts_and_damage_conforms() {
 }
 
 /// How many kinds of inputs there are.
-const KINDS: usize = 15;
+const KINDS: usize = 17;
 
 fn kind(input: &Input) -> &'static str {
     match input {
@@ -58,6 +58,8 @@ fn kind(input: &Input) -> &'static str {
         Input::Checkpointed => "checkpointed",
         Input::LogFailed => "log failed",
         Input::Bad { .. } => "bad",
+        Input::Verified { .. } => "verified",
+        Input::Withdrawn { .. } => "withdrawn",
     }
 }
 
@@ -90,6 +92,8 @@ fn altered(input: &Input) -> Input {
         Input::Unusable { content } => Input::Stored { content },
         Input::Fetched { content } => Input::Bad { content },
         Input::Bad { content } => Input::Fetched { content },
+        Input::Verified { content } => Input::Bad { content },
+        Input::Withdrawn { .. } => Input::Trim,
         Input::Trim => Input::Checkpointed,
         Input::Checkpointed => Input::Trim,
     }

@@ -1,4 +1,4 @@
-//! The format, version 5. `snapshots/recording` freezes its bytes.
+//! The format, version 6. `snapshots/recording` freezes its bytes.
 //!
 //! A file is a header and frames. Integers are little-endian.
 //!
@@ -27,7 +27,7 @@ use steadfast_protocol::{ContentId, Identity, Incarnation, Input, LogIndex, Para
 use twox_hash::XxHash3_64;
 
 /// The version of the format.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
 
 /// The longest payload of a frame, in bytes. Only the checkpoint of a large log comes near it.
 pub const FRAME_BYTES_MAX: u32 = 1 << 30;

@@ -1,6 +1,6 @@
 //! Recordings: frozen bytes, damage that is named, and nodes that are killed.
 //!
-//! `snapshots/recording/v5.txt` holds a file in hexadecimal digits, of the only version that can be read.
+//! `snapshots/recording/v6.txt` holds a file in hexadecimal digits, of the only version that can be read.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -21,7 +21,7 @@ use steadfast_recording::{
     WriteError, testing,
 };
 
-const GOLDEN: &str = "../../snapshots/recording/v5.txt";
+const GOLDEN: &str = "../../snapshots/recording/v6.txt";
 
 fn identity(node: u8) -> Identity {
     let settings = Settings::new(3, 2, 2).expect("settings");
@@ -72,6 +72,8 @@ fn samples() -> Vec<Frame<'static>> {
         Input::Checkpointed,
         Input::LogFailed,
         Input::Bad { content },
+        Input::Verified { content },
+        Input::Withdrawn { content },
     ];
     let mut frames = vec![Frame::Start(start)];
     frames.extend(records.map(|it| Frame::Record(Cow::Owned(it))));

@@ -8,20 +8,23 @@ mod event;
 mod facts;
 mod readers;
 mod timers;
+mod unverified;
 mod waiting;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use steadfast_node::{Node, NodeStorage, Output};
+use steadfast_node::{ContentCopy, Node, NodeStorage, Output};
 use steadfast_protocol::{
-    Base, Consistency, ContentId, Counter, Decisions, Dot, Input, LogIndex, NodeId, Outcome,
-    Packet, Path, Payload, ReadRequest, RequestId, SessionId, Steadfast, WriteRequest, last_index,
+    Base, Consistency, Content, ContentId, Counter, Decisions, Input, Intent, LogIndex, NodeId,
+    Outcome, Packet, Path, Payload, ReadRequest, RequestId, SessionId, Steadfast, WriteRequest,
+    last_index,
 };
 use steadfast_recording::{Recorder, WriteError};
 use steadfast_store::Checkpointed;
 use steadfast_wal::{CheckpointError, LogFailure};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
@@ -32,6 +35,7 @@ pub(crate) use event::{Condition, Event, Key, Link, PACKETS_WAITING_MAX, Reply, 
 pub(crate) use facts::{Facts, RoleName};
 use readers::{Reader, Readers, Undecided};
 use timers::Timers;
+use unverified::{Looked, Unverified};
 use waiting::Waiting;
 
 use crate::counters::Counters;
@@ -110,6 +114,7 @@ pub(crate) struct Core {
     outputs: Vec<Output>,
     /// A checkpoint that is being written by another thread.
     checkpoint: Option<JoinHandle<CheckpointResult>>,
+    unverified: Unverified,
     /// When the oldest record that is not synced was appended.
     unsynced_since: Option<Instant>,
     /// When to try again to hand records to a disk that was full.
@@ -130,6 +135,7 @@ impl Core {
             ends,
             outputs: Vec::new(),
             checkpoint: None,
+            unverified: Unverified::new(Handle::current()),
             unsynced_since: None,
             retry: Instant::now(),
             recorder: None,
@@ -177,6 +183,7 @@ impl Core {
                     self.checkpoint = None;
                     self.note_checkpoint(result)?;
                 }
+                Some(looked) = self.unverified.looked() => self.take_looked(looked),
                 () = sleep_until(self.timers.election) => {
                     self.timers.restart_election();
                     self.hear(Input::ElectionTimeout);
@@ -202,6 +209,7 @@ impl Core {
             }
             self.maybe_confirm_reads();
             self.maybe_trim();
+            self.unverified.begin(self.node.storage().contents_store());
             self.publish();
         }
     }
@@ -261,7 +269,8 @@ impl Core {
                 }
             }
             Event::Received { from, packet } => self.hear(Input::Receive { from, packet }),
-            Event::Content(input) => self.hear(input),
+            Event::Unreadable(content) => self.hear(Input::Bad { content }),
+            Event::Rotten(content) => self.note_rotten(content),
             Event::Made(result) => {
                 self.node.storage_mut().note_stored();
                 match result {
@@ -317,14 +326,19 @@ impl Core {
         self.hear(Input::Read(ReadRequest { request, path, consistency }));
     }
 
-    /// Passes a write to the replica if its condition holds. A retry of a write that is logged, or may be
-    /// forgotten, is passed on in any case: its own first try may have changed the path.
-    fn write(&mut self, write: Write, reply: oneshot::Sender<Reply>) {
-        let Write { key, stored, path, intent, base, condition } = write;
-        if let Some(stored) = stored {
+    /// Passes a write to the replica if its condition holds, once the copy of the content is verified that it names.
+    fn write(&mut self, mut write: Write, reply: oneshot::Sender<Reply>) {
+        if let Some(stored) = write.stored.take() {
             self.hear(Input::Stored { content: stored.content() });
-            drop(stored);
         }
+        self.judge(write, reply, true);
+    }
+
+    /// Passes a write to the replica if its condition holds. A retry of a write that is logged, or may be
+    /// forgotten, is passed on in any case: its own first try may have changed the path. If the write names a content
+    /// that was not uploaded for it, and `may_wait`, it waits until the copy has been read, and is judged again.
+    fn judge(&mut self, write: Write, reply: oneshot::Sender<Reply>, may_wait: bool) {
+        let Write { key, path, intent, base, condition, .. } = write;
         let Some(replica) = self.node.replica().filter(|it| it.leads()) else {
             // The replica refuses and names the leader.
             let Key { request, seen } = key.unwrap_or_else(|| self.fresh_key(Counter::default()));
@@ -337,19 +351,54 @@ impl Core {
             |it: Key| Steadfast.may_be_forgotten(it.seen, Steadfast.horizon(counter));
         let is_retry = key.is_some_and(|it| is_written(it) || is_forgotten(it));
         if !condition.holds(heads) && !is_retry {
+            if let Intent::Put(Content::Named(content)) = intent {
+                self.hear(Input::Withdrawn { content });
+            }
             // The refusal reveals the state of the path, so that it is confirmed as a read is.
             let write = Write { key, stored: None, path, intent, base, condition };
             return self.readers.add(Reader::ConditionFailed(Box::new(write), reply));
         }
-        let heads: Vec<Dot> = heads.iter().map(|it| it.dot).collect();
-        let base = match condition {
+        let base = match &condition {
             Condition::Shows(dots) => {
-                Base::Named(heads.into_iter().filter(|it| dots.contains(it)).collect())
+                let shown = heads.iter().map(|it| it.dot).filter(|it| dots.contains(it));
+                Base::Named(shown.collect())
             }
             _ => base,
         };
         let Key { request, seen } = key.unwrap_or_else(|| self.fresh_key(counter));
-        self.submit(WriteRequest { request, path, intent, base, seen }, reply);
+        let request = WriteRequest { request, path, intent, base, seen };
+        let unverified = self.node.replica().and_then(|it| it.unverified(&request, &Steadfast));
+        match unverified.filter(|_| may_wait) {
+            None => self.submit(request, reply),
+            Some(content) => {
+                let WriteRequest { path, intent, base, .. } = request;
+                let write = Write { key, stored: None, path, intent, base, condition };
+                self.unverified.add(content, write, reply);
+            }
+        }
+    }
+
+    /// Passes on the writes that waited until a content was read. The replica refuses them if there is no good copy.
+    fn take_looked(&mut self, (content, result): Looked) {
+        let is_good = result.is_ok();
+        if let Err(error) = result {
+            error!(%content, error = %DisplayChain(&error), "a content cannot be verified");
+            self.note_rotten(content);
+        }
+        for (write, reply) in self.unverified.end(content) {
+            if is_good {
+                self.hear(Input::Verified { content });
+            }
+            self.judge(write, reply, false);
+        }
+    }
+
+    /// Tells the node that a copy is bad, unless a good one has replaced it since.
+    fn note_rotten(&mut self, content: ContentId) {
+        if self.node.storage().copy(content) != ContentCopy::Exact {
+            self.ends.counters.contents_found_bad.add(1);
+            self.hear(Input::Bad { content });
+        }
     }
 
     /// The name of a request to which the client has given none, at this counter.

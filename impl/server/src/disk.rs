@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use bytes::Bytes;
 use steadfast_delta::{PatchError, Source, apply_stream};
-use steadfast_protocol::{ContentId, Input};
+use steadfast_protocol::ContentId;
 use steadfast_store::{ContentError, ContentReader, Contents, HeldContent, Store, ThreadedLog};
 use steadfast_wal::RealDisk;
 use tokio::sync::mpsc;
@@ -188,8 +188,7 @@ fn read_pieces(
         let read = reader.read_at(at, &mut piece);
         let is_bad = read.is_err();
         if let Err(ContentError::Rotten { content, .. }) = &read {
-            let input = Input::Bad { content: *content };
-            let _ = events.blocking_send(Event::Content(input));
+            let _ = events.blocking_send(Event::Rotten(*content));
         }
         let sent = to_client.blocking_send(read.map(|()| Bytes::from(piece)));
         if sent.is_err() || is_bad {
@@ -202,6 +201,6 @@ fn read_pieces(
 /// Reports a bad copy to the node, which gets another one from a peer.
 pub(crate) async fn report(error: &ContentError, content: ContentId, events: &mpsc::Sender<Event>) {
     if matches!(error, ContentError::Rotten { .. }) {
-        let _ = events.send(Event::Content(Input::Bad { content })).await;
+        let _ = events.send(Event::Rotten(content)).await;
     }
 }

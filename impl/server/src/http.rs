@@ -208,7 +208,8 @@ impl Parts {
     ) -> Result<(steadfast_protocol::Dot, Files), ApiError> {
         let length = match &write.intent {
             Intent::Put(content) => self.length_of(content).unwrap_or(0),
-            Intent::Delete | Intent::Restore(_) => 0,
+            Intent::Delete => 0,
+            Intent::Restore(dot) => self.length_of_head(&write.path, *dot).unwrap_or(0),
         };
         match self.ask(length, |reply| Request::Write(write, reply)).await? {
             Reply::Outcome(Outcome::Acknowledged { dot }, files) => Ok((dot, files)),

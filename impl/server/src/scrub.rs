@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use steadfast_protocol::Input;
 use tokio::sync::mpsc;
 use tracing::{debug, error};
 
@@ -43,8 +42,7 @@ pub(crate) async fn scrub(
             if !verdict.is_good {
                 let content = verdict.content;
                 error!(%content, "the copy of a content is damaged: another one is fetched");
-                counters.contents_found_bad.add(1);
-                if events.send(Event::Content(Input::Bad { content })).await.is_err() {
+                if events.send(Event::Rotten(content)).await.is_err() {
                     return;
                 }
             }

@@ -371,7 +371,8 @@ impl Simulation {
                 self.resolve(node, &file_name(path), bytes);
             }
             Plan::Restore { path } => {
-                if let Some((dot, _)) = self.heads(node, &file_name(path)).get(1).cloned() {
+                let heads = self.heads(node, &file_name(path));
+                if let Some((dot, _)) = heads.get(1).or(heads.first()).cloned() {
                     self.restore(node, &file_name(path), dot);
                 }
             }

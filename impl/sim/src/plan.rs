@@ -26,7 +26,7 @@ pub enum Plan {
         /// The number of the file.
         path: u32,
     },
-    /// A client restores the loser of a conflict, if there is one.
+    /// A client restores the loser of a conflict, or the visible version if there is no conflict.
     Restore {
         /// The number of the file.
         path: u32,
@@ -125,7 +125,7 @@ impl fmt::Display for Plan {
             Plan::Put { path, bytes } => write!(f, "put file {path} ({bytes} B)"),
             Plan::Delete { path } => write!(f, "delete file {path}"),
             Plan::Resolve { path } => write!(f, "resolve file {path}"),
-            Plan::Restore { path } => write!(f, "restore a loser of file {path}"),
+            Plan::Restore { path } => write!(f, "restore a version of file {path}"),
             Plan::Read { path } => write!(f, "read file {path}"),
             Plan::StaleRead { node, path } => write!(f, "read file {path} at {node}, stale"),
             Plan::Retry => write!(f, "retry"),

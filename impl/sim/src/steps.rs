@@ -317,7 +317,7 @@ impl Simulation {
         }
     }
 
-    /// A client makes the content durable that its write names, and then writes.
+    /// A client makes the content durable that its write names, or the node verifies its copy; then the client writes.
     fn bring_and_write(&mut self, node: NodeId, write: &WriteRequest) -> Vec<Answer> {
         let mut answers = Vec::new();
         if let Intent::Put(Content::Named(content)) = write.intent {
@@ -325,6 +325,10 @@ impl Simulation {
                 self.nodes[node].node.storage_mut().bring(content, bytes, &self.contents);
             }
             answers = self.hear(node, Input::Stored { content });
+        }
+        let decisions = self.setup.decisions();
+        if let Some(input) = self.nodes[node].node.verified_for(write, decisions) {
+            answers.extend(self.hear(node, input));
         }
         answers.extend(self.hear(node, Input::Write(write.clone())));
         answers

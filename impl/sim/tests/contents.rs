@@ -55,6 +55,13 @@ fn rare_seeds_break_no_promise() {
         20_314_289,
         // A rolled-back node wrote and trimmed its log before it heard a peer, and nobody noticed (twin incarnation-reused).
         50_302_041, 50_570_321,
+        // A leader restored a version whose copy had gone bad unnoticed while the peer deleted its own (twin named-unverified).
+        40_188_385,
+        // A leader waited for a peer to take a part of a state that built on entries which the peer lacked (twin
+        // refused-state-awaited).
+        70_274_295, 70_295_980,
+        // A leader lost the rejection that would have deposed it, and sent no more heartbeats.
+        70_040_259, 70_543_142,
     ];
     for seed in seeds {
         assert_eq!(Schedule::of(seed, None).run().failure, None, "{seed}");

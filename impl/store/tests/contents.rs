@@ -313,6 +313,19 @@ fn a_scrub_finds_every_bad_copy_and_spares_the_good_ones<D: Disk>(disk: &Arc<D>)
     assert_eq!(contents.totals().bad, 2);
 }
 
+fn a_verification_reads_a_content_to_its_end<D: Disk>(disk: &Arc<D>) {
+    let contents = open(disk);
+    let content = put(&contents, &noise(300_000, 7));
+    assert_eq!(contents.verify(content).expect("a good copy"), 300_000);
+    rot(&**disk, &hex(content), 299_999);
+    assert_eq!(contents.copy(content), ContentCopy::Exact, "nobody has met it");
+    assert!(matches!(contents.verify(content), Err(ContentError::Rotten { .. })));
+    assert_eq!(contents.copy(content), ContentCopy::Wrong);
+    assert!(matches!(contents.verify(content), Err(ContentError::Rotten { .. })));
+    let missing = contents.verify(ContentId([1; 32]));
+    assert!(matches!(missing, Err(ContentError::Missing(_))), "{missing:?}");
+}
+
 fn a_manifest_that_is_lost_or_damaged_is_made_again<D: Disk>(disk: &Arc<D>) {
     let bytes = noise(300_000, 6);
     let content = put(&open(disk), &bytes);
@@ -405,6 +418,7 @@ on_both_disks! {
     a_discard_spares_a_content_until_its_report_and_removes_it_then
     rot_is_reported_and_a_new_copy_replaces_the_bad_one
     a_scrub_finds_every_bad_copy_and_spares_the_good_ones
+    a_verification_reads_a_content_to_its_end
     a_manifest_that_is_lost_or_damaged_is_made_again
     a_manifest_alone_and_temporary_files_are_removed_and_other_files_stay
     a_file_with_other_bytes_than_its_name_says_is_a_bad_copy

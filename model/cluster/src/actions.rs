@@ -264,9 +264,11 @@ impl ClusterModel {
         if left.deletes > 0 && (is_there || self.may_miss(parts, path)) {
             write(WriteKind::Delete);
         }
+        if left.resolves > 0 {
+            heads.iter().for_each(|head| write(WriteKind::Restore(head.dot)));
+        }
         if left.resolves > 0 && heads.len() > 1 {
             write(WriteKind::Resolve);
-            heads[1..].iter().for_each(|head| write(WriteKind::Restore(head.dot)));
         }
     }
 

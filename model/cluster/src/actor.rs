@@ -8,7 +8,7 @@ use stateright::actor::{Actor, Id, Out};
 use steadfast_node::{ContentCopy, Node, Output};
 use steadfast_protocol::{
     Checkpoint, ContentId, Decisions, Identity, Input, NodeId, Outcome, Packet, Parameters, Record,
-    RequestId, Sealed,
+    RequestId, Sealed, WriteRequest,
 };
 
 use crate::Disk;
@@ -30,6 +30,8 @@ pub enum Event {
     },
     /// A client brings a content, which is made durable before the write that names it.
     Bring(ContentId),
+    /// The node verifies the copy of the content that a write would name, if nobody uploaded it for the write.
+    Verify(WriteRequest),
     /// The node crashes.
     Crash {
         /// The number of unsynced records that survive.
@@ -138,6 +140,7 @@ impl ReplicaActor {
                 disk.put(*content, ContentCopy::Exact);
                 Some(Input::Stored { content: *content })
             }
+            Event::Verify(write) => node.verified_for(write, self.decisions),
             Event::Crash { kept, torn } => {
                 disk.crash(*kept, *torn, self.decisions);
                 node.stop();

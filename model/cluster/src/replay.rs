@@ -87,6 +87,7 @@ const SCRIPTS: &[(&str, &str)] = &[
         include_str!("../../../snapshots/traces/context-digests-ignored.json"),
     ),
     ("leads-before-sync", include_str!("../../../snapshots/traces/leads-before-sync.json")),
+    ("refused-state-awaited", include_str!("../../../snapshots/traces/refused-state-awaited.json")),
     ("stable-by-peers-alone", include_str!("../../../snapshots/traces/stable-by-peers-alone.json")),
 ];
 

@@ -207,6 +207,13 @@ scopes! {
     "lossy" Default "E2W2: a write over a network that loses and doubles, with a heartbeat"
         ["message-lost", "message-doubled", "write-acknowledged"]
         |name| Scope { network: Network::Lossy, ..scope(name, 2, 2, Bounds { writes: 1, ticks: 1, drops: 1, duplicates: 1, ..NOTHING }) };
+    "lossy-crash" Default "two nodes, E1W1: a write, a crash and an election over a network that loses and doubles"
+        ["message-lost", "message-doubled", "write-acknowledged", "leader-change", "crash-loses-tail"]
+        |name| {
+            let settings = Settings::new(2, 1, 1).unwrap_or_else(|error| unreachable!("{error}"));
+            let bounds = Bounds { writes: 1, crashes: 1, elections: 1, drops: 1, duplicates: 1, ..NOTHING };
+            Scope { network: Network::Lossy, ..Scope::new(name, settings, bounds) }
+        };
     "lossy-election" Deep "E2W2: a write over a network that loses and doubles, with a heartbeat and an election"
         ["message-lost", "message-doubled", "write-acknowledged", "leader-change"]
         |name| Scope { network: Network::Lossy, ..scope(name, 2, 2, Bounds { writes: 1, ticks: 1, drops: 1, duplicates: 1, elections: 1, ..NOTHING }) };
@@ -445,6 +452,13 @@ scopes! {
             let bounds = Bounds { writes: 2, rot: 1, elections: 1, trims: 1, ..NOTHING };
             Scope { named_contents: true, ..Scope::new(name, settings, bounds) }
         };
+    "discards-restore" Default "two nodes, E1W1: the leader restores a content that goes bad there, and that a trim deletes at the other node"
+        ["content-discarded", "bad-copy-found", "state-joined", "leader-change", "conflict-converged"]
+        |name| {
+            let settings = Settings::new(2, 1, 1).unwrap_or_else(|error| unreachable!("{error}"));
+            let bounds = Bounds { writes: 3, resolves: 1, rot: 1, elections: 1, trims: 1, ..NOTHING };
+            Scope { named_contents: true, ..Scope::new(name, settings, bounds) }
+        };
     "discards-parts" Default "two nodes, E1W1: a trim deletes the content of a state that is on its way in parts"
         ["content-discarded", "state-joined", "state-in-parts"]
         |name| {
@@ -513,6 +527,12 @@ scopes! {
             let settings = Settings::new(4, 1, 4).unwrap_or_else(|error| unreachable!("{error}"));
             let bounds = Bounds { writes: 5, crashes: 1, partitions: 1, elections: 4, rollbacks: 1, ..NOTHING };
             Scope { link_events_apart: true, limits: narrow(1, 2), ..Scope::new(name, settings, bounds) }
+        };
+    "late-vote" Support "E2W2: a voter whose disk is slow lacks entries, and asks the new leader for a content that trims have deleted"
+        []
+        |name| {
+            let bounds = Bounds { writes: 3, rot: 1, elections: 1, trims: 2, ..NOTHING };
+            Scope { named_contents: true, limits: narrow(1, 4), ..scope(name, 2, 2, bounds) }
         };
     "rollback-unheard" Deep "two nodes, E1W1: a node that lost synced records writes and trims its log before it hears the other"
         ["rollback-noticed", "other-entry-met", "other-entries-met", "log-trimmed", "state-joined"]

@@ -297,11 +297,12 @@ fn retry<P: Changing>(parts: &mut P, node: NodeId, number: u64) -> Option<()> {
     bring_and_write(parts, node, write)
 }
 
-/// A client makes the content durable that its write names, and then writes.
+/// A client makes the content durable that its write names, or the node verifies its copy; then the client writes.
 fn bring_and_write<P: Changing>(parts: &mut P, node: NodeId, write: WriteRequest) -> Option<()> {
     if let Intent::Put(Content::Named(content)) = write.intent {
         parts.tell(node, Event::Bring(content));
     }
+    parts.tell(node, Event::Verify(write.clone()));
     hear(parts, node, Input::Write(write))
 }
 

@@ -164,11 +164,12 @@ pub trait Cluster {
     }
 
     /// Whether the copy of a node may go bad or get lost: another node has a good one, and has synced the
-    /// entries of this node that name the content, or another entry if there are none.
+    /// entries of this node that name the content, or another entry if there are none. An entry that the node has not
+    /// synced yet counts: for this entry its copy may be the only one.
     fn may_rot(&self, node: NodeId, content: ContentId) -> bool {
         let mut others = self.nodes().filter(|it| it.id() != node);
         others.any(|it| {
-            let has_synced = |dot| it.naming(content).any(|other| other == dot);
+            let has_synced = |dot| it.synced_naming(content).any(|other| other == dot);
             it.vouches_for(content) && self.node(node).naming(content).all(has_synced)
         })
     }

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use steadfast_protocol::{
     ContentId, Decisions, Dot, Effect, Identity, Incarnation, Input, NodeId, Outcome, Packet,
-    Parameters, Payload, Record, RecoverError, Replica, RequestId, Sealed, last_index,
+    Parameters, Payload, Record, RecoverError, Replica, RequestId, Sealed, WriteRequest,
+    last_index,
 };
 
 use crate::{ContentCopy, NodeStorage};
@@ -158,6 +159,20 @@ impl<S: NodeStorage> Node<S> {
         served(&self.storage, content, decisions)
     }
 
+    /// The input to give to the node before a write whose entry would name a content that was not uploaded for it, where
+    /// the storage reads a copy whenever it is asked for the state of it.
+    #[must_use]
+    pub fn verified_for(&self, write: &WriteRequest, decisions: &dyn Decisions) -> Option<Input> {
+        let content = self.replica.as_ref()?.unverified(write, decisions)?;
+        Some(match self.storage.copy(content) {
+            ContentCopy::Exact => Input::Verified { content },
+            ContentCopy::Wrong if decisions.trusts_unverified_content() => {
+                Input::Verified { content }
+            }
+            ContentCopy::Wrong | ContentCopy::Missing => Input::Bad { content },
+        })
+    }
+
     /// The contents whose copies are bad although the replica believes them good. A scrub finds them.
     pub fn undetected_rot(&self, decisions: &dyn Decisions) -> impl Iterator<Item = ContentId> {
         let is_found = !decisions.trusts_unverified_content();
@@ -193,10 +208,14 @@ impl<S: NodeStorage> Node<S> {
         self.named().any(|it| it == content)
     }
 
-    /// The synced entries that name a content.
+    /// The entries that name a content, synced or not.
     pub fn naming(&self, content: ContentId) -> impl Iterator<Item = Dot> {
-        let entries = synced_records(&self.storage).iter().flat_map(Record::entries);
-        entries.filter(move |it| it.change.named() == Some(content)).map(|it| it.dot)
+        naming(self.storage.records(), content)
+    }
+
+    /// The synced entries that name a content.
+    pub fn synced_naming(&self, content: ContentId) -> impl Iterator<Item = Dot> {
+        naming(synced_records(&self.storage), content)
     }
 
     /// The contents that the synced entries name.
@@ -204,6 +223,11 @@ impl<S: NodeStorage> Node<S> {
         let entries = synced_records(&self.storage).iter().flat_map(Record::entries);
         entries.filter_map(|it| it.change.named())
     }
+}
+
+fn naming(records: &[Record], content: ContentId) -> impl Iterator<Item = Dot> {
+    let entries = records.iter().flat_map(Record::entries);
+    entries.filter(move |it| it.change.named() == Some(content)).map(|it| it.dot)
 }
 
 /// The records that a crash cannot take back.

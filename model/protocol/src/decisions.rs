@@ -485,6 +485,11 @@ pub trait Decisions: Send + Sync {
         true
     }
 
+    /// Whether a leader makes an entry that names a content only if its copy was uploaded or verified for this write.
+    fn verifies_named_copies(&self) -> bool {
+        true
+    }
+
     /// Whether a node handles an Append that waited for its contents as if it had just arrived, and so
     /// compares its epoch with the promise again.
     fn judges_again(&self) -> bool {
@@ -543,6 +548,12 @@ pub trait Decisions: Send + Sync {
     /// part names a content that the node has deleted since.
     fn begins_again(&self, is_lost: bool) -> bool {
         is_lost
+    }
+
+    /// Whether a leader that assumed too much of a peer ends a state that builds on entries which the peer lacks.
+    // Ensures: G12, because the peer refuses each part, and a leader sends no other while one is under way.
+    fn drops_refused_state(&self) -> bool {
+        true
     }
 
     /// Whether a leader or candidate that dropped such messages asks the peer for their entries again.

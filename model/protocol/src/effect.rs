@@ -57,8 +57,9 @@ pub enum Effect {
         /// The content.
         content: ContentId,
     },
-    /// Read a content and verify it, then report [`Input::Fetched`](crate::Input::Fetched) or
-    /// [`Input::Bad`](crate::Input::Bad).
+    /// Look for a good copy of a content that a peer has asked for, then report
+    /// [`Input::Fetched`](crate::Input::Fetched) or [`Input::Bad`](crate::Input::Bad). A driver that verifies
+    /// the bytes as it sends them need not read them before it reports.
     Fetch {
         /// The content.
         content: ContentId,
@@ -96,8 +97,11 @@ pub enum Refusal {
         /// The leader, if this node knows one.
         leader: Option<NodeId>,
     },
-    /// The content that the write names is not stored on the leader.
-    #[error("content {content} is not stored on the leader: store it first")]
+    /// The leader has no copy of the content that the write names, or none that was verified for this write.
+    #[error(
+        "the leader has no good copy of content {content}: upload it, or try again once the leader has got it from \
+         another node"
+    )]
     ContentMissing {
         /// The content.
         content: ContentId,

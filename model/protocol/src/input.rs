@@ -106,7 +106,7 @@ pub enum Input {
     /// A content is durable, and the hash of its bytes is its id: the node asked for it with
     /// [`Effect::Store`](crate::Effect::Store), or a client has uploaded it. The driver reports every upload,
     /// also of a content that the node has already. The node keeps an uploaded content until it has handled
-    /// a write that names it, or until it starts again.
+    /// a write that names it, until the driver withdraws it ([`Input::Withdrawn`]), or until it starts again.
     Stored {
         /// The content.
         content: ContentId,
@@ -118,7 +118,7 @@ pub enum Input {
         /// The content.
         content: ContentId,
     },
-    /// The driver has fetched a content, and the copy is good.
+    /// The driver has a copy of a content that a peer has asked for, and knows nothing bad about it.
     Fetched {
         /// The content.
         content: ContentId,
@@ -133,6 +133,17 @@ pub enum Input {
     LogFailed,
     /// The driver found the copy of a content to be bad or missing.
     Bad {
+        /// The content.
+        content: ContentId,
+    },
+    /// The driver has read all bytes of a copy, and their hash is the id of the content. Counts for the next write only
+    /// ([`Replica::unverified`](crate::Replica::unverified)).
+    Verified {
+        /// The content.
+        content: ContentId,
+    },
+    /// The write will not come for which a client uploaded a content.
+    Withdrawn {
         /// The content.
         content: ContentId,
     },

@@ -91,6 +91,8 @@
 //!   indexes that it reports never decrease. Records are counted from 1, in the order of the log; the
 //!   first one is the identity.
 //! - It reports `Stored` only when the content is durable and the hash of its bytes is its id.
+//! - Before it passes on a write, it reads the copy of the content that [`Replica::unverified`] names, if it names one, and
+//!   reports `Verified` or `Bad`. The node refuses a write whose content was neither uploaded nor verified for it.
 //! - After a crash it passes to [`Replica::recover`] the records that survived: all synced ones, and a
 //!   prefix of the others that ends before any torn record. It syncs that prefix first.
 //!
@@ -101,7 +103,7 @@
 //! | [`Effect::Send`] | sends the message in its session, with the bytes of its payloads; drops the message if that session has ended | nothing |
 //! | [`Effect::Answer`] | sends the outcome to the client | nothing |
 //! | [`Effect::Store`] | turns the payload into a durable content and verifies its hash | [`Input::Stored`] or [`Input::Unusable`] |
-//! | [`Effect::Fetch`] | reads a content and verifies its hash | [`Input::Fetched`] or [`Input::Bad`] |
+//! | [`Effect::Fetch`] | looks for a good copy of a content for a peer, and verifies it now or as it sends it | [`Input::Fetched`] or [`Input::Bad`] |
 //! | [`Effect::Discard`] | deletes the copy of the content, good or bad | nothing |
 //! | [`Effect::ResetElectionTimer`] | restarts the election timer with a new random length | [`Input::ElectionTimeout`] when it runs out |
 //!

@@ -20,9 +20,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Decisions, Effect, Entry, Epoch, Files, Fold, Halt, Identity, Incarnation, Input, Log,
-    LogIndex, Message, NodeId, NodeSet, Packet, Parameters, Record, Sealed, Sequence, SessionId,
-    Settings, State, VersionVector,
+    ContentId, Decisions, Effect, Entry, Epoch, Files, Fold, Halt, Identity, Incarnation, Input,
+    Log, LogIndex, Message, NodeId, NodeSet, Packet, Parameters, Record, Sealed, Sequence,
+    SessionId, Settings, State, VersionVector,
 };
 
 use contents::Contents;
@@ -79,6 +79,8 @@ impl Hash for Shown {
 struct Turn<'a> {
     decisions: &'a dyn Decisions,
     effects: &'a mut Vec<Effect>,
+    /// The content that was uploaded or verified for the write that is handled.
+    verified: Option<ContentId>,
 }
 
 impl Replica {
@@ -86,7 +88,7 @@ impl Replica {
     ///
     /// Never panics: an input that makes no sense in this state changes nothing.
     pub fn step(&mut self, decisions: &dyn Decisions, input: Input, effects: &mut Vec<Effect>) {
-        let turn = &mut Turn { decisions, effects };
+        let turn = &mut Turn { decisions, effects, verified: None };
         if let Some(halt) = self.halted {
             return self.step_halted(halt, input, turn);
         }
@@ -109,6 +111,8 @@ impl Replica {
             Input::Unusable { content } => self.on_unusable(content, turn),
             Input::Fetched { content } => self.on_fetched(content, turn),
             Input::Bad { content } => self.on_bad(content, turn),
+            Input::Verified { content } => self.contents.note_verified(content),
+            Input::Withdrawn { content } => self.contents.end_upload(content),
             Input::LogFailed => self.halt(Halt::LogFailed, turn),
             Input::Trim => self.on_trim(turn),
             Input::Checkpointed => self.on_checkpointed(turn),
@@ -301,8 +305,11 @@ impl Replica {
     pub fn lags_in_role(&self) -> bool {
         match &self.role {
             Role::Leader(leader) => {
+                // A peer that has not answered in this session may follow another leader.
                 let lacks = |peer: NodeId| {
-                    leader.peers[peer.index()].acked.as_ref() != Some(self.synced_vv())
+                    let progress = &leader.peers[peer.index()];
+                    let has_answered = progress.flow == Flow::Stream;
+                    !has_answered || progress.acked.as_ref() != Some(self.synced_vv())
                 };
                 !leader.reads.is_empty() || self.linked().any(lacks)
             }

@@ -251,6 +251,8 @@ fn input() -> impl Strategy<Value = Input> {
         1 => content().prop_map(|content| Input::Unusable { content }),
         1 => content().prop_map(|content| Input::Fetched { content }),
         1 => content().prop_map(|content| Input::Bad { content }),
+        2 => content().prop_map(|content| Input::Verified { content }),
+        1 => content().prop_map(|content| Input::Withdrawn { content }),
         1 => Just(Input::Trim),
         1 => Just(Input::Checkpointed),
     ]

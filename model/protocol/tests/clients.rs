@@ -39,9 +39,14 @@ impl Node {
         node
     }
 
-    fn hear(&mut self, input: Input) -> Vec<(RequestId, Outcome)> {
+    fn step(&mut self, input: Input) -> Vec<Effect> {
         let mut effects = Vec::new();
         self.0.step(&Steadfast, input, &mut effects);
+        effects
+    }
+
+    fn hear(&mut self, input: Input) -> Vec<(RequestId, Outcome)> {
+        let effects = self.step(input);
         let answer = |it| match it {
             Effect::Answer { request, outcome } => Some((request, outcome)),
             _ => None,
@@ -142,6 +147,80 @@ fn a_write_of_a_content_that_is_not_stored_is_refused() {
     node.hear(Input::Stored { content });
     assert_eq!(node.write(0, "a", put(), Base::Visible), []);
     assert_eq!(node.sync(), [acknowledged(0, 1)]);
+}
+
+const CONTENT: ContentId = ContentId([1; 32]);
+
+/// A cluster of one, which leads and shows a content that was uploaded.
+fn with_content() -> Node {
+    let mut node = Node::alone();
+    node.hear(Input::Stored { content: CONTENT });
+    let put = Intent::Put(Content::Named(CONTENT));
+    assert_eq!(node.write(0, "a", put, Base::Visible), [], "an upload needs no other look");
+    assert_eq!(node.sync(), [acknowledged(0, 1)]);
+    node
+}
+
+fn restore(number: u64) -> WriteRequest {
+    let (request, path, intent) = (request(number), Path::new("a"), Intent::Restore(dot(1)));
+    let (base, seen) = (Base::Visible, Counter::default());
+    WriteRequest { request, path, intent, base, seen }
+}
+
+#[test]
+fn a_restore_needs_a_copy_that_was_verified_for_it() {
+    let mut node = with_content();
+    let restore = |node: &mut Node, number| node.hear(Input::Write(restore(number)));
+    let missing = |number| [refused(number, Refusal::ContentMissing { content: CONTENT })];
+    assert_eq!(node.0.unverified(&self::restore(1), &Steadfast), Some(CONTENT));
+    assert_eq!(restore(&mut node, 1), missing(1));
+    node.hear(Input::Fetched { content: CONTENT });
+    assert_eq!(restore(&mut node, 1), missing(1), "a fetch reads nothing");
+    node.hear(Input::Verified { content: CONTENT });
+    assert_eq!(node.put(2, "b"), []);
+    assert_eq!(restore(&mut node, 3), missing(3), "another write came between them");
+    node.hear(Input::Verified { content: CONTENT });
+    assert_eq!(node.0.unverified(&self::restore(4), &Steadfast), None);
+    assert_eq!(restore(&mut node, 4), []);
+    assert_eq!(node.sync(), [acknowledged(2, 2), acknowledged(4, 3)]);
+    assert_eq!(node.0.unverified(&self::restore(4), &Steadfast), None, "it is written");
+    assert_eq!(restore(&mut node, 4), [acknowledged(4, 3)], "a retry needs no other look");
+}
+
+#[test]
+fn a_copy_that_is_found_bad_counts_as_verified_no_more() {
+    let mut node = with_content();
+    node.hear(Input::Verified { content: CONTENT });
+    node.hear(Input::Bad { content: CONTENT });
+    assert_eq!(node.0.unverified(&restore(1), &Steadfast), None, "there is nothing to look at");
+    node.hear(Input::Stored { content: CONTENT });
+    assert_eq!(node.0.unverified(&restore(1), &Steadfast), Some(CONTENT));
+    let missing = refused(1, Refusal::ContentMissing { content: CONTENT });
+    assert_eq!(node.hear(Input::Write(restore(1))), [missing]);
+}
+
+#[test]
+fn only_a_leader_looks_at_a_copy_for_a_write() {
+    let mut node = with_content();
+    node.hear(Input::LogFailed);
+    assert_eq!(node.0.unverified(&restore(1), &Steadfast), None);
+}
+
+#[test]
+fn an_upload_that_is_withdrawn_is_deleted_by_the_next_trim() {
+    let trimmed = |withdraws: bool| {
+        let mut node = Node::alone();
+        let content = ContentId([2; 32]);
+        node.hear(Input::Stored { content });
+        node.put(0, "a");
+        node.sync();
+        if withdraws {
+            node.hear(Input::Withdrawn { content });
+        }
+        node.step(Input::Trim);
+        node.step(Input::Checkpointed).contains(&Effect::Discard { content })
+    };
+    assert_eq!([false, true].map(trimmed), [false, true]);
 }
 
 #[test]

@@ -20,7 +20,7 @@ pub struct Bounds {
     pub writes: u32,
     /// How many of the writes may delete.
     pub deletes: u32,
-    /// How many of the writes may resolve a conflict, or restore its loser.
+    /// How many of the writes may resolve a conflict, or restore a version.
     pub resolves: u32,
     /// How many requests may be sent again with the same id.
     pub retries: u32,

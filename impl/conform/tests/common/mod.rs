@@ -294,8 +294,21 @@ impl Cluster {
         let (request, path) = (self.request(), Path::new(path));
         let write =
             WriteRequest { request, path, intent, base: Base::Visible, seen: Counter::default() };
+        let member = &self.members[node.index()];
+        if let Some(verified) = member.node.verified_for(&write, member.decisions) {
+            self.hear(node, verified);
+        }
         self.hear(node, Input::Write(write.clone()));
         write
+    }
+
+    /// Restores the version of a path that a node shows, if it shows one.
+    pub(crate) fn restore(&mut self, node: NodeId, path: &str) {
+        let replica = self.members[node.index()].node.replica();
+        let shown = replica.and_then(|it| it.files().visible(&Path::new(path)));
+        if let Some(dot) = shown.map(|it| it.dot) {
+            self.write(node, path, Intent::Restore(dot));
+        }
     }
 
     pub(crate) fn read(&mut self, node: NodeId, path: &str, consistency: Consistency) {
@@ -373,6 +386,7 @@ pub(crate) fn story_of(decisions: [&'static dyn Decisions; 3]) -> Option<Cluster
     it.elect(N0);
     it.put(N0, "a", "1");
     it.settle();
+    it.hear(N0, Input::Withdrawn { content: content(9) });
     it.put(N1, "a", "refused");
     it.read(N0, "a", Consistency::Linearizable);
     it.read(N2, "a", Consistency::Stale);
@@ -387,6 +401,8 @@ pub(crate) fn story_of(decisions: [&'static dyn Decisions; 3]) -> Option<Cluster
     it.settle();
     it.rot(N0, content(1), false);
     it.rot(N2, content(1), true);
+    it.settle();
+    it.restore(N0, "b");
     it.settle();
     // A cut, writes meanwhile, and the heal.
     it.disconnect(N0, N2);
@@ -415,6 +431,7 @@ pub(crate) fn story_of(decisions: [&'static dyn Decisions; 3]) -> Option<Cluster
     it.settle();
     it.hear(N1, Input::Write(write));
     it.put(N1, "a", "2");
+    it.restore(N1, "b");
     it.read(N1, "d", Consistency::Linearizable);
     it.settle();
     // A disk fails and loses a content; the node starts again.

@@ -1,8 +1,8 @@
 //! The events that reach the thread of a node, and the answers that leave it.
 
 use steadfast_protocol::{
-    Base, Change, Consistency, ContentId, Counter, Dot, Entry, Files, Input, Intent, NodeId,
-    Outcome, Packet, Path, RequestId, SessionId,
+    Base, Change, Consistency, ContentId, Counter, Dot, Entry, Files, Intent, NodeId, Outcome,
+    Packet, Path, RequestId, SessionId,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -33,8 +33,10 @@ pub(crate) enum Event {
     Received { from: NodeId, packet: Packet },
     /// The content of a payload was stored, or could not be.
     Made(Result<StoredContent, ContentId>),
-    /// A content was found to be bad.
-    Content(Input),
+    /// A content could not be read for a peer, which then asks another one.
+    Unreadable(ContentId),
+    /// The bytes of a content were found to be wrong.
+    Rotten(ContentId),
 }
 
 /// The state of a path that a client requires for its write.

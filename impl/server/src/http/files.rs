@@ -384,6 +384,15 @@ impl Parts {
             Content::Named(content) => self.contents.length(*content),
         }
     }
+
+    /// The length of a current version of a path, which the node reads before it writes the version again.
+    pub(crate) fn length_of_head(&self, path: &Path, dot: Dot) -> Option<u64> {
+        let files = self.facts.borrow().files.clone();
+        match &files.heads(path).iter().find(|it| it.dot == dot)?.change {
+            Change::Put(content) => self.length_of(content),
+            Change::Delete => None,
+        }
+    }
 }
 
 /// The id of a request, for people.

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use steadfast_protocol::{Change, ContentId, Entry, Files, NodeId, WriteDigest};
+use steadfast_protocol::{Change, Entry, Files, NodeId, WriteDigest};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::files::hexadecimal;
@@ -21,7 +21,6 @@ use super::names::vector;
 use super::uploads::record;
 use super::{Api, ApiError, Parts};
 use crate::core::{Event, Facts, RoleName};
-use crate::disk::NodeContents;
 
 #[derive(Debug, Serialize)]
 pub(crate) struct Status {
@@ -184,7 +183,7 @@ pub(crate) async fn verify(State(api): State<Api>) -> Response {
     let verifying = tokio::task::spawn_blocking(move || {
         let (mut checked, mut bad, mut bytes) = (0_u64, 0_u64, 0_u64);
         for content in contents.ids() {
-            let result = verified(&contents, content);
+            let result = contents.verify(content);
             checked += 1;
             let line = match result {
                 Ok(length) => {
@@ -193,8 +192,7 @@ pub(crate) async fn verify(State(api): State<Api>) -> Response {
                 }
                 Err(error) => {
                     bad += 1;
-                    let input = steadfast_protocol::Input::Bad { content };
-                    let _ = events.blocking_send(Event::Content(input));
+                    let _ = events.blocking_send(Event::Rotten(content));
                     let why = crate::core::DisplayChain(&error).to_string();
                     json!({ "content": hexadecimal(&content), "ok": false, "why": why })
                 }
@@ -212,21 +210,6 @@ pub(crate) async fn verify(State(api): State<Api>) -> Response {
     });
     let body = Body::from_stream(lines.map(Ok::<_, std::convert::Infallible>));
     ([(CONTENT_TYPE, "application/x-ndjson")], body).into_response()
-}
-
-/// Reads a content to its end, and returns its length.
-fn verified(
-    contents: &Arc<NodeContents>,
-    content: ContentId,
-) -> Result<u64, steadfast_store::ContentError> {
-    let mut reader = contents.reader(content)?;
-    let (length, mut at, mut piece) = (reader.length(), 0, vec![0; 256 << 10]);
-    while at < length {
-        let count = usize::try_from(length - at).unwrap_or(usize::MAX).min(piece.len());
-        reader.read_at(at, &mut piece[..count])?;
-        at += count as u64;
-    }
-    Ok(length)
 }
 
 #[derive(Debug, Deserialize)]

@@ -9,7 +9,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use steadfast_protocol::{ContentId, Input, NodeId};
+use steadfast_protocol::{ContentId, NodeId};
 use steadfast_store::{ContentPlace, HeldContent};
 use steadfast_wal::RealDisk;
 use steadfast_wire::transfer::{
@@ -352,7 +352,7 @@ impl Exchange {
         if let Some((content, error)) = bad {
             warn!(%content, error = %DisplayChain(&error), "a content cannot be read");
             self.counters.contents_found_bad.add(1);
-            let _ = self.events.blocking_send(Event::Content(Input::Bad { content }));
+            let _ = self.events.blocking_send(Event::Unreadable(content));
         }
         sends
     }

@@ -86,6 +86,18 @@ impl<D: Disk> Contents<D> {
         }
     }
 
+    /// Reads all of a content, and returns its length in bytes. A content that is found bad counts as bad from then on.
+    ///
+    /// # Errors
+    /// There is no good copy, or the disk fails.
+    pub fn verify(self: &Arc<Self>, content: ContentId) -> Result<u64, ContentError> {
+        let mut reader = self.reader(content)?;
+        for at in 0..reader.chunks() {
+            reader.verify(at, self.decisions.scrub_verifies())?;
+        }
+        Ok(reader.length())
+    }
+
     fn pass(&self, content: ContentId, done: &mut Scrubbed) {
         let is_good = !self.decisions.scrub_condemns_good_copies();
         if !is_good {

@@ -169,6 +169,22 @@ twins! {
         }
     }
 
+    NamedUnverified "named-unverified"
+    "a leader makes an entry that names a content without a look at its copy",
+    Settles in "discards-restore" {
+        fn verifies_named_copies(&self) -> bool {
+            false
+        }
+    }
+
+    RefusedStateAwaited "refused-state-awaited"
+    "a leader waits for a peer to take a part of a state that builds on entries which the peer lacks",
+    Settles in "late-vote" {
+        fn drops_refused_state(&self) -> bool {
+            false
+        }
+    }
+
     FirstPartSentAgain "first-part-sent-again"
     "a node that does not remember that it sent a part of a state begins with the first one",
     Settles in "trims-pre-vote" on_graph {

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use super::{PendingWrite, Replica, Role, Turn};
 use crate::{
-    Base, Change, Content, Counter, Dot, Effect, Entry, EntryBody, Intent, NodeId, Outcome, Path,
-    Record, Refusal, RequestId, Sealed, Sequence, Stamp, VersionVector, WriteDigest, WriteRequest,
-    Writing, Written,
+    Base, Change, Content, ContentId, Counter, Decisions, Dot, Effect, Entry, EntryBody, Intent,
+    NodeId, Outcome, Path, Record, Refusal, RequestId, Sealed, Sequence, Stamp, VersionVector,
+    WriteDigest, WriteRequest, Writing, Written,
 };
 
 impl Replica {
     pub(super) fn on_write(&mut self, write: WriteRequest, turn: &mut Turn<'_>) {
+        turn.verified = self.contents.take_verified(self.named_by(&write));
         if let Intent::Put(Content::Named(content)) = write.intent {
             self.contents.end_upload(content);
         }
@@ -22,6 +23,36 @@ impl Replica {
         match known.filter(|_| turn.decisions.recognises_retries()).copied() {
             Some(written) => self.on_retry(&write, &written, turn),
             None => self.on_first_try(&write, turn),
+        }
+    }
+
+    /// The content that the entry of a write would name, and whose copy nobody has uploaded or verified for this write. The
+    /// driver reads the copy, reports [`Input::Verified`](crate::Input::Verified) or
+    /// [`Input::Bad`](crate::Input::Bad), and then passes on the write; `None` if it can do so at once.
+    // Ensures: G12, because a copy that went bad unnoticed may be the last one: the peers delete theirs when they
+    // replace the version, and no peer logs an entry whose content it cannot get.
+    #[must_use]
+    pub fn unverified(&self, write: &WriteRequest, decisions: &dyn Decisions) -> Option<ContentId> {
+        let makes_none = |it: &Written| !decisions.renews(it.stamp.fence, self.promise());
+        if !self.leads() || self.log.written_by(write.request).is_some_and(makes_none) {
+            return None;
+        }
+        let is_unknown = |it: &ContentId| self.has_content(*it) && !self.contents.is_verified(*it);
+        self.named_by(write).filter(is_unknown).filter(|_| decisions.verifies_named_copies())
+    }
+
+    /// The content that the entry of a write names, if the node makes one.
+    fn named_by(&self, write: &WriteRequest) -> Option<ContentId> {
+        match write.intent {
+            Intent::Put(Content::Named(content)) => Some(content),
+            Intent::Put(Content::Inline(_)) | Intent::Delete => None,
+            Intent::Restore(dot) => {
+                // A later try of the restore finds the entry of the first one instead of the restored version.
+                let written = self.log.written_by(write.request).map(|it| it.dot);
+                let mut heads = self.log.files().heads(&write.path).iter();
+                let restored = heads.find(|it| it.dot == dot || Some(it.dot) == written)?;
+                restored.change.named()
+            }
         }
     }
 
@@ -172,7 +203,8 @@ impl Replica {
         }
     }
 
-    /// Makes an entry. Refuses if it names a content that this node does not have.
+    /// Makes an entry. Refuses if it names a content that this node does not have, or whose copy nobody has looked at for
+    /// this write.
     fn entry_of(
         &self,
         request: RequestId,
@@ -182,7 +214,11 @@ impl Replica {
         writing: &Writing<'_>,
         turn: &Turn<'_>,
     ) -> Result<Entry, Refusal> {
-        if let Some(content) = change.named().filter(|content| !self.has_content(*content)) {
+        let is_usable = |content: ContentId| {
+            let is_verified = turn.verified == Some(content);
+            self.has_content(content) && (is_verified || !turn.decisions.verifies_named_copies())
+        };
+        if let Some(content) = change.named().filter(|content| !is_usable(*content)) {
             return Err(Refusal::ContentMissing { content });
         }
         let origin = self.id();

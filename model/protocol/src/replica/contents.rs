@@ -47,6 +47,8 @@ pub(super) struct Contents {
     askers: Vec<(NodeId, ContentId)>,
     /// The contents that clients have uploaded, and that no write has named since.
     uploads: BTreeSet<ContentId>,
+    /// The content whose copy the driver has verified for the next write.
+    verified: Option<ContentId>,
 }
 
 impl Contents {
@@ -75,7 +77,24 @@ impl Contents {
         self.wants.iter().any(|want| want.content == content)
     }
 
-    /// A write names a content: the node no longer keeps it for the client that uploaded it.
+    /// The copy of a content is good, and a write that names the content comes next.
+    pub(super) fn note_verified(&mut self, content: ContentId) {
+        self.verified = Some(content);
+    }
+
+    /// Whether the copy of a content was uploaded or verified for a write that has not come yet.
+    pub(super) fn is_verified(&self, content: ContentId) -> bool {
+        self.uploads.contains(&content) || self.verified == Some(content)
+    }
+
+    /// A write has come that would name this content. Returns the content if its copy was uploaded, or verified for the write.
+    pub(super) fn take_verified(&mut self, named: Option<ContentId>) -> Option<ContentId> {
+        let verified = named.filter(|it| self.is_verified(*it));
+        self.verified = None;
+        verified
+    }
+
+    /// The node no longer keeps a content for the client that uploaded it.
     pub(super) fn end_upload(&mut self, content: ContentId) {
         self.uploads.remove(&content);
     }
@@ -313,7 +332,8 @@ impl Replica {
     // Ensures: G10, because a node does not serve a copy that it found bad.
     pub(super) fn on_bad(&mut self, content: ContentId, turn: &mut Turn<'_>) {
         self.contents.held.remove(&content);
-        self.contents.uploads.remove(&content);
+        self.contents.end_upload(content);
+        self.contents.verified.take_if(|it| *it == content);
         if !self.is_needed(content, turn) {
             turn.effects.push(Effect::Discard { content });
             return self.let_go(content, turn);

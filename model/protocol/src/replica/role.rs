@@ -132,6 +132,8 @@ impl Progress {
         let is_lower = self.acked.is_some_and(|acked| !vv.includes(&acked));
         if is_first && (!is_lower || decisions.believes_lower_ack()) {
             (self.acked, self.sent) = (Some(*vv), *vv);
+            // The peer refuses a state that builds on entries which it lacks.
+            self.transfer.take_if(|it| !it.fits(vv) && decisions.drops_refused_state());
         }
         self.acked.get_or_insert_default().merge(vv);
         self.sent.merge(vv);

@@ -239,6 +239,9 @@ impl Cluster {
 
     pub(crate) fn ask(&mut self, node: u8, write: WriteRequest) -> Option<Outcome> {
         let request = write.request;
+        if let Some(input) = self.nodes[usize::from(node)].verified_for(&write, &Steadfast) {
+            self.queue_input(NodeId(node), input);
+        }
         self.queue_input(NodeId(node), Input::Write(write));
         self.run();
         self.answer_to(request)
