@@ -22,7 +22,7 @@ use steadfast_protocol::{
     last_index,
 };
 use steadfast_recording::{Recorder, WriteError};
-use steadfast_store::Checkpointed;
+use steadfast_store::{Checkpointed, Verdict};
 use steadfast_wal::{CheckpointError, LogFailure};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -35,7 +35,7 @@ pub(crate) use event::{Condition, Event, Key, Link, PACKETS_WAITING_MAX, Reply, 
 pub(crate) use facts::{Facts, RoleName};
 use readers::{Reader, Readers, Undecided};
 use timers::Timers;
-use unverified::{Looked, Unverified};
+use unverified::{Unverified, Verification};
 use waiting::Waiting;
 
 use crate::counters::Counters;
@@ -183,7 +183,7 @@ impl Core {
                     self.checkpoint = None;
                     self.note_checkpoint(result)?;
                 }
-                Some(looked) = self.unverified.looked() => self.take_looked(looked),
+                Some(ended) = self.unverified.next_verification() => self.note_verification(ended),
                 () = sleep_until(self.timers.election) => {
                     self.timers.restart_election();
                     self.hear(Input::ElectionTimeout);
@@ -326,18 +326,18 @@ impl Core {
         self.hear(Input::Read(ReadRequest { request, path, consistency }));
     }
 
-    /// Passes a write to the replica if its condition holds, once the copy of the content is verified that it names.
+    /// Passes a write to the replica if its condition holds and its content is verified.
     fn write(&mut self, mut write: Write, reply: oneshot::Sender<Reply>) {
         if let Some(stored) = write.stored.take() {
             self.hear(Input::Stored { content: stored.content() });
         }
-        self.judge(write, reply, true);
+        self.judge(write, reply, None);
     }
 
     /// Passes a write to the replica if its condition holds. A retry of a write that is logged, or may be
-    /// forgotten, is passed on in any case: its own first try may have changed the path. If the write names a content
-    /// that was not uploaded for it, and `may_wait`, it waits until the copy has been read, and is judged again.
-    fn judge(&mut self, write: Write, reply: oneshot::Sender<Reply>, may_wait: bool) {
+    /// forgotten, is passed on in any case: its own first try may have changed the path. A write that names a content
+    /// without an upload waits until a thread has verified the copy, and is then judged again with the verdict.
+    fn judge(&mut self, write: Write, reply: oneshot::Sender<Reply>, verdict: Option<Verdict>) {
         let Write { key, path, intent, base, condition, .. } = write;
         let Some(replica) = self.node.replica().filter(|it| it.leads()) else {
             // The replica refuses and names the leader.
@@ -368,35 +368,39 @@ impl Core {
         let Key { request, seen } = key.unwrap_or_else(|| self.fresh_key(counter));
         let request = WriteRequest { request, path, intent, base, seen };
         let unverified = self.node.replica().and_then(|it| it.unverified(&request, &Steadfast));
-        match unverified.filter(|_| may_wait) {
-            None => self.submit(request, reply),
-            Some(content) => {
+        match (unverified, verdict) {
+            (Some(content), None) => {
                 let WriteRequest { path, intent, base, .. } = request;
                 let write = Write { key, stored: None, path, intent, base, condition };
-                self.unverified.add(content, write, reply);
+                return self.unverified.add(content, write, reply);
             }
+            // Not earlier: the replica takes the verification for the next write, whenever that comes.
+            (Some(content), Some(verdict)) if verdict == (Verdict { content, is_good: true }) => {
+                self.hear(Input::Verified { content });
+            }
+            // The replica refuses a write whose content is not verified.
+            _ => {}
         }
+        self.submit(request, reply);
     }
 
-    /// Passes on the writes that waited until a content was read. The replica refuses them if there is no good copy.
-    fn take_looked(&mut self, (content, result): Looked) {
-        let is_good = result.is_ok();
+    /// Judges the writes again that waited until a content was verified.
+    fn note_verification(&mut self, (content, result): Verification) {
+        let verdict = Verdict { content, is_good: result.is_ok() };
         if let Err(error) = result {
-            error!(%content, error = %DisplayChain(&error), "a content cannot be verified");
+            warn!(%content, error = %DisplayChain(&error), "a content cannot be verified");
             self.note_rotten(content);
         }
         for (write, reply) in self.unverified.end(content) {
-            if is_good {
-                self.hear(Input::Verified { content });
-            }
-            self.judge(write, reply, false);
+            self.judge(write, reply, Some(verdict));
         }
     }
 
-    /// Tells the node that a copy is bad, unless a good one has replaced it since.
+    /// Reports a bad or missing copy to the node, unless a good one has replaced it since.
     fn note_rotten(&mut self, content: ContentId) {
-        if self.node.storage().copy(content) != ContentCopy::Exact {
-            self.ends.counters.contents_found_bad.add(1);
+        let copy = self.node.storage().copy(content);
+        self.ends.counters.contents_found_bad.add(u64::from(copy == ContentCopy::Wrong));
+        if copy != ContentCopy::Exact {
             self.hear(Input::Bad { content });
         }
     }

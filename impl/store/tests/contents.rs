@@ -318,7 +318,7 @@ fn a_verification_reads_a_content_to_its_end<D: Disk>(disk: &Arc<D>) {
     let content = put(&contents, &noise(300_000, 7));
     assert_eq!(contents.verify(content).expect("a good copy"), 300_000);
     rot(&**disk, &hex(content), 299_999);
-    assert_eq!(contents.copy(content), ContentCopy::Exact, "nobody has met it");
+    assert_eq!(contents.copy(content), ContentCopy::Exact, "no read has met the damage");
     assert!(matches!(contents.verify(content), Err(ContentError::Rotten { .. })));
     assert_eq!(contents.copy(content), ContentCopy::Wrong);
     assert!(matches!(contents.verify(content), Err(ContentError::Rotten { .. })));

@@ -30,7 +30,7 @@ pub enum Event {
     },
     /// A client brings a content, which is made durable before the write that names it.
     Bring(ContentId),
-    /// The node verifies the copy of the content that a write would name, if nobody uploaded it for the write.
+    /// The node verifies the copy of the content that a write would name, if no client uploaded it for the write.
     Verify(WriteRequest),
     /// The node crashes.
     Crash {

@@ -159,8 +159,8 @@ impl<S: NodeStorage> Node<S> {
         served(&self.storage, content, decisions)
     }
 
-    /// The input to give to the node before a write whose entry would name a content that was not uploaded for it, where
-    /// the storage reads a copy whenever it is asked for the state of it.
+    /// The input to give to the node before a write, if the entry of the write would name a content without an upload. For
+    /// storages whose [`copy`](NodeStorage::copy) verifies the bytes at each call.
     #[must_use]
     pub fn verified_for(&self, write: &WriteRequest, decisions: &dyn Decisions) -> Option<Input> {
         let content = self.replica.as_ref()?.unverified(write, decisions)?;

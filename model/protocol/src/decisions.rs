@@ -550,7 +550,7 @@ pub trait Decisions: Send + Sync {
         is_lost
     }
 
-    /// Whether a leader that assumed too much of a peer ends a state that builds on entries which the peer lacks.
+    /// Whether a leader stops sending a state once it learns that the peer lacks entries on which the state builds.
     // Ensures: G12, because the peer refuses each part, and a leader sends no other while one is under way.
     fn drops_refused_state(&self) -> bool {
         true

@@ -118,7 +118,7 @@ pub enum Input {
         /// The content.
         content: ContentId,
     },
-    /// The driver has a copy of a content that a peer has asked for, and knows nothing bad about it.
+    /// The driver has a copy of a content that a peer has asked for, and has not found it bad.
     Fetched {
         /// The content.
         content: ContentId,
@@ -142,7 +142,7 @@ pub enum Input {
         /// The content.
         content: ContentId,
     },
-    /// The write will not come for which a client uploaded a content.
+    /// A client has uploaded a content, and its write will not come: the node no longer keeps the content for it.
     Withdrawn {
         /// The content.
         content: ContentId,

@@ -91,8 +91,8 @@
 //!   indexes that it reports never decrease. Records are counted from 1, in the order of the log; the
 //!   first one is the identity.
 //! - It reports `Stored` only when the content is durable and the hash of its bytes is its id.
-//! - Before it passes on a write, it reads the copy of the content that [`Replica::unverified`] names, if it names one, and
-//!   reports `Verified` or `Bad`. The node refuses a write whose content was neither uploaded nor verified for it.
+//! - Before it passes a write to the node, it asks [`Replica::unverified`] for a content to verify, reads the copy of that
+//!   content, and reports `Verified` or `Bad`. The node refuses a write whose content was neither uploaded nor verified for it.
 //! - After a crash it passes to [`Replica::recover`] the records that survived: all synced ones, and a
 //!   prefix of the others that ends before any torn record. It syncs that prefix first.
 //!

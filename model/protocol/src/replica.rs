@@ -79,7 +79,7 @@ impl Hash for Shown {
 struct Turn<'a> {
     decisions: &'a dyn Decisions,
     effects: &'a mut Vec<Effect>,
-    /// The content that was uploaded or verified for the write that is handled.
+    /// The content that was uploaded or verified for the write being handled.
     verified: Option<ContentId>,
 }
 

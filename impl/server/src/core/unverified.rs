@@ -1,4 +1,4 @@
-//! Writes that name a content of this node, and wait until its copy has been read.
+//! Writes that name a content of this node, and wait until its copy has been verified.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -13,31 +13,31 @@ use super::readers::Undecided;
 use super::{Reply, Write};
 use crate::disk::NodeContents;
 
-/// How many contents are read at once.
-const READING_MAX: usize = 4;
+/// How many contents are verified at once.
+const VERIFICATIONS_MAX: usize = 4;
 
-/// A content that has been read, with its length or the reason why its copy is of no use.
-pub(crate) type Looked = (ContentId, Result<u64, ContentError>);
+/// A content that has been read, with its length or the reason why it has no good copy.
+pub(crate) type Verification = (ContentId, Result<u64, ContentError>);
 
 /// The writes that wait, by the content that their entries would name. Each has a client that waits for it, so that the
-/// bound on requests bounds them.
+/// limit on requests bounds them.
 #[derive(Debug)]
 pub(crate) struct Unverified {
     writes: BTreeMap<ContentId, Vec<Undecided>>,
-    /// The contents that nobody reads yet, oldest first.
+    /// The contents whose verification has not begun, oldest first.
     next: VecDeque<ContentId>,
-    reading: JoinSet<Looked>,
-    /// Its threads read. The end of a node does not wait for them.
+    running: JoinSet<Verification>,
+    /// The runtime whose threads verify. The node's own runtime would wait for them at its end.
     runtime: Handle,
 }
 
 impl Unverified {
     pub(crate) fn new(runtime: Handle) -> Unverified {
         let (writes, next) = (BTreeMap::new(), VecDeque::new());
-        Unverified { writes, next, reading: JoinSet::new(), runtime }
+        Unverified { writes, next, running: JoinSet::new(), runtime }
     }
 
-    /// Adds a write. [`Unverified::begin`] begins to read its content.
+    /// Adds a write. [`Unverified::begin`] begins to verify its content.
     pub(crate) fn add(&mut self, content: ContentId, write: Write, reply: oneshot::Sender<Reply>) {
         let waiting = self.writes.entry(content).or_default();
         if waiting.is_empty() {
@@ -46,25 +46,25 @@ impl Unverified {
         waiting.push((write, reply));
     }
 
-    /// Begins to read contents, as many as may be read at once. Those whose clients have all gone are left out.
+    /// Begins verifications, up to the limit, and drops contents whose clients have all gone.
     pub(crate) fn begin(&mut self, contents: &Arc<NodeContents>) {
-        while self.reading.len() < READING_MAX
+        while self.running.len() < VERIFICATIONS_MAX
             && let Some(content) = self.next.pop_front()
         {
             let waiting = self.end(content);
             if !waiting.is_empty() {
                 self.writes.insert(content, waiting);
                 let contents = Arc::clone(contents);
-                let read = move || (content, contents.verify(content));
-                self.reading.spawn_blocking_on(read, &self.runtime);
+                let verify = move || (content, contents.verify(content));
+                self.running.spawn_blocking_on(verify, &self.runtime);
             }
         }
     }
 
-    /// The next content that has been read; `None` while none is being read.
-    pub(crate) async fn looked(&mut self) -> Option<Looked> {
-        match self.reading.join_next().await? {
-            Ok(looked) => Some(looked),
+    /// The next verification that ends; `None` while none runs.
+    pub(crate) async fn next_verification(&mut self) -> Option<Verification> {
+        match self.running.join_next().await? {
+            Ok(ended) => Some(ended),
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
         }
     }
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_content_is_read_once_for_all_clients_that_still_wait() {
+    async fn a_content_is_verified_once_for_all_clients_that_still_wait() {
         let directory = tempfile::tempdir().expect("a directory");
         let disk = RealDisk::new(directory.path());
         let contents = Arc::new(Contents::open(Arc::new(disk)).expect("no contents"));
@@ -100,7 +100,7 @@ mod tests {
         writer.update(b"bytes").expect("room");
         let (content, length) = writer.finish().expect("a content");
         let mut waiting = Unverified::new(Handle::current());
-        assert!(waiting.looked().await.is_none(), "nothing is read");
+        assert!(waiting.next_verification().await.is_none(), "nothing is verified");
 
         let (first, first_answer) = oneshot::channel();
         let (second, second_answer) = oneshot::channel();
@@ -111,24 +111,24 @@ mod tests {
         waiting.add(content, write(), third);
         waiting.begin(&contents);
         drop(second_answer);
-        let (looked, result) = waiting.looked().await.expect("a content is read");
-        assert_eq!((looked, result.expect("a good copy")), (content, length));
+        let (verified, result) = waiting.next_verification().await.expect("a verification ends");
+        assert_eq!((verified, result.expect("a good copy")), (content, length));
         assert_eq!(waiting.end(content).len(), 2, "the second client is gone");
-        assert!(waiting.looked().await.is_none(), "it was read once");
+        assert!(waiting.next_verification().await.is_none(), "it was verified once");
 
-        // Nobody waits for an answer any more.
+        // No client waits for an answer any more.
         drop(first_answer);
         let (gone, answer) = oneshot::channel();
         drop(answer);
         waiting.add(content, write(), gone);
         waiting.begin(&contents);
-        assert!(waiting.looked().await.is_none());
+        assert!(waiting.next_verification().await.is_none());
 
         let missing = ContentId([9; 32]);
         let (asker, _answer) = oneshot::channel();
         waiting.add(missing, write(), asker);
         waiting.begin(&contents);
-        let (looked, result) = waiting.looked().await.expect("it is looked for");
-        assert!(looked == missing && matches!(result, Err(ContentError::Missing(_))));
+        let (verified, result) = waiting.next_verification().await.expect("a verification ends");
+        assert!(verified == missing && matches!(result, Err(ContentError::Missing(_))));
     }
 }

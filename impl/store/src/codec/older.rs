@@ -61,7 +61,7 @@ pub(super) struct State<Forgotten> {
     until: Option<Place>,
 }
 
-/// What a state and a fold have in common. Postcard writes the fields of a struct in a struct as if they stood there.
+/// The fields that states and folds share. Postcard encodes the fields of a nested struct in place.
 #[derive(Serialize, Deserialize)]
 struct Known<Forgotten> {
     vv: VersionVector,

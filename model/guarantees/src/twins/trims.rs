@@ -170,7 +170,7 @@ twins! {
     }
 
     NamedUnverified "named-unverified"
-    "a leader makes an entry that names a content without a look at its copy",
+    "a leader makes an entry that names a content although its copy was not verified",
     Settles in "discards-restore" {
         fn verifies_named_copies(&self) -> bool {
             false

@@ -26,11 +26,11 @@ impl Replica {
         }
     }
 
-    /// The content that the entry of a write would name, and whose copy nobody has uploaded or verified for this write. The
-    /// driver reads the copy, reports [`Input::Verified`](crate::Input::Verified) or
-    /// [`Input::Bad`](crate::Input::Bad), and then passes on the write; `None` if it can do so at once.
-    // Ensures: G12, because a copy that went bad unnoticed may be the last one: the peers delete theirs when they
-    // replace the version, and no peer logs an entry whose content it cannot get.
+    /// The content that the driver must verify before it passes this write to the node, if there is one: the entry of the
+    /// write would name it, and no client has uploaded it for the write. The driver reads the copy, reports
+    /// [`Input::Verified`](crate::Input::Verified) or [`Input::Bad`](crate::Input::Bad), and passes the write next.
+    // Ensures: G12, because a copy that went bad unnoticed may be the last one: the peers delete their copies when
+    // they replace the version, and no peer logs an entry whose content it cannot get.
     #[must_use]
     pub fn unverified(&self, write: &WriteRequest, decisions: &dyn Decisions) -> Option<ContentId> {
         let makes_none = |it: &Written| !decisions.renews(it.stamp.fence, self.promise());
@@ -203,8 +203,8 @@ impl Replica {
         }
     }
 
-    /// Makes an entry. Refuses if it names a content that this node does not have, or whose copy nobody has looked at for
-    /// this write.
+    /// Makes an entry. Refuses if it names a content that this node does not have, or a copy that was neither uploaded nor
+    /// verified for this write.
     fn entry_of(
         &self,
         request: RequestId,
