@@ -458,7 +458,7 @@ fn what_has_no_effect_is_refused_by_name() {
             "ack-before-sync: replicate: rot has no effect",
         ),
         (&["run", "cold", "--deletes", "2"], "a delete beyond the writes has no effect here"),
-        (&["run", "cold", "--resolves", "1"], "resolves has no effect here: it needs three writes"),
+        (&["run", "cold", "--resolves", "1"], "resolves has no effect here: it needs two writes"),
         (&["run", "reads", "--payloads", "3"], "a limit of payloads has no effect here"),
         (
             &["run", "reads", "--nodes", "2", "--partitions", "1", "--lost-links", "1"],

@@ -329,8 +329,8 @@ impl Scope {
             ("a cold start", self.start == Start::Cold, elections > 0, "elections"),
             ("deletes", bounds.deletes > 0, writes > 0, "writes"),
             ("a delete beyond the writes", bounds.deletes > writes, false, "more writes"),
-            // Two writes make the conflict.
-            ("resolves", bounds.resolves > 0, writes > 2, "three writes"),
+            // One write makes the version that another one restores.
+            ("resolves", bounds.resolves > 0, writes > 1, "two writes"),
             ("resolves beyond the writes", bounds.resolves > writes, false, "more writes"),
             ("retries", bounds.retries > 0, writes > 0, "writes"),
             ("paths above 1", bounds.paths > 1, asks, "writes or reads"),
